@@ -1,0 +1,74 @@
+"""Every exception of the package, by who must act on it.
+
+`ConfigError` is for the operator, `UsageError` for the programmer, `ProtocolError` and
+`HttpError` concern the peer, `ConnectionLost` nobody. Each message says what was seen and,
+where somebody can mend it, how.
+"""
+
+from __future__ import annotations
+
+
+class LinemanError(Exception):
+    """The base of every exception that lineman raises on purpose."""
+
+
+class ConfigError(LinemanError):
+    """What the operator gave (a file, an address, an option) cannot work.
+
+    Args:
+        seen: what was found and why it cannot work, as one sentence without a full stop.
+        fix: what to do about it: a command or a line to write.
+    """
+
+    def __init__(self, seen: str, fix: str) -> None:
+        super().__init__(f"{seen}; fix: {fix}")
+        self.seen = seen
+        self.fix = fix
+
+
+class UsageError(LinemanError):
+    """The program calls lineman in a way that cannot work; the message says the right way."""
+
+
+class ProtocolError(LinemanError):
+    """The peer broke the websocket protocol.
+
+    Args:
+        code: the close code the connection is failed with (RFC 6455, section 7.4.1).
+        reason: what was wrong, in words that fit a close frame (at most 123 bytes).
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{reason} (close code {code})")
+        self.code = code
+        self.reason = reason
+
+
+class HttpError(LinemanError):
+    """The peer's HTTP request is refused with a status.
+
+    Args:
+        status: the HTTP status to answer with.
+        text: one line for the body that says what was wrong and what to do.
+        headers: further headers the status demands, such as `Sec-WebSocket-Version`.
+    """
+
+    def __init__(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+        self.text = text
+        self.headers = headers
+
+
+class ConnectionLost(LinemanError):
+    """The connection ended while somebody was waiting on it.
+
+    Args:
+        code: the close code; 1006 where the peer left without a close frame.
+        reason: why it ended, in words.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"connection lost: {reason} (close code {code})")
+        self.code = code
+        self.reason = reason

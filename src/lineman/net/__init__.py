@@ -1,0 +1,1 @@
+"""The edge: sockets, the poller, TLS streams, connections and their time limits."""

@@ -1,0 +1,51 @@
+"""What the user's program has to say: one function for each occasion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+Callback = Callable[..., Any]
+
+
+class ErrorCode(IntEnum):
+    """What `on_error(connection, code, error)` reports; the first two are Workerman's numbers."""
+
+    CONNECT_FAIL = 1
+    SEND_FAIL = 2
+    CALLBACK = 3
+    PROTOCOL = 4
+    LOST = 5
+
+
+class Callbacks:
+    """The functions of one worker; None where the user gave none.
+
+    Each may be a plain function or `async def`.
+    """
+
+    __slots__ = (
+        "on_buffer_drain",
+        "on_buffer_full",
+        "on_close",
+        "on_connect",
+        "on_error",
+        "on_message",
+        "on_request",
+        "on_websocket_connect",
+        "on_worker_start",
+        "on_worker_stop",
+    )
+
+    def __init__(self) -> None:
+        self.on_worker_start: Callback | None = None
+        self.on_worker_stop: Callback | None = None
+        self.on_websocket_connect: Callback | None = None
+        self.on_connect: Callback | None = None
+        self.on_message: Callback | None = None
+        self.on_close: Callback | None = None
+        self.on_error: Callback | None = None
+        self.on_buffer_full: Callback | None = None
+        self.on_buffer_drain: Callback | None = None
+        self.on_request: Callback | None = None

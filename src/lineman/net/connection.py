@@ -1,0 +1,208 @@
+"""A client's connection, as the program sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from lineman.address import format_ip_port
+from lineman.errors import ConnectionLost, UsageError
+from lineman.net import syscalls
+from lineman.net.inbox import Inbox
+from lineman.net.lifecycle import Lifecycle
+from lineman.net.state import CLOSED, HANDSHAKE, OPEN
+from lineman.net.transport import PAUSED_BY_USER
+from lineman.net.upgrade import HttpStage
+from lineman.protocols.websocket import close as closing
+from lineman.protocols.websocket import frames
+
+
+class Connection(Lifecycle):
+    """One client. Callbacks get it as their first argument; it is safe to use after its end.
+
+    Attributes:
+        id: a number that no other connection of this process has or had.
+        remote_ip: the client's address; behind a trusted proxy the one that the proxy tells, or
+            `unknown` where it tells none that can be believed.
+        remote_port: the client's port; 0 where a proxy does not tell it.
+        request: the handshake: path, query, headers, cookies; None before its head arrived.
+        subprotocol: the one that was agreed on, or None.
+        messages_read: messages that came from the peer.
+        messages_written: messages that `send` accepted.
+        close_code: why it ended (RFC 6455, section 7.4; 1006 for a lost one); 0 while it is open.
+        close_reason: the same in words.
+    """
+
+    __slots__ = ()
+
+    @property
+    def worker(self) -> Any:
+        """The worker that the connection belongs to."""
+        return self.service.owner
+
+    @property
+    def state(self) -> str:
+        """`handshake`, `open`, `closing`, `finishing` or `closed`."""
+        return self._state.value
+
+    @property
+    def data(self) -> Any:
+        """A place for the program's own: a dictionary until something else is put there."""
+        if self._data is None:
+            self._data = {}
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = value
+
+    @property
+    def local_address(self) -> str:
+        """`ip:port` of our end; empty if it was first asked for after the end."""
+        if self._local is None:
+            if self._state is CLOSED:
+                return ""
+            try:
+                self._local = format_ip_port(*syscalls.local_address(self.fd))
+            except OSError:
+                return ""
+        return self._local
+
+    @property
+    def tls_version(self) -> str | None:
+        """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
+        return None if self._tls is None else self._tls.version
+
+    def send(self, message: str | bytes | bytearray | memoryview) -> bool:
+        """Sends a message: `str` as text, anything of bytes as binary.
+
+        Returns:
+            True if the connection took it; False if it is closed, or its peer reads so slowly
+            that `max_send_buffer_size` bytes wait already: then it is closed with 1013.
+
+        Raises:
+            UsageError: for any other type, and before the connection is open.
+        """
+        opcode, payload = _to_frame(message)
+        if self._state is not OPEN:
+            if self._state is HANDSHAKE:
+                raise UsageError("the connection is not open yet; send from on_connect on")
+            self.service.send_failures += 1
+            return False
+        if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
+            self.close_slow_reader()
+            return False
+        self.write(frames.encode(opcode, payload))
+        self.messages_written += 1
+        if self._is_blocked:
+            self.check_full()
+        return True
+
+    def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
+        """Ends the connection with the closing handshake.
+
+        A peer that does not answer it is dropped after `close_timeout`. In
+        `on_websocket_connect` this refuses the handshake with 403. Closing twice is fine.
+
+        Args:
+            data: a last message to send before.
+            code: 1000, or a code of your own from 4000 to 4999.
+            reason: words for the peer, at most 123 bytes of UTF-8; cut there.
+
+        Raises:
+            UsageError: for a code that must not be sent.
+        """
+        closing.encode(code, reason)  # a bad code is refused before anything happens
+        if self._state is HANDSHAKE:
+            self._before_open("close").reject(403, "Forbidden")
+            return
+        if data is not None:
+            self.send(data)
+        if self._state is OPEN:
+            self.start_close(code, reason)
+
+    def destroy(self) -> None:
+        """Drops the connection now, without a close frame; what is unsent is lost."""
+        self._is_ended_by_us = True
+        self._lose(closing.ABNORMAL, "destroyed by the program")
+
+    def pause_recv(self) -> None:
+        """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
+        if self._state is OPEN:
+            self.pause(PAUSED_BY_USER)
+            if self._inbox is None:
+                self._inbox = Inbox(self)
+            self._inbox.hold()
+
+    def resume_recv(self) -> None:
+        """Reads again; what waited is delivered first."""
+        self.resume(PAUSED_BY_USER)
+        if self._inbox is not None:
+            self._inbox.release()
+
+    async def drain(self) -> None:
+        """Waits until all that was sent has left the process.
+
+        Raises:
+            ConnectionLost: the connection ended before.
+        """
+        self.flush()
+        if self.unsent and self._state is not CLOSED:
+            waiter = self.service.loop.create_future()
+            if self._drain_waiters is None:
+                self._drain_waiters = []
+            self._drain_waiters.append(waiter)
+            await waiter
+        if self._state is CLOSED:
+            raise ConnectionLost(self.close_code, self.close_reason)
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """The messages as they come; ends when the connection does."""
+        if self._inbox is None and self._state is OPEN:
+            self._inbox = Inbox(self, is_stream=True)
+        inbox = self._inbox
+        if inbox is None:
+            return
+        inbox.is_read = True
+        while (message := await inbox.next_message()) is not None:
+            yield message
+
+    def enlist(self) -> None:
+        """Counts the connection among the open ones of its worker."""
+        self.service.connections[self.id] = self
+        self.service.opened += 1
+
+    # In on_websocket_connect only.
+
+    def reject(self, status: int = 403, body: str = "") -> None:
+        """Refuses the handshake with an HTTP status and a text."""
+        self._before_open("reject").reject(status, body)
+
+    def choose_subprotocol(self, name: str) -> None:
+        """Agrees on a subprotocol; the client must have offered it."""
+        self._before_open("choose_subprotocol").choose_subprotocol(name)
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a header to the 101."""
+        self._before_open("add_header").add_header(name, value)
+
+    def _before_open(self, method: str) -> HttpStage:
+        if self._stage is None or not self._stage.is_deciding:
+            raise UsageError(f"{method}() works in on_websocket_connect only, before the 101")
+        return self._stage
+
+
+def _to_frame(message: object) -> tuple[int, bytes]:
+    if isinstance(message, str):
+        try:
+            return frames.TEXT, message.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the text cannot be sent as UTF-8: {error}") from None
+    if isinstance(message, bytes):
+        return frames.BINARY, message
+    if isinstance(message, (bytearray, memoryview)):
+        return frames.BINARY, bytes(message)
+    raise UsageError(
+        f"send() takes str or bytes, got {type(message).__name__}; "
+        "for structured data use json.dumps(...)"
+    )

@@ -1,0 +1,161 @@
+"""From decoded events to the program's callbacks, in order, whatever the callbacks are.
+
+A plain callback is called as each message is decoded; while an `async def` one is at work, later
+messages wait in an `Inbox`. Pings are answered at once: they must not depend on the program.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from lineman.errors import ProtocolError
+from lineman.net.inbox import Inbox
+from lineman.net.state import CLOSED, CLOSING, OPEN, State
+from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
+from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
+
+if TYPE_CHECKING:
+    from lineman.net.service import Service
+
+
+class Delivery(Transport):
+    """Hands events on, one at a time; `Lifecycle` says what the last ones lead to."""
+
+    __slots__ = (
+        "_forced_close",
+        "_goodbye",
+        "_inbox",
+        "_is_ended_by_us",
+        "_state",
+        "filed_tick",
+        "messages_read",
+        "service",
+    )
+
+    service: Service
+    messages_read: int
+    filed_tick: int
+    _state: State
+    _inbox: Inbox | None
+    _is_ended_by_us: bool
+    _forced_close: tuple[float, Event] | None
+    _goodbye: tuple[int, str] | None
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether more messages can come."""
+        return self._state is OPEN and self._goodbye is None
+
+    # What `Lifecycle` does about it.
+
+    def on_deadline(self, now: float) -> float:
+        """Acts on the clock."""
+        raise NotImplementedError
+
+    def callback_failed(self, error: Exception) -> None:
+        """Acts on what a callback raised."""
+        raise NotImplementedError
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Sends our close frame."""
+        raise NotImplementedError
+
+    def on_peer_close(self, event: Close) -> None:
+        """Acts on the peer's close frame."""
+        raise NotImplementedError
+
+    def on_broken_rule(self, error: ProtocolError) -> None:
+        """Acts on a broken rule of the protocol."""
+        raise NotImplementedError
+
+    def on_closing_answered(self, error: ProtocolError | None) -> None:
+        """Acts on the end of a closing handshake that we began."""
+        raise NotImplementedError
+
+    def on_delivered_all(self) -> None:
+        """Acts on the end of an inbox after the end of the connection."""
+        raise NotImplementedError
+
+    # Events.
+
+    def process(self, events: list[Event]) -> None:
+        """Acts on decoded events, in order."""
+        for event in events:
+            if self._state is not OPEN:
+                if self._state is CLOSING and isinstance(event, (Close, ProtocolError)):
+                    self.on_closing_answered(event if isinstance(event, ProtocolError) else None)
+                continue
+            if isinstance(event, Ping):
+                self.write(frames.encode(frames.PONG, event.payload))
+            elif isinstance(event, Pong):
+                continue  # whatever is received proves that the peer lives
+            elif self._inbox is None:
+                result = self.take(event)
+                if result is not None:
+                    self._inbox = Inbox(self)
+                    self._inbox.start(result, None)
+            else:
+                self._queue(self._inbox, event)
+
+    def _queue(self, inbox: Inbox, event: Event) -> None:
+        if not isinstance(event, (str, bytes)):
+            if inbox.is_unread:
+                self.take(event)  # no coroutine would come upon it
+                inbox.wake()
+                return
+            # The end waits for its turn, but not for longer than the peer can be kept waiting.
+            deadline = self.service.wheel.now + self.service.limits.close_timeout
+            self._forced_close = (deadline, event)
+            self.service.wheel.file(self, deadline)
+        inbox.put(event)
+
+    def take(self, event: Event) -> Coroutine[Any, Any, Any] | None:
+        """Acts on an event whose turn has come; the coroutine of an `async def` callback."""
+        if isinstance(event, (str, bytes)):
+            return self._deliver(event)
+        if self._state is OPEN:
+            if isinstance(event, Close):
+                self.on_peer_close(event)
+            elif isinstance(event, ProtocolError):
+                self.on_broken_rule(event)
+        return None
+
+    def _deliver(self, message: str | bytes) -> Coroutine[Any, Any, Any] | None:
+        if self._is_ended_by_us:
+            return None
+        self.messages_read += 1
+        callback = self.service.callbacks.on_message
+        if callback is None:
+            return None
+        try:
+            result = callback(self, message)
+        except Exception as error:
+            self.callback_failed(error)
+            return None
+        if result is None or result is True or result is False:
+            return None
+        return result if inspect.iscoroutine(result) else None
+
+    def inbox_is_empty(self) -> None:
+        """Lets the inbox go, once its last event has been worked off."""
+        self._inbox = None
+        if self._state is CLOSED:
+            self.on_delivered_all()
+        elif self._goodbye is not None and self._state is OPEN:
+            self.start_close(*self._goodbye)
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Closes as soon as what was received has been worked off; nothing more is read."""
+        if self._state is not OPEN or self._goodbye is not None:
+            return
+        inbox = self._inbox
+        if inbox is None or inbox.is_unread:
+            self.start_close(code, reason)
+            return
+        self._goodbye = (code, reason)
+        self.pause(PAUSED_BY_GOODBYE)
+        inbox.release()
+        inbox.wake()

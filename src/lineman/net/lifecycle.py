@@ -1,0 +1,432 @@
+"""The life of a connection: how it opens, how it ends, and what the clock says about it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any
+
+from lineman.address import format_ip_port
+from lineman.errors import ConnectionLost, HttpError, ProtocolError
+from lineman.net import heartbeat
+from lineman.net.callbacks import ErrorCode
+from lineman.net.delivery import Delivery
+from lineman.net.inbox import Inbox
+from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
+from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream
+from lineman.net.upgrade import HttpStage
+from lineman.protocols.http import Request, error_response
+from lineman.protocols.websocket import close as closing
+from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.messages import Close, Decoder
+
+if TYPE_CHECKING:
+    from lineman.net.service import Service
+
+logger = logging.getLogger("lineman")
+
+# How long a socket is kept after our last words, for the peer to read them.
+LINGER = 2.0
+
+NO_LINGER = 0
+WILL_LINGER = 1
+LINGERS = 2
+
+
+class Lifecycle(Delivery):
+    """What happens to a connection; `Connection` adds what the program may ask of it."""
+
+    __slots__ = (
+        "_data",
+        "_decoder",
+        "_drain_waiters",
+        "_is_full",
+        "_last_received",
+        "_linger",
+        "_local",
+        "_owes_on_close",
+        "_pinged_at",
+        "_stage",
+        "close_code",
+        "close_reason",
+        "id",
+        "messages_written",
+        "peer",
+        "remote_ip",
+        "remote_port",
+        "request",
+        "subprotocol",
+    )
+
+    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
+        context = service.tls_context
+        super().__init__(service.poller, fd, None if context is None else TlsStream(context))
+        self.service = service
+        self.id = service.next_id()
+        self.peer = (ip, port)
+        self._local: str | None = None
+        self.remote_ip = ip
+        self.remote_port = port
+        self.request: Request | None = None
+        self.subprotocol: str | None = None
+        self.messages_read = 0
+        self.messages_written = 0
+        self.close_code = 0
+        self.close_reason = ""
+        self._data: Any = None
+        self._state = HANDSHAKE
+        self._stage: HttpStage | None = HttpStage(self)
+        self._decoder: Decoder | None = None
+        self._inbox = None
+        self._is_full = False
+        self._linger = NO_LINGER
+        self._is_ended_by_us = False
+        self._owes_on_close = False
+        self._drain_waiters: list[asyncio.Future[None]] | None = None
+        self._last_received = service.wheel.now
+        self._pinged_at = -1.0
+        self._forced_close = None
+        self._goodbye = None
+        self.filed_tick = 0
+        self._look_after(service.limits.handshake_timeout)
+
+    def __repr__(self) -> str:
+        where = format_ip_port(self.remote_ip, self.remote_port)
+        return f"<Connection {self.id} {where} {self._state.value}>"
+
+    @property
+    def peer_address(self) -> str:
+        """`ip:port` of whoever opened the TCP connection: the client, or the proxy before it."""
+        return format_ip_port(*self.peer)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._state is OPEN
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._state is FINISHING or self._state is CLOSED
+
+    def _enter(self, state: State) -> None:
+        if state not in NEXT[self._state]:
+            raise RuntimeError(f"defect: a connection went from {self._state} to {state}")
+        self._state = state
+
+    def _look_after(self, seconds: float) -> None:
+        self.service.wheel.file(self, self.service.wheel.now + seconds)
+
+    # What comes from the socket.
+
+    def on_data(self, data: memoryview) -> None:
+        """Takes bytes from the peer."""
+        state = self._state
+        if state is OPEN or state is CLOSING:
+            assert self._decoder is not None
+            self._last_received = self.service.wheel.now
+            events = self._decoder.feed(data)
+            if events:
+                self.process(events)
+        elif state is HANDSHAKE:
+            assert self._stage is not None
+            self._stage.feed(data)
+
+    def on_first_bytes(self, data: memoryview) -> bool:
+        """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
+        if data[0] == HANDSHAKE_RECORD:
+            return True
+        self._tls = None
+        self.service.log.log(
+            logging.WARNING,
+            "plain clients on a wss port",
+            "%s: a client without TLS on a wss port: it must use wss:// (or https://); "
+            "a proxy in front must forward with TLS, or this worker listen on ws://",
+            self.peer_address,
+        )
+        self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
+        return False
+
+    def on_end(self) -> None:
+        """Learns that the peer will send no more."""
+        if self._state is OPEN:
+            self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
+        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_answering:
+            self._stage.peer_ended()
+        else:
+            self._lose(closing.ABNORMAL, "the peer ended the connection")
+
+    def on_lost(self, error: Exception) -> None:
+        """Learns that the connection is broken."""
+        reason = _why(error)
+        if self._state is HANDSHAKE:
+            where = self.peer_address
+            self.service.log.log(logging.INFO, "failed handshakes", "%s: %s", where, reason)
+        self._lose(closing.ABNORMAL, reason)
+
+    def on_fault(self) -> None:
+        """Gives up after a defect, or when the time to stop is over."""
+        self._lose(closing.ABNORMAL, "dropped by the service")
+
+    def on_blocked(self) -> None:
+        """Learns that the kernel takes no more now."""
+        self.check_full()
+
+    def on_unblocked(self) -> None:
+        """Learns that all that waited has left."""
+        self._end_drain()
+        if self._is_full:
+            self._is_full = False
+            self.tell(self.service.callbacks.on_buffer_drain)
+        if self._state is FINISHING:
+            self._all_sent()
+
+    # Opening.
+
+    def open(self, rest: bytes) -> None:
+        """Begins with messages, after the 101 was written.
+
+        Args:
+            rest: what the peer sent after its handshake already.
+        """
+        service = self.service
+        self._stage = None
+        self._enter(OPEN)
+        self._decoder = Decoder(service.limits.max_message_size)
+        self._owes_on_close = True
+        self._last_received = service.wheel.now
+        service.wheel.remove(self)
+        if service.limits.ping_interval:
+            self._look_after(service.limits.ping_interval)
+        self.enlist()
+        self._call_on_connect()
+        if rest:
+            self.on_data(memoryview(rest))
+
+    def enlist(self) -> None:
+        """Counts the connection among the open ones."""
+        raise NotImplementedError
+
+    def _call_on_connect(self) -> None:
+        callbacks = self.service.callbacks
+        if callbacks.on_connect is None:
+            return
+        try:
+            result = callbacks.on_connect(self)
+        except Exception as error:
+            self.callback_failed(error)
+            return
+        if inspect.iscoroutine(result):
+            is_stream = callbacks.on_message is None
+            if self._inbox is None:
+                self._inbox = Inbox(self, is_stream)
+            self._inbox.start(result, self._end_conversation if is_stream else None)
+
+    def _end_conversation(self) -> None:
+        if self._state is OPEN:
+            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
+
+    def await_request(self) -> None:
+        """Gives the next plain request of this connection its time."""
+        self.service.wheel.remove(self)
+        self._look_after(self.service.limits.handshake_timeout)
+
+    # Ending.
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Sends our close frame; the peer has `close_timeout` to answer it."""
+        payload = closing.encode(code, reason)
+        self._is_ended_by_us = True
+        self._set_cause(code, reason)
+        self.write(frames.encode(frames.CLOSE, payload))
+        if self._state is not OPEN:
+            return  # the write found the connection broken
+        self._enter(CLOSING)
+        self._look_after(self.service.limits.close_timeout)
+        if self._inbox is not None:
+            self._inbox.wake()
+        self.resume(self._paused)  # the peer's answer must be read
+
+    def on_peer_close(self, event: Close) -> None:
+        """Answers the peer's close frame and ends."""
+        self._set_cause(event.code, event.reason)
+        self.write(frames.encode(frames.CLOSE, closing.encode(event.code, "")))
+        self._finish(linger=False)
+
+    def on_closing_answered(self, error: ProtocolError | None) -> None:
+        """Ends after the peer answered our close frame, or with garbage."""
+        self._finish(linger=error is not None)
+
+    def on_broken_rule(self, error: ProtocolError) -> None:
+        """Fails the connection (RFC 6455, section 7.1.7)."""
+        self._set_cause(error.code, error.reason)
+        self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
+        self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
+        if self._state is OPEN:
+            self.write(frames.encode(frames.CLOSE, closing.encode(error.code, error.reason)))
+            self._finish(linger=True)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Closes this one connection with 1011, after a callback raised."""
+        self.service.exceptions += 1
+        logger.error("%s: a callback raised; the connection is closed", self, exc_info=error)
+        self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
+        if self._state is OPEN:
+            self.start_close(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
+
+    def close_slow_reader(self) -> None:
+        """Closes a connection whose peer lets too much wait."""
+        limit = self.service.limits.max_send_buffer_size
+        reason = f"reads too slowly: {self.unsent} bytes wait, {limit} may"
+        error = ConnectionLost(closing.TRY_AGAIN_LATER, reason)
+        self.service.send_failures += 1
+        self.service.log.log(logging.WARNING, "slow readers", "%s: %s", self, reason)
+        self.tell(self.service.callbacks.on_error, ErrorCode.SEND_FAIL, error)
+        if self._state is OPEN:
+            self.start_close(closing.TRY_AGAIN_LATER, reason)
+
+    def refuse(self, error: HttpError) -> None:
+        """Answers a handshake with an HTTP error and ends the connection."""
+        self.write(error_response(error))
+        self._finish(linger=True)
+
+    def finish(self) -> None:
+        """Ends a connection that never became a websocket, once its last answer has left."""
+        self._finish(linger=True)
+
+    def leave_handshake(self) -> None:
+        """Ends a connection that has not become a websocket and waits for nothing of ours."""
+        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_answering:
+            self._lose(closing.GOING_AWAY, "the service is stopping")
+
+    def give_up_handshake(self, answer: bytes) -> None:
+        """Ends a handshake that took too long, with an answer where the peer can read one."""
+        if self.bytes_read and not self.is_over:
+            self.write(answer)
+            self._finish(linger=True)
+        else:
+            self._lose(closing.ABNORMAL, "no handshake in time")
+
+    def _finish(self, linger: bool) -> None:
+        """Sends what is left, then ends.
+
+        Args:
+            linger: keep the socket until the peer has ended its side: closing it while bytes of
+                the peer are unread resets the connection, and the peer may lose our last words.
+        """
+        if self.is_over:
+            return
+        self._enter(FINISHING)
+        self._linger = WILL_LINGER if linger else NO_LINGER
+        self.service.wheel.remove(self)
+        close_timeout = self.service.limits.close_timeout
+        self._look_after(min(close_timeout, LINGER) if linger else close_timeout)
+        if self._inbox is not None:
+            self._inbox.wake()
+        self.flush()
+        if self._state is FINISHING and not self.unsent:
+            self._all_sent()
+
+    def _all_sent(self) -> None:
+        if self._linger == NO_LINGER:
+            self._lose(self.close_code, self.close_reason)
+        elif self._linger == WILL_LINGER:
+            self._linger = LINGERS
+            self.resume(self._paused)
+            self.end_writing()
+
+    def _set_cause(self, code: int, reason: str) -> None:
+        if not self.close_code:
+            self.close_code = code
+            self.close_reason = reason or closing.words(code)
+
+    def _lose(self, code: int, reason: str) -> None:
+        """The end, whatever led to it: frees the socket, tells the program."""
+        if self._state is CLOSED:
+            return
+        self._set_cause(code, reason)
+        self._enter(CLOSED)
+        self.service.wheel.remove(self)
+        self.shut()
+        self._stage = None
+        self._decoder = None
+        self._end_drain()
+        self.service.connections.pop(self.id, None)
+        inbox = self._inbox
+        if inbox is None:
+            self.on_delivered_all()
+        elif inbox.is_stream:
+            inbox.wake()
+            if inbox.is_busy:
+                self.service.loop.call_later(self.service.limits.close_timeout, inbox.cancel)
+            self.on_delivered_all()
+        else:
+            inbox.release()  # what was received well is still delivered, then on_close
+
+    def on_delivered_all(self) -> None:
+        """Tells the program that the connection is over, once."""
+        if self._owes_on_close:
+            self._owes_on_close = False
+            self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
+
+    def _end_drain(self) -> None:
+        waiters, self._drain_waiters = self._drain_waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def tell(self, callback: Any, *args: Any) -> None:
+        """Runs a callback that tells the program something; its failure ends nothing more."""
+        if callback is not None:
+            self.service.call(callback, self, *args)
+
+    # The clock and the limits.
+
+    def check_full(self) -> None:
+        """Tells the program when more waits for this peer than should."""
+        if not self._is_full and self.unsent >= self.service.limits.max_send_buffer_size:
+            self._is_full = True
+            self.tell(self.service.callbacks.on_buffer_full)
+
+    def on_deadline(self, now: float) -> float:
+        """Looks at what the clock says about this connection."""
+        if self._state is OPEN:
+            return self._check_alive(now)
+        if self._state is HANDSHAKE and self._stage is not None:
+            self._stage.timed_out()
+            return 0.0
+        self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
+        return 0.0
+
+    def _check_alive(self, now: float) -> float:
+        limits = self.service.limits
+        if self._forced_close is not None:
+            deadline, event = self._forced_close
+            if now >= deadline:
+                self._forced_close = None
+                self.take(event)
+                return 0.0
+            return deadline
+        if not limits.ping_interval:
+            return 0.0
+        if self._paused:  # we do not read: silence says nothing about the peer
+            self._pinged_at = -1.0
+            self._last_received = now
+            return now + limits.ping_interval
+        step, again = heartbeat.decide(
+            now, self._last_received, self._pinged_at, limits.ping_interval, limits.ping_timeout
+        )
+        if step is heartbeat.Step.GIVE_UP:
+            self._lose(closing.ABNORMAL, f"no answer to a ping within {limits.ping_timeout:g} s")
+            return 0.0
+        if step is heartbeat.Step.PING:
+            self._pinged_at = now
+            self.write(frames.encode(frames.PING, b""))
+        return again
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__

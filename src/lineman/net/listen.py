@@ -1,0 +1,73 @@
+"""Listening sockets, and why one cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from lineman.address import Address
+from lineman.errors import ConfigError
+
+
+def bind(address: Address, backlog: int, *, reuse_port: bool = False) -> socket.socket:
+    """A bound, listening, non-blocking socket that its process' children may inherit.
+
+    Args:
+        address: where to listen; port 0 lets the kernel choose.
+        backlog: connections that may wait to be accepted.
+        reuse_port: whether several sockets share the port (SO_REUSEPORT).
+
+    Raises:
+        ConfigError: the port is taken, not allowed, or the host is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, family if _is_ip(address.host) else 0, socket.SOCK_STREAM
+        )
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"cannot listen on {address}: the name {address.host} is not known ({error.strerror})",
+            "listen on 0.0.0.0, on 127.0.0.1, or on an address of this machine",
+        ) from None
+    listener = socket.socket(found[0][0], socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Accepted sockets inherit both.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listener.bind(found[0][4])
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise _explained(address, error) from None
+    return listener
+
+
+def _is_ip(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _explained(address: Address, error: OSError) -> ConfigError:
+    seen = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            seen,
+            f"stop the process that `ss -ltnp 'sport = :{address.port}'` shows, "
+            "or listen on another port",
+        )
+    if error.errno == errno.EACCES:
+        return ConfigError(
+            f"{seen}; ports below 1024 need a privilege",
+            "listen on a higher port behind nginx, or give the service "
+            "AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigError(
+            f"{seen}; {address.host} is no address of this machine",
+            "listen on 0.0.0.0 or on one that `ip address` shows",
+        )
+    return ConfigError(seen, "see the error, and `ip address` for this machine's addresses")

@@ -1,0 +1,153 @@
+"""The poller: one epoll with every socket of the process in it.
+
+It stands in the asyncio loop as one reader, since an epoll descriptor is itself pollable: one
+wake-up of asyncio serves a whole batch of ready sockets, without a handle, a transport or a task
+for each. All of asyncio goes on working beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections.abc import Callable
+from typing import Protocol
+
+logger = logging.getLogger("lineman")
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+BROKEN = select.EPOLLERR | select.EPOLLHUP
+
+# Read at once from one connection. Larger than a socket buffer usually holds.
+BUFFER_SIZE = 256 * 1024
+# Served in one wake-up, then the rest of asyncio has its turn.
+BATCH = 512
+
+
+class Handler(Protocol):
+    """What owns a descriptor in the poller."""
+
+    def on_events(self, events: int) -> None:
+        """Serves a descriptor that is ready."""
+        ...
+
+    def on_fault(self) -> None:
+        """Gives the descriptor up after `on_events` or `flush` raised, which is a defect."""
+        ...
+
+    def flush(self) -> None:
+        """Writes what is corked."""
+        ...
+
+
+class Poller:
+    """Dispatches events to handlers, and owns what all connections share.
+
+    Args:
+        defer: runs a function soon in the event loop; `loop.call_soon`.
+
+    Attributes:
+        buffer: the one receive buffer. Its content is valid within one event only.
+        clear_buffer: the one buffer for what TLS decrypts, likewise.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_corked",
+        "_defer",
+        "_epoll",
+        "_flush_is_due",
+        "_handlers",
+        "_in_batch",
+        "buffer",
+        "clear_buffer",
+    )
+
+    def __init__(self, defer: Callable[[Callable[[], None]], object]) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._corked: list[Handler] = []
+        self._closing: list[int] = []
+        self._defer = defer
+        self._in_batch = False
+        self._flush_is_due = False
+        self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.clear_buffer = memoryview(bytearray(BUFFER_SIZE))
+
+    def fileno(self) -> int:
+        """The descriptor that is readable when some socket is ready."""
+        return self._epoll.fileno()
+
+    def handlers(self) -> list[Handler]:
+        """All that own a descriptor now."""
+        return list(self._handlers.values())
+
+    def add(self, fd: int, handler: Handler, events: int = READ) -> None:
+        """Watches a descriptor."""
+        self._epoll.register(fd, events)
+        self._handlers[fd] = handler
+
+    def modify(self, fd: int, events: int) -> None:
+        """Changes what is watched for; errors and hang-ups always are."""
+        self._epoll.modify(fd, events)
+
+    def forget(self, fd: int) -> None:
+        """Stops watching a descriptor without closing it."""
+        if self._handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def close_descriptor(self, fd: int) -> None:
+        """Stops watching a descriptor and closes it.
+
+        Within a batch the closing waits for its end: were the number given to a connection
+        accepted meanwhile, that one would get events meant for this one.
+        """
+        self.forget(fd)
+        if self._in_batch:
+            self._closing.append(fd)
+        else:
+            os.close(fd)
+
+    def cork(self, handler: Handler) -> None:
+        """Has `handler.flush` called once, at the end of this batch or soon."""
+        self._corked.append(handler)
+        if not self._in_batch and not self._flush_is_due:
+            self._flush_is_due = True
+            self._defer(self._flush)
+
+    def dispatch(self) -> None:
+        """Serves one batch of ready descriptors."""
+        self._in_batch = True
+        try:
+            for fd, events in self._epoll.poll(0, BATCH):
+                handler = self._handlers.get(fd)
+                if handler is None:
+                    continue  # closed by an earlier event of this batch
+                try:
+                    handler.on_events(events)
+                except Exception:
+                    logger.exception("defect in lineman while serving a connection; it is dropped")
+                    handler.on_fault()
+        finally:
+            self._flush()
+            self._in_batch = False
+            closing, self._closing = self._closing, []
+            for fd in closing:
+                os.close(fd)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        while self._corked:
+            corked, self._corked = self._corked, []
+            for handler in corked:
+                try:
+                    handler.flush()
+                except Exception:
+                    logger.exception("defect in lineman while writing to a connection")
+                    handler.on_fault()
+
+    def close(self) -> None:
+        """Closes the poller; descriptors that are still in it are not touched."""
+        self._handlers.clear()
+        self._epoll.close()

@@ -1,0 +1,75 @@
+"""The five system calls of the data path, on bare file descriptors.
+
+A descriptor is an int: no socket object for each connection. "Not now" is a return value and not
+an exception wherever the system says it often.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+AGAIN = -1
+
+
+def receive(fd: int, buffer: memoryview) -> int:
+    """Reads once into the buffer: bytes read, 0 at the end of the stream, AGAIN if none are there.
+
+    Raises:
+        OSError: the connection is broken.
+    """
+    try:
+        return os.readv(fd, [buffer])
+    except BlockingIOError:
+        return AGAIN
+
+
+def send(fd: int, data: bytes | bytearray | memoryview) -> int:
+    """Writes once: bytes that the kernel took, AGAIN if it takes none now.
+
+    Raises:
+        OSError: the connection is broken.
+    """
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return AGAIN
+
+
+def accept(listener: socket.socket) -> tuple[int, str, int] | None:
+    """The next connection: its non-blocking descriptor, the peer's address and port, or None.
+
+    Raises:
+        OSError: the process or the system is out of descriptors or memory.
+    """
+    try:
+        accepted, address = listener.accept()
+    except (BlockingIOError, ConnectionAbortedError):
+        return None
+    accepted.setblocking(False)
+    return accepted.detach(), address[0], address[1]
+
+
+def finish_writing(fd: int) -> None:
+    """Sends the end of the stream; reading goes on. A connection that is gone already is fine."""
+    duplicate = socket.socket(fileno=fd)
+    try:
+        duplicate.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    finally:
+        duplicate.detach()
+
+
+def local_address(fd: int) -> tuple[str, int]:
+    """Address and port of our end.
+
+    Raises:
+        OSError: the connection is gone.
+    """
+    duplicate = socket.socket(fileno=fd)
+    try:
+        name = duplicate.getsockname()
+    finally:
+        duplicate.detach()
+    return name[0], name[1]

@@ -1,0 +1,273 @@
+"""A non-blocking socket in the poller: reads into the shared buffer, corks what is written.
+
+What one batch of events sends to one connection leaves in one system call, and with TLS in as few
+records as it fits. `Connection` gives the bytes their meaning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+
+from lineman.net import syscalls
+from lineman.net.poller import BROKEN, READ, WRITE, Poller
+from lineman.net.tlsstream import PIECE, TlsStream
+
+# Corked output beyond this is handed to the kernel at once.
+CORK_SIZE = 64 * 1024
+
+PAUSED_BY_USER = 1
+PAUSED_BY_INBOX = 2
+PAUSED_BY_HANDSHAKE = 4
+PAUSED_BY_GOODBYE = 8
+
+
+class Transport:
+    """Bytes to and from one peer.
+
+    Attributes:
+        bytes_read: payload bytes received (after TLS).
+        bytes_written: payload bytes given to the kernel or to TLS.
+    """
+
+    __slots__ = (
+        "_is_blocked",
+        "_is_corked",
+        "_is_dead",
+        "_out",
+        "_paused",
+        "_sealed",
+        "_tls",
+        "bytes_read",
+        "bytes_written",
+        "fd",
+        "poller",
+    )
+
+    def __init__(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
+        self.poller = poller
+        self.fd = fd
+        self._tls = tls
+        self._out = bytearray()  # clear bytes that wait
+        self._sealed = b""  # TLS records that the kernel did not take yet
+        self._is_corked = False
+        self._is_blocked = False  # the kernel takes no more now
+        self._is_dead = False
+        self._paused = 0
+        self.bytes_read = 0
+        self.bytes_written = 0
+        poller.add(fd, self, READ)
+
+    # What a subclass does with it.
+
+    def on_data(self, data: memoryview) -> None:
+        """Takes bytes from the peer; the view is valid during the call only."""
+        raise NotImplementedError
+
+    def on_first_bytes(self, data: memoryview) -> bool:
+        """Whether TLS may have these first bytes of a TLS connection."""
+        raise NotImplementedError
+
+    def on_end(self) -> None:
+        """Learns that the peer will send no more."""
+        raise NotImplementedError
+
+    def on_lost(self, error: Exception) -> None:
+        """Learns that the connection is broken."""
+        raise NotImplementedError
+
+    def on_fault(self) -> None:
+        """Gives the connection up."""
+        raise NotImplementedError
+
+    def on_blocked(self) -> None:
+        """Learns that bytes wait because the kernel takes no more."""
+        raise NotImplementedError
+
+    def on_unblocked(self) -> None:
+        """Learns that all that waited has left."""
+        raise NotImplementedError
+
+    # Reading.
+
+    def on_events(self, events: int) -> None:
+        """Serves the socket when the poller says that it is ready."""
+        if events & WRITE:
+            self.flush()
+        if self._is_dead:
+            return
+        if events & (READ | BROKEN):
+            if not self._paused:
+                self._receive()
+            elif events & BROKEN:
+                self.on_lost(ConnectionResetError("connection reset"))
+        if not self._is_dead and (self._out or self._sealed) and not self._is_blocked:
+            self.flush()
+
+    def _receive(self) -> None:
+        buffer = self.poller.buffer
+        try:
+            count = syscalls.receive(self.fd, buffer)
+        except OSError as error:
+            self.on_lost(error)
+            return
+        if count > 0:
+            if self._tls is None:
+                self.bytes_read += count
+                self.on_data(buffer[:count])
+            else:
+                self._receive_tls(self._tls, buffer[:count])
+        elif count == 0:
+            self.on_end()
+
+    def _receive_tls(self, tls: TlsStream, data: memoryview) -> None:
+        try:
+            if not tls.has_begun and not self.on_first_bytes(data):
+                return
+            for start in range(0, len(data), PIECE):
+                tls.feed(data[start : start + PIECE])
+                if not tls.is_established and not tls.handshake():
+                    continue
+                self._decrypt(tls)
+                if self._is_dead:
+                    return
+        except ssl.SSLZeroReturnError:
+            self.on_end()
+        except ssl.SSLError as error:
+            self._send_sealed(tls)  # the alert that tells the peer why
+            if not self._is_dead:
+                self.on_lost(error)
+        else:
+            self._send_sealed(tls)
+
+    def _decrypt(self, tls: TlsStream) -> None:
+        clear = self.poller.clear_buffer
+        while count := tls.read(clear):
+            self.bytes_read += count
+            self.on_data(clear[:count])
+            if self._is_dead:
+                return
+
+    def pause(self, why: int) -> None:
+        """Stops reading for a reason; the kernel's window then stops the peer."""
+        if not self._paused and not self._is_dead:
+            self._paused = why
+            self._watch()
+        self._paused |= why
+
+    def resume(self, why: int) -> None:
+        """Takes one reason back; reading goes on when none is left."""
+        if self._paused & why:
+            self._paused &= ~why
+            if not self._paused and not self._is_dead:
+                self._watch()
+
+    def _watch(self) -> None:
+        read = 0 if self._paused else READ
+        self.poller.modify(self.fd, read | (WRITE if self._is_blocked else 0))
+
+    # Writing.
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be taken by the kernel."""
+        return len(self._out) + len(self._sealed)
+
+    def write(self, data: bytes) -> None:
+        """Corks the bytes: they leave at the end of this batch of events."""
+        if self._is_dead:
+            return
+        self._out += data
+        if len(self._out) >= CORK_SIZE and not self._is_blocked:
+            self.flush()
+        elif not self._is_corked:
+            self._is_corked = True
+            self.poller.cork(self)
+
+    def flush(self) -> None:
+        """Gives the kernel what is corked, as far as it takes it."""
+        self._is_corked = False
+        if self._is_dead:
+            return
+        try:
+            is_done = self._flush_clear() if self._tls is None else self._flush_tls(self._tls)
+        except OSError as error:
+            self.on_lost(error)
+            return
+        if is_done:
+            if self._is_blocked:
+                self._is_blocked = False
+                self._watch()
+                self.on_unblocked()
+        elif not self._is_blocked:
+            self._is_blocked = True
+            self._watch()
+            self.on_blocked()
+
+    def _flush_clear(self) -> bool:
+        out = self._out
+        if not out:
+            return True
+        count = syscalls.send(self.fd, out)
+        if count <= 0:
+            return False
+        self.bytes_written += count
+        if count == len(out):
+            self._out = bytearray()
+            return True
+        del out[:count]
+        return False
+
+    def _flush_tls(self, tls: TlsStream) -> bool:
+        if self._sealed and not self._flush_sealed():
+            return False
+        if not tls.is_established:
+            return True  # what is corked waits for the handshake
+        while self._out:
+            piece = self._out[:PIECE]
+            tls.encrypt(memoryview(piece))
+            del self._out[:PIECE]
+            self.bytes_written += len(piece)
+            self._sealed = tls.take_output()
+            if not self._flush_sealed():
+                return False
+        return True
+
+    def _flush_sealed(self) -> bool:
+        count = syscalls.send(self.fd, self._sealed)
+        if count <= 0:
+            return False
+        self._sealed = self._sealed[count:]
+        return not self._sealed
+
+    def _send_sealed(self, tls: TlsStream) -> None:
+        """Sends what TLS itself has to say: its handshake, an alert, a ticket."""
+        if self._is_dead:
+            return
+        output = tls.take_output()
+        if output:
+            self._sealed += output
+            self.flush()
+
+    # Ending.
+
+    def end_writing(self) -> None:
+        """Says the end of the stream (with TLS also there); reading goes on."""
+        if self._tls is not None:
+            self._tls.end()
+            self._send_sealed(self._tls)
+        if not self._is_dead:
+            syscalls.finish_writing(self.fd)
+
+    def shut(self, say_goodbye: bool = True) -> None:
+        """Closes the socket now; what is unsent is lost."""
+        if self._is_dead:
+            return
+        if say_goodbye and self._tls is not None and not self._is_blocked:
+            self._tls.end()
+            with contextlib.suppress(OSError):
+                syscalls.send(self.fd, self._tls.take_output())
+        self._is_dead = True
+        self._out = bytearray()
+        self._sealed = b""
+        self.poller.close_descriptor(self.fd)

@@ -1,0 +1,284 @@
+"""A connection before it is a websocket: its HTTP requests, and the handshake among them."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from lineman.errors import HttpError, UsageError
+from lineman.net.tlsstream import HANDSHAKE_RECORD
+from lineman.net.transport import PAUSED_BY_HANDSHAKE
+from lineman.protocols import forwarded
+from lineman.protocols.http import Request, RequestParser, Response, error_response
+from lineman.protocols.websocket import handshake
+
+if TYPE_CHECKING:
+    from lineman.net.lifecycle import Lifecycle
+
+logger = logging.getLogger("lineman")
+
+MAX_PIPELINED = 16
+
+
+class HttpStage:
+    """Answers plain requests, and turns one into a websocket.
+
+    Args:
+        connection: whose bytes these are.
+
+    Attributes:
+        is_answering: whether a request waits for the program's answer.
+        is_deciding: whether `on_websocket_connect` is at work.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_headers",
+        "_is_ended",
+        "_key",
+        "_parser",
+        "_refusal",
+        "_requests",
+        "is_answering",
+        "is_deciding",
+    )
+
+    def __init__(self, connection: Lifecycle) -> None:
+        limits = connection.service.limits
+        self._connection = connection
+        self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
+        self._requests: deque[Request] = deque()
+        self._is_ended = False
+        self.is_answering = False
+        self.is_deciding = False
+        self._key = ""
+        self._headers: list[tuple[str, str]] = []
+        self._refusal: Response | None = None
+
+    def feed(self, data: memoryview) -> None:
+        """Takes bytes; answers what they complete."""
+        connection = self._connection
+        if data[0] == HANDSHAKE_RECORD and not connection.bytes_read - len(data):
+            self._refuse_tls()
+            return
+        self._requests.extend(self._parser.feed(data))
+        if len(self._requests) > MAX_PIPELINED:
+            connection.refuse(HttpError(400, "Too many requests sent without waiting."))
+            return
+        if not self.is_answering:
+            self._next()
+
+    def _refuse_tls(self) -> None:
+        connection = self._connection
+        connection.service.log.log(
+            logging.WARNING,
+            "TLS clients on a ws port",
+            "%s: a TLS client on a plain ws port: it must use ws:// here; for wss give the worker "
+            "cert and key, or let the proxy in front forward to http:// and not https://",
+            connection.peer_address,
+        )
+        connection.refuse(HttpError(400, "This port does not speak TLS: use ws:// here."))
+
+    def _next(self) -> None:
+        connection = self._connection
+        while self._requests:
+            self._handle(self._requests.popleft())
+            if self.is_answering or connection.is_over or connection.is_open:
+                return
+        if self._parser.error is not None:
+            error = self._parser.error
+            connection.service.log.log(
+                logging.INFO, "bad requests", "%s: %s", connection.peer_address, error
+            )
+            connection.refuse(error)
+        elif self._is_ended:
+            connection.finish()
+
+    def _handle(self, request: Request) -> None:
+        connection = self._connection
+        service = connection.service
+        self._find_client(request)
+        request.scheme = "http" if service.tls_context is None else "https"
+        connection.request = request
+        if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
+            try:
+                self._key = handshake.check(request)
+                refusal = service.origins.refusal(request)
+                if refusal is not None:
+                    raise refusal
+            except HttpError as error:
+                service.log.log(
+                    logging.WARNING,
+                    "refused handshakes",
+                    "%s: handshake refused with %s",
+                    request.remote_ip,
+                    error,
+                )
+                connection.refuse(error)
+                return
+            self._decide(request)
+        elif service.callbacks.on_request is None:
+            connection.refuse(handshake.plain_request_error())
+        else:
+            self._answer(request)
+
+    def _find_client(self, request: Request) -> None:
+        connection = self._connection
+        service = connection.service
+        client = forwarded.resolve(
+            *connection.peer, request.headers, service.trusted_proxies, service.real_ip_header
+        )
+        if client.problem is not None:
+            service.log.log(
+                logging.WARNING,
+                "unknown real addresses",
+                "%s: the client's address is unknown: %s",
+                connection.peer[0],
+                client.problem,
+            )
+        connection.remote_ip = request.remote_ip = client.ip
+        connection.remote_port = request.remote_port = client.port
+
+    # A plain request.
+
+    def _answer(self, request: Request) -> None:
+        service = self._connection.service
+        callback = service.callbacks.on_request
+        assert callback is not None
+        try:
+            result = callback(request)
+        except Exception:
+            self._callback_raised("on_request")
+            return
+        if inspect.iscoroutine(result):
+            self._wait()
+            service.spawn(result, lambda value: self._answered(request, value), self._async_failed)
+        else:
+            self._respond(request, result)
+
+    def _answered(self, request: Request, result: object) -> None:
+        self._stop_waiting()
+        if not self._connection.is_over:
+            self._respond(request, result)
+            if not self._connection.is_over:
+                self._next()
+
+    def _respond(self, request: Request, result: object) -> None:
+        connection = self._connection
+        if result is None:
+            result = Response("Not Found\n", status=404)
+        elif isinstance(result, (str, bytes)):
+            result = Response(result)
+        if not isinstance(result, Response):
+            logger.error(
+                "on_request returned %s; return a Response, str or bytes", type(result).__name__
+            )
+            result = Response("Internal Server Error\n", status=500)
+        keeps = request.keep_alive and not request.upgrade and self._parser.error is None
+        head_only = request.method == "HEAD"
+        connection.write(result.encode(head_only=head_only, keep_alive=keeps))
+        if keeps:
+            connection.await_request()
+        else:
+            connection.finish()
+
+    def _callback_raised(self, name: str) -> None:
+        logger.exception("%s: %s raised", self._connection.peer_address, name)
+        self._connection.service.exceptions += 1
+        self._connection.refuse(HttpError(500, "Internal Server Error"))
+
+    def _async_failed(self, error: BaseException) -> None:
+        self._stop_waiting()
+        self._connection.service.exceptions += 1
+        logger.error("%s: a callback raised", self._connection.peer_address, exc_info=error)
+        if not self._connection.is_over:
+            self._connection.refuse(HttpError(500, "Internal Server Error"))
+
+    def _wait(self) -> None:
+        self.is_answering = True
+        self._connection.pause(PAUSED_BY_HANDSHAKE)
+
+    def _stop_waiting(self) -> None:
+        self.is_answering = self.is_deciding = False
+        self._connection.resume(PAUSED_BY_HANDSHAKE)
+
+    # The handshake.
+
+    def _decide(self, request: Request) -> None:
+        connection = self._connection
+        service = connection.service
+        offered = handshake.offered_subprotocols(request)
+        connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
+        callback = service.callbacks.on_websocket_connect
+        if callback is None:
+            self._accept()
+            return
+        self.is_deciding = True
+        try:
+            result = callback(connection, request)
+        except Exception:
+            self.is_deciding = False
+            self._callback_raised("on_websocket_connect")
+            return
+        if inspect.iscoroutine(result):
+            self._wait()
+            service.spawn(result, lambda _: self._decided(), self._async_failed)
+        else:
+            self.is_deciding = False
+            self._accept()
+
+    def _decided(self) -> None:
+        self._stop_waiting()
+        if not self._connection.is_over:
+            self._accept()
+
+    def _accept(self) -> None:
+        connection = self._connection
+        if connection.is_over:
+            return
+        if self._refusal is not None:
+            connection.write(self._refusal.encode(keep_alive=False))
+            connection.finish()
+            return
+        connection.write(handshake.response(self._key, connection.subprotocol, self._headers))
+        connection.open(self._parser.rest)
+
+    def reject(self, status: int, body: str) -> None:
+        """Has the handshake refused when the callback has returned."""
+        if not 400 <= status <= 599 and not 300 <= status <= 399:
+            raise UsageError(f"reject() takes an HTTP status from 300 to 599, got {status}")
+        self._refusal = Response(body, status=status)
+
+    def choose_subprotocol(self, name: str) -> None:
+        """Agrees on one that the client offered."""
+        request = self._connection.request
+        assert request is not None
+        offered = handshake.offered_subprotocols(request)
+        if name not in offered:
+            raise UsageError(f"subprotocol {name!r} was not offered; the client offered {offered}")
+        self._connection.subprotocol = name
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a header to the 101; checked when it is written."""
+        self._headers.append((name, value))
+
+    # What goes wrong.
+
+    def peer_ended(self) -> None:
+        """Notes that the peer sends no more; an answer under way is still sent."""
+        self._is_ended = True
+
+    def timed_out(self) -> None:
+        """Ends a handshake that took too long."""
+        connection = self._connection
+        if connection.request is None or connection.bytes_read:
+            connection.service.log.log(
+                logging.INFO,
+                "handshake timeouts",
+                "%s: no handshake within %g s",
+                connection.peer_address,
+                connection.service.limits.handshake_timeout,
+            )
+        connection.give_up_handshake(error_response(HttpError(408, "Request Timeout")))

@@ -1,0 +1,80 @@
+"""One timing wheel for all connections: no timer and no task for each.
+
+An item is filed once, under the tick at which it must be looked at next. Work that only moves a
+deadline further away costs nothing: the item is looked at when its old tick comes, and files
+itself anew.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+GRANULARITY = 0.25
+
+
+class Timed(Protocol):
+    """What can be filed in the wheel."""
+
+    filed_tick: int
+
+    def on_deadline(self, now: float) -> float:
+        """Looks at the item; returns the time at which to look again, 0 for never."""
+        ...
+
+
+class Wheel:
+    """Files items by time; `advance` looks at those whose time has come.
+
+    Attributes:
+        now: seconds on the wheel's own clock, which stands still while the process does: a
+            callback that blocks for a minute must not make every peer look a minute silent.
+    """
+
+    __slots__ = ("_buckets", "_tick", "now")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._tick = 0
+        self._buckets: dict[int, set[Timed]] = {}
+
+    def file(self, item: Timed, when: float) -> None:
+        """Has `item.on_deadline` called at `when` or up to a quarter of a second later.
+
+        An item that is filed for an earlier time stays there: it is looked at then.
+        """
+        tick = max(int(when / GRANULARITY) + 1, self._tick + 1)
+        if item.filed_tick:
+            if item.filed_tick <= tick:
+                return
+            self.remove(item)
+        item.filed_tick = tick
+        bucket = self._buckets.get(tick)
+        if bucket is None:
+            bucket = self._buckets[tick] = set()
+        bucket.add(item)
+
+    def remove(self, item: Timed) -> None:
+        """Forgets the item, filed or not."""
+        if item.filed_tick:
+            bucket = self._buckets.get(item.filed_tick)
+            if bucket is not None:
+                bucket.discard(item)
+            item.filed_tick = 0
+
+    def advance(self, elapsed: float) -> None:
+        """Moves the clock and looks at every item whose tick has come.
+
+        Args:
+            elapsed: seconds since the last call; the clock moves by at most two ticks of it.
+        """
+        self.now += min(elapsed, 2 * GRANULARITY)
+        last = int(self.now / GRANULARITY)
+        while self._tick < last:
+            self._tick += 1
+            bucket = self._buckets.pop(self._tick, None)
+            while bucket:
+                item = bucket.pop()
+                item.filed_tick = 0
+                again = item.on_deadline(self.now)
+                if again:
+                    self.file(item, again)

@@ -1,0 +1,301 @@
+"""From bytes to messages: the receiving half of the websocket protocol, pure.
+
+`Decoder.feed` takes bytes as they come from the wire, cut anywhere, and returns what they
+complete: `str` for a text message, `bytes` for a binary one, `Ping`, `Pong`, `Close`, and at the
+end a `ProtocolError` if the peer broke a rule. What came before the broken rule is in the same
+list before it, so nothing that was received well is lost.
+
+Source: RFC 6455, sections 5 (frames), 6 (messages), 7 (closing), 8.1 (UTF-8).
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+
+from lineman.errors import ProtocolError
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, PROTOCOL_ERROR
+from lineman.protocols.websocket.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    MASKED,
+    MAX_CONTROL_PAYLOAD,
+    PING,
+    PONG,
+    RSV,
+    TEXT,
+    apply_mask,
+    rotate,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A ping; the answer is a pong with the same payload."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """A pong, asked for or not."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The peer's close frame; code 1005 where it carried none."""
+
+    code: int
+    reason: str
+
+
+Event = str | bytes | Ping | Pong | Close | ProtocolError
+
+
+class Decoder:
+    """Takes bytes, gives events.
+
+    Args:
+        max_message_size: bytes of payload a message may have, all its fragments together.
+        expects_mask: True on the server's side, where every frame must be masked; False on
+            the client's, where none may be.
+    """
+
+    __slots__ = (
+        "_control",
+        "_expects_mask",
+        "_fin",
+        "_head",
+        "_is_open",
+        "_kind",
+        "_mask",
+        "_max_size",
+        "_message",
+        "_opcode",
+        "_remaining",
+        "_tail",
+    )
+
+    def __init__(self, max_message_size: int, expects_mask: bool = True) -> None:
+        self._max_size = max_message_size
+        self._expects_mask = expects_mask
+        self._head = b""  # a frame header that has not arrived whole
+        self._opcode = -1  # of the frame whose payload is arriving; -1 between frames
+        self._fin = False
+        self._mask = b""
+        self._remaining = 0  # payload bytes of this frame still to come
+        self._kind = 0  # TEXT or BINARY while a message is unfinished
+        self._message: bytearray | None = None  # its payload so far, unmasked
+        self._tail = b""  # of a text message: the start of a character that is not whole yet
+        self._control: bytearray | None = None  # payload of a control frame that is arriving
+        self._is_open = True
+
+    @property
+    def is_mid_message(self) -> bool:
+        """Whether a message or a frame has begun and not ended."""
+        return self._kind != 0 or self._opcode >= 0 or bool(self._head)
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
+        """What these bytes complete, in order.
+
+        After a `Close` or a `ProtocolError`, which are always the last of their list, whatever
+        follows is ignored. The data is not kept: the caller may use its buffer again.
+        """
+        events: list[Event] = []
+        if self._is_open:
+            try:
+                self._parse(memoryview(data), events)
+            except ProtocolError as error:
+                self._end(events, error)
+        return events
+
+    def _end(self, events: list[Event], last: Event) -> None:
+        events.append(last)
+        self._is_open = False
+        self._message = self._control = None
+        self._head = self._tail = b""
+
+    def _parse(self, data: memoryview, events: list[Event]) -> None:
+        position = 0
+        size = len(data)
+        while position < size:
+            if self._opcode < 0:
+                position = self._read_header(data, position, size)
+                if self._opcode < 0:
+                    return  # the header goes on in the next feed
+            stop = position + self._remaining
+            if stop > size:
+                self._take_part(data[position:size])
+                return
+            self._take_end(data[position:stop], events)
+            if not self._is_open:
+                return
+            position = stop
+
+    def _read_header(self, data: memoryview, position: int, size: int) -> int:
+        """Opens a frame, if its header is whole; the position after the header."""
+        kept = len(self._head)
+        head = self._head + bytes(data[position : position + 14 - kept])
+        length = self._check_header(head)
+        if length == 0:
+            self._head = head
+            return size
+        self._head = b""
+        return position + length - kept
+
+    def _check_header(self, head: bytes) -> int:
+        """Reads a header into the frame's fields; its length, or 0 while it is not whole.
+
+        Each rule is checked as soon as the byte that it concerns is there.
+        """
+        first = head[0]
+        opcode = first & 0x0F
+        self._check_opcode(first, opcode)
+        if len(head) < 2:
+            return 0
+        second = head[1]
+        if bool(second & MASKED) != self._expects_mask:
+            raise ProtocolError(
+                PROTOCOL_ERROR,
+                "the client's frame is not masked" if self._expects_mask else "masked by a server",
+            )
+        payload = second & 0x7F
+        length = 2
+        if opcode >= CLOSE:
+            if payload > MAX_CONTROL_PAYLOAD:
+                raise ProtocolError(PROTOCOL_ERROR, "control frame of more than 125 bytes")
+        elif payload >= 126:
+            length = 4 if payload == 126 else 10
+            if len(head) < length:
+                return 0
+            payload = self._extended_length(head, length)
+        if opcode < CLOSE:
+            self._check_size(payload)
+        if self._expects_mask:
+            if len(head) < length + 4:
+                return 0
+            self._mask = head[length : length + 4]
+            length += 4
+        self._opcode = opcode
+        self._fin = first & FIN != 0
+        self._remaining = payload
+        return length
+
+    def _check_opcode(self, first: int, opcode: int) -> None:
+        if first & RSV:
+            raise ProtocolError(PROTOCOL_ERROR, "reserved bits are set and no extension is agreed")
+        if opcode >= CLOSE:
+            if opcode > PONG:
+                raise ProtocolError(PROTOCOL_ERROR, f"reserved opcode 0x{opcode:X}")
+            if not first & FIN:
+                raise ProtocolError(PROTOCOL_ERROR, "fragmented control frame")
+        elif opcode == CONTINUATION:
+            if not self._kind:
+                raise ProtocolError(PROTOCOL_ERROR, "continuation of a message that never began")
+        elif opcode > BINARY:
+            raise ProtocolError(PROTOCOL_ERROR, f"reserved opcode 0x{opcode:X}")
+        elif self._kind:
+            raise ProtocolError(PROTOCOL_ERROR, "new message before the last one was finished")
+
+    def _extended_length(self, head: bytes, length: int) -> int:
+        payload = int.from_bytes(head[2:length], "big")
+        if payload >= 1 << 63:
+            raise ProtocolError(PROTOCOL_ERROR, "frame length with its highest bit set")
+        if payload < (126 if length == 4 else 65536):
+            raise ProtocolError(PROTOCOL_ERROR, "frame length not in its shortest form")
+        return payload
+
+    def _check_size(self, payload: int) -> None:
+        have = 0 if self._message is None else len(self._message)
+        if have + payload > self._max_size:
+            raise ProtocolError(
+                MESSAGE_TOO_BIG, f"message of more than {self._max_size} bytes (max_message_size)"
+            )
+
+    def _take_part(self, part: memoryview) -> None:
+        """Keeps payload of a frame whose end is not here yet."""
+        clear = self._unmask(part)
+        size = len(clear)
+        self._remaining -= size
+        if self._expects_mask:
+            self._mask = rotate(self._mask, size)
+        if self._opcode >= CLOSE:
+            if self._control is None:
+                self._control = bytearray()
+            self._control += clear
+        else:
+            self._begin_message()
+            self._append(clear)
+
+    def _take_end(self, rest: memoryview, events: list[Event]) -> None:
+        """Ends a frame; what it completes goes to `events`."""
+        opcode = self._opcode
+        clear = self._unmask(rest)
+        if opcode >= CLOSE:
+            payload = clear if self._control is None else bytes(self._control + clear)
+            self._control = None
+            self._opcode = -1
+            self._take_control(opcode, payload, events)
+            return
+        if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
+            self._opcode = -1
+            events.append(_text(clear) if opcode == TEXT else clear)
+            return
+        self._begin_message()
+        self._append(clear)
+        self._opcode = -1
+        if self._fin:
+            events.append(self._finish_message())
+
+    def _take_control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
+        if opcode == PING:
+            events.append(Ping(payload))
+        elif opcode == PONG:
+            events.append(Pong(payload))
+        else:
+            code, reason = close.decode(payload)
+            self._end(events, Close(code, reason))
+
+    def _unmask(self, part: memoryview) -> bytes:
+        return apply_mask(part, self._mask) if self._expects_mask else bytes(part)
+
+    def _begin_message(self) -> None:
+        if not self._kind:
+            self._kind = self._opcode
+            self._message = bytearray()
+
+    def _append(self, clear: bytes) -> None:
+        assert self._message is not None
+        self._message += clear
+        if self._kind == TEXT:
+            # Bad UTF-8 must fail now, not when the message ends (RFC 6455, section 8.1).
+            chunk = self._tail + clear
+            try:
+                _, used = codecs.utf_8_decode(chunk, "strict", False)
+            except UnicodeDecodeError:
+                raise ProtocolError(INVALID_DATA, "text that is not UTF-8") from None
+            self._tail = chunk[used:]
+
+    def _finish_message(self) -> str | bytes:
+        assert self._message is not None
+        message = self._message
+        kind = self._kind
+        self._message = None
+        self._kind = 0
+        if kind == BINARY:
+            return bytes(message)
+        if self._tail:
+            raise ProtocolError(INVALID_DATA, "text that ends inside a UTF-8 character")
+        return message.decode("utf-8")
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ProtocolError(INVALID_DATA, "text that is not UTF-8") from None

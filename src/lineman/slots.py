@@ -1,0 +1,118 @@
+"""Callbacks as slots: `worker.on_message = f` and `@worker.on_message` do the same."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from lineman.errors import UsageError
+from lineman.net.callbacks import Callback, Callbacks
+
+F = TypeVar("F", bound=Callback)
+
+
+class BoundSlot:
+    """One slot of one worker: a decorator, and what was set so far."""
+
+    __slots__ = ("_callbacks", "_name")
+
+    def __init__(self, callbacks: Callbacks, name: str) -> None:
+        self._callbacks = callbacks
+        self._name = name
+
+    @property
+    def callback(self) -> Callback | None:
+        """The function that is called; None if there is none."""
+        found: Callback | None = getattr(self._callbacks, self._name)
+        return found
+
+    def __call__(self, function: F) -> F:
+        """Puts a function into the slot; returns it, so that it works as a decorator."""
+        set_callback(self._callbacks, self._name, function)
+        return function
+
+    def __bool__(self) -> bool:
+        return self.callback is not None
+
+    def __repr__(self) -> str:
+        return f"<slot {self._name}: {self.callback!r}>"
+
+
+class Slot:
+    """A callback attribute of a class whose instances have `callbacks`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Slot: ...
+    @overload
+    def __get__(self, instance: Any, owner: type) -> BoundSlot: ...
+    def __get__(self, instance: Any, owner: type) -> Slot | BoundSlot:
+        if instance is None:
+            return self
+        return BoundSlot(instance.callbacks, self._name)
+
+    def __set__(self, instance: Any, function: Callback | None) -> None:
+        set_callback(instance.callbacks, self._name, function)
+
+
+ARGUMENTS = {
+    "on_worker_start": ("worker",),
+    "on_worker_stop": ("worker",),
+    "on_websocket_connect": ("connection", "request"),
+    "on_connect": ("connection",),
+    "on_message": ("connection", "message"),
+    "on_close": ("connection", "code", "reason"),
+    "on_error": ("connection", "code", "error"),
+    "on_buffer_full": ("connection",),
+    "on_buffer_drain": ("connection",),
+    "on_request": ("request",),
+}
+
+
+def set_callback(callbacks: Callbacks, name: str, function: Callback | None) -> None:
+    """Sets a callback; one that takes fewer of the last arguments is given fewer.
+
+    Raises:
+        UsageError: it is not callable, or asks for more arguments than there are.
+    """
+    if function is not None and not callable(function):
+        raise UsageError(f"{name} takes a function, got {type(function).__name__}")
+    setattr(callbacks, name, None if function is None else _fitted(name, function))
+
+
+def _fitted(name: str, function: Callback) -> Callback:
+    given = ARGUMENTS[name]
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return function  # a builtin that does not tell
+    positional = 0
+    required = 0
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return function
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            positional += 1
+            required += parameter.default is parameter.empty
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise UsageError(f"{name}: the keyword argument {parameter.name} is never given")
+    if required > len(given):
+        raise UsageError(
+            f"{name} is called with ({', '.join(given)}); "
+            f"{function!r} asks for {required} arguments"
+        )
+    if positional >= len(given):
+        return function
+    return _shortened(function, positional)
+
+
+def _shortened(function: Callback, count: int) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        return function(*args[:count])
+
+    return call

@@ -1,0 +1,355 @@
+"""`Worker`: the description of a service, and the one place that joins the parts."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypedDict, Unpack
+
+from lineman import address as addresses
+from lineman.address import Address
+from lineman.errors import ConfigError, UsageError
+from lineman.net.callbacks import Callbacks
+from lineman.net.connection import Connection
+from lineman.net.limits import KIB, MIB, Limits
+from lineman.net.listen import bind
+from lineman.net.service import Service
+from lineman.protocols.forwarded import TrustedProxies, real_ip_source
+from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.slots import ARGUMENTS, Slot
+from lineman.tls.context import server_context
+from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+
+logger = logging.getLogger("lineman")
+
+
+class WorkerOptions(TypedDict, total=False):
+    """The options of a `Worker`; each is an attribute of the same name as well."""
+
+    count: int
+    name: str
+    transport: str
+    cert: str | Path | None
+    key: str | Path | None
+    passphrase: str | bytes | None
+    ssl_context: ssl.SSLContext | None
+    ca_file: str | Path | None
+    verify_client: VerifyClient | None
+    ciphers: str | None
+    origins: Sequence[str] | None
+    subprotocols: Sequence[str]
+    trusted_proxies: Sequence[str]
+    real_ip_header: str | None
+    max_message_size: int
+    max_send_buffer_size: int
+    max_head_size: int
+    handshake_timeout: float
+    close_timeout: float
+    ping_interval: float
+    ping_timeout: float
+    backlog: int
+
+
+_TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
+_LIMITS = tuple(field.name for field in fields(Limits))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A worker's options, checked and put in order: what a process needs to serve it."""
+
+    address: Address
+    limits: Limits
+    tls_context: ssl.SSLContext | None
+    origins: OriginPolicy
+    subprotocols: tuple[str, ...]
+    trusted_proxies: TrustedProxies
+    real_ip_header: str | None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, with the scheme that they use."""
+        scheme = "ws" if self.tls_context is None else "wss"
+        where = addresses.format_ip_port(self.address.host, self.address.port)
+        return f"{scheme}://{where}"
+
+
+class Worker:
+    """A service on one address: what it speaks, and the functions that answer.
+
+    Args:
+        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
+            `wss` with `transport="ssl"`).
+        context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
+        **options: see the attributes.
+
+    Attributes:
+        count: processes.
+        name: shown in the log.
+        transport: `tcp`, or `ssl` for TLS.
+        cert: certificate with its chain, a PEM file.
+        key: its private key, a PEM file; None if it is in `cert`.
+        passphrase: for an encrypted key.
+        ssl_context: in place of `cert` and `key`: a context of your own.
+        ca_file: authorities that clients' certificates must come from.
+        verify_client: `none`, `optional` or `required`.
+        ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
+            that sends no cookies or credentials.
+        subprotocols: those that the service speaks, best first.
+        trusted_proxies: addresses or networks whose word on the client's address counts.
+        real_ip_header: the one header in which they give it; None for any in which they agree.
+        max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
+        ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
+
+    Raises:
+        UsageError: an option that does not exist.
+        ConfigError: when the worker starts, for a value that cannot work.
+    """
+
+    on_worker_start = Slot()
+    on_worker_stop = Slot()
+    on_websocket_connect = Slot()
+    on_connect = Slot()
+    on_message = Slot()
+    on_close = Slot()
+    on_error = Slot()
+    on_buffer_full = Slot()
+    on_buffer_drain = Slot()
+    on_request = Slot()
+
+    count: int = 1
+    name: str = ""
+    transport: str = "tcp"
+    cert: str | Path | None = None
+    key: str | Path | None = None
+    passphrase: str | bytes | None = None
+    ssl_context: ssl.SSLContext | None = None
+    ca_file: str | Path | None = None
+    verify_client: VerifyClient | None = None
+    ciphers: str | None = None
+    origins: Sequence[str] | None = None
+    subprotocols: Sequence[str] = ()
+    trusted_proxies: Sequence[str] = ()
+    real_ip_header: str | None = None
+    max_message_size: int = 10 * MIB
+    max_send_buffer_size: int = 1 * MIB
+    max_head_size: int = 16 * KIB
+    handshake_timeout: float = 10.0
+    close_timeout: float = 5.0
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    backlog: int = 4096
+
+    all_workers: ClassVar[list[Worker]] = []
+
+    def __init__(
+        self,
+        address: str,
+        context: Mapping[str, Any] | None = None,
+        **options: Unpack[WorkerOptions],
+    ) -> None:
+        self.callbacks = Callbacks()
+        self.address = address
+        self.context = context
+        self._service: Service | None = None
+        self._plan: Plan | None = None
+        for name, value in options.items():
+            if name not in WorkerOptions.__annotations__:
+                raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
+            setattr(self, name, value)
+        Worker.all_workers.append(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Anything may be kept on a worker, but a callback that is never called is a mistake.
+        if name.startswith("on_") and name not in ARGUMENTS:
+            raise UsageError(_no_such(name, [*ARGUMENTS]))
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.name or self.address}>"
+
+    @staticmethod
+    def run_all(arguments: Sequence[str] | None = None) -> None:
+        """Runs every worker of the program until it is told to stop, then exits.
+
+        Args:
+            arguments: the command, as after the script's name; None for the script's own.
+        """
+        from lineman.run import run_all  # the runner knows this module
+
+        run_all(Worker.all_workers, arguments)
+
+    # Checked options.
+
+    def plan(self) -> Plan:
+        """The options, checked; nothing is opened but the certificate's files.
+
+        Raises:
+            ConfigError: what cannot work, and the fix.
+        """
+        if self.transport not in ("tcp", "ssl"):
+            raise ConfigError(f"transport is {self.transport!r}", 'give "tcp" or "ssl"')
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
+            raise ConfigError(f"count is {self.count!r}", "give the number of processes, 1 or more")
+        address = addresses.parse(self.address)
+        limits, tls = self._read_context()
+        return Plan(
+            address=address,
+            limits=limits,
+            tls_context=self._tls_context(address, tls),
+            origins=OriginPolicy(self.origins),
+            subprotocols=_texts("subprotocols", self.subprotocols),
+            trusted_proxies=TrustedProxies(_texts("trusted_proxies", self.trusted_proxies)),
+            real_ip_header=real_ip_source(self.real_ip_header),
+        )
+
+    def _read_context(self) -> tuple[Limits, TlsOptions]:
+        limits = {name: getattr(self, name) for name in _LIMITS}
+        tls = {name: value for name in _TLS_OPTIONS if (value := getattr(self, name)) is not None}
+        context = dict(self.context or {})
+        php = context.pop("ssl", None)
+        limits.update(context.pop("socket", {}))
+        for name in context:
+            raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
+        unknown = [name for name in limits if name not in _LIMITS]
+        if unknown:
+            raise ConfigError(
+                f'the context\'s "socket" part has {unknown[0]!r}', 'it takes "backlog"'
+            )
+        if php is None:
+            return Limits(**limits), TlsOptions(**tls)
+        if tls:
+            raise ConfigError(
+                f"{next(iter(tls))} is given twice: as an option and in context['ssl']",
+                "keep one of the two",
+            )
+        return Limits(**limits), from_php_context(php)
+
+    def _tls_context(self, address: Address, tls: TlsOptions) -> ssl.SSLContext | None:
+        has_certificate = tls.cert is not None or tls.ssl_context is not None
+        if not address.is_tls and self.transport != "ssl":
+            if has_certificate:
+                raise ConfigError(
+                    f"a certificate is given, but {address} speaks plain ws",
+                    'write wss:// in the address, or worker.transport = "ssl"',
+                )
+            return None
+        if not has_certificate:
+            raise ConfigError(
+                f"{self.address} speaks TLS, but no certificate is given",
+                'give cert="server.pem", key="server.key"; for development, '
+                "lineman.tls.devca.ensure(directory) makes them",
+            )
+        return server_context(tls).context
+
+    # Inside a running event loop.
+
+    @property
+    def connections(self) -> dict[int, Connection]:
+        """The open connections of this process, by their id."""
+        return {} if self._service is None else self._service.connections
+
+    @property
+    def service(self) -> Service | None:
+        """What serves this worker in this process; None while it does not run."""
+        return self._service
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; of use where the address said 0."""
+        if self._plan is None:
+            raise UsageError("the worker does not run yet; its port is known after start()")
+        return self._plan.address.port
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the scheme that clients use."""
+        if self._plan is None:
+            raise UsageError("the worker does not run yet; its address is known after start()")
+        return self._plan.url
+
+    async def start(self, listener: socket.socket | None = None) -> None:
+        """Listens and serves inside the running event loop, beside whatever else it does.
+
+        Args:
+            listener: a bound, listening socket to use; None binds the worker's address.
+
+        Raises:
+            ConfigError: what cannot work, and the fix.
+            UsageError: it runs already.
+        """
+        if self._service is not None:
+            raise UsageError(f"{self!r} runs already")
+        plan = self.plan()
+        if listener is None:
+            listener = bind(plan.address, plan.limits.backlog)
+        try:
+            port = listener.getsockname()[1]
+            address = Address(plan.address.scheme, plan.address.host, port)
+            self._plan = replace(plan, address=address)
+            self._service = self._new_service(self._plan)
+            await self._tell("on_worker_start")
+        except BaseException:
+            listener.close()
+            if self._service is not None:
+                self._service.close()
+                self._service = None
+            raise
+        self._service.start(listener)
+        logger.info("listening on %s", self._plan.url)
+
+    def _new_service(self, plan: Plan) -> Service:
+        return Service(
+            self,
+            self.callbacks,
+            plan.limits,
+            tls_context=plan.tls_context,
+            origins=plan.origins,
+            subprotocols=plan.subprotocols,
+            trusted_proxies=plan.trusted_proxies,
+            real_ip_header=plan.real_ip_header,
+        )
+
+    async def _tell(self, name: str) -> None:
+        callback = getattr(self.callbacks, name)
+        if callback is not None:
+            result = callback(self)
+            if hasattr(result, "__await__"):
+                await result
+
+    async def stop(self, timeout: float = 5.0) -> None:
+        """Stops listening, says goodbye to every client (1001), and frees everything.
+
+        Args:
+            timeout: seconds that clients and handlers at work have.
+        """
+        if self._service is None:
+            return
+        service = self._service
+        await service.stop(timeout)
+        try:
+            await self._tell("on_worker_stop")
+        except Exception:
+            logger.exception("on_worker_stop raised")
+        self._service = None
+
+
+def _texts(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigError(f"{name} is {values!r}", f'give a list: {name}=["…"]')
+    for value in values:
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} holds {value!r}", "give strings")
+    return tuple(values)
+
+
+def _no_such(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else "there are " + ", ".join(sorted(known))
+    return f"a Worker has no {name}; {hint}"
