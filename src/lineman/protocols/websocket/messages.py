@@ -97,7 +97,7 @@ class Decoder:
 
     @property
     def is_mid_message(self) -> bool:
-        """Whether a message or a frame has begun and not ended."""
+        """Whether a message or a frame has begun and not ended; False after the last event."""
         return self._kind != 0 or self._opcode >= 0 or bool(self._head)
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
@@ -111,12 +111,17 @@ class Decoder:
             try:
                 self._parse(memoryview(data), events)
             except ProtocolError as error:
+                # Its traceback holds the frames of the callers: as an event it would keep their
+                # buffers locked and, in a cycle with `events`, alive until a garbage collection.
+                error.__traceback__ = error.__context__ = None
                 self._end(events, error)
         return events
 
     def _end(self, events: list[Event], last: Event) -> None:
         events.append(last)
         self._is_open = False
+        self._kind = 0
+        self._opcode = -1
         self._message = self._control = None
         self._head = self._tail = b""
 
@@ -279,7 +284,11 @@ class Decoder:
                 _, used = codecs.utf_8_decode(chunk, "strict", False)
             except UnicodeDecodeError:
                 raise ProtocolError(INVALID_DATA, "text that is not UTF-8") from None
-            self._tail = chunk[used:]
+            tail = chunk[used:]
+            # Python waits for the third byte of a surrogate, but no UTF-8 begins like one.
+            if tail[:1] == b"\xed" and tail[1:] >= b"\xa0":
+                raise ProtocolError(INVALID_DATA, "text that is not UTF-8")
+            self._tail = tail
 
     def _finish_message(self) -> str | bytes:
         assert self._message is not None

@@ -1,0 +1,157 @@
+"""What a worker listens on, as it is written: `wss://0.0.0.0:443` -> `Address`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from lineman.errors import ConfigError
+
+_SCHEMES = {"ws": "ws", "wss": "wss", "websocket": "ws"}
+_LATER_SCHEMES = frozenset({"http", "https", "tcp", "ssl", "text", "frame", "udp", "unix"})
+_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}\.?\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})\.)*"
+    r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.?"
+)
+_EXAMPLE = "write it like ws://0.0.0.0:8282 or wss://0.0.0.0:443"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a worker listens and what it speaks there.
+
+    Attributes:
+        scheme: `ws` or `wss`; the alias `websocket` has become `ws`.
+        host: an IP address (IPv6 without brackets) or a host name.
+        port: 0 to 65535; 0 lets the kernel choose.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the worker speaks TLS itself."""
+        return self.scheme == "wss"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{format_ip_port(self.host, self.port)}"
+
+
+def format_ip_port(ip: str, port: int) -> str:
+    """`127.0.0.1:80`, `[::1]:80`: the brackets keep the port apart (RFC 3986, section 3.2.2)."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def parse(text: str) -> Address:
+    """Read a listening address.
+
+    Args:
+        text: `scheme://host:port`; the port may be left out (80 for ws, 443 for wss).
+
+    Returns:
+        The address; `str()` of it is a URL with the port in it.
+
+    Raises:
+        ConfigError: the scheme is unknown or not served, the host is missing or malformed, the
+            port is out of range, or there is a path; the message holds the right spelling.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"the address {text!r} is not a string", _EXAMPLE)
+    name, separator, rest = text.partition("://")
+    if not separator:
+        raise ConfigError(f"the address {text!r} has no scheme", _EXAMPLE)
+    scheme = _scheme(text, name)
+    authority, tail = _split_authority(rest)
+    if not authority or (authority.startswith(":") and authority.count(":") == 1):
+        raise ConfigError(
+            f"the address {text!r} has no host",
+            f"write {name}://0.0.0.0{authority} to listen on every IPv4 address,"
+            f" or {name}://127.0.0.1{authority} for this machine only",
+        )
+    if tail:
+        raise ConfigError(
+            f"{tail!r} in {text!r} is not part of the listening address:"
+            " a worker answers every path",
+            f"write {name}://{authority} and look at request.path in on_websocket_connect",
+        )
+    host, port = _split_port(text, name, authority)
+    return Address(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def _scheme(text: str, name: str) -> str:
+    known = _SCHEMES.get(name.lower())
+    if known is not None:
+        return known
+    served = "use ws://, wss:// or websocket://"
+    if name.lower() in _LATER_SCHEMES:
+        raise ConfigError(f"this version does not serve {name}:// yet (address {text!r})", served)
+    raise ConfigError(f"the scheme {name!r} in {text!r} is unknown", served)
+
+
+def _split_authority(rest: str) -> tuple[str, str]:
+    match = re.search(r"[/?#]", rest)
+    return (rest, "") if match is None else (rest[: match.start()], rest[match.start() :])
+
+
+def _split_port(text: str, scheme: str, authority: str) -> tuple[str, int | None]:
+    if authority.startswith("["):
+        host, bracket, rest = authority[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")) or not _is_ipv6(host):
+            raise ConfigError(
+                f"{authority!r} in {text!r} is not an IPv6 address in brackets",
+                f"write it like {scheme}://[::1]:8282",
+            )
+    elif authority.count(":") > 1:
+        raise ConfigError(
+            f"the IPv6 address in {text!r} has no brackets",
+            f"write it like {scheme}://[::1]:8282",
+        )
+    else:
+        host, colon, port = authority.partition(":")
+        rest = colon + port
+        _check_host(text, scheme, host)
+    if not rest:
+        return host, None
+    digits = rest[1:]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 5 and int(digits) <= 65535):
+        raise ConfigError(
+            f"the port {digits!r} in {text!r} is not a number from 0 to 65535",
+            f"write it like {scheme}://{authority[: -len(rest)]}:8282",
+        )
+    return host, int(digits)
+
+
+def _check_host(text: str, scheme: str, host: str) -> None:
+    if host == "*":
+        raise ConfigError(
+            f"the host '*' in {text!r} is not an address",
+            f"write {scheme}://0.0.0.0 for every IPv4 address or {scheme}://[::] for IPv6",
+        )
+    # Only digits and dots is meant as IPv4; as a host name 256.1.1.1 would fail in the resolver,
+    # far from the line that is wrong.
+    is_numeric = re.fullmatch(r"[0-9.]+", host) is not None
+    if (is_numeric and not _is_ipv4(host)) or _HOST_NAME.fullmatch(host) is None:
+        raise ConfigError(
+            f"the host {host!r} in {text!r} is neither an IP address nor a host name", _EXAMPLE
+        )
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,490 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lineman.errors import ConfigError, HttpError, UsageError
+from lineman.protocols.http import Headers, Request, RequestParser, error_response
+from lineman.protocols.websocket import handshake
+from lineman.protocols.websocket.handshake import OriginPolicy
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+Lines = tuple[tuple[str, str], ...]
+
+BASE = {
+    "Host": "a.example",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": KEY,
+    "Sec-WebSocket-Version": "13",
+}
+
+
+def parsed(
+    *more: tuple[str, str], line: str = "GET /chat HTTP/1.1", **change: str | None
+) -> Request:
+    """A handshake through the real parser, with headers changed (`_` is `-`), dropped or added."""
+    headers: dict[str, str | None] = dict(BASE)
+    for name, value in change.items():
+        [known] = [one for one in BASE if one.lower() == name.replace("_", "-")]
+        headers[known] = value
+    lines = [(name, value) for name, value in headers.items() if value is not None]
+    text = line + "\r\n" + "".join(f"{name}: {value}\r\n" for name, value in [*lines, *more])
+    parser = RequestParser(16384, 1024)
+    requests = parser.feed(text.encode("latin-1") + b"\r\n")
+    assert parser.error is None
+    return requests[0]
+
+
+def refusal(request: Request) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        handshake.check(request)
+    assert "\n" not in caught.value.text
+    return caught.value
+
+
+def test_the_accept_key_is_that_of_the_rfc() -> None:
+    assert handshake.accept_key(KEY) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def test_a_handshake_is_accepted() -> None:
+    request = parsed()
+    assert handshake.is_websocket(request)
+    assert handshake.check(request) == KEY
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        parsed(connection="keep-alive, Upgrade"),
+        parsed(("Connection", "Upgrade"), connection="keep-alive"),
+        parsed(connection="upgrade , close"),
+        parsed(upgrade="WebSocket"),
+        parsed(upgrade="h2c, websocket"),
+        parsed(("Upgrade", "websocket"), upgrade="h2c"),
+        parsed(sec_websocket_version=" 13 "),
+        parsed(sec_websocket_key=KEY + "\t"),
+        parsed(line="GET http://a.example/chat HTTP/1.1"),
+    ],
+)
+def test_what_browsers_and_proxies_make_of_a_handshake_is_accepted(request_: Request) -> None:
+    assert handshake.check(request_) == KEY
+
+
+def test_another_method_is_405_and_says_which_is_allowed() -> None:
+    error = refusal(parsed(line="POST /chat HTTP/1.1"))
+    assert (error.status, error.headers) == (405, (("Allow", "GET"),))
+
+
+def test_http_1_0_is_400_and_names_the_line_that_nginx_needs() -> None:
+    error = refusal(parsed(line="GET /chat HTTP/1.0"))
+    assert error.status == 400
+    assert "proxy_http_version 1.1;" in error.text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        parsed(upgrade=None),
+        parsed(connection=None),
+        parsed(upgrade="h2c"),
+        parsed(connection="keep-alive"),
+        parsed(connection="keep-alive Upgrade"),
+        parsed(upgrade="websockets"),
+        parsed(upgrade=None, connection="close", line="GET / HTTP/1.0"),
+    ],
+)
+def test_a_request_without_upgrade_is_426_with_a_hint_for_proxies(request_: Request) -> None:
+    error = refusal(request_)
+    assert error.status == 426
+    assert dict(error.headers) == {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert "a websocket client is expected here" in error.text
+    assert "forward the Upgrade and Connection headers" in error.text
+
+
+def test_the_answer_to_a_plain_request_can_be_sent() -> None:
+    encoded = error_response(handshake.plain_request_error())
+    assert encoded.startswith(b"HTTP/1.1 426 Upgrade Required\r\n")
+    assert b"\r\nConnection: Upgrade, close\r\n" in encoded
+    assert encoded.count(b"\n", encoded.index(b"\r\n\r\n") + 4) == 1
+
+
+def test_what_the_parser_did_not_take_for_an_upgrade_is_none() -> None:
+    request = parsed()
+    request.upgrade = False
+    assert refusal(request).status == 426
+
+
+@pytest.mark.parametrize("hosts", [[], ["a", "a"]])
+def test_a_missing_or_doubled_host_is_400(hosts: list[str]) -> None:
+    lines = [(name, value) for name, value in BASE.items() if name != "Host"]
+    headers = Headers([*lines, *(("Host", host) for host in hosts)])
+    error = refusal(Request("GET", "/", "1.1", headers, upgrade=True))
+    assert error.status == 400
+    assert "Host" in error.text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        parsed(sec_websocket_key=None),
+        parsed(sec_websocket_key=""),
+        parsed(("Sec-WebSocket-Key", KEY)),
+        parsed(sec_websocket_key="zz"),
+        parsed(sec_websocket_key="dGhlIHNhbXBsZSBub25j"),  # 15 bytes
+        parsed(sec_websocket_key="dGhlIHNhbXBsZSBub25jZWE="),  # 17 bytes
+        parsed(sec_websocket_key="dGhlIHNhbXBsZSBub25jZWEh"),  # 18 bytes
+        parsed(sec_websocket_key="dGhl!HNhbXBsZSBub25jZQ=="),
+        parsed(sec_websocket_key="dGhl HNhbXBsZSBub25jZQ=="),
+        parsed(sec_websocket_key="dGhlIHNhbXBsZSBub25jZQ==="),
+        parsed(sec_websocket_key="dGhlIHNhbXBsZSBub25jZ==="),
+        parsed(sec_websocket_key="========================"),
+        parsed(sec_websocket_key="d\xe4hlIHNhbXBsZSBub25jZQ=="),
+    ],
+)
+def test_a_key_that_is_not_16_bytes_of_base64_is_400(request_: Request) -> None:
+    error = refusal(request_)
+    assert error.status == 400
+    assert "Sec-WebSocket-Key" in error.text
+
+
+@pytest.mark.parametrize("version", ["8", "0", "14", "", "013", "thirteen"])
+def test_another_version_is_426_with_the_one_that_is_spoken(version: str) -> None:
+    error = refusal(parsed(sec_websocket_version=version))
+    assert error.status == 426
+    assert ("Sec-WebSocket-Version", "13") in error.headers
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        parsed(sec_websocket_version=None),
+        parsed(("Sec-WebSocket-Version", "13")),
+        parsed(sec_websocket_version="8, 13"),
+    ],
+)
+def test_a_missing_or_doubled_version_is_400_with_the_one_that_is_spoken(
+    request_: Request,
+) -> None:
+    error = refusal(request_)
+    assert error.status == 400
+    assert ("Sec-WebSocket-Version", "13") in error.headers
+
+
+def test_offered_subprotocols_are_read_from_all_lines() -> None:
+    request = parsed(
+        ("Sec-WebSocket-Protocol", "chat.v2 ,, chat.v1"), ("sec-websocket-protocol", "x")
+    )
+    assert handshake.offered_subprotocols(request) == ["chat.v2", "chat.v1", "x"]
+    assert handshake.offered_subprotocols(parsed()) == []
+
+
+def test_the_server_prefers_and_none_is_an_answer() -> None:
+    assert handshake.choose_subprotocol(["b", "a"], ["a", "b"]) == "a"
+    assert handshake.choose_subprotocol(["b", "A"], ["a"]) is None
+    assert handshake.choose_subprotocol([], ["a"]) is None
+    assert handshake.choose_subprotocol(["a"], []) is None
+
+
+PLAIN_101 = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+)
+
+
+def test_the_plain_response_is_the_101() -> None:
+    assert handshake.response(KEY) == PLAIN_101 + b"\r\n"
+
+
+def test_the_response_names_what_was_negotiated_and_what_the_caller_adds() -> None:
+    assert handshake.response(KEY, "chat", [("Set-Cookie", "a=1")], "permessage-deflate") == (
+        PLAIN_101 + b"Sec-WebSocket-Protocol: chat\r\n"
+        b"Sec-WebSocket-Extensions: permessage-deflate\r\nSet-Cookie: a=1\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X", "a\r\nY: b"),
+        ("X\r\nY", "a"),
+        ("Connection", "close"),
+        ("Upgrade", "websocket"),
+        ("sec-websocket-accept", "x"),
+        ("Sec-WebSocket-Protocol", "x"),
+        ("Sec-WebSocket-Extensions", "x"),
+        ("Content-Length", "0"),
+        ("Transfer-Encoding", "chunked"),
+    ],
+)
+def test_a_header_that_would_break_the_handshake_is_refused(name: str, value: str) -> None:
+    with pytest.raises(UsageError):
+        handshake.response(KEY, None, [(name, value)])
+    if name != "sec-websocket-accept":
+        with pytest.raises(UsageError):
+            handshake.client_request("a", "/", KEY, [(name, value)])
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a,b", "a\r\nb: c", "\xe4"])
+def test_a_subprotocol_that_is_no_token_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        handshake.response(KEY, name)
+    with pytest.raises(UsageError):
+        handshake.client_request("a", "/", KEY, subprotocols=[name])
+
+
+def test_an_extension_cannot_split_the_response() -> None:
+    with pytest.raises(UsageError):
+        handshake.response(KEY, None, (), "x\r\ny: z")
+
+
+def test_the_clients_request_is_a_handshake_that_is_accepted() -> None:
+    data = handshake.client_request(
+        "a.example:8282", "/chat?room=7", KEY, [("Origin", "https://a.example")], ["b", "c"], "ext"
+    )
+    [request] = RequestParser(16384, 0).feed(data)
+    assert handshake.check(request) == KEY
+    assert (request.path, request.host) == ("/chat", "a.example:8282")
+    assert handshake.offered_subprotocols(request) == ["b", "c"]
+    assert request.headers["Sec-WebSocket-Extensions"] == "ext"
+    assert request.headers["Origin"] == "https://a.example"
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "key"),
+    [
+        ("a b", "/", KEY),
+        ("a", "/ x", KEY),
+        ("a", "/\r\nX: y", KEY),
+        ("a", "", KEY),
+        ("a", "/", "\n"),
+    ],
+)
+def test_a_client_request_that_would_break_is_refused(host: str, target: str, key: str) -> None:
+    with pytest.raises(UsageError):
+        handshake.client_request(host, target, key)
+
+
+# Origins
+
+
+def from_page(
+    origin: str | None, host: str = "chat.example.com", *more: tuple[str, str]
+) -> Request:
+    lines = [("Host", host), *more]
+    if origin is not None:
+        lines.append(("Origin", origin))
+    return Request("GET", "/", "1.1", Headers(lines), upgrade=True)
+
+
+COOKIE = ("Cookie", "session=1")
+CREDENTIALS = ("Authorization", "Basic dG9tOnRvbQ==")
+
+
+@pytest.mark.parametrize(
+    ("entry", "origin", "is_allowed"),
+    [
+        ("https://chat.example.com", "https://chat.example.com", True),
+        ("https://chat.example.com", "HTTPS://Chat.Example.Com:443", True),
+        ("https://chat.example.com", "https://chat.example.com.", True),
+        ("https://Chat.example.com", "https://chat.example.com", True),
+        ("http://chat.example.com:80", "http://chat.example.com", True),
+        ("https://chat.example.com", "http://chat.example.com", False),
+        ("https://chat.example.com", "https://chat.example.com:8443", False),
+        ("https://chat.example.com", "https://example.com", False),
+        ("https://chat.example.com", "https://chat.example.com.evil.example", False),
+        ("https://chat.example.com", "https://evil.example/https://chat.example.com", False),
+        ("https://chat.example.com", "https://chat.example.com@evil.example", False),
+        ("https://chat.example.com", "https://chat.example.com https://evil.example", False),
+        ("https://chat.example.com", "null", False),
+        ("https://chat.example.com", "", False),
+        ("https://chat.example.com", "chat.example.com", False),
+        ("https://chat.example.com:8443", "https://chat.example.com:8443", True),
+        ("https://chat.example.com:8443", "https://chat.example.com", False),
+        ("https://*.example.com", "https://a.example.com", True),
+        ("https://*.example.com", "https://a.b.example.com", True),
+        ("https://*.example.com", "https://example.com", False),
+        ("https://*.example.com", "https://evilexample.com", False),
+        ("https://*.example.com", "http://a.example.com", False),
+        ("https://*.example.com", "https://a.example.com:8443", False),
+        ("https://*.example.com:8443", "https://a.example.com:8443", True),
+        ("http://[::1]:8080", "http://[::1]:8080", True),
+        ("http://[0:0:0:0:0:0:0:1]:8080", "http://[::1]:8080", True),
+        ("http://[::1]", "http://[::1", False),
+        ("http://[::1]", "http://[:::1]", False),
+        ("capacitor://localhost", "capacitor://localhost", True),
+        ("chrome-extension://abc", "chrome-extension://abc", True),
+        ("file://", "file://", True),
+        ("null", "null", True),
+        ("null", "https://null", False),
+        ("*", "null", True),
+        ("*", "https://anywhere.example", True),
+        ("*", "not an origin", True),
+    ],
+)
+def test_the_list_of_origins_decides(entry: str, origin: str, is_allowed: bool) -> None:
+    error = OriginPolicy([entry]).refusal(from_page(origin, "chat.example.com", COOKIE))
+    assert (error is None) is is_allowed
+    if error is not None:
+        assert error.status == 403
+
+
+def test_one_matching_entry_of_several_is_enough() -> None:
+    policy = OriginPolicy(["https://a.example", "https://*.b.example", "https://*.c.example"])
+    assert policy.refusal(from_page("https://x.c.example")) is None
+    assert policy.refusal(from_page("https://x.d.example")) is not None
+
+
+def test_an_empty_list_lets_no_page_in() -> None:
+    assert OriginPolicy([]).refusal(from_page("https://chat.example.com")) is not None
+    assert OriginPolicy([]).refusal(from_page(None)) is None
+
+
+@pytest.mark.parametrize("policy", [OriginPolicy(), OriginPolicy(["https://a.example"])])
+def test_who_sends_no_origin_is_no_browser_and_let_in(policy: OriginPolicy) -> None:
+    assert policy.refusal(from_page(None, "chat.example.com", COOKIE)) is None
+
+
+@pytest.mark.parametrize("policy", [OriginPolicy(), OriginPolicy(["https://a.example"])])
+def test_a_doubled_origin_is_refused(policy: OriginPolicy) -> None:
+    request = from_page("https://a.example", "a.example", ("Origin", "https://a.example"))
+    error = policy.refusal(request)
+    assert error is not None
+    assert error.status == 403
+
+
+@pytest.mark.parametrize("credential", [COOKIE, CREDENTIALS])
+def test_another_sites_page_with_credentials_is_refused_with_what_to_set(
+    credential: tuple[str, str],
+) -> None:
+    request = from_page("https://evil.example", "chat.example.com:8282", credential)
+    error = OriginPolicy().refusal(request)
+    assert error is not None
+    assert error.status == 403
+    assert 'origins=["https://evil.example"]' in error.text
+    assert "chat.example.com" in error.text
+    assert "proxy_set_header Host $http_host;" in error.text
+
+
+def test_another_sites_page_without_credentials_is_let_in() -> None:
+    assert OriginPolicy().refusal(from_page("https://evil.example")) is None
+    assert OriginPolicy().refusal(from_page("null")) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_same_site"),
+    [
+        ("https://chat.example.com", "chat.example.com", True),
+        ("https://chat.example.com", "chat.example.com:8282", True),
+        ("https://chat.example.com:8443", "chat.example.com", True),
+        ("http://chat.example.com", "CHAT.example.com.", True),
+        ("https://Chat.Example.Com.", "chat.example.com:443", True),
+        ("http://localhost:3000", "localhost:8282", True),
+        ("http://127.0.0.1:3000", "127.0.0.1:8282", True),
+        ("http://[::1]:3000", "[0:0::1]:8282", True),
+        ("https://example.com", "chat.example.com", False),
+        ("https://a.chat.example.com", "chat.example.com", False),
+        ("https://evilchat.example.com", "chat.example.com", False),
+        ("http://localhost", "127.0.0.1", False),
+        ("null", "chat.example.com", False),
+        ("null", "null", False),
+        ("", "", False),
+        ("file://", "", False),
+        ("https://", "", False),
+        ("chat.example.com", "chat.example.com", False),
+        ("https://chat.example.com/", "chat.example.com", False),
+        ("https://evil.example", "127.0.0.1:8282", False),
+    ],
+)
+def test_without_a_list_the_host_names_are_compared(
+    origin: str, host: str, is_same_site: bool
+) -> None:
+    error = OriginPolicy().refusal(from_page(origin, host, COOKIE))
+    assert (error is None) is is_same_site
+
+
+@pytest.mark.parametrize("origin", ['https://a"],x=["b', "https://a<script>", "x" * 400, ""])
+def test_what_is_no_origin_is_not_repeated(origin: str) -> None:
+    for policy in (OriginPolicy(), OriginPolicy(["https://a.example"])):
+        error = policy.refusal(from_page(origin, "chat.example.com", COOKIE))
+        assert error is not None
+        assert "<not an origin>" in error.text
+        assert not origin or origin not in error.text
+
+
+@pytest.mark.parametrize(
+    ("entry", "right"),
+    [
+        ("chat.example.com", '"https://chat.example.com"'),
+        ("chat.example.com:8443", '"https://chat.example.com:8443"'),
+        ("*.example.com", '"https://*.example.com"'),
+        ("https://chat.example.com/", '"https://chat.example.com"'),
+        ("https://chat.example.com/page?x#y", '"https://chat.example.com"'),
+        ("wss://chat.example.com", '"https://chat.example.com"'),
+        ("ws://localhost:3000", '"http://localhost:3000"'),
+        (" https://chat.example.com", '"https://chat.example.com"'),
+        ("https://münchen.example", '"https://xn--mnchen-3ya.example"'),
+        ("https://chat.*.com", "https://*.example.com"),
+        ("https://*", "https://*.example.com"),
+        ("https://a:99999", "https://chat.example.com"),
+        ("https://user@a", "https://chat.example.com"),
+        ("https://[::1", "https://chat.example.com"),
+        ("https://a..\u00fc", "https://chat.example.com"),
+        ("https://", "https://chat.example.com"),
+        ("", "https://chat.example.com"),
+        (5, "https://chat.example.com"),
+    ],
+)
+def test_an_entry_that_can_match_nothing_is_refused_with_the_right_spelling(
+    entry: str, right: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        OriginPolicy([entry])
+    assert right in caught.value.fix
+    assert repr(entry) in caught.value.seen
+
+
+def test_the_right_spelling_is_accepted() -> None:
+    for entry in (
+        "https://xn--mnchen-3ya.example",
+        "https://*.example.com",
+        "http://localhost:3000",
+    ):
+        OriginPolicy([entry])
+
+
+def test_a_single_string_is_not_a_list_of_origins() -> None:
+    with pytest.raises(ConfigError, match=r"origins=\['https://a'\]"):
+        OriginPolicy("https://a")
+
+
+HEADER_LINES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["Host", "Origin", "Cookie", "Upgrade", "Connection", "Sec-WebSocket-Key",
+             "Sec-WebSocket-Version", "Sec-WebSocket-Protocol"]
+        ),
+        st.text(st.characters(max_codepoint=255), max_size=30)
+        | st.sampled_from(["websocket", "upgrade", "13", KEY, "https://a", "null", "a", "[::1]:5"]),
+    ),
+    max_size=9,
+)  # fmt: skip
+
+
+@given(HEADER_LINES)
+def test_garbage_ends_in_a_key_or_an_http_error(lines: list[tuple[str, str]]) -> None:
+    request = Request("GET", "/", "1.1", Headers(lines), upgrade=True)
+    handshake.offered_subprotocols(request)
+    for policy in (OriginPolicy(), OriginPolicy(["https://a", "https://*.b"])):
+        error = policy.refusal(request)
+        assert error is None or error_response(error)
+    try:
+        key = handshake.check(request)
+    except HttpError as refused:
+        key = ""
+        error = refused
+    assert len(key) == 24 or (error is not None and error_response(error))
