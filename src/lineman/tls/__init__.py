@@ -1,0 +1,7 @@
+"""TLS: from what the operator wrote to a context that can serve, or a refusal that says why.
+
+`options` says what was asked for, `pem` reads files, `certificates` checks that a certificate and
+a key can work, `context` makes the `ssl.SSLContext`; `issuing` builds development certificates,
+`devca` keeps them in a directory.
+Nothing here touches a socket.
+"""
