@@ -1,0 +1,21 @@
+"""The worker behind nginx or Apache, which ends TLS and says who the client is.
+
+Configuration for both is in docs/howto/nginx/wss.conf and docs/howto/apache/wss.conf.
+"""
+
+from lineman import Connection, Worker
+
+# 127.0.0.1 and not 0.0.0.0: only the web server on this machine may connect.
+worker = Worker(
+    "ws://127.0.0.1:8282",
+    trusted_proxies=["127.0.0.1/32"],  # from nobody else is the header believed
+    real_ip_header="x-real-ip",
+)
+
+
+@worker.on_message
+def reply(connection: Connection, message: str | bytes) -> None:
+    connection.send(f"ok, {connection.remote_ip}")
+
+
+Worker.run_all()

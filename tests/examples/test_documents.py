@@ -1,0 +1,86 @@
+"""The programs in the README and the tutorial are the programs that work."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from e2e.support.program import DEADLINE, Program
+from lineman.tls import devca
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def programs(document: Path) -> list[str]:
+    """The programs in a document: its Python blocks that can be run."""
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return [block for block in blocks if "run_all()" in block]
+
+
+def code(program: str) -> list[str]:
+    """Its lines without comments, and without what stands between words."""
+    lines = [line.partition("#")[0] for line in program.splitlines()]
+    return [" ".join(line.split()) for line in lines if line.strip()]
+
+
+@contextmanager
+def running(program: str, directory: Path) -> Iterator[str]:
+    """A program of the tutorial, beside the certificates that the tutorial makes."""
+    devca.ensure(directory / "certs")
+    script = directory / "app.py"
+    script.write_text(program.replace(":8282", ":0"), encoding="utf-8")
+    started = Program("app.py", [sys.executable, script], cwd=directory)
+    try:
+        (line, *_) = started.wait_for_line("listening on ")
+        yield "wss://localhost:" + line.split("listening on ")[1].split()[0].rsplit(":", 1)[1]
+    finally:
+        started.stop()
+
+
+def test_the_ten_lines_of_the_readme_are_the_first_example() -> None:
+    (program,) = programs(ROOT / "README.md")
+    assert code(program) == code((ROOT / "examples" / "hello_wss.py").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    for link in LINK.findall(document.read_text(encoding="utf-8")):
+        assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def call(address: str, directory: Path, query: str = "") -> ClientConnection:
+    context = ssl.create_default_context(cafile=directory / "certs" / "ca.pem")
+    return connect(address + query, ssl=context, open_timeout=DEADLINE, proxy=None)
+
+
+def test_the_first_program_of_the_tutorial_says_hello(tmp_path: Path) -> None:
+    first, _ = programs(ROOT / "docs" / "tutorial" / "first-service.md")
+    with running(first, tmp_path) as address, call(address, tmp_path) as client:
+        client.send("tom")
+        assert client.recv(DEADLINE) == "hello tom"
+
+
+def test_in_the_second_program_of_the_tutorial_people_hear_each_other(tmp_path: Path) -> None:
+    _, second = programs(ROOT / "docs" / "tutorial" / "first-service.md")
+    with ExitStack() as stack:
+        address = stack.enter_context(running(second, tmp_path))
+        ada = stack.enter_context(call(address, tmp_path, "/?name=Ada"))
+        assert ada.recv(DEADLINE) == "Ada is here"
+        with call(address, tmp_path, "/?name=Grace") as grace:
+            assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace is here"
+            grace.send("hello")
+            assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace: hello"
+        assert str(ada.recv(DEADLINE)).startswith("Grace left: ")
+        with pytest.raises(InvalidStatus, match="403"):
+            call(address, tmp_path)

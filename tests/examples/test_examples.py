@@ -1,0 +1,173 @@
+"""Every example is a program that runs as it stands; only its port is another."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import ClientConnection, connect
+
+from e2e.support.program import DEADLINE, Program
+from lineman.testing.certificates import TestCA
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+HELLO = ("hello_wss.py", "workerman_style.py")
+DEMO = EXAMPLES / "demo" / "app.py"
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> TestCA:
+    """An authority; the directory then holds `server.pem` and `server.key`, as the examples say."""
+    authority = TestCA(tmp_path)
+    authority.issue(["localhost", "127.0.0.1"])
+    return authority
+
+
+@contextmanager
+def running(script: Path, directory: Path, **env: str) -> Iterator[str]:
+    """The program, working in the directory; gives the address where it listens."""
+    program = Program(script.name, [sys.executable, script, "start"], env=env, cwd=directory)
+    try:
+        (line, *_) = program.wait_for_line("listening on ")
+        scheme, _, rest = line.split("listening on ")[1].split()[0].partition("://")
+        yield f"{scheme}://localhost:{int(rest.rsplit(':', 1)[1])}"
+    finally:
+        status = program.stop()
+    assert status == 0, program.output
+    assert "Traceback" not in program.output
+
+
+@contextmanager
+def example(name: str, directory: Path) -> Iterator[str]:
+    """A copy of the example whose port is one that is free."""
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    assert text.count(":8282") == 1
+    copy = directory / name
+    copy.write_text(text.replace(":8282", ":0"), encoding="utf-8")
+    with running(copy, directory) as address:
+        yield address
+
+
+@contextmanager
+def client(address: str, ca: TestCA | None = None, **options: Any) -> Iterator[ClientConnection]:
+    """A websocket that trusts the authority and nobody else."""
+    if ca is not None:
+        options["ssl"] = ssl.create_default_context(cafile=ca.ca_path)
+    with connect(address, open_timeout=DEADLINE, proxy=None, **options) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", HELLO)
+def test_both_programs_of_the_design_answer_ok_over_wss(
+    name: str, ca: TestCA, tmp_path: Path
+) -> None:
+    with example(name, tmp_path) as address, client(address, ca) as connection:
+        assert address.startswith("wss://")
+        connection.send("tom")
+        assert connection.recv(DEADLINE) == "ok"
+        connection.send(b"tom")
+        assert connection.recv(DEADLINE) == "ok"
+
+
+@pytest.mark.parametrize("name", HELLO)
+def test_without_its_certificate_a_program_names_the_file_and_fails(
+    name: str, tmp_path: Path
+) -> None:
+    program = Program(name, [sys.executable, EXAMPLES / name], cwd=tmp_path)
+    status = program.process.wait(DEADLINE)
+    program.stop()
+    assert status == 1
+    assert "server.pem" in program.output
+    assert "Traceback" not in program.output
+
+
+def test_async_chat_tells_everybody_who_comes_speaks_and_goes(ca: TestCA, tmp_path: Path) -> None:
+    with example("async_chat.py", tmp_path) as address, client(address, ca) as ada:
+        assert ada.recv(DEADLINE) == "what is your name?"
+        ada.send("Ada")
+        assert ada.recv(DEADLINE) == "Ada joined, 1 here"
+        with client(address, ca) as grace:
+            grace.recv(DEADLINE)
+            grace.send("Grace")
+            assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace joined, 2 here"
+            grace.send("hello")
+            assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace: hello"
+        assert ada.recv(DEADLINE) == "Grace left, 1 here"
+
+
+def test_async_chat_refuses_binary_messages_with_1003(ca: TestCA, tmp_path: Path) -> None:
+    with example("async_chat.py", tmp_path) as address, client(address, ca) as connection:
+        connection.recv(DEADLINE)
+        connection.send(b"tom")
+        with pytest.raises(ConnectionClosedError, match="1003"):
+            connection.recv(DEADLINE)
+
+
+def test_behind_proxy_answers_with_the_address_that_its_proxy_reports(tmp_path: Path) -> None:
+    said = {"X-Real-IP": "203.0.113.9"}
+    with (
+        example("behind_proxy.py", tmp_path) as address,
+        client(address, additional_headers=said) as connection,
+    ):
+        connection.send("who am I?")
+        assert connection.recv(DEADLINE) == "ok, 203.0.113.9"
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[str]:
+    """The demo, with a certificate that it makes itself."""
+    with running(DEMO, tmp_path, DEMO_PORT="0", DEMO_DIRECTORY=str(tmp_path)) as address:
+        yield address
+
+
+def get(url: str, directory: Path) -> tuple[str, Any]:
+    context = ssl.create_default_context(cafile=directory / "ca.pem")
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(url, timeout=DEADLINE) as response:
+        return response.read().decode(), response.headers
+
+
+def test_the_demo_serves_its_page_with_a_policy_that_allows_no_other_script(
+    demo: str, tmp_path: Path
+) -> None:
+    page, headers = get(demo.replace("wss:", "https:") + "/", tmp_path)
+    assert "new WebSocket(" in page
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_the_demo_answers_404_where_there_is_no_page(demo: str, tmp_path: Path) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+        get(demo.replace("wss:", "https:") + "/nothing", tmp_path)
+    caught.value.close()
+
+
+def test_a_plain_line_from_a_console_is_a_chat_line_in_the_demo(demo: str, tmp_path: Path) -> None:
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    with client(demo, ssl=context) as connection:
+        connection.send("tom")
+        said = [connection.recv(DEADLINE) for _ in range(3)]
+        assert '"text": "tom"' in said[-1]
+        connection.send(b"\x00\x01")
+        assert connection.recv(DEADLINE) == b"\x00\x01"
+
+
+def test_two_speakers_in_the_demo_hear_each_other_by_name(demo: str, tmp_path: Path) -> None:
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    with client(demo, ssl=context) as ada, client(demo, ssl=context) as grace:
+        ada.send('{"kind": "hello", "name": "Ada"}')
+        grace.send('{"kind": "hello", "name": "Grace\\n\\u202e Hopper"}')
+        grace.send('{"kind": "say", "text": "hello"}')
+        heard = next(text for text in ada if '"line"' in text)
+        assert '"name": "Grace Hopper"' in heard
