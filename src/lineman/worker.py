@@ -187,8 +187,12 @@ class Worker:
 
     # Checked options.
 
-    def plan(self) -> Plan:
+    def plan(self, *, check_files: bool = True) -> Plan:
         """The options, checked; nothing is opened but the certificate's files.
+
+        Args:
+            check_files: whether to look closely at the certificate's files; a master that has
+                done so spares its children the memory that it takes.
 
         Raises:
             ConfigError: what cannot work, and the fix.
@@ -202,7 +206,7 @@ class Worker:
         return Plan(
             address=address,
             limits=limits,
-            tls_context=self._tls_context(address, tls),
+            tls_context=self._tls_context(address, tls, check_files),
             origins=OriginPolicy(self.origins),
             subprotocols=_texts("subprotocols", self.subprotocols),
             trusted_proxies=TrustedProxies(_texts("trusted_proxies", self.trusted_proxies)),
@@ -231,7 +235,9 @@ class Worker:
             )
         return Limits(**limits), from_php_context(php)
 
-    def _tls_context(self, address: Address, tls: TlsOptions) -> ssl.SSLContext | None:
+    def _tls_context(
+        self, address: Address, tls: TlsOptions, check_files: bool
+    ) -> ssl.SSLContext | None:
         has_certificate = tls.cert is not None or tls.ssl_context is not None
         if not address.is_tls and self.transport != "ssl":
             if has_certificate:
@@ -246,7 +252,7 @@ class Worker:
                 'give cert="server.pem", key="server.key"; for development, '
                 "lineman.tls.devca.ensure(directory) makes them",
             )
-        return server_context(tls).context
+        return server_context(tls, check=check_files).context
 
     # Inside a running event loop.
 
@@ -278,7 +284,8 @@ class Worker:
         """Listens and serves inside the running event loop, beside whatever else it does.
 
         Args:
-            listener: a bound, listening socket to use; None binds the worker's address.
+            listener: a bound, listening socket to use, from a master that has checked the
+                options; None binds the worker's address.
 
         Raises:
             ConfigError: what cannot work, and the fix.
@@ -286,7 +293,7 @@ class Worker:
         """
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")
-        plan = self.plan()
+        plan = self.plan(check_files=listener is None)
         if listener is None:
             listener = bind(plan.address, plan.limits.backlog)
         try:

@@ -14,7 +14,6 @@ from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, OPEN, State
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
-from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
 
 if TYPE_CHECKING:
@@ -55,12 +54,16 @@ class Delivery(Transport):
         """Acts on the clock."""
         raise NotImplementedError
 
-    def callback_failed(self, error: Exception) -> None:
+    def callback_failed(self, error: BaseException) -> None:
         """Acts on what a callback raised."""
         raise NotImplementedError
 
     def start_close(self, code: int, reason: str) -> None:
         """Sends our close frame."""
+        raise NotImplementedError
+
+    def answer_ping(self, ping: Ping) -> None:
+        """Sends a pong."""
         raise NotImplementedError
 
     def on_peer_close(self, event: Close) -> None:
@@ -89,7 +92,7 @@ class Delivery(Transport):
                     self.on_closing_answered(event if isinstance(event, ProtocolError) else None)
                 continue
             if isinstance(event, Ping):
-                self.write(frames.encode(frames.PONG, event.payload))
+                self.answer_ping(event)
             elif isinstance(event, Pong):
                 continue  # whatever is received proves that the peer lives
             elif self._inbox is None:
@@ -152,8 +155,8 @@ class Delivery(Transport):
         if self._state is not OPEN or self._goodbye is not None:
             return
         inbox = self._inbox
-        if inbox is None or inbox.is_unread:
-            self.start_close(code, reason)
+        if inbox is None or inbox.is_unread or (inbox.is_stream and not inbox.is_busy):
+            self.start_close(code, reason)  # nobody would tell us that it is worked off
             return
         self._goodbye = (code, reason)
         self.pause(PAUSED_BY_GOODBYE)

@@ -105,20 +105,28 @@ class Inbox:
         self, coroutine: Coroutine[Any, Any, Any], on_done: Callable[[], None] | None
     ) -> None:
         connection = self._connection
-        if await self._guarded(coroutine) and on_done is not None:
-            on_done()
-        while self._events and not self._is_held:
-            event = self._pop()
-            result = connection.take(event)
-            if result is not None:
-                await self._guarded(result)
-        self._task = None
-        if not self._is_held:
-            connection.inbox_is_empty()
+        try:
+            if await self._guarded(coroutine) and on_done is not None:
+                on_done()
+            while self._events and not self._is_held:
+                event = self._pop()
+                result = connection.take(event)
+                if result is not None:
+                    await self._guarded(result)
+        finally:  # also where the service stops and has cancelled this task
+            self._task = None
+            if not self._is_held:
+                connection.inbox_is_empty()
 
     async def _guarded(self, coroutine: Coroutine[Any, Any, Any]) -> bool:
         try:
             await coroutine
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._connection.callback_failed(error)  # what it awaited was cancelled, not it
+            return False
         except Exception as error:
             self._connection.callback_failed(error)
             return False

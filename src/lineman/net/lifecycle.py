@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, HttpError, ProtocolError
-from lineman.net import heartbeat
+from lineman.net import heartbeat, tlsstream
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream
+from lineman.net.tlsstream import TlsStream
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.messages import Close, Decoder
+from lineman.protocols.websocket.messages import Close, Decoder, Ping
 
 if TYPE_CHECKING:
     from lineman.net.service import Service
@@ -61,7 +62,7 @@ class Lifecycle(Delivery):
 
     def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
         context = service.tls_context
-        super().__init__(service.poller, fd, None if context is None else TlsStream(context))
+        super().__init__(service.poller, fd, None if context is None else TlsStream(context, fd))
         self.service = service
         self.id = service.next_id()
         self.peer = (ip, port)
@@ -133,11 +134,8 @@ class Lifecycle(Delivery):
             assert self._stage is not None
             self._stage.feed(data)
 
-    def on_first_bytes(self, data: memoryview) -> bool:
+    def on_plain_client(self) -> None:
         """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
-        if data[0] == HANDSHAKE_RECORD:
-            return True
-        self._tls = None
         self.service.log.log(
             logging.WARNING,
             "plain clients on a wss port",
@@ -146,10 +144,10 @@ class Lifecycle(Delivery):
             self.peer_address,
         )
         self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
-        return False
 
     def on_end(self) -> None:
         """Learns that the peer will send no more."""
+        self.flush()  # it may still read what its last bytes were answered with
         if self._state is OPEN:
             self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
         elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_answering:
@@ -238,15 +236,26 @@ class Lifecycle(Delivery):
         """Sends our close frame; the peer has `close_timeout` to answer it."""
         payload = closing.encode(code, reason)
         self._is_ended_by_us = True
+        if self._forced_close is not None:  # the peer ended it first: no answer will come
+            self.take(self._forced_close[1])
+            return
         self._set_cause(code, reason)
         self.write(frames.encode(frames.CLOSE, payload))
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
+        self.service.wheel.remove(self)  # filed for a ping, perhaps sooner than the close may take
         self._look_after(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.resume(self._paused)  # the peer's answer must be read
+
+    def answer_ping(self, ping: Ping) -> None:
+        """Sends a pong, unless the peer sends pings and reads nothing."""
+        if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
+            self.close_slow_reader()
+        else:
+            self.write(frames.encode(frames.PONG, ping.payload))
 
     def on_peer_close(self, event: Close) -> None:
         """Answers the peer's close frame and ends."""
@@ -267,7 +276,7 @@ class Lifecycle(Delivery):
             self.write(frames.encode(frames.CLOSE, closing.encode(error.code, error.reason)))
             self._finish(linger=True)
 
-    def callback_failed(self, error: Exception) -> None:
+    def callback_failed(self, error: BaseException) -> None:
         """Closes this one connection with 1011, after a callback raised."""
         self.service.exceptions += 1
         logger.error("%s: a callback raised; the connection is closed", self, exc_info=error)
@@ -320,8 +329,7 @@ class Lifecycle(Delivery):
         self._enter(FINISHING)
         self._linger = WILL_LINGER if linger else NO_LINGER
         self.service.wheel.remove(self)
-        close_timeout = self.service.limits.close_timeout
-        self._look_after(min(close_timeout, LINGER) if linger else close_timeout)
+        self._look_after(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.flush()
@@ -333,6 +341,7 @@ class Lifecycle(Delivery):
             self._lose(self.close_code, self.close_reason)
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
+            self._look_after(min(self.service.limits.close_timeout, LINGER))
             self.resume(self._paused)
             self.end_writing()
 
@@ -345,6 +354,10 @@ class Lifecycle(Delivery):
         """The end, whatever led to it: frees the socket, tells the program."""
         if self._state is CLOSED:
             return
+        if self._forced_close is not None:  # the peer's last word, which still waited its turn
+            event = self._forced_close[1]
+            assert isinstance(event, (Close, ProtocolError))
+            self._set_cause(event.code, event.reason)
         self._set_cause(code, reason)
         self._enter(CLOSED)
         self.service.wheel.remove(self)
@@ -356,13 +369,13 @@ class Lifecycle(Delivery):
         inbox = self._inbox
         if inbox is None:
             self.on_delivered_all()
-        elif inbox.is_stream:
-            inbox.wake()
+            return
+        inbox.release()  # what was received well is still delivered, then on_close
+        inbox.wake()
+        if inbox.is_stream:
             if inbox.is_busy:
                 self.service.loop.call_later(self.service.limits.close_timeout, inbox.cancel)
             self.on_delivered_all()
-        else:
-            inbox.release()  # what was received well is still delivered, then on_close
 
     def on_delivered_all(self) -> None:
         """Tells the program that the connection is over, once."""
@@ -427,6 +440,8 @@ class Lifecycle(Delivery):
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return tlsstream.explain(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

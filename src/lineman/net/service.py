@@ -76,6 +76,7 @@ class Service:
         self.opened = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[_Listener] = []
@@ -106,8 +107,8 @@ class Service:
                 "use async def with await, or asyncio.to_thread for blocking work",
                 elapsed - GRANULARITY,
             )
-        self.wheel.advance(elapsed)
         self._ticker = self.loop.call_later(GRANULARITY, self._tick)
+        self.wheel.advance(elapsed)
 
     # Running the program's functions.
 
@@ -169,6 +170,7 @@ class Service:
             timeout: seconds after which what is left is dropped.
             code: the close code that clients get.
         """
+        self.is_stopping = True
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):

@@ -24,6 +24,22 @@ def receive(fd: int, buffer: memoryview) -> int:
         return AGAIN
 
 
+def peek(fd: int) -> int:
+    """The first byte that waits, without taking it; AGAIN if there is none.
+
+    Raises:
+        OSError: the connection is broken.
+    """
+    borrowed = socket.socket(fileno=fd)
+    try:
+        first = borrowed.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return AGAIN
+    finally:
+        borrowed.detach()
+    return first[0] if first else AGAIN
+
+
 def send(fd: int, data: bytes | bytearray | memoryview) -> int:
     """Writes once: bytes that the kernel took, AGAIN if it takes none now.
 

@@ -6,12 +6,9 @@ records as it fits. `Connection` gives the bytes their meaning.
 
 from __future__ import annotations
 
-import contextlib
-import ssl
-
 from lineman.net import syscalls
 from lineman.net.poller import BROKEN, READ, WRITE, Poller
-from lineman.net.tlsstream import PIECE, TlsStream
+from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
 
 # Corked output beyond this is handed to the kernel at once.
 CORK_SIZE = 64 * 1024
@@ -34,9 +31,9 @@ class Transport:
         "_is_blocked",
         "_is_corked",
         "_is_dead",
+        "_is_known_tls",
         "_out",
         "_paused",
-        "_sealed",
         "_tls",
         "bytes_read",
         "bytes_written",
@@ -49,10 +46,10 @@ class Transport:
         self.fd = fd
         self._tls = tls
         self._out = bytearray()  # clear bytes that wait
-        self._sealed = b""  # TLS records that the kernel did not take yet
         self._is_corked = False
         self._is_blocked = False  # the kernel takes no more now
         self._is_dead = False
+        self._is_known_tls = False  # the first byte was looked at
         self._paused = 0
         self.bytes_read = 0
         self.bytes_written = 0
@@ -64,8 +61,8 @@ class Transport:
         """Takes bytes from the peer; the view is valid during the call only."""
         raise NotImplementedError
 
-    def on_first_bytes(self, data: memoryview) -> bool:
-        """Whether TLS may have these first bytes of a TLS connection."""
+    def on_plain_client(self) -> None:
+        """Learns that the peer does not speak TLS; what is written now leaves in the clear."""
         raise NotImplementedError
 
     def on_end(self) -> None:
@@ -101,10 +98,13 @@ class Transport:
                 self._receive()
             elif events & BROKEN:
                 self.on_lost(ConnectionResetError("connection reset"))
-        if not self._is_dead and (self._out or self._sealed) and not self._is_blocked:
+        if not self._is_dead and self._out and not self._is_blocked:
             self.flush()
 
     def _receive(self) -> None:
+        if self._tls is not None:
+            self._receive_tls(self._tls)
+            return
         buffer = self.poller.buffer
         try:
             count = syscalls.receive(self.fd, buffer)
@@ -112,41 +112,49 @@ class Transport:
             self.on_lost(error)
             return
         if count > 0:
-            if self._tls is None:
-                self.bytes_read += count
-                self.on_data(buffer[:count])
-            else:
-                self._receive_tls(self._tls, buffer[:count])
+            self.bytes_read += count
+            self.on_data(buffer[:count])
         elif count == 0:
             self.on_end()
 
-    def _receive_tls(self, tls: TlsStream, data: memoryview) -> None:
+    def _receive_tls(self, tls: TlsStream) -> None:
         try:
-            if not tls.has_begun and not self.on_first_bytes(data):
+            if not tls.is_established and not self._shake_hands(tls):
                 return
-            for start in range(0, len(data), PIECE):
-                tls.feed(data[start : start + PIECE])
-                if not tls.is_established and not tls.handshake():
-                    continue
-                self._decrypt(tls)
-                if self._is_dead:
+            buffer = self.poller.buffer
+            while not self._is_dead:
+                count = tls.read(buffer)
+                if count <= 0:
+                    break
+                self.bytes_read += count
+                self.on_data(buffer[:count])
+                if self._is_dead or not tls.pending:
                     return
-        except ssl.SSLZeroReturnError:
-            self.on_end()
-        except ssl.SSLError as error:
-            self._send_sealed(tls)  # the alert that tells the peer why
-            if not self._is_dead:
+        except OSError as error:  # ssl.SSLError is one
+            if tls.is_established and is_end_of_tcp(error):
+                self.on_end()
+            else:
                 self.on_lost(error)
-        else:
-            self._send_sealed(tls)
+            return
+        if count == 0:
+            self.on_end()
 
-    def _decrypt(self, tls: TlsStream) -> None:
-        clear = self.poller.clear_buffer
-        while count := tls.read(clear):
-            self.bytes_read += count
-            self.on_data(clear[:count])
-            if self._is_dead:
-                return
+    def _shake_hands(self, tls: TlsStream) -> bool:
+        if not self._is_known_tls:
+            first = syscalls.peek(self.fd)
+            if first < 0:
+                return False
+            if first != HANDSHAKE_RECORD:
+                self._tls = None
+                tls.release()
+                self.on_plain_client()
+                return False
+            self._is_known_tls = True
+        is_done = tls.handshake()
+        if tls.wants_write != self._is_blocked:
+            self._is_blocked = tls.wants_write
+            self._watch()
+        return is_done
 
     def pause(self, why: int) -> None:
         """Stops reading for a reason; the kernel's window then stops the peer."""
@@ -171,7 +179,7 @@ class Transport:
     @property
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""
-        return len(self._out) + len(self._sealed)
+        return len(self._out)
 
     def write(self, data: bytes) -> None:
         """Corks the bytes: they leave at the end of this batch of events."""
@@ -190,7 +198,7 @@ class Transport:
         if self._is_dead:
             return
         try:
-            is_done = self._flush_clear() if self._tls is None else self._flush_tls(self._tls)
+            is_done = self._flush_out()
         except OSError as error:
             self.on_lost(error)
             return
@@ -204,50 +212,18 @@ class Transport:
             self._watch()
             self.on_blocked()
 
-    def _flush_clear(self) -> bool:
-        out = self._out
-        if not out:
-            return True
-        count = syscalls.send(self.fd, out)
-        if count <= 0:
-            return False
-        self.bytes_written += count
-        if count == len(out):
-            self._out = bytearray()
-            return True
-        del out[:count]
-        return False
-
-    def _flush_tls(self, tls: TlsStream) -> bool:
-        if self._sealed and not self._flush_sealed():
-            return False
-        if not tls.is_established:
+    def _flush_out(self) -> bool:
+        """Writes as much as is taken; whether that was all."""
+        tls = self._tls
+        if tls is not None and not tls.is_established:
             return True  # what is corked waits for the handshake
         while self._out:
-            piece = self._out[:PIECE]
-            tls.encrypt(memoryview(piece))
-            del self._out[:PIECE]
-            self.bytes_written += len(piece)
-            self._sealed = tls.take_output()
-            if not self._flush_sealed():
+            count = syscalls.send(self.fd, self._out) if tls is None else tls.write(self._out)
+            if count < 0:
                 return False
+            self.bytes_written += count
+            del self._out[:count]
         return True
-
-    def _flush_sealed(self) -> bool:
-        count = syscalls.send(self.fd, self._sealed)
-        if count <= 0:
-            return False
-        self._sealed = self._sealed[count:]
-        return not self._sealed
-
-    def _send_sealed(self, tls: TlsStream) -> None:
-        """Sends what TLS itself has to say: its handshake, an alert, a ticket."""
-        if self._is_dead:
-            return
-        output = tls.take_output()
-        if output:
-            self._sealed += output
-            self.flush()
 
     # Ending.
 
@@ -255,19 +231,16 @@ class Transport:
         """Says the end of the stream (with TLS also there); reading goes on."""
         if self._tls is not None:
             self._tls.end()
-            self._send_sealed(self._tls)
-        if not self._is_dead:
-            syscalls.finish_writing(self.fd)
+        syscalls.finish_writing(self.fd)
 
-    def shut(self, say_goodbye: bool = True) -> None:
+    def shut(self) -> None:
         """Closes the socket now; what is unsent is lost."""
         if self._is_dead:
             return
-        if say_goodbye and self._tls is not None and not self._is_blocked:
-            self._tls.end()
-            with contextlib.suppress(OSError):
-                syscalls.send(self.fd, self._tls.take_output())
+        if self._tls is not None:
+            if not self._is_blocked:
+                self._tls.end()
+            self._tls.release()
         self._is_dead = True
         self._out = bytearray()
-        self._sealed = b""
         self.poller.close_descriptor(self.fd)

@@ -11,7 +11,13 @@ from lineman.errors import HttpError, UsageError
 from lineman.net.tlsstream import HANDSHAKE_RECORD
 from lineman.net.transport import PAUSED_BY_HANDSHAKE
 from lineman.protocols import forwarded
-from lineman.protocols.http import Request, RequestParser, Response, error_response
+from lineman.protocols.http import (
+    CONTINUE,
+    Request,
+    RequestParser,
+    Response,
+    error_response,
+)
 from lineman.protocols.websocket import handshake
 
 if TYPE_CHECKING:
@@ -37,6 +43,7 @@ class HttpStage:
         "_connection",
         "_headers",
         "_is_ended",
+        "_is_idle",
         "_key",
         "_parser",
         "_refusal",
@@ -51,6 +58,7 @@ class HttpStage:
         self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
         self._requests: deque[Request] = deque()
         self._is_ended = False
+        self._is_idle = False  # a request was answered, and nothing of another one has come
         self.is_answering = False
         self.is_deciding = False
         self._key = ""
@@ -60,6 +68,7 @@ class HttpStage:
     def feed(self, data: memoryview) -> None:
         """Takes bytes; answers what they complete."""
         connection = self._connection
+        self._is_idle = False
         if data[0] == HANDSHAKE_RECORD and not connection.bytes_read - len(data):
             self._refuse_tls()
             return
@@ -67,6 +76,8 @@ class HttpStage:
         if len(self._requests) > MAX_PIPELINED:
             connection.refuse(HttpError(400, "Too many requests sent without waiting."))
             return
+        if self._parser.wants_continue and not self._requests:
+            connection.write(CONTINUE)
         if not self.is_answering:
             self._next()
 
@@ -95,6 +106,9 @@ class HttpStage:
             connection.refuse(error)
         elif self._is_ended:
             connection.finish()
+        elif self._parser.wants_continue:
+            self._parser.wants_continue = False
+            connection.write(CONTINUE)
 
     def _handle(self, request: Request) -> None:
         connection = self._connection
@@ -167,19 +181,22 @@ class HttpStage:
 
     def _respond(self, request: Request, result: object) -> None:
         connection = self._connection
-        if result is None:
-            result = Response("Not Found\n", status=404)
-        elif isinstance(result, (str, bytes)):
-            result = Response(result)
-        if not isinstance(result, Response):
-            logger.error(
-                "on_request returned %s; return a Response, str or bytes", type(result).__name__
-            )
-            result = Response("Internal Server Error\n", status=500)
-        keeps = request.keep_alive and not request.upgrade and self._parser.error is None
-        head_only = request.method == "HEAD"
-        connection.write(result.encode(head_only=head_only, keep_alive=keeps))
+        service = connection.service
+        keeps = (
+            request.keep_alive
+            and self._parser.error is None
+            and not service.is_stopping
+            # Who asks on and on without reading the answers must not fill our memory.
+            and connection.unsent < service.limits.max_send_buffer_size
+        )
+        try:
+            answer = _response(result).encode(head_only=request.method == "HEAD", keep_alive=keeps)
+        except Exception:
+            self._callback_raised("on_request")
+            return
+        connection.write(answer)
         if keeps:
+            self._is_idle = True
             connection.await_request()
         else:
             connection.finish()
@@ -242,6 +259,9 @@ class HttpStage:
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
             return
+        if connection.service.is_stopping:
+            connection.refuse(HttpError(503, "The service is stopping; connect again."))
+            return
         connection.write(handshake.response(self._key, connection.subprotocol, self._headers))
         connection.open(self._parser.rest)
 
@@ -258,10 +278,12 @@ class HttpStage:
         offered = handshake.offered_subprotocols(request)
         if name not in offered:
             raise UsageError(f"subprotocol {name!r} was not offered; the client offered {offered}")
+        handshake.response(self._key, name)  # what a client offers need not be a name
         self._connection.subprotocol = name
 
     def add_header(self, name: str, value: str) -> None:
-        """Adds a header to the 101; checked when it is written."""
+        """Adds a header to the 101."""
+        handshake.response(self._key, headers=[(name, value)])  # raises here, in the program
         self._headers.append((name, value))
 
     # What goes wrong.
@@ -273,12 +295,27 @@ class HttpStage:
     def timed_out(self) -> None:
         """Ends a handshake that took too long."""
         connection = self._connection
-        if connection.request is None or connection.bytes_read:
-            connection.service.log.log(
-                logging.INFO,
-                "handshake timeouts",
-                "%s: no handshake within %g s",
-                connection.peer_address,
-                connection.service.limits.handshake_timeout,
-            )
+        if self._is_idle:
+            connection.finish()
+            return
+        connection.service.log.log(
+            logging.INFO,
+            "handshake timeouts",
+            "%s: no handshake within %g s",
+            connection.peer_address,
+            connection.service.limits.handshake_timeout,
+        )
         connection.give_up_handshake(error_response(HttpError(408, "Request Timeout")))
+
+
+def _response(result: object) -> Response:
+    """What `on_request` returned, as a response."""
+    if result is None:
+        return Response("Not Found\n", status=404)
+    if isinstance(result, (str, bytes)):
+        return Response(result)
+    if isinstance(result, Response):
+        return result
+    raise UsageError(
+        f"on_request returned {type(result).__name__}; return a Response, str or bytes"
+    )

@@ -74,6 +74,8 @@ class Wheel:
             bucket = self._buckets.pop(self._tick, None)
             while bucket:
                 item = bucket.pop()
+                if item.filed_tick != self._tick:
+                    continue  # removed or filed anew by an item before it
                 item.filed_tick = 0
                 again = item.on_deadline(self.now)
                 if again:
