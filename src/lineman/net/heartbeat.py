@@ -31,8 +31,8 @@ def decide(
     if pinged_at >= 0 and last_received < pinged_at:
         if now - pinged_at >= timeout:
             return Step.GIVE_UP, now
-        return Step.WAIT, pinged_at + timeout
+        return Step.WAIT, min(pinged_at + timeout, now + interval)
     due = last_received + interval
     if now < due:
         return Step.WAIT, due
-    return Step.PING, now + timeout
+    return Step.PING, now + min(interval, timeout)
