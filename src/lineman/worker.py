@@ -340,11 +340,13 @@ class Worker:
             return
         service = self._service
         await service.stop(timeout)
+        if self._service is not service:
+            return  # stopped twice at once: the other one was first
+        self._service = None
         try:
             await self._tell("on_worker_stop")
         except Exception:
             logger.exception("on_worker_stop raised")
-        self._service = None
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class Delivery(Transport):
     _state: State
     _inbox: Inbox | None
     _is_ended_by_us: bool
-    _forced_close: tuple[float, Event] | None
+    _forced_close: tuple[float, Close | ProtocolError] | None
     _goodbye: tuple[int, str] | None
 
     @property
@@ -104,7 +104,7 @@ class Delivery(Transport):
                 self._queue(self._inbox, event)
 
     def _queue(self, inbox: Inbox, event: Event) -> None:
-        if not isinstance(event, (str, bytes)):
+        if isinstance(event, (Close, ProtocolError)):
             if inbox.is_unread:
                 self.take(event)  # no coroutine would come upon it
                 inbox.wake()

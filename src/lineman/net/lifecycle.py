@@ -161,7 +161,11 @@ class Lifecycle(Delivery):
         if self._state is HANDSHAKE:
             where = self.peer_address
             self.service.log.log(logging.INFO, "failed handshakes", "%s: %s", where, reason)
-        self._lose(closing.ABNORMAL, reason)
+        if isinstance(error, ssl.SSLError) and self.abandon_tls():
+            self._set_cause(closing.ABNORMAL, reason)
+            self._finish(linger=True)  # else a reset could overtake the alert
+        else:
+            self._lose(closing.ABNORMAL, reason)
 
     def on_fault(self) -> None:
         """Gives up after a defect, or when the time to stop is over."""
@@ -346,18 +350,17 @@ class Lifecycle(Delivery):
             self.end_writing()
 
     def _set_cause(self, code: int, reason: str) -> None:
-        if not self.close_code:
-            self.close_code = code
-            self.close_reason = reason or closing.words(code)
+        if self.close_code:
+            return
+        if self._forced_close is not None:  # the peer's last word, which still waits its turn
+            code, reason = self._forced_close[1].code, self._forced_close[1].reason
+        self.close_code = code
+        self.close_reason = reason or closing.words(code)
 
     def _lose(self, code: int, reason: str) -> None:
         """The end, whatever led to it: frees the socket, tells the program."""
         if self._state is CLOSED:
             return
-        if self._forced_close is not None:  # the peer's last word, which still waited its turn
-            event = self._forced_close[1]
-            assert isinstance(event, (Close, ProtocolError))
-            self._set_cause(event.code, event.reason)
         self._set_cause(code, reason)
         self._enter(CLOSED)
         self.service.wheel.remove(self)

@@ -79,6 +79,11 @@ class Poller:
         """The descriptor that is readable when some socket is ready."""
         return self._epoll.fileno()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._epoll.closed
+
     def handlers(self) -> list[Handler]:
         """All that own a descriptor now."""
         return list(self._handlers.values())

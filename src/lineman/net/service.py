@@ -195,6 +195,8 @@ class Service:
         """Frees the poller and the clock, once nothing is left in them."""
         if self._ticker is not None:
             self._ticker.cancel()
+        if self.poller.is_closed:
+            return
         self.loop.remove_reader(self.poller.fileno())
         self.poller.close()
 

@@ -10,6 +10,7 @@ import os
 import socket
 
 AGAIN = -1
+ENDED = -2
 
 
 def receive(fd: int, buffer: memoryview) -> int:
@@ -25,7 +26,7 @@ def receive(fd: int, buffer: memoryview) -> int:
 
 
 def peek(fd: int) -> int:
-    """The first byte that waits, without taking it; AGAIN if there is none.
+    """The first byte that waits, without taking it; AGAIN or ENDED if there is none.
 
     Raises:
         OSError: the connection is broken.
@@ -37,7 +38,7 @@ def peek(fd: int) -> int:
         return AGAIN
     finally:
         borrowed.detach()
-    return first[0] if first else AGAIN
+    return first[0] if first else ENDED
 
 
 def send(fd: int, data: bytes | bytearray | memoryview) -> int:

@@ -51,6 +51,17 @@ def explain(error: ssl.SSLError) -> str:
     return f"TLS: {known} ({name})" if known else f"TLS: {name}"
 
 
+class _Accepted(ssl.SSLSocket):
+    """A socket that counts as connected, since `accept` has returned it.
+
+    `ssl` looks by itself, and fails in the constructor if the peer has reset it already; here the
+    first use of the socket tells.
+    """
+
+    def getpeername(self) -> None:
+        return None
+
+
 class TlsStream:
     """One connection's TLS.
 
@@ -69,14 +80,16 @@ class TlsStream:
     def __init__(self, context: ssl.SSLContext, fd: int) -> None:
         plain = socket.socket(fileno=fd)
         plain.setblocking(False)  # a socket object of a descriptor takes it for a blocking one
-        self._socket = context.wrap_socket(
+        # As `context.wrap_socket` does it, but for the class.
+        self._socket: ssl.SSLSocket = _Accepted._create(  # type: ignore[attr-defined]
             plain,
             server_side=True,
             do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
+            context=context,
         )
         # What the socket's own methods call, without their checks on every message.
-        self._object: Any = self._socket._sslobj  # type: ignore[attr-defined]
+        self._object: Any = self._socket._sslobj
         self.is_established = False
         self.wants_write = False
 

@@ -128,7 +128,7 @@ class Transport:
                     break
                 self.bytes_read += count
                 self.on_data(buffer[:count])
-                if self._is_dead or not tls.pending:
+                if self._is_dead or self._tls is None or not tls.pending:
                     return
         except OSError as error:  # ssl.SSLError is one
             if tls.is_established and is_end_of_tcp(error):
@@ -142,6 +142,8 @@ class Transport:
     def _shake_hands(self, tls: TlsStream) -> bool:
         if not self._is_known_tls:
             first = syscalls.peek(self.fd)
+            if first == syscalls.ENDED:
+                self.on_end()
             if first < 0:
                 return False
             if first != HANDSHAKE_RECORD:
@@ -228,10 +230,21 @@ class Transport:
     # Ending.
 
     def end_writing(self) -> None:
-        """Says the end of the stream (with TLS also there); reading goes on."""
+        """Says the end of the stream (with TLS also there); what still comes is thrown away."""
         if self._tls is not None:
             self._tls.end()
+            self._tls.release()
+            self._tls = None  # having ended, it would fail at the peer's next record
         syscalls.finish_writing(self.fd)
+
+    def abandon_tls(self) -> bool:
+        """Drops TLS after it has failed, if there is any; what still comes is thrown away."""
+        if self._tls is None:
+            return False
+        self._tls.release()
+        self._tls = None
+        self._out = bytearray()  # or it would leave in the clear
+        return True
 
     def shut(self) -> None:
         """Closes the socket now; what is unsent is lost."""

@@ -76,8 +76,6 @@ class HttpStage:
         if len(self._requests) > MAX_PIPELINED:
             connection.refuse(HttpError(400, "Too many requests sent without waiting."))
             return
-        if self._parser.wants_continue and not self._requests:
-            connection.write(CONTINUE)
         if not self.is_answering:
             self._next()
 

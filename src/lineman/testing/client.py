@@ -22,6 +22,7 @@ from lineman.protocols.http_messages import Headers
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames, handshake
 from lineman.protocols.websocket.messages import Close, Decoder, Event, Ping, Pong
+from lineman.testing.tlssocket import TlsSocket
 
 DEADLINE = 20.0
 CHUNK = 256 * 1024
@@ -59,6 +60,11 @@ class Client:
         timeout: seconds that any wait may take, then `TimeoutError`.
         receive_buffer: size of the kernel's receive buffer in bytes; None leaves it alone. A small
             one makes a slow reader.
+        piece: bytes of TLS that are sent at once at most; None for as many as there are.
+
+    Attributes:
+        plain: the socket.
+        tls: what encrypts on it, or None.
     """
 
     def __init__(
@@ -70,22 +76,17 @@ class Client:
         server_hostname: str = "localhost",
         timeout: float = DEADLINE,
         receive_buffer: int | None = None,
+        piece: int | None = None,
     ) -> None:
         self.timeout = timeout
-        self.socket = _connect(host, port, timeout, receive_buffer)
+        self.plain = _connect(host, port, timeout, receive_buffer)
+        self.tls: TlsSocket | None = None
         self.host = f"{server_hostname}:{port}"
         self._buffer = b""  # received, and no part of a frame yet
         self._events: deque[Event] = deque()
         self._decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False)
         if tls is not None:
-            try:
-                # A cut connection must not look like one that was ended well.
-                self.socket = tls.wrap_socket(
-                    self.socket, server_hostname=server_hostname, suppress_ragged_eofs=False
-                )
-            except BaseException:
-                self.socket.close()
-                raise
+            self.tls = TlsSocket(self.plain, tls, server_hostname, piece)
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +104,12 @@ class Client:
     @property
     def address(self) -> tuple[str, int]:
         """IP address and port of this end."""
-        name = self.socket.getsockname()
+        name = self.plain.getsockname()
         return name[0], name[1]
 
     def send_bytes(self, data: bytes) -> None:
         """Sends raw bytes."""
-        self.socket.sendall(data)
+        (self.tls or self.plain).sendall(data)
 
     def receive_bytes(self) -> bytes:
         """The next raw bytes; empty at the end of the stream.
@@ -121,7 +122,7 @@ class Client:
         if self._buffer:
             data, self._buffer = self._buffer, b""
             return data
-        return self.socket.recv(CHUNK)
+        return (self.tls or self.plain).recv(CHUNK)
 
     def receive_all(self) -> bytes:
         """Everything up to the end of the stream."""
@@ -131,19 +132,20 @@ class Client:
         return b"".join(parts)
 
     def end_writing(self) -> None:
-        """Ends our side of TCP; reading goes on."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Ends our side, with TLS also there; reading goes on."""
+        if self.tls is None:
+            self.plain.shutdown(socket.SHUT_WR)
+        else:
+            self.tls.end_writing()
 
     def reset(self) -> None:
         """Drops the connection with a TCP reset."""
-        linger = struct.pack("ii", 1, 0)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        # An SSLSocket would say goodbye; the plain one under it does not.
-        socket.socket(fileno=self.socket.detach()).close()
+        self.plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.plain.close()
 
     def close(self) -> None:
-        """Closes the socket; doing it twice is fine."""
-        self.socket.close()
+        """Closes the socket, as a program does that is killed; doing it twice is fine."""
+        self.plain.close()
 
     # HTTP.
 
@@ -189,7 +191,7 @@ class Client:
         return data
 
     def _receive_more(self) -> None:
-        data = self.socket.recv(CHUNK)
+        data = (self.tls or self.plain).recv(CHUNK)
         if not data:
             raise EOFError(f"the connection ended after {self._buffer!r}")
         self._buffer += data
@@ -329,15 +331,16 @@ def encode_frame(
 
 
 def _connect(host: str, port: int, timeout: float, receive_buffer: int | None) -> socket.socket:
-    if receive_buffer is None:
-        return socket.create_connection((host, port), timeout)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind, protocol)
     try:
         made.settimeout(timeout)
-        # Before connecting: the window that we announce then never grows beyond it.
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        made.connect((host, port))
+        # What a test cuts in two must not be put together again.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if receive_buffer is not None:
+            # Before connecting: the window that we announce then never grows beyond it.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        made.connect(address)
     except BaseException:
         made.close()
         raise

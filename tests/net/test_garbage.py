@@ -1,0 +1,150 @@
+"""Rubbish of all kinds, from a seeded generator: the process lives and nothing is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import ssl
+
+import pytest
+
+from lineman.protocols.websocket import frames
+from lineman.testing.client import Client, encode, encode_frame
+from net.conftest import Serve
+from net.support import Site, descriptors, echo
+
+SEED = int(os.environ.get("LINEMAN_TEST_SEED", "20261123"))
+
+OPCODES = list(range(16))
+
+
+def noise(random: random.Random) -> bytes:
+    return random.randbytes(random.choice([1, 2, 5, 100, 2000, 70_000]))
+
+
+def half_request(random: random.Random) -> bytes:
+    wire = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    return wire[: random.randrange(len(wire))]
+
+
+def mutated_request(random: random.Random) -> bytes:
+    wire = bytearray(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    for _ in range(random.randrange(1, 6)):
+        wire[random.randrange(len(wire))] = random.randrange(256)
+    return bytes(wire)
+
+
+def client_hello(random: random.Random) -> bytes:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    wire = bytearray(outgoing.read())
+    for _ in range(random.randrange(0, 4)):
+        wire[random.randrange(len(wire))] = random.randrange(256)
+    return bytes(wire[: random.randrange(1, len(wire) + 1)])
+
+
+def frame(random: random.Random) -> bytes:
+    size = random.choice([0, 1, 2, 125, 126, 300, 66_000])
+    opcode = random.choice([frames.TEXT, frames.BINARY, frames.PING, *OPCODES])
+    wire = bytearray(
+        encode_frame(
+            opcode,
+            random.randbytes(size),
+            fin=random.random() < 0.8,
+            reserved=random.choice([0, 0, 0, 0, 0x40, 0x30]),
+        )
+    )
+    if random.random() < 0.3:
+        wire[random.randrange(len(wire))] = random.randrange(256)
+    return bytes(wire[: random.choice([len(wire), random.randrange(1, len(wire) + 1)])])
+
+
+def attack(site: Site, tls: bool, random: random.Random) -> Client | None:
+    """One rude peer: it connects, sends rubbish of some kind, and leaves somehow."""
+    has_tls = tls if random.random() < 0.7 else not tls
+    try:
+        client = site.connect(tls=site.client_tls if has_tls else None, timeout=2)
+    except (OSError, ssl.SSLError):
+        return None
+    with contextlib.suppress(OSError, EOFError):
+        kind = random.randrange(6)
+        if kind < 4:
+            sent = [noise, half_request, mutated_request, client_hello][kind](random)
+            client.send_bytes(sent)
+        else:
+            client.handshake()
+            for _ in range(random.randrange(1, 6)):
+                client.send_bytes(frame(random) if kind == 4 else encode(noise(random)))
+    with contextlib.suppress(OSError):
+        random.choice([client.close, client.reset, client.end_writing, lambda: None])()
+    return client
+
+
+def test_rubbish_harms_nobody_else_and_leaves_nothing_behind(
+    serve: Serve, tls: bool, client_tls: ssl.SSLContext
+) -> None:
+    chance = random.Random(SEED)
+    site = serve(tls, on_message=echo, max_message_size=50_000, max_send_buffer_size=100_000)
+    site.client_tls = client_tls
+    bystander = site.connect(tls=client_tls if tls else None).open()
+    before = descriptors()
+    left: list[Client] = []
+    for number in range(300):
+        client = attack(site, tls, chance)
+        if client is not None:
+            left.append(client)
+        if number % 20 == 19:
+            bystander.send(str(number))
+            assert bystander.receive() == str(number), f"LINEMAN_TEST_SEED={SEED}"
+            while left:
+                left.pop().close()
+    assert len(site.worker.connections) >= 1
+    for client in site.clients:
+        if client is not bystander:
+            client.close()
+    bystander.send("all gone?")
+    assert bystander.receive() == "all gone?"
+    bystander.close()
+    site.wait_until_empty()
+    assert descriptors() == before - 2  # both ends of the bystander
+
+
+@pytest.mark.parametrize("leave", [Client.close, Client.reset])
+def test_connecting_and_leaving_without_a_word_is_noticed_at_once(
+    serve: Serve, tls: bool, leave: object
+) -> None:
+    # The deadline of the handshake is far away: only the end itself can end it.
+    site = serve(tls, handshake_timeout=1000)
+    before = descriptors()
+    for _ in range(20):
+        client = site.plain()
+        leave(client)  # type: ignore[operator]
+    site.open().close()  # accepted after all of them
+    site.wait_until_empty()
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("sent", [b"x", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n"])
+def test_a_reset_before_the_connection_is_accepted_harms_nobody(
+    serve: Serve, tls: bool, sent: bytes
+) -> None:
+    site = serve(tls, on_message=echo, handshake_timeout=1000)
+    before = descriptors()
+
+    def connect_and_reset() -> None:
+        for _ in range(10):  # the loop stands still meanwhile: all wait to be accepted
+            client = site.plain()
+            client.send_bytes(sent)
+            client.reset()
+
+    site.call(connect_and_reset)
+    site.open().close()
+    site.wait_until_empty()
+    assert descriptors() == before

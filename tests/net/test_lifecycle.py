@@ -1,0 +1,639 @@
+"""How connections end, and what the program is told: `on_close` once, with code and words."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lineman import Connection, UsageError
+from lineman.net.connection import Connection as NetConnection
+from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.messages import Close, Ping
+from lineman.testing.client import Client, encode, encode_frame
+from net.conftest import Serve
+from net.support import Recorder, Site, echo, wait_until
+
+
+class Ends:
+    """Counts what a service tells about the coming and going of connections."""
+
+    def __init__(self) -> None:
+        self.connected = Recorder()
+        self.closed = Recorder()
+        self.callbacks: dict[str, Callable[..., Any]] = {
+            "on_connect": lambda connection: self.connected(connection.id),
+            "on_close": lambda connection, code, reason: self.closed(code, reason),
+        }
+
+
+@pytest.fixture
+def ends() -> Ends:
+    return Ends()
+
+
+# The client ends it.
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        (1000, "", "normal closure"),
+        (1000, "good bye", "good bye"),
+        (1001, "", "going away"),
+        (1011, "", "internal error"),
+        (3000, "", "code 3000"),
+        (4000, "tschüß", "tschüß"),
+        (4999, "x" * 123, "x" * 123),
+        (1005, "", "closed without a status"),
+    ],
+)
+def test_a_clients_close_frame_is_answered_and_told_in_words(
+    serve: Serve, tls: bool, ends: Ends, code: int, reason: str, words: str
+) -> None:
+    site = serve(tls, **ends.callbacks)
+    client = site.open()
+    client.send_close(code, reason)
+    assert client.receive_close().code == code
+    client.assert_ended()
+    assert ends.closed.wait() == [(code, words)]
+    assert len(ends.connected.calls) == 1
+    site.wait_until_empty()
+
+
+def test_nothing_that_follows_the_clients_close_frame_is_read(serve: Serve, tls: bool) -> None:
+    messages = Recorder()
+    site = serve(tls, on_message=lambda connection, message: messages(message))
+    client = site.open()
+    client.send_bytes(encode("one") + encode_frame(frames.CLOSE, b"\x03\xe8") + encode("two"))
+    assert client.receive_close().code == 1000
+    site.wait_until_empty()
+    assert messages.calls == ["one"]
+
+
+def test_a_client_that_just_ends_tcp_is_1006(serve: Serve, tls: bool, ends: Ends) -> None:
+    site = serve(tls, **ends.callbacks)
+    site.open().close()
+    ((code, reason),) = ends.closed.wait()
+    assert code == 1006
+    assert reason
+    site.wait_until_empty()
+
+
+def test_a_client_that_ends_its_side_still_gets_the_answers(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, on_message=echo, **ends.callbacks)
+    client = site.open()
+    client.send_bytes(encode("last words"))
+    client.end_writing()
+    assert client.receive() == "last words"
+    client.assert_ended()
+    assert ends.closed.wait() == [(1006, "the peer ended TCP without a close frame")]
+
+
+def test_a_reset_in_the_middle_of_a_message_is_1006_and_touches_nobody_else(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    messages = Recorder()
+
+    def handler(connection: Connection, message: str) -> None:
+        messages(message)
+        connection.send(message)
+
+    site = serve(tls, on_message=handler, **ends.callbacks)
+    bystander, client = site.open(), site.open()
+    connection = site.worker.connections[max(site.worker.connections)]
+    read = connection.bytes_read
+    client.send_bytes(encode("x" * 100_000)[:50_000])
+    wait_until(lambda: connection.bytes_read - read == 50_000, "half of it is read")
+    client.reset()
+    ((code, reason),) = ends.closed.wait()
+    assert code == 1006
+    # Through TLS, Python 3.11 shows a reset as the end of the stream.
+    assert tls or reason == "connection reset by peer"
+    bystander.send("x")
+    assert bystander.receive() == "x"
+    assert messages.calls == ["x"]
+
+
+def test_the_clients_close_frame_counts_although_it_ends_tcp_before_its_turn(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    proceed = asyncio.Event()
+    messages = Recorder()
+
+    async def handler(connection: Connection, message: str) -> None:
+        await proceed.wait()
+        messages(message)
+
+    site = serve(tls, on_message=handler, **ends.callbacks)
+    client = site.open()
+    client.send_bytes(encode("one") + encode("two") + encode_frame(frames.CLOSE, b"\x0f\xa0bye"))
+    client.close()
+    wait_until(lambda: not site.worker.connections, "the connection is gone")
+    assert ends.closed.calls == []  # not before what came before
+    site.call(proceed.set)
+    assert ends.closed.wait() == [(4000, "bye")]
+    assert messages.calls == ["one", "two"]
+
+
+# The program ends it.
+
+
+def test_close_waits_for_the_clients_answer_and_keeps_its_own_reason(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, **ends.callbacks)
+    client = site.open()
+    connection = site.connection
+    site.call(connection.close, None, 4001, "enough")
+    assert client.receive() == Close(4001, "enough")
+    assert site.call(lambda: connection.state) == "closing"
+    assert ends.closed.calls == []
+    client.send_close(1000, "something else")
+    client.assert_ended()
+    assert ends.closed.wait() == [(4001, "enough")]
+    assert (connection.close_code, connection.close_reason) == (4001, "enough")
+    assert not connection.is_open
+
+
+def test_close_without_arguments_is_1000(serve: Serve, tls: bool, ends: Ends) -> None:
+    site = serve(tls, **ends.callbacks)
+    client = site.open()
+    site.call(site.connection.close)
+    assert client.receive() == Close(1000, "")
+    client.send_close()
+    assert ends.closed.wait() == [(1000, "normal closure")]
+
+
+def test_messages_that_cross_our_close_frame_are_not_delivered(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    messages = Recorder()
+    site = serve(tls, on_message=lambda connection, message: messages(message), **ends.callbacks)
+    client = site.open()
+    site.call(site.connection.close)
+    client.send("crossing")
+    client.ping(b"crossing")
+    client.send_close()
+    assert client.receive() == Close(1000, "")
+    client.assert_ended()
+    assert ends.closed.wait() == [(1000, "normal closure")]
+    assert messages.calls == []
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1006, 1015, 1016, 2999, 5000, 70_000])
+def test_a_code_that_must_not_be_sent_is_refused_before_anything_happens(
+    serve: Serve, code: int
+) -> None:
+    site = serve(on_message=echo)
+    client = site.open()
+    with pytest.raises(UsageError, match=f"close code {code}"):
+        site.call(site.connection.close, "last words", code)
+    client.send("still open")
+    assert client.receive() == "still open"
+
+
+def test_a_long_reason_is_cut_at_a_character(serve: Serve) -> None:
+    site = serve()
+    client = site.open()
+    site.call(site.connection.close, None, 4000, "ü" * 100)
+    assert client.receive() == Close(4000, "ü" * 61)
+
+
+def test_a_client_that_does_not_answer_our_close_frame_is_dropped_in_time(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, close_timeout=0.5, **ends.callbacks)
+    client = site.open()
+    site.call(site.connection.close, None, 4001, "enough")
+    assert client.receive() == Close(4001, "enough")
+    client.assert_ended()
+    assert ends.closed.wait() == [(4001, "enough")]
+    site.wait_until_empty()
+
+
+def test_a_ping_that_is_due_does_not_shorten_the_time_for_the_answer(
+    serve: Serve, ends: Ends
+) -> None:
+    site = serve(close_timeout=30, ping_interval=5, **ends.callbacks)
+    client = site.open()
+    site.call(site.connection.close, None, 4001, "enough")
+    assert client.receive() == Close(4001, "enough")
+    site.advance_clock(20)
+    assert ends.closed.calls == []
+    client.send_close(4001)
+    client.assert_ended()
+    assert ends.closed.wait() == [(4001, "enough")]
+
+
+def test_destroy_ends_it_at_once_without_a_close_frame(serve: Serve, tls: bool, ends: Ends) -> None:
+    site = serve(tls, **ends.callbacks)
+    client = site.open()
+    connection = site.connection
+
+    def destroy_twice() -> None:
+        connection.send("never sent")
+        connection.destroy()
+        connection.destroy()
+        connection.close()
+
+    site.call(destroy_twice)
+    client.assert_ended()
+    assert ends.closed.wait() == [(1006, "destroyed by the program")]
+    site.wait_until_empty()
+
+
+@pytest.mark.parametrize("how", ["close", "destroy"])
+def test_ending_inside_of_on_connect_is_told_as_well(serve: Serve, tls: bool, how: str) -> None:
+    closed, messages = Recorder(), Recorder()
+    site = serve(
+        tls,
+        on_connect=lambda connection: getattr(connection, how)(),
+        on_message=lambda connection, message: messages(message),
+        on_close=lambda connection, code: closed(code),
+    )
+    client = site.connect()
+    client.send_bytes(client.handshake_bytes() + encode("early"))
+    if how == "close":
+        assert client.receive_reply().status == 101
+        assert client.receive_close().code == 1000
+        client.send_close()
+    client.receive_all()
+    assert closed.wait() == [1000 if how == "close" else 1006]
+    assert messages.calls == []
+
+
+def test_ending_inside_of_on_close_does_nothing(serve: Serve) -> None:
+    closed = Recorder()
+
+    def on_close(connection: Connection, code: int) -> None:
+        connection.destroy()
+        connection.close()
+        closed(code, connection.send("x"))
+
+    site = serve(on_close=on_close)
+    client = site.open()
+    client.send_close()
+    assert client.receive_close().code == 1000
+    assert closed.wait() == [(1000, False)]
+
+
+def test_connections_that_one_callback_ends_together_end_each_in_its_own_way(
+    serve: Serve, tls: bool
+) -> None:
+    closed = Recorder()
+
+    def clear_the_room(connection: Connection, message: str) -> None:
+        for number, other in enumerate(list(connection.worker.connections.values())):
+            (other.close if number % 2 else other.destroy)()
+
+    site = serve(tls, on_message=clear_the_room, on_close=lambda connection, code: closed(code))
+    clients = [site.open() for _ in range(6)]
+    clients[3].send("everybody out")
+    for number in (1, 3, 5):
+        assert clients[number].receive_close().code == 1000
+        clients[number].send_close()
+    for number in (0, 2, 4):
+        clients[number].assert_ended()
+    assert sorted(closed.wait(6)) == [1000, 1000, 1000, 1006, 1006, 1006]
+
+
+# The service ends.
+
+
+def test_a_service_that_stops_says_1001_to_everybody(serve: Serve, tls: bool, ends: Ends) -> None:
+    site = serve(tls, **ends.callbacks)
+    clients = [site.open() for _ in range(3)]
+    stopping = threading.Thread(target=site.stop)
+    stopping.start()
+    for client in clients:
+        assert client.receive() == Close(1001, "the service is stopping")
+        client.send_close(1001)
+        client.assert_ended()
+    stopping.join()
+    assert ends.closed.calls == [(1001, "the service is stopping")] * 3
+
+
+def test_a_service_that_stops_drops_in_the_end_who_does_not_answer(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, close_timeout=0.5, **ends.callbacks)
+    site.open()
+    half_done = site.plain()
+    site.stop()
+    half_done.assert_ended()
+    assert ends.closed.calls == [(1001, "the service is stopping")]
+
+
+def test_a_service_that_stops_lets_handlers_finish_what_was_received(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    proceed = asyncio.Event()
+
+    async def handler(connection: Connection, message: str) -> None:
+        await proceed.wait()
+        connection.send(message)
+
+    site = serve(tls, on_message=handler, **ends.callbacks)
+    client = site.open()
+    client.send_bytes(encode("one") + encode("two"))
+    wait_until(lambda: site.connection.messages_read == 1, "a handler is at work")
+    stopping = threading.Thread(target=site.stop)
+    stopping.start()
+    wait_until(lambda: site.worker.service.is_stopping, "it stops")  # type: ignore[union-attr]
+    site.call(proceed.set)
+    received = [client.receive() for _ in range(3)]
+    assert received == ["one", "two", Close(1001, "the service is stopping")]
+    client.send_close(1001)
+    stopping.join()
+    assert ends.closed.calls == [(1001, "the service is stopping")]
+
+
+def test_a_handler_that_never_ends_is_cancelled_when_the_service_stops_and_on_close_is_told(
+    serve: Serve, ends: Ends
+) -> None:
+    cancelled = Recorder()
+    at_work = Recorder()
+
+    async def handler(connection: Connection, message: str) -> None:
+        at_work(message)
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            cancelled("cancelled")
+            raise
+
+    site = serve(on_message=handler, **ends.callbacks)
+    client = site.open()
+    client.send("x")
+    at_work.wait()
+    site.run(site.worker.stop(0.5))
+    assert cancelled.calls == ["cancelled"]
+    assert [code for code, _ in ends.closed.calls] == [1006]
+
+
+def test_nobody_is_let_in_any_more_while_the_service_stops(serve: Serve, tls: bool) -> None:
+    decide = threading.Event()
+    deciding, connected = Recorder(), Recorder()
+
+    async def take_time(connection: Connection, request: object) -> None:
+        deciding("deciding")
+        await asyncio.to_thread(decide.wait)
+
+    site = serve(tls, on_websocket_connect=take_time, on_connect=connected)
+    client = site.connect()
+    client.send_bytes(client.handshake_bytes())
+    deciding.wait()
+    stopping = threading.Thread(target=site.stop)
+    stopping.start()
+    wait_until(lambda: site.worker.service.is_stopping, "it stops")  # type: ignore[union-attr]
+    decide.set()
+    assert client.receive_reply().status == 503
+    client.close()
+    stopping.join()
+    assert connected.calls == []
+
+
+def test_stopping_twice_at_once_is_fine(serve: Serve, ends: Ends) -> None:
+    stopped = Recorder()
+    site = serve(on_worker_stop=stopped, **ends.callbacks)
+    client = site.open()
+
+    async def stop_twice() -> None:
+        await asyncio.gather(site.worker.stop(5), site.worker.stop(5))
+
+    stopping = threading.Thread(target=lambda: site.run(stop_twice()))
+    stopping.start()
+    assert client.receive_close().code == 1001
+    client.send_close(1001)
+    stopping.join()
+    assert not site.worker.connections
+    assert len(ends.closed.calls) == len(stopped.calls) == 1
+
+
+# The clock ends it.
+
+
+def test_a_silent_client_is_pinged_and_dropped_if_it_stays_silent(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, ping_interval=10, ping_timeout=5, **ends.callbacks)
+    client = site.open()
+    site.advance_clock(9)
+    site.advance_clock(2)
+    assert client.receive() == Ping(b"")
+    assert ends.closed.calls == []
+    site.advance_clock(6)
+    assert ends.closed.wait() == [(1006, "no answer to a ping within 5 s")]
+    client.assert_ended()
+    site.wait_until_empty()
+
+
+def test_a_client_that_answers_pings_stays(serve: Serve, tls: bool, ends: Ends) -> None:
+    site = serve(tls, ping_interval=10, ping_timeout=5, **ends.callbacks)
+    client = site.open()
+    for _ in range(3):
+        site.advance_clock(11)
+        assert client.receive() == Ping(b"")
+        read = site.connection.bytes_read
+        client.send_frame(frames.PONG)
+        wait_until(lambda read=read: site.connection.bytes_read > read, "the pong is there")
+    assert ends.closed.calls == []
+
+
+def test_whatever_the_client_sends_shows_that_it_lives(serve: Serve, ends: Ends) -> None:
+    site = serve(ping_interval=10, ping_timeout=5, **ends.callbacks)
+    client = site.open()
+    wire = encode("a long upload")
+    for byte in wire:
+        read = site.connection.bytes_read
+        client.send_bytes(bytes([byte]))
+        wait_until(lambda read=read: site.connection.bytes_read > read, "the byte is there")
+        site.advance_clock(9)
+    assert ends.closed.calls == []
+
+
+def test_without_an_interval_nobody_is_pinged(serve: Serve, ends: Ends) -> None:
+    site = serve(ping_interval=0, on_message=echo, **ends.callbacks)
+    client = site.open()
+    site.advance_clock(500)
+    client.send("x")
+    assert client.receive() == "x"
+
+
+def test_a_connection_that_the_program_has_paused_is_not_taken_for_dead(
+    serve: Serve, ends: Ends
+) -> None:
+    site = serve(ping_interval=10, ping_timeout=5, on_message=echo, **ends.callbacks)
+    client = site.open()
+    site.call(site.connection.pause_recv)
+    site.advance_clock(100)
+    assert ends.closed.calls == []
+    site.call(site.connection.resume_recv)
+    client.send("x")
+    assert client.receive() == "x"
+
+
+def test_what_one_dead_connection_leads_to_does_not_cut_others_short(
+    serve: Serve, tls: bool
+) -> None:
+    closed = Recorder()
+
+    def close_the_partner(connection: Connection, code: int, reason: str) -> None:
+        closed(code)
+        for other in list(connection.worker.connections.values()):
+            other.close(code=4000)
+
+    site = serve(
+        tls, ping_interval=10, ping_timeout=5, close_timeout=60, on_close=close_the_partner
+    )
+    clients = [site.open() for _ in range(2)]
+    site.advance_clock(11)
+    site.advance_clock(6)
+    closed.wait()
+    left = [client for client in clients if _is_asked_to_close(client)]
+    assert len(left) == 1
+    assert closed.calls == [1006]
+    left[0].send_close(4000)
+    assert closed.wait(2) == [1006, 4000]
+
+
+def _is_asked_to_close(client: Client) -> bool:
+    try:
+        return client.receive_close().code == 4000
+    except EOFError:
+        return False
+
+
+# Slow readers.
+
+
+def test_a_client_that_never_reads_is_closed_with_1013(
+    serve: Serve, tls: bool, ends: Ends, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = serve(tls, close_timeout=0.5, max_send_buffer_size=100_000, **ends.callbacks)
+    site.open(receive_buffer=4096)
+    connection = site.connection
+
+    def fill() -> int:
+        count = 0
+        while connection.send(b"x" * 50_000):
+            count += 1
+            assert count < 1000
+        return connection.unsent
+
+    assert site.call(fill) < 300_000
+    assert site.call(lambda: connection.state) == "closing"
+    ((code, reason),) = ends.closed.wait()
+    assert code == 1013
+    assert "reads too slowly" in reason
+    assert "reads too slowly" in caplog.text
+    site.wait_until_empty()
+
+
+def test_a_slow_reader_that_reads_on_gets_all_that_was_taken_and_then_1013(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, max_send_buffer_size=100_000, **ends.callbacks)
+    client = site.open(receive_buffer=4096)
+    connection = site.connection
+
+    def fill() -> int:
+        count = 0
+        while connection.send(b"%06d" % count + b"x" * 50_000):
+            count += 1
+            assert count < 1000
+        return count
+
+    count = site.call(fill)
+    for number in range(count):
+        message = client.receive()
+        assert isinstance(message, bytes)
+        assert message.startswith(b"%06d" % number)
+    event = client.receive()
+    assert isinstance(event, Close)
+    assert event.code == 1013
+    client.send_close(1013)
+    client.assert_ended()
+    assert ends.closed.wait()[0][0] == 1013
+
+
+def test_a_client_that_sends_pings_and_never_reads_does_not_fill_the_memory(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    site = serve(tls, close_timeout=0.5, max_send_buffer_size=100_000, **ends.callbacks)
+    client = site.open(receive_buffer=4096)
+    connection = site.connection
+    pings = encode_frame(frames.PING, b"x" * 125) * 500
+    most = 0
+    for _ in range(400):  # 25 MB
+        try:
+            client.send_bytes(pings)
+        except OSError:
+            break
+        most = max(most, site.call(lambda: connection.unsent))
+    assert 0 < most < 2_000_000
+    assert ends.closed.wait()[0][0] == 1013
+
+
+# Nothing is left behind.
+
+
+def test_a_connection_that_has_ended_is_let_go(serve: Serve, tls: bool) -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    async def handler(connection: Connection, message: str) -> None:
+        await asyncio.sleep(0)
+        connection.send(message)
+
+    class Owned:
+        pass
+
+    def on_connect(connection: Connection) -> None:
+        connection.data = Owned()
+        seen.append(weakref.ref(connection.data))
+
+    site = serve(tls, on_connect=on_connect, on_message=handler)
+    for end in (Client.send_close, Client.close, Client.reset):
+        client = site.open()
+        client.send("x")
+        assert client.receive() == "x"
+        end(client)
+    site.wait_until_empty()
+    gc.collect()
+    site.advance_clock(60)
+    assert [reference() for reference in seen] == [None] * 3
+    assert not any(isinstance(thing, NetConnection) for thing in gc.get_objects())
+
+
+def test_a_connection_can_be_used_after_its_end(serve: Serve, tls: bool) -> None:
+    kept: list[Connection] = []
+    site: Site = serve(tls, on_connect=kept.append)
+    client = site.open("/room?x=1")
+    address = client.address
+    site.call(lambda: kept[0].local_address)
+    client.close()
+    site.wait_until_empty()
+    (connection,) = kept
+
+    def use() -> list[Any]:
+        connection.close()
+        connection.destroy()
+        connection.pause_recv()
+        connection.resume_recv()
+        return [
+            connection.send("x"), connection.remote_ip, connection.remote_port,
+            connection.request.path if connection.request else None, connection.state,
+            connection.is_open, connection.close_code, connection.local_address,
+        ]  # fmt: skip
+
+    local = f"127.0.0.1:{site.port}"
+    assert site.call(use) == [False, *address, "/room", "closed", False, 1006, local]
+    assert "closed" in repr(connection)

@@ -1,0 +1,324 @@
+"""`Worker`: its options in both spellings, and what it refuses to start with."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineman import ConfigError, UsageError, Worker
+from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.testing.client import Client
+from lineman.testing.serving import Serving
+from lineman.worker import WorkerOptions
+
+WSS = "wss://127.0.0.1:0"
+WS = "ws://127.0.0.1:0"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return TestCA(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def certificate(authority: TestCA) -> IssuedPair:
+    return authority.issue(["localhost", "127.0.0.1"])
+
+
+def refusal(worker: Worker) -> ConfigError:
+    """Why the worker does not start; nothing listens then."""
+    with pytest.raises(ConfigError) as caught:
+        asyncio.run(worker.start())
+    assert worker.service is None
+    return caught.value
+
+
+def says_ok(worker: Worker, authority: TestCA | None = None) -> None:
+    """Runs the worker and talks to it."""
+    worker.on_message = lambda connection, message: connection.send("ok")
+    tls = None if authority is None else ssl.create_default_context(cafile=authority.ca_path)
+    with Serving(worker) as serving, Client(serving.port, tls=tls) as client:
+        client.open().send("tom")
+        assert client.receive() == "ok"
+
+
+# Both spellings.
+
+
+def test_options_are_keyword_arguments(authority: TestCA, certificate: IssuedPair) -> None:
+    says_ok(Worker(WSS, cert=certificate.cert, key=str(certificate.key)), authority)
+
+
+def test_options_are_attributes(authority: TestCA, certificate: IssuedPair) -> None:
+    worker = Worker(WSS)
+    worker.cert = str(certificate.cert)
+    worker.key = certificate.key
+    says_ok(worker, authority)
+
+
+def test_workermans_dictionary_with_transport_ssl(
+    authority: TestCA, certificate: IssuedPair
+) -> None:
+    context = {
+        "ssl": {
+            "local_cert": str(certificate.cert),
+            "local_pk": str(certificate.key),
+            "verify_peer": False,
+        }
+    }
+    worker = Worker("websocket://127.0.0.1:0", context)
+    worker.transport = "ssl"
+    says_ok(worker, authority)
+
+
+def test_websocket_without_transport_is_ws() -> None:
+    says_ok(Worker("websocket://127.0.0.1:0"))
+
+
+def test_the_dictionary_may_set_the_backlog() -> None:
+    plan = Worker(WS, {"socket": {"backlog": 100}}).plan()
+    assert plan.limits.backlog == 100
+
+
+def test_a_context_of_ones_own(authority: TestCA, certificate: IssuedPair) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    says_ok(Worker(WSS, ssl_context=context), authority)
+
+
+def test_an_encrypted_key_with_its_passphrase(authority: TestCA) -> None:
+    pair = authority.issue("localhost", filename="encrypted", passphrase=b"secret")
+    says_ok(Worker(WSS, cert=pair.cert, key=pair.key, passphrase="secret"), authority)
+
+
+def test_the_limits_arrive_where_they_count() -> None:
+    worker = Worker(WS, max_message_size=100, ping_interval=0)
+    worker.close_timeout = 1.5
+    limits = worker.plan().limits
+    assert (limits.max_message_size, limits.ping_interval, limits.close_timeout) == (100, 0, 1.5)
+
+
+def test_every_option_is_an_attribute_with_a_default() -> None:
+    worker = Worker(WS)
+    assert all(hasattr(worker, name) for name in WorkerOptions.__annotations__)
+    assert (worker.count, worker.name, worker.transport) == (1, "", "tcp")
+
+
+def test_anything_may_be_kept_on_a_worker() -> None:
+    worker = Worker(WS)
+    worker.rooms = {}  # type: ignore[attr-defined]
+    assert worker.rooms == {}  # type: ignore[attr-defined]
+
+
+# What is wrong is said, with the fix.
+
+
+def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="a Worker has no certs; did you mean cert"):
+        Worker(WS, certs="server.pem")  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="a Worker has no pingInterval"):
+        Worker(WS, pingInterval=5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("make", "seen", "fix"),
+    [
+        (lambda: Worker("127.0.0.1:8282"), "has no scheme", "ws://0.0.0.0:8282"),
+        (lambda: Worker("tcp://127.0.0.1:1"), "does not serve tcp://", "ws://"),
+        (lambda: Worker("ws://:8282"), "has no host", "ws://0.0.0.0:8282"),
+        (lambda: Worker("ws://127.0.0.1:8282/chat"), "/chat", "request.path"),
+        (lambda: Worker("ws://127.0.0.1:99999"), "99999", "8282"),
+        (lambda: Worker(WS, transport="tls"), "transport is 'tls'", '"tcp" or "ssl"'),
+        (lambda: Worker(WS, count=0), "count is 0", "1 or more"),
+        (lambda: Worker(WS, count=True), "count is True", "1 or more"),
+        (lambda: Worker(WS, count="4"), "count is '4'", "1 or more"),
+        (lambda: Worker(WS, max_message_size="10M"), "max_message_size is '10M'", "bytes"),
+        (lambda: Worker(WS, handshake_timeout=0), "handshake_timeout is 0", "more than 0"),
+        (lambda: Worker(WS, origins="https://a.example"), "origins is the single", "origins=["),
+        (lambda: Worker(WS, origins=["https://a.example/"]), "can match no page", "a.example"),
+        (lambda: Worker(WS, subprotocols="chat"), "subprotocols is 'chat'", "give a list"),
+        (lambda: Worker(WS, subprotocols=[1]), "subprotocols holds 1", "give strings"),
+        (lambda: Worker(WS, trusted_proxies="127.0.0.1"), "trusted_proxies is", "give a list"),
+        (lambda: Worker(WS, trusted_proxies=["nginx"]), "nginx", ""),
+        (lambda: Worker(WS, real_ip_header="x-client"), "x-client", "x-real-ip"),
+        (lambda: Worker(WS, {"tls": {}}), "the context has a part 'tls'", '"ssl" or "socket"'),
+        (lambda: Worker(WS, {"socket": {"bindto": 1}}), "bindto", "backlog"),
+        (lambda: Worker(WSS), "no certificate is given", 'cert="server.pem"'),
+        (lambda: Worker(WS, transport="ssl"), "no certificate is given", "cert="),
+        (lambda: Worker(WS, cert="server.pem"), "speaks plain ws", "wss://"),
+        (lambda: Worker(WSS, cert="missing.pem", key="missing.key"), "missing.pem", ""),
+        (
+            lambda: Worker(WSS, {"ssl": {"local_cert": "missing.pem"}}),
+            "missing.pem",
+            "",
+        ),
+        (
+            lambda: Worker(WSS, {"ssl": {"local_crt": "a.pem"}}),
+            "local_crt",
+            "local_cert",
+        ),
+        (
+            lambda: Worker(WSS, {"ssl": {"local_cert": "a.pem"}}, cert="b.pem"),
+            "cert is given twice",
+            "keep one",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_was_seen_and_the_fix(
+    make: Callable[..., Worker], seen: str, fix: str
+) -> None:
+    error = refusal(make())
+    assert seen in error.seen
+    assert fix in error.fix
+    assert "\n" not in str(error)
+
+
+def test_a_port_that_is_taken_is_refused_with_the_command_that_shows_by_whom() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        error = refusal(Worker(f"ws://127.0.0.1:{port}"))
+    assert f"cannot listen on ws://127.0.0.1:{port}: address already in use" in error.seen
+    assert f"ss -ltnp 'sport = :{port}'" in error.fix
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    error = refusal(Worker("ws://192.0.2.1:0"))
+    assert "192.0.2.1 is no address of this machine" in error.seen
+
+
+def test_a_name_that_is_not_known_is_refused() -> None:
+    error = refusal(Worker("ws://no-such-host.invalid:0"))
+    assert "the name no-such-host.invalid is not known" in error.seen
+
+
+def test_a_key_of_another_certificate_is_refused(authority: TestCA) -> None:
+    one = authority.issue("localhost", filename="one")
+    other = authority.issue("localhost", filename="other")
+    error = refusal(Worker(WSS, cert=one.cert, key=other.key))
+    assert "one.pem" in str(error)
+    assert "other.key" in str(error)
+
+
+def test_the_files_are_looked_at_before_the_port_opens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        worker = Worker(f"wss://127.0.0.1:{taken.getsockname()[1]}", cert=tmp_path / "no.pem")
+        assert "no.pem" in refusal(worker).seen
+
+
+# Its life.
+
+
+def test_before_the_start_there_is_no_port_and_there_are_no_connections() -> None:
+    worker = Worker("ws://127.0.0.1:0")
+    assert worker.connections == {}
+    for name in ("port", "url"):
+        with pytest.raises(UsageError, match="does not run yet"):
+            getattr(worker, name)
+
+
+def test_after_the_start_the_url_has_the_port(authority: TestCA, certificate: IssuedPair) -> None:
+    worker = Worker("websocket://127.0.0.1:0", transport="ssl", cert=certificate.cert)
+    worker.key = certificate.key
+    with Serving(worker) as serving:
+        assert worker.port > 0
+        assert worker.url == f"wss://127.0.0.1:{serving.port}"
+
+
+def test_starting_twice_is_refused() -> None:
+    worker = Worker(WS)
+    with Serving(worker) as serving, pytest.raises(UsageError, match="runs already"):
+        serving.run(worker.start())
+
+
+def test_stopping_what_does_not_run_is_fine() -> None:
+    asyncio.run(Worker(WS).stop())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_on_worker_start_and_on_worker_stop_are_told_once(is_async: bool) -> None:
+    told: list[Any] = []
+
+    async def note_async(worker: Worker) -> None:
+        await asyncio.sleep(0)
+        told.append((worker, worker.port))
+
+    def note(worker: Worker) -> None:
+        told.append((worker, worker.port))
+
+    worker = Worker(WS)
+    worker.on_worker_start = worker.on_worker_stop = note_async if is_async else note
+    with Serving(worker):
+        assert told == [(worker, worker.port)]
+    assert len(told) == 2
+
+
+def test_nobody_is_accepted_before_on_worker_start_is_done() -> None:
+    order: list[str] = []
+
+    async def get_ready() -> None:
+        await asyncio.sleep(0.05)
+        order.append("ready")
+
+    worker = Worker(WS)
+    worker.on_worker_start = get_ready
+    worker.on_connect = lambda connection: order.append("client")
+
+    async def run() -> None:
+        starting = asyncio.create_task(worker.start())
+        await asyncio.sleep(0.01)
+        client = await asyncio.to_thread(Client, worker.port)
+        await asyncio.to_thread(client.open)
+        client.close()
+        await starting
+        await worker.stop()
+
+    asyncio.run(run())
+    assert order == ["ready", "client"]
+
+
+def test_a_failing_on_worker_start_stops_the_start_and_frees_the_port() -> None:
+    worker = Worker(WS)
+
+    def fail() -> None:
+        raise RuntimeError("no database")
+
+    worker.on_worker_start = fail
+    with pytest.raises(RuntimeError, match="no database"):
+        asyncio.run(worker.start())
+    assert worker.service is None
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", worker.port))
+
+
+def test_a_failing_on_worker_stop_is_logged_and_the_worker_stops(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("broken callback")
+
+    worker = Worker(WS)
+    worker.on_worker_stop = fail
+    with Serving(worker):
+        pass
+    assert worker.service is None
+    assert "broken callback" in caplog.text
+
+
+def test_starting_is_told_in_the_log_with_the_address_for_clients(
+    caplog: pytest.LogCaptureFixture, certificate: IssuedPair
+) -> None:
+    caplog.set_level("INFO", "lineman")
+    worker = Worker(WSS, cert=certificate.cert, key=certificate.key)
+    with Serving(worker) as serving:
+        assert f"listening on wss://127.0.0.1:{serving.port}" in caplog.text
+
+
+def test_a_worker_is_shown_by_its_name_or_address() -> None:
+    assert repr(Worker(WS)) == "<Worker ws://127.0.0.1:0>"
+    assert repr(Worker(WS, name="chat")) == "<Worker chat>"
