@@ -207,6 +207,28 @@ def test_a_full_buffer_is_told_once_and_its_draining_too(serve: Serve, tls: bool
     assert client.receive() == "and again"
 
 
+def test_what_the_client_has_read_is_no_longer_unsent(serve: Serve, tls: bool) -> None:
+    site = serve(tls, max_send_buffer_size=100_000_000)
+    client = site.open(receive_buffer=65_536)
+    connection = site.connection
+    site.call(connection.send, bytes(20_000_000))
+    client.receive_bytes()
+    while site.call(lambda: connection.unsent) > 10_000_000:
+        client.receive_bytes()
+
+
+def test_a_client_that_keeps_up_is_never_taken_for_a_slow_one(serve: Serve, tls: bool) -> None:
+    site = serve(tls, max_send_buffer_size=1_000_000)
+    client = site.open(receive_buffer=65_536)
+    connection = site.connection
+    # Its socket is full all the time, and every message that is read makes room for another one.
+    while site.call(lambda: connection.unsent) < 500_000:
+        assert site.call(connection.send, bytes(50_000))
+    for _ in range(100):
+        assert client.receive() == bytes(50_000)
+        assert site.call(connection.send, bytes(50_000))
+
+
 def test_one_message_may_be_larger_than_the_buffer(serve: Serve, tls: bool) -> None:
     site = serve(tls, max_send_buffer_size=1000)
     client = site.open(receive_buffer=4096)

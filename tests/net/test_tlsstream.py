@@ -398,6 +398,31 @@ def test_a_client_with_a_tiny_window_is_served_through_the_handshake(
     assert client.receive() == b"x" * 300_000
 
 
+def test_a_handshake_that_does_not_fit_into_the_socket_goes_on_when_there_is_room(
+    serve: Serve, tmp_path: Path
+) -> None:
+    authority = TestCA(tmp_path)
+    for _ in range(15):
+        authority = authority.intermediate()
+    pair = authority.issue("localhost")  # with a chain of 10 KiB
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    site = serve(True, cert=None, key=None, ssl_context=context, on_message=echo)
+    site.stop()
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel makes it its least
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    site.run(site.worker.start(listener))
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    client = site.open(tls=trusting, receive_buffer=1, piece=1)
+    client.send("x")
+    assert client.receive() == "x"
+
+
 def test_a_context_of_ones_own_is_used(serve: Serve, certificate: IssuedPair) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert, certificate.key)

@@ -646,6 +646,33 @@ def test_a_client_that_asks_and_never_reads_does_not_fill_the_memory(
     assert 1_000_000 < most < 4_000_000
 
 
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_long_answer_may_take_its_time_on_a_slow_line(
+    serve: Serve, tls: bool, connection: str
+) -> None:
+    body = bytes(20_000_000)
+    site = serve(tls, on_request=lambda request: body, handshake_timeout=5, close_timeout=5)
+    client = site.connect(receive_buffer=65_536)
+    client.send_bytes(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n".encode())
+    received = 0
+    while received < len(body):
+        data = client.receive_bytes()
+        assert data, f"cut after {received} bytes"
+        if (received + len(data)) // 2_000_000 != received // 2_000_000:
+            site.advance_clock(3)
+        received += len(data)
+
+
+def test_a_long_answer_that_nobody_reads_is_given_up(serve: Serve, tls: bool) -> None:
+    site = serve(tls, on_request=lambda request: bytes(20_000_000), close_timeout=5)
+    client = site.connect(receive_buffer=4096)
+    client.send_bytes(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert client.receive_bytes()
+    for _ in range(4):
+        site.advance_clock(6)
+    site.wait_until_empty()
+
+
 def test_a_plain_request_without_on_request_is_426_with_one_line_of_text(
     serve: Serve, tls: bool
 ) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, HttpError, ProtocolError
-from lineman.net import heartbeat, tlsstream
+from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.tlsstream import TlsStream
+from lineman.net.transport import in_words
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
@@ -157,7 +158,7 @@ class Lifecycle(Delivery):
 
     def on_lost(self, error: Exception) -> None:
         """Learns that the connection is broken."""
-        reason = _why(error)
+        reason = in_words(error)
         if self._state is HANDSHAKE:
             where = self.peer_address
             self.service.log.log(logging.INFO, "failed handshakes", "%s: %s", where, reason)
@@ -409,6 +410,8 @@ class Lifecycle(Delivery):
         """Looks at what the clock says about this connection."""
         if self._state is OPEN:
             return self._check_alive(now)
+        if self.has_progressed():  # a long answer on a slow line
+            return now + self.service.limits.close_timeout
         if self._state is HANDSHAKE and self._stage is not None:
             self._stage.timed_out()
             return 0.0
@@ -440,11 +443,3 @@ class Lifecycle(Delivery):
             self._pinged_at = now
             self.write(frames.encode(frames.PING, b""))
         return again
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return tlsstream.explain(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error) or type(error).__name__

@@ -17,6 +17,8 @@ from typing import Any
 
 AGAIN = -1
 
+RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.1)
+
 HANDSHAKE_RECORD = 0x16  # the first byte of every TLS connection
 
 
@@ -144,6 +146,10 @@ class TlsStream:
             ssl.SSLError: TLS has ended.
             OSError: the connection is broken.
         """
+        if len(data) > RECORD:
+            # OpenSSL would take none of it before it has sent all of it, since Python does not
+            # set SSL_MODE_ENABLE_PARTIAL_WRITE: what has left would still look unsent.
+            data = data[:RECORD]
         try:
             count: int = self._object.write(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

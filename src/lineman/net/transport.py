@@ -6,9 +6,11 @@ records as it fits. `Connection` gives the bytes their meaning.
 
 from __future__ import annotations
 
+import ssl
+
 from lineman.net import syscalls
 from lineman.net.poller import BROKEN, READ, WRITE, Poller
-from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
+from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, explain, is_end_of_tcp
 
 # Corked output beyond this is handed to the kernel at once.
 CORK_SIZE = 64 * 1024
@@ -34,6 +36,7 @@ class Transport:
         "_is_known_tls",
         "_out",
         "_paused",
+        "_seen_written",
         "_tls",
         "bytes_read",
         "bytes_written",
@@ -51,6 +54,7 @@ class Transport:
         self._is_dead = False
         self._is_known_tls = False  # the first byte was looked at
         self._paused = 0
+        self._seen_written = 0
         self.bytes_read = 0
         self.bytes_written = 0
         poller.add(fd, self, READ)
@@ -90,6 +94,8 @@ class Transport:
     def on_events(self, events: int) -> None:
         """Serves the socket when the poller says that it is ready."""
         if events & WRITE:
+            if self._tls is not None and not self._tls.is_established:
+                events |= READ  # the handshake waited for room to write
             self.flush()
         if self._is_dead:
             return
@@ -183,6 +189,12 @@ class Transport:
         """Bytes that wait to be taken by the kernel."""
         return len(self._out)
 
+    def has_progressed(self) -> bool:
+        """Whether bytes have left since this was last asked, and others still wait."""
+        has_progressed = self.unsent > 0 and self.bytes_written != self._seen_written
+        self._seen_written = self.bytes_written
+        return has_progressed
+
     def write(self, data: bytes) -> None:
         """Corks the bytes: they leave at the end of this batch of events."""
         if self._is_dead:
@@ -257,3 +269,12 @@ class Transport:
         self._is_dead = True
         self._out = bytearray()
         self.poller.close_descriptor(self.fd)
+
+
+def in_words(error: Exception) -> str:
+    """Why a connection was lost, in words."""
+    if isinstance(error, ssl.SSLError):
+        return explain(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
