@@ -153,7 +153,7 @@ class Connection(Lifecycle):
                 self._drain_waiters = []
             self._drain_waiters.append(waiter)
             await waiter
-        if self._state is CLOSED:
+        if self.is_over:
             raise ConnectionLost(self.close_code, self.close_reason)
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:

@@ -15,7 +15,7 @@ from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream
+from lineman.net.tlsstream import TlsStream, is_end_of_tcp
 from lineman.net.transport import in_words
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
@@ -162,7 +162,8 @@ class Lifecycle(Delivery):
         if self._state is HANDSHAKE:
             where = self.peer_address
             self.service.log.log(logging.INFO, "failed handshakes", "%s: %s", where, reason)
-        if isinstance(error, ssl.SSLError) and self.abandon_tls():
+        is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
+        if is_tls and self.abandon_tls():
             self._set_cause(closing.ABNORMAL, reason)
             self._finish(linger=True)  # else a reset could overtake the alert
         else:
