@@ -45,9 +45,6 @@ class Target:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def is_loopback(self) -> bool:
-        """Whether the host is an IPv4 address of this machine's loopback."""
-        return self.host.startswith("127.")
 
     def with_scheme(self, scheme: str) -> Target:
         """The same place by another scheme, for a hint."""

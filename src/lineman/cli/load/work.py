@@ -1,0 +1,160 @@
+"""What every mode of a load test has in common. No sockets, no clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from lineman.cli.load.failures import Failure
+from lineman.cli.load.plan import Plan, new_payload
+from lineman.cli.load.schedule import Schedule
+from lineman.cli.load.session import Masks
+from lineman.cli.load.tally import Tally
+from lineman.protocols.websocket import frames
+
+SECOND = 1_000_000_000
+
+
+class Client(Protocol):
+    """What a mode sees of a `Link`."""
+
+    number: int
+    began: int
+    pending: deque[int]
+    sent: int
+    owed: int
+    heard: int
+    deadline: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is open."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is open and nothing waits to be written."""
+        ...
+
+    def send(self, data: bytes, now: int) -> None:
+        """Sends bytes."""
+        ...
+
+    def say_goodbye(self, now: int, timeout: int) -> None:
+        """Closes in order."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts clients for a mode that makes new ones while it runs."""
+
+    def start_client(self, now: int, due: int) -> None:
+        """Begins one more connection, which was due at that time."""
+        ...
+
+
+class Work:
+    """What all modes share: counting, and the frames that they send.
+
+    Args:
+        plan: the test.
+        tally: where it is counted.
+        starter: who starts further clients.
+    """
+
+    extra = 0  # connections beside those that the plan asks for
+
+    def __init__(self, plan: Plan, tally: Tally, starter: Starter) -> None:
+        self.plan = plan
+        self.tally = tally
+        self.starter = starter
+        self.is_sending = False
+        self.schedule: Schedule | None = None
+        self.timeout = round(plan.timeout * SECOND)
+        self.clients: Sequence[Client] = ()
+        self._masks = Masks()
+        self._payload = new_payload(plan.size)
+        self._opcode = frames.TEXT if plan.is_text else frames.BINARY
+        self._expected = self._payload.decode("ascii") if plan.is_text else self._payload
+
+    def begin(self, clients: Sequence[Client], now: int) -> None:
+        """Starts the work on these open connections."""
+        self.clients = clients
+        for place, client in enumerate(clients):
+            client.number = place
+        self.is_sending = True
+        if self.plan.rate is not None:
+            self.schedule = Schedule(self.plan.rate, now)
+
+    def end(self) -> None:
+        """Nothing new is begun; what is on its way still counts."""
+        self.is_sending = False
+
+    def pump(self, now: int) -> None:
+        """Begins what has become due."""
+
+    def on_open(self, client: Client, now: int) -> None:
+        """A client has opened its websocket."""
+        self.tally.opened += 1
+
+    def on_message(self, client: Client, message: str | bytes, now: int) -> None:
+        """A client has received a message."""
+        self.tally.others += 1
+
+    def after_read(self, client: Client, now: int) -> None:
+        """A client has received all that came at once, or can write again."""
+
+    def on_close_code(self, code: int) -> None:
+        """A close frame has come from the server, or its end without one (1006)."""
+        self.tally.close_codes[code] += 1
+
+    def on_failure(self, client: Client, failure: Failure) -> None:
+        """Something went wrong with a client; it is gone afterwards."""
+        self.tally.fail(failure)
+
+    def on_gone(self, client: Client, now: int) -> None:
+        """A client's connection is closed."""
+
+    @property
+    def unanswered(self) -> int:
+        """How many messages have no answer yet."""
+        return 0
+
+    @property
+    def awaited(self) -> int:
+        """How many of them may still get one."""
+        return 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can happen."""
+        return not any(client.is_alive for client in self.clients)
+
+    def _counts(self, message: str | bytes) -> bool:
+        return self.plan.any_reply or message == self._expected
+
+    def _count(self, message: str | bytes, since: int, now: int) -> None:
+        tally = self.tally
+        tally.count += 1
+        tally.payload += self.plan.size if message == self._expected else _size(message)
+        tally.latency.add(now - since)
+
+    def _frames(self, count: int) -> bytes:
+        encode, opcode, payload = frames.encode_masked, self._opcode, self._payload
+        if count == 1:
+            return encode(opcode, payload, self._masks.take())
+        return b"".join([encode(opcode, payload, self._masks.take()) for _ in range(count)])
+
+
+def _size(message: str | bytes) -> int:
+    return len(message) if isinstance(message, bytes) else len(message.encode())
+
+
+def wrong_replies() -> Failure:
+    """Messages come, but none is what was sent."""
+    return Failure(
+        "the replies are not what was sent",
+        "messages come, but none of them is what was sent",
+        "if this service answers something else, count any message as the answer: --any-reply",
+    )

@@ -1,0 +1,82 @@
+"""The command line around the subcommands."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lineman.cli import main as command
+from lineman.errors import ConfigError, UsageError
+
+
+def run(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit status of a subcommand that raises this."""
+
+    class Failing:
+        @staticmethod
+        def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+            commands.add_parser("fail").set_defaults(run=Failing.run)
+
+        @staticmethod
+        def run(options: argparse.Namespace) -> int:
+            if error is not None:
+                raise error
+            return 0
+
+    monkeypatch.setattr(command, "COMMANDS", (Failing,))
+    return command.main(["fail"])
+
+
+def test_version_says_what_a_bug_report_needs() -> None:
+    line = command.version()
+    known = r"lineman \d+\.\d+\.\d+ \((compiled|pure Python)\), Python 3\.\d+\.\d+\S*, OpenSSL \S+"
+    assert re.fullmatch(known, line), line
+
+
+def test_the_module_can_be_run() -> None:
+    words = [sys.executable, "-m", "lineman", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == command.version() + "\n"
+
+
+def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--help"])
+    assert ended.value.code == 0
+    assert re.search(r"^ +bench +\w", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", [[], ["dance"], ["bench"], ["bench", "ws://x", "--speed", "9"]])
+def test_words_that_are_no_command_end_with_status_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+    assert ended.value.code == 2
+    assert "usage: lineman" in capsys.readouterr().err
+
+
+def test_a_command_that_did_its_work_ends_with_status_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(None, monkeypatch) == 0
+
+
+def test_what_the_operator_must_mend_ends_with_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(ConfigError("nothing listens", "start it"), monkeypatch) == 1
+    assert capsys.readouterr().err == "lineman: nothing listens; fix: start it\n"
+
+
+def test_options_that_make_no_sense_end_with_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(UsageError("give one of them"), monkeypatch) == 2
+    assert capsys.readouterr().err == "lineman: give one of them\n"
+
+
+def test_a_forced_end_has_the_status_of_sigint(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(KeyboardInterrupt(), monkeypatch) == 130
