@@ -228,7 +228,7 @@ def test_a_flood_to_a_slow_handler_waits_in_the_sender_and_not_in_memory(
     sender.start()
     connection = site.connection
     # It is read until so many messages wait, and then no more.
-    wait_until(lambda: site.call(lambda: connection._paused), "reading pauses")
+    wait_until(lambda: site.call(lambda: connection.is_paused), "reading pauses")
     read = site.call(lambda: connection.bytes_read)
     assert read < 2 * MIB
     for _ in range(20):

@@ -276,7 +276,7 @@ def test_a_flood_to_a_slow_reader_waits_in_the_sender_and_not_in_memory(
     flood = threading.Thread(target=client.send_bytes, args=(encode("x" * 60) * 100_000,))
     flood.start()
     connection = site.connection
-    wait_until(lambda: site.call(lambda: connection._paused), "reading pauses")
+    wait_until(lambda: site.call(lambda: connection.is_paused), "reading pauses")
     assert site.call(lambda: connection.bytes_read) < 2_000_000
     site.call(begin.set)
     flood.join()

@@ -8,17 +8,17 @@ from typing import ClassVar
 
 import pytest
 
-from lineman.net.poller import READ, WRITE, Poller
+from lineman.net.poller import READ, WRITE, Handler, Poller
 
 
-class Handler:
+class Noting(Handler):
     """Notes its events, and does what it is told to."""
 
     peers: ClassVar[list[socket.socket]] = []
 
     def __init__(self, poller: Poller, act: Callable[[int], None] = lambda events: None) -> None:
         ours, self.peer = socket.socketpair()
-        Handler.peers.append(self.peer)
+        Noting.peers.append(self.peer)
         ours.setblocking(False)
         self.fd = ours.detach()
         self.poller = poller
@@ -75,8 +75,8 @@ def poller(deferred: Deferred) -> Iterator[Poller]:
         assert isinstance(handler, Handler)
         handler.close()
     poller.close()
-    while Handler.peers:
-        Handler.peers.pop().close()
+    while Noting.peers:
+        Noting.peers.pop().close()
 
 
 def is_open(fd: int) -> bool:
@@ -87,7 +87,7 @@ def is_open(fd: int) -> bool:
 
 
 def test_one_dispatch_serves_every_descriptor_that_is_ready(poller: Poller) -> None:
-    handlers = [Handler(poller) for _ in range(5)]
+    handlers = [Noting(poller) for _ in range(5)]
     for handler in handlers[1:]:
         handler.peer.send(b"x")
     poller.dispatch()
@@ -95,7 +95,7 @@ def test_one_dispatch_serves_every_descriptor_that_is_ready(poller: Poller) -> N
 
 
 def test_the_poller_itself_is_readable_while_something_is_ready(poller: Poller) -> None:
-    handler = Handler(poller)
+    handler = Noting(poller)
     handler.peer.send(b"x")
     outer = Poller(lambda function: None)
     woken: list[int] = []
@@ -118,7 +118,7 @@ def test_the_poller_itself_is_readable_while_something_is_ready(poller: Poller) 
 
 
 def test_a_descriptor_closed_in_the_middle_of_a_batch_gets_no_more_events(poller: Poller) -> None:
-    handlers = [Handler(poller), Handler(poller)]
+    handlers = [Noting(poller), Noting(poller)]
 
     def close_both(events: int) -> None:
         for handler in handlers:
@@ -135,14 +135,14 @@ def test_a_descriptor_closed_in_the_middle_of_a_batch_gets_no_more_events(poller
 def test_the_number_of_a_closed_descriptor_is_not_given_out_again_within_the_batch(
     poller: Poller,
 ) -> None:
-    made: list[Handler] = []
-    handlers = [Handler(poller), Handler(poller)]
+    made: list[Noting] = []
+    handlers = [Noting(poller), Noting(poller)]
     numbers = [handler.fd for handler in handlers]
 
     def close_both_and_make_one(events: int) -> None:
         for handler in handlers:
             handler.close()
-        made.append(Handler(poller))
+        made.append(Noting(poller))
 
     for handler in handlers:
         handler.act = close_both_and_make_one
@@ -157,13 +157,13 @@ def test_the_number_of_a_closed_descriptor_is_not_given_out_again_within_the_bat
 
 
 def test_outside_of_a_batch_a_descriptor_is_closed_at_once(poller: Poller) -> None:
-    handler = Handler(poller)
+    handler = Noting(poller)
     handler.close()
     assert not is_open(handler.fd)
 
 
 def test_a_forgotten_descriptor_stays_open_and_is_not_served(poller: Poller) -> None:
-    handler = Handler(poller)
+    handler = Noting(poller)
     handler.peer.send(b"x")
     poller.forget(handler.fd)
     poller.forget(handler.fd)
@@ -176,7 +176,7 @@ def test_a_forgotten_descriptor_stays_open_and_is_not_served(poller: Poller) -> 
 def test_a_handler_that_raises_is_given_up_and_the_others_are_served(
     poller: Poller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handlers = [Handler(poller) for _ in range(3)]
+    handlers = [Noting(poller) for _ in range(3)]
 
     def fail(events: int) -> None:
         raise RuntimeError("broken handler")
@@ -192,7 +192,7 @@ def test_a_handler_that_raises_is_given_up_and_the_others_are_served(
 
 
 def test_what_is_corked_in_a_batch_is_flushed_at_its_end(poller: Poller) -> None:
-    handlers = [Handler(poller), Handler(poller)]
+    handlers = [Noting(poller), Noting(poller)]
     flushed_during_batch: list[int] = []
 
     def cork_the_other(events: int) -> None:
@@ -209,7 +209,7 @@ def test_what_is_corked_in_a_batch_is_flushed_at_its_end(poller: Poller) -> None
 def test_what_is_corked_outside_of_a_batch_is_flushed_soon_and_once(
     poller: Poller, deferred: Deferred
 ) -> None:
-    handlers = [Handler(poller), Handler(poller)]
+    handlers = [Noting(poller), Noting(poller)]
     for handler in handlers:
         poller.cork(handler)
     assert [handler.flushes for handler in handlers] == [0, 0]
@@ -219,7 +219,7 @@ def test_what_is_corked_outside_of_a_batch_is_flushed_soon_and_once(
 
 
 def test_what_a_flush_corks_is_flushed_as_well(poller: Poller, deferred: Deferred) -> None:
-    first, second = Handler(poller), Handler(poller)
+    first, second = Noting(poller), Noting(poller)
     first.on_flush = lambda: poller.cork(second)
     poller.cork(first)
     deferred.run()
@@ -229,7 +229,7 @@ def test_what_a_flush_corks_is_flushed_as_well(poller: Poller, deferred: Deferre
 def test_a_flush_that_raises_gives_that_handler_up_and_flushes_the_others(
     poller: Poller, deferred: Deferred, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = Handler(poller), Handler(poller)
+    first, second = Noting(poller), Noting(poller)
 
     def fail() -> None:
         raise RuntimeError("broken flush")
@@ -243,7 +243,7 @@ def test_a_flush_that_raises_gives_that_handler_up_and_flushes_the_others(
 
 
 def test_events_can_be_changed(poller: Poller) -> None:
-    handler = Handler(poller)
+    handler = Noting(poller)
     handler.peer.send(b"x")
     poller.modify(handler.fd, 0)
     poller.dispatch()

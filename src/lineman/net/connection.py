@@ -16,6 +16,14 @@ from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
 
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
+
+FIRST_OF_TEXT = frames.FIN | frames.TEXT
+FIRST_OF_BINARY = frames.FIN | frames.BINARY
+
 
 class Connection(Lifecycle):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
@@ -83,19 +91,44 @@ class Connection(Lifecycle):
         Raises:
             UsageError: for any other type, and before the connection is open.
         """
-        opcode, payload = _to_frame(message)
+        if (self._state is not OPEN or self._is_blocked) and not self._may_send():
+            _to_frame(message)  # what cannot be sent at all is told all the same
+            return False
+        if cython.compiled:
+            self._send_native(message)
+        else:
+            first, payload = _to_frame(message)
+            self.write_frame(first, payload)
+        self.messages_written += 1
+        if self._is_blocked:
+            self.check_full()
+        return True
+
+    def _send_native(self, message: str | bytes) -> None:
+        """Compiled only: no object is made for what is sent."""
+        assert cython.compiled
+        if type(message) is str:
+            size = 0
+            text = _utf8(message, cython.address(size))
+            if text is not cython.NULL:
+                self._put_frame(FIRST_OF_TEXT, cython.cast(p_const_uchar, text), size)
+                return
+        elif type(message) is bytes:
+            data = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
+            self._put_frame(FIRST_OF_BINARY, data, PyBytes_GET_SIZE(message))
+            return
+        first, payload = _to_frame(message)
+        self.write_frame(first, payload)
+
+    def _may_send(self) -> bool:
         if self._state is not OPEN:
             if self._state is HANDSHAKE:
                 raise UsageError("the connection is not open yet; send from on_connect on")
             self.service.send_failures += 1
             return False
-        if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
+        if self.unsent >= self.service.limits.max_send_buffer_size:
             self.close_slow_reader()
             return False
-        self.write(frames.encode(opcode, payload))
-        self.messages_written += 1
-        if self._is_blocked:
-            self.check_full()
         return True
 
     def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
@@ -156,16 +189,11 @@ class Connection(Lifecycle):
         if self.is_over:
             raise ConnectionLost(self.close_code, self.close_reason)
 
-    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
         """The messages as they come; ends when the connection does."""
         if self._inbox is None and self._state is OPEN:
             self._inbox = Inbox(self, is_stream=True)
-        inbox = self._inbox
-        if inbox is None:
-            return
-        inbox.is_read = True
-        while (message := await inbox.next_message()) is not None:
-            yield message
+        return _messages(self._inbox)
 
     def enlist(self) -> None:
         """Counts the connection among the open ones of its worker."""
@@ -192,16 +220,23 @@ class Connection(Lifecycle):
         return self._stage
 
 
+async def _messages(inbox: Inbox | None) -> AsyncIterator[str | bytes]:
+    if inbox is not None:
+        inbox.is_read = True
+        while (message := await inbox.next_message()) is not None:
+            yield message
+
+
 def _to_frame(message: object) -> tuple[int, bytes]:
     if isinstance(message, str):
         try:
-            return frames.TEXT, message.encode()
+            return FIRST_OF_TEXT, message.encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"the text cannot be sent as UTF-8: {error}") from None
     if isinstance(message, bytes):
-        return frames.BINARY, message
+        return FIRST_OF_BINARY, message
     if isinstance(message, (bytearray, memoryview)):
-        return frames.BINARY, bytes(message)
+        return FIRST_OF_BINARY, bytes(message)
     raise UsageError(
         f"send() takes str or bytes, got {type(message).__name__}; "
         "for structured data use json.dumps(...)"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
-from lineman.net.state import CLOSED, CLOSING, OPEN, State
+from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
+from lineman.net.tlsstream import TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
-from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
+from lineman.protocols.websocket.messages import Close, Event, Ping
 
 if TYPE_CHECKING:
     from lineman.net.service import Service
@@ -24,6 +25,7 @@ class Delivery(Transport):
     """Hands events on, one at a time; `Lifecycle` says what the last ones lead to."""
 
     __slots__ = (
+        "_callbacks",
         "_forced_close",
         "_goodbye",
         "_inbox",
@@ -34,14 +36,17 @@ class Delivery(Transport):
         "service",
     )
 
-    service: Service
-    messages_read: int
-    filed_tick: int
-    _state: State
-    _inbox: Inbox | None
-    _is_ended_by_us: bool
-    _forced_close: tuple[float, Close | ProtocolError] | None
-    _goodbye: tuple[int, str] | None
+    def __init__(self, service: Service, fd: int, tls: TlsStream | None) -> None:
+        super().__init__(service.poller, fd, tls)
+        self.service = service
+        self.messages_read = 0
+        self.filed_tick = 0
+        self._callbacks = service.callbacks
+        self._state: State = HANDSHAKE
+        self._inbox: Inbox | None = None
+        self._is_ended_by_us = False
+        self._forced_close: tuple[float, Close | ProtocolError] | None = None
+        self._goodbye: tuple[int, str] | None = None
 
     @property
     def may_receive(self) -> bool:
@@ -87,32 +92,38 @@ class Delivery(Transport):
     def process(self, events: list[Event]) -> None:
         """Acts on decoded events, in order."""
         for event in events:
-            if self._state is not OPEN:
-                if self._state is CLOSING and isinstance(event, (Close, ProtocolError)):
-                    self.on_closing_answered(event if isinstance(event, ProtocolError) else None)
-                continue
-            if isinstance(event, Ping):
-                self.answer_ping(event)
-            elif isinstance(event, Pong):
-                continue  # whatever is received proves that the peer lives
+            kind = type(event)
+            if self._state is not OPEN or (kind is not str and kind is not bytes):
+                self._control(event)
             elif self._inbox is None:
-                result = self.take(event)
+                result = self._deliver(event)  # type: ignore[arg-type]
                 if result is not None:
                     self._inbox = Inbox(self)
                     self._inbox.start(result, None)
             else:
+                self._inbox.put(event)
+
+    def _control(self, event: Event) -> None:
+        if self._state is not OPEN:
+            if self._state is CLOSING and isinstance(event, (Close, ProtocolError)):
+                self.on_closing_answered(event if isinstance(event, ProtocolError) else None)
+        elif isinstance(event, Ping):
+            self.answer_ping(event)
+        elif isinstance(event, (Close, ProtocolError)):  # a pong says nothing that it must answer
+            if self._inbox is None:
+                self.take(event)
+            else:
                 self._queue(self._inbox, event)
 
-    def _queue(self, inbox: Inbox, event: Event) -> None:
-        if isinstance(event, (Close, ProtocolError)):
-            if inbox.is_unread:
-                self.take(event)  # no coroutine would come upon it
-                inbox.wake()
-                return
-            # The end waits for its turn, but not for longer than the peer can be kept waiting.
-            deadline = self.service.wheel.now + self.service.limits.close_timeout
-            self._forced_close = (deadline, event)
-            self.service.wheel.file(self, deadline)
+    def _queue(self, inbox: Inbox, event: Close | ProtocolError) -> None:
+        if inbox.is_unread:
+            self.take(event)  # no coroutine would come upon it
+            inbox.wake()
+            return
+        # The end waits for its turn, but not for longer than the peer can be kept waiting.
+        deadline = self.service.wheel.now + self.service.limits.close_timeout
+        self._forced_close = (deadline, event)
+        self.service.wheel.file(self, deadline)
         inbox.put(event)
 
     def take(self, event: Event) -> Coroutine[Any, Any, Any] | None:
@@ -130,7 +141,7 @@ class Delivery(Transport):
         if self._is_ended_by_us:
             return None
         self.messages_read += 1
-        callback = self.service.callbacks.on_message
+        callback = self._callbacks.on_message
         if callback is None:
             return None
         try:

@@ -15,8 +15,7 @@ from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream, is_end_of_tcp
-from lineman.net.transport import in_words
+from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
@@ -63,8 +62,7 @@ class Lifecycle(Delivery):
 
     def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
         context = service.tls_context
-        super().__init__(service.poller, fd, None if context is None else TlsStream(context, fd))
-        self.service = service
+        super().__init__(service, fd, None if context is None else TlsStream(context, fd))
         self.id = service.next_id()
         self.peer = (ip, port)
         self._local: str | None = None
@@ -72,25 +70,18 @@ class Lifecycle(Delivery):
         self.remote_port = port
         self.request: Request | None = None
         self.subprotocol: str | None = None
-        self.messages_read = 0
         self.messages_written = 0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
-        self._state = HANDSHAKE
         self._stage: HttpStage | None = HttpStage(self)
         self._decoder: Decoder | None = None
-        self._inbox = None
         self._is_full = False
         self._linger = NO_LINGER
-        self._is_ended_by_us = False
         self._owes_on_close = False
         self._drain_waiters: list[asyncio.Future[None]] | None = None
         self._last_received = service.wheel.now
         self._pinged_at = -1.0
-        self._forced_close = None
-        self._goodbye = None
-        self.filed_tick = 0
         self._look_after(service.limits.handshake_timeout)
 
     def __repr__(self) -> str:
@@ -127,7 +118,7 @@ class Lifecycle(Delivery):
         state = self._state
         if state is OPEN or state is CLOSING:
             assert self._decoder is not None
-            self._last_received = self.service.wheel.now
+            self._last_received = self.poller.wheel.now
             events = self._decoder.feed(data)
             if events:
                 self.process(events)
@@ -246,7 +237,7 @@ class Lifecycle(Delivery):
             self.take(self._forced_close[1])
             return
         self._set_cause(code, reason)
-        self.write(frames.encode(frames.CLOSE, payload))
+        self.write_frame(frames.FIN | frames.CLOSE, payload)
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
@@ -261,12 +252,12 @@ class Lifecycle(Delivery):
         if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
             self.close_slow_reader()
         else:
-            self.write(frames.encode(frames.PONG, ping.payload))
+            self.write_frame(frames.FIN | frames.PONG, ping.payload)
 
     def on_peer_close(self, event: Close) -> None:
         """Answers the peer's close frame and ends."""
         self._set_cause(event.code, event.reason)
-        self.write(frames.encode(frames.CLOSE, closing.encode(event.code, "")))
+        self.write_frame(frames.FIN | frames.CLOSE, closing.encode(event.code, ""))
         self._finish(linger=False)
 
     def on_closing_answered(self, error: ProtocolError | None) -> None:
@@ -279,7 +270,7 @@ class Lifecycle(Delivery):
         self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
-            self.write(frames.encode(frames.CLOSE, closing.encode(error.code, error.reason)))
+            self.write_frame(frames.FIN | frames.CLOSE, closing.encode(error.code, error.reason))
             self._finish(linger=True)
 
     def callback_failed(self, error: BaseException) -> None:
@@ -442,5 +433,5 @@ class Lifecycle(Delivery):
             return 0.0
         if step is heartbeat.Step.PING:
             self._pinged_at = now
-            self.write(frames.encode(frames.PING, b""))
+            self.write_frame(frames.FIN | frames.PING, b"")
         return again

@@ -11,7 +11,13 @@ import logging
 import os
 import select
 from collections.abc import Callable
-from typing import Protocol
+
+from lineman.net.wheel import Wheel
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 logger = logging.getLogger("lineman")
 
@@ -25,20 +31,26 @@ BUFFER_SIZE = 256 * 1024
 BATCH = 512
 
 
-class Handler(Protocol):
+# What the connection being served writes is collected here, and leaves in one system call.
+CORK_SIZE = 64 * 1024
+
+
+class Handler:
     """What owns a descriptor in the poller."""
+
+    __slots__ = ()
 
     def on_events(self, events: int) -> None:
         """Serves a descriptor that is ready."""
-        ...
+        raise NotImplementedError
 
     def on_fault(self) -> None:
         """Gives the descriptor up after `on_events` or `flush` raised, which is a defect."""
-        ...
+        raise NotImplementedError
 
     def flush(self) -> None:
         """Writes what is corked."""
-        ...
+        raise NotImplementedError
 
 
 class Poller:
@@ -49,7 +61,7 @@ class Poller:
 
     Attributes:
         buffer: the one receive buffer. Its content is valid within one event only.
-        clear_buffer: the one buffer for what TLS decrypts, likewise.
+        wheel: the one timing wheel, and its clock.
     """
 
     __slots__ = (
@@ -60,20 +72,28 @@ class Poller:
         "_flush_is_due",
         "_handlers",
         "_in_batch",
+        "_view",
         "buffer",
-        "clear_buffer",
+        "cork_owner",
+        "cork_size",
+        "wheel",
     )
 
     def __init__(self, defer: Callable[[Callable[[], None]], object]) -> None:
         self._epoll = select.epoll()
-        self._handlers: dict[int, Handler] = {}
+        self._handlers: list[Handler | None] = []  # by descriptor
         self._corked: list[Handler] = []
         self._closing: list[int] = []
         self._defer = defer
         self._in_batch = False
         self._flush_is_due = False
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
-        self.clear_buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.wheel = Wheel()
+        self._view = self.buffer
+        self.cork_owner: Handler | None = None
+        self.cork_size = 0
+        if cython.compiled:
+            self._epoll_fd = self._epoll.fileno()
 
     def fileno(self) -> int:
         """The descriptor that is readable when some socket is ready."""
@@ -86,11 +106,14 @@ class Poller:
 
     def handlers(self) -> list[Handler]:
         """All that own a descriptor now."""
-        return list(self._handlers.values())
+        return [handler for handler in self._handlers if handler is not None]
 
     def add(self, fd: int, handler: Handler, events: int = READ) -> None:
         """Watches a descriptor."""
         self._epoll.register(fd, events)
+        missing = fd + 1 - len(self._handlers)
+        if missing > 0:
+            self._handlers.extend([None] * max(missing, 64))
         self._handlers[fd] = handler
 
     def modify(self, fd: int, events: int) -> None:
@@ -99,7 +122,8 @@ class Poller:
 
     def forget(self, fd: int) -> None:
         """Stops watching a descriptor without closing it."""
-        if self._handlers.pop(fd, None) is not None:
+        if self._handlers[fd] is not None:
+            self._handlers[fd] = None
             self._epoll.unregister(fd)
 
     def close_descriptor(self, fd: int) -> None:
@@ -108,7 +132,7 @@ class Poller:
         Within a batch the closing waits for its end: were the number given to a connection
         accepted meanwhile, that one would get events meant for this one.
         """
-        self.forget(fd)
+        self._handlers[fd] = None  # closing takes the descriptor out of epoll
         if self._in_batch:
             self._closing.append(fd)
         else:
@@ -125,21 +149,35 @@ class Poller:
         """Serves one batch of ready descriptors."""
         self._in_batch = True
         try:
-            for fd, events in self._epoll.poll(0, BATCH):
-                handler = self._handlers.get(fd)
-                if handler is None:
-                    continue  # closed by an earlier event of this batch
-                try:
-                    handler.on_events(events)
-                except Exception:
-                    logger.exception("defect in lineman while serving a connection; it is dropped")
-                    handler.on_fault()
+            if cython.compiled:
+                count = epoll_wait(self._epoll_fd, self._events, BATCH, 0)
+                for index in range(count):
+                    self._serve(self._events[index].data.fd, self._events[index].events)
+            else:
+                for fd, events in self._epoll.poll(0, BATCH):
+                    self._serve(fd, events)
         finally:
             self._flush()
             self._in_batch = False
             closing, self._closing = self._closing, []
             for fd in closing:
                 os.close(fd)
+
+    def _serve(self, fd: int, events: int) -> None:
+        handler = self._handlers[fd]
+        if handler is None:
+            return  # closed by an earlier event of this batch
+        if cython.compiled:
+            self.cork_owner = handler
+            self.cork_size = 0
+        try:
+            handler.on_events(events)
+        except Exception:
+            logger.exception("defect in lineman while serving a connection; it is dropped")
+            handler.on_fault()
+        finally:
+            if cython.compiled:
+                self.cork_owner = None
 
     def _flush(self) -> None:
         self._flush_is_due = False

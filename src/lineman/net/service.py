@@ -17,8 +17,8 @@ from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
-from lineman.net.poller import Poller
-from lineman.net.wheel import GRANULARITY, Wheel
+from lineman.net.poller import Handler, Poller
+from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.handshake import OriginPolicy
@@ -69,7 +69,7 @@ class Service:
         self.real_ip_header = real_ip_header
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
-        self.wheel = Wheel()
+        self.wheel = self.poller.wheel
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
         self.accepted = 0
@@ -201,7 +201,7 @@ class Service:
         self.poller.close()
 
 
-class _Listener:
+class _Listener(Handler):
     """A listening socket in the poller."""
 
     def __init__(self, service: Service, listener: socket.socket) -> None:

@@ -14,6 +14,9 @@ class State(Enum):
     FINISHING = "finishing"  # last bytes leave, what comes is thrown away
     CLOSED = "closed"
 
+    # By identity: the enum's own is a Python call, and the table is asked for every transition.
+    __hash__ = object.__hash__
+
 
 # Plain names: the data path compares them for every message.
 HANDSHAKE = State.HANDSHAKE

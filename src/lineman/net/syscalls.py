@@ -9,6 +9,11 @@ from __future__ import annotations
 import os
 import socket
 
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
+
 AGAIN = -1
 ENDED = -2
 
@@ -59,6 +64,13 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
     Raises:
         OSError: the process or the system is out of descriptors or memory.
     """
+    if cython.compiled:
+        fd = lineman_accept(listener.fileno(), ip_room, cython.address(port_room))
+        if fd == AGAIN:
+            return None
+        if fd < 0:
+            PyErr_SetFromErrno(OSError)
+        return fd, ip_room.decode("ascii"), port_room
     try:
         accepted, address = listener.accept()
     except (BlockingIOError, ConnectionAbortedError):

@@ -53,15 +53,13 @@ def explain(error: ssl.SSLError) -> str:
     return f"TLS: {known} ({name})" if known else f"TLS: {name}"
 
 
-class _Accepted(ssl.SSLSocket):
-    """A socket that counts as connected, since `accept` has returned it.
-
-    `ssl` looks by itself, and fails in the constructor if the peer has reset it already; here the
-    first use of the socket tells.
-    """
-
-    def getpeername(self) -> None:
-        return None
+def in_words(error: Exception) -> str:
+    """Why a connection was lost, in words."""
+    if isinstance(error, ssl.SSLError):
+        return explain(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
 
 
 class TlsStream:
@@ -77,28 +75,35 @@ class TlsStream:
         wants_write: whether the last call waits for the socket to take bytes.
     """
 
-    __slots__ = ("_object", "_socket", "is_established", "wants_write")
+    __slots__ = ("__weakref__", "_object", "_socket", "is_established", "wants_write")
 
     def __init__(self, context: ssl.SSLContext, fd: int) -> None:
-        plain = socket.socket(fileno=fd)
-        plain.setblocking(False)  # a socket object of a descriptor takes it for a blocking one
-        # As `context.wrap_socket` does it, but for the class.
-        self._socket: ssl.SSLSocket = _Accepted._create(  # type: ignore[attr-defined]
-            plain,
-            server_side=True,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-            context=context,
+        # With the family given, the kernel need not be asked for it.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
+        self._socket.setblocking(False)
+        # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
+        # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
+        self._object: Any = context._wrap_socket(  # type: ignore[attr-defined]
+            self._socket, server_side=True, owner=self
         )
-        # What the socket's own methods call, without their checks on every message.
-        self._object: Any = self._socket._sslobj
         self.is_established = False
         self.wants_write = False
 
     @property
+    def context(self) -> ssl.SSLContext:
+        """The context in use; an `sni_callback`, which gets this object, may set another."""
+        context: ssl.SSLContext = self._object.context
+        return context
+
+    @context.setter
+    def context(self, context: ssl.SSLContext) -> None:
+        self._object.context = context
+
+    @property
     def version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`, None before the handshake is done."""
-        return self._socket.version()
+        version: str | None = self._object.version()
+        return version
 
     def handshake(self) -> bool:
         """Goes on with the handshake; whether it is done.
@@ -131,7 +136,6 @@ class TlsStream:
             return AGAIN
         return count
 
-    @property
     def pending(self) -> int:
         """Decrypted bytes that can be read without the socket."""
         count: int = self._object.pending()

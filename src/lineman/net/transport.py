@@ -6,14 +6,18 @@ records as it fits. `Connection` gives the bytes their meaning.
 
 from __future__ import annotations
 
-import ssl
-
 from lineman.net import syscalls
-from lineman.net.poller import BROKEN, READ, WRITE, Poller
-from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, explain, is_end_of_tcp
+from lineman.net.poller import BROKEN, CORK_SIZE, READ, WRITE, Handler, Poller
+from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
+from lineman.protocols.websocket import frames
 
-# Corked output beyond this is handed to the kernel at once.
-CORK_SIZE = 64 * 1024
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
+
+# A payload from here on goes to the kernel from where it is, without a copy behind its header.
+LARGE = 16 * 1024
 
 PAUSED_BY_USER = 1
 PAUSED_BY_INBOX = 2
@@ -21,7 +25,7 @@ PAUSED_BY_HANDSHAKE = 4
 PAUSED_BY_GOODBYE = 8
 
 
-class Transport:
+class Transport(Handler):
     """Bytes to and from one peer.
 
     Attributes:
@@ -48,7 +52,7 @@ class Transport:
         self.poller = poller
         self.fd = fd
         self._tls = tls
-        self._out = bytearray()  # clear bytes that wait
+        self._out: bytearray | None = None  # clear bytes that wait
         self._is_corked = False
         self._is_blocked = False  # the kernel takes no more now
         self._is_dead = False
@@ -104,37 +108,55 @@ class Transport:
                 self._receive()
             elif events & BROKEN:
                 self.on_lost(ConnectionResetError("connection reset"))
-        if not self._is_dead and self._out and not self._is_blocked:
+        if self.unsent and not self._is_blocked:
             self.flush()
 
     def _receive(self) -> None:
         if self._tls is not None:
             self._receive_tls(self._tls)
             return
-        buffer = self.poller.buffer
         try:
-            count = syscalls.receive(self.fd, buffer)
+            if cython.compiled:
+                count = self._receive_native()
+            else:
+                count = syscalls.receive(self.fd, self.poller.buffer)
         except OSError as error:
             self.on_lost(error)
             return
         if count > 0:
             self.bytes_read += count
-            self.on_data(buffer[:count])
+            if cython.compiled:
+                self.on_data(self.poller._view[:count])
+            else:
+                self.on_data(self.poller.buffer[:count])
         elif count == 0:
             self.on_end()
+
+    def _receive_native(self) -> int:
+        """Compiled only."""
+        assert cython.compiled
+        view = self.poller._view
+        count: int = lineman_recv(self.fd, cython.address(view[0]), len(view))
+        if count == -2:
+            raise _last_error()
+        return count
 
     def _receive_tls(self, tls: TlsStream) -> None:
         try:
             if not tls.is_established and not self._shake_hands(tls):
                 return
             buffer = self.poller.buffer
+            count = syscalls.AGAIN
             while not self._is_dead:
                 count = tls.read(buffer)
                 if count <= 0:
                     break
                 self.bytes_read += count
-                self.on_data(buffer[:count])
-                if self._is_dead or self._tls is None or not tls.pending:
+                if cython.compiled:
+                    self.on_data(self.poller._view[:count])
+                else:
+                    self.on_data(buffer[:count])
+                if self._is_dead or self._tls is None or not tls.pending():
                     return
         except OSError as error:  # ssl.SSLError is one
             if tls.is_established and is_end_of_tcp(error):
@@ -182,12 +204,23 @@ class Transport:
         read = 0 if self._paused else READ
         self.poller.modify(self.fd, read | (WRITE if self._is_blocked else 0))
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the socket is not read now, for whatever reason."""
+        return self._paused != 0
+
     # Writing.
 
     @property
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""
-        return len(self._out)
+        return self._unsent()
+
+    def _unsent(self) -> int:
+        waiting = 0 if self._out is None else len(self._out)
+        if cython.compiled and self.poller.cork_owner is self:
+            waiting += self.poller.cork_size
+        return waiting
 
     def has_progressed(self) -> bool:
         """Whether bytes have left since this was last asked, and others still wait."""
@@ -199,7 +232,29 @@ class Transport:
         """Corks the bytes: they leave at the end of this batch of events."""
         if self._is_dead:
             return
+        if cython.compiled:
+            self._put(cython.cast(p_uchar, PyBytes_AS_STRING(data)), len(data))
+            return
+        if self._out is None:
+            self._out = bytearray()
         self._out += data
+        self._cork()
+
+    def write_frame(self, first: int, payload: bytes) -> None:
+        """Corks a frame.
+
+        Args:
+            first: the frame's first byte: opcode, FIN and reserved bits.
+            payload: what follows its header.
+        """
+        if cython.compiled:
+            self._put_frame(first, cython.cast(p_uchar, PyBytes_AS_STRING(payload)), len(payload))
+        else:
+            self.write(frames.header(first & 0x0F, len(payload), first & 0xF0) + payload)
+
+    def _cork(self) -> None:
+        """Has `flush` called once, soon; at once where much waits already."""
+        assert self._out is not None
         if len(self._out) >= CORK_SIZE and not self._is_blocked:
             self.flush()
         elif not self._is_corked:
@@ -212,6 +267,8 @@ class Transport:
         if self._is_dead:
             return
         try:
+            if cython.compiled and self.poller.cork_size and self.poller.cork_owner is self:
+                self._flush_cork()
             is_done = self._flush_out()
         except OSError as error:
             self.on_lost(error)
@@ -236,8 +293,106 @@ class Transport:
             if count < 0:
                 return False
             self.bytes_written += count
-            del self._out[:count]
+            if count == len(self._out):
+                self._out = None
+            else:
+                del self._out[:count]
         return True
+
+    # Writing, compiled: what the connection being served writes goes into the poller's one cork,
+    # without an object for it; the rest, and what the kernel does not take, into `_out`.
+
+    def _put_frame(self, first: int, payload: bytes, size: int) -> None:
+        assert cython.compiled
+        head = self.poller.frame_head
+        self._put(head, lineman_header(head, first, size))
+        if size:
+            self._put(payload, size)
+
+    def _put(self, data: bytes, size: int) -> None:
+        assert cython.compiled
+        poller = self.poller
+        if self._is_dead:
+            return
+        if poller.cork_owner is not self or self._out is not None:
+            self._keep(data, size)
+            self._cork()
+            return
+        if size >= LARGE and self._tls is None:
+            self._hand_over(data, size)
+            return
+        if poller.cork_size + size > CORK_SIZE:
+            self._flush_cork()
+            if self._out is not None or size > CORK_SIZE:
+                self._keep(data, size)
+                self._cork()
+                return
+        memcpy(poller.cork_room + poller.cork_size, data, size)
+        poller.cork_size += size
+
+    def _keep(self, data: bytes, size: int) -> None:
+        assert cython.compiled
+        if self._out is None:
+            self._out = PyByteArray_FromStringAndSize(cython.cast(p_char, data), size)
+            return
+        had = len(self._out)
+        PyByteArray_Resize(self._out, had + size)
+        memcpy(PyByteArray_AS_STRING(self._out) + had, data, size)
+
+    def _flush_cork(self) -> None:
+        assert cython.compiled
+        if self._tls is None:
+            self._hand_over(cython.NULL, 0)
+            return
+        poller = self.poller
+        size = poller.cork_size
+        poller.cork_size = 0
+        start = 0
+        try:
+            while start < size:
+                room = cython.cast(p_char, poller.cork_room + start)
+                count = self._tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
+                if count < 0:
+                    break
+                start += count
+        except OSError as error:
+            self.on_lost(error)
+            return
+        self.bytes_written += start
+        if start < size:
+            self._keep(poller.cork_room + start, size - start)
+            self._is_now_blocked()
+
+    def _hand_over(self, data: bytes, size: int) -> None:
+        """Gives the kernel the cork and a payload behind it; keeps what it does not take."""
+        assert cython.compiled
+        poller = self.poller
+        corked = poller.cork_size
+        poller.cork_size = 0
+        if size:
+            count = lineman_send_two(self.fd, poller.cork_room, corked, data, size)
+        else:
+            count = lineman_send(self.fd, poller.cork_room, corked)
+        if count == -2:
+            self.on_lost(_last_error())
+            return
+        if count < 0:
+            count = 0
+        self.bytes_written += count
+        if count < corked:
+            self._keep(poller.cork_room + count, corked - count)
+            count = corked
+        if count - corked < size:
+            self._keep(data + (count - corked), size - (count - corked))
+        if self._out is not None:
+            self._is_now_blocked()
+
+    def _is_now_blocked(self) -> None:
+        assert cython.compiled
+        if not self._is_blocked and not self._is_dead:
+            self._is_blocked = True
+            self._watch()
+            self.on_blocked()
 
     # Ending.
 
@@ -255,7 +410,7 @@ class Transport:
             return False
         self._tls.release()
         self._tls = None
-        self._out = bytearray()  # or it would leave in the clear
+        self._drop_unsent()  # or it would leave in the clear
         return True
 
     def shut(self) -> None:
@@ -267,14 +422,20 @@ class Transport:
                 self._tls.end()
             self._tls.release()
         self._is_dead = True
-        self._out = bytearray()
+        self._drop_unsent()
         self.poller.close_descriptor(self.fd)
 
+    def _drop_unsent(self) -> None:
+        self._out = None
+        if self.poller.cork_owner is self:
+            self.poller.cork_size = 0
 
-def in_words(error: Exception) -> str:
-    """Why a connection was lost, in words."""
-    if isinstance(error, ssl.SSLError):
-        return explain(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error) or type(error).__name__
+
+def _last_error() -> OSError:
+    """Compiled only: what the last system call says."""
+    try:
+        if cython.compiled:
+            PyErr_SetFromErrno(OSError)
+    except OSError as error:
+        return error
+    return OSError()

@@ -139,6 +139,9 @@ class HttpStage:
     def _find_client(self, request: Request) -> None:
         connection = self._connection
         service = connection.service
+        if service.trusted_proxies.is_empty and not connection.peer[0].startswith("::ffff:"):
+            request.remote_ip, request.remote_port = connection.peer
+            return
         client = forwarded.resolve(
             *connection.peer, request.headers, service.trusted_proxies, service.real_ip_header
         )

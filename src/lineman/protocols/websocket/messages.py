@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close
+from lineman.protocols.websocket.assembly import Assembly
 from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, PROTOCOL_ERROR
 from lineman.protocols.websocket.frames import (
     BINARY,
@@ -28,8 +29,12 @@ from lineman.protocols.websocket.frames import (
     RSV,
     TEXT,
     apply_mask,
-    rotate,
 )
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,10 @@ class Decoder:
         self._head = b""  # a frame header that has not arrived whole
         self._opcode = -1  # of the frame whose payload is arriving; -1 between frames
         self._fin = False
-        self._mask = b""
+        self._mask = 0  # its first byte lowest
         self._remaining = 0  # payload bytes of this frame still to come
         self._kind = 0  # TEXT or BINARY while a message is unfinished
-        self._message: bytearray | None = None  # its payload so far, unmasked
+        self._message: Assembly | None = None  # its payload so far
         self._tail = b""  # of a text message: the start of a character that is not whole yet
         self._control: bytearray | None = None  # payload of a control frame that is arriving
         self._is_open = True
@@ -130,41 +135,45 @@ class Decoder:
         size = len(data)
         while position < size:
             if self._opcode < 0:
-                position = self._read_header(data, position, size)
+                position = self._read_header(data, position)
                 if self._opcode < 0:
                     return  # the header goes on in the next feed
-            stop = position + self._remaining
-            if stop > size:
+            if self._remaining > size - position:  # not a sum: compiled, it would overflow
                 self._take_part(data[position:size])
                 return
+            stop = position + self._remaining
             self._take_end(data[position:stop], events)
             if not self._is_open:
                 return
             position = stop
 
-    def _read_header(self, data: memoryview, position: int, size: int) -> int:
+    def _read_header(self, data: memoryview, position: int) -> int:
         """Opens a frame, if its header is whole; the position after the header."""
         kept = len(self._head)
-        head = self._head + bytes(data[position : position + 14 - kept])
-        length = self._check_header(head)
+        if kept:
+            head = self._head + bytes(data[position : position + 14 - kept])
+            length = self._check_header(memoryview(head), 0)
+        else:
+            length = self._check_header(data, position)
         if length == 0:
-            self._head = head
-            return size
+            self._head = self._head + bytes(data[position:])
+            return len(data)
         self._head = b""
         return position + length - kept
 
-    def _check_header(self, head: bytes) -> int:
+    def _check_header(self, head: memoryview, start: int) -> int:
         """Reads a header into the frame's fields; its length, or 0 while it is not whole.
 
         Each rule is checked as soon as the byte that it concerns is there.
         """
-        first = head[0]
+        available = len(head) - start
+        first = head[start]
         opcode = first & 0x0F
         self._check_opcode(first, opcode)
-        if len(head) < 2:
+        if available < 2:
             return 0
-        second = head[1]
-        if bool(second & MASKED) != self._expects_mask:
+        second = head[start + 1]
+        if (second & MASKED != 0) != self._expects_mask:
             raise ProtocolError(
                 PROTOCOL_ERROR,
                 "the client's frame is not masked" if self._expects_mask else "masked by a server",
@@ -176,15 +185,15 @@ class Decoder:
                 raise ProtocolError(PROTOCOL_ERROR, "control frame of more than 125 bytes")
         elif payload >= 126:
             length = 4 if payload == 126 else 10
-            if len(head) < length:
+            if available < length:
                 return 0
-            payload = self._extended_length(head, length)
+            payload = self._extended_length(head, start + 2, start + length)
         if opcode < CLOSE:
             self._check_size(payload)
         if self._expects_mask:
-            if len(head) < length + 4:
+            if available < length + 4:
                 return 0
-            self._mask = head[length : length + 4]
+            self._mask = _word(head, start + length)
             length += 4
         self._opcode = opcode
         self._fin = first & FIN != 0
@@ -207,52 +216,55 @@ class Decoder:
         elif self._kind:
             raise ProtocolError(PROTOCOL_ERROR, "new message before the last one was finished")
 
-    def _extended_length(self, head: bytes, length: int) -> int:
-        payload = int.from_bytes(head[2:length], "big")
-        if payload >= 1 << 63:
+    def _extended_length(self, head: memoryview, start: int, stop: int) -> int:
+        # Looked at before it is computed: compiled, the sum below would overflow in silence.
+        if head[start] & 0x80 and stop - start == 8:
             raise ProtocolError(PROTOCOL_ERROR, "frame length with its highest bit set")
-        if payload < (126 if length == 4 else 65536):
+        payload = 0
+        for position in range(start, stop):
+            payload = payload << 8 | head[position]
+        if payload < (126 if stop - start == 2 else 65536):
             raise ProtocolError(PROTOCOL_ERROR, "frame length not in its shortest form")
         return payload
 
     def _check_size(self, payload: int) -> None:
-        have = 0 if self._message is None else len(self._message)
-        if have + payload > self._max_size:
+        have = 0 if self._message is None else self._message.size
+        if payload > self._max_size - have:
             raise ProtocolError(
                 MESSAGE_TOO_BIG, f"message of more than {self._max_size} bytes (max_message_size)"
             )
 
     def _take_part(self, part: memoryview) -> None:
         """Keeps payload of a frame whose end is not here yet."""
-        clear = self._unmask(part)
-        size = len(clear)
+        size = len(part)
         self._remaining -= size
-        if self._expects_mask:
-            self._mask = rotate(self._mask, size)
         if self._opcode >= CLOSE:
             if self._control is None:
                 self._control = bytearray()
-            self._control += clear
+            self._control += self._unmask(part)
         else:
-            self._begin_message()
-            self._append(clear)
+            self._append(part)
+        by = 8 * (size & 3)  # the mask of what follows begins that many bits further
+        self._mask = (self._mask >> by | self._mask << (32 - by)) & 0xFFFFFFFF
 
     def _take_end(self, rest: memoryview, events: list[Event]) -> None:
         """Ends a frame; what it completes goes to `events`."""
         opcode = self._opcode
-        clear = self._unmask(rest)
         if opcode >= CLOSE:
-            payload = clear if self._control is None else bytes(self._control + clear)
-            self._control = None
+            payload = self._unmask(rest)
+            if self._control is not None:
+                payload = bytes(self._control + payload)
+                self._control = None
             self._opcode = -1
             self._take_control(opcode, payload, events)
             return
         if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
+            clear = self._unmask(rest)
             self._opcode = -1
             events.append(_text(clear) if opcode == TEXT else clear)
             return
-        self._begin_message()
-        self._append(clear)
+        self._remaining = 0
+        self._append(rest)
         self._opcode = -1
         if self._fin:
             events.append(self._finish_message())
@@ -267,40 +279,53 @@ class Decoder:
             self._end(events, Close(code, reason))
 
     def _unmask(self, part: memoryview) -> bytes:
-        return apply_mask(part, self._mask) if self._expects_mask else bytes(part)
+        if cython.compiled:
+            size = part.shape[0]
+            if size == 0:
+                return b""
+            clear = PyBytes_FromStringAndSize(cython.NULL, size)
+            room = cython.cast(p_uchar, PyBytes_AS_STRING(clear))
+            lineman_mask(room, cython.address(part[0]), size, self._mask)
+            return clear
+        return apply_mask(part, self._mask.to_bytes(4, "little"))
 
-    def _begin_message(self) -> None:
-        if not self._kind:
+    def _append(self, part: memoryview) -> None:
+        if self._message is None:
             self._kind = self._opcode
-            self._message = bytearray()
-
-    def _append(self, clear: bytes) -> None:
-        assert self._message is not None
-        self._message += clear
+            self._message = Assembly()
+        self._message.append(part, self._mask, self._remaining)
         if self._kind == TEXT:
-            # Bad UTF-8 must fail now, not when the message ends (RFC 6455, section 8.1).
-            chunk = self._tail + clear
-            try:
-                _, used = codecs.utf_8_decode(chunk, "strict", False)
-            except UnicodeDecodeError:
-                raise ProtocolError(INVALID_DATA, "text that is not UTF-8") from None
-            tail = chunk[used:]
-            # Python waits for the third byte of a surrogate, but no UTF-8 begins like one.
-            if tail[:1] == b"\xed" and tail[1:] >= b"\xa0":
-                raise ProtocolError(INVALID_DATA, "text that is not UTF-8")
-            self._tail = tail
+            self._check_text(self._unmask(part))
+
+    def _check_text(self, clear: bytes) -> None:
+        """Refuses bad UTF-8 now, not when the message ends (RFC 6455, section 8.1)."""
+        chunk = self._tail + clear
+        try:
+            _, used = codecs.utf_8_decode(chunk, "strict", False)
+        except UnicodeDecodeError:
+            raise ProtocolError(INVALID_DATA, "text that is not UTF-8") from None
+        tail = chunk[used:]
+        # Python waits for the third byte of a surrogate, but no UTF-8 begins like one.
+        if tail[:1] == b"\xed" and tail[1:] >= b"\xa0":
+            raise ProtocolError(INVALID_DATA, "text that is not UTF-8")
+        self._tail = tail
 
     def _finish_message(self) -> str | bytes:
         assert self._message is not None
-        message = self._message
-        kind = self._kind
+        payload = self._message.take()
+        is_binary = self._kind == BINARY
         self._message = None
         self._kind = 0
-        if kind == BINARY:
-            return bytes(message)
+        if is_binary:
+            return payload
         if self._tail:
             raise ProtocolError(INVALID_DATA, "text that ends inside a UTF-8 character")
-        return message.decode("utf-8")
+        return _text(payload)
+
+
+def _word(data: memoryview, at: int) -> int:
+    """Four bytes as a number, the first lowest."""
+    return data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
 
 
 def _text(payload: bytes) -> str:

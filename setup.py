@@ -1,0 +1,57 @@
+"""Compiles the data path where a C compiler is at hand; everything else is in pyproject.toml.
+
+`LINEMAN_COMPILE=auto` (the default) installs plain Python where compiling fails, `required` fails
+then, `no` does not try.
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+SOURCES = Path("src")
+COMPILED = (
+    "lineman/net/connection",
+    "lineman/net/delivery",
+    "lineman/net/lifecycle",
+    "lineman/net/poller",
+    "lineman/net/tlsstream",
+    "lineman/net/service",
+    "lineman/net/syscalls",
+    "lineman/net/transport",
+    "lineman/net/upgrade",
+    "lineman/net/wheel",
+    "lineman/protocols/forwarded",
+    "lineman/protocols/http_messages",
+    "lineman/protocols/websocket/handshake",
+    "lineman/protocols/websocket/assembly",
+    "lineman/protocols/websocket/messages",
+)
+
+
+def extensions(choice: str) -> list[Extension]:
+    """The extension modules to build; none where plain Python was asked for."""
+    for built in SOURCES.glob("lineman/**/*.so"):
+        built.unlink()  # a failed build must not leave an older one in place
+    if choice == "no":
+        return []
+    from Cython.Build import cythonize
+
+    wanted = [
+        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=["-O3"])
+        for name in COMPILED
+    ]
+    directives = {
+        "annotation_typing": False,  # the types are in the .pxd files
+        "language_level": 3,
+    }
+    built = cythonize(wanted, compiler_directives=directives, build_dir="build/cython")
+    for extension in built:
+        extension.optional = choice == "auto"  # cythonize() drops it
+    return built
+
+
+choice = os.environ.get("LINEMAN_COMPILE", "auto")
+if choice not in ("auto", "required", "no"):
+    raise SystemExit(f"LINEMAN_COMPILE is {choice!r}; give auto, required or no")
+setup(ext_modules=extensions(choice))

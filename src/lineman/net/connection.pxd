@@ -1,0 +1,25 @@
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
+from lineman.net.lifecycle cimport Lifecycle
+
+ctypedef const char *p_const_char
+ctypedef const unsigned char *p_const_uchar
+
+cdef extern from *:
+    """
+    /* The text as UTF-8 without a copy where it is ASCII; NULL, and no error, where it has none. */
+    static inline const char *lineman_utf8(PyObject *text, Py_ssize_t *size)
+    {
+        const char *data = PyUnicode_AsUTF8AndSize(text, size);
+        if (data == NULL) PyErr_Clear();
+        return data;
+    }
+    """
+    const char *_utf8 "lineman_utf8"(object text, Py_ssize_t *size)
+
+cdef class Connection(Lifecycle):
+    cpdef send(self, message)
+    @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
+    cdef _send_native(self, message)
+    cdef bint _may_send(self) except? -1

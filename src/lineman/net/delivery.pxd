@@ -1,0 +1,27 @@
+cimport cython
+
+from lineman.net.transport cimport Transport
+
+cdef class Delivery(Transport):
+    cdef readonly object service
+    cdef object _callbacks
+    cdef object _state
+    cdef object _inbox
+    cdef object _forced_close
+    cdef object _goodbye
+    cdef bint _is_ended_by_us
+    cdef public long long messages_read
+    cdef public int filed_tick
+
+    cpdef callback_failed(self, error)
+    cpdef start_close(self, int code, reason)
+    cpdef on_peer_close(self, event)
+    cpdef on_broken_rule(self, error)
+    cpdef on_closing_answered(self, error)
+    cpdef on_delivered_all(self)
+    cpdef process(self, list events)
+    cdef _control(self, event)
+    cdef _queue(self, inbox, event)
+    cpdef take(self, event)
+    cdef _deliver(self, message)
+    cpdef inbox_is_empty(self)

@@ -1,0 +1,37 @@
+cimport cython
+
+from lineman.net.delivery cimport Delivery
+from lineman.protocols.websocket.messages cimport Decoder
+
+cdef class Lifecycle(Delivery):
+    cdef readonly long long id
+    cdef readonly tuple peer
+    cdef public object remote_ip
+    cdef public int remote_port
+    cdef public object request
+    cdef public object subprotocol
+    cdef public long long messages_written
+    cdef public int close_code
+    cdef public object close_reason
+    cdef object _local
+    cdef object _data
+    cdef object _stage
+    cdef Decoder _decoder
+    cdef object _drain_waiters
+    cdef bint _is_full
+    cdef int _linger
+    cdef bint _owes_on_close
+    cdef double _last_received
+    cdef double _pinged_at
+
+    cdef _enter(self, state)
+    cdef _look_after(self, double seconds)
+    cpdef on_data(self, const unsigned char[::1] data)
+    cpdef close_slow_reader(self)
+    cpdef check_full(self)
+    cdef _finish(self, bint linger)
+    cdef _all_sent(self)
+    cdef _set_cause(self, int code, reason)
+    cpdef _lose(self, int code, reason)
+    cdef _end_drain(self)
+    cdef double _check_alive(self, double now) except? -2

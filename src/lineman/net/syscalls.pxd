@@ -1,0 +1,80 @@
+# The system calls of syscalls.py in C, without a Python object on the ordinary path.
+
+cimport cython
+from cpython.exc cimport PyErr_SetFromErrno
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <arpa/inet.h>
+    #include <errno.h>
+    #include <netinet/in.h>
+    #include <sys/epoll.h>
+    #include <sys/socket.h>
+    #include <sys/uio.h>
+    static inline Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size)
+    {
+        Py_ssize_t count;
+        do count = recv(fd, to, (size_t)size, MSG_DONTWAIT); while (count < 0 && errno == EINTR);
+        return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
+    }
+    static inline Py_ssize_t lineman_send(int fd, const unsigned char *from, Py_ssize_t size)
+    {
+        Py_ssize_t count;
+        do count = send(fd, from, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (count < 0 && errno == EINTR);
+        return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
+    }
+    /* Two pieces in one call, so that a large payload need not be copied behind its header. */
+    static inline Py_ssize_t lineman_send_two(int fd, const unsigned char *one, Py_ssize_t one_size,
+                                              const unsigned char *two, Py_ssize_t two_size)
+    {
+        struct iovec pieces[2] = {{(void *)one, (size_t)one_size}, {(void *)two, (size_t)two_size}};
+        struct msghdr message = {0};
+        Py_ssize_t count;
+        message.msg_iov = pieces;
+        message.msg_iovlen = 2;
+        do count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (count < 0 && errno == EINTR);
+        return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
+    }
+    /* A connection's descriptor with the peer's address; -1 where none waits, -2 for an error. */
+    static inline int lineman_accept(int listener, char *ip, int *port)
+    {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof peer;
+        int fd;
+        do fd = accept4(listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        if (fd < 0) return errno == EAGAIN || errno == ECONNABORTED ? -1 : -2;
+        if (peer.ss_family == AF_INET6) {
+            const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer;
+            inet_ntop(AF_INET6, &six->sin6_addr, ip, INET6_ADDRSTRLEN);
+            *port = ntohs(six->sin6_port);
+        } else {
+            const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
+            inet_ntop(AF_INET, &four->sin_addr, ip, INET6_ADDRSTRLEN);
+            *port = ntohs(four->sin_port);
+        }
+        return fd;
+    }
+    """
+    int lineman_accept(int listener, char *ip, int *port) noexcept nogil
+    Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size) noexcept nogil
+    Py_ssize_t lineman_send(int fd, const unsigned char *source, Py_ssize_t size) noexcept nogil
+    Py_ssize_t lineman_send_two(int fd, const unsigned char *one, Py_ssize_t one_size, const unsigned char *two, Py_ssize_t two_size) noexcept nogil
+
+    ctypedef union epoll_data_t:
+        int fd
+    struct epoll_event:
+        unsigned int events
+        epoll_data_t data
+    int epoll_wait(int epfd, epoll_event *events, int maxevents, int timeout) noexcept nogil
+
+cdef char ip_room[64]
+cdef int port_room
+
+@cython.locals(fd=int)
+cpdef accept(listener)

@@ -1,0 +1,49 @@
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+
+from lineman.protocols.websocket.assembly cimport Assembly
+from lineman.protocols.websocket.frames cimport lineman_mask
+
+ctypedef unsigned char *p_uchar
+
+cdef class Decoder:
+    cdef long long _max_size
+    cdef bint _expects_mask
+    cdef bytes _head
+    cdef int _opcode
+    cdef bint _fin
+    cdef unsigned int _mask
+    cdef long long _remaining
+    cdef int _kind
+    cdef Assembly _message
+    cdef bytes _tail
+    cdef bytearray _control
+    cdef bint _is_open
+
+    @cython.locals(events=list)
+    cpdef list feed(self, const unsigned char[::1] data)
+    cdef _end(self, list events, last)
+    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, stop=Py_ssize_t)
+    cdef _parse(self, const unsigned char[::1] data, list events)
+    @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)
+    cdef Py_ssize_t _read_header(self, const unsigned char[::1] data, Py_ssize_t position) except -1
+    @cython.locals(first=int, second=int, opcode=int, available=Py_ssize_t, length=Py_ssize_t, payload=longlong)
+    cdef Py_ssize_t _check_header(self, const unsigned char[::1] head, Py_ssize_t start) except -1
+    cdef _check_opcode(self, int first, int opcode)
+    @cython.locals(payload=longlong, position=Py_ssize_t)
+    cdef long long _extended_length(self, const unsigned char[::1] head, Py_ssize_t start, Py_ssize_t stop) except -1
+    cdef _check_size(self, long long payload)
+    @cython.locals(size=Py_ssize_t, by=int)
+    cdef _take_part(self, const unsigned char[::1] part)
+    @cython.locals(opcode=int, clear=bytes, payload=bytes)
+    cdef _take_end(self, const unsigned char[::1] rest, list events)
+    cdef _take_control(self, int opcode, bytes payload, list events)
+    @cython.locals(size=Py_ssize_t, clear=bytes, room=p_uchar)
+    cdef bytes _unmask(self, const unsigned char[::1] part)
+    cdef _append(self, const unsigned char[::1] part)
+    cdef _check_text(self, bytes clear)
+    @cython.locals(payload=bytes)
+    cdef _finish_message(self)
+
+cdef unsigned int _word(const unsigned char[::1] data, Py_ssize_t at)
+cdef _text(bytes payload)
