@@ -11,6 +11,7 @@ from setuptools import Extension, setup
 
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/net/broadcast",
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",

@@ -6,7 +6,7 @@ import difflib
 import logging
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypedDict, Unpack
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypedDict, Unpack
 from lineman import address as addresses
 from lineman.address import Address
 from lineman.errors import ConfigError, UsageError
+from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB, Limits
@@ -260,6 +261,25 @@ class Worker:
     def connections(self) -> dict[int, Connection]:
         """The open connections of this process, by their id."""
         return {} if self._service is None else self._service.connections
+
+    def broadcast(
+        self,
+        message: str | bytes | bytearray | memoryview,
+        to: Iterable[Connection] | None = None,
+    ) -> int:
+        """Sends one message to many connections of this process; it is encoded once.
+
+        Args:
+            message: `str` as text, anything of bytes as binary.
+            to: the connections, in whatever holds them; None for all that are open.
+
+        Returns:
+            How many took it; a slow reader is closed as by `send`, and holds up nobody else.
+
+        Raises:
+            UsageError: the message is neither text nor bytes.
+        """
+        return broadcast(message, self.connections.values() if to is None else to)
 
     @property
     def service(self) -> Service | None:

@@ -22,4 +22,5 @@ cdef class Connection(Lifecycle):
     cpdef send(self, message)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)
+    cpdef bint send_encoded(self, bytes frame) except? -1
     cdef bint _may_send(self) except? -1

@@ -92,12 +92,12 @@ class Connection(Lifecycle):
             UsageError: for any other type, and before the connection is open.
         """
         if (self._state is not OPEN or self._is_blocked) and not self._may_send():
-            _to_frame(message)  # what cannot be sent at all is told all the same
+            to_frame(message)  # what cannot be sent at all is told all the same
             return False
         if cython.compiled:
             self._send_native(message)
         else:
-            first, payload = _to_frame(message)
+            first, payload = to_frame(message)
             self.write_frame(first, payload)
         self.messages_written += 1
         if self._is_blocked:
@@ -117,8 +117,18 @@ class Connection(Lifecycle):
             data = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
             self._put_frame(FIRST_OF_BINARY, data, PyBytes_GET_SIZE(message))
             return
-        first, payload = _to_frame(message)
+        first, payload = to_frame(message)
         self.write_frame(first, payload)
+
+    def send_encoded(self, frame: bytes) -> bool:
+        """Sends one message that is a whole frame already; see `send` for what it returns."""
+        if (self._state is not OPEN or self._is_blocked) and not self._may_send():
+            return False
+        self.write(frame)
+        self.messages_written += 1
+        if self._is_blocked:
+            self.check_full()
+        return True
 
     def _may_send(self) -> bool:
         if self._state is not OPEN:
@@ -227,7 +237,12 @@ async def _messages(inbox: Inbox | None) -> AsyncIterator[str | bytes]:
             yield message
 
 
-def _to_frame(message: object) -> tuple[int, bytes]:
+def to_frame(message: object) -> tuple[int, bytes]:
+    """The first byte of a message's frame, and its payload.
+
+    Raises:
+        UsageError: it is neither text nor bytes.
+    """
     if isinstance(message, str):
         try:
             return FIRST_OF_TEXT, message.encode()

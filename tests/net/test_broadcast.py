@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from lineman.errors import UsageError
+from net.conftest import Serve
+
+
+def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:
+    site = serve(tls)
+    clients = [site.open() for _ in range(5)]
+    assert site.call(lambda: site.worker.broadcast("hello")) == 5
+    assert [client.receive() for client in clients] == ["hello"] * 5
+    assert site.call(lambda: site.worker.broadcast(b"\x00\xff" * 40_000)) == 5
+    assert [client.receive() for client in clients] == [b"\x00\xff" * 40_000] * 5
+
+
+@pytest.mark.parametrize("kind", [list, set, iter, lambda some: (one for one in some)])
+def test_the_receivers_come_in_whatever_holds_them(serve: Serve, kind: object) -> None:
+    site = serve()
+    first, second, third = (site.open() for _ in range(3))
+
+    def some() -> int:
+        return site.worker.broadcast("x", to=kind(list(site.worker.connections.values())[:2]))
+
+    assert site.call(some) == 2
+    site.call(lambda: site.worker.broadcast("end"))
+    assert first.receive() == "x"
+    assert second.receive() == "x"
+    assert third.receive() == "end"
+
+
+def test_a_closed_connection_is_passed_over(serve: Serve) -> None:
+    kept = []
+    site = serve(on_connect=kept.append)
+    site.open().close()
+    site.wait_until_empty()
+    other = site.open()
+    assert site.call(lambda: site.worker.broadcast("x", to=kept)) == 1
+    assert other.receive() == "x"
+
+
+def test_a_slow_reader_is_closed_and_holds_up_nobody(serve: Serve) -> None:
+    ended = []
+    site = serve(
+        max_send_buffer_size=100_000,
+        on_close=lambda connection, code, reason: ended.append((code, reason)),
+    )
+    site.open(receive_buffer=4096)
+    quick = site.open()
+    message = "x" * 300_000
+    rounds = 0
+    while not ended and rounds < 200:
+        rounds += 1
+        site.call(lambda: site.worker.broadcast(message))
+        assert quick.receive() == message
+        if len(site.worker.connections) == 1 or any(
+            connection.close_code for connection in site.worker.connections.values()
+        ):
+            break
+    assert [one.close_code for one in site.worker.connections.values()].count(1013) == 1
+    site.call(lambda: site.worker.broadcast("still here"))
+    assert quick.receive() == "still here"
+
+
+def test_what_is_no_message_is_refused_before_anybody_gets_it(serve: Serve) -> None:
+    site = serve()
+    client = site.open()
+    with pytest.raises(UsageError, match="json"):
+        site.call(lambda: site.worker.broadcast({"a": 1}))
+    site.call(lambda: site.worker.broadcast("x"))
+    assert client.receive() == "x"
