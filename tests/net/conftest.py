@@ -9,7 +9,7 @@ import pytest
 
 from lineman import Worker
 from lineman.testing.certificates import IssuedPair, TestCA
-from net.support import Site
+from net.support import Ends, Site
 
 Serve = Callable[..., Site]
 
@@ -69,3 +69,8 @@ def serve(
         assert not site.worker.connections
     for record in [*caplog.get_records("call"), *caplog.get_records("teardown")]:
         assert "defect in lineman" not in record.getMessage(), caplog.text
+
+
+@pytest.fixture
+def ends() -> Ends:
+    return Ends()

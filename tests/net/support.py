@@ -51,6 +51,18 @@ class Recorder:
             return list(self._calls)
 
 
+class Ends:
+    """Counts what a service tells about the coming and going of connections."""
+
+    def __init__(self) -> None:
+        self.connected = Recorder()
+        self.closed = Recorder()
+        self.callbacks: dict[str, Callable[..., Any]] = {
+            "on_connect": lambda connection: self.connected(connection.id),
+            "on_close": lambda connection, code, reason: self.closed(code, reason),
+        }
+
+
 class Site(Serving):
     """A running worker, and clients that speak to it as it wants."""
 
