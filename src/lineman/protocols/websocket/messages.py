@@ -139,10 +139,10 @@ class Decoder:
                 if self._opcode < 0:
                     return  # the header goes on in the next feed
             if self._remaining > size - position:  # not a sum: compiled, it would overflow
-                self._take_part(data[position:size])
+                self._take_part(data, position, size)
                 return
             stop = position + self._remaining
-            self._take_end(data[position:stop], events)
+            self._take_end(data, position, stop, events)
             if not self._is_open:
                 return
             position = stop
@@ -234,24 +234,24 @@ class Decoder:
                 MESSAGE_TOO_BIG, f"message of more than {self._max_size} bytes (max_message_size)"
             )
 
-    def _take_part(self, part: memoryview) -> None:
+    def _take_part(self, data: memoryview, start: int, stop: int) -> None:
         """Keeps payload of a frame whose end is not here yet."""
-        size = len(part)
+        size = stop - start
         self._remaining -= size
         if self._opcode >= CLOSE:
             if self._control is None:
                 self._control = bytearray()
-            self._control += self._unmask(part)
+            self._control += self._unmask(data, start, stop)
         else:
-            self._append(part)
+            self._append(data, start, stop)
         by = 8 * (size & 3)  # the mask of what follows begins that many bits further
         self._mask = (self._mask >> by | self._mask << (32 - by)) & 0xFFFFFFFF
 
-    def _take_end(self, rest: memoryview, events: list[Event]) -> None:
+    def _take_end(self, data: memoryview, start: int, stop: int, events: list[Event]) -> None:
         """Ends a frame; what it completes goes to `events`."""
         opcode = self._opcode
         if opcode >= CLOSE:
-            payload = self._unmask(rest)
+            payload = self._unmask(data, start, stop)
             if self._control is not None:
                 payload = bytes(self._control + payload)
                 self._control = None
@@ -259,12 +259,12 @@ class Decoder:
             self._take_control(opcode, payload, events)
             return
         if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
-            clear = self._unmask(rest)
+            clear = self._unmask(data, start, stop)
             self._opcode = -1
             events.append(_text(clear) if opcode == TEXT else clear)
             return
         self._remaining = 0
-        self._append(rest)
+        self._append(data, start, stop)
         self._opcode = -1
         if self._fin:
             events.append(self._finish_message())
@@ -278,24 +278,24 @@ class Decoder:
             code, reason = close.decode(payload)
             self._end(events, Close(code, reason))
 
-    def _unmask(self, part: memoryview) -> bytes:
+    def _unmask(self, data: memoryview, start: int, stop: int) -> bytes:
         if cython.compiled:
-            size = part.shape[0]
+            size = stop - start
             if size == 0:
                 return b""
             clear = PyBytes_FromStringAndSize(cython.NULL, size)
             room = cython.cast(p_uchar, PyBytes_AS_STRING(clear))
-            lineman_mask(room, cython.address(part[0]), size, self._mask)
+            lineman_mask(room, cython.address(data[start]), size, self._mask)
             return clear
-        return apply_mask(part, self._mask.to_bytes(4, "little"))
+        return apply_mask(data[start:stop], self._mask.to_bytes(4, "little"))
 
-    def _append(self, part: memoryview) -> None:
+    def _append(self, data: memoryview, start: int, stop: int) -> None:
         if self._message is None:
             self._kind = self._opcode
             self._message = Assembly()
-        self._message.append(part, self._mask, self._remaining)
+        self._message.append(data[start:stop], self._mask, self._remaining)
         if self._kind == TEXT:
-            self._check_text(self._unmask(part))
+            self._check_text(self._unmask(data, start, stop))
 
     def _check_text(self, clear: bytes) -> None:
         """Refuses bad UTF-8 now, not when the message ends (RFC 6455, section 8.1)."""
