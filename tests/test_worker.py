@@ -322,3 +322,15 @@ def test_starting_is_told_in_the_log_with_the_address_for_clients(
 def test_a_worker_is_shown_by_its_name_or_address() -> None:
     assert repr(Worker(WS)) == "<Worker ws://127.0.0.1:0>"
     assert repr(Worker(WS, name="chat")) == "<Worker chat>"
+
+
+@pytest.mark.parametrize("context", ["x", ["ssl"], {"ssl": "server.pem"}, {"socket": None}])
+def test_a_context_that_is_no_dictionary_is_refused(context: object) -> None:
+    with pytest.raises(ConfigError, match="give a dictionary"):
+        Worker("ws://127.0.0.1:0", context).plan()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a,b", "ä"])
+def test_a_subprotocol_that_no_header_can_carry_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="subprotocols holds"):
+        Worker("ws://127.0.0.1:0", subprotocols=[name]).plan()

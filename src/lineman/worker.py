@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ class WorkerOptions(TypedDict, total=False):
     backlog: int
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
 _LIMITS = tuple(field.name for field in fields(Limits))
 
@@ -209,7 +211,7 @@ class Worker:
             limits=limits,
             tls_context=self._tls_context(address, tls, check_files),
             origins=OriginPolicy(self.origins),
-            subprotocols=_texts("subprotocols", self.subprotocols),
+            subprotocols=_tokens("subprotocols", self.subprotocols),
             trusted_proxies=TrustedProxies(_texts("trusted_proxies", self.trusted_proxies)),
             real_ip_header=real_ip_source(self.real_ip_header),
         )
@@ -217,9 +219,11 @@ class Worker:
     def _read_context(self) -> tuple[Limits, TlsOptions]:
         limits = {name: getattr(self, name) for name in _LIMITS}
         tls = {name: value for name in _TLS_OPTIONS if (value := getattr(self, name)) is not None}
-        context = dict(self.context or {})
+        context = {} if self.context is None else _mapping("context", self.context)
         php = context.pop("ssl", None)
-        limits.update(context.pop("socket", {}))
+        if php is not None:
+            php = _mapping('context["ssl"]', php)
+        limits.update(_mapping('context["socket"]', context.pop("socket", {})))
         for name in context:
             raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
         unknown = [name for name in limits if name not in _LIMITS]
@@ -376,6 +380,23 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
         if not isinstance(value, str):
             raise ConfigError(f"{name} holds {value!r}", "give strings")
     return tuple(values)
+
+
+def _tokens(name: str, values: object) -> tuple[str, ...]:
+    for value in (texts := _texts(name, values)):
+        if not _TOKEN.fullmatch(value):
+            raise ConfigError(
+                f"{name} holds {value!r}", "give names of letters, digits, dots and dashes"
+            )
+    return texts
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name} is {value!r}", 'give a dictionary: {"ssl": {"local_cert": "server.pem"}}'
+        )
+    return dict(value)
 
 
 def _no_such(name: str, known: list[str]) -> str:

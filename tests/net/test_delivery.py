@@ -421,3 +421,28 @@ def test_pings_that_the_service_sends_are_frames_of_their_own(serve: Serve) -> N
     client = site.open()
     site.advance_clock(1.5)
     assert client.receive() == Ping(b"")
+
+
+def test_a_coroutine_of_on_connect_that_never_returns_ends_after_its_client(serve: Serve) -> None:
+    cancelled: list[bool] = []
+
+    async def ticker(connection: Connection) -> None:
+        try:
+            while True:
+                connection.send("tick")
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    closed: list[int] = []
+    site = serve(
+        close_timeout=0.2,
+        on_connect=ticker,
+        on_message=lambda connection, message: None,
+        on_close=lambda connection, code: closed.append(code),
+    )
+    client = site.open()
+    assert client.receive() == "tick"
+    client.reset()
+    wait_until(lambda: cancelled == [True] and closed == [1006], "the ticker ends, then on_close")

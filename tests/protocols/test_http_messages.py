@@ -125,9 +125,9 @@ def test_cookies_are_read_from_all_lines_and_the_first_of_a_name_wins() -> None:
 
 def test_the_edge_may_say_where_a_request_came_from() -> None:
     one = request("/")
-    assert (one.remote_ip, one.remote_port, one.scheme) == ("", 0, "ws")
-    one.remote_ip, one.remote_port, one.scheme = "10.0.0.1", 5, "wss"
-    assert (one.remote_ip, one.remote_port, one.scheme) == ("10.0.0.1", 5, "wss")
+    assert (one.remote_ip, one.remote_port, one.scheme) == ("", 0, "http")
+    one.remote_ip, one.remote_port, one.scheme = "10.0.0.1", 5, "https"
+    assert (one.remote_ip, one.remote_port, one.scheme) == ("10.0.0.1", 5, "https")
     assert repr(one) == "<Request GET / HTTP/1.1>"
 
 

@@ -39,6 +39,7 @@ class Inbox:
         "_connection",
         "_events",
         "_is_held",
+        "_is_opening",
         "_size",
         "_task",
         "_waiter",
@@ -51,6 +52,7 @@ class Inbox:
         self._events: deque[Event] = deque()
         self._size = 0
         self._is_held = False
+        self._is_opening = False
         self._task: asyncio.Task[None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.is_stream = is_stream
@@ -101,6 +103,13 @@ class Inbox:
         self._task = loop.create_task(self._work(first, on_done))
         self._connection.service.keep(self._task)
 
+    def open(
+        self, on_connect: Coroutine[Any, Any, Any], on_done: Callable[[], None] | None
+    ) -> None:
+        """Runs the coroutine of `on_connect`, as `start` does."""
+        self._is_opening = True
+        self.start(on_connect, on_done)
+
     async def _work(
         self, coroutine: Coroutine[Any, Any, Any], on_done: Callable[[], None] | None
     ) -> None:
@@ -108,6 +117,7 @@ class Inbox:
         try:
             if await self._guarded(coroutine) and on_done is not None:
                 on_done()
+            self._is_opening = False
             while self._events and not self._is_held:
                 event = self._pop()
                 result = connection.take(event)
@@ -169,9 +179,9 @@ class Inbox:
             finally:
                 self._waiter = None
 
-    def cancel(self) -> None:
-        """Ends the user's coroutine that still runs."""
-        if self._task is not None and not self._task.done():
+    def cancel_opening(self) -> None:
+        """Ends the coroutine of `on_connect`, if it still runs: its client has gone."""
+        if self._is_opening and self._task is not None:
             self._task.cancel()
 
 

@@ -216,7 +216,7 @@ class Lifecycle(Delivery):
             is_stream = callbacks.on_message is None
             if self._inbox is None:
                 self._inbox = Inbox(self, is_stream)
-            self._inbox.start(result, self._end_conversation if is_stream else None)
+            self._inbox.open(result, self._end_conversation if is_stream else None)
 
     def _end_conversation(self) -> None:
         if self._state is OPEN:
@@ -368,9 +368,9 @@ class Lifecycle(Delivery):
             return
         inbox.release()  # what was received well is still delivered, then on_close
         inbox.wake()
+        if inbox.is_busy:
+            self.service.loop.call_later(self.service.limits.close_timeout, inbox.cancel_opening)
         if inbox.is_stream:
-            if inbox.is_busy:
-                self.service.loop.call_later(self.service.limits.close_timeout, inbox.cancel)
             self.on_delivered_all()
 
     def on_delivered_all(self) -> None:

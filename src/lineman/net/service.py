@@ -188,7 +188,8 @@ class Service:
             _, late = await asyncio.wait(tasks, timeout=max(0.0, deadline - self.loop.time()))
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=1.0)  # one may swallow its cancellation
         self.close()
 
     def close(self) -> None:

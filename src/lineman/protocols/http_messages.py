@@ -121,7 +121,7 @@ class Request:
         keep_alive: another request may follow its answer.
         remote_ip: who sent it; behind a trusted proxy, the client's own address.
         remote_port: the port of that address; 0 where it is not known.
-        scheme: `ws` or `wss`, as the worker was reached.
+        scheme: `http`, or `https` where the worker itself speaks TLS.
     """
 
     __slots__ = (
@@ -148,7 +148,7 @@ class Request:
         self.keep_alive = keep_alive
         self.remote_ip = ""
         self.remote_port = 0
-        self.scheme = "ws"
+        self.scheme = "http"
         self._split: tuple[str, str, str] | None = None
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
