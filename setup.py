@@ -23,6 +23,7 @@ COMPILED = (
     "lineman/net/upgrade",
     "lineman/net/wheel",
     "lineman/protocols/forwarded",
+    "lineman/protocols/http",
     "lineman/protocols/http_messages",
     "lineman/protocols/websocket/handshake",
     "lineman/protocols/websocket/assembly",
