@@ -100,7 +100,7 @@ def test_the_poller_itself_is_readable_while_something_is_ready(poller: Poller) 
     outer = Poller(lambda function: None)
     woken: list[int] = []
 
-    class Inner:
+    class Inner(Handler):
         def on_events(self, events: int) -> None:
             woken.append(events)
             poller.dispatch()

@@ -18,6 +18,8 @@ cdef extern from *:
     """
     const char *_utf8 "lineman_utf8"(object text, Py_ssize_t *size)
 
+cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
+
 cdef class Connection(Lifecycle):
     cpdef send(self, message)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)

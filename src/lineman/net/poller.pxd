@@ -7,6 +7,8 @@ cdef enum:
     EVENTS = 512  # as BATCH
     ROOM = 65536  # as CORK_SIZE
 
+cdef int BATCH
+
 cdef class Handler:
     cpdef on_events(self, int events)
     cpdef on_fault(self)

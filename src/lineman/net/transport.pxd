@@ -18,6 +18,9 @@ from lineman.protocols.websocket.frames cimport lineman_header
 ctypedef unsigned char *p_uchar
 ctypedef char *p_char
 
+# As C numbers, for they are compared for every event.
+cdef int BROKEN, CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, WRITE
+
 cdef class Transport(Handler):
     cdef readonly Poller poller
     cdef readonly int fd

@@ -6,6 +6,9 @@ from lineman.protocols.websocket.frames cimport lineman_mask
 
 ctypedef unsigned char *p_uchar
 
+# As C numbers: compared as Python's, each would be made into an object for every frame.
+cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, TEXT
+
 cdef class Decoder:
     cdef long long _max_size
     cdef bint _expects_mask
