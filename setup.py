@@ -25,6 +25,7 @@ COMPILED = (
     "lineman/protocols/forwarded",
     "lineman/protocols/http",
     "lineman/protocols/http_messages",
+    "lineman/protocols/websocket/deflate",
     "lineman/protocols/websocket/handshake",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",

@@ -11,6 +11,7 @@ from lineman.errors import (
 from lineman.net.callbacks import ErrorCode
 from lineman.net.connection import Connection
 from lineman.protocols.http import Request, Response
+from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.worker import Worker
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "ConfigError",
     "Connection",
     "ConnectionLost",
+    "DeflateOptions",
     "ErrorCode",
     "HttpError",
     "LinemanError",

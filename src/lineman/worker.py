@@ -23,6 +23,7 @@ from lineman.net.listen import bind
 from lineman.net.service import Service
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
 from lineman.tls.context import server_context
 from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
@@ -47,6 +48,7 @@ class WorkerOptions(TypedDict, total=False):
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
     real_ip_header: str | None
+    compression: DeflateOptions | bool
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -73,6 +75,7 @@ class Plan:
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
     real_ip_header: str | None
+    compression: DeflateOptions | None
 
     @property
     def url(self) -> str:
@@ -107,6 +110,8 @@ class Worker:
         subprotocols: those that the service speaks, best first.
         trusted_proxies: addresses or networks whose word on the client's address counts.
         real_ip_header: the one header in which they give it; None for any in which they agree.
+        compression: whether messages are compressed with clients that can (permessage-deflate),
+            or a `DeflateOptions` that says how.
         max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
         ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
 
@@ -140,6 +145,7 @@ class Worker:
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
     real_ip_header: str | None = None
+    compression: DeflateOptions | bool = True
     max_message_size: int = 10 * MIB
     max_send_buffer_size: int = 1 * MIB
     max_head_size: int = 16 * KIB
@@ -214,6 +220,7 @@ class Worker:
             subprotocols=_tokens("subprotocols", self.subprotocols),
             trusted_proxies=TrustedProxies(_texts("trusted_proxies", self.trusted_proxies)),
             real_ip_header=real_ip_source(self.real_ip_header),
+            compression=_compression(self.compression),
         )
 
     def _read_context(self) -> tuple[Limits, TlsOptions]:
@@ -345,6 +352,7 @@ class Worker:
             subprotocols=plan.subprotocols,
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
+            compression=plan.compression,
         )
 
     async def _tell(self, name: str) -> None:
@@ -371,6 +379,14 @@ class Worker:
             await self._tell("on_worker_stop")
         except Exception:
             logger.exception("on_worker_stop raised")
+
+
+def _compression(value: object) -> DeflateOptions | None:
+    if isinstance(value, DeflateOptions):
+        return value
+    if isinstance(value, bool):
+        return DeflateOptions() if value else None
+    raise ConfigError(f"compression is {value!r}", "give True, False or a DeflateOptions(...)")
 
 
 def _texts(name: str, values: object) -> tuple[str, ...]:

@@ -2,5 +2,5 @@ cimport cython
 
 from lineman.net.connection cimport Connection
 
-@cython.locals(frame=bytes, taken=Py_ssize_t, connection=Connection)
+@cython.locals(plain=bytes, frame=bytes, compressed=dict, taken=Py_ssize_t, connection=Connection)
 cpdef broadcast(message, to)

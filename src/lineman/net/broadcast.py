@@ -1,4 +1,4 @@
-"""One message to many connections: made into a frame once, whatever their number."""
+"""One message to many connections: made into a frame, and compressed, once for all of them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,20 @@ def broadcast(message: str | bytes | bytearray | memoryview, to: Iterable[Connec
         UsageError: the message is neither text nor bytes.
     """
     first, payload = to_frame(message)
-    frame = frames.encode(first & 0x0F, payload, first & 0xF0)
+    plain = frames.encode(first & 0x0F, payload, first & 0xF0)
+    compressed: dict[int, bytes] = {}  # by the window that they share
     taken = 0
     for connection in list(to):  # a callback may change a set that is being walked
-        taken += connection.send_encoded(frame)
+        agreement = connection.agreement
+        if agreement is None:
+            taken += connection.send_encoded(plain)
+            continue
+        key = agreement.share_key
+        if key is None:  # its messages build on those before them
+            taken += connection.send(message)
+            continue
+        frame = compressed.get(key)
+        if frame is None and connection.is_open:
+            frame = compressed[key] = connection.encode_shared(message)
+        taken += connection.send_encoded(plain if frame is None else frame)
     return taken

@@ -15,6 +15,7 @@ from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.deflate import Compressor
 
 try:
     import cython
@@ -94,7 +95,9 @@ class Connection(Lifecycle):
         if (self._state is not OPEN or self._is_blocked) and not self._may_send():
             to_frame(message)  # what cannot be sent at all is told all the same
             return False
-        if cython.compiled:
+        if self._compressor is not None:
+            self._send_compressed(self._compressor, message)
+        elif cython.compiled:
             self._send_native(message)
         else:
             first, payload = to_frame(message)
@@ -103,6 +106,14 @@ class Connection(Lifecycle):
         if self._is_blocked:
             self.check_full()
         return True
+
+    def _send_compressed(self, compressor: Compressor, message: object) -> None:
+        first, payload = to_frame(message)
+        shrunk = compressor.shrink(payload)
+        if shrunk is None:
+            self.write_frame(first, payload)
+        else:
+            self.write_frame(first | frames.RSV1, shrunk)
 
     def _send_native(self, message: str | bytes) -> None:
         """Compiled only: no object is made for what is sent."""
@@ -119,6 +130,14 @@ class Connection(Lifecycle):
             return
         first, payload = to_frame(message)
         self.write_frame(first, payload)
+
+    def encode_shared(self, message: object) -> bytes:
+        """A message as a frame for this connection and all with the same `share_key`."""
+        first, payload = to_frame(message)
+        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
+        if shrunk is not None:
+            first, payload = first | frames.RSV1, shrunk
+        return frames.encode(first & 0x0F, payload, first & 0xF0)
 
     def send_encoded(self, frame: bytes) -> bool:
         """Sends one message that is a whole frame already; see `send` for what it returns."""

@@ -17,6 +17,8 @@ cdef class Lifecycle(Delivery):
     cdef object _data
     cdef object _stage
     cdef Decoder _decoder
+    cdef object _compressor
+    cdef readonly object agreement
     cdef object _drain_waiters
     cdef bint _is_full
     cdef int _linger

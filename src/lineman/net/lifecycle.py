@@ -19,8 +19,10 @@ from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket import frames
+from lineman.protocols.websocket import deflate, frames
+from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder, Ping
+from lineman.protocols.websocket.negotiation import Agreement
 
 if TYPE_CHECKING:
     from lineman.net.service import Service
@@ -39,6 +41,7 @@ class Lifecycle(Delivery):
     """What happens to a connection; `Connection` adds what the program may ask of it."""
 
     __slots__ = (
+        "_compressor",
         "_data",
         "_decoder",
         "_drain_waiters",
@@ -49,6 +52,7 @@ class Lifecycle(Delivery):
         "_owes_on_close",
         "_pinged_at",
         "_stage",
+        "agreement",
         "close_code",
         "close_reason",
         "id",
@@ -76,6 +80,8 @@ class Lifecycle(Delivery):
         self._data: Any = None
         self._stage: HttpStage | None = HttpStage(self)
         self._decoder: Decoder | None = None
+        self._compressor: Compressor | None = None
+        self.agreement: Agreement | None = None
         self._is_full = False
         self._linger = NO_LINGER
         self._owes_on_close = False
@@ -179,16 +185,22 @@ class Lifecycle(Delivery):
 
     # Opening.
 
-    def open(self, rest: bytes) -> None:
+    def open(self, rest: bytes, agreement: Agreement | None) -> None:
         """Begins with messages, after the 101 was written.
 
         Args:
             rest: what the peer sent after its handshake already.
+            agreement: how messages are compressed; None for not at all.
         """
         service = self.service
+        inflater = None
+        if agreement is not None:
+            self.agreement = agreement
+            self._compressor = deflate.compressor(agreement, service.compression)
+            inflater = deflate.Inflater(agreement, service.limits.max_message_size)
         self._stage = None
         self._enter(OPEN)
-        self._decoder = Decoder(service.limits.max_message_size)
+        self._decoder = Decoder(service.limits.max_message_size, True, inflater)
         self._owes_on_close = True
         self._last_received = service.wheel.now
         service.wheel.remove(self)
@@ -360,6 +372,7 @@ class Lifecycle(Delivery):
         self.shut()
         self._stage = None
         self._decoder = None
+        self._compressor = None
         self._end_drain()
         self.service.connections.pop(self.id, None)
         inbox = self._inbox

@@ -22,6 +22,7 @@ from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.protocols.websocket.negotiation import DeflateOptions
 
 logger = logging.getLogger("lineman")
 
@@ -45,6 +46,7 @@ class Service:
         subprotocols: what may be agreed on, best first.
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
+        compression: how messages may be compressed; None for not at all.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Service:
         subprotocols: Sequence[str] = (),
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
+        compression: DeflateOptions | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -67,6 +70,8 @@ class Service:
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
+        self.compression = compression or DeflateOptions()
+        self.compresses = compression is not None
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel

@@ -19,6 +19,7 @@ from lineman.protocols.http import (
     error_response,
 )
 from lineman.protocols.websocket import handshake
+from lineman.protocols.websocket.negotiation import Agreement, negotiate
 
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
@@ -40,6 +41,7 @@ class HttpStage:
     """
 
     __slots__ = (
+        "_compression",
         "_connection",
         "_headers",
         "_is_ended",
@@ -64,6 +66,7 @@ class HttpStage:
         self._key = ""
         self._headers: list[tuple[str, str]] = []
         self._refusal: Response | None = None
+        self._compression: tuple[Agreement, str] | None = None
 
     def feed(self, data: memoryview) -> None:
         """Takes bytes; answers what they complete."""
@@ -117,6 +120,9 @@ class HttpStage:
         if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
             try:
                 self._key = handshake.check(request)
+                if service.compresses:
+                    offers = request.headers.get_all("sec-websocket-extensions")
+                    self._compression = negotiate(offers, service.compression)
                 refusal = service.origins.refusal(request)
                 if refusal is not None:
                     raise refusal
@@ -263,8 +269,11 @@ class HttpStage:
         if connection.service.is_stopping:
             connection.refuse(HttpError(503, "The service is stopping; connect again."))
             return
-        connection.write(handshake.response(self._key, connection.subprotocol, self._headers))
-        connection.open(self._parser.rest)
+        agreement, extensions = self._compression or (None, None)
+        connection.write(
+            handshake.response(self._key, connection.subprotocol, self._headers, extensions)
+        )
+        connection.open(self._parser.rest, agreement)
 
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""

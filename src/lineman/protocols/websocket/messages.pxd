@@ -7,12 +7,14 @@ from lineman.protocols.websocket.frames cimport lineman_mask
 ctypedef unsigned char *p_uchar
 
 # As C numbers: compared as Python's, each would be made into an object for every frame.
-cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, TEXT
+cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, RSV1, TEXT
 
 cdef class Decoder:
     cdef long long _max_size
     cdef bint _expects_mask
     cdef bytes _head
+    cdef object _inflater
+    cdef bint _is_compressed
     cdef int _opcode
     cdef bint _fin
     cdef unsigned int _mask
@@ -44,6 +46,7 @@ cdef class Decoder:
     @cython.locals(size=Py_ssize_t, clear=bytes, room=p_uchar)
     cdef bytes _unmask(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     cdef _append(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
+    cdef _append_inflated(self, bytes clear)
     cdef _check_text(self, bytes clear)
     @cython.locals(payload=bytes)
     cdef _finish_message(self)

@@ -17,6 +17,7 @@ from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.assembly import Assembly
 from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, PROTOCOL_ERROR
+from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.frames import (
     BINARY,
     CLOSE,
@@ -27,6 +28,7 @@ from lineman.protocols.websocket.frames import (
     PING,
     PONG,
     RSV,
+    RSV1,
     TEXT,
     apply_mask,
 )
@@ -69,6 +71,7 @@ class Decoder:
         max_message_size: bytes of payload a message may have, all its fragments together.
         expects_mask: True on the server's side, where every frame must be masked; False on
             the client's, where none may be.
+        inflater: takes compressed messages; None where no compression was agreed on.
     """
 
     __slots__ = (
@@ -76,6 +79,8 @@ class Decoder:
         "_expects_mask",
         "_fin",
         "_head",
+        "_inflater",
+        "_is_compressed",
         "_is_open",
         "_kind",
         "_mask",
@@ -86,9 +91,13 @@ class Decoder:
         "_tail",
     )
 
-    def __init__(self, max_message_size: int, expects_mask: bool = True) -> None:
+    def __init__(
+        self, max_message_size: int, expects_mask: bool = True, inflater: Inflater | None = None
+    ) -> None:
         self._max_size = max_message_size
         self._expects_mask = expects_mask
+        self._inflater = inflater
+        self._is_compressed = False  # the message that is unfinished
         self._head = b""  # a frame header that has not arrived whole
         self._opcode = -1  # of the frame whose payload is arriving; -1 between frames
         self._fin = False
@@ -195,13 +204,20 @@ class Decoder:
                 return 0
             self._mask = _word(head, start + length)
             length += 4
+        if opcode in (TEXT, BINARY):
+            self._is_compressed = first & RSV1 != 0
         self._opcode = opcode
         self._fin = first & FIN != 0
         self._remaining = payload
         return length
 
     def _check_opcode(self, first: int, opcode: int) -> None:
-        if first & RSV:
+        if first & RSV and not (
+            # The first frame of a compressed message (RFC 7692, section 6).
+            first & RSV == RSV1
+            and self._inflater is not None
+            and opcode in (TEXT, BINARY)
+        ):
             raise ProtocolError(PROTOCOL_ERROR, "reserved bits are set and no extension is agreed")
         if opcode >= CLOSE:
             if opcode > PONG:
@@ -228,7 +244,8 @@ class Decoder:
         return payload
 
     def _check_size(self, payload: int) -> None:
-        have = 0 if self._message is None else self._message.size
+        # What is compressed is measured as it is inflated, and by itself here.
+        have = 0 if self._message is None or self._is_compressed else self._message.size
         if payload > self._max_size - have:
             raise ProtocolError(
                 MESSAGE_TOO_BIG, f"message of more than {self._max_size} bytes (max_message_size)"
@@ -260,6 +277,8 @@ class Decoder:
             return
         if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
             clear = self._unmask(data, start, stop)
+            if self._is_compressed:
+                clear = self._open_inflater().inflate(clear)
             self._opcode = -1
             events.append(_text(clear) if opcode == TEXT else clear)
             return
@@ -293,9 +312,22 @@ class Decoder:
         if self._message is None:
             self._kind = self._opcode
             self._message = Assembly()
+        if self._is_compressed:
+            self._append_inflated(self._open_inflater().feed(self._unmask(data, start, stop)))
+            return
         self._message.append(data[start:stop], self._mask, self._remaining)
         if self._kind == TEXT:
             self._check_text(self._unmask(data, start, stop))
+
+    def _open_inflater(self) -> Inflater:
+        assert self._inflater is not None  # or the reserved bit would have been refused
+        return self._inflater
+
+    def _append_inflated(self, clear: bytes) -> None:
+        assert self._message is not None
+        self._message.append(memoryview(clear), 0, 0)
+        if self._kind == TEXT:
+            self._check_text(clear)
 
     def _check_text(self, clear: bytes) -> None:
         """Refuses bad UTF-8 now, not when the message ends (RFC 6455, section 8.1)."""
@@ -312,6 +344,8 @@ class Decoder:
 
     def _finish_message(self) -> str | bytes:
         assert self._message is not None
+        if self._is_compressed:
+            self._append_inflated(self._open_inflater().finish())
         payload = self._message.take()
         is_binary = self._kind == BINARY
         self._message = None
