@@ -95,3 +95,4 @@ def test_without_other_arguments_an_installed_one_is_chosen() -> None:
 
 def test_a_package_that_is_not_installed_is_none() -> None:
     assert zlibs._compressobj("lineman.no_such_module") is None
+    assert zlibs._compressobj("zlib") is zlib.compressobj

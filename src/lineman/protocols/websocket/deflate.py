@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, POLICY_VIOLATION
-from lineman.protocols.websocket.negotiation import MIN_BITS, Agreement, DeflateOptions
+from lineman.protocols.websocket.negotiation import MAX_BITS, MIN_BITS, Agreement, DeflateOptions
 from lineman.protocols.websocket.zlibs import SYNC_FLUSH, DeflateStream, Engine, fastest
 
 # What a flush ends with, the rest of an empty stored block: the sender removes it, the receiver
@@ -135,7 +135,7 @@ class Inflater:
     After a `ProtocolError` it must not be used again.
 
     A stream lives for one message. What context takeover needs of those before is their last
-    bytes, one window at most, and these are kept instead: the next stream begins with them, as
+    bytes, about one window, and these are kept instead: the next stream begins with them, as
     does the one after a final block. That is less memory than the stream, for 1 to 2 µs a message.
 
     Args:
@@ -145,7 +145,7 @@ class Inflater:
     """
 
     __slots__ = (
-        "_fed", "_finals", "_history", "_is_kept", "_max_size", "_room", "_stream", "_window_bits",
+        "_fed", "_finals", "_history", "_is_kept", "_max_size", "_room", "_stream", "_window",
     )  # fmt: skip
 
     def __init__(self, agreement: Agreement, max_size: int, is_server: bool = True) -> None:
@@ -153,8 +153,8 @@ class Inflater:
             bits, is_alone = agreement.client_max_window_bits, agreement.client_no_context_takeover
         else:
             bits, is_alone = agreement.server_max_window_bits, agreement.server_no_context_takeover
-        # Old versions of zlib take 9 where 8 is asked for.
-        self._window_bits = max(bits, MIN_BITS)
+        # Old versions of zlib compress with 9 where 8 is asked for.
+        self._window = 1 << max(bits, MIN_BITS)
         self._is_kept = not is_alone
         self._max_size = min(max_size, sys.maxsize - 1)
         self._history: bytearray | None = None  # the window as the next stream needs it
@@ -242,9 +242,11 @@ class Inflater:
         return rest
 
     def _open(self) -> zlib._Decompress:
+        # Always with the largest window: it lives for a message only, and a smaller one would make
+        # zlib's verdict on a distance depend on how the message was cut into pieces.
         if self._history:
-            return zlib.decompressobj(-self._window_bits, zdict=self._history)
-        return zlib.decompressobj(-self._window_bits)
+            return zlib.decompressobj(-MAX_BITS, zdict=self._history)
+        return zlib.decompressobj(-MAX_BITS)
 
     def _run(self, stream: zlib._Decompress, data: bytes) -> bytes:
         """What the bytes inflate to, if there is room for it."""
@@ -260,11 +262,16 @@ class Inflater:
         return out
 
     def _remember(self, out: bytes) -> None:
-        window = 1 << self._window_bits
-        if self._history is None:
-            self._history = bytearray()
-        self._history += out[-window:]
-        del self._history[:-window]
+        window = self._window
+        history = self._history
+        if history is None or len(out) >= window:
+            self._history = bytearray(out[-window:])
+            return
+        history += out
+        # zlib takes the end of it. A bit more than that may stand there, so that small messages
+        # do not copy a window each; and a copy it must be, for deleting gives no memory back.
+        if len(history) > window + window // 4:
+            self._history = history[-window:]
 
     def _end_block(self) -> None:
         """A final block ended: what follows is a new stream to zlib, with the same window.

@@ -6,6 +6,7 @@ Source: RFC 7692, sections 5 and 7.1; the header's grammar: RFC 6455, section 9.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,15 +76,16 @@ class DeflateOptions:
         _check_bits(CLIENT_BITS, self.client_max_window_bits)
         _check_range("level", self.level, 1, 9)
         _check_range("memory_level", self.memory_level, 1, 9)
-        if not _is_int(self.threshold) or self.threshold < 0:
+        if not _is_between(self.threshold, 0, sys.maxsize):
             raise ConfigError(
                 f"threshold={self.threshold!r} is not a number of bytes",
                 "write threshold=1024, or threshold=0 to compress every message",
             )
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_between(value: object, low: int, high: int) -> bool:
+    # `object`, because an operator may write anything; a bool is an int, but no number of bits.
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _check_flag(name: str, value: object) -> None:
@@ -91,16 +93,16 @@ def _check_flag(name: str, value: object) -> None:
         raise ConfigError(f"{name}={value!r} is not a bool", f"write {name}=True or {name}=False")
 
 
-def _check_bits(name: str, value: int) -> None:
-    if _is_int(value) and value == 8:
+def _check_bits(name: str, value: object) -> None:
+    if _is_between(value, 8, 8):
         raise ConfigError(
             f"{name}=8: zlib cannot compress with a window below 9 bits", f"write {name}=9"
         )
     _check_range(name, value, MIN_BITS, MAX_BITS)
 
 
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if not _is_int(value) or not low <= value <= high:
+def _check_range(name: str, value: object, low: int, high: int) -> None:
+    if not _is_between(value, low, high):
         raise ConfigError(
             f"{name}={value!r} is not an integer from {low} to {high}",
             f"write a value from {name}={low} to {name}={high}, or leave it out",
