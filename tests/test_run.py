@@ -151,6 +151,7 @@ def test_on_worker_start_and_on_worker_stop_run_in_the_process(start: Start) -> 
     [
         (("frobnicate",), 2, "unknown command 'frobnicate'"),
         (("start", "now"), 2, "unknown command 'start now'"),
+        (("start", "-d"), 2, "start -d does not exist yet"),
         (("stop",), 2, "stop does not exist yet"),
         (("reload",), 2, "kill -TERM PID"),
         (("--help",), 0, "usage: python app.py [start]"),

@@ -63,6 +63,12 @@ def _check_command(arguments: Sequence[str]) -> None:
             "stop it with Ctrl-C or `kill -TERM PID`",
             file=sys.stderr,
         )
+    elif list(arguments) == ["start", "-d"]:
+        print(
+            "lineman: start -d does not exist yet; to run it in the background, have systemd or "
+            "a container start it without -d",
+            file=sys.stderr,
+        )
     elif arguments[0] not in ("-h", "--help"):
         print(f"lineman: unknown command {' '.join(arguments)!r}", file=sys.stderr)
     print(USAGE.format(script=script), file=sys.stderr)

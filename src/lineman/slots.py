@@ -102,12 +102,16 @@ def _fitted(name: str, function: Callback) -> Callback:
             raise UsageError(f"{name}: the keyword argument {parameter.name} is never given")
     if required > len(given):
         raise UsageError(
-            f"{name} is called with ({', '.join(given)}); "
-            f"{function!r} asks for {required} arguments"
+            f"{name} is called with ({', '.join(given)}), "
+            f"but {_named(function)} asks for {required} arguments"
         )
     if positional >= len(given):
         return function
     return _shortened(function, positional)
+
+
+def _named(function: Callback) -> str:
+    return f"{getattr(function, '__qualname__', type(function).__name__)}()"
 
 
 def _shortened(function: Callback, count: int) -> Callable[..., Any]:
