@@ -5,6 +5,7 @@ then, `no` does not try.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -34,8 +35,9 @@ COMPILED = (
 
 def extensions(choice: str) -> list[Extension]:
     """The extension modules to build; none where plain Python was asked for."""
-    for built in SOURCES.glob("lineman/**/*.so"):
-        built.unlink()  # a failed build must not leave an older one in place
+    if "--inplace" in sys.argv or "editable_wheel" in sys.argv:
+        for built in SOURCES.glob("lineman/**/*.so"):
+            built.unlink()  # a failed build must not leave an older one in place
     if choice == "no":
         return []
     from Cython.Build import cythonize

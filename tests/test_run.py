@@ -308,3 +308,23 @@ def test_several_workers_run_side_by_side(start: Start) -> None:
             names.add(client.receive())
     assert names == {"first", "second"}
     assert program.stop() == 0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_second_start_on_a_port_in_use_is_refused(start: Start, count: int) -> None:
+    port = port_of(start(ECHO.format(count=count)), count)
+    second = start(ECHO.format(count=count).replace(":0", f":{port}"))
+    assert status_of(second) == 1
+    assert f"cannot listen on ws://127.0.0.1:{port}: address already in use" in second.output
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_end_of_the_terminal_stops_the_service_in_order(start: Start, count: int) -> None:
+    program = start(ECHO.format(count=count))
+    client = Client(port_of(program, count)).open()
+    program.process.send_signal(signal.SIGHUP)
+    close = client.receive()
+    assert isinstance(close, Close)
+    assert close.code == 1001
+    client.close()
+    assert status_of(program) == 0

@@ -334,3 +334,24 @@ def test_a_context_that_is_no_dictionary_is_refused(context: object) -> None:
 def test_a_subprotocol_that_no_header_can_carry_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="subprotocols holds"):
         Worker("ws://127.0.0.1:0", subprotocols=[name]).plan()
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("onMessage", "on_message"),
+        ("maxMessageSize", "max_message_size"),
+        ("on_mesage", "on_message"),
+    ],
+)
+def test_a_name_as_workerman_spells_it_is_told(name: str, right: str) -> None:
+    worker = Worker("ws://127.0.0.1:0")
+    with pytest.raises(UsageError, match=f"did you mean {right}"):
+        setattr(worker, name, print)
+
+
+def test_what_is_the_programs_own_may_be_kept_on_a_worker() -> None:
+    worker: Any = Worker("ws://127.0.0.1:0")
+    worker.rooms = {}
+    worker.uidConnections = {}
+    assert worker.rooms == worker.uidConnections == {}

@@ -81,7 +81,7 @@ def _run_master(workers: Sequence[Worker]) -> int:
     for index, (worker, plan) in enumerate(zip(workers, plans, strict=True)):
         address = plan.address
         for slot in range(worker.count):
-            listener = bind(address, plan.limits.backlog, reuse_port=True)
+            listener = bind(address, plan.limits.backlog, reuse_port=True, is_first=slot == 0)
             if not address.port:
                 address = type(address)(address.scheme, address.host, listener.getsockname()[1])
             title = f"{worker.name or plan.url} #{slot}"
@@ -121,7 +121,8 @@ async def _until_stopped(worker: Worker, role: Role | None, on_ready: Callable[[
     def stop() -> None:
         (forced if stopped.is_set() else stopped).set()
 
-    loop.add_signal_handler(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
     listener = None
     if role is None:
         loop.add_signal_handler(signal.SIGINT, stop)

@@ -175,9 +175,13 @@ class Worker:
         Worker.all_workers.append(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Anything may be kept on a worker, but a callback that is never called is a mistake.
+        # Anything may be kept on a worker, but a callback that is never called is a mistake, and
+        # so is `onMessage`, which every manual of Workerman shows.
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
         if name.startswith("on_") and name not in ARGUMENTS:
             raise UsageError(_no_such(name, [*ARGUMENTS]))
+        if snake != name and hasattr(type(self), snake):
+            raise UsageError(f"a Worker has no {name}; did you mean {snake}?")
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:

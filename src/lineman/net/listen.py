@@ -9,13 +9,16 @@ from lineman.address import Address
 from lineman.errors import ConfigError
 
 
-def bind(address: Address, backlog: int, *, reuse_port: bool = False) -> socket.socket:
+def bind(
+    address: Address, backlog: int, *, reuse_port: bool = False, is_first: bool = True
+) -> socket.socket:
     """A bound, listening, non-blocking socket that its process' children may inherit.
 
     Args:
         address: where to listen; port 0 lets the kernel choose.
         backlog: connections that may wait to be accepted.
         reuse_port: whether several sockets share the port (SO_REUSEPORT).
+        is_first: whether this is the first of those; a foreign one is refused then.
 
     Raises:
         ConfigError: the port is taken, not allowed, or the host is not this machine's.
@@ -32,6 +35,11 @@ def bind(address: Address, backlog: int, *, reuse_port: bool = False) -> socket.
         ) from None
     listener = socket.socket(found[0][0], socket.SOCK_STREAM)
     try:
+        if reuse_port and address.port and is_first:
+            # Sockets that share a port would share it with a service that runs already as well.
+            with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(found[0][4])
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
