@@ -82,7 +82,9 @@ def offering(site: Any) -> Any:
     """A raw client that has agreed on compression."""
     client = site.connect()
     client.send_bytes(
-        client_request("localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==", extensions="permessage-deflate")
+        client_request(
+            "localhost", "/", "dGhlIHNhbXBsZSBub25jZQ==", extensions="permessage-deflate"
+        )
     )
     reply = client.receive_reply()
     assert reply.status == 101
@@ -95,9 +97,7 @@ def test_a_bomb_costs_one_close_frame(serve: Serve) -> None:
     bomb = deflated(b"\0" * 50_000_000)
     assert len(bomb) < 100_000
     client = offering(site)
-    client.send_bytes(
-        frames.encode_masked(frames.BINARY, bomb, b"abcd", frames.FIN | frames.RSV1)
-    )
+    client.send_bytes(frames.encode_masked(frames.BINARY, bomb, b"abcd", frames.FIN | frames.RSV1))
     close = client.receive()
     assert isinstance(close, Close)
     assert close.code == 1009
