@@ -4,6 +4,8 @@
 #   make test     every test, with real nginx, Apache and Chromium  (make test ARGS="-k nginx")
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
+#   make bench    this and other servers side by side, into docs/benchmarks.md
+#                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 
 # The data path is compiled where a C compiler is at hand; LINEMAN_COMPILE=required fails without
 # one, LINEMAN_COMPILE=no runs plain Python.
@@ -17,7 +19,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
 
-.PHONY: help demo test check cover programs
+.PHONY: help demo test check cover bench programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -29,8 +31,8 @@ test: $(BUILD) .venv/dev.stamp programs
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: $(BUILD) .venv/dev.stamp
-	$(BIN)/ruff check src tests examples setup.py
-	$(BIN)/ruff format --check src tests examples setup.py
+	$(BIN)/ruff check src tests examples bench setup.py
+	$(BIN)/ruff format --check src tests examples bench setup.py
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_house.py
 
@@ -38,6 +40,9 @@ cover: .venv/dev.stamp
 	@test -z "$$(find src -name '*.so')" || { echo 'cover: compiled lines are not counted; fix: make cover LINEMAN_COMPILE=no'; exit 1; }
 	$(BIN)/coverage run --source=src/lineman -m pytest -q -m "not e2e" $(ARGS)
 	$(BIN)/coverage report --show-missing --skip-covered
+
+bench: $(BUILD)
+	$(BIN)/python bench/compare.py $(ARGS)
 
 programs:
 	@tools/setup programs

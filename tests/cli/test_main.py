@@ -13,7 +13,7 @@ from lineman.cli import main as command
 from lineman.errors import ConfigError, UsageError
 
 
-def run(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> int:
+def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
     """The exit status of a subcommand that raises this."""
 
     class Failing:

@@ -111,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
     plan = plan_of(options, target)
     context = tls_context(options.ca, options.insecure) if target.is_tls else None
     addresses = _addresses(target)
-    progress = choose(options.json)
+    progress = choose()
     engine = Engine(plan, addresses, context, progress.show)
     try:
         with _interruptible(engine.stop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -73,7 +74,7 @@ def test_the_spans_hold_every_value_once_and_have_no_gaps(values: list[int], num
     assert sum(count for _, _, count in spans) == len(values)
     assert spans[0][0] == min(values)
     assert spans[-1][1] == max(values) + 1
-    assert all(before[1] == after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(spans))
     assert len(spans) <= number
 
 

@@ -66,7 +66,9 @@ def test_host_holds_the_port_where_it_is_not_the_schemes_own(url: str, authority
     assert parse(url).authority == authority
 
 
-@pytest.mark.parametrize("url", ["ws://127.0.0.1:8282/a?b=1", "wss://[::1]:9/", "wss://example.com/"])
+@pytest.mark.parametrize(
+    "url", ["ws://127.0.0.1:8282/a?b=1", "wss://[::1]:9/", "wss://example.com/"]
+)
 def test_an_address_is_written_as_it_is_read(url: str) -> None:
     assert str(parse(url)) == url
 

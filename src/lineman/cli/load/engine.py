@@ -157,12 +157,14 @@ class Engine:
         self._enter(name, seconds)
         schedule = self._work.schedule
         end, now = self._phase[2], self._clock()
-        while now < end and not self._is_stopped and not self._work.is_over:
+        while not self._is_stopped and not self._work.is_over:
             if now - self._phase[1] > FUTILE and self._is_futile():
                 break
             self._work.pump(now)
             self._start_due(now)
             now = self._turn(end if schedule is None else min(end, schedule.next_due))
+            if now >= end:
+                break
 
     def _finish(self) -> None:
         """Waits for what is on its way, then closes all connections in order."""
@@ -182,6 +184,8 @@ class Engine:
             link.say_goodbye(self._clock(), round(patience * SECOND))
         while self._net.links and not self._is_stopped and self._clock() < self._phase[2]:
             self._turn(self._phase[2])
+        for link in list(self._net.links.values()):
+            link.give_up(self._clock())
 
     def _is_futile(self) -> bool:
         """Whether the service answers, but always with something else than was sent."""

@@ -294,7 +294,10 @@ class Link:
 
     def _flush(self, now: int) -> None:
         if self._out:
-            self._out_sent = self._write(self._out, self._out_sent)
+            before = self._out_sent
+            self._out_sent = self._write(self._out, before)
+            if self.state is State.OPEN and self._out_sent > before:
+                self.deadline = now + self._net.timeout  # a long message on a slow line
             if self._out_sent < len(self._out):
                 return
             self._out, self._out_sent = b"", 0

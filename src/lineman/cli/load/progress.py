@@ -28,16 +28,6 @@ def counted(tally: Tally) -> str:
     return ", ".join([*words, *([f"{failed:,} failed"] if failed else [])])
 
 
-class Silent:
-    """Shows nothing."""
-
-    def show(self, phase: str, done: float, tally: Tally) -> None:
-        """Shows nothing."""
-
-    def close(self) -> None:
-        """Nothing is left to clean."""
-
-
 class Lines:
     """One line for each phase: for logs and pipes."""
 
@@ -107,16 +97,15 @@ class RichBar:
         self._bar.stop()
 
 
-def choose(is_quiet: bool, stream: TextIO | None = None) -> Progress:
+def choose(stream: TextIO | None = None) -> Progress:
     """What suits the stream.
 
     Args:
-        is_quiet: whether a program reads what we print; then only a terminal gets a bar.
         stream: where to show it; None for standard error, so that the report alone can be kept.
     """
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
-        return Silent() if is_quiet else Lines(stream)
+        return Lines(stream)
     try:
         return RichBar(stream)
     except ImportError:

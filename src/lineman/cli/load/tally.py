@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lineman.cli.load.failures import Failure
 from lineman.cli.load.histogram import Histogram
-from lineman.cli.load.plan import Plan
+from lineman.cli.load.plan import Mode, Plan
 
 
 class Tally:
@@ -103,7 +103,8 @@ class Result:
     @property
     def is_good(self) -> bool:
         """Whether nothing failed, nothing was left unanswered, and something was done at all."""
-        is_done = self.opened > 0 if self.plan.mode.value == "idle" else self.count > 0
+        is_idle = self.plan.mode is Mode.IDLE
+        is_done = self.opened > 0 if is_idle else self.latency.count > 0
         return is_done and not self.failures and not self.unanswered
 
     @property

@@ -44,16 +44,12 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
-    @property
-
     def with_scheme(self, scheme: str) -> Target:
         """The same place by another scheme, for a hint."""
         return Target(scheme, self.host, self.port, self.resource)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.resource}"
+        return f"{self.scheme}://{self.authority}{self.resource}"
 
 
 def parse(url: str) -> Target:

@@ -1,0 +1,46 @@
+"""What the servers of the comparison share: their command line, TLS, and the event loop.
+
+    python <name>_server.py PORT [CERT KEY]
+
+Each echoes every message; on the path `/b` it sends each message to all who are on that path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+HOST = "127.0.0.1"
+BACKLOG = 4096
+BROADCAST = "/b"
+
+
+def port() -> int:
+    """Where to listen."""
+    return int(sys.argv[1])
+
+
+def files() -> tuple[str, str] | None:
+    """Certificate and key; None for a server without TLS."""
+    return (sys.argv[2], sys.argv[3]) if len(sys.argv) > 3 else None
+
+
+def tls() -> ssl.SSLContext | None:
+    """The same TLS for all of them: what the standard library does by itself."""
+    found = files()
+    if found is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*found)
+    return context
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Runs a server on uvloop until it is ended."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)

@@ -1,0 +1,38 @@
+"""Lineman: a `Worker` as a user writes it."""
+
+from common import BROADCAST, HOST, files, port
+
+from lineman import Connection, Worker
+
+pair = files()
+scheme = "ws" if pair is None else "wss"
+worker = Worker(f"{scheme}://{HOST}:{port()}")
+if pair is not None:
+    worker.cert, worker.key = pair
+listeners: set[Connection] = set()
+
+
+@worker.on_connect
+def enter(connection: Connection) -> None:
+    """Notes who listens."""
+    if connection.request.path == BROADCAST:
+        connection.data = True
+        listeners.add(connection)
+
+
+@worker.on_close
+def leave(connection: Connection) -> None:
+    """Forgets who has gone."""
+    listeners.discard(connection)
+
+
+@worker.on_message
+def answer(connection: Connection, message: str | bytes) -> None:
+    """Echoes, or tells everybody."""
+    if connection.data:
+        worker.broadcast(message, to=listeners)
+    else:
+        connection.send(message)
+
+
+Worker.run_all(["start"])

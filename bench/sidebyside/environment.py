@@ -1,0 +1,92 @@
+"""The environment of the comparison: every server's newest release, and this package compiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / ".venv-bench"
+
+# What each server needs from PyPI. Lineman itself is installed from this checkout.
+PACKAGES = {
+    "lineman": ["uvloop"],
+    "websockets": ["websockets", "uvloop"],
+    "aiohttp": ["aiohttp", "uvloop"],
+    "picows": ["picows", "uvloop"],
+    "uvicorn": ["uvicorn[standard]", "uvloop"],
+    "tornado": ["tornado", "uvloop"],
+}
+
+# What a build takes in: nothing that an earlier one has left behind.
+SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+
+
+class CannotSetUpError(Exception):
+    """The environment cannot be made; the message says what to do."""
+
+
+def set_up(servers: list[str], keep: bool) -> str:
+    """Makes the environment, or brings it up to date.
+
+    Args:
+        servers: those that take part.
+        keep: use it as it is, without network, also for Lineman alone.
+
+    Returns:
+        The path of its interpreter. Where Lineman alone takes part, that is the one that runs this
+        program: nothing needs to be installed then.
+
+    Raises:
+        CannotSetUpError: pip or the compiler failed, or there is nothing to keep.
+    """
+    if servers == ["lineman"] and not keep:
+        return sys.executable
+    python = FOLDER / "bin" / "python"
+    if keep:
+        if not python.exists():
+            raise CannotSetUpError(f"there is no {FOLDER.name} to keep; run once without --keep")
+        return str(python)
+    if not python.exists():
+        print(f"making {FOLDER.name}", file=sys.stderr)
+        _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
+    wanted = sorted({package for server in servers for package in PACKAGES.get(server, [])})
+    print(f"installing {' '.join(wanted)}", file=sys.stderr)
+    _pip(python, ["--upgrade", *wanted])
+    if "lineman" in servers:
+        _install_lineman(python)
+    return str(python)
+
+
+def _install_lineman(python: Path) -> None:
+    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+    choice = "required" if compiler else "no"
+    print(f"installing lineman from this checkout, LINEMAN_COMPILE={choice}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "lineman"
+        copy.mkdir()
+        for source in SOURCES:
+            if (ROOT / source).exists():
+                shutil.copy2(ROOT / source, copy)
+        left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / "src", copy / "src", ignore=left_out)
+        # From a folder pip installs anew also where the version is the same.
+        _pip(python, [str(copy)], LINEMAN_COMPILE=choice)
+
+
+def _pip(python: Path, words: list[str], **env: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*command, *words], **env)
+
+
+def _run(command: list[str], **env: str) -> None:
+    done = subprocess.run(command, env={**os.environ, **env}, check=False)
+    if done.returncode:
+        raise CannotSetUpError(
+            f"`{' '.join(command)}` failed, see above; all servers need PyPI, Lineman alone does"
+            " not: --only lineman"
+        )

@@ -1,0 +1,115 @@
+"""Servers and load generators as processes of our own, each on a core of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+
+
+class ServerFailedError(Exception):
+    """A server did not start; the message holds what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        name: whose it is.
+        port: where it listens on this machine.
+        process: its one process.
+        log: the file with all that it printed.
+    """
+
+    name: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+    def last_words(self) -> str:
+        """The end of what it printed, on one line."""
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return " ".join(text.split())[-400:] or "nothing was printed"
+
+
+def free_port() -> int:
+    """A port on which nobody listened a moment ago."""
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(name: str, command: list[str], core: int) -> Iterator[Server]:
+    """A server, listening, for as long as the block lasts.
+
+    Args:
+        name: whose it is.
+        command: its program; `{port}` in it becomes the port.
+        core: where it runs.
+
+    Raises:
+        ServerFailedError: it ended, or did not listen in time.
+    """
+    port = free_port()
+    words = [word.format(port=port) for word in command]
+    with tempfile.NamedTemporaryFile(prefix=f"bench-{name}-", suffix=".log") as log:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
+        server = Server(name, port, process, Path(log.name))
+        try:
+            _wait(server)
+            yield server
+        finally:
+            stop(process)
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if not server.is_alive:
+            raise ServerFailedError(f"{server.name} ended at its start: {server.last_words()}")
+        try:
+            socket.create_connection((HOST, server.port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise ServerFailedError(f"{server.name} does not listen: {server.last_words()}")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process: with SIGTERM, and with SIGKILL where it does not heed it."""
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

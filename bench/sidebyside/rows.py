@@ -1,0 +1,107 @@
+"""The work that every server is given, pure: the rows of the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+KIB = 1024
+
+
+class Kind(Enum):
+    """What the clients of a row do, in the words of `lineman bench`."""
+
+    ECHO = "echo"
+    CONNECT = "connect"
+    BROADCAST = "broadcast"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of work.
+
+    Attributes:
+        name: short, for `--rows`.
+        title: for the table.
+        kind: what the clients do.
+        is_tls: over wss.
+        connections: how many.
+        size: bytes of a message.
+        depth: messages in flight on each connection.
+        is_batched: the next ones are sent when all of the last are answered.
+        spins: the clients poll without sleeping, so that the server does not pay for waking them.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    is_tls: bool = False
+    connections: int = 100
+    size: int = 32
+    depth: int = 1
+    is_batched: bool = False
+    spins: bool = False
+
+    @property
+    def scheme(self) -> str:
+        """`ws` or `wss`."""
+        return "wss" if self.is_tls else "ws"
+
+    @property
+    def path(self) -> str:
+        """Where the servers do this work."""
+        return "/b" if self.kind is Kind.BROADCAST else "/"
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether memory is measured rather than time."""
+        return self.kind is Kind.IDLE
+
+    @property
+    def unit(self) -> str:
+        """What one of the counted things is."""
+        return "connection" if self.kind is Kind.CONNECT else "message"
+
+
+ROWS = (
+    Row("a", "ws echo, 1 connection, 32 B", Kind.ECHO, connections=1),
+    Row("b", "ws echo, 100 connections, 32 B", Kind.ECHO, spins=True),
+    Row("c", "the same, 16 in flight on each", Kind.ECHO, depth=16, is_batched=True, spins=True),
+    Row("d", "ws echo, 100 connections, 8 KiB", Kind.ECHO, size=8 * KIB),
+    Row("e", "ws echo, 10 connections × 4, 256 KiB", Kind.ECHO, connections=10, depth=4,
+        size=256 * KIB),
+    Row("f32", "wss echo, 100 connections, 32 B", Kind.ECHO, is_tls=True, spins=True),
+    Row("f8k", "wss echo, 100 connections, 8 KiB", Kind.ECHO, is_tls=True, size=8 * KIB),
+    Row("h", "ws connect + upgrade + close", Kind.CONNECT, connections=32),
+    Row("hs", "wss full handshake + upgrade + close", Kind.CONNECT, is_tls=True, connections=32),
+    Row("i", "broadcast of 128 B to 1000", Kind.BROADCAST, connections=1000, size=128, depth=2),
+    Row("m", "idle ws connection", Kind.IDLE, connections=10_000),
+    Row("ms", "idle wss connection", Kind.IDLE, is_tls=True, connections=5_000),
+)  # fmt: skip
+
+
+def choose(names: str | None, is_short: bool) -> list[Row]:
+    """The rows to run.
+
+    Args:
+        names: as the user gave them, with commas; None for all.
+        is_short: with so few connections that it takes seconds.
+
+    Raises:
+        ValueError: a name is unknown; the message holds those that are known.
+    """
+    known = {row.name: row for row in ROWS}
+    wanted = list(known) if names is None else [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"there is no row {name!r}; there are {', '.join(known)}")
+    rows = [known[name] for name in wanted]
+    return [shortened(row) for row in rows] if is_short else rows
+
+
+def shortened(row: Row) -> Row:
+    """The same work with fewer connections: it shows that it works, not how fast."""
+    few = min(row.connections, 200 if row.is_memory else 20)
+    # Polling takes a whole core, which a busy machine then does not leave it.
+    return replace(row, connections=few, spins=False)
