@@ -50,7 +50,12 @@ def extensions(choice: str) -> list[Extension]:
         "annotation_typing": False,  # the types are in the .pxd files
         "language_level": 3,
     }
-    built = cythonize(wanted, compiler_directives=directives, build_dir="build/cython")
+    built = cythonize(
+        wanted,
+        compiler_directives=directives,
+        build_dir="build/cython",
+        nthreads=os.cpu_count() or 1,
+    )
     for extension in built:
         extension.optional = choice == "auto"  # cythonize() drops it
     return built
@@ -59,4 +64,9 @@ def extensions(choice: str) -> list[Extension]:
 choice = os.environ.get("LINEMAN_COMPILE", "auto")
 if choice not in ("auto", "required", "no"):
     raise SystemExit(f"LINEMAN_COMPILE is {choice!r}; give auto, required or no")
-setup(ext_modules=extensions(choice))
+# The metadata is asked for several times before anything is built.
+is_building = bool({"bdist_wheel", "build", "build_ext", "editable_wheel"} & set(sys.argv))
+setup(
+    ext_modules=extensions(choice) if is_building else [],
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)

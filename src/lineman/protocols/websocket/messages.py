@@ -214,9 +214,7 @@ class Decoder:
     def _check_opcode(self, first: int, opcode: int) -> None:
         if first & RSV and not (
             # The first frame of a compressed message (RFC 7692, section 6).
-            first & RSV == RSV1
-            and self._inflater is not None
-            and opcode in (TEXT, BINARY)
+            first & RSV == RSV1 and self._inflater is not None and opcode in (TEXT, BINARY)
         ):
             raise ProtocolError(PROTOCOL_ERROR, "reserved bits are set and no extension is agreed")
         if opcode >= CLOSE:
