@@ -95,7 +95,8 @@ class Histogram:
             return []
         low = max(self.min, 1)
         ratio = (max(self.max + 1, low + 1) / low) ** (1 / number)
-        edges = [round(low * ratio**step) for step in range(number)] + [self.max + 1]
+        end = self.max + 1
+        edges = [min(round(low * ratio**step), end) for step in range(number)] + [end]
         edges[0] = self.min
         counts = [0] * number
         span = 0
