@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -478,6 +479,8 @@ def test_ctrl_c_reports_what_was_measured_so_far(service: Service) -> None:
 
 def test_no_descriptor_is_left_open(bench: Bench, service: Service) -> None:
     bench(service.url, "--connections", "2")
+    gc.collect()  # what earlier tests of this process have dropped goes now, not in between
     before = os.listdir("/proc/self/fd")
     bench(service.url, "--connections", "20")
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
