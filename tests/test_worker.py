@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, UsageError, Worker
+from lineman.options import WorkerOptions
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
-from lineman.worker import WorkerOptions
 
 WSS = "wss://127.0.0.1:0"
 WS = "ws://127.0.0.1:0"

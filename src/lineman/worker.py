@@ -8,81 +8,25 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Unpack
 
-from lineman import address as addresses
+from lineman import options
 from lineman.address import Address
-from lineman.errors import ConfigError, UsageError
+from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
-from lineman.net.limits import KIB, MIB, Limits
+from lineman.net.limits import KIB, MIB
 from lineman.net.listen import bind
 from lineman.net.service import Service
-from lineman.protocols.forwarded import TrustedProxies, real_ip_source
-from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+from lineman.tls.options import VerifyClient
 
 logger = logging.getLogger("lineman")
-
-
-class WorkerOptions(TypedDict, total=False):
-    """The options of a `Worker`; each is an attribute of the same name as well."""
-
-    count: int
-    name: str
-    transport: str
-    cert: str | Path | None
-    key: str | Path | None
-    passphrase: str | bytes | None
-    ssl_context: ssl.SSLContext | None
-    ca_file: str | Path | None
-    verify_client: VerifyClient | None
-    ciphers: str | None
-    origins: Sequence[str] | None
-    subprotocols: Sequence[str]
-    trusted_proxies: Sequence[str]
-    real_ip_header: str | None
-    compression: DeflateOptions | bool
-    max_message_size: int
-    max_send_buffer_size: int
-    max_head_size: int
-    handshake_timeout: float
-    close_timeout: float
-    ping_interval: float
-    ping_timeout: float
-    backlog: int
-
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
-_LIMITS = tuple(field.name for field in fields(Limits))
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A worker's options, checked and put in order: what a process needs to serve it."""
-
-    address: Address
-    limits: Limits
-    tls_context: ssl.SSLContext | None
-    origins: OriginPolicy
-    subprotocols: tuple[str, ...]
-    trusted_proxies: TrustedProxies
-    real_ip_header: str | None
-    compression: DeflateOptions | None
-
-    @property
-    def url(self) -> str:
-        """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None else "wss"
-        where = addresses.format_ip_port(self.address.host, self.address.port)
-        return f"{scheme}://{where}"
 
 
 class Worker:
@@ -92,7 +36,7 @@ class Worker:
         address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
             `wss` with `transport="ssl"`).
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
-        **options: see the attributes.
+        **given: see the attributes.
 
     Attributes:
         count: processes.
@@ -161,14 +105,14 @@ class Worker:
         self,
         address: str,
         context: Mapping[str, Any] | None = None,
-        **options: Unpack[WorkerOptions],
+        **given: Unpack[WorkerOptions],
     ) -> None:
         self.callbacks = Callbacks()
         self.address = address
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
-        for name, value in options.items():
+        for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
             setattr(self, name, value)
@@ -198,8 +142,6 @@ class Worker:
 
         run_all(Worker.all_workers, arguments)
 
-    # Checked options.
-
     def plan(self, *, check_files: bool = True) -> Plan:
         """The options, checked; nothing is opened but the certificate's files.
 
@@ -210,65 +152,7 @@ class Worker:
         Raises:
             ConfigError: what cannot work, and the fix.
         """
-        if self.transport not in ("tcp", "ssl"):
-            raise ConfigError(f"transport is {self.transport!r}", 'give "tcp" or "ssl"')
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise ConfigError(f"count is {self.count!r}", "give the number of processes, 1 or more")
-        address = addresses.parse(self.address)
-        limits, tls = self._read_context()
-        return Plan(
-            address=address,
-            limits=limits,
-            tls_context=self._tls_context(address, tls, check_files),
-            origins=OriginPolicy(self.origins),
-            subprotocols=_tokens("subprotocols", self.subprotocols),
-            trusted_proxies=TrustedProxies(_texts("trusted_proxies", self.trusted_proxies)),
-            real_ip_header=real_ip_source(self.real_ip_header),
-            compression=_compression(self.compression),
-        )
-
-    def _read_context(self) -> tuple[Limits, TlsOptions]:
-        limits = {name: getattr(self, name) for name in _LIMITS}
-        tls = {name: value for name in _TLS_OPTIONS if (value := getattr(self, name)) is not None}
-        context = {} if self.context is None else _mapping("context", self.context)
-        php = context.pop("ssl", None)
-        if php is not None:
-            php = _mapping('context["ssl"]', php)
-        limits.update(_mapping('context["socket"]', context.pop("socket", {})))
-        for name in context:
-            raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
-        unknown = [name for name in limits if name not in _LIMITS]
-        if unknown:
-            raise ConfigError(
-                f'the context\'s "socket" part has {unknown[0]!r}', 'it takes "backlog"'
-            )
-        if php is None:
-            return Limits(**limits), TlsOptions(**tls)
-        if tls:
-            raise ConfigError(
-                f"{next(iter(tls))} is given twice: as an option and in context['ssl']",
-                "keep one of the two",
-            )
-        return Limits(**limits), from_php_context(php)
-
-    def _tls_context(
-        self, address: Address, tls: TlsOptions, check_files: bool
-    ) -> ssl.SSLContext | None:
-        has_certificate = tls.cert is not None or tls.ssl_context is not None
-        if not address.is_tls and self.transport != "ssl":
-            if has_certificate:
-                raise ConfigError(
-                    f"a certificate is given, but {address} speaks plain ws",
-                    'write wss:// in the address, or worker.transport = "ssl"',
-                )
-            return None
-        if not has_certificate:
-            raise ConfigError(
-                f"{self.address} speaks TLS, but no certificate is given",
-                'give cert="server.pem", key="server.key"; for development, '
-                "lineman.tls.devca.ensure(directory) makes them",
-            )
-        return server_context(tls, check=check_files).context
+        return options.read(self, check_files=check_files)
 
     # Inside a running event loop.
 
@@ -383,40 +267,6 @@ class Worker:
             await self._tell("on_worker_stop")
         except Exception:
             logger.exception("on_worker_stop raised")
-
-
-def _compression(value: object) -> DeflateOptions | None:
-    if isinstance(value, DeflateOptions):
-        return value
-    if isinstance(value, bool):
-        return DeflateOptions() if value else None
-    raise ConfigError(f"compression is {value!r}", "give True, False or a DeflateOptions(...)")
-
-
-def _texts(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise ConfigError(f"{name} is {values!r}", f'give a list: {name}=["…"]')
-    for value in values:
-        if not isinstance(value, str):
-            raise ConfigError(f"{name} holds {value!r}", "give strings")
-    return tuple(values)
-
-
-def _tokens(name: str, values: object) -> tuple[str, ...]:
-    for value in (texts := _texts(name, values)):
-        if not _TOKEN.fullmatch(value):
-            raise ConfigError(
-                f"{name} holds {value!r}", "give names of letters, digits, dots and dashes"
-            )
-    return texts
-
-
-def _mapping(name: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(
-            f"{name} is {value!r}", 'give a dictionary: {"ssl": {"local_cert": "server.pem"}}'
-        )
-    return dict(value)
 
 
 def _no_such(name: str, known: list[str]) -> str:

@@ -1,0 +1,182 @@
+"""What a `Worker` may be given, and the checks that turn it into what a process serves."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from lineman import address as addresses
+from lineman.address import Address
+from lineman.errors import ConfigError
+from lineman.net.limits import Limits
+from lineman.protocols.forwarded import TrustedProxies, real_ip_source
+from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.tls.context import server_context
+from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+
+class WorkerOptions(TypedDict, total=False):
+    """The options of a `Worker`; each is an attribute of the same name as well."""
+
+    count: int
+    name: str
+    transport: str
+    cert: str | Path | None
+    key: str | Path | None
+    passphrase: str | bytes | None
+    ssl_context: ssl.SSLContext | None
+    ca_file: str | Path | None
+    verify_client: VerifyClient | None
+    ciphers: str | None
+    origins: Sequence[str] | None
+    subprotocols: Sequence[str]
+    trusted_proxies: Sequence[str]
+    real_ip_header: str | None
+    compression: DeflateOptions | bool
+    max_message_size: int
+    max_send_buffer_size: int
+    max_head_size: int
+    handshake_timeout: float
+    close_timeout: float
+    ping_interval: float
+    ping_timeout: float
+    backlog: int
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
+_LIMITS = tuple(field.name for field in fields(Limits))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A worker's options, checked and put in order: what a process needs to serve it."""
+
+    address: Address
+    limits: Limits
+    tls_context: ssl.SSLContext | None
+    origins: OriginPolicy
+    subprotocols: tuple[str, ...]
+    trusted_proxies: TrustedProxies
+    real_ip_header: str | None
+    compression: DeflateOptions | None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, with the scheme that they use."""
+        scheme = "ws" if self.tls_context is None else "wss"
+        where = addresses.format_ip_port(self.address.host, self.address.port)
+        return f"{scheme}://{where}"
+
+
+def read(worker: Worker, *, check_files: bool = True) -> Plan:
+    """A worker's options, checked; nothing is opened but the certificate's files.
+
+    Args:
+        worker: whose attributes they are.
+        check_files: as for `Worker.plan`.
+
+    Raises:
+        ConfigError: what cannot work, and the fix.
+    """
+    if worker.transport not in ("tcp", "ssl"):
+        raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
+    if isinstance(worker.count, bool) or not isinstance(worker.count, int) or worker.count < 1:
+        raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
+    address = addresses.parse(worker.address)
+    limits, tls = _read_context(worker)
+    return Plan(
+        address=address,
+        limits=limits,
+        tls_context=_tls_context(worker, address, tls, check_files),
+        origins=OriginPolicy(worker.origins),
+        subprotocols=_tokens("subprotocols", worker.subprotocols),
+        trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
+        real_ip_header=real_ip_source(worker.real_ip_header),
+        compression=_compression(worker.compression),
+    )
+
+
+def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
+    limits = {name: getattr(worker, name) for name in _LIMITS}
+    tls = {name: value for name in _TLS_OPTIONS if (value := getattr(worker, name)) is not None}
+    context = {} if worker.context is None else _mapping("context", worker.context)
+    php = context.pop("ssl", None)
+    if php is not None:
+        php = _mapping('context["ssl"]', php)
+    limits.update(_mapping('context["socket"]', context.pop("socket", {})))
+    for name in context:
+        raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
+    unknown = [name for name in limits if name not in _LIMITS]
+    if unknown:
+        raise ConfigError(f'the context\'s "socket" part has {unknown[0]!r}', 'it takes "backlog"')
+    if php is None:
+        return Limits(**limits), TlsOptions(**tls)
+    if tls:
+        raise ConfigError(
+            f"{next(iter(tls))} is given twice: as an option and in context['ssl']",
+            "keep one of the two",
+        )
+    return Limits(**limits), from_php_context(php)
+
+
+def _tls_context(
+    worker: Worker, address: Address, tls: TlsOptions, check_files: bool
+) -> ssl.SSLContext | None:
+    has_certificate = tls.cert is not None or tls.ssl_context is not None
+    if not address.is_tls and worker.transport != "ssl":
+        if has_certificate:
+            raise ConfigError(
+                f"a certificate is given, but {address} speaks plain ws",
+                'write wss:// in the address, or worker.transport = "ssl"',
+            )
+        return None
+    if not has_certificate:
+        raise ConfigError(
+            f"{worker.address} speaks TLS, but no certificate is given",
+            'give cert="server.pem", key="server.key"; for development, '
+            "lineman.tls.devca.ensure(directory) makes them",
+        )
+    return server_context(tls, check=check_files).context
+
+
+def _compression(value: object) -> DeflateOptions | None:
+    if isinstance(value, DeflateOptions):
+        return value
+    if isinstance(value, bool):
+        return DeflateOptions() if value else None
+    raise ConfigError(f"compression is {value!r}", "give True, False or a DeflateOptions(...)")
+
+
+def _texts(name: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ConfigError(f"{name} is {values!r}", f'give a list: {name}=["…"]')
+    for value in values:
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} holds {value!r}", "give strings")
+    return tuple(values)
+
+
+def _tokens(name: str, values: object) -> tuple[str, ...]:
+    for value in (texts := _texts(name, values)):
+        if not _TOKEN.fullmatch(value):
+            raise ConfigError(
+                f"{name} holds {value!r}", "give names of letters, digits, dots and dashes"
+            )
+    return texts
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name} is {value!r}", 'give a dictionary: {"ssl": {"local_cert": "server.pem"}}'
+        )
+    return dict(value)
