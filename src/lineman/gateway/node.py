@@ -1,0 +1,271 @@
+"""A gateway process: holds the clients, passes their events to business workers, obeys orders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from lineman.errors import UsageError
+from lineman.gateway import messages, names
+from lineman.gateway.client import Client
+from lineman.gateway.dispatch import Dispatch
+from lineman.gateway.link import Link
+from lineman.gateway.messages import (
+    Answer,
+    Ask,
+    Changed,
+    Closed,
+    Decision,
+    Done,
+    Hello,
+    Knock,
+    Message,
+    Opened,
+    Order,
+    Received,
+    Reply,
+    Retire,
+)
+from lineman.gateway.orders import Orders
+from lineman.gateway.questions import QUESTIONS
+from lineman.net.connection import Connection
+from lineman.net.loglimit import LogLimit
+from lineman.protocols.http import Request
+
+logger = logging.getLogger("lineman")
+
+TICK = 1.0
+
+
+class Node:
+    """One gateway process.
+
+    Args:
+        events: those that the program has callbacks for; the others are not passed on.
+        redeliver: see `Dispatch`.
+        wait_timeout: see `Dispatch`; also how long a client that knocks waits.
+
+    Attributes:
+        name: of this process among all nodes.
+        orders: the clients, and what is done with them.
+        dispatch: which worker gets their events.
+    """
+
+    def __init__(
+        self,
+        events: Collection[str],
+        *,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events = frozenset(events)
+        self._wait_timeout = wait_timeout
+        self.name = names.new_node()
+        self.orders = Orders(self.name, self._on_changed)
+        self.dispatch = Dispatch(
+            self._loop.time,
+            LogLimit(logger, self._loop.time),
+            self._on_settled,
+            redeliver=redeliver,
+            wait_timeout=wait_timeout,
+        )
+        self._numbers: dict[int, Client] = {}
+        self._knocking: dict[int, asyncio.Future[Decision]] = {}
+        self._links: set[Link] = set()
+        self._server: asyncio.Server | None = None
+        self._path = ""
+        self._ticker: asyncio.TimerHandle | None = None
+        self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
+            Hello: self._on_hello,
+            Done: self._on_done,
+            Reply: self._on_reply,
+            Decision: self._on_decision,
+            Retire: self._on_retire,
+            Ask: self._on_ask,
+        }
+
+    # Beginning and ending.
+
+    async def start(self, path: str) -> None:
+        """Takes business workers and programs that push at a unix socket.
+
+        Args:
+            path: of the socket; one that is left over from an earlier process is replaced.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._server = await self._loop.create_unix_server(self._new_link, path)
+        os.chmod(path, 0o600)
+        self._path = path
+        self._tick()
+
+    async def stop(self) -> None:
+        """Ends all links, after what was said on them has left."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._server is not None:
+            self._server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+        for link in list(self._links):
+            link.close()
+
+    def _tick(self) -> None:
+        self.dispatch.check_waits()
+        self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _new_link(self) -> Link:
+        return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
+
+    # Clients.
+
+    def welcome(self, connection: Connection) -> Client:
+        """The client of a connection, made when it is first heard of."""
+        client: Client | None = self._numbers.get(connection.id)
+        if client is None:
+            client = Client(names.new_client_id(self.name), connection)
+            self._numbers[connection.id] = client
+            connection.data = client
+        return client
+
+    async def on_websocket_connect(self, connection: Connection, request: Request) -> None:
+        """Asks a business worker whether a client may come in."""
+        client = self.welcome(connection)
+        answered: asyncio.Future[Decision] = self._loop.create_future()
+        self._knocking[client.number] = answered
+        self.dispatch.offer(client, Knock(client.number), 0)
+        try:
+            decision = await asyncio.wait_for(answered, self._wait_timeout)
+        except TimeoutError:
+            connection.reject(503, "No worker is ready; try again later.")
+            self._leave(client)
+            return
+        finally:
+            self._knocking.pop(client.number, None)
+        if decision.status and not connection.is_over:
+            connection.reject(decision.status, decision.body)
+        if decision.status or connection.is_over:
+            self._leave(client)
+            return
+        try:
+            for name, value in decision.headers:
+                connection.add_header(name, value)
+            if decision.subprotocol:
+                connection.choose_subprotocol(decision.subprotocol)
+        except UsageError:
+            self._leave(client)
+            raise
+
+    def on_connect(self, connection: Connection) -> None:
+        """A client is there."""
+        client = self.welcome(connection)
+        self.orders.clients[client.id] = client
+        if "on_connect" in self._events:
+            self.dispatch.offer(client, Opened(client.number), 0)
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """A client said something."""
+        client: Client = connection.data
+        self.dispatch.offer(client, Received(client.number, message), len(message))
+
+    def on_close(self, connection: Connection, code: int, reason: str) -> None:
+        """A client is gone."""
+        client: Client = connection.data
+        self.orders.clients.pop(client.id, None)
+        self.orders.registry.remove(client)
+        client.is_gone = True
+        if "on_close" in self._events:
+            self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
+        else:
+            self.dispatch.forget(client)
+
+    def _leave(self, client: Client) -> None:
+        client.is_gone = True
+        self.dispatch.forget(client)
+
+    def _on_settled(self, client: Client) -> None:
+        self._numbers.pop(client.number, None)
+
+    def _on_changed(self, client: Client) -> None:
+        if client.link is not None:
+            client.link.post(
+                Changed(client.number, client.uid, tuple(client.groups or ()), client.session)
+            )
+
+    # What comes from a link.
+
+    def _on_batch(self, link: Link, batch: list[Message]) -> None:
+        if link not in self._links and not self._is_admitted(link, batch):
+            return
+        for message in batch:
+            handler = self._handlers.get(type(message))
+            try:
+                if handler is None:
+                    self.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
+                else:
+                    handler(link, message)
+            except (UsageError, msgspec.MsgspecError) as error:
+                # One order that cannot be done must not end the others of its sender.
+                logger.error("an order of process %s was refused: %s", link.peer, error)
+
+    def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
+        first = batch[0] if batch else None
+        if not isinstance(first, Hello):
+            link.fail("it did not say Hello")
+        elif first.version != messages.VERSION:
+            link.fail(f"it speaks version {first.version} of the links, not {messages.VERSION}")
+        elif link.peer_uid() not in (None, 0, os.getuid()):
+            link.fail(f"it runs as user {link.peer_uid()}, not as {os.getuid()}")
+        else:
+            self._links.add(link)
+        return link in self._links
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        link.peer = f"{hello.pid}"
+        link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
+        if hello.slot >= 0:
+            self.dispatch.add_worker(link)
+
+    def _on_retire(self, link: Link, message: Retire) -> None:
+        self.dispatch.retire_worker(link)
+
+    def _on_end(self, link: Link, reason: str) -> None:
+        if link in self._links:
+            self._links.discard(link)
+        else:
+            logger.warning("a link was refused: %s", reason)
+        self.dispatch.remove_worker(link)
+
+    def _on_done(self, link: Link, done: Done) -> None:
+        for number in done.numbers:
+            client = self._numbers.get(number)
+            if client is not None:
+                self.dispatch.acknowledge(link, client)
+
+    def _on_reply(self, link: Link, reply: Reply) -> None:
+        client = self._numbers.get(reply.number)
+        if client is not None and client.connection.is_open:
+            self.orders.delivered += client.connection.send(reply.data)
+
+    def _on_decision(self, link: Link, decision: Decision) -> None:
+        answered = self._knocking.get(decision.number)
+        if answered is not None and not answered.done():
+            answered.set_result(decision)
+
+    def carry_out(self, order: Order) -> None:
+        """Does what an order says, here and wherever else it concerns somebody."""
+        self.orders.carry_out(order)
+
+    def _on_ask(self, link: Link, ask: Ask) -> None:
+        question = QUESTIONS.get(ask.what)
+        if question is None:
+            link.post(Answer(ask.number, error=f"there is no question {ask.what!r}"))
+            return
+        link.post(Answer(ask.number, question.answer(self.orders, ask.names)))
