@@ -9,11 +9,10 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any
 
-import msgspec
-
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.client import Client
+from lineman.gateway.cluster import Cluster, MakeBroker
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
@@ -48,6 +47,7 @@ class Node:
 
     Args:
         events: those that the program has callbacks for; the others are not passed on.
+        make_broker: makes the broker that leads to the other nodes; None where there are none.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a client that knocks waits.
 
@@ -55,11 +55,13 @@ class Node:
         name: of this process among all nodes.
         orders: the clients, and what is done with them.
         dispatch: which worker gets their events.
+        cluster: the other nodes; None where there are none.
     """
 
     def __init__(
         self,
         events: Collection[str],
+        make_broker: MakeBroker | None = None,
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
@@ -76,7 +78,11 @@ class Node:
             redeliver=redeliver,
             wait_timeout=wait_timeout,
         )
+        self.cluster: Cluster | None = None
+        if make_broker is not None:
+            self.cluster = Cluster(self.name, self.orders, make_broker)
         self._numbers: dict[int, Client] = {}
+        self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
         self._server: asyncio.Server | None = None
@@ -104,6 +110,8 @@ class Node:
         self._server = await self._loop.create_unix_server(self._new_link, path)
         os.chmod(path, 0o600)
         self._path = path
+        if self.cluster is not None:
+            await self.cluster.start()
         self._tick()
 
     async def stop(self) -> None:
@@ -114,6 +122,8 @@ class Node:
             self._server.close()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
+        if self.cluster is not None:
+            await self.cluster.stop()
         for link in list(self._links):
             link.close()
 
@@ -181,6 +191,8 @@ class Node:
         self.orders.clients.pop(client.id, None)
         self.orders.registry.remove(client)
         client.is_gone = True
+        if self.cluster is not None:
+            self.cluster.note_interest()
         if "on_close" in self._events:
             self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
         else:
@@ -211,7 +223,7 @@ class Node:
                     self.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
                 else:
                     handler(link, message)
-            except (UsageError, msgspec.MsgspecError) as error:
+            except UsageError as error:
                 # One order that cannot be done must not end the others of its sender.
                 logger.error("an order of process %s was refused: %s", link.peer, error)
 
@@ -262,10 +274,21 @@ class Node:
     def carry_out(self, order: Order) -> None:
         """Does what an order says, here and wherever else it concerns somebody."""
         self.orders.carry_out(order)
+        if self.cluster is not None:
+            self.cluster.note_interest()
+            self.cluster.relay(order)
 
     def _on_ask(self, link: Link, ask: Ask) -> None:
         question = QUESTIONS.get(ask.what)
         if question is None:
             link.post(Answer(ask.number, error=f"there is no question {ask.what!r}"))
             return
-        link.post(Answer(ask.number, question.answer(self.orders, ask.names)))
+        if self.cluster is None:
+            link.post(Answer(ask.number, question.answer(self.orders, ask.names)))
+            return
+        task = self._loop.create_task(self._ask_all(self.cluster, link, ask))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_all(self, cluster: Cluster, link: Link, ask: Ask) -> None:
+        link.post(Answer(ask.number, await cluster.ask(ask)))

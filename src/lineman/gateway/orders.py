@@ -45,7 +45,11 @@ class Orders:
         self.delivered = 0
 
     def carry_out(self, order: Order) -> None:
-        """Does the part of an order that concerns the clients of this process."""
+        """Does the part of an order that concerns the clients of this process.
+
+        Raises:
+            UsageError: it cannot be done: the message or the session is none.
+        """
         if isinstance(order, Send):
             self.delivered += broadcast(
                 order.data, [client.connection for client in self._receivers(order)]
@@ -72,7 +76,10 @@ class Orders:
         elif isinstance(order, Leave):
             self.registry.leave(client, order.group)
         else:
-            client.session = _merged(client.session, order) if order.is_update else order.session
+            given = decode_session(order.session)
+            if order.is_update:
+                given = _merge(decode_session(client.session), given)
+            client.session = encode_session(given)
         self._on_changed(client)
 
     def _receivers(self, order: Send) -> Collection[Client]:
@@ -107,11 +114,6 @@ class Orders:
             clients = (order.client,)
         nodes = {names.node_of(client) for client in clients}
         yield from (names.node_topic(node) for node in nodes if node and node != self._node)
-
-
-def _merged(session: bytes, order: SetSession) -> bytes:
-    """The session with what an update names replaced, dictionaries within it merged."""
-    return encode_session(_merge(decode_session(session), decode_session(order.session)))
 
 
 def _merge(old: Any, new: Any) -> Any:

@@ -35,7 +35,7 @@ def _joined(answers: list[Any]) -> list[Any]:
 
 
 def _united(answers: list[Any]) -> list[Any]:
-    return sorted({item for answer in answers for item in answer})
+    return list({item for answer in answers for item in answer})
 
 
 def _mapped(answers: list[Any]) -> dict[Any, Any]:

@@ -11,6 +11,7 @@ from lineman.errors import UsageError
 MAX_SESSION = 64 * 1024
 
 _encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def encode_session(session: dict[str, Any]) -> bytes:
@@ -40,6 +41,14 @@ def encode_session(session: dict[str, Any]) -> bytes:
 
 
 def decode_session(encoded: bytes) -> dict[str, Any]:
-    """The dictionary again; lists come back as lists."""
-    session: dict[str, Any] = msgspec.msgpack.decode(encoded)
-    return session
+    """The dictionary again; lists come back as lists.
+
+    Raises:
+        UsageError: these bytes are none, or too many.
+    """
+    if len(encoded) > MAX_SESSION:
+        raise UsageError(f"a session of {len(encoded)} bytes, {MAX_SESSION} are allowed")
+    try:
+        return _decoder.decode(encoded)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"not a session: {error}") from None
