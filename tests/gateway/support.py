@@ -11,8 +11,8 @@ from typing import Any, Self, TypeVar
 
 from lineman import Worker
 from lineman.gateway.business import Business
-from lineman.gateway.cluster import MakeBroker
 from lineman.gateway.node import Node
+from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 
 T = TypeVar("T")
@@ -90,11 +90,11 @@ class System:
 
         self.run(wait())
 
-    def add_node(self, *events: str, make_broker: MakeBroker | None = None, **options: Any) -> Node:
+    def add_node(self, *events: str, routing: RoutingOptions | None = None, **options: Any) -> Node:
         """A gateway process; business workers that are added later serve it too."""
 
         async def add() -> Node:
-            node = Node(events, make_broker, **options)
+            node = Node(events, routing, **options)
             worker = Worker("ws://127.0.0.1:0")
             worker.on_connect = node.on_connect
             worker.on_message = node.on_message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from gateway.support import System
 from lineman.errors import UsageError
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
+from lineman.gateway.history import HistoryOptions, Kept
+from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
 from lineman.testing.client import Client
 
@@ -288,19 +291,22 @@ def hub(system: System) -> Any:
     system.run(hub.stop())
 
 
+def add_two_nodes(system: System, hub: str, **options: Any) -> None:
+    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
+    for _ in range(2):
+        system.add_node("on_message", routing=routing)
+    for node in system.nodes:
+        cluster = node.routing.cluster
+        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
+
+
 def test_two_nodes_with_one_broker_are_one_service(system: System, hub: str) -> None:
     def on_message(client: Visitor, message: str) -> None:
         client.bind(message)
         client.join("room")
         client.send("in")
 
-    def broker(*given: Any) -> Embedded:
-        return Embedded(hub, *given)
-
-    for _ in range(2):
-        system.add_node("on_message", make_broker=broker)
-    for node in system.nodes:
-        system.wait_until(lambda node=node: len(node.cluster.nodes) == 2, "they see each other")
+    add_two_nodes(system, hub)
     api = system.add_business(on_message=on_message)
     anna, bert = system.connect(node=0), system.connect(node=1)
     for client, name in ((anna, "anna"), (bert, "bert")):
@@ -326,3 +332,47 @@ def test_two_nodes_with_one_broker_are_one_service(system: System, hub: str) -> 
 def test_sockets_are_in_no_ones_way(system: System, tmp_path: Path) -> None:
     system.add_node("on_message")
     assert (tmp_path / "node-0.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_user_comes_and_goes_once_however_many_clients_and_nodes_he_is_on(
+    system: System, hub: str
+) -> None:
+    told: list[tuple[str, str]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: told.append(("online", uid)),
+        on_uid_offline=lambda uid: told.append(("offline", uid)),
+    )
+    here, there = system.connect(node=0), system.connect(node=1)
+    here.send("anna")
+    system.wait_until(lambda: told == [("online", "anna")], "she is online")
+    there.send("anna")
+    api = system.businesses[0]
+    while len(system.ask(api.get_client_id_by_uid("anna"))) < 2:
+        pass
+    here.send_close()
+    while len(system.ask(api.get_client_id_by_uid("anna"))) > 1:
+        pass
+    assert told == [("online", "anna")]
+    there.send_close()
+    system.wait_until(lambda: told[1:] == [("offline", "anna")], "she is offline")
+
+
+def test_who_was_away_gets_what_was_published_from_whichever_node(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    api = system.add_business(on_message=lambda client, message: client.join(message))
+    here, there = system.connect(node=0), system.connect(node=1)
+    for client in (here, there):
+        client.send("room")
+    while system.ask(api.get_client_id_count_by_group("room")) < 2:
+        pass
+    for number in range(3):
+        system.call(api.publish_to_group, "room", f"m{number}")
+    seen = [json.loads(here.receive()) for _ in range(3)]
+    assert seen == [json.loads(there.receive()) for _ in range(3)]
+    assert [one["data"] for one in seen] == ["m0", "m1", "m2"]
+    page = system.ask(api.get_history("room", seen[0]["epoch"], seen[0]["offset"]))
+    assert page.is_complete
+    assert page.missed == [Kept(2, "m1"), Kept(3, "m2")]
+    assert not system.ask(api.get_history("room", "another", 1)).is_complete

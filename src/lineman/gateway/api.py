@@ -11,12 +11,14 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import names
+from lineman.gateway.history import Kept, Page
 from lineman.gateway.messages import (
     Bind,
     CloseClient,
     Join,
     Leave,
     Order,
+    Publish,
     Send,
     SetSession,
     Ungroup,
@@ -76,6 +78,34 @@ class Api:
     def send_to_group(self, group: Names, message: MessageData, exclude: Clients = ()) -> None:
         """Sends to the members of one group, or of each of several: once to each."""
         self._send(message, groups=_names("group", group), exclude=exclude)
+
+    def publish_to_group(self, group: Name, message: MessageData) -> None:
+        """Sends to the members of a group, and keeps it for those who are away.
+
+        Members get it with its place: see `history=` of `Gateway`.
+        """
+        self._give(Publish(to_payload(message), names.check_name("group", group)))
+
+    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> Page:
+        """What was published to a group after a place.
+
+        Args:
+            group: the group.
+            epoch: of the last message that the client has; empty for all that is kept.
+            offset: of the same message.
+
+        Returns:
+            A page whose `is_complete` is false where the client must start anew.
+
+        Raises:
+            UsageError: the gateway keeps no history.
+        """
+        name = names.check_name("group", group)
+        found = await self._ask("history", name, epoch, str(int(offset)))
+        if found is None:
+            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        epoch, last, missed, is_complete = found
+        return Page(epoch, last, [Kept(*one) for one in missed], is_complete)
 
     def _send(self, message: MessageData, exclude: Clients = (), **to: Any) -> None:
         self._give(Send(to_payload(message), exclude=_ids(exclude), **to))

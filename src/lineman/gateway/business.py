@@ -37,6 +37,7 @@ from lineman.gateway.messages import (
     Retire,
     Retired,
     SetSession,
+    UserEvent,
 )
 from lineman.gateway.visitor import Visitor
 from lineman.protocols.websocket import close as closing
@@ -175,6 +176,8 @@ class Business(Api):
                     visitor.change(message)
             elif isinstance(message, Answer):
                 self._on_answer(message)
+            elif isinstance(message, UserEvent):
+                self._take_user(message)
             elif isinstance(message, Retired):
                 self._note_retired(link)
             elif isinstance(message, Hello):
@@ -188,9 +191,33 @@ class Business(Api):
         coroutine = self._begin(visitor, event)
         if coroutine is not None:
             visitor.queue = deque()
-            task = self._loop.create_task(self._work_off(visitor, event, coroutine))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(self._loop.create_task(self._work_off(visitor, event, coroutine)))
+
+    def _take_user(self, event: UserEvent) -> None:
+        callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
+        if callback is None:
+            return
+        try:
+            result = callback(event.uid)
+        except Exception:
+            self._note_failure()
+            return
+        if inspect.iscoroutine(result):
+            self._keep(self._loop.create_task(self._await_user(result)))
+
+    async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        except Exception:
+            self._note_failure()
+
+    def _note_failure(self) -> None:
+        self.exceptions += 1
+        logger.exception("a callback raised")
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _work_off(
         self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lineman.errors import UsageError
@@ -24,7 +24,8 @@ from lineman.gateway.messages import (
     Relay,
 )
 from lineman.gateway.orders import Orders
-from lineman.gateway.questions import QUESTIONS
+from lineman.gateway.presence import homes_of
+from lineman.gateway.questions import QUESTIONS, Question
 from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
@@ -67,7 +68,9 @@ class Cluster:
         node: the name of this process.
         orders: what is done with its clients.
         make_broker: makes the broker, given what it calls.
-        on_nodes: called when a node has come or gone.
+        on_order: does what an order from another node says.
+        on_nodes: called with all nodes that live when one has come or gone.
+        handlers: what else other nodes may say, and what takes it.
 
     Attributes:
         broker: what carries the messages.
@@ -78,10 +81,13 @@ class Cluster:
         node: str,
         orders: Orders,
         make_broker: MakeBroker,
-        on_nodes: Callable[[], None] = lambda: None,
+        on_order: Callable[[Order], None],
+        on_nodes: Callable[[list[str]], None],
+        handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
     ) -> None:
         self._node = node
         self._orders = orders
+        self._on_order = on_order
         self._on_nodes = on_nodes
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
@@ -89,7 +95,6 @@ class Cluster:
         self._pending: dict[int, _Pending] = {}
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._interest_is_due = False
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(self._on_message, self._on_state, self._topics)
         self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
@@ -98,6 +103,7 @@ class Cluster:
             Relay: self._on_relay,
             NodeAsk: self._on_ask,
             NodeAnswer: self._on_answer,
+            **handlers,
         }
 
     async def start(self) -> None:
@@ -154,7 +160,7 @@ class Cluster:
         self._heard[beat.origin] = self._loop.time()
         if is_new:
             self._publish(names.node_topic(beat.origin), Beat(self._node))  # it need not wait
-            self._on_nodes()
+            self._on_nodes(self.nodes)
 
     def _on_farewell(self, farewell: Farewell) -> None:
         if farewell.origin in self._heard:
@@ -166,19 +172,14 @@ class Cluster:
         for pending in self._pending.values():
             pending.waits_for.discard(node)
             pending.check()
-        self._on_nodes()
+        self._on_nodes(self.nodes)
 
-    # Interest.
+    def tell(self, node: str, message: NodeMessage) -> None:
+        """Says something to one other node."""
+        self._publish(names.node_topic(node), message)
 
-    def note_interest(self) -> None:
-        """Has the broker told, when this turn of the event loop ends, what the registry gained."""
-        if not self._interest_is_due:
-            self._interest_is_due = True
-            self._loop.call_soon(self._tell_interest)
-
-    def _tell_interest(self) -> None:
-        self._interest_is_due = False
-        gained, lost = self._orders.registry.take_interest()
+    def note_interest(self, gained: list[str], lost: list[str]) -> None:
+        """Has the broker told which topics this node holds now, and which it holds no more."""
         if gained:
             self.broker.subscribe(gained)
         if lost:
@@ -188,7 +189,10 @@ class Cluster:
 
     def relay(self, order: Order) -> None:
         """Passes an order on to the nodes that it may concern."""
-        topics = list(self._orders.topics_of(order))
+        self.relay_to(list(self._orders.topics_of(order)), order)
+
+    def relay_to(self, topics: Sequence[str], order: Order) -> None:
+        """Passes an order on to the nodes that hear of these topics."""
         if not topics:
             return
         number = 0
@@ -217,10 +221,9 @@ class Cluster:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         try:
-            self._orders.carry_out(relay.order)
+            self._on_order(relay.order)
         except UsageError as error:
             self._log.log(logging.WARNING, "bad orders", "node %s: %s", relay.origin, error)
-        self.note_interest()
 
     # Questions.
 
@@ -232,7 +235,7 @@ class Cluster:
         """
         question = QUESTIONS[ask.what]
         own = question.answer(self._orders, ask.names)
-        held_by = names.node_of(ask.names[0]) if ask.names else None
+        held_by = self._who_knows(question, ask)
         if held_by == self._node:
             return own
         wanted = set(self._heard) if held_by is None else set(self._heard) & {held_by}
@@ -240,7 +243,7 @@ class Cluster:
             return own
         self._last_number += 1
         number = self._last_number
-        pending = self._pending[number] = _Pending(wanted, own)
+        pending = self._pending[number] = _Pending(wanted, None if question.is_for_home else own)
         topic = names.ALL_NODES if held_by is None else names.node_topic(held_by)
         self._publish(topic, NodeAsk(self._node, Ask(number, ask.what, ask.names)))
         try:
@@ -257,6 +260,14 @@ class Cluster:
         finally:
             del self._pending[number]
         return question.merge(pending.answers)
+
+    def _who_knows(self, question: Question, ask: Ask) -> str | None:
+        """The one node that can answer; None where each can answer a part."""
+        if not ask.names:
+            return None
+        if question.is_for_home:
+            return homes_of(ask.names[0], self.nodes)[0]
+        return names.node_of(ask.names[0])
 
     def _on_ask(self, asked: NodeAsk) -> None:
         question = QUESTIONS.get(asked.ask.what)

@@ -9,6 +9,7 @@ has done with what it has.
 from __future__ import annotations
 
 import logging
+import zlib
 from collections import deque
 from collections.abc import Callable
 
@@ -114,6 +115,11 @@ class Dispatch:
             client.waiting = deque()
             client.waits_since = self._clock()
         client.waiting.extendleft(reversed(lost))
+
+    def worker_for(self, name: str) -> Link | None:
+        """A worker for what concerns no client: the same for the same name, while none changes."""
+        able = [link for link in self._clients if link not in self._retiring]
+        return able[zlib.crc32(name.encode()) % len(able)] if able else None
 
     # Events.
 

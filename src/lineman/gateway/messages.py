@@ -102,7 +102,23 @@ class SetSession(Message, tag=7):
     is_update: bool = False
 
 
-Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession
+class Publish(Message, tag=8):
+    """Sends a message to a group and keeps it in the group's history."""
+
+    data: Payload
+    group: str
+
+
+class Deliver(Message, tag=9):
+    """A message with its place in its group's history, from the group's home to the members."""
+
+    data: Payload
+    group: str
+    epoch: str
+    offset: int
+
+
+Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession | Publish | Deliver
 
 
 # Questions.
@@ -199,6 +215,13 @@ class Retired(Message, tag=27):
     """The worker that retires has done with all that it had; the link may end."""
 
 
+class UserEvent(Message, tag=28):
+    """A user has come online anywhere, or gone offline everywhere."""
+
+    uid: str
+    is_online: bool
+
+
 Event = Knock | Opened | Received | Closed
 
 
@@ -255,7 +278,19 @@ class Retire(Message, tag=34):
     """The worker takes no new events; it finishes those that it has."""
 
 
-ToBusiness = Hello | Meet | Knock | Opened | Received | Closed | Forget | Changed | Retired | Answer
+ToBusiness = (
+    Hello
+    | Meet
+    | Knock
+    | Opened
+    | Received
+    | Closed
+    | Forget
+    | Changed
+    | Retired
+    | UserEvent
+    | Answer
+)
 ToGateway = Hello | Done | Reply | Decision | Retire | Order | Ask
 
 
@@ -301,7 +336,26 @@ class Farewell(Message, tag=44):
     origin: str
 
 
-NodeMessage = Relay | Beat | NodeAsk | NodeAnswer | Farewell
+class Hold(Message, tag=45):
+    """A node holds these uids, whose home another one is.
+
+    Attributes:
+        is_news: whether it has begun to; if not, it did already, and the homes have changed.
+    """
+
+    origin: str
+    names: tuple[str, ...]
+    is_news: bool
+
+
+class Release(Message, tag=46):
+    """A node holds these uids no more."""
+
+    origin: str
+    names: tuple[str, ...]
+
+
+NodeMessage = Relay | Beat | NodeAsk | NodeAnswer | Farewell | Hold | Release
 
 _encoder = msgspec.msgpack.Encoder()
 encode_value = _encoder.encode

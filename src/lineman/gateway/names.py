@@ -56,9 +56,12 @@ def node_of(client_id: str) -> str | None:
     return client_id[:NODE_DIGITS]
 
 
+UID_TOPIC = "uid:"
+
+
 def uid_topic(uid: str) -> str:
     """Where messages to a user go."""
-    return f"uid:{uid}"
+    return UID_TOPIC + uid
 
 
 def group_topic(group: str) -> str:

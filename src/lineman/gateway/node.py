@@ -12,7 +12,6 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.client import Client
-from lineman.gateway.cluster import Cluster, MakeBroker
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
@@ -26,13 +25,12 @@ from lineman.gateway.messages import (
     Knock,
     Message,
     Opened,
-    Order,
     Received,
     Reply,
     Retire,
+    UserEvent,
 )
-from lineman.gateway.orders import Orders
-from lineman.gateway.questions import QUESTIONS
+from lineman.gateway.routing import Routing, RoutingOptions
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit
 from lineman.protocols.http import Request
@@ -47,21 +45,20 @@ class Node:
 
     Args:
         events: those that the program has callbacks for; the others are not passed on.
-        make_broker: makes the broker that leads to the other nodes; None where there are none.
+        options: what leads beyond this process.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a client that knocks waits.
 
     Attributes:
         name: of this process among all nodes.
-        orders: the clients, and what is done with them.
-        dispatch: which worker gets their events.
-        cluster: the other nodes; None where there are none.
+        routing: where orders and questions go.
+        dispatch: which worker gets the clients' events.
     """
 
     def __init__(
         self,
         events: Collection[str],
-        make_broker: MakeBroker | None = None,
+        options: RoutingOptions | None = None,
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
@@ -70,7 +67,10 @@ class Node:
         self._events = frozenset(events)
         self._wait_timeout = wait_timeout
         self.name = names.new_node()
-        self.orders = Orders(self.name, self._on_changed)
+        self.routing = Routing(
+            self.name, options or RoutingOptions(), self._on_changed, self._on_user
+        )
+        self.orders = self.routing.orders
         self.dispatch = Dispatch(
             self._loop.time,
             LogLimit(logger, self._loop.time),
@@ -78,9 +78,6 @@ class Node:
             redeliver=redeliver,
             wait_timeout=wait_timeout,
         )
-        self.cluster: Cluster | None = None
-        if make_broker is not None:
-            self.cluster = Cluster(self.name, self.orders, make_broker)
         self._numbers: dict[int, Client] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
@@ -110,8 +107,7 @@ class Node:
         self._server = await self._loop.create_unix_server(self._new_link, path)
         os.chmod(path, 0o600)
         self._path = path
-        if self.cluster is not None:
-            await self.cluster.start()
+        await self.routing.start()
         self._tick()
 
     async def stop(self) -> None:
@@ -122,13 +118,13 @@ class Node:
             self._server.close()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-        if self.cluster is not None:
-            await self.cluster.stop()
+        await self.routing.stop()
         for link in list(self._links):
             link.close()
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
+        self.routing.sweep()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
     def _new_link(self) -> Link:
@@ -191,8 +187,7 @@ class Node:
         self.orders.clients.pop(client.id, None)
         self.orders.registry.remove(client)
         client.is_gone = True
-        if self.cluster is not None:
-            self.cluster.note_interest()
+        self.routing.note_change()
         if "on_close" in self._events:
             self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
         else:
@@ -211,6 +206,13 @@ class Node:
                 Changed(client.number, client.uid, tuple(client.groups or ()), client.session)
             )
 
+    def _on_user(self, uid: str, is_online: bool) -> None:
+        link = self.dispatch.worker_for(uid)
+        if link is None:
+            self.dispatch.dropped += 1
+        else:
+            link.post(UserEvent(uid, is_online))
+
     # What comes from a link.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
@@ -220,7 +222,7 @@ class Node:
             handler = self._handlers.get(type(message))
             try:
                 if handler is None:
-                    self.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
+                    self.routing.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
                 else:
                     handler(link, message)
             except UsageError as error:
@@ -271,24 +273,17 @@ class Node:
         if answered is not None and not answered.done():
             answered.set_result(decision)
 
-    def carry_out(self, order: Order) -> None:
-        """Does what an order says, here and wherever else it concerns somebody."""
-        self.orders.carry_out(order)
-        if self.cluster is not None:
-            self.cluster.note_interest()
-            self.cluster.relay(order)
-
     def _on_ask(self, link: Link, ask: Ask) -> None:
-        question = QUESTIONS.get(ask.what)
-        if question is None:
-            link.post(Answer(ask.number, error=f"there is no question {ask.what!r}"))
-            return
-        if self.cluster is None:
-            link.post(Answer(ask.number, question.answer(self.orders, ask.names)))
-            return
-        task = self._loop.create_task(self._ask_all(self.cluster, link, ask))
+        task = self._loop.create_task(self._answer(link, ask))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def _ask_all(self, cluster: Cluster, link: Link, ask: Ask) -> None:
-        link.post(Answer(ask.number, await cluster.ask(ask)))
+    async def _answer(self, link: Link, ask: Ask) -> None:
+        try:
+            answer = Answer(ask.number, await self.routing.ask(ask))
+        except UsageError as error:
+            answer = Answer(ask.number, error=str(error))
+        except Exception:
+            logger.exception("the question %s could not be answered", ask.what)
+            answer = Answer(ask.number, error=f"the question {ask.what!r} could not be answered")
+        link.post(answer)

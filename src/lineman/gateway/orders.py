@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from lineman.errors import UsageError
 from lineman.gateway import names
+from lineman.gateway.api import to_payload
 from lineman.gateway.client import Client
+from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.messages import (
     Bind,
     CloseClient,
+    Deliver,
     Join,
     Leave,
     Order,
+    Publish,
     Send,
     SetSession,
     Ungroup,
@@ -30,6 +35,8 @@ class Orders:
     Args:
         node: the name of this process.
         on_changed: called with a client of whom something else is known now.
+        histories: of the groups whose home this process is; None where none are kept.
+        frame: what members get of a message that is kept.
 
     Attributes:
         clients: the open clients by id.
@@ -37,9 +44,17 @@ class Orders:
         delivered: messages given to clients.
     """
 
-    def __init__(self, node: str, on_changed: Callable[[Client], None]) -> None:
+    def __init__(
+        self,
+        node: str,
+        on_changed: Callable[[Client], None],
+        histories: Histories | None = None,
+        frame: Frame = frame_as_json,
+    ) -> None:
         self._node = node
         self._on_changed = on_changed
+        self._frame = frame
+        self.histories = histories
         self.clients: dict[str, Client] = {}
         self.registry: Registry[Client] = Registry()
         self.delivered = 0
@@ -51,16 +66,22 @@ class Orders:
             UsageError: it cannot be done: the message or the session is none.
         """
         if isinstance(order, Send):
-            self.delivered += broadcast(
-                order.data, [client.connection for client in self._receivers(order)]
-            )
+            self._deliver(order.data, self._receivers(order))
+        elif isinstance(order, Deliver):
+            data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
+            self._deliver(data, self.registry.members_of_group(order.group))
         elif isinstance(order, Ungroup):
             members = list(self.registry.members_of_group(order.group))
             self.registry.ungroup(order.group)
             for client in members:
                 self._on_changed(client)
+        elif isinstance(order, Publish):
+            raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)
+
+    def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
+        self.delivered += broadcast(data, [client.connection for client in to])
 
     def _change(self, client: Client, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):
@@ -107,7 +128,7 @@ class Orders:
             yield from map(names.uid_topic, order.uids)
             yield from map(names.group_topic, order.groups)
             clients: tuple[str, ...] = order.clients
-        elif isinstance(order, Ungroup):
+        elif isinstance(order, (Ungroup, Deliver, Publish)):
             yield names.group_topic(order.group)
             return
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from lineman.gateway.client import Client
@@ -20,10 +20,12 @@ class Question:
     Attributes:
         answer: what one node says, of its own clients.
         merge: makes one answer of those of several nodes.
+        is_for_home: whether only the home of the first name knows.
     """
 
     answer: Callable[[Orders, Names], Any]
     merge: Callable[[list[Any]], Any]
+    is_for_home: bool = False
 
 
 def _first(answers: list[Any]) -> Any:
@@ -54,6 +56,13 @@ def _named(orders: Orders, names: Names) -> Client | None:
     return orders.clients.get(names[0])
 
 
+def _history(orders: Orders, names: Names) -> Any:
+    if orders.histories is None:
+        return None
+    group, epoch, offset = names
+    return astuple(orders.histories.since(group, epoch, int(offset)))
+
+
 def _in_group(orders: Orders, names: Names) -> Iterable[Client]:
     return orders.registry.members_of_group(names[0])
 
@@ -82,5 +91,6 @@ QUESTIONS: dict[str, Question] = {
     "client_sessions_of_group": Question(lambda o, n: _sessions(_in_group(o, n)), _mapped),
     "uids_of_group": Question(lambda o, n: list(o.registry.uids_of_group(n[0])), _united),
     "all_uids": Question(lambda o, n: list(o.registry.uids()), _united),
+    "history": Question(_history, _first, is_for_home=True),
     "all_groups": Question(lambda o, n: list(o.registry.groups()), _united),
 }
