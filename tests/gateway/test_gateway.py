@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from gateway.support import System
-from lineman.errors import UsageError
+from lineman.errors import ConfigError, UsageError
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
 from lineman.gateway.history import HistoryOptions, Kept
+from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient, NotReachedError
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
 from lineman.testing.client import Client
@@ -376,3 +377,34 @@ def test_who_was_away_gets_what_was_published_from_whichever_node(system: System
     assert page.is_complete
     assert page.missed == [Kept(2, "m1"), Kept(3, "m2")]
     assert not system.ask(api.get_history("room", "another", 1)).is_complete
+
+
+def test_any_program_can_push_with_await_and_without(system: System) -> None:
+    system.add_node("on_message")
+    api = system.add_business(on_message=lambda client, message: client.bind(message))
+    client = system.connect()
+    client.send("anna")
+    while not system.ask(api.is_uid_online("anna")):
+        pass
+    address = f"unix://{system.paths[0]}"
+
+    async def push() -> list[str]:
+        async with AsyncGatewayClient(address) as gateway:
+            gateway.send_to_uid("anna", "from asyncio")
+            return await gateway.get_all_uid_list()
+
+    assert asyncio.run(push()) == ["anna"]
+    with GatewayClient(address) as gateway:
+        assert gateway.is_uid_online("anna")
+        assert not gateway.is_uid_online("bert")
+        gateway.send_to_uid("anna", "from a view")
+    assert [client.receive(), client.receive()] == ["from asyncio", "from a view"]
+
+
+def test_pushing_to_nobody_says_so(system: System) -> None:
+    gateway = GatewayClient(f"unix://{system.directory}/none.sock")
+    with pytest.raises(NotReachedError, match=r"there is no gateway at .*none\.sock"):
+        gateway.send_to_all("x")
+    gateway.close()
+    with pytest.raises(ConfigError, match="no broker's address"):
+        GatewayClient("http://localhost")

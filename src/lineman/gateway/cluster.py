@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -37,10 +37,6 @@ SILENCE = 3.5
 ANSWER_TIMEOUT = 2.0
 # Orders that came on one of their topics, remembered in case they come on another.
 REMEMBERED = 10_000
-
-MakeBroker = Callable[
-    [Callable[[str, bytes], None], Callable[[bool], None], Callable[[], Iterable[str]]], Broker
-]
 
 
 class _Pending:
@@ -71,6 +67,7 @@ class Cluster:
         on_order: does what an order from another node says.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
+        is_node: whether this is a node, with clients; a program that only pushes is none.
 
     Attributes:
         broker: what carries the messages.
@@ -84,8 +81,11 @@ class Cluster:
         on_order: Callable[[Order], None],
         on_nodes: Callable[[list[str]], None],
         handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
+        *,
+        is_node: bool = True,
     ) -> None:
         self._node = node
+        self._is_node = is_node
         self._orders = orders
         self._on_order = on_order
         self._on_nodes = on_nodes
@@ -115,13 +115,14 @@ class Cluster:
         """Tells the others that this node ends."""
         if self._ticker is not None:
             self._ticker.cancel()
-        self._publish(names.ALL_NODES, Farewell(self._node))
+        if self._is_node:
+            self._publish(names.ALL_NODES, Farewell(self._node))
         await self.broker.close()
 
     @property
     def nodes(self) -> list[str]:
-        """All nodes that live, this one among them, in an order that all agree on."""
-        return sorted((self._node, *self._heard))
+        """All nodes that live, in an order that all agree on."""
+        return sorted((self._node, *self._heard) if self._is_node else self._heard)
 
     def _topics(self) -> Iterator[str]:
         yield names.ALL_NODES
@@ -133,8 +134,12 @@ class Cluster:
 
     # Who lives.
 
+    def _beat(self) -> None:
+        if self._is_node:
+            self._publish(names.ALL_NODES, Beat(self._node))
+
     def _tick(self) -> None:
-        self._publish(names.ALL_NODES, Beat(self._node))
+        self._beat()
         # What was not heard while the broker was away says nothing about the nodes.
         if self.broker.is_connected:
             now = self._loop.time()
@@ -147,7 +152,7 @@ class Cluster:
         if is_connected:
             now = self._loop.time()
             self._heard = dict.fromkeys(self._heard, now)
-            self._publish(names.ALL_NODES, Beat(self._node))
+            self._beat()
             logger.info("the broker is reached")
         else:
             logger.warning(
@@ -159,7 +164,8 @@ class Cluster:
         is_new = beat.origin not in self._heard
         self._heard[beat.origin] = self._loop.time()
         if is_new:
-            self._publish(names.node_topic(beat.origin), Beat(self._node))  # it need not wait
+            if self._is_node:
+                self._publish(names.node_topic(beat.origin), Beat(self._node))  # it need not wait
             self._on_nodes(self.nodes)
 
     def _on_farewell(self, farewell: Farewell) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.gateway import names
 from lineman.gateway.attendance import Attendance
+from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.client import Client
-from lineman.gateway.cluster import Cluster, MakeBroker
+from lineman.gateway.cluster import Cluster
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import Ask, Hold, Order, Publish, Release

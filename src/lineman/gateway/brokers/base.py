@@ -67,3 +67,9 @@ class Broker(abc.ABC):
         if is_connected is not self.is_connected:
             self.is_connected = is_connected
             self._on_state(is_connected)
+
+
+# What makes a broker, given what it calls.
+MakeBroker = Callable[
+    [Callable[[str, bytes], None], Callable[[bool], None], Callable[[], Iterable[str]]], Broker
+]
