@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from lineman import Worker
 from lineman.gateway.business import Business
+from lineman.gateway.guard import GuardOptions
 from lineman.gateway.node import Node
 from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
@@ -90,17 +91,22 @@ class System:
 
         self.run(wait())
 
-    def add_node(self, *events: str, routing: RoutingOptions | None = None, **options: Any) -> Node:
+    def add_node(
+        self,
+        *events: str,
+        routing: RoutingOptions | None = None,
+        limits: GuardOptions | None = None,
+        **options: Any,
+    ) -> Node:
         """A gateway process; business workers that are added later serve it too."""
 
         async def add() -> Node:
-            node = Node(events, routing, **options)
+            node = Node(events, routing, limits, **options)
             worker = Worker("ws://127.0.0.1:0")
             worker.on_connect = node.on_connect
             worker.on_message = node.on_message
             worker.on_close = node.on_close
-            if "on_websocket_connect" in events:
-                worker.on_websocket_connect = node.on_websocket_connect
+            worker.on_websocket_connect = node.on_websocket_connect
             path = str(self.directory / f"node-{len(self.nodes)}.sock")
             await node.start(path)
             await worker.start()

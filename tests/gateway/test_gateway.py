@@ -13,6 +13,7 @@ from gateway.support import System
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
+from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions, Kept
 from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient, NotReachedError
 from lineman.gateway.routing import RoutingOptions
@@ -408,3 +409,41 @@ def test_pushing_to_nobody_says_so(system: System) -> None:
     gateway.close()
     with pytest.raises(ConfigError, match="no broker's address"):
         GatewayClient("http://localhost")
+
+
+def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: System) -> None:
+    limits = GuardOptions(messages_per_second=5, connections_per_ip=2)
+    system.add_node("on_message", limits=limits)
+    system.add_business(on_message=echo)
+    flooder, other = system.connect(), system.connect()
+    refused = Client(system.workers[0].port)
+    system.clients.append(refused)
+    assert refused.handshake().status == 429
+    for _ in range(11):
+        flooder.send("x")
+    assert [flooder.receive() for _ in range(10)] == ["x"] * 10
+    close = flooder.receive_close()
+    assert (close.code, close.reason) == (1008, "more than 5 messages a second")
+    other.send("y")
+    assert other.receive() == "y"
+
+
+def test_a_client_that_does_not_say_who_it_is_is_closed(system: System) -> None:
+    system.add_node("on_message", limits=GuardOptions(authenticate_within=0.1))
+    system.add_business(on_message=lambda client, message: client.bind(message))
+    anna, stranger = system.connect(), system.connect()
+    anna.send("anna")
+    close = stranger.receive_close()
+    assert (close.code, close.reason) == (4401, "not authenticated in time")
+    system.call(system.businesses[0].send_to_uid, "anna", "welcome")
+    assert anna.receive() == "welcome"
+
+
+def test_a_silent_client_is_sent_the_programs_own_ping(system: System) -> None:
+    limits = GuardOptions(ping_interval=0.1, ping_data="ping", ping_not_response_limit=2)
+    system.add_node("on_message", limits=limits)
+    system.add_business(on_message=echo)
+    client = system.connect()
+    assert [client.receive(), client.receive()] == ["ping", "ping"]
+    close = client.receive_close()
+    assert (close.code, close.reason) == (1001, "silent for too long")

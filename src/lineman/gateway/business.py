@@ -246,7 +246,7 @@ class Business(Api):
             result = None
         finally:
             _current.reset(token)
-        if inspect.iscoroutine(result):
+        if result is not None and inspect.iscoroutine(result):
             return result
         self._end(visitor, event)
         return None

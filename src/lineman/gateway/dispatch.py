@@ -125,10 +125,10 @@ class Dispatch:
 
     def offer(self, client: Client, event: Event, size: int) -> None:
         """Gives an event to the client's worker, now or when one can take it."""
-        if client.waiting is None and self._may_post(client):
-            self._post(client, event, size)
-            return
         if client.waiting is None:
+            if self._may_post(client):
+                self._post(client, event, size)
+                return
             client.waiting = deque()
             client.waits_since = self._clock()
         client.waiting.append((event, size))

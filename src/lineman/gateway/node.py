@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.client import Client
 from lineman.gateway.dispatch import Dispatch
+from lineman.gateway.guard import Due, Guard, GuardOptions
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
     Answer,
@@ -34,10 +35,13 @@ from lineman.gateway.routing import Routing, RoutingOptions
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit
 from lineman.protocols.http import Request
+from lineman.protocols.websocket import close as closing
 
 logger = logging.getLogger("lineman")
 
 TICK = 1.0
+# From the range for private use (RFC 6455, section 7.4.2), after HTTP's 401.
+NOT_AUTHENTICATED = 4401
 
 
 class Node:
@@ -46,6 +50,7 @@ class Node:
     Args:
         events: those that the program has callbacks for; the others are not passed on.
         options: what leads beyond this process.
+        limits: of the clients.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a client that knocks waits.
 
@@ -53,12 +58,14 @@ class Node:
         name: of this process among all nodes.
         routing: where orders and questions go.
         dispatch: which worker gets the clients' events.
+        guard: what the clients may do.
     """
 
     def __init__(
         self,
         events: Collection[str],
         options: RoutingOptions | None = None,
+        limits: GuardOptions | None = None,
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
@@ -78,6 +85,8 @@ class Node:
             redeliver=redeliver,
             wait_timeout=wait_timeout,
         )
+        self.guard = Guard(limits or GuardOptions(), self._loop.time)
+        self._is_guarded = not self.guard.is_idle
         self._numbers: dict[int, Client] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
@@ -124,6 +133,8 @@ class Node:
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
+        for client, due in self.guard.due():
+            self._act(client, due)
         self.routing.sweep()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
@@ -141,8 +152,17 @@ class Node:
             connection.data = client
         return client
 
-    async def on_websocket_connect(self, connection: Connection, request: Request) -> None:
-        """Asks a business worker whether a client may come in."""
+    def on_websocket_connect(
+        self, connection: Connection, request: Request
+    ) -> Coroutine[Any, Any, None] | None:
+        """Lets a client in or not, by the limits, and as a business worker says."""
+        why = self.guard.admit(connection.remote_ip)
+        if why is not None:
+            connection.reject(429, why)
+            return None
+        return self._knock(connection) if "on_websocket_connect" in self._events else None
+
+    async def _knock(self, connection: Connection) -> None:
         client = self.welcome(connection)
         answered: asyncio.Future[Decision] = self._loop.create_future()
         self._knocking[client.number] = answered
@@ -173,12 +193,19 @@ class Node:
         """A client is there."""
         client = self.welcome(connection)
         self.orders.clients[client.id] = client
+        if self._is_guarded:
+            self.guard.enter(client)
         if "on_connect" in self._events:
             self.dispatch.offer(client, Opened(client.number), 0)
 
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         """A client said something."""
         client: Client = connection.data
+        if self._is_guarded:
+            why = self.guard.hear(client, len(message))
+            if why is not None:
+                connection.close(code=closing.POLICY_VIOLATION, reason=why)
+                return
         self.dispatch.offer(client, Received(client.number, message), len(message))
 
     def on_close(self, connection: Connection, code: int, reason: str) -> None:
@@ -187,11 +214,21 @@ class Node:
         self.orders.clients.pop(client.id, None)
         self.orders.registry.remove(client)
         client.is_gone = True
+        self.guard.leave(client)
         self.routing.note_change()
         if "on_close" in self._events:
             self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
         else:
             self.dispatch.forget(client)
+
+    def _act(self, client: Client, due: Due) -> None:
+        connection = client.connection
+        if due is Due.AUTHENTICATION:
+            connection.close(code=NOT_AUTHENTICATED, reason=due.value)
+        elif due is Due.DEATH:
+            connection.close(code=closing.GOING_AWAY, reason=due.value)
+        elif self.guard.ping_data is not None:
+            connection.send(self.guard.ping_data)
 
     def _leave(self, client: Client) -> None:
         client.is_gone = True
