@@ -18,6 +18,7 @@ from lineman.gateway.history import HistoryOptions, Kept
 from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient, NotReachedError
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
+from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
 
 
@@ -421,9 +422,9 @@ def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: Sys
     assert refused.handshake().status == 429
     for _ in range(11):
         flooder.send("x")
-    assert [flooder.receive() for _ in range(10)] == ["x"] * 10
-    close = flooder.receive_close()
-    assert (close.code, close.reason) == (1008, "more than 5 messages a second")
+    while (event := flooder.receive()) == "x":
+        pass  # those before it that were answered in time
+    assert event == Close(1008, "more than 5 messages a second")
     other.send("y")
     assert other.receive() == "y"
 
