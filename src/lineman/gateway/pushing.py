@@ -234,6 +234,7 @@ class GatewayClient(Api):
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._pid = 0
         self._client: AsyncGatewayClient | None = None
         AsyncGatewayClient(address, name)  # what is wrong with the address is told now
@@ -274,7 +275,10 @@ class GatewayClient(Api):
         self._client = None
         self._loop = asyncio.new_event_loop()
         self._pid = os.getpid()
-        threading.Thread(target=self._loop.run_forever, name="lineman-push", daemon=True).start()
+        self._thread = threading.Thread(
+            target=_run_loop, args=(self._loop,), name="lineman-push", daemon=True
+        )
+        self._thread.start()
         atexit.register(self.close)
 
     def _give(self, order: Order) -> None:
@@ -303,6 +307,15 @@ class GatewayClient(Api):
         if client is not None:
             asyncio.run_coroutine_threadsafe(client.close(), loop).result(3 * TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join(TIMEOUT)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
 
 
 class _Now:
