@@ -105,6 +105,11 @@ class Lifecycle(Delivery):
         return self._state is OPEN
 
     @property
+    def is_unopened(self) -> bool:
+        """Whether it is not a websocket yet, and may become one."""
+        return self._state is HANDSHAKE
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._state is FINISHING or self._state is CLOSED
@@ -317,6 +322,11 @@ class Lifecycle(Delivery):
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
         if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_answering:
             self._lose(closing.GOING_AWAY, "the service is stopping")
+
+    def leave_idle(self) -> None:
+        """Ends a connection whose plain requests are all answered."""
+        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
+            self.finish()
 
     def give_up_handshake(self, answer: bytes) -> None:
         """Ends a handshake that took too long, with an answer where the peer can read one."""
