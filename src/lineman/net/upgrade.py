@@ -263,6 +263,7 @@ class HttpStage:
         if connection.is_over:
             return
         if self._refusal is not None:
+            connection.service.tally.refusals[self._refusal.status] += 1
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
             return
