@@ -1,5 +1,6 @@
 """Lineman keeps lines up: services that hold long connections open, wss first."""
 
+from lineman.build import VERSION as __version__
 from lineman.errors import (
     ConfigError,
     ConnectionLost,
@@ -13,8 +14,6 @@ from lineman.net.connection import Connection
 from lineman.protocols.http import Request, Response
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.worker import Worker
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",

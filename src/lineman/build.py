@@ -6,6 +6,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 from lineman.protocols.websocket import messages
 
+VERSION = "0.1.0"
+
 
 def is_compiled() -> bool:
     """Whether the codec that serves every message is an extension module in this process."""
