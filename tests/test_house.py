@@ -18,11 +18,11 @@ FLOORS: list[set[str]] = [
     {"errors", "uncompiled"},
     {"address"},
     {"protocols", "proxy"},
-    {"net", "tls", "process"},
+    {"net", "tls", "process", "build"},
     {"gateway"},
     {"worker"},
     {"__init__"},
-    {"build", "doctor"},
+    {"doctor"},
     {"cli"},
     {"__main__", "testing"},
 ]
@@ -30,7 +30,8 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 
 # Files that share a room, because they are parts of one thing.
 SHARED_ROOM = dict.fromkeys(
-    ("child", "options", "processoptions", "program", "recycling", "run", "slots"), "worker"
+    ("child", "inspection", "options", "processoptions", "program", "recycling", "run", "slots"),
+    "worker",
 )
 
 

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lineman.build import VERSION as __version__
+
 if TYPE_CHECKING:
     from lineman.errors import (
         ConfigError,
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from lineman.protocols.http import Request, Response
     from lineman.protocols.websocket.negotiation import DeflateOptions
     from lineman.worker import Worker
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",

@@ -170,6 +170,13 @@ def _speaks_tls(worker: Worker, address: Address, tls: TlsOptions) -> bool:
     return True
 
 
+def certificate_path(worker: Worker) -> Path | None:
+    """The file of the certificate that a worker serves; None where it serves none of a file."""
+    _, tls = _read_context(worker)
+    is_file = tls.cert is not None and tls.ssl_context is None
+    return Path(tls.cert).absolute() if is_file and tls.cert is not None else None
+
+
 def _compression(value: object) -> DeflateOptions | None:
     if isinstance(value, DeflateOptions):
         return value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lineman.process import usage
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 LOOK = 1.0
 # Processes that started together shall not all be replaced together.
 SPREAD = 0.1
-
-_STATM = Path("/proc/self/statm")
 
 
 async def watch_limits(worker: Worker, renew: Callable[[str], None]) -> None:
@@ -34,17 +32,10 @@ async def watch_limits(worker: Worker, renew: Callable[[str], None]) -> None:
         service = worker.service
         if service is None:
             return
-        if worker.max_requests and (count := service.requests()) >= enough:
-            renew(f"it has served {count} requests (max_requests={worker.max_requests})")
+        served = service.tally.carried(service.connections.values())[0] + service.plain_requests
+        if worker.max_requests and served >= enough:
+            renew(f"it has served {served} requests (max_requests={worker.max_requests})")
             return
-        if worker.max_memory and (used := resident_memory()) >= worker.max_memory:
+        if worker.max_memory and (used := usage.rss()) >= worker.max_memory:
             renew(f"it has {used} bytes in memory (max_memory={worker.max_memory})")
             return
-
-
-def resident_memory() -> int:
-    """Bytes of this process that are in memory now.
-
-    Source: proc_pid_statm(5)
-    """
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -49,7 +49,9 @@ class Target:
             return f"{self.handoff.name} {word}"
         return f"lineman {word} {self.program.script}"
 
-    def ask(self, command: str, timeout: float | None = 10.0, **arguments: Any) -> Mapping[str, Any]:
+    def ask(
+        self, command: str, timeout: float | None = 10.0, **arguments: Any
+    ) -> Mapping[str, Any]:
         """The reply of its master; raises as `process.request.ask`."""
         return ask(self.pid_file, {**arguments, "command": command}, timeout)
 

@@ -15,10 +15,13 @@ from typing import Any
 
 from lineman.net import syscalls
 from lineman.net.callbacks import Callback, Callbacks
+from lineman.net.causes import STOPPING
 from lineman.net.connection import Connection
+from lineman.net.lag import LagMeter
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
 from lineman.net.poller import Handler, Poller
+from lineman.net.tally import Tally
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
@@ -80,8 +83,11 @@ class Service:
         self.wheel = self.poller.wheel
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
+        self.tally = Tally()
+        self.lag = LagMeter()
         self.accepted = 0
         self.opened = 0
+        self.plain_requests = 0
         self.exceptions = 0
         self.send_failures = 0
         self.is_stopping = False
@@ -108,6 +114,7 @@ class Service:
         now = time.monotonic()
         elapsed = now - self._ticked_at
         self._ticked_at = now
+        self.lag.note(now, elapsed - GRANULARITY)
         if elapsed > SLOW_LOOP + GRANULARITY:
             self.log.log(
                 logging.WARNING,
@@ -217,7 +224,7 @@ class Service:
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
-            connection.say_goodbye(code, "the service is stopping")
+            connection.say_goodbye(code, STOPPING)
         for handler in self.poller.handlers():
             if isinstance(handler, Connection):
                 handler.leave_handshake()

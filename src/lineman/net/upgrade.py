@@ -203,6 +203,7 @@ class HttpStage:
         except Exception:
             self._callback_raised("on_request")
             return
+        service.plain_requests += 1
         connection.write(answer)
         if keeps:
             self.is_idle = True
@@ -265,6 +266,7 @@ class HttpStage:
         if connection.is_over:
             return
         if self._refusal is not None:
+            connection.service.tally.refusals[self._refusal.status] += 1
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
             return

@@ -215,5 +215,3 @@ class Questions:
         if not question.waiting:
             del self._open[number]
             question.caller.reply_raw(self._compose(question.answers))
-
-

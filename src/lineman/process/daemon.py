@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -34,10 +35,8 @@ def detach() -> Tell | tuple[bool, str]:
         os._exit(0)  # so that the daemon can never get a terminal again
 
     def tell(ok: bool, text: str) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # who waited has been interrupted
             os.write(writer, json.dumps([ok, text]).encode())
-        except BrokenPipeError:
-            pass  # who waited has been interrupted
         os.close(writer)
 
     return tell

@@ -41,7 +41,7 @@ class Place:
     is_reloadable: bool = True
     rules: Rules = field(default_factory=Rules)
 
-    def keys(self) -> list[Key]:
+    def seats(self) -> list[Key]:
         """The keys of its seats."""
         return [(self.address, self.twin, slot) for slot in range(self.count)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -102,10 +103,8 @@ class Link:
             if task is not asyncio.current_task():
                 task.cancel()
         if self._writer is not None:
-            try:
+            with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(self._writer.drain(), 1.0)
-            except (OSError, TimeoutError):
-                pass
             self._writer.close()
 
     async def _beat(self) -> None:

@@ -106,6 +106,7 @@ class Master:
         self._terminal = terminal.Terminal()
         self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
         self._exit: int | None = None
+        self._has_begun = False
         self._has_told = False
 
     def run(self, description: Description | None) -> int:
@@ -167,7 +168,7 @@ class Master:
         now = time.monotonic()
         moments = [
             now + TICK,
-            plan.next_deadline(self._service),
+            self._service.next_deadline(),
             self._desk.next_deadline(),
             self._keyfiles.next_look(),
             None if self._describing is None else self._describing.deadline,
@@ -176,9 +177,8 @@ class Master:
         return min(moment for moment in moments if moment is not None)
 
     def _decide(self) -> None:
-        if self._describing is not None and self._service.phase is Phase.STARTING:
-            if not any(isinstance(event, Stop) for event in self._events):
-                return  # there is no plan yet
+        if not self._has_begun and not any(isinstance(each, Stop) for each in self._events):
+            return  # there is no plan yet
         events, self._events = self._events, []
         self._service, actions = plan.decide(self._service, events, time.monotonic())
         for action in actions:
@@ -268,7 +268,7 @@ class Master:
         )
 
     def _described(self, description: Description | None, why: str) -> None:
-        is_start = self._service.phase is Phase.STARTING
+        is_start = not self._has_begun
         try:
             if description is None:
                 raise ConfigError(why, "correct it and try again")
@@ -286,6 +286,7 @@ class Master:
     def _begin(self, description: Description) -> None:
         self._setting.sockets.refuse_strangers(description.places)
         self._service = Service(list(self._seats(description)))
+        self._has_begun = True
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
         """The seats of a program; their sockets are open then, or nothing has changed."""
@@ -302,7 +303,7 @@ class Master:
                 is_reloadable=place.is_reloadable,
             )
             for place in description.places
-            for key in place.keys()
+            for key in place.seats()
         )
 
     def _owner_of(self, place: Place) -> Owner | None:
@@ -400,5 +401,3 @@ class Master:
             for process in seat.processes:
                 if process.number == action.number:
                     process.pid = popen.pid
-
-

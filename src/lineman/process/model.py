@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -113,6 +113,26 @@ class Seat:
         ready = [process for process in self.processes if process.stage is Stage.READY]
         return ready[-1] if ready else None
 
+    def patience(self, process: Process) -> float | None:
+        """When one of its processes is killed if nothing more is heard of it; None for never."""
+        rules = self.rules
+        silent = process.heard_at + rules.watchdog_timeout if rules.watchdog_timeout else None
+        late = process.started_at + rules.start_timeout
+        moments = [
+            silent,
+            late if process.stage is Stage.STARTING else None,
+            process.deadline,
+        ]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def copy(self) -> Seat:
+        """One that can be changed without changing this."""
+        return replace(
+            self,
+            processes=[replace(process) for process in self.processes],
+            renewal=None if self.renewal is None else replace(self.renewal),
+        )
+
 
 @dataclass(slots=True)
 class Reloading:
@@ -146,6 +166,22 @@ class Service:
     is_draining: bool = False
     status: int = 0
     last_number: int = 0
+
+    def copy(self) -> Service:
+        """One that can be changed without changing this."""
+        again = self.reloading
+        if again is not None:
+            again = replace(again, pending=list(again.pending))
+        return replace(self, seats=[seat.copy() for seat in self.seats], reloading=again)
+
+    def next_deadline(self) -> float | None:
+        """When the plan must be made anew even if nothing happens; None for never."""
+        moments = [seat.start_at for seat in self.seats]
+        for seat in self.seats:
+            if seat.renewal is not None and seat.renewal.number is None:
+                moments.append(seat.renewal.due)
+            moments += [seat.patience(process) for process in seat.processes]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def seat(self, key: Key) -> Seat:
         """The seat with this key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -29,10 +30,8 @@ class Notifier:
         where = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             end.setblocking(False)
-            try:
+            with contextlib.suppress(OSError):  # systemd's own time-out tells it then
                 end.sendto("\n".join(lines).encode(), where)
-            except OSError:
-                pass  # systemd's own time-out tells it then
 
     def ready(self, text: str) -> None:
         """The service serves; after a reload: it is over."""

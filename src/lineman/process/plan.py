@@ -56,9 +56,7 @@ GOING_AWAY = 1001
 SERVICE_RESTART = 1012
 
 
-def decide(
-    service: Service, events: Iterable[Event], now: float
-) -> tuple[Service, list[Action]]:
+def decide(service: Service, events: Iterable[Event], now: float) -> tuple[Service, list[Action]]:
     """What to do after these events, or because time has passed.
 
     Args:
@@ -69,7 +67,7 @@ def decide(
     Returns:
         The service as it is once the actions are carried out, and those actions, in order.
     """
-    planner = _Planner(_copy(service), now)
+    planner = _Planner(service.copy(), now)
     for event in events:
         planner.apply(event)
     planner.look_at_the_clock()
@@ -77,41 +75,6 @@ def decide(
     planner.go_on_reloading()
     planner.finish()
     return planner.service, planner.actions
-
-
-def next_deadline(service: Service) -> float | None:
-    """When `decide` must be asked again even if nothing happens; None for never."""
-    moments = [seat.start_at for seat in service.seats]
-    for seat in service.seats:
-        if seat.renewal is not None and seat.renewal.number is None:
-            moments.append(seat.renewal.due)
-        for process in seat.processes:
-            moments.append(_patience(seat, process))
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _patience(seat: Seat, process: Process) -> float | None:
-    """When a process is killed if nothing more is heard of it."""
-    rules = seat.rules
-    heard = process.heard_at + rules.watchdog_timeout if rules.watchdog_timeout else None
-    late = process.started_at + rules.start_timeout if process.stage is Stage.STARTING else None
-    moments = [each for each in (heard, late, process.deadline) if each is not None]
-    return min(moments, default=None)
-
-
-def _copy(service: Service) -> Service:
-    seats = [
-        replace(
-            seat,
-            processes=[replace(process) for process in seat.processes],
-            renewal=None if seat.renewal is None else replace(seat.renewal),
-        )
-        for seat in service.seats
-    ]
-    reloading = service.reloading
-    if reloading is not None:
-        reloading = replace(reloading, pending=list(reloading.pending))
-    return replace(service, seats=seats, reloading=reloading)
 
 
 @dataclass(slots=True)
@@ -210,14 +173,14 @@ class _Planner:
         if renewal is not None and renewal.number == process.number:
             self._renewal_failed(seat, renewal, process, cause)
         elif self.service.phase is Phase.STARTING:
-            self._say(logging.ERROR, f"{seat.title} (process {process.pid}) does not start: {cause}")
+            self._say(
+                logging.ERROR, f"{seat.title} (process {process.pid}) does not start: {cause}"
+            )
             self._give_up(f"{seat.title} does not start: {cause}")
         else:
             self._crashed(seat, process, cause)
 
-    def _renewal_failed(
-        self, seat: Seat, renewal: Renewal, process: Process, cause: str
-    ) -> None:
+    def _renewal_failed(self, seat: Seat, renewal: Renewal, process: Process, cause: str) -> None:
         renewal.number = None
         renewal.due = self.now + RENEW_AGAIN
         old = "the old one goes on" if seat.current() else "nothing serves in its place"
@@ -323,7 +286,7 @@ class _Planner:
         """Kills what is late."""
         for seat in self.service.seats:
             for process in seat.processes:
-                patience = _patience(seat, process)
+                patience = seat.patience(process)
                 if patience is None or self.now < patience:
                     continue
                 self._kill(process, self._lateness(seat, process))

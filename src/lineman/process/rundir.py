@@ -1,4 +1,4 @@
-"""Where a running program is found: its pid file, which is also its lock, and its control socket."""
+"""Where a running program is found: its pid file, which is its lock, and its control socket."""
 
 from __future__ import annotations
 

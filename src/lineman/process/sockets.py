@@ -39,7 +39,7 @@ class Sockets:
         new: list[Key] = []
         try:
             for place in places:
-                for key in place.keys():
+                for key in place.seats():
                     if key not in self._open:
                         self._open[key] = self._make(place, key)
                         new.append(key)

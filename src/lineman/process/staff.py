@@ -126,7 +126,9 @@ class Staff:
     on_answer: Callable[[int, int, bytes], None]
     children: dict[int, Child] = field(default_factory=dict)
 
-    def take(self, number: int, key: Key, popen: subprocess.Popen[bytes], end: socket.socket) -> Child:
+    def take(
+        self, number: int, key: Key, popen: subprocess.Popen[bytes], end: socket.socket
+    ) -> Child:
         """Listens to a process that was just started."""
         channel = Channel(
             self.reactor, end, lambda line: self._hear(child, line), lambda: None, MAX_LINE
