@@ -30,11 +30,12 @@ def run(workers: Sequence[Worker], role: Role) -> int:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
     inherited.use(role.files)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_Child(workers, role).run())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes the event loop of a process: uvloop's where it is installed; None for asyncio's."""
     try:
         import uvloop  # an extra
     except ImportError:

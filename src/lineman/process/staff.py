@@ -26,12 +26,14 @@ class Program:
     Attributes:
         command: the words of its command line, as it was started.
         directory: where it was started; a symbolic link on the way is followed anew each time.
-        script: its path, for people.
+        script: its path.
+        arguments: words on its command line that are its own, and no command.
     """
 
     command: tuple[str, ...]
     directory: str
     script: str
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
