@@ -14,6 +14,8 @@ from lineman.errors import LinemanError
 from lineman.process import logs
 from lineman.process.link import Link
 from lineman.process.role import BLOCKED, Role
+from lineman.process.title import set_title
+from lineman.process.watch import watch_files
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.recycling import watch_limits
 from lineman.tls import inherited
@@ -30,6 +32,7 @@ def run(workers: Sequence[Worker], role: Role) -> int:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
     inherited.use(role.files)
+    set_title(f"{role.address} #{role.slot}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_Child(workers, role).run())
 
@@ -86,9 +89,12 @@ class _Child:
             await link.close()
             return 1
         link.ready()
-        watching = loop.create_task(watch_limits(worker, link.renew))
+        watching = [loop.create_task(watch_limits(worker, link.renew))]
+        if self._role.settings.get("watch"):
+            watching.append(loop.create_task(watch_files(link.changed)))
         await self._ended.wait()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await link.close()
         return 0
 

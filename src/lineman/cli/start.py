@@ -48,6 +48,9 @@ def add_to(
             made.add_argument(
                 "-g", dest="graceful", action="store_true", help="let clients go over a time"
             )
+        made.add_argument(
+            "--watch", action="store_true", help="reload when a file of the program changes"
+        )
         made.add_argument("--user", metavar="NAME", default="", help="whom all of it runs as")
         made.add_argument("--group", metavar="NAME", default="", help="its group")
         made.add_argument("--log", metavar="FILE", help="where a daemon writes")
@@ -89,7 +92,9 @@ def _serve(options: argparse.Namespace, program: Target, tell: daemon.Tell) -> i
     try:
         sockets = Sockets(_bind, notify.take_sockets())
         resources.raise_open_files()
-        master = Master(Setting(program.program, held, sockets, whom, tell, logs.reopen))
+        master = Master(
+            Setting(program.program, held, sockets, whom, tell, options.watch, logs.reopen)
+        )
     except BaseException:
         held.release()
         raise

@@ -97,6 +97,10 @@ class Link:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""
         self.event("renew", why=why)
 
+    def changed(self, path: str) -> None:
+        """Tells the master that a file of the program was written anew."""
+        self.event("changed", path=path)
+
     async def close(self) -> None:
         """Sends what is left and closes."""
         for task in list(self._tasks):

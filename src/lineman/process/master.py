@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -40,6 +40,7 @@ from lineman.process.model import (
     Say,
     Seat,
     Service,
+    Stage,
     Start,
     Stop,
     Woke,
@@ -51,6 +52,7 @@ from lineman.process.role import BLOCKED, Role
 from lineman.process.rundir import PidFile, control_path
 from lineman.process.sockets import Sockets
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
+from lineman.process.title import set_title
 
 logger = logging.getLogger("lineman")
 
@@ -78,6 +80,7 @@ class Setting:
         owner: whom everything of the program runs as, also where it only describes itself; None
             for whomever the program names.
         tell: told once whether the start went well, and in words.
+        watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
 
@@ -86,6 +89,7 @@ class Setting:
     sockets: Sockets
     owner: Owner | None
     tell: Callable[[bool, str], None]
+    watches: bool
     reopen: Callable[[], None]
 
 
@@ -121,6 +125,7 @@ class Master:
         Raises:
             ConfigError: a port or user that cannot be had.
         """
+        set_title(f"master of {self.program.script}")
         try:
             if description is None:
                 self._describe(self._setting.owner)
@@ -225,6 +230,19 @@ class Master:
             self._events.append(Failed(number, str(details.get("why"))))
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "changed" and self._watches(number):
+            logger.info("%s has changed", details.get("path"))
+            self._desk.want_reload(None)
+
+    def _watches(self, number: int) -> bool:
+        """Whether it is this process whose word on changed files counts: the oldest that serves."""
+        ready = [
+            process.number
+            for seat in self._service.seats
+            for process in seat.processes
+            if process.stage is Stage.READY
+        ]
+        return bool(ready) and number == min(ready)
 
     def _on_answer(self, process: int, number: int, answer: bytes) -> None:
         self._desk.questions.take(process, number, answer)
@@ -293,13 +311,14 @@ class Master:
         for place in description.places:
             self._owner_of(place)
         self._setting.sockets.open(description.places)
+        watches = self._setting.watches
         self._description = description
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(
                 key,
                 f"{place.title} #{key[2]}",
-                rules=place.rules,
+                rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
                 is_reloadable=place.is_reloadable,
             )
             for place in description.places
@@ -388,7 +407,7 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-                    dict(self._description.settings),
+                    {**self._description.settings, "watch": self._setting.watches},
                 )
 
             popen, end = spawn(self.program, role, owner, BLOCKED)
