@@ -20,6 +20,7 @@ COMPILED = (
     "lineman/net/tlsstream",
     "lineman/net/service",
     "lineman/net/syscalls",
+    "lineman/net/tally",
     "lineman/net/transport",
     "lineman/net/upgrade",
     "lineman/net/wheel",

@@ -18,18 +18,21 @@ FLOORS: list[set[str]] = [
     {"errors", "uncompiled"},
     {"address"},
     {"protocols", "proxy"},
-    {"net", "tls", "process"},
+    {"net", "tls", "process", "build"},
     {"gateway"},
     {"worker"},
     {"__init__"},
-    {"build", "doctor"},
+    {"doctor"},
     {"cli"},
     {"__main__", "testing"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that share a room, because they are parts of one thing.
-SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker"}
+SHARED_ROOM = dict.fromkeys(
+    ("child", "inspection", "options", "processoptions", "program", "recycling", "run", "slots"),
+    "worker",
+)
 
 
 def room_of(module: str) -> str:

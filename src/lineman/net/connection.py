@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, UsageError
 from lineman.net import syscalls
+from lineman.net.causes import DESTROYED, Ending
 from lineman.net.inbox import Inbox
-from lineman.net.lifecycle import Lifecycle
-from lineman.net.state import CLOSED, HANDSHAKE, OPEN
+from lineman.net.lifecycle import NO_LINGER, Lifecycle
+from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.deflate import Compressor
+
+if TYPE_CHECKING:
+    from lineman.net.service import Service
 
 try:
     import cython
@@ -38,11 +43,16 @@ class Connection(Lifecycle):
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
         messages_written: messages that `send` accepted.
+        opened_at: when it became a websocket, as `time.time()` tells it; 0 before.
         close_code: why it ended (RFC 6455, section 7.4; 1006 for a lost one); 0 while it is open.
         close_reason: the same in words.
     """
 
-    __slots__ = ()
+    __slots__ = ("opened_at",)
+
+    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
+        super().__init__(service, fd, ip, port)
+        self.opened_at = 0.0
 
     @property
     def worker(self) -> Any:
@@ -81,6 +91,23 @@ class Connection(Lifecycle):
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
         return None if self._tls is None else self._tls.version
+
+    @property
+    def tls_cipher(self) -> str | None:
+        """The cipher in OpenSSL's words, such as `TLS_AES_256_GCM_SHA384`; None without TLS."""
+        return None if self._tls is None else self._tls.cipher
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the peer last sent something; answers to our pings do not count."""
+        has_sent = self.messages_read != self._quiet_messages
+        since = self._last_received if has_sent else self._quiet_since
+        return max(0.0, self.service.wheel.now - since)
+
+    @property
+    def is_unopened(self) -> bool:
+        """Whether it is not a websocket yet, and may become one."""
+        return self._state is HANDSHAKE
 
     def send(self, message: str | bytes | bytearray | memoryview) -> bool:
         """Sends a message: `str` as text, anything of bytes as binary.
@@ -186,7 +213,12 @@ class Connection(Lifecycle):
     def destroy(self) -> None:
         """Drops the connection now, without a close frame; what is unsent is lost."""
         self._is_ended_by_us = True
-        self._lose(closing.ABNORMAL, "destroyed by the program")
+        self._lose(closing.ABNORMAL, DESTROYED)
+
+    def leave_idle(self) -> None:
+        """Ends a connection whose plain requests are all answered."""
+        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
+            self.finish()
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
@@ -228,6 +260,20 @@ class Connection(Lifecycle):
         """Counts the connection among the open ones of its worker."""
         self.service.connections[self.id] = self
         self.service.opened += 1
+        self.opened_at = time.time()
+
+    def unlist(self) -> None:
+        """Takes the connection off the books of its worker: it ends."""
+        ending = Ending(
+            self.close_code,
+            self.close_reason,
+            was_open=self._decoder is not None,
+            is_ours=self._is_ended_by_us,
+            is_broken_rule=self._linger != NO_LINGER,  # the only end by the peer that lingers
+            was_answered=self._state is FINISHING,
+        )
+        self.service.connections.pop(self.id, None)
+        self.service.tally.add(self, ending)
 
     # In on_websocket_connect only.
 

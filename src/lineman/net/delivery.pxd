@@ -11,6 +11,8 @@ cdef class Delivery(Transport):
     cdef object _goodbye
     cdef bint _is_ended_by_us
     cdef public long long messages_read
+    cdef long long _quiet_messages
+    cdef double _quiet_since
     cdef public int filed_tick
 
     cpdef callback_failed(self, error)

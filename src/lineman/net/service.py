@@ -6,6 +6,7 @@ import asyncio
 import errno
 import inspect
 import logging
+import math
 import socket
 import ssl
 import time
@@ -14,10 +15,13 @@ from typing import Any
 
 from lineman.net import syscalls
 from lineman.net.callbacks import Callback, Callbacks
+from lineman.net.causes import STOPPING
 from lineman.net.connection import Connection
+from lineman.net.lag import LagMeter
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
 from lineman.net.poller import Handler, Poller
+from lineman.net.tally import Tally
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
@@ -30,6 +34,8 @@ logger = logging.getLogger("lineman")
 ACCEPTS = 64
 # Out of descriptors: look again after this time instead of spinning on the ready listener.
 ACCEPT_PAUSE = 0.5
+# While draining, goodbyes are said so often.
+DRAIN_STEP = 0.05
 # A callback that keeps the loop for longer is worth a line in the log.
 SLOW_LOOP = 1.0
 
@@ -77,11 +83,15 @@ class Service:
         self.wheel = self.poller.wheel
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
+        self.tally = Tally()
+        self.lag = LagMeter()
         self.accepted = 0
         self.opened = 0
+        self.plain_requests = 0
         self.exceptions = 0
         self.send_failures = 0
         self.is_stopping = False
+        self.is_draining = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[_Listener] = []
@@ -104,6 +114,7 @@ class Service:
         now = time.monotonic()
         elapsed = now - self._ticked_at
         self._ticked_at = now
+        self.lag.note(now, elapsed - GRANULARITY)
         if elapsed > SLOW_LOOP + GRANULARITY:
             self.log.log(
                 logging.WARNING,
@@ -168,6 +179,40 @@ class Service:
             listener.close()
         self._listeners.clear()
 
+    async def drain(
+        self, seconds: float, timeout: float, code: int = closing.SERVICE_RESTART
+    ) -> None:
+        """Accepts no more, says goodbye to every connection at its own moment, frees everything.
+
+        A connection that is still in its handshake may finish it, and is told then: whoever was
+        let in is not reset. It is all over sooner where no connection is left.
+
+        Args:
+            seconds: over which the goodbyes are spread, evenly.
+            timeout: seconds after that for handshakes, closing handshakes and handlers at work.
+            code: the close code that clients get.
+        """
+        self.stop_accepting()
+        self.is_draining = True
+        for connection in self._unopened():
+            connection.leave_idle()
+        spread = self.loop.time() + seconds
+        deadline = spread + timeout
+        while (now := self.loop.time()) < deadline:
+            waiting = [each for each in self.connections.values() if each.may_receive]
+            share = min(1.0, DRAIN_STEP / (spread - now)) if now < spread else 1.0
+            for connection in waiting[: math.ceil(len(waiting) * share)]:
+                connection.say_goodbye(code, "the service is restarting")
+            if not self.poller.handlers() or (now >= spread and not self._unopened()):
+                break
+            await asyncio.sleep(DRAIN_STEP)
+        await self.stop(max(0.0, deadline - self.loop.time()), code)
+
+    def _unopened(self) -> list[Connection]:
+        """Connections that have not become a websocket yet."""
+        handlers = self.poller.handlers()
+        return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
+
     async def stop(self, timeout: float, code: int = closing.GOING_AWAY) -> None:
         """Says goodbye to every connection, waits for handlers at work, frees everything.
 
@@ -179,7 +224,7 @@ class Service:
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
-            connection.say_goodbye(code, "the service is stopping")
+            connection.say_goodbye(code, STOPPING)
         for handler in self.poller.handlers():
             if isinstance(handler, Connection):
                 handler.leave_handshake()

@@ -105,6 +105,12 @@ class TlsStream:
         version: str | None = self._object.version()
         return version
 
+    @property
+    def cipher(self) -> str | None:
+        """The name of the cipher, None before the handshake is done."""
+        found: tuple[str, str, int] | None = self._object.cipher()
+        return None if found is None else found[0]
+
     def handshake(self) -> bool:
         """Goes on with the handshake; whether it is done.
 

@@ -16,3 +16,7 @@ def set_up() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def reopen() -> None:
+    """Opens the log file anew, after it was renamed; nothing where there is none."""
