@@ -68,7 +68,8 @@ class _Child:
         await link.open(self._role.link, self._stop)  # the master is gone: so are we
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
-        listener = socket.socket(fileno=self._role.listener)
+        descriptor = self._role.listener
+        listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
         worker = self._worker
         if worker is None:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")

@@ -72,7 +72,7 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 class Plan:
     """A worker's options, checked and put in order: what a process needs to serve it."""
 
-    address: Address
+    address: Address | None
     limits: Limits
     is_tls: bool
     tls_context: ssl.SSLContext | None
@@ -85,7 +85,9 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """Where clients connect, with the scheme that they use."""
+        """Where clients connect, with the scheme that they use; empty where none do."""
+        if self.address is None:
+            return ""
         scheme = "wss" if self.is_tls else "ws"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
@@ -105,7 +107,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     """
     if worker.transport not in ("tcp", "ssl"):
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
-    address = addresses.parse(worker.address)
+    address = addresses.parse(worker.address) if worker.address else None
     limits, tls = _read_context(worker)
     is_tls = _speaks_tls(worker, address, tls)
     opens = is_tls and open_files
@@ -152,8 +154,15 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _speaks_tls(worker: Worker, address: Address, tls: TlsOptions) -> bool:
+def _speaks_tls(worker: Worker, address: Address | None, tls: TlsOptions) -> bool:
     has_certificate = tls.cert is not None or tls.ssl_context is not None
+    if address is None:
+        if has_certificate or worker.transport == "ssl":
+            raise ConfigError(
+                "a certificate is given to a worker without an address",
+                'give it one: Worker("wss://0.0.0.0:8282", …)',
+            )
+        return False
     if not address.is_tls and worker.transport != "ssl":
         if has_certificate:
             raise ConfigError(

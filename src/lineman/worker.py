@@ -35,7 +35,8 @@ class Worker:
 
     Args:
         address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
-            `wss` with `transport="ssl"`).
+            `wss` with `transport="ssl"`). Empty for a worker that no client connects to: its
+            processes run `on_worker_start`, and what that one begins.
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -118,7 +119,7 @@ class Worker:
 
     def __init__(
         self,
-        address: str,
+        address: str = "",
         context: Mapping[str, Any] | None = None,
         **given: Unpack[WorkerOptions],
     ) -> None:
@@ -209,6 +210,8 @@ class Worker:
         """The port that it listens on; of use where the address said 0."""
         if self._plan is None:
             raise UsageError("the worker does not run yet; its port is known after start()")
+        if self._plan.address is None:
+            raise UsageError("the worker has no address, and so no port")
         return self._plan.address.port
 
     @property
@@ -234,22 +237,25 @@ class Worker:
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")
         plan = self.plan(check_files=check_files)
-        if listener is None:
-            listener = bind(plan.address, plan.limits.backlog)
+        address = plan.address
+        if listener is None and address is not None:
+            listener = bind(address, plan.limits.backlog)
         try:
-            port = listener.getsockname()[1]
-            address = Address(plan.address.scheme, plan.address.host, port)
+            if listener is not None and address is not None:
+                address = Address(address.scheme, address.host, listener.getsockname()[1])
             self._plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
-            listener.close()
+            if listener is not None:
+                listener.close()
             if self._service is not None:
                 self._service.close()
                 self._service = None
             raise
         self._service.start(listener)
-        logger.info("listening on %s", self._plan.url)
+        if listener is not None:
+            logger.info("listening on %s", self._plan.url)
 
     def _new_service(self, plan: Plan) -> Service:
         return Service(

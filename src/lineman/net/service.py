@@ -103,10 +103,15 @@ class Service:
         self._last_id += 1
         return self._last_id
 
-    def start(self, listener: socket.socket) -> None:
-        """Serves a bound, listening, non-blocking socket; the service owns it from here on."""
+    def start(self, listener: socket.socket | None) -> None:
+        """Serves a bound, listening, non-blocking socket; the service owns it from here on.
+
+        Args:
+            listener: None for a worker that no client connects to.
+        """
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
-        self._listeners.append(_Listener(self, listener))
+        if listener is not None:
+            self._listeners.append(_Listener(self, listener))
         self._ticked_at = time.monotonic()
         self._tick()
 

@@ -395,7 +395,7 @@ class Master:
         try:
             owner = self._owner_of(place)
             files = self._keyfiles.for_child(place.files, owner)
-            listener = self._setting.sockets[action.key].fileno()
+            listener = self._setting.sockets.descriptor(action.key)
 
             def role(link: int) -> Role:
                 slot = action.key[2]

@@ -27,11 +27,11 @@ class Role:
 
     Attributes:
         link: descriptor of the socket to the master.
-        address: of the worker that it serves, as the program writes it; empty for a process that
-            only describes the program.
+        address: of the worker that it serves, as the program writes it.
         twin: which one of the workers with this address.
-        slot: index of this process among those of the worker.
-        listener: descriptor of the slot's listening socket.
+        slot: index of this process among those of the worker; -1 for a process that only describes
+            the program.
+        listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
@@ -40,7 +40,7 @@ class Role:
     link: int
     address: str = ""
     twin: int = 0
-    slot: int = 0
+    slot: int = -1
     listener: int = -1
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class Role:
     @property
     def describes(self) -> bool:
         """Whether the process describes the program and ends."""
-        return self.listener < 0
+        return self.slot < 0
 
     def descriptors(self) -> tuple[int, ...]:
         """All that the process inherits."""
-        own = (self.link,) if self.describes else (self.link, self.listener)
+        own = (self.link,) if self.listener < 0 else (self.link, self.listener)
         return (*own, *self.files.values())
 
     def encode(self) -> str:
