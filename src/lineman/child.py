@@ -75,6 +75,8 @@ class _Child:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
+        worker.id = self._role.slot
+        worker.links_directory = self._role.links
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
         )

@@ -64,6 +64,8 @@ class Worker:
         max_requests, max_memory: see `ProcessOptions`.
         pid_file, log_file: of the whole program; set them on the class.
 
+        id: of this process among those of the worker, from 0; 0 where there is one.
+
     Raises:
         UsageError: an option that does not exist.
         ConfigError: when the worker starts, for a value that cannot work.
@@ -126,6 +128,8 @@ class Worker:
         self.callbacks = Callbacks()
         self.address = address
         self.context = context
+        self.id = 0
+        self.links_directory = ""  # for sockets between this program's processes
         self._service: Service | None = None
         self._plan: Plan | None = None
         for name, value in given.items():

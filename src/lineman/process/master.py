@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +49,7 @@ from lineman.process.notify import Notifier
 from lineman.process.owner import Owner
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
-from lineman.process.rundir import PidFile, control_path
+from lineman.process.rundir import PidFile, control_path, make_links_directory
 from lineman.process.sockets import Sockets
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
 from lineman.process.title import set_title
@@ -109,6 +109,7 @@ class Master:
         self._notifier = Notifier()
         self._terminal = terminal.Terminal()
         self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
+        self._links = ""
         self._exit: int | None = None
         self._has_begun = False
         self._has_told = False
@@ -311,6 +312,7 @@ class Master:
         for place in description.places:
             self._owner_of(place)
         self._setting.sockets.open(description.places)
+        self._make_links_directory(description.places)
         watches = self._setting.watches
         self._description = description
         self._places.update({(place.address, place.twin): place for place in description.places})
@@ -324,6 +326,12 @@ class Master:
             for place in description.places
             for key in place.seats()
         )
+
+    def _make_links_directory(self, places: Sequence[Place]) -> None:
+        inner = [place for place in places if not place.listens]
+        if inner:
+            path = self._setting.pid_file.path
+            self._links = str(make_links_directory(path, self._owner_of(inner[0])))
 
     def _owner_of(self, place: Place) -> Owner | None:
         return owners.find(place.user, place.group) or self._setting.owner
@@ -408,6 +416,7 @@ class Master:
                     place.is_checked,
                     files,
                     {**self._description.settings, "watch": self._setting.watches},
+                    self._links,
                 )
 
             popen, end = spawn(self.program, role, owner, BLOCKED)

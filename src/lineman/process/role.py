@@ -35,6 +35,7 @@ class Role:
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
+        links: directory for sockets between the program's processes; empty where none are.
     """
 
     link: int
@@ -45,6 +46,7 @@ class Role:
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    links: str = ""
 
     @property
     def describes(self) -> bool:

@@ -62,6 +62,11 @@ class Broker(abc.ABC):
     async def close(self) -> None:
         """Sends what is under way, then ends."""
 
+    def _end(self) -> None:
+        """Notes that it was closed on purpose, of which nobody need be told."""
+        self.is_connected = False
+        self.trouble = "it was closed"
+
     def _enter(self, is_connected: bool, trouble: str = "") -> None:
         self.trouble = trouble
         if is_connected is not self.is_connected:

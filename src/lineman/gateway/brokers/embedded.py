@@ -199,4 +199,4 @@ class Embedded(Broker):
             self._task.cancel()
         if link is not None:
             link.close()
-        self._enter(False, "it was closed")
+        self._end()

@@ -162,4 +162,4 @@ class Remote(Broker):
                 await asyncio.wait_for(self._write(work), TIMEOUT)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._enter(False, "it was closed")
+        self._end()
