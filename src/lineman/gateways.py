@@ -20,6 +20,7 @@ from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import Order
 from lineman.gateway.node import Node
 from lineman.gateway.routing import RoutingOptions
+from lineman.gateway.seal import Seal
 from lineman.gateway.visitor import Visitor
 from lineman.options import WorkerOptions
 from lineman.slots import Slot
@@ -67,6 +68,7 @@ class Gateway(Api):
         name: of the service; nodes of one name and one broker are one service.
         broker: `redis://…`, `rediss://…`, `nats://…` or `tls://…` where the service has several
             machines; None for one.
+        secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
         history: how much is kept of what is published to each group; None for nothing.
         history_frame: `(group, epoch, offset, message) -> message`: what members get of that.
         redeliver: whether messages that a worker took to its grave go to another one (at least
@@ -99,6 +101,7 @@ class Gateway(Api):
         workers: int = 1,
         name: str = "gateway",
         broker: str | None = None,
+        secret: str | None = None,
         history: HistoryOptions | None = None,
         history_frame: Frame = frame_as_json,
         redeliver: bool = False,
@@ -111,7 +114,9 @@ class Gateway(Api):
             broker_maker(broker, name)  # what cannot work is told now
         self.callbacks = _Callbacks()
         self.name = name
+        Seal(secret)
         self._broker = broker
+        self._secret = secret
         self._redeliver = redeliver
         self._wait_timeout = wait_timeout
         self._gateways = gateways
@@ -152,6 +157,7 @@ class Gateway(Api):
     async def _start_node(self, worker: Worker) -> None:
         options = RoutingOptions(
             self._make_broker(worker),
+            self._secret,
             self._history,
             self._frame,
             bool(self.on_uid_online or self.on_uid_offline),

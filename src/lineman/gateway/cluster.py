@@ -26,6 +26,7 @@ from lineman.gateway.messages import (
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.questions import QUESTIONS, Question
+from lineman.gateway.seal import Seal
 from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
@@ -67,6 +68,7 @@ class Cluster:
         on_order: does what an order from another node says.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
+        seal: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
 
     Attributes:
@@ -82,10 +84,12 @@ class Cluster:
         on_nodes: Callable[[list[str]], None],
         handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
         *,
+        seal: Seal | None = None,
         is_node: bool = True,
     ) -> None:
         self._node = node
         self._is_node = is_node
+        self._seal = seal or Seal(None)
         self._orders = orders
         self._on_order = on_order
         self._on_nodes = on_nodes
@@ -130,7 +134,7 @@ class Cluster:
         yield from self._orders.registry.topics()
 
     def _publish(self, topic: str, message: NodeMessage) -> None:
-        self.broker.publish(topic, messages.encode(message))
+        self.broker.publish(topic, self._seal.close(topic, messages.encode(message)))
 
     # Who lives.
 
@@ -207,11 +211,14 @@ class Cluster:
             number = self._last_number
         data = messages.encode(Relay(self._node, number, order))
         for topic in topics:
-            self.broker.publish(topic, data)
+            self.broker.publish(topic, self._seal.close(topic, data))
 
     def _on_message(self, topic: str, data: bytes) -> None:
+        opened = self._seal.open(topic, data)
         try:
-            message: NodeMessage = messages.BETWEEN_NODES.decode(data)
+            if opened is None:
+                raise BadMessageError("it was not sealed with this service's secret")
+            message: NodeMessage = messages.BETWEEN_NODES.decode(opened)
         except BadMessageError as error:
             self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
             return

@@ -20,6 +20,7 @@ from lineman.gateway.link import Link
 from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
+from lineman.gateway.seal import Seal
 
 T = TypeVar("T")
 
@@ -39,18 +40,19 @@ class AsyncGatewayClient(Api):
         address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
             share: `redis://…`, `nats://…`.
         name: of the service, where a broker has several.
+        secret: of the service, where it has one.
 
     Raises:
         ConfigError: the address is none of these, or the broker's package is missing.
         NotReachedError: on entering: there is nobody.
     """
 
-    def __init__(self, address: str, name: str = "lineman") -> None:
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
         self._route: _ByLink | _ByBroker
         if address.startswith("unix://"):
             self._route = _ByLink(address.removeprefix("unix://"))
         else:
-            self._route = _ByBroker(address, name)
+            self._route = _ByBroker(address, name, secret)
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -165,9 +167,10 @@ class _ByLink:
 class _ByBroker:
     """Through the broker that the nodes share; no process of the service need be here."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, secret: str | None) -> None:
         self._url = url
         self._make_broker = broker_maker(url, name)
+        self._seal = Seal(secret)
         self._cluster: Cluster | None = None
         self._reached: asyncio.Future[None] | None = None
         self._connected_at = 0.0
@@ -179,7 +182,7 @@ class _ByBroker:
         cluster = self._cluster = Cluster(
             node, orders, self._make_broker, lambda order: None, lambda nodes: None,
             {messages.Hold: lambda _: None, messages.Release: lambda _: None},
-            is_node=False,
+            seal=self._seal, is_node=False,
         )  # fmt: skip
         await cluster.start()
         deadline = loop.time() + TIMEOUT
@@ -226,18 +229,17 @@ class GatewayClient(Api):
 
     Args:
         address: as for `AsyncGatewayClient`.
-        name: as there.
+        name, secret: as there.
     """
 
-    def __init__(self, address: str, name: str = "lineman") -> None:
-        self._address = address
-        self._name = name
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+        self._given = (address, name, secret)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._client: AsyncGatewayClient | None = None
-        AsyncGatewayClient(address, name)  # what is wrong with the address is told now
+        AsyncGatewayClient(*self._given)  # what is wrong with the address is told now
 
     def __enter__(self) -> Self:
         return self
@@ -260,7 +262,7 @@ class GatewayClient(Api):
 
         async def run() -> T:
             if self._client is None:
-                client = AsyncGatewayClient(self._address, self._name)
+                client = AsyncGatewayClient(*self._given)
                 await client.connect()
                 self._client = client
             try:

@@ -19,6 +19,7 @@ from lineman.gateway.messages import Ask, Hold, Order, Publish, Release
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.questions import QUESTIONS
+from lineman.gateway.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class RoutingOptions:
 
     Attributes:
         make_broker: makes the broker that leads to the other nodes; None where there are none.
+        secret: that the nodes share; None for none.
         history: how much is kept of each group; None for nothing.
         frame: what members get of a message that is kept.
         tells_users: whether somebody wants to hear of users that come and go.
     """
 
     make_broker: MakeBroker | None = None
+    secret: str | None = None
     history: HistoryOptions | None = None
     frame: Frame = frame_as_json
     tells_users: bool = False
@@ -72,8 +75,9 @@ class Routing:
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
             self.cluster = Cluster(
-                node, self.orders, options.make_broker, self.obey, self._on_nodes, self._handlers()
-            )
+                node, self.orders, options.make_broker, self.obey, self._on_nodes,
+                self._handlers(), seal=Seal(options.secret),
+            )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         attendance = self._attendance
