@@ -24,6 +24,7 @@ from lineman.process.keyfiles import KeyFiles
 from lineman.process.model import (
     Action,
     Beat,
+    Deaf,
     Drain,
     Ended,
     Event,
@@ -230,6 +231,8 @@ class Master:
             self._events.append(Failed(number, str(details.get("why"))))
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "deaf":
+            self._events.append(Deaf(number))
         elif name == "changed" and self._watches(number):
             logger.info("%s has changed", details.get("path"))
             self._desk.want_reload(None)
