@@ -1,19 +1,24 @@
 """Lineman keeps lines up: services that hold long connections open, wss first."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lineman.build import VERSION as __version__
-from lineman.errors import (
-    ConfigError,
-    ConnectionLost,
-    HttpError,
-    LinemanError,
-    ProtocolError,
-    UsageError,
-)
-from lineman.net.callbacks import ErrorCode
-from lineman.net.connection import Connection
-from lineman.protocols.http import Request, Response
-from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.worker import Worker
+
+if TYPE_CHECKING:
+    from lineman.errors import (
+        ConfigError,
+        ConnectionLost,
+        HttpError,
+        LinemanError,
+        ProtocolError,
+        UsageError,
+    )
+    from lineman.net.callbacks import ErrorCode
+    from lineman.net.connection import Connection
+    from lineman.protocols.http import Request, Response
+    from lineman.protocols.websocket.negotiation import DeflateOptions
+    from lineman.worker import Worker
 
 __all__ = [
     "ConfigError",
@@ -30,3 +35,28 @@ __all__ = [
     "Worker",
     "__version__",
 ]
+
+# Loaded when they are asked for: a master, and every command, does without the data path.
+_HOMES = {
+    "ConfigError": "errors",
+    "Connection": "net.connection",
+    "ConnectionLost": "errors",
+    "DeflateOptions": "protocols.websocket.negotiation",
+    "ErrorCode": "net.callbacks",
+    "HttpError": "errors",
+    "LinemanError": "errors",
+    "ProtocolError": "errors",
+    "Request": "protocols.http",
+    "Response": "protocols.http",
+    "UsageError": "errors",
+    "Worker": "worker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lineman' has no attribute {name!r}")
+    value = getattr(import_module(f"lineman.{home}"), name)
+    globals()[name] = value
+    return value

@@ -37,16 +37,18 @@ CERTIFICATES = 20
 # A table that may be longer than this is sorted by the command alone: sorting stops the service.
 SORTED = 5000
 
-# As `connections.SORTS`, but for connections: rows are made of those only that are shown.
-_KEYS: dict[str, Callable[[Connection], Any]] = {
-    "id": lambda connection: connection.id,
-    "age": lambda connection: connection.opened_at or math.inf,
-    "idle": lambda connection: -connection.idle,
-    "messages": lambda connection: -(connection.messages_read + connection.messages_written),
-    "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
-    "buffered": lambda connection: -connection.unsent,
-    "ip": lambda connection: by_ip(connection.remote_ip),
-}
+
+def _keys() -> dict[str, Callable[[Connection], Any]]:
+    """As `connections.SORTS`, but of connections: rows are made of those only that are shown."""
+    return {
+        "id": lambda connection: connection.id,
+        "age": lambda connection: connection.opened_at or math.inf,
+        "idle": lambda connection: -connection.idle,
+        "messages": lambda connection: -(connection.messages_read + connection.messages_written),
+        "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
+        "buffered": lambda connection: -connection.unsent,
+        "ip": lambda connection: by_ip(connection.remote_ip),
+    }
 
 
 class Inspection:
@@ -158,7 +160,7 @@ class Inspection:
         self, found: list[Connection], selection: Selection
     ) -> tuple[list[Connection], int]:
         """Those that fit and come first, and how many fit."""
-        key = _KEYS[selection.sort]
+        key = _keys()[selection.sort]
         best: list[tuple[Any, int, Connection]] = []
         limit = selection.limit if selection.limit <= SORTED else 0
         matching = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from lineman import address as addresses
+from lineman import processoptions as processes
 from lineman.address import Address
 from lineman.errors import ConfigError
 from lineman.net.limits import Limits
+from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -49,6 +52,15 @@ class WorkerOptions(TypedDict, total=False):
     ping_interval: float
     ping_timeout: float
     backlog: int
+    user: str
+    group: str
+    reloadable: bool
+    drain_seconds: float
+    stop_timeout: float
+    start_timeout: float
+    watchdog_timeout: float
+    max_requests: int
+    max_memory: int
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
@@ -62,47 +74,59 @@ class Plan:
 
     address: Address
     limits: Limits
+    is_tls: bool
     tls_context: ssl.SSLContext | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
     real_ip_header: str | None
     compression: DeflateOptions | None
+    processes: ProcessOptions
 
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None else "wss"
+        scheme = "wss" if self.is_tls else "ws"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
 
 
-def read(worker: Worker, *, check_files: bool = True) -> Plan:
+def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -> Plan:
     """A worker's options, checked; nothing is opened but the certificate's files.
 
     Args:
         worker: whose attributes they are.
         check_files: as for `Worker.plan`.
+        open_files: whether to open the certificate's files at all; without, there is no
+            `tls_context`.
 
     Raises:
         ConfigError: what cannot work, and the fix.
     """
     if worker.transport not in ("tcp", "ssl"):
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
-    if isinstance(worker.count, bool) or not isinstance(worker.count, int) or worker.count < 1:
-        raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
+    is_tls = _speaks_tls(worker, address, tls)
+    opens = is_tls and open_files
     return Plan(
         address=address,
         limits=limits,
-        tls_context=_tls_context(worker, address, tls, check_files),
+        is_tls=is_tls,
+        tls_context=server_context(tls, check=check_files).context if opens else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
+        processes=processes.read(worker),
     )
+
+
+def tls_files(worker: Worker) -> list[str]:
+    """The files that a worker's TLS options name."""
+    tls = _read_context(worker)[1]
+    return [os.path.abspath(path) for path in (tls.cert, tls.key, tls.ca_file) if path is not None]
 
 
 def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
@@ -128,9 +152,7 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _tls_context(
-    worker: Worker, address: Address, tls: TlsOptions, check_files: bool
-) -> ssl.SSLContext | None:
+def _speaks_tls(worker: Worker, address: Address, tls: TlsOptions) -> bool:
     has_certificate = tls.cert is not None or tls.ssl_context is not None
     if not address.is_tls and worker.transport != "ssl":
         if has_certificate:
@@ -138,14 +160,14 @@ def _tls_context(
                 f"a certificate is given, but {address} speaks plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
-        return None
+        return False
     if not has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; for development, '
             "lineman.tls.devca.ensure(directory) makes them",
         )
-    return server_context(tls, check=check_files).context
+    return True
 
 
 def certificate_path(worker: Worker) -> Path | None:

@@ -132,7 +132,7 @@ def test_options_become_the_question_and_json_the_answer(
         return answering([ROW])
 
     words = "--sort idle --reverse --limit 5 --worker chat --ip 10.0.0.0/8 --idle-for 5m --json"
-    assert command.run(options(*words.split()), ask) == 0
+    assert command.show(options(*words.split()), ask) == 0
     wanted = Selection("chat", None, "10.0.0.0/8", None, 300.0, "idle", True, 5)
     assert asked == [("connections", wanted.to_json())]
     told = json.loads(capsys.readouterr().out)
@@ -144,7 +144,7 @@ def test_a_busy_process_is_told_and_the_exit_status_is_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     silent = {"children": [{"worker": "chat", "slot": 0, "pid": 11, "answer": None}]}
-    assert command.run(options(), lambda *_: silent) == 1
+    assert command.show(options(), lambda *_: silent) == 1
     assert "not of the processes 11: busy" in capsys.readouterr().out
 
 

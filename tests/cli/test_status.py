@@ -169,7 +169,7 @@ def test_json_has_everything_under_stable_names(capsys: pytest.CaptureFixture[st
         asked.append((name, arguments))
         return reply(CHILD)
 
-    assert command.run(options("--json"), ask) == 0
+    assert command.show(options("--json"), ask) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["master"]["pid"] == 10
     assert told["children"][0]["report"]["totals"]["messages_in"] == 5000
@@ -189,5 +189,5 @@ def test_json_has_everything_under_stable_names(capsys: pytest.CaptureFixture[st
 def test_the_exit_status_says_whether_every_worker_accepts_clients(
     children: list[Child], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.run(options(), lambda *_: reply(*children)) == status
+    assert command.show(options(), lambda *_: reply(*children)) == status
     assert "app.py: running" in capsys.readouterr().out

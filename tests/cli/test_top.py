@@ -117,7 +117,7 @@ SCRIPT = """
 
     parser = argparse.ArgumentParser()
     top.add_options(parser)
-    sys.exit(top.run(parser.parse_args(sys.argv[2:]), ask))
+    sys.exit(top.show(parser.parse_args(sys.argv[2:]), ask))
 """
 
 

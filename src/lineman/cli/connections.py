@@ -1,4 +1,7 @@
-"""`connections`: the clients of a service, one line each."""
+"""`lineman connections`: the clients of a running program, one line each.
+
+Exit status: 0, 1 if a process was too busy to answer, 3 if the program does not run.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lineman.cli import table, units
-from lineman.cli.status import Ask
+from lineman.cli import table, target, units
 from lineman.cli.table import Column
+from lineman.cli.target import Ask
 from lineman.process.connections import SORTS, STATES, Found, Row, Selection, merge
+from lineman.process.handoff import Handoff
 
 LIMIT = 100
 
@@ -38,6 +42,17 @@ COLUMNS = (
     Column("STATE"),
     Column("REASON", shrinks_to=8, rank=5),
 )
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    text = "look at its clients"
+    made = commands.add_parser("connections", help=text, description=f"{text.capitalize()}.")
+    made.set_defaults(run=target.asking(show))
+    target.add_to(made, handoff)
+    add_options(made)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -88,11 +103,10 @@ def selection(options: argparse.Namespace) -> Selection:
     )
 
 
-def run(options: argparse.Namespace, ask: Ask) -> int:
-    """Asks the service and prints its connections; the exit status, 1 if a process was busy.
+def show(options: argparse.Namespace, ask: Ask) -> int:
+    """Asks the program and prints its connections; the exit status.
 
     Raises:
-        ConfigError: the service does not run.
         UsageError: what cannot be asked for.
     """
     wanted = selection(options)

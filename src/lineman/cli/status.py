@@ -1,6 +1,7 @@
-"""`status`: the processes of a service, and how they fare.
+"""`lineman status`: the processes of a running program, and how they fare.
 
-The exit status is 0 where every worker has a process that accepts clients, otherwise 1.
+Exit status: 0 where every worker has a process that accepts clients, 1 where one has none, 3 if
+the program does not run.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, TypeAlias
 
-from lineman.cli import table, units
+from lineman.cli import table, target, units
 from lineman.cli.table import Column, printable
+from lineman.cli.target import Ask
+from lineman.process.handoff import Handoff
 from lineman.process.status import Certificate, Child, Report, Status, Traffic
-
-# Asks the master of a service: a command and its arguments, and the reply.
-Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 DAY = 86400.0
 
@@ -46,17 +45,24 @@ COLUMNS = (
 )
 
 
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    text = "look at its processes"
+    made = commands.add_parser("status", help=text, description=f"{text.capitalize()}.")
+    made.set_defaults(run=target.asking(show))
+    target.add_to(made, handoff)
+    add_options(made)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--json", action="store_true", help="as JSON, with everything there is")
 
 
-def run(options: argparse.Namespace, ask: Ask) -> int:
-    """Asks the service and prints what it says; the exit status.
-
-    Raises:
-        ConfigError: the service does not run.
-    """
+def show(options: argparse.Namespace, ask: Ask) -> int:
+    """Asks the program and prints what it says; the exit status."""
     status = Status.from_json(ask("status", {"pss": True}))
     if options.json:
         print(json.dumps(asdict(status), indent=2))

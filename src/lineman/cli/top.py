@@ -1,4 +1,4 @@
-"""`top`: the processes and the clients of a service, live in the terminal.
+"""`lineman top`: the processes and the clients of a running program, live in the terminal.
 
 It asks anew for each picture, so that a service which restarts meanwhile is simply there again.
 """
@@ -20,10 +20,12 @@ from dataclasses import dataclass, replace
 
 from lineman.cli import connections as clients
 from lineman.cli import status as processes
-from lineman.cli.status import Ask
+from lineman.cli import target
 from lineman.cli.table import cut, printable
+from lineman.cli.target import Ask
 from lineman.errors import LinemanError, UsageError
 from lineman.process.connections import SORTS, Found, Selection, merge
+from lineman.process.handoff import Handoff
 from lineman.process.status import Status
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -114,6 +116,17 @@ def look(ask: Ask, view: View, rows: int) -> Picture:
         return Picture(error=str(error))
 
 
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    text = "look at its processes and clients, live"
+    made = commands.add_parser("top", help=text, description=f"{text.capitalize()}.")
+    made.set_defaults(run=lambda options: show(options, target.of(options).inquire))
+    target.add_to(made, handoff)
+    add_options(made)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
@@ -121,8 +134,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--sort", choices=[*SORTS], default="messages", help="of the clients (default: messages)")
 
 
-def run(options: argparse.Namespace, ask: Ask) -> int:
-    """Shows the service until a key says that it is enough; the exit status.
+def show(options: argparse.Namespace, ask: Ask) -> int:
+    """Shows the program until a key says that it is enough; the exit status.
 
     Raises:
         UsageError: there is no terminal, or the interval is none.

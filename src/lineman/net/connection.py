@@ -104,6 +104,11 @@ class Connection(Lifecycle):
         since = self._last_received if has_sent else self._quiet_since
         return max(0.0, self.service.wheel.now - since)
 
+    @property
+    def is_unopened(self) -> bool:
+        """Whether it is not a websocket yet, and may become one."""
+        return self._state is HANDSHAKE
+
     def send(self, message: str | bytes | bytearray | memoryview) -> bool:
         """Sends a message: `str` as text, anything of bytes as binary.
 
@@ -209,6 +214,11 @@ class Connection(Lifecycle):
         """Drops the connection now, without a close frame; what is unsent is lost."""
         self._is_ended_by_us = True
         self._lose(closing.ABNORMAL, DESTROYED)
+
+    def leave_idle(self) -> None:
+        """Ends a connection whose plain requests are all answered."""
+        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
+            self.finish()
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import inspect
 import logging
+import math
 import socket
 import ssl
 import time
@@ -33,6 +34,8 @@ logger = logging.getLogger("lineman")
 ACCEPTS = 64
 # Out of descriptors: look again after this time instead of spinning on the ready listener.
 ACCEPT_PAUSE = 0.5
+# While draining, goodbyes are said so often.
+DRAIN_STEP = 0.05
 # A callback that keeps the loop for longer is worth a line in the log.
 SLOW_LOOP = 1.0
 
@@ -84,9 +87,11 @@ class Service:
         self.lag = LagMeter()
         self.accepted = 0
         self.opened = 0
+        self.plain_requests = 0
         self.exceptions = 0
         self.send_failures = 0
         self.is_stopping = False
+        self.is_draining = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[_Listener] = []
@@ -173,6 +178,40 @@ class Service:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+
+    async def drain(
+        self, seconds: float, timeout: float, code: int = closing.SERVICE_RESTART
+    ) -> None:
+        """Accepts no more, says goodbye to every connection at its own moment, frees everything.
+
+        A connection that is still in its handshake may finish it, and is told then: whoever was
+        let in is not reset. It is all over sooner where no connection is left.
+
+        Args:
+            seconds: over which the goodbyes are spread, evenly.
+            timeout: seconds after that for handshakes, closing handshakes and handlers at work.
+            code: the close code that clients get.
+        """
+        self.stop_accepting()
+        self.is_draining = True
+        for connection in self._unopened():
+            connection.leave_idle()
+        spread = self.loop.time() + seconds
+        deadline = spread + timeout
+        while (now := self.loop.time()) < deadline:
+            waiting = [each for each in self.connections.values() if each.may_receive]
+            share = min(1.0, DRAIN_STEP / (spread - now)) if now < spread else 1.0
+            for connection in waiting[: math.ceil(len(waiting) * share)]:
+                connection.say_goodbye(code, "the service is restarting")
+            if not self.poller.handlers() or (now >= spread and not self._unopened()):
+                break
+            await asyncio.sleep(DRAIN_STEP)
+        await self.stop(max(0.0, deadline - self.loop.time()), code)
+
+    def _unopened(self) -> list[Connection]:
+        """Connections that have not become a websocket yet."""
+        handlers = self.poller.handlers()
+        return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
 
     async def stop(self, timeout: float, code: int = closing.GOING_AWAY) -> None:
         """Says goodbye to every connection, waits for handlers at work, frees everything.

@@ -69,11 +69,14 @@ def set_up(options: LogOptions = LogOptions(), worker: str = "", slot: int | Non
         slot: which of its processes this is; None for the master.
     """
     root = logging.getLogger()
-    has_own = bool(root.handlers or logging.getLogger("lineman").handlers)
+    others = [*root.handlers, *logging.getLogger("lineman").handlers]
+    has_own = any(not isinstance(handler, LineHandler) for handler in others)
     if has_own and options == LogOptions():
         return
-    path = None if options.log_file is None else Path(options.log_file)
-    handler = LineHandler(path)
+    for handler in [each for each in root.handlers if isinstance(each, LineHandler)]:
+        root.removeHandler(handler)  # set up anew, after a reload
+        handler.close()
+    handler = LineHandler(None if options.log_file is None else Path(options.log_file))
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
     root.addHandler(handler)

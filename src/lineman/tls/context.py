@@ -16,6 +16,7 @@ from lineman.tls.certificates import (
     read_ca_file,
     read_pair,
 )
+from lineman.tls.inherited import where
 from lineman.tls.options import TlsOptions
 from lineman.tls.pem import PemFile
 
@@ -144,7 +145,7 @@ def _load_pair(context: ssl.SSLContext, options: TlsOptions) -> None:
         return options.passphrase_bytes
 
     try:
-        context.load_cert_chain(cert_file.path, key_file.path, passphrase)
+        context.load_cert_chain(where(cert_file.path), where(key_file.path), passphrase)
     except ssl.SSLError as error:
         raise _load_failure(error, cert_file, key_file) from None
 
@@ -172,7 +173,7 @@ def _load_authorities(context: ssl.SSLContext, options: TlsOptions, check: bool)
         return
     file = check_ca_file(options.ca_file) if check else read_ca_file(options.ca_file)
     try:
-        context.load_verify_locations(file.path)
+        context.load_verify_locations(where(file.path))
     except ssl.SSLError as error:
         raise ConfigError(
             f"cannot load the CA file {file.shown}: {_opensslese(error)}",
