@@ -1,8 +1,12 @@
 """Lineman: a `Worker` as a user writes it."""
 
+import asyncio
+import signal
+
 from common import BROADCAST, HOST, files, port
 
 from lineman import Connection, Worker
+from lineman.child import loop_factory
 
 pair = files()
 scheme = "ws" if pair is None else "wss"
@@ -35,4 +39,14 @@ def answer(connection: Connection, message: str | bytes) -> None:
         connection.send(message)
 
 
-Worker.run_all(["start"])
+async def serve() -> None:
+    """Serves in this one process: what is measured is the worker, without a master beside it."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    await worker.start()
+    await stopped.wait()
+    await worker.stop()
+
+
+with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    runner.run(serve())

@@ -15,6 +15,8 @@ from lineman.inspection import Inspection
 from lineman.process import logs
 from lineman.process.link import Link
 from lineman.process.role import BLOCKED, Role
+from lineman.process.title import set_title
+from lineman.process.watch import watch_files
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.recycling import watch_limits
 from lineman.tls import inherited
@@ -31,11 +33,13 @@ def run(workers: Sequence[Worker], role: Role) -> int:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
     inherited.use(role.files)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    set_title(f"{role.address} #{role.slot}")
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_Child(workers, role).run())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes the event loop of a process: uvloop's where it is installed; None for asyncio's."""
     try:
         import uvloop  # an extra
     except ImportError:
@@ -85,17 +89,30 @@ class _Child:
             link.failed(_in_words(error))
             await link.close()
             return 1
+        await self._serve(worker)
+        return 0
+
+    async def _serve(self, worker: Worker) -> None:
+        """Answers and watches until the end."""
+        loop = asyncio.get_running_loop()
+        link = self._link
         looking = Inspection(worker)
         looking.start()
         link.answer("status", looking.status)
         link.answer("connections", looking.connections)
         link.ready()
-        watching = loop.create_task(watch_limits(worker, link.renew))
+        watching = [
+            loop.create_task(watch_limits(worker, link.renew)),
+            loop.create_task(looking.tell(link.counted)),
+        ]
+        if self._role.settings.get("watch"):
+            watching.append(loop.create_task(watch_files(link.changed)))
         await self._ended.wait()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         looking.stop()
+        link.counted(looking.counters())
         await link.close()
-        return 0
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)

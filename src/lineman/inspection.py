@@ -22,12 +22,15 @@ from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
 from lineman.process.connections import COLUMNS, Network, Row, Selection, by_ip, is_in, pack
+from lineman.process.ledger import Counters, counters
 from lineman.process.status import Certificate, Report, Sample, Traffic, lately
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
 
 SAMPLE_EVERY = 10.0
+# What a process that is killed takes with it was counted within this time.
+TELL_EVERY = 5.0
 # Rates are those since a sample that is at least so old.
 AT_LEAST = 2.0
 # Connections looked at before the event loop has its turn: less than a millisecond of work.
@@ -127,6 +130,16 @@ class Inspection:
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},
         )
+
+    def counters(self) -> Counters:
+        """What only ever grows of the figures."""
+        return counters(self._report(pss=False))
+
+    async def tell(self, counted: Callable[[Counters], None]) -> None:
+        """Passes the counters on every few seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            counted(self.counters())
 
     async def connections(self, **arguments: Any) -> bytes:
         """The connections that are asked for.

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lineman
 from lineman import child
 from lineman.errors import ConfigError, UsageError
 from lineman.process import logs
@@ -42,7 +41,7 @@ def run_all(
     if not workers:
         raise UsageError("there is no Worker to run; make one before Worker.run_all()")
     if role is None:
-        _hand_over(workers, sys.argv[1:] if arguments is None else arguments, pid_file)
+        _hand_over(workers, arguments, pid_file)
     elif role.describes:
         _describe(workers, role)
     else:
@@ -53,7 +52,8 @@ def run_all(
 def _settings() -> dict[str, object]:
     from lineman.worker import Worker
 
-    return LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level).to_json()
+    options = LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level)
+    return {**options.to_json(), "metrics": Worker.metrics}
 
 
 def _describe(workers: Sequence[Worker], role: Role) -> None:
@@ -67,10 +67,10 @@ def _describe(workers: Sequence[Worker], role: Role) -> None:
 
 
 def _hand_over(
-    workers: Sequence[Worker], arguments: Sequence[str], pid_file: str | Path | None
+    workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
 ) -> None:
     """Becomes `lineman COMMAND`, which knows the program by what it is given here."""
-    words = list(arguments) or ["start"]
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
     described = None
     if words[0] in STARTING:
         try:
@@ -79,14 +79,15 @@ def _hand_over(
             print(f"lineman: {error}", file=sys.stderr)
             sys.exit(1)
     script = sys.argv[0] or " ".join(sys.orig_argv[1:]) or "python"
+    own = () if arguments is None else tuple(w for w in sys.argv[1:] if w not in arguments)
     handoff = Handoff(
-        Program(tuple(sys.orig_argv), _directory(), os.path.abspath(script)),
+        Program(tuple(sys.orig_argv), _directory(), os.path.abspath(script), own),
         None if pid_file is None else os.path.abspath(pid_file),
         described,
         f"python {os.path.basename(script)}",
     )
     environment = {**os.environ, VARIABLE: json.dumps(handoff.to_json())}
-    root = str(Path(lineman.__file__).parents[1])
+    root = str(Path(__file__).parents[1])
     if sys.path[0] == root or root == os.getcwd():  # found beside the script, not installed
         environment["PYTHONPATH"] = os.pathsep.join(
             [root, *filter(None, [os.environ.get("PYTHONPATH")])]

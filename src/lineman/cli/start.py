@@ -54,6 +54,9 @@ def add_to(
             made.add_argument(
                 "-g", dest="graceful", action="store_true", help="let clients go over a time"
             )
+        made.add_argument(
+            "--watch", action="store_true", help="reload when a file of the program changes"
+        )
         made.add_argument("--user", metavar="NAME", default="", help="whom all of it runs as")
         made.add_argument("--group", metavar="NAME", default="", help="its group")
         made.add_argument("--log", metavar="FILE", help="where it writes (a daemon has a default)")
@@ -114,7 +117,9 @@ def _serve(
         sockets = Sockets(_bind, notify.take_sockets())
         resources.raise_open_files()
         what = program.program
-        master = Master(Setting(what, held, sockets, whom, tell, configure, logs.reopen))
+        master = Master(
+            Setting(what, held, sockets, whom, tell, configure, options.watch, logs.reopen)
+        )
     except BaseException:
         held.release()
         raise

@@ -36,7 +36,7 @@ class Target:
     @property
     def name(self) -> str:
         """What its log file and its like are called."""
-        return name_of(self.program.script)
+        return name_of(self.program.script, self.program.arguments)
 
     @property
     def shown(self) -> str:
@@ -120,8 +120,7 @@ def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
     given = options.pid_file or pid_file
     if given is not None:
         found = Path(given).absolute()
-    elif starts:
-        found = default_pid_file(program.script)
     else:
-        found = find_pid_file(program.script)
+        name = name_of(program.script, program.arguments)
+        found = default_pid_file(name) if starts else find_pid_file(name)
     return Target(program, found, description, handoff)

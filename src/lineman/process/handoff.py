@@ -40,5 +40,6 @@ def take_handoff() -> Handoff | None:
         return None
     data = json.loads(value)
     given = data.pop("program")
-    program = Program(tuple(given["command"]), given["directory"], given["script"])
+    words = {name: tuple(given[name]) for name in ("command", "arguments")}
+    program = Program(**{**given, **words})
     return Handoff(program, **data)

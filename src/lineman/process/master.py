@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -40,6 +40,7 @@ from lineman.process.model import (
     Say,
     Seat,
     Service,
+    Stage,
     Start,
     Stop,
     Woke,
@@ -51,6 +52,7 @@ from lineman.process.role import BLOCKED, Role
 from lineman.process.rundir import PidFile, control_path
 from lineman.process.sockets import Sockets
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
+from lineman.process.title import set_title
 
 logger = logging.getLogger("lineman")
 
@@ -80,6 +82,7 @@ class Setting:
         tell: told once whether the start went well, and in words.
         configure: takes the settings that the program gives, has this process' log follow them,
             and returns those in force: the command line may have given others.
+        watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
 
@@ -89,6 +92,7 @@ class Setting:
     owner: Owner | None
     tell: Callable[[bool, str], None]
     configure: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    watches: bool
     reopen: Callable[[], None]
 
 
@@ -125,6 +129,7 @@ class Master:
         Raises:
             ConfigError: a port or user that cannot be had.
         """
+        set_title(f"master of {self.program.script}")
         try:
             if description is None:
                 self._describe(self._setting.owner)
@@ -227,8 +232,25 @@ class Master:
             self._events.append(Ready(number))
         elif name == "failed":
             self._events.append(Failed(number, str(details.get("why"))))
+        elif name == "counted":
+            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
+        elif name == "inquire":
+            self._desk.inform(child)
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "changed" and self._watches(number):
+            logger.info("%s has changed", details.get("path"))
+            self._desk.want_reload(None)
+
+    def _watches(self, number: int) -> bool:
+        """Whether it is this process whose word on changed files counts: the oldest that serves."""
+        ready = [
+            process.number
+            for seat in self._service.seats
+            for process in seat.processes
+            if process.stage is Stage.READY
+        ]
+        return bool(ready) and number == min(ready)
 
     def _on_answer(self, process: int, number: int, answer: bytes) -> None:
         self._desk.questions.take(process, number, answer)
@@ -243,6 +265,7 @@ class Master:
             if child is not None:
                 self._events.append(Ended(child.number, cause_of(status)))
                 self._desk.questions.leave(child.number)
+                self._desk.ledger.settle(child.number)
 
     # The program.
 
@@ -297,6 +320,7 @@ class Master:
         for place in description.places:
             self._owner_of(place)
         self._setting.sockets.open(description.places)
+        watches = self._setting.watches
         self._description = description
         self._settings = self._setting.configure(description.settings)
         self._places.update({(place.address, place.twin): place for place in description.places})
@@ -304,8 +328,9 @@ class Master:
             Seat(
                 key,
                 f"{place.title} #{key[2]}",
-                rules=place.rules,
+                rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
                 is_reloadable=place.is_reloadable,
+                is_essential=not place.module,
             )
             for place in description.places
             for key in place.seats()
@@ -393,11 +418,11 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-                    dict(self._settings),
+                    {**self._settings, "watch": self._setting.watches},
                     place.title,
                 )
 
-            popen, end = spawn(self.program, role, owner, BLOCKED)
+            popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, f"it cannot be started: {error}"))
             os.kill(os.getpid(), signal.SIGCHLD)  # so that the next turn comes at once

@@ -206,7 +206,7 @@ class _Planner:
             self._say(logging.ERROR, f"{who}; it is restarted")
             return
         many = f"{seat.failures} times in a row within {QUICK:g} s of its start"
-        if self._is_served(seat.worker):
+        if self._is_served(seat.worker) or not seat.is_essential:
             self._say(logging.ERROR, f"{who}, {many}; the next try is in {wait:g} s")
         else:
             self._say(logging.ERROR, f"{who}, {many}, and nothing else serves it; stopping")
@@ -352,7 +352,7 @@ class _Planner:
         ]
         removed = tuple(key for key in known if key not in keys)
         service.reloading = Reloading(pending, removed)
-        self._say(logging.INFO, f"reloading: {len(pending)} processes are replaced")
+        self._say(logging.INFO, f"reloading: {_processes(len(pending))} to replace")
 
     def go_on_reloading(self) -> None:
         """Starts the next new children of a reload, or ends it."""
@@ -383,9 +383,9 @@ class _Planner:
             seat.is_new = False
         for key in reloading.removed:
             self._remove(service.seat(key))
-        text = f"reloaded: {reloading.done} processes run the new code"
-        if reloading.removed:
-            text += f", {len(reloading.removed)} places are gone"
+        text = f"reloaded: {_new_code(reloading.done)}"
+        if gone := len(reloading.removed):
+            text += f", {gone} that the program has no more {'is' if gone == 1 else 'are'} retired"
         self._say(logging.INFO, text)
         self.actions.append(Outcome("reload", True, text))
 
@@ -399,7 +399,7 @@ class _Planner:
                 self.actions.append(Remove(seat.key))
         who = "the old code goes on everywhere"
         if reloading.done:
-            who = f"{reloading.done} processes run the new code, the others the old"
+            who = f"{_new_code(reloading.done)}, the others the old"
         text = f"the reload failed: {reloading.failure}; {who}"
         self._say(logging.ERROR, text)
         self.actions.append(Outcome("reload", False, text))
@@ -424,9 +424,16 @@ class _Planner:
             for seat in service.seats
         ):
             service.phase = Phase.RUNNING
-            count = len(service.seats)
-            text = f"ready: {count} process{'es' if count != 1 else ''}"
+            text = f"ready: {_processes(len(service.seats))}"
             self._say(logging.INFO, text)
             self.actions.append(Outcome("start", True, text))
         if service.phase is Phase.STOPPING and not any(seat.processes for seat in service.seats):
             self.actions.append(Exit(service.status))
+
+
+def _processes(count: int) -> str:
+    return f"{count} process" if count == 1 else f"{count} processes"
+
+
+def _new_code(count: int) -> str:
+    return f"{_processes(count)} {'runs' if count == 1 else 'run'} the new code"

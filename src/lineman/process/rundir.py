@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,29 +32,30 @@ def run_directory() -> Path:
     return Path(own, "lineman") if own else Path(f"/tmp/lineman-{os.geteuid()}")
 
 
-def name_of(script: str) -> str:
+def name_of(script: str, arguments: Sequence[str] = ()) -> str:
     """A file name for a program, the same for every way of writing its path.
 
     Args:
         script: path of the script.
+        arguments: its own, such as a port: with other ones it is another program.
     """
     real = os.path.realpath(script)
     stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(real).stem) or "program"
-    return f"{stem[:40]}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}"
+    digest = hashlib.sha256(os.fsencode("\0".join((real, *arguments))))
+    return f"{stem[:40]}-{digest.hexdigest()[:8]}"
 
 
-def default_pid_file(script: str) -> Path:
-    """The pid file of a program that names none."""
-    return run_directory() / f"{name_of(script)}.pid"
+def default_pid_file(name: str) -> Path:
+    """The pid file of a program that names none; `name` as `name_of` gives it."""
+    return run_directory() / f"{name}.pid"
 
 
-def find_pid_file(script: str) -> Path:
+def find_pid_file(name: str) -> Path:
     """The pid file to look for when a command is given: that of this user, or one of systemd's."""
-    own = default_pid_file(script)
+    own = default_pid_file(name)
     if own.exists() or not SYSTEM.is_dir():
         return own
-    name = own.name
-    elsewhere = [SYSTEM / name, *sorted(SYSTEM.glob(f"*/{name}"))]
+    elsewhere = [SYSTEM / own.name, *sorted(SYSTEM.glob(f"*/{own.name}"))]
     return next((path for path in elsewhere if path.exists()), own)
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineman.process.model import Key
@@ -26,12 +26,20 @@ class Program:
     Attributes:
         command: the words of its command line, as it was started.
         directory: where it was started; a symbolic link on the way is followed anew each time.
-        script: its path, for people.
+        script: its path.
+        arguments: words on its command line that are its own, and no command.
     """
 
     command: tuple[str, ...]
     directory: str
     script: str
+    arguments: tuple[str, ...] = ()
+
+    def in_place(self, module: str) -> Program:
+        """How to run a module of Python in its place; an empty name means the program."""
+        if not module:
+            return self
+        return replace(self, command=(*self.command[:1], "-P", "-m", module))
 
 
 @dataclass(slots=True, eq=False)

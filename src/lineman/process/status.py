@@ -204,6 +204,7 @@ class Status:
 
 def _child(value: Mapping[str, Any]) -> Child:
     known = _known(Child, value)
+    known.pop("report", None)
     answer = value.get("answer")
     if isinstance(answer, Mapping) and "error" not in answer:
         known["report"] = Report.from_json(answer)
