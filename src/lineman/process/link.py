@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode, encode_answer
@@ -30,9 +30,13 @@ class Link:
 
     Functions are registered by name before or after `open`; they get the arguments of the message
     by keyword, and may be `async def`.
+
+    Args:
+        limit: bytes that a message of the master may have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_REQUEST) -> None:
+        self._limit = limit
         self._answers: dict[str, Function] = {}
         self._orders: dict[str, Function] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -56,7 +60,7 @@ class Link:
         """
         end = socket.socket(fileno=descriptor)
         self._start_lifeline(end)
-        reader, self._writer = await asyncio.open_unix_connection(sock=end, limit=MAX_REQUEST)
+        reader, self._writer = await asyncio.open_unix_connection(sock=end, limit=self._limit)
         self._keep(self._listen(reader, on_end))
         self._keep(self._beat())
 
@@ -92,6 +96,10 @@ class Link:
     def failed(self, why: str) -> None:
         """Tells the master why this child cannot start; the child ends then."""
         self.event("failed", why=why)
+
+    def counted(self, counters: Mapping[str, Any]) -> None:
+        """Tells the master what this child has counted so far, for the time when it is gone."""
+        self.event("counted", **counters)
 
     def renew(self, why: str) -> None:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""

@@ -81,6 +81,8 @@ class Setting:
         owner: whom everything of the program runs as, also where it only describes itself; None
             for whomever the program names.
         tell: told once whether the start went well, and in words.
+        configure: takes the settings that the program gives, has this process' log follow them,
+            and returns those in force: the command line may have given others.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
@@ -90,6 +92,7 @@ class Setting:
     sockets: Sockets
     owner: Owner | None
     tell: Callable[[bool, str], None]
+    configure: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     watches: bool
     reopen: Callable[[], None]
 
@@ -105,6 +108,7 @@ class Master:
         self._events: list[Event] = []
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
+        self._settings: Mapping[str, Any] = {}
         self._describing: Describing | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
@@ -229,6 +233,10 @@ class Master:
             self._events.append(Ready(number))
         elif name == "failed":
             self._events.append(Failed(number, str(details.get("why"))))
+        elif name == "counted":
+            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
+        elif name == "inquire":
+            self._desk.inform(child)
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
         elif name == "deaf":
@@ -260,6 +268,7 @@ class Master:
             if child is not None:
                 self._events.append(Ended(child.number, cause_of(status)))
                 self._desk.questions.leave(child.number)
+                self._desk.ledger.settle(child.number)
 
     # The program.
 
@@ -316,6 +325,7 @@ class Master:
         self._setting.sockets.open(description.places)
         watches = self._setting.watches
         self._description = description
+        self._settings = self._setting.configure(description.settings)
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(
@@ -323,6 +333,7 @@ class Master:
                 f"{place.title} #{key[2]}",
                 rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
                 is_reloadable=place.is_reloadable,
+                is_essential=not place.module,
             )
             for place in description.places
             for key in place.seats()
@@ -410,10 +421,11 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-                    {**self._description.settings, "watch": self._setting.watches},
+                    {**self._settings, "watch": self._setting.watches},
+                    place.title,
                 )
 
-            popen, end = spawn(self.program, role, owner, BLOCKED)
+            popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, f"it cannot be started: {error}"))
             os.kill(os.getpid(), signal.SIGCHLD)  # so that the next turn comes at once

@@ -90,12 +90,14 @@ class Seat:
         restarts: processes that ended by themselves and were replaced.
         last_cause: why the last one did.
         is_new: whether the reload under way has brought it.
+        is_essential: whether the service ends where nothing serves it any more.
     """
 
     key: Key
     title: str
     rules: Rules = field(default_factory=Rules)
     is_reloadable: bool = True
+    is_essential: bool = True
     processes: list[Process] = field(default_factory=list)
     start_at: float | None = 0.0
     renewal: Renewal | None = None

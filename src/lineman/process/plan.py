@@ -209,7 +209,7 @@ class _Planner:
             self._say(logging.ERROR, f"{who}; it is restarted")
             return
         many = f"{seat.failures} times in a row within {QUICK:g} s of its start"
-        if self._is_served(seat.worker):
+        if self._is_served(seat.worker) or not seat.is_essential:
             self._say(logging.ERROR, f"{who}, {many}; the next try is in {wait:g} s")
         else:
             self._say(logging.ERROR, f"{who}, {many}, and nothing else serves it; stopping")

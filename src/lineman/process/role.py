@@ -30,6 +30,7 @@ class Role:
         address: of the worker that it serves, as the program writes it; empty for a process that
             only describes the program.
         twin: which one of the workers with this address.
+        title: of the worker, as the log and `status` call it.
         slot: index of this process among those of the worker.
         listener: descriptor of the slot's listening socket.
         is_checked: whether somebody has looked closely at the certificate's files.
@@ -45,6 +46,7 @@ class Role:
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
 
     @property
     def describes(self) -> bool:
