@@ -72,7 +72,7 @@ class App:
     def status(self) -> dict[str, Any]:
         """What `status --json` says."""
         done = self.run("status", "--json", by_script=False)
-        assert done.returncode == 0, done.stderr
+        assert not done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 

@@ -69,7 +69,7 @@ SIGNALS = (
 )
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
-OVERSLEPT = 2.0
+OVERSLEPT = 1.0
 
 
 @dataclass(slots=True)
