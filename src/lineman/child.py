@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lineman import program
 from lineman.errors import LinemanError
+from lineman.inspection import Inspection
 from lineman.process import logs
 from lineman.process.link import Link
 from lineman.process.role import BLOCKED, Role
@@ -91,15 +92,30 @@ class _Child:
             link.failed(_in_words(error))
             await link.close()
             return 1
+        await self._serve(worker)
+        return 0
+
+    async def _serve(self, worker: Worker) -> None:
+        """Answers and watches until the end."""
+        loop = asyncio.get_running_loop()
+        link = self._link
+        looking = Inspection(worker)
+        looking.start()
+        link.answer("status", looking.status)
+        link.answer("connections", looking.connections)
         link.ready()
-        watching = [loop.create_task(watch_limits(worker, link.renew))]
+        watching = [
+            loop.create_task(watch_limits(worker, link.renew)),
+            loop.create_task(looking.tell(link.counted)),
+        ]
         if self._role.settings.get("watch"):
             watching.append(loop.create_task(watch_files(link.changed)))
         await self._ended.wait()
         for task in watching:
             task.cancel()
+        looking.stop()
+        link.counted(looking.counters())
         await link.close()
-        return 0
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)
@@ -126,7 +142,10 @@ class _Child:
             await worker.stop(patience, drain=drain, code=code)
             self._ended.set()
 
-        self._ending = asyncio.get_running_loop().create_task(end())
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_task(end())
+        if self._is_draining:
+            loop.call_soon(self._link.event, "deaf")  # after its first step
 
 
 def _in_words(error: Exception) -> str:

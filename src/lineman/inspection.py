@@ -22,12 +22,15 @@ from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
 from lineman.process.connections import COLUMNS, Network, Row, Selection, by_ip, is_in, pack
+from lineman.process.ledger import Counters, counters
 from lineman.process.status import Certificate, Report, Sample, Traffic, lately
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
 
 SAMPLE_EVERY = 10.0
+# What a process that is killed takes with it was counted within this time.
+TELL_EVERY = 5.0
 # Rates are those since a sample that is at least so old.
 AT_LEAST = 2.0
 # Connections looked at before the event loop has its turn: less than a millisecond of work.
@@ -37,16 +40,18 @@ CERTIFICATES = 20
 # A table that may be longer than this is sorted by the command alone: sorting stops the service.
 SORTED = 5000
 
-# As `connections.SORTS`, but for connections: rows are made of those only that are shown.
-_KEYS: dict[str, Callable[[Connection], Any]] = {
-    "id": lambda connection: connection.id,
-    "age": lambda connection: connection.opened_at or math.inf,
-    "idle": lambda connection: -connection.idle,
-    "messages": lambda connection: -(connection.messages_read + connection.messages_written),
-    "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
-    "buffered": lambda connection: -connection.unsent,
-    "ip": lambda connection: by_ip(connection.remote_ip),
-}
+
+def _keys() -> dict[str, Callable[[Connection], Any]]:
+    """As `connections.SORTS`, but of connections: rows are made of those only that are shown."""
+    return {
+        "id": lambda connection: connection.id,
+        "age": lambda connection: connection.opened_at or math.inf,
+        "idle": lambda connection: -connection.idle,
+        "messages": lambda connection: -(connection.messages_read + connection.messages_written),
+        "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
+        "buffered": lambda connection: -connection.unsent,
+        "ip": lambda connection: by_ip(connection.remote_ip),
+    }
 
 
 class Inspection:
@@ -126,6 +131,16 @@ class Inspection:
             refusals={str(status): count for status, count in tally.refusals.items()},
         )
 
+    def counters(self) -> Counters:
+        """What only ever grows of the figures."""
+        return counters(self._report(pss=False))
+
+    async def tell(self, counted: Callable[[Counters], None]) -> None:
+        """Passes the counters on every few seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            counted(self.counters())
+
     async def connections(self, **arguments: Any) -> bytes:
         """The connections that are asked for.
 
@@ -158,7 +173,7 @@ class Inspection:
         self, found: list[Connection], selection: Selection
     ) -> tuple[list[Connection], int]:
         """Those that fit and come first, and how many fit."""
-        key = _KEYS[selection.sort]
+        key = _keys()[selection.sort]
         best: list[tuple[Any, int, Connection]] = []
         limit = selection.limit if selection.limit <= SORTED else 0
         matching = 0

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lineman import address as addresses
 from lineman import options
+from lineman.errors import ConfigError
 from lineman.process.description import Description, Place
+from lineman.process.model import Rules
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
+
+
+# How the log and `status` call the process that `Worker.metrics` adds.
+METRICS = "lineman metrics"
 
 
 def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Description:
@@ -25,6 +35,8 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
     for worker in workers:
         places.append(_place(worker, twins[worker.address]))
         twins[worker.address] += 1
+    if settings.get("metrics") is not None:
+        places.append(_metrics_place(settings["metrics"], places))
     return Description(tuple(places), dict(settings))
 
 
@@ -50,6 +62,38 @@ def _place(worker: Worker, twin: int) -> Place:
         is_checked=is_checked,
         is_reloadable=processes.reloadable,
         rules=processes.rules,
+    )
+
+
+def _metrics_place(address: object, places: Sequence[Place]) -> Place:
+    """Where a process of its own tells Prometheus and load balancers how the service is."""
+    example = 'give an address of this machine: "127.0.0.1:9100"'
+    if not isinstance(address, str) or "//" in address or not re.search(r":\d+$", address):
+        raise ConfigError(f"metrics is {address!r}", example)
+    where = addresses.parse(f"ws://{address}")
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ConfigError(
+            f"metrics is {address!r}, but prometheus-client is not installed",
+            f"{sys.executable} -m pip install prometheus-client",
+        )
+    rules = [place.rules for place in places]
+    return Place(
+        address=f"metrics {address}",
+        twin=0,
+        title=METRICS,
+        scheme=where.scheme,
+        host=where.host,
+        port=where.port,
+        count=1,
+        backlog=64,
+        # As whoever serves: no program of this service listens as root that need not.
+        user=next((place.user for place in places if place.user), ""),
+        group=next((place.group for place in places if place.user), ""),
+        rules=Rules(
+            drain_seconds=max(each.drain_seconds for each in rules),
+            stop_timeout=max(each.stop_timeout for each in rules),
+        ),
+        module="lineman.exporter",
     )
 
 

@@ -13,6 +13,7 @@ from lineman import child
 from lineman.errors import ConfigError, UsageError
 from lineman.process import logs
 from lineman.process.handoff import VARIABLE, Handoff
+from lineman.process.logs import LogOptions
 from lineman.process.role import Role, take_role
 from lineman.process.staff import Program
 from lineman.process.wire import encode
@@ -44,15 +45,15 @@ def run_all(
     elif role.describes:
         _describe(workers, role)
     else:
-        logs.set_up()
+        logs.set_up(LogOptions.from_json(role.settings), role.title, role.slot)
         sys.exit(child.run(workers, role))
 
 
 def _settings() -> dict[str, object]:
     from lineman.worker import Worker
 
-    log_file = Worker.log_file
-    return {"log_file": None if log_file is None else os.path.abspath(log_file)}
+    options = LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level)
+    return {**options.to_json(), "metrics": Worker.metrics}
 
 
 def _describe(workers: Sequence[Worker], role: Role) -> None:

@@ -62,7 +62,8 @@ class Worker:
         ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
         user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
         max_requests, max_memory: see `ProcessOptions`.
-        pid_file, log_file: of the whole program; set them on the class.
+        pid_file, log_file, log_format, log_level, metrics: of the whole program; set them on the
+        class.
 
         id: of this process among those of the worker, from 0; 0 where there is one.
 
@@ -117,6 +118,9 @@ class Worker:
 
     pid_file: ClassVar[str | Path | None] = None
     log_file: ClassVar[str | Path | None] = None
+    log_format: ClassVar[str] = "text"
+    log_level: ClassVar[str | int] = "INFO"
+    metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
 
     def __init__(

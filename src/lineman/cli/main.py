@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import platform
 import ssl
 import sys
@@ -22,6 +23,8 @@ COMMANDS = {
     "stop": "stop",
     "reload": "reload",
     "status": "status",
+    "connections": "connections",
+    "top": "top",
     "bench": "bench",
 }
 # Those that are not about a program.
@@ -102,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except ConfigError as error:
         print(f"lineman: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # `| head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

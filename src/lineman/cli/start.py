@@ -7,9 +7,12 @@ Exit status: 0 once every process has said that it listens (as a daemon) or afte
 from __future__ import annotations
 
 import argparse
+import functools
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from lineman.address import Address
 from lineman.cli import stop, target
@@ -19,9 +22,12 @@ from lineman.net.listen import bind
 from lineman.process import daemon, logs, notify, owner, resources
 from lineman.process.description import Place
 from lineman.process.handoff import Handoff
+from lineman.process.logs import LogOptions
 from lineman.process.master import Master, Setting
 from lineman.process.rundir import PidFile
 from lineman.process.sockets import Sockets
+
+Configure: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 WORDS = {
     "start": "start the program",
@@ -53,7 +59,7 @@ def add_to(
         )
         made.add_argument("--user", metavar="NAME", default="", help="whom all of it runs as")
         made.add_argument("--group", metavar="NAME", default="", help="its group")
-        made.add_argument("--log", metavar="FILE", help="where a daemon writes")
+        made.add_argument("--log", metavar="FILE", help="where it writes (a daemon has a default)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,7 +75,7 @@ def restart(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace, program: Target) -> int:
     tell: daemon.Tell = _say_nothing
-    log = None
+    log = None if options.log is None else Path(options.log).absolute()
     if options.daemon:
         log = _log_file(options, program)
         outcome = daemon.detach()
@@ -77,23 +83,42 @@ def _start(options: argparse.Namespace, program: Target) -> int:
             return _report(program, log, *outcome)
         tell = outcome
         daemon.redirect(log)
-    logs.set_up()
+    configure = functools.partial(_configure, options.log is not None, log)
     try:
-        return _serve(options, program, tell)
+        configure({} if program.description is None else program.description.settings)
+        return _serve(options, program, tell, configure)
     except ConfigError as error:
         if options.daemon:
             tell(False, str(error))
         raise
 
 
-def _serve(options: argparse.Namespace, program: Target, tell: daemon.Tell) -> int:
+def _configure(is_named: bool, log: Path | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Sends this process' log where it belongs, and returns the settings in force.
+
+    Args:
+        is_named: whether the command line names the log; otherwise the program may name another.
+        log: the file; None for what the program says.
+        settings: what the program says.
+    """
+    own = settings.get("log_file")
+    chosen = log if is_named or own is None else own
+    in_force = {**settings, "log_file": None if chosen is None else str(chosen)}
+    logs.set_up(LogOptions.from_json(in_force))
+    return in_force
+
+
+def _serve(
+    options: argparse.Namespace, program: Target, tell: daemon.Tell, configure: Configure
+) -> int:
     whom = owner.find(options.user, options.group)
     held = PidFile.take(program.pid_file)
     try:
         sockets = Sockets(_bind, notify.take_sockets())
         resources.raise_open_files()
+        what = program.program
         master = Master(
-            Setting(program.program, held, sockets, whom, tell, options.watch, logs.reopen)
+            Setting(what, held, sockets, whom, tell, configure, options.watch, logs.reopen)
         )
     except BaseException:
         held.release()

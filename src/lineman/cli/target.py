@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from lineman.errors import UsageError
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
-from lineman.process.request import ask
+from lineman.process.request import NotRunning, ask
 from lineman.process.rundir import default_pid_file, find_pid_file, name_of
 from lineman.process.staff import Program
 
@@ -54,6 +54,33 @@ class Target:
     ) -> Mapping[str, Any]:
         """The reply of its master; raises as `process.request.ask`."""
         return ask(self.pid_file, {**arguments, "command": command}, timeout)
+
+    def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reply of its master, as an `Ask`."""
+        return self.ask(command, **arguments)
+
+
+# Asks a running program: a command with its arguments, and the reply.
+Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+NOT_RUNNING = 3  # as the scripts of services have it (LSB)
+
+
+def asking(
+    show: Callable[[argparse.Namespace, Ask], int],
+) -> Callable[[argparse.Namespace], int]:
+    """A command that asks the program; it says so where that does not run."""
+
+    def run(options: argparse.Namespace) -> int:
+        program = of(options)
+        try:
+            return show(options, program.inquire)
+        except NotRunning as error:
+            fix = program.command("start")
+            print(f"lineman: {program.shown} does not run: {error}; fix: {fix}", file=sys.stderr)
+            return NOT_RUNNING
+
+    return run
 
 
 def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:

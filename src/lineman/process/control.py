@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lineman.errors import ConfigError
 from lineman.process.reactor import Channel, Reactor
@@ -139,6 +139,14 @@ def peer_uid(end: socket.socket) -> int:
     return uid
 
 
+class Asker(Protocol):
+    """Who wants to know something of the children."""
+
+    def reply_raw(self, parts: Iterable[bytes]) -> None:
+        """Takes the reply: JSON in parts, with the end of a line at its end."""
+        ...
+
+
 @dataclass(slots=True)
 class Question:
     """What children were asked on behalf of a caller.
@@ -148,7 +156,7 @@ class Question:
         answers: the JSON of those that have.
     """
 
-    caller: Caller
+    caller: Asker
     deadline: float
     waiting: set[int]
     answers: dict[int, bytes] = field(default_factory=dict)
@@ -167,7 +175,7 @@ class Questions:
         self._last = 0
 
     def ask(
-        self, caller: Caller, request: dict[str, Any], children: dict[int, Channel], now: float
+        self, caller: Asker, request: dict[str, Any], children: dict[int, Channel], now: float
     ) -> None:
         """Asks every child; the caller gets its reply when all have answered or it is too late.
 

@@ -24,6 +24,8 @@ class Place:
         backlog: connections that may wait to be accepted.
         user, group: whom its processes run as; empty for whoever starts the program.
         files: those that it reads at its start and that only root may be able to read.
+        module: of Python, to be run in place of the program; empty for the program. The service
+            does without it if need be.
         is_checked: whether the description was made with a close look at them.
     """
 
@@ -40,6 +42,7 @@ class Place:
     files: tuple[str, ...] = ()
     is_checked: bool = True
     is_reloadable: bool = True
+    module: str = ""
     rules: Rules = field(default_factory=Rules)
 
     @property

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lineman.process.control import Caller, ControlServer, Questions
+from lineman.process.ledger import Ledger
 from lineman.process.model import Phase, Service, Stop
-from lineman.process.reactor import Reactor
-from lineman.process.staff import Program, Staff
+from lineman.process.reactor import Channel, Reactor
+from lineman.process.staff import Child, Program, Staff
 from lineman.process.wire import encode
 
 
@@ -43,6 +44,18 @@ class Boss(Protocol):
         """Has every child do something."""
 
 
+class _Line:
+    """A child that wants to know how the service is."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def reply_raw(self, parts: Iterable[bytes]) -> None:
+        """Sends it the reply."""
+        reply = b"".join(parts).rstrip()
+        self._channel.send(b'{"do":"informed","reply":' + reply + b"}\n")
+
+
 class Desk:
     """Takes requests from the control socket.
 
@@ -55,6 +68,7 @@ class Desk:
         self._started_at = time.time()
         self._server = ControlServer(reactor, path, self._on_request)
         self.questions = Questions(self._compose)
+        self.ledger = Ledger()
         self._stopping: list[Caller] = []
         self._reloading: list[tuple[Caller, bool]] = []
         self._reload_next: list[tuple[Caller, bool]] = []
@@ -82,6 +96,12 @@ class Desk:
             self.questions.ask(caller, request, children, time.monotonic())
         else:
             caller.reply({"error": f"the request has no command: {request!r:.200}"})
+
+    def inform(self, child: Child) -> None:
+        """Has a child of ours know how the service is: as the command `status`, but on its line."""
+        children = {number: each.channel for number, each in self._boss.staff.children.items()}
+        line = _Line(child.channel)
+        self.questions.ask(line, {"command": "status"}, children, time.monotonic())
 
     # Reloading.
 
@@ -155,7 +175,8 @@ class Desk:
     # What children say, and what the master knows of them.
 
     def _compose(self, answers: Mapping[int, bytes]) -> Iterable[bytes]:
-        yield b'{"master":' + encode(self._about_master())[:-1] + b',"children":['
+        yield b'{"master":' + encode(self._about_master())[:-1]
+        yield b',"ended":' + encode(self.ledger.ended())[:-1] + b',"children":['
         separator = b""
         for facts in self._about_children():
             answer = answers.get(facts["number"], b"null")
@@ -190,6 +211,7 @@ class Desk:
                     "restarts": seat.restarts,
                     "last_cause": seat.last_cause,
                     "lag": child.lag,
+                    "last": self.ledger.last(process.number),
                 }
             if not seat.processes:
                 yield {

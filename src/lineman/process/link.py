@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode, encode_answer
@@ -19,8 +19,9 @@ from lineman.process.wire import MAX_REQUEST, WireError, decode, encode, encode_
 logger = logging.getLogger("lineman")
 
 BEAT = 1.0
-# A child whose master is gone ends in order; one whose event loop hangs is ended after this time.
-ORPHAN_TIMEOUT = 8.0
+# A child whose master is gone ends in order; one whose event loop has not even noticed by then
+# hangs, and nobody is left to end it.
+ORPHAN_TIMEOUT = 3.0
 
 Function = Callable[..., Any | Awaitable[Any]]
 
@@ -30,11 +31,16 @@ class Link:
 
     Functions are registered by name before or after `open`; they get the arguments of the message
     by keyword, and may be `async def`.
+
+    Args:
+        limit: bytes that a message of the master may have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_REQUEST) -> None:
+        self._limit = limit
         self._answers: dict[str, Function] = {}
         self._orders: dict[str, Function] = {}
+        self._has_ended = False
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lag = 0.0
@@ -56,7 +62,7 @@ class Link:
         """
         end = socket.socket(fileno=descriptor)
         self._start_lifeline(end)
-        reader, self._writer = await asyncio.open_unix_connection(sock=end, limit=MAX_REQUEST)
+        reader, self._writer = await asyncio.open_unix_connection(sock=end, limit=self._limit)
         self._keep(self._listen(reader, on_end))
         self._keep(self._beat())
 
@@ -68,7 +74,8 @@ class Link:
             poll.register(watched, 0)  # an end is always reported
             poll.poll()
             time.sleep(ORPHAN_TIMEOUT)
-            os._exit(1)  # the event loop hangs, and nobody else is there to end us
+            if not self._has_ended:
+                os._exit(1)
 
         threading.Thread(target=wait, name="lineman-lifeline", daemon=True).start()
 
@@ -93,6 +100,10 @@ class Link:
         """Tells the master why this child cannot start; the child ends then."""
         self.event("failed", why=why)
 
+    def counted(self, counters: Mapping[str, Any]) -> None:
+        """Tells the master what this child has counted so far, for the time when it is gone."""
+        self.event("counted", **counters)
+
     def renew(self, why: str) -> None:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""
         self.event("renew", why=why)
@@ -103,6 +114,7 @@ class Link:
 
     async def close(self) -> None:
         """Sends what is left and closes."""
+        self._has_ended = True
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
@@ -125,6 +137,7 @@ class Link:
                 self._take(decode(line))
         except (OSError, ValueError, WireError) as error:
             logger.error("the line to the master is broken: %s", error)
+        self._has_ended = True
         on_end()
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from lineman.process.keyfiles import KeyFiles
 from lineman.process.model import (
     Action,
     Beat,
+    Deaf,
     Drain,
     Ended,
     Event,
@@ -68,7 +69,7 @@ SIGNALS = (
 )
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
-OVERSLEPT = 2.0
+OVERSLEPT = 1.0
 
 
 @dataclass(slots=True)
@@ -80,6 +81,8 @@ class Setting:
         owner: whom everything of the program runs as, also where it only describes itself; None
             for whomever the program names.
         tell: told once whether the start went well, and in words.
+        configure: takes the settings that the program gives, has this process' log follow them,
+            and returns those in force: the command line may have given others.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
@@ -89,6 +92,7 @@ class Setting:
     sockets: Sockets
     owner: Owner | None
     tell: Callable[[bool, str], None]
+    configure: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     watches: bool
     reopen: Callable[[], None]
 
@@ -104,6 +108,7 @@ class Master:
         self._events: list[Event] = []
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
+        self._settings: Mapping[str, Any] = {}
         self._describing: Describing | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
@@ -229,8 +234,14 @@ class Master:
             self._events.append(Ready(number))
         elif name == "failed":
             self._events.append(Failed(number, str(details.get("why"))))
+        elif name == "counted":
+            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
+        elif name == "inquire":
+            self._desk.inform(child)
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "deaf":
+            self._events.append(Deaf(number))
         elif name == "changed" and self._watches(number):
             logger.info("%s has changed", details.get("path"))
             self._desk.want_reload(None)
@@ -258,6 +269,7 @@ class Master:
             if child is not None:
                 self._events.append(Ended(child.number, cause_of(status)))
                 self._desk.questions.leave(child.number)
+                self._desk.ledger.settle(child.number)
 
     # The program.
 
@@ -315,6 +327,7 @@ class Master:
         self._make_links_directory(description.places)
         watches = self._setting.watches
         self._description = description
+        self._settings = self._setting.configure(description.settings)
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(
@@ -322,6 +335,7 @@ class Master:
                 f"{place.title} #{key[2]}",
                 rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
                 is_reloadable=place.is_reloadable,
+                is_essential=not place.module,
             )
             for place in description.places
             for key in place.seats()
@@ -415,11 +429,16 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
+<<<<<<< HEAD
                     {**self._description.settings, "watch": self._setting.watches},
                     self._links,
+=======
+                    {**self._settings, "watch": self._setting.watches},
+                    place.title,
+>>>>>>> processes
                 )
 
-            popen, end = spawn(self.program, role, owner, BLOCKED)
+            popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, f"it cannot be started: {error}"))
             os.kill(os.getpid(), signal.SIGCHLD)  # so that the next turn comes at once

@@ -50,6 +50,7 @@ class Process:
 
     Attributes:
         number: the plan's own; a pid comes later and may come again.
+        is_deaf: whether it has said that it accepts no more.
         why: what it said about its failure, or why it was killed.
         deadline: when it is killed if it has not ended; None for never.
     """
@@ -59,6 +60,7 @@ class Process:
     heard_at: float
     stage: Stage = Stage.STARTING
     deadline: float | None = None
+    is_deaf: bool = False
     pid: int = 0
     why: str = ""
 
@@ -88,12 +90,14 @@ class Seat:
         restarts: processes that ended by themselves and were replaced.
         last_cause: why the last one did.
         is_new: whether the reload under way has brought it.
+        is_essential: whether the service ends where nothing serves it any more.
     """
 
     key: Key
     title: str
     rules: Rules = field(default_factory=Rules)
     is_reloadable: bool = True
+    is_essential: bool = True
     processes: list[Process] = field(default_factory=list)
     start_at: float | None = 0.0
     renewal: Renewal | None = None
@@ -222,6 +226,13 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
+class Deaf:
+    """A retiring child accepts no more: new clients meet its successor."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A child is gone."""
 
@@ -256,7 +267,7 @@ class Stop:
     is_repeatable: bool = False
 
 
-Event: TypeAlias = Beat | Ready | Failed | Renew | Ended | Woke | Reload | Stop
+Event: TypeAlias = Beat | Ready | Failed | Renew | Deaf | Ended | Woke | Reload | Stop
 
 
 # Actions.

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineman.process.model import Key
@@ -34,6 +34,12 @@ class Program:
     directory: str
     script: str
     arguments: tuple[str, ...] = ()
+
+    def in_place(self, module: str) -> Program:
+        """How to run a module of Python in its place; an empty name means the program."""
+        if not module:
+            return self
+        return replace(self, command=(*self.command[:1], "-P", "-m", module))
 
 
 @dataclass(slots=True, eq=False)

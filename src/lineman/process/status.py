@@ -155,7 +155,8 @@ class Child:
     Attributes:
         worker: its name, or its address where it has none.
         slot: which of the worker's processes.
-        state: `starting`, `ready`, `retiring` or `stopping`.
+        pid: None while there is no process.
+        state: `starting`, `ready`, `retiring`, `stopping`, or `down` while there is none.
         restarts: how often a process of this slot has ended by itself.
         last_cause: why the last of those did.
         report: None if it did not answer in time: it is busy.
@@ -163,7 +164,7 @@ class Child:
 
     worker: str = ""
     slot: int = 0
-    pid: int = 0
+    pid: int | None = None
     state: str = ""
     restarts: int = 0
     last_cause: str = ""
@@ -203,6 +204,7 @@ class Status:
 
 def _child(value: Mapping[str, Any]) -> Child:
     known = _known(Child, value)
+    known.pop("report", None)
     answer = value.get("answer")
     if isinstance(answer, Mapping) and "error" not in answer:
         known["report"] = Report.from_json(answer)

@@ -83,8 +83,14 @@ def decode(line: bytes) -> dict[str, Any]:
 
 
 def encode_answer(number: int, answer: Any) -> bytes:
-    """An answer as a line that `split_answer` understands."""
-    return b'{"id":%d,"answer":%b}\n' % (number, encode(answer)[:-1])
+    """An answer as a line that `split_answer` understands.
+
+    Args:
+        number: of the question.
+        answer: what JSON has, or JSON already, as bytes.
+    """
+    text = answer if isinstance(answer, bytes) else encode(answer)[:-1]
+    return b'{"id":%d,"answer":%b}\n' % (number, text)
 
 
 def split_answer(line: bytes) -> tuple[int, bytes] | None:
