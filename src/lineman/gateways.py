@@ -17,8 +17,10 @@ from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.histories import Frame, frame_as_json
 from lineman.gateway.history import HistoryOptions
+from lineman.gateway.http import HttpPush, check_token
 from lineman.gateway.messages import Order
 from lineman.gateway.node import Node
+from lineman.gateway.pushing import AsyncGatewayClient
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.seal import Seal
 from lineman.gateway.visitor import Visitor
@@ -74,6 +76,9 @@ class Gateway(Api):
         redeliver: whether messages that a worker took to its grave go to another one (at least
             once), or are dropped and counted (at most once).
         wait_timeout: seconds that a client's message waits for a worker.
+        push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
+            nowhere.
+        push_token: what they must carry.
         **given: the options of `Worker`, and the limits of `GuardOptions`.
 
     Raises:
@@ -106,6 +111,8 @@ class Gateway(Api):
         history_frame: Frame = frame_as_json,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
+        push: str | None = None,
+        push_token: str | None = None,
         **given: Any,
     ) -> None:
         if name in Gateway.all_names:
@@ -126,6 +133,7 @@ class Gateway(Api):
         self._business: Business | None = None
         self._node: Node | None = None
         self._hub: Hub | None = None
+        self._client: AsyncGatewayClient | None = None
         for option in given:
             if option not in WorkerOptions.__annotations__ or option == "count":
                 raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
@@ -142,6 +150,12 @@ class Gateway(Api):
             hub = Worker(name=f"{name} hub", reloadable=False, **shared)
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
+        if push is not None:
+            check_token(push_token)
+            self._push_token = str(push_token)
+            pushing = Worker(push, name=f"{name} push", **shared)
+            pushing.on_worker_start = self._start_push
+            pushing.on_worker_stop = self._stop_push
         Gateway.all_names.add(name)
 
     def __repr__(self) -> str:
@@ -193,6 +207,18 @@ class Gateway(Api):
     async def _stop_hub(self) -> None:
         if self._hub is not None:
             await self._hub.stop()
+
+    # The process that takes pushes by HTTP.
+
+    async def _start_push(self, worker: Worker) -> None:
+        client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
+        await client.keep_connected()
+        worker.on_request = HttpPush(client, self._push_token)
+        worker.on_websocket_connect = lambda connection, request: connection.reject(404)
+
+    async def _stop_push(self) -> None:
+        if self._client is not None:
+            await self._client.close()
 
     # The processes that run the program's code.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,9 +26,10 @@ class Service:
     """The program, and its commands."""
 
     def __init__(self, directory: Path) -> None:
-        (self.port,) = free_ports(1)
+        self.port, self.push_port = free_ports(2)
+        self.directory = directory
         self._env = {"XDG_RUNTIME_DIR": str(directory), "RUNTIME_DIRECTORY": str(directory)}
-        self._words = [sys.executable, str(APP), str(self.port)]
+        self._words = [sys.executable, str(APP), str(self.port), str(self.push_port)]
         self.program = Program("gateway_app", [*self._words, "start"], env=self._env)
         self.clients: list[Client] = []
 
@@ -151,6 +154,25 @@ def test_a_killed_worker_is_replaced_and_its_messages_go_to_another(service: Ser
     # At least once: what the dead one had answered but not acknowledged may come again.
     assert sorted(set(answers), key=int) == [str(number) for number in range(20)]
     service.program.wait_for_line(f"process {pid}")
+
+
+def test_other_programs_push_by_command_and_by_http(service: Service) -> None:
+    client = service.connect()
+    assert ask(client, "in anna") == "in"
+    socket = next(service.directory.glob("*.d/gateway-0.sock"))
+    words = ["push", f"unix://{socket}", "from a shell", "--uid", "anna"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lineman", *words], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, client.receive()) == ("sent\n", "from a shell")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{service.push_port}/push",
+        json.dumps({"uid": "anna", "message": "by HTTP"}).encode(),
+        {"Authorization": "Bearer a token for the tests"},
+    )
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+        assert answer.status == 202
+    assert client.receive() == "by HTTP"
 
 
 def test_the_hub_may_die(service: Service) -> None:

@@ -25,10 +25,11 @@ COMMANDS = {
     "status": "status",
     "connections": "connections",
     "top": "top",
+    "push": "push",
     "bench": "bench",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench"})
+OTHERS = frozenset({"bench", "push"})
 
 OK = 0
 FAILED = 1

@@ -25,6 +25,7 @@ from lineman.gateway.seal import Seal
 T = TypeVar("T")
 
 TIMEOUT = 10.0
+RETRY = 0.2
 
 
 class NotReachedError(LinemanError):
@@ -53,6 +54,7 @@ class AsyncGatewayClient(Api):
             self._route = _ByLink(address.removeprefix("unix://"))
         else:
             self._route = _ByBroker(address, name, secret)
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -74,8 +76,21 @@ class AsyncGatewayClient(Api):
         """
         await self._route.connect()
 
+    async def keep_connected(self) -> None:
+        """Reaches the gateway as soon as it is there, and again whenever it was away."""
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            with contextlib.suppress(NotReachedError, TimeoutError):
+                await self._route.connect()
+                await self._route.wait_for_end()
+            await asyncio.sleep(RETRY)
+
     async def close(self) -> None:
         """Ends it, after all that was ordered has left."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         await self._route.close()
 
     def _give(self, order: Order) -> None:
@@ -157,6 +172,10 @@ class _ByLink:
         finally:
             del self._asked[number]
 
+    async def wait_for_end(self) -> None:
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+
     async def close(self) -> None:
         if self._link is not None and self._ended is not None:
             self._link.close()
@@ -214,6 +233,9 @@ class _ByBroker:
         # Every node says within a beat that it lives; before that the answer might leave some out.
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
         return await cluster.ask(Ask(0, what, about))
+
+    async def wait_for_end(self) -> None:
+        await asyncio.Event().wait()  # a broker is found again by itself
 
     async def close(self) -> None:
         if self._cluster is not None:

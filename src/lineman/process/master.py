@@ -429,13 +429,9 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-<<<<<<< HEAD
-                    {**self._description.settings, "watch": self._setting.watches},
-                    self._links,
-=======
                     {**self._settings, "watch": self._setting.watches},
                     place.title,
->>>>>>> processes
+                    self._links,
                 )
 
             popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)

@@ -29,18 +29,13 @@ class Role:
         link: descriptor of the socket to the master.
         address: of the worker that it serves, as the program writes it.
         twin: which one of the workers with this address.
-<<<<<<< HEAD
         slot: index of this process among those of the worker; -1 for a process that only describes
             the program.
         listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
-=======
-        title: of the worker, as the log and `status` call it.
-        slot: index of this process among those of the worker.
-        listener: descriptor of the slot's listening socket.
->>>>>>> processes
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
+        title: of the worker, as the log and `status` call it.
         links: directory for sockets between the program's processes; empty where none are.
     """
 
@@ -52,11 +47,8 @@ class Role:
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-<<<<<<< HEAD
-    links: str = ""
-=======
     title: str = ""
->>>>>>> processes
+    links: str = ""
 
     @property
     def describes(self) -> bool:

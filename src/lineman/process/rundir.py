@@ -65,6 +65,11 @@ def control_path(pid_file: Path) -> Path:
     return pid_file.with_suffix(".sock")
 
 
+def links_directory(pid_file: Path) -> Path:
+    """Where the processes of the program with this pid file talk to each other."""
+    return pid_file.with_suffix(".d")
+
+
 def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
     """Where a program's processes may talk to each other; nobody else can look into it.
 
@@ -75,7 +80,7 @@ def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
     Raises:
         ConfigError: it cannot be made.
     """
-    directory = pid_file.with_suffix(".d")
+    directory = links_directory(pid_file)
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         if owner is not None:

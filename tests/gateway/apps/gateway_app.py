@@ -12,6 +12,8 @@ gateway = Gateway(
     workers=2,
     redeliver=True,
     history=HistoryOptions(),
+    push=f"ws://127.0.0.1:{sys.argv[2]}",
+    push_token="a token for the tests",
 )
 
 
@@ -36,4 +38,4 @@ async def said(client, message):
         client.send(str(await gateway.get_client_id_count_by_group("room")))
 
 
-Worker.run_all(sys.argv[2:])
+Worker.run_all(sys.argv[3:])
