@@ -30,7 +30,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 
 # Files that share a room, because they are parts of one thing.
 SHARED_ROOM = dict.fromkeys(
-(
+    (
         *("child", "exporter", "gateways", "inspection", "metrics", "options", "processoptions"),
         *("program", "recycling", "run", "slots"),
     ),

@@ -35,6 +35,7 @@ ARGUMENTS = {
     "on_connect": ("client",),
     "on_message": ("client", "message"),
     "on_close": ("client", "code", "reason"),
+    "on_request": ("request",),
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
 }
@@ -60,7 +61,8 @@ class Gateway(Api):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
     Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and are
-    what a reload replaces. The functions that send and ask work in the latter.
+    what a reload replaces. The functions that send and ask work in the latter. `on_request`, for a
+    page or a health check at the same port, runs in the former.
 
     Args:
         address: as for `Worker`.
@@ -76,6 +78,8 @@ class Gateway(Api):
         redeliver: whether messages that a worker took to its grave go to another one (at least
             once), or are dropped and counted (at most once).
         wait_timeout: seconds that a client's message waits for a worker.
+        push_socket: path of a unix socket where programs of this machine push
+            (`GatewayClient("unix:///run/app.sock")`); None for one in the run directory only.
         push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
             nowhere.
         push_token: what they must carry.
@@ -92,6 +96,7 @@ class Gateway(Api):
     on_connect = Slot(ARGUMENTS)
     on_message = Slot(ARGUMENTS)
     on_close = Slot(ARGUMENTS)
+    on_request = Slot(ARGUMENTS)
     on_uid_online = Slot(ARGUMENTS)
     on_uid_offline = Slot(ARGUMENTS)
 
@@ -111,6 +116,7 @@ class Gateway(Api):
         history_frame: Frame = frame_as_json,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
+        push_socket: str | None = None,
         push: str | None = None,
         push_token: str | None = None,
         **given: Any,
@@ -124,6 +130,7 @@ class Gateway(Api):
         Seal(secret)
         self._broker = broker
         self._secret = secret
+        self._push_socket = push_socket
         self._redeliver = redeliver
         self._wait_timeout = wait_timeout
         self._gateways = gateways
@@ -184,10 +191,14 @@ class Gateway(Api):
             wait_timeout=self._wait_timeout,
         )
         worker.on_websocket_connect = node.on_websocket_connect
+        worker.on_request = self.callbacks["on_request"]
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message
         worker.on_close = node.on_close
-        await node.start(self._path(worker, str(worker.id)))
+        paths = [self._path(worker, str(worker.id))]
+        if self._push_socket is not None and worker.id == 0:
+            paths.append(self._push_socket)
+        await node.start(*paths)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
         if self._broker is not None:

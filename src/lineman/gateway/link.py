@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import stat
 import struct
 from collections.abc import Callable
 from typing import Any
 
+from lineman.errors import ConfigError
 from lineman.gateway.messages import (
     LENGTH,
     MAX_FRAME,
@@ -165,3 +168,31 @@ class Link(asyncio.Protocol):
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
         _, uid, _ = UCRED.unpack(credentials)
         return int(uid)
+
+
+async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
+    """Takes links at a unix socket that only this user may use.
+
+    Args:
+        make: makes the end of each link.
+        path: of the socket; a socket that is left over from an earlier process is replaced.
+
+    Raises:
+        ConfigError: it cannot be made there.
+    """
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    # Nobody else may connect to it, not even between its making and a chmod.
+    before = os.umask(0o177)
+    try:
+        return await asyncio.get_running_loop().create_unix_server(make, path)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen at {path}: {(error.strerror or str(error)).lower()}",
+            "name a path in a directory where the service's user may write",
+        ) from None
+    finally:
+        os.umask(before)

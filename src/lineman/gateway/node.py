@@ -14,7 +14,7 @@ from lineman.gateway import messages, names
 from lineman.gateway.client import Client
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
-from lineman.gateway.link import Link
+from lineman.gateway.link import Link, listen
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -91,8 +91,7 @@ class Node:
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
-        self._server: asyncio.Server | None = None
-        self._path = ""
+        self._servers: dict[str, asyncio.Server] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
             Hello: self._on_hello,
@@ -105,17 +104,17 @@ class Node:
 
     # Beginning and ending.
 
-    async def start(self, path: str) -> None:
-        """Takes business workers and programs that push at a unix socket.
+    async def start(self, *paths: str) -> None:
+        """Takes business workers and programs that push at unix sockets.
 
         Args:
-            path: of the socket; one that is left over from an earlier process is replaced.
+            paths: of the sockets; what is left over from an earlier process is replaced.
+
+        Raises:
+            ConfigError: a socket cannot be made there.
         """
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self._server = await self._loop.create_unix_server(self._new_link, path)
-        os.chmod(path, 0o600)
-        self._path = path
+        for path in paths:
+            self._servers[path] = await listen(self._new_link, path)
         await self.routing.start()
         self._tick()
 
@@ -123,10 +122,10 @@ class Node:
         """Ends all links, after what was said on them has left."""
         if self._ticker is not None:
             self._ticker.cancel()
-        if self._server is not None:
-            self._server.close()
+        for path, server in self._servers.items():
+            server.close()
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+                os.unlink(path)
         await self.routing.stop()
         for link in list(self._links):
             link.close()

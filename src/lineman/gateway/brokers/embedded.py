@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lineman.gateway.brokers.base import Broker
-from lineman.gateway.link import Link
+from lineman.gateway.link import Link, listen
 from lineman.gateway.messages import Message, Wire
 
 logger = logging.getLogger("lineman")
@@ -61,13 +61,7 @@ class Hub:
 
     async def start(self, path: str) -> None:
         """Serves a unix socket; one that is left over from an earlier process is replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(
-            lambda: Link(TO_HUB, self._on_batch, self._on_end), path
-        )
-        os.chmod(path, 0o600)
+        self._server = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
         self._path = path
 
     async def stop(self) -> None:
