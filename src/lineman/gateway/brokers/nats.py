@@ -74,11 +74,14 @@ class Nats(Remote):
             if not ended.done():
                 ended.set_result(None)
 
+        said = loop.create_future()
+
         async def on_error(error: Exception) -> None:
-            self.trouble = str(error)
+            if not said.done():
+                said.set_result(str(error))
 
         client = self._client = Client()
-        await client.connect(
+        connecting = client.connect(
             self._url,
             allow_reconnect=False,
             connect_timeout=int(TIMEOUT),
@@ -88,6 +91,12 @@ class Nats(Remote):
             error_cb=on_error,
             tls=self._tls(),
         )
+        try:
+            await connecting
+        except OSError as error:
+            # What the server said before it hung up tells more than that it did.
+            await asyncio.wait([said], timeout=0.2)
+            raise ConnectionError(said.result() if said.done() else str(error)) from None
         await self._subscribe(topics)
         await client.flush(int(TIMEOUT))
 

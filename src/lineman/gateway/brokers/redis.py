@@ -16,8 +16,8 @@ class Redis(Remote):
     """A gateway process' end of a Redis server.
 
     Args:
-        url: `redis://[user:password@]host:6379`, `rediss://…` for TLS, `unix:///path`, with
-            redis-py's options after a question mark (`?ssl_ca_certs=ca.pem`).
+        url: `redis://[user:password@]host:6379`, or `rediss://…` for TLS, with redis-py's options
+            after a question mark (`?ssl_ca_certs=ca.pem`).
         name: of the service; services with different names hear nothing of each other.
         others: see `Broker`.
     """
@@ -55,18 +55,20 @@ class Redis(Remote):
                 "a redis:// broker needs the package redis", "pip install 'lineman[redis]'"
             ) from None
         try:
-            return redis.Redis.from_url(
+            client = redis.Redis.from_url(
                 self._url,
                 socket_timeout=TIMEOUT,
                 socket_connect_timeout=TIMEOUT,
                 health_check_interval=TIMEOUT,
                 retry=Retry(NoBackoff(), 0),  # a lost connection is ours to notice
             )
+            client.connection_pool.make_connection()  # it looks at the options only now
         except (ValueError, TypeError) as error:
             raise ConfigError(
                 f"the broker's address is none that redis-py reads: {error}",
-                "give redis://user:password@host:6379, rediss://… or unix:///run/redis.sock",
+                "give redis://user:password@host:6379 or rediss://…",
             ) from None
+        return client
 
     async def _open(self, topics: tuple[str, ...]) -> None:
         self._client = self._make_client()
