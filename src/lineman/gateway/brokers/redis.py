@@ -62,7 +62,8 @@ class Redis(Remote):
                 health_check_interval=TIMEOUT,
                 retry=Retry(NoBackoff(), 0),  # a lost connection is ours to notice
             )
-            client.connection_pool.make_connection()  # it looks at the options only now
+            # It looks at the options only now.
+            client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         except (ValueError, TypeError) as error:
             raise ConfigError(
                 f"the broker's address is none that redis-py reads: {error}",
