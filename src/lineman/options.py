@@ -16,8 +16,9 @@ from lineman.net.limits import Limits
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+from lineman.tls.live import LiveTls
+from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
+from lineman.tls.phpcontext import from_php_context
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -32,10 +33,17 @@ class WorkerOptions(TypedDict, total=False):
     cert: str | Path | None
     key: str | Path | None
     passphrase: str | bytes | None
+    certificates: Certificates | None
     ssl_context: ssl.SSLContext | None
     ca_file: str | Path | None
+    ca_path: str | Path | None
+    crl_file: str | Path | None
     verify_client: VerifyClient | None
+    verify_depth: int | None
+    client_fingerprints: Sequence[str] | None
     ciphers: str | None
+    tls_policy: TlsPolicy | None
+    security_level: int | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
@@ -62,7 +70,7 @@ class Plan:
 
     address: Address
     limits: Limits
-    tls_context: ssl.SSLContext | None
+    tls: LiveTls | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
@@ -72,7 +80,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None else "wss"
+        scheme = "ws" if self.tls is None else "wss"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
 
@@ -96,7 +104,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
     return Plan(
         address=address,
         limits=limits,
-        tls_context=_tls_context(worker, address, tls, check_files),
+        tls=_live_tls(worker, address, tls, check_files),
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
@@ -128,24 +136,23 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _tls_context(
+def _live_tls(
     worker: Worker, address: Address, tls: TlsOptions, check_files: bool
-) -> ssl.SSLContext | None:
-    has_certificate = tls.cert is not None or tls.ssl_context is not None
+) -> LiveTls | None:
     if not address.is_tls and worker.transport != "ssl":
-        if has_certificate:
+        if tls.has_certificate:
             raise ConfigError(
                 f"a certificate is given, but {address} speaks plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
         return None
-    if not has_certificate:
+    if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; for development, '
             "lineman.tls.devca.ensure(directory) makes them",
         )
-    return server_context(tls, check=check_files).context
+    return LiveTls(tls, check=check_files)
 
 
 def _compression(value: object) -> DeflateOptions | None:

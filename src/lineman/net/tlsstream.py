@@ -73,9 +73,17 @@ class TlsStream:
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call waits for the socket to take bytes.
+        server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
 
-    __slots__ = ("__weakref__", "_object", "_socket", "is_established", "wants_write")
+    __slots__ = (
+        "__weakref__",
+        "_object",
+        "_socket",
+        "is_established",
+        "server_name",
+        "wants_write",
+    )
 
     def __init__(self, context: ssl.SSLContext, fd: int) -> None:
         # With the family given, the kernel need not be asked for it.
@@ -88,6 +96,7 @@ class TlsStream:
         )
         self.is_established = False
         self.wants_write = False
+        self.server_name: str | None = None
 
     @property
     def context(self) -> ssl.SSLContext:
