@@ -66,14 +66,14 @@ def check_files(
 ) -> CertificateInfo:
     """The same as `check_pair`, of files that were read already."""
     chain = parsed(cert_file, cert_file.certificates, "certificate")
-    key_type = _usable_key_type(chain[0], cert_file)
+    key_type = key_type_of(chain[0], cert_file)
     private = _private_key(key_file, passphrase)
     _refuse_foreign_key(chain, private, cert_file, key_file)
     _refuse_broken_key(chain[0], private, key_file)
     leaf = chain[0]
     info = CertificateInfo(
         subject=leaf.subject.rfc4514_string(),
-        names=_names(leaf),
+        names=names_in(leaf),
         issuer=leaf.issuer.rfc4514_string(),
         serial=f"{leaf.serial_number:x}",
         not_before=leaf.not_valid_before_utc,
@@ -159,7 +159,7 @@ def parsed(file: PemFile, blocks: Sequence[PemBlock], role: Role) -> list[x509.C
     return certs
 
 
-def _usable_key_type(leaf: x509.Certificate, file: PemFile) -> str:
+def key_type_of(leaf: x509.Certificate, file: PemFile) -> str:
     """Return the name of the key's type; raise where no client could use it."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -288,7 +288,7 @@ def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _names(cert: x509.Certificate) -> tuple[str, ...]:
+def names_in(cert: x509.Certificate) -> tuple[str, ...]:
     """Return the DNS names and IP addresses the certificate is for; empty where it has none."""
     from cryptography import x509
 
@@ -302,4 +302,4 @@ def _names(cert: x509.Certificate) -> tuple[str, ...]:
 
 def _called(cert: x509.Certificate) -> str:
     """Return the name that an operator knows a certificate by."""
-    return called(_names(cert), cert.subject.rfc4514_string(), f"{cert.serial_number:x}")
+    return called(names_in(cert), cert.subject.rfc4514_string(), f"{cert.serial_number:x}")

@@ -30,7 +30,7 @@ def plain_name(name: str) -> str:
     labels = ascii_name.split(".")
     if len(ascii_name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ConfigError(
-            f"certificates has the name {name!r}, which is no host name",
+            f"{name!r} is no host name that a certificate could be for",
             'give names such as "chat.example.com" or "*.example.com"',
         )
     return f"{star}.{ascii_name}" if star else ascii_name
