@@ -271,6 +271,7 @@ class Worker:
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         )
 
     async def _tell(self, name: str) -> None:

@@ -47,6 +47,7 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        client_fingerprints: frozenset[str] = frozenset(),
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -72,6 +74,7 @@ class Service:
         self.real_ip_header = real_ip_header
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.client_fingerprints = client_fingerprints
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -92,6 +95,10 @@ class Service:
         """A number for a new connection."""
         self._last_id += 1
         return self._last_id
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """Has the next connections use this context; open ones go on as they are."""
+        self.tls_context = context
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""
