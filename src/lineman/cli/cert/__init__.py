@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from lineman.cli.cert import check
+from lineman.cli.cert import check, trust
 
-WORDS = (check,)
+WORDS = (check, trust)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
