@@ -43,8 +43,10 @@ def extensions(choice: str) -> list[Extension]:
         return []
     from Cython.Build import cythonize
 
+    # Python's own flags may say less, and these come last; who sets another level means it.
+    optimize = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O3"]
     wanted = [
-        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=["-O3"])
+        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=optimize)
         for name in COMPILED
     ]
     directives = {
