@@ -5,6 +5,7 @@
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
+#   make soak     whether memory comes back after a million messages, some minutes
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 
@@ -21,7 +22,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
 
-.PHONY: help demo test check cover fuzz bench programs
+.PHONY: help demo test check cover fuzz soak bench programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -48,6 +49,9 @@ fuzz: .venv/asan.stamp .venv/dev.stamp
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
 	--codec $$(($(SECONDS) / 3)) --service $$(($(SECONDS) / 3)) $(ARGS)
+
+soak: $(BUILD)
+	$(BIN)/python bench/soak.py $(ARGS)
 
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
