@@ -36,9 +36,12 @@ COMPILED = (
 
 def extensions(choice: str) -> list[Extension]:
     """The extension modules to build; none where plain Python was asked for."""
+    # A failed build must not leave an older one in place, nor pack it into a wheel.
+    leftovers = [*Path("build").glob("lib*/lineman/**/*.so")]
     if "--inplace" in sys.argv or "editable_wheel" in sys.argv:
-        for built in SOURCES.glob("lineman/**/*.so"):
-            built.unlink()  # a failed build must not leave an older one in place
+        leftovers += SOURCES.glob("lineman/**/*.so")
+    for built in leftovers:
+        built.unlink()
     if choice == "no":
         return []
     from Cython.Build import cythonize
