@@ -33,14 +33,13 @@ EXAMPLES = 100  # of one property, then the clock is looked at
 
 def codec(random: Random, deadline: float) -> int:
     """Compares the twins until the deadline; how many inputs it tried at most."""
-    settings.register_profile(
-        "fuzz",
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    settings.load_profile("fuzz")
+    for prove in properties.ALL:
+        settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )(prove)
     tried = 0
     for prove in cycle(properties.ALL):
         if time.monotonic() >= deadline:
