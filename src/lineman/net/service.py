@@ -17,6 +17,7 @@ from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
+from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Handler, Poller
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
@@ -48,6 +49,7 @@ class Service:
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Service:
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
         client_fingerprints: frozenset[str] = frozenset(),
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -75,6 +78,7 @@ class Service:
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.client_fingerprints = client_fingerprints
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -84,6 +88,7 @@ class Service:
         self.opened = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.messages_dropped = 0
         self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
