@@ -127,6 +127,7 @@ class Worker:
         self._service: Service | None = None
         self._plan: Plan | None = None
         self._ticket_secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -292,7 +293,9 @@ class Worker:
         self._ticket_secret = secret
 
     def _share_tickets(self, tls: LiveTls) -> None:
-        secret = self._ticket_secret or TicketSecret.create()
+        secret = self._ticket_secret
+        if secret is None:
+            secret = self._own_secret = TicketSecret.create()
         if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
             logger.info(
                 "a TLS session can be resumed in the same process only: this Python's OpenSSL "
@@ -319,6 +322,9 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
         try:
             await self._tell("on_worker_stop")
         except Exception:
