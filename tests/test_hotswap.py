@@ -102,3 +102,14 @@ def test_a_worker_that_does_not_run_has_nothing_to_reload() -> None:
     worker = Worker("wss://127.0.0.1:0", cert="server.pem", key="server.key")
     assert worker.reload_certificates() == []
     assert worker.certificates_served == []
+    assert worker.live_tls is None
+
+
+def test_names_that_nobody_has_are_counted(serving: Serving, ca: TestCA) -> None:
+    tls = ssl.create_default_context(cafile=ca.ca_path)
+    tls.check_hostname = False
+    with Client(serving.port, tls=tls, server_hostname="nobody.test") as client:
+        client.open()
+    live = serving.worker.live_tls
+    assert live is not None
+    assert (live.unknown_names, live.shares_tickets) == (1, True)

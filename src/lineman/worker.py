@@ -219,10 +219,14 @@ class Worker:
         return self._plan.url
 
     @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self._plan is None or self._service is None else self._plan.tls
+
+    @property
     def certificates_served(self) -> list[CertificateStatus]:
         """The certificates of this process as they are served now; none while it does not run."""
-        tls = None if self._plan is None or self._service is None else self._plan.tls
-        return [] if tls is None else tls.certificates
+        return [] if self.live_tls is None else self.live_tls.certificates
 
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
         """Reads the files of every certificate again and serves the next handshakes with them.
@@ -235,9 +239,9 @@ class Worker:
         Returns:
             What stands in the way, a line for each certificate that stays as it was.
         """
-        if self._plan is None or self._plan.tls is None or self._service is None:
+        if self.live_tls is None or self._service is None:
             return []
-        return hotswap.reload(self._plan.tls, self._service, contents)
+        return hotswap.reload(self.live_tls, self._service, contents)
 
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
