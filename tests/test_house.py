@@ -29,7 +29,7 @@ FLOORS: list[set[str]] = [
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that share a room, because they are parts of one thing.
-SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker"}
+SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker", "certify": "worker"}
 
 
 def room_of(module: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,6 +18,8 @@ from lineman.net.limits import Limits
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
+from lineman.tls.acme.store import Store
 from lineman.tls.context import server_context
 from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
 
@@ -36,6 +40,10 @@ class WorkerOptions(TypedDict, total=False):
     ca_file: str | Path | None
     verify_client: VerifyClient | None
     ciphers: str | None
+    acme: str | AcmeOptions | None
+    domains: Sequence[str]
+    acme_ca: str | None
+    acme_directory_path: str | Path | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
@@ -58,7 +66,10 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A worker's options, checked and put in order: what a process needs to serve it."""
+    """A worker's options, checked and put in order: what a process needs to serve it.
+
+    With `acme` there may be no `tls_context` yet: it comes with the first certificate.
+    """
 
     address: Address
     limits: Limits
@@ -68,11 +79,12 @@ class Plan:
     trusted_proxies: TrustedProxies
     real_ip_header: str | None
     compression: DeflateOptions | None
+    acme: Settings | None
 
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None else "wss"
+        scheme = "ws" if self.tls_context is None and self.acme is None else "wss"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
 
@@ -93,15 +105,25 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
+    acme = _acme(worker, address, tls)
+    if acme is not None:
+        store = Store(acme)
+        if check_files:
+            store.prepare()
+        tls = replace(tls, cert=store.certificate_path)
+        is_there = store.is_usable(datetime.now(UTC))
     return Plan(
         address=address,
         limits=limits,
-        tls_context=_tls_context(worker, address, tls, check_files),
+        tls_context=(
+            _tls_context(worker, address, tls, check_files) if acme is None or is_there else None
+        ),
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
+        acme=acme,
     )
 
 
@@ -142,10 +164,34 @@ def _tls_context(
     if not has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
-            'give cert="server.pem", key="server.key"; for development, '
+            'give cert="server.pem", key="server.key"; or have it get one: '
+            'acme="you@example.com", domains=["chat.example.com"]; for development, '
             "lineman.tls.devca.ensure(directory) makes them",
         )
     return server_context(tls, check=check_files).context
+
+
+def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
+    """How the worker gets a certificate of its own; None where it is given one."""
+    if worker.acme is None:
+        for name in ("domains", "acme_ca", "acme_directory_path"):
+            if getattr(worker, name):
+                raise ConfigError(
+                    f"{name} is given, but not acme",
+                    'give your e-mail address as well: acme="you@example.com"',
+                )
+        return None
+    if not address.is_tls and worker.transport != "ssl":
+        raise ConfigError(
+            f"acme is given, but {address} speaks plain ws", "write wss:// in the address"
+        )
+    if tls.cert is not None or tls.ssl_context is not None:
+        raise ConfigError(
+            "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
+        )
+    if find_spec("acme") is None:
+        raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
 
 
 def _compression(value: object) -> DeflateOptions | None:

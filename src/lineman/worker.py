@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Unpack
 
 from lineman import options
 from lineman.address import Address
+from lineman.certify import Certifier
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
@@ -24,6 +25,7 @@ from lineman.net.service import Service
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
+from lineman.tls.acme.options import AcmeOptions
 from lineman.tls.options import VerifyClient
 
 logger = logging.getLogger("lineman")
@@ -49,6 +51,10 @@ class Worker:
         ca_file: authorities that clients' certificates must come from.
         verify_client: `none`, `optional` or `required`.
         ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
+        domains: names of that certificate.
+        acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
+        acme_directory_path: where it is kept; None: see `lineman.tls.acme.options`.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
@@ -85,6 +91,10 @@ class Worker:
     ca_file: str | Path | None = None
     verify_client: VerifyClient | None = None
     ciphers: str | None = None
+    acme: str | AcmeOptions | None = None
+    domains: Sequence[str] = ()
+    acme_ca: str | None = None
+    acme_directory_path: str | Path | None = None
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
@@ -112,6 +122,7 @@ class Worker:
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._certifier: Certifier | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -218,10 +229,15 @@ class Worker:
         try:
             port = listener.getsockname()[1]
             address = Address(plan.address.scheme, plan.address.host, port)
+            if plan.acme is not None:
+                self._certifier = Certifier(plan.acme, address)
+                await self._certifier.start(listener, plan.limits)
+                plan = self.plan(check_files=False)
             self._plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
+            await self._end_certifier()
             listener.close()
             if self._service is not None:
                 self._service.close()
@@ -229,6 +245,11 @@ class Worker:
             raise
         self._service.start(listener)
         logger.info("listening on %s", self._plan.url)
+
+    async def _end_certifier(self) -> None:
+        certifier, self._certifier = self._certifier, None
+        if certifier is not None:
+            await certifier.stop()
 
     def _new_service(self, plan: Plan) -> Service:
         return Service(
@@ -241,6 +262,7 @@ class Worker:
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            challenges=None if self._certifier is None else self._certifier.answers,
         )
 
     async def _tell(self, name: str) -> None:
@@ -259,6 +281,7 @@ class Worker:
         if self._service is None:
             return
         service = self._service
+        await self._end_certifier()
         await service.stop(timeout)
         if self._service is not service:
             return  # stopped twice at once: the other one was first

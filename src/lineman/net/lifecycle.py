@@ -15,7 +15,7 @@ from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
+from lineman.net.tlsstream import in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
@@ -65,8 +65,7 @@ class Lifecycle(Delivery):
     )
 
     def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
-        context = service.tls_context
-        super().__init__(service, fd, None if context is None else TlsStream(context, fd))
+        super().__init__(service, fd, service.new_tls(fd))
         self.id = service.next_id()
         self.peer = (ip, port)
         self._local: str | None = None

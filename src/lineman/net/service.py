@@ -18,6 +18,7 @@ from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
 from lineman.net.poller import Handler, Poller
+from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
@@ -47,6 +48,7 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        challenges: proofs for a certificate authority, where this service gets its own.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        challenges: Challenges | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
         self.tls_context = tls_context
+        self.challenges = challenges
         self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
@@ -92,6 +96,12 @@ class Service:
         """A number for a new connection."""
         self._last_id += 1
         return self._last_id
+
+    def new_tls(self, fd: int) -> TlsStream | None:
+        """TLS for a new connection; None where there is none."""
+        if self.tls_context is None:
+            return None
+        return TlsStream(self.tls_context, fd, self.challenges)
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""

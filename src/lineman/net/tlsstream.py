@@ -11,9 +11,12 @@ an `SSLWantReadError` costs as much as a message.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
-from typing import Any
+from typing import Any, Protocol
+
+from lineman.protocols import clienthello
 
 AGAIN = -1
 
@@ -62,6 +65,22 @@ def in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+class Challenges(Protocol):
+    """Proofs for a certificate authority that validates with tls-alpn-01 (RFC 8737).
+
+    Attributes:
+        is_waiting: whether there is no certificate yet, so that nobody else is served.
+    """
+
+    is_waiting: bool
+
+    def is_open(self) -> bool:
+        """Whether an authority may come now."""
+
+    def tls(self, server_name: str, protocols: tuple[bytes, ...]) -> ssl.SSLContext | None:
+        """The context for a client that says this of itself; None if it is no authority."""
+
+
 class TlsStream:
     """One connection's TLS.
 
@@ -69,15 +88,27 @@ class TlsStream:
         context: the server's context.
         fd: a connected, non-blocking descriptor; it stays the caller's, who closes it after
             `release`.
+        challenges: what an authority is shown instead; None where there never is one.
 
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call waits for the socket to take bytes.
     """
 
-    __slots__ = ("__weakref__", "_object", "_socket", "is_established", "wants_write")
+    __slots__ = (
+        "__weakref__",
+        "_challenges",
+        "_is_challenge",
+        "_looked_at",
+        "_object",
+        "_socket",
+        "is_established",
+        "wants_write",
+    )
 
-    def __init__(self, context: ssl.SSLContext, fd: int) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, fd: int, challenges: Challenges | None = None
+    ) -> None:
         # With the family given, the kernel need not be asked for it.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
         self._socket.setblocking(False)
@@ -88,6 +119,9 @@ class TlsStream:
         )
         self.is_established = False
         self.wants_write = False
+        self._challenges = challenges
+        self._looked_at = 0
+        self._is_challenge = False
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -110,9 +144,11 @@ class TlsStream:
 
         Raises:
             ssl.SSLError: it failed; the peer has been sent the alert that says why.
-            OSError: the connection is broken.
+            OSError: the connection is broken, or has done what it was for.
         """
         self.wants_write = False
+        if self._challenges is not None and not self._look_at_hello(self._challenges):
+            return False
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
@@ -121,7 +157,54 @@ class TlsStream:
             self.wants_write = True
             return False
         self.is_established = True
+        if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
+            raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
         return True
+
+    def _look_at_hello(self, challenges: Challenges) -> bool:
+        """Chooses what an authority is shown; whether the handshake can begin.
+
+        Python's `sni_callback` does not see what ALPN a client offers, so its first message is
+        looked at in the socket; only while a challenge is open, for it costs a copy and a parse.
+
+        Raises:
+            OSError: there is no certificate yet, and this is no authority.
+        """
+        if challenges.is_waiting or challenges.is_open():
+            try:
+                data = self._socket.recv(clienthello.MAX_SIZE, socket.MSG_PEEK)
+            except BlockingIOError:
+                return False
+            try:
+                hello = clienthello.parse(data)
+            except ValueError:  # OpenSSL says what is wrong with it
+                hello = None
+            else:
+                if hello is None and self._looked_at < len(data) < clienthello.MAX_SIZE:
+                    # What was only looked at keeps the socket ready: it shall wake us for more.
+                    self._looked_at = len(data)
+                    self._wait_for(len(data) + 1)
+                    return False
+            if self._looked_at:
+                self._wait_for(1)
+            self._choose(challenges, hello)
+        self._challenges = None
+        return True
+
+    def _wait_for(self, count: int) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+    def _choose(self, challenges: Challenges, hello: clienthello.ClientHello | None) -> None:
+        context = None if hello is None else challenges.tls(hello.server_name, hello.protocols)
+        if context is not None:
+            self._object = context._wrap_socket(  # type: ignore[attr-defined]
+                self._socket, server_side=True, owner=self
+            )
+            self._is_challenge = True
+        elif challenges.is_waiting:
+            raise ConnectionRefusedError(
+                errno.ECONNREFUSED, "there is no certificate yet, the authority is still asked"
+            )
 
     def read(self, buffer: memoryview) -> int:
         """Decrypts one record into the buffer; its size, 0 at the end of TLS, AGAIN for not now.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import requests
@@ -19,7 +20,6 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from lineman import __version__
 from lineman.tls.acme.options import Settings
 from lineman.tls.acme.problems import Problem, explain, retry_moment
 from lineman.tls.acme.renewalinfo import parse
@@ -89,7 +89,7 @@ class Client:
         self._net = _Network(
             self._key,
             alg=ES256,
-            user_agent=f"lineman/{__version__}",
+            user_agent=f"lineman/{version('lineman')}",
             timeout=_TIMEOUT,
             # Typed bool, and handed to requests, which takes a file as well.
             verify_ssl=True if settings.ca_file is None else str(settings.ca_file),  # type: ignore[arg-type]

@@ -159,7 +159,7 @@ class Attempt:
         moments = [self._renew_at(state, leaf)]
         if state.ask_at is not None:
             moments.append(state.ask_at)
-        return replace(state, next_at=min(moments))
+        return replace(state, next_at=min(moments), not_after=leaf.not_valid_after_utc)
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import lineman
 from lineman.errors import ConfigError
 from lineman.tls import files
 from lineman.tls.acme.job import Report, Wish
@@ -40,7 +39,7 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
         on_say: takes what the job says while it works.
     """
     # A directory with a `queue.py` in it must not become the job's standard library: hence -P.
-    home = str(Path(lineman.__file__).parents[1])
+    home = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -87,8 +86,8 @@ class Keeper:
     Args:
         settings: which one.
         kinds: challenges that can be answered here, best first.
-        open_port: called when this process begins to lead: opens the port for http-01; gives
-            back how to close it. It must not raise.
+        on_lead: entered when this process begins to lead, left when it ends; opens the port for
+            http-01. It must not raise.
     """
 
     def __init__(
@@ -102,6 +101,7 @@ class Keeper:
         self._on_lead = on_lead
         self._store = Store(settings)
         self._task: asyncio.Task[None] | None = None
+        self._stuck: Report | None = None  # a failure that no later attempt mends by itself
 
     @property
     def certificate_path(self) -> Path:
@@ -125,6 +125,11 @@ class Keeper:
                 await self._task
             self._task = None
 
+    @property
+    def has_certificate(self) -> bool:
+        """Whether there is a pair that loads and has not ended."""
+        return self._store.is_usable(datetime.now(UTC))
+
     async def first_certificate(self) -> None:
         """Waits until there is a certificate.
 
@@ -132,25 +137,24 @@ class Keeper:
             ConfigError: there is none within `start_timeout`, and why.
         """
         names, ca = ", ".join(self._settings.domains), self._settings.ca
-        if not self.certificate_path.exists():
-            logger.info(
-                "waiting for the first certificate for %s from %s, at most %.0f s; until then only "
-                "the authority is answered", names, ca, self._settings.start_timeout,
-            )  # fmt: skip
-        began = datetime.now(UTC)
-        deadline = time.monotonic() + self._settings.start_timeout
-        end = began + timedelta(seconds=self._settings.start_timeout)
-        while not self.certificate_path.exists():
+        timeout = self._settings.start_timeout
+        logger.info(
+            "waiting for the first certificate for %s from %s, at most %.0f s; until then only the "
+            "authority is answered", names, ca, timeout,
+        )  # fmt: skip
+        deadline = time.monotonic() + timeout
+        end = datetime.now(UTC) + timedelta(seconds=timeout)
+        while not self.has_certificate:
             state = self._store.state()
             is_hopeless = state.failures and state.next_at is not None and state.next_at > end
-            if is_hopeless or time.monotonic() >= deadline:
+            if is_hopeless or time.monotonic() >= deadline or self._stuck is not None:
                 raise self._no_certificate(f"there is no certificate for {names} from {ca}")
-            if self._task is not None and self._task.done():
-                await self._task
             await asyncio.sleep(_FIRST_LOOK)
 
     def _no_certificate(self, what: str) -> ConfigError:
         state = self._store.state()
+        if self._stuck is not None:
+            return ConfigError(f"{what}: {self._stuck.seen}", self._stuck.fix)
         if not state.failures or state.failed_at is None or state.next_at is None:
             return ConfigError(
                 f"{what} within {self._settings.start_timeout:.0f} s",
@@ -187,12 +191,13 @@ class Keeper:
                 logger.exception("defect in lineman: the certificate's job cannot be run")
                 report = _broken("the job cannot be run")
             self._log(report)
+            self._stuck = report if report.result == "failed" and not report.next_at else None
             next_at = self._after(report)
 
     def _due(self) -> datetime:
         """When the first attempt of this process should be."""
         state = self._store.state()
-        if state.next_at is None or not self.certificate_path.exists():
+        if state.next_at is None or not self.has_certificate:
             return datetime.now(UTC)
         return state.next_at
 
@@ -211,7 +216,7 @@ class Keeper:
         if report.result == "obtained":
             logger.info("new certificate for %s from %s%s", names, self._settings.ca, until)
         elif report.result == "failed":
-            left = "the old certificate is served on" if self.certificate_path.exists() else ""
+            left = "the old certificate is served on" if self.has_certificate else ""
             logger.error(
                 "no new certificate for %s: %s; fix: %s%s%s",
                 names, report.seen, report.fix, until, f"; {left}" if left else "",

@@ -165,6 +165,33 @@ class Settings:
         return cls(**values)
 
 
+def from_worker(
+    acme: object, domains: object, ca: str | None, directory_path: str | Path | None
+) -> Settings:
+    """What a worker's four options say, checked.
+
+    Args:
+        acme: an e-mail address or `AcmeOptions`.
+        domains: names of the certificate.
+        ca, directory_path: as in `AcmeOptions`; None where not given.
+
+    Raises:
+        ConfigError: what cannot work, and the fix.
+    """
+    if isinstance(acme, str):
+        options = AcmeOptions(acme, ca=ca or "letsencrypt", directory_path=directory_path)
+    elif not isinstance(acme, AcmeOptions):
+        raise ConfigError(f"acme is {acme!r}", "give your e-mail address, or AcmeOptions(...)")
+    elif ca is not None or directory_path is not None:
+        raise ConfigError(
+            "acme is an AcmeOptions, and acme_ca or acme_directory_path is given as well",
+            "write AcmeOptions(..., ca=…, directory_path=…)",
+        )
+    else:
+        options = acme
+    return settings(options, domains)
+
+
 def settings(options: AcmeOptions, domains: object) -> Settings:
     """The options and the names together, checked.
 

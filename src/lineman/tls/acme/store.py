@@ -13,6 +13,7 @@ DIRECTORY/                          0700
 from __future__ import annotations
 
 import json
+import ssl
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,7 @@ class State:
         failed_at: when the last one did.
         seen, fix: why, and what to do.
         retry_at: before which the authority wants to hear nothing.
+        not_after: when the certificate ends.
     """
 
     next_at: datetime | None = None
@@ -53,6 +55,7 @@ class State:
     seen: str = ""
     fix: str = ""
     retry_at: datetime | None = None
+    not_after: datetime | None = None
 
     def as_json(self) -> str:
         """The content of the file."""
@@ -74,6 +77,7 @@ class State:
                 seen=str(plain["seen"]),
                 fix=str(plain["fix"]),
                 retry_at=_moment(plain["retry_at"]),
+                not_after=_moment(plain["not_after"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             return cls()
@@ -138,6 +142,15 @@ class Store:
     def save_state(self, state: State) -> None:
         """Keeps it; OSError where that cannot be."""
         files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
+
+    def is_usable(self, now: datetime) -> bool:
+        """Whether the pair can be served: it loads, and has not ended. Cheap, once it is there."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate_path)
+        except OSError:  # ssl.SSLError is one
+            return False
+        end = self.state().not_after
+        return end is None or now < end
 
     # The job only, from here on: it needs `cryptography`.
 
