@@ -12,7 +12,6 @@ import pytest
 from e2e.support.pebble import DOMAIN, Pebble, pebble
 from e2e.support.program import free_ports
 from lineman import Worker
-from lineman.testing.client import Client
 from lineman.testing.serving import Serving
 
 

@@ -297,9 +297,7 @@ def _name(domain: object, is_public: bool) -> str:
             f"domains holds {domain!r}, which is no host name",
             'give the name alone, without scheme, port and path: "chat.example.com"',
         )
-    if is_public and (
-        len(labels) == 1 or plain.endswith(tuple(f".{end}" for end in _PRIVATE_ENDS))
-    ):
+    if is_public and (len(labels) == 1 or plain.endswith(_PRIVATE_ENDS)):
         raise ConfigError(
             f"domains holds {domain!r}, which no public authority certifies",
             "give a name of the public DNS; for development: lineman.tls.devca.ensure(directory)",

@@ -16,6 +16,9 @@ _PREFIX = "urn:ietf:params:acme:error:"
 
 _RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)")
 
+# Some authorities call a connection that failed `unauthorized`.
+_UNREACHED = re.compile(r"failed to connect|connection refused|timeout during connect", re.I)
+
 # What Let's Encrypt says of each of its limits, the limit in words, and the way out. The first
 # that is found in the text counts.
 _LIMITS = (
@@ -58,9 +61,9 @@ _FIXES = {
     "badCSR": "see the text; perhaps a name is written in a way that the authority refuses",
     "badSignatureAlgorithm": "give another authority; this one takes no ECDSA account key",
     "caa": "let the authority in by a CAA record of {name}: dig CAA {name}",
-    "connection": "let the internet reach this machine (ports {ports} of {name}): open the "
-    "firewall and the cloud's security group, and see that each A and AAAA record of {name} "
-    "points here",
+    "connection": "let the internet reach this machine (port 443 for tls-alpn-01, 80 for http-01): "
+    "open the firewall and the cloud's security group, and see that each A and AAAA record of "
+    "{name} points here",
     "dns": "give {name} an A or AAAA record that points to this machine: dig A {name}",
     "externalAccountRequired": "give the key that the authority has given you: "
     'acme=AcmeOptions(..., eab_key_id="...", eab_hmac_key="...")',
@@ -115,10 +118,10 @@ def explain(
     if code == "rateLimited":
         return _limited(detail, retry_at)
     about = f"{name}: " if name else ""
-    fix = _FIXES.get(code, "see the text, and the authority's status page")
-    ports = "443 and 80" if "443" not in detail and ":80" not in detail else "named in its text"
+    kind = "connection" if _UNREACHED.search(detail) else code
+    fix = _FIXES.get(kind, "see the text, and the authority's status page")
     seen = f"{about}{detail} ({code or 'no type'})"
-    return Problem(seen, fix.format(name=whom, ports=ports), retry_at)
+    return Problem(seen, fix.format(name=whom), retry_at)
 
 
 def _text(problem: Mapping[str, Any]) -> str:
@@ -154,7 +157,7 @@ def retry_moment(header: str | None, now: datetime) -> datetime | None:
     if header is None:
         return None
     if header.strip().isdecimal():
-        seconds = min(int(header), 10**8)
+        seconds = int(header) if len(header) < 9 else 10**8
         return now + timedelta(seconds=seconds)
     try:
         moment = parsedate_to_datetime(header)
