@@ -20,8 +20,9 @@ from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
 from lineman.tls.acme.store import Store
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+from lineman.tls.live import LiveTls
+from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
+from lineman.tls.phpcontext import from_php_context
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -36,10 +37,17 @@ class WorkerOptions(TypedDict, total=False):
     cert: str | Path | None
     key: str | Path | None
     passphrase: str | bytes | None
+    certificates: Certificates | None
     ssl_context: ssl.SSLContext | None
     ca_file: str | Path | None
+    ca_path: str | Path | None
+    crl_file: str | Path | None
     verify_client: VerifyClient | None
+    verify_depth: int | None
+    client_fingerprints: Sequence[str] | None
     ciphers: str | None
+    tls_policy: TlsPolicy | None
+    security_level: int | None
     acme: str | AcmeOptions | None
     domains: Sequence[str]
     acme_ca: str | None
@@ -68,12 +76,12 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 class Plan:
     """A worker's options, checked and put in order: what a process needs to serve it.
 
-    With `acme` there may be no `tls_context` yet: it comes with the first certificate.
+    With `acme` there may be no `tls` yet: it comes with the first certificate.
     """
 
     address: Address
     limits: Limits
-    tls_context: ssl.SSLContext | None
+    tls: LiveTls | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
@@ -84,7 +92,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None and self.acme is None else "wss"
+        scheme = "ws" if self.tls is None and self.acme is None else "wss"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
 
@@ -115,9 +123,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
     return Plan(
         address=address,
         limits=limits,
-        tls_context=(
-            _tls_context(worker, address, tls, check_files) if acme is None or is_there else None
-        ),
+        tls=_live_tls(worker, address, tls, check_files) if acme is None or is_there else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
@@ -150,25 +156,24 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _tls_context(
+def _live_tls(
     worker: Worker, address: Address, tls: TlsOptions, check_files: bool
-) -> ssl.SSLContext | None:
-    has_certificate = tls.cert is not None or tls.ssl_context is not None
+) -> LiveTls | None:
     if not address.is_tls and worker.transport != "ssl":
-        if has_certificate:
+        if tls.has_certificate:
             raise ConfigError(
                 f"a certificate is given, but {address} speaks plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
         return None
-    if not has_certificate:
+    if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; or have it get one: '
             'acme="you@example.com", domains=["chat.example.com"]; for development, '
             "lineman.tls.devca.ensure(directory) makes them",
         )
-    return server_context(tls, check=check_files).context
+    return LiveTls(tls, check=check_files)
 
 
 def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
@@ -185,7 +190,7 @@ def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
         raise ConfigError(
             f"acme is given, but {address} speaks plain ws", "write wss:// in the address"
         )
-    if tls.cert is not None or tls.ssl_context is not None:
+    if tls.has_certificate:
         raise ConfigError(
             "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
         )

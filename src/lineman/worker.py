@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
-from lineman import options
+from lineman import hotswap, options
 from lineman.address import Address
 from lineman.certify import Certifier
 from lineman.errors import UsageError
@@ -26,7 +26,9 @@ from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
 from lineman.tls.acme.options import AcmeOptions
-from lineman.tls.options import VerifyClient
+from lineman.tls.live import CertificateStatus
+from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
+from lineman.tls.pem import Contents
 
 logger = logging.getLogger("lineman")
 
@@ -47,10 +49,8 @@ class Worker:
         cert: certificate with its chain, a PEM file.
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
-        ssl_context: in place of `cert` and `key`: a context of your own.
-        ca_file: authorities that clients' certificates must come from.
-        verify_client: `none`, `optional` or `required`.
-        ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
+        client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
         acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
         domains: names of that certificate.
         acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
@@ -87,10 +87,17 @@ class Worker:
     cert: str | Path | None = None
     key: str | Path | None = None
     passphrase: str | bytes | None = None
+    certificates: Certificates | None = None
     ssl_context: ssl.SSLContext | None = None
     ca_file: str | Path | None = None
+    ca_path: str | Path | None = None
+    crl_file: str | Path | None = None
     verify_client: VerifyClient | None = None
+    verify_depth: int | None = None
+    client_fingerprints: Sequence[str] | None = None
     ciphers: str | None = None
+    tls_policy: TlsPolicy | None = None
+    security_level: int | None = None
     acme: str | AcmeOptions | None = None
     domains: Sequence[str] = ()
     acme_ca: str | None = None
@@ -210,6 +217,27 @@ class Worker:
             raise UsageError("the worker does not run yet; its address is known after start()")
         return self._plan.url
 
+    @property
+    def certificates_served(self) -> list[CertificateStatus]:
+        """The certificates of this process as they are served now; none while it does not run."""
+        tls = None if self._plan is None or self._service is None else self._plan.tls
+        return [] if tls is None else tls.certificates
+
+    def reload_certificates(self, contents: Contents | None = None) -> list[str]:
+        """Reads the files of every certificate again and serves the next handshakes with them.
+
+        Changed files are found without it, a second or two later. Open connections go on.
+
+        Args:
+            contents: what stands in files that this process may not read, by absolute path.
+
+        Returns:
+            What stands in the way, a line for each certificate that stays as it was.
+        """
+        if self._plan is None or self._plan.tls is None or self._service is None:
+            return []
+        return hotswap.reload(self._plan.tls, self._service, contents)
+
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
 
@@ -244,6 +272,8 @@ class Worker:
                 self._service = None
             raise
         self._service.start(listener)
+        if self._plan.tls is not None:
+            hotswap.watch(self._plan.tls, self._service)
         logger.info("listening on %s", self._plan.url)
 
     async def _end_certifier(self) -> None:
@@ -256,7 +286,7 @@ class Worker:
             self,
             self.callbacks,
             plan.limits,
-            tls_context=plan.tls_context,
+            tls_context=None if plan.tls is None else plan.tls.context,
             origins=plan.origins,
             subprotocols=plan.subprotocols,
             trusted_proxies=plan.trusted_proxies,

@@ -35,9 +35,11 @@ def echo(port: int, **options: object) -> Worker:
 
 def served(port: int, trust: ssl.SSLContext) -> int:
     """Serial of the certificate that a client who verifies it is shown."""
-    with socket.create_connection(("127.0.0.1", port), 20) as plain:
-        with trust.wrap_socket(plain, server_hostname=DOMAIN) as tls:
-            return int(tls.getpeercert()["serialNumber"], 16)
+    plain = socket.create_connection(("127.0.0.1", port), 20)
+    with trust.wrap_socket(plain, server_hostname=DOMAIN) as tls:
+        found = tls.getpeercert()
+        assert found is not None
+        return int(str(found["serialNumber"]), 16)
 
 
 def test_first(tmp_path, authority, ports):

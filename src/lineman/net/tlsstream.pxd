@@ -7,6 +7,7 @@ cdef class TlsStream:
     cdef bint _is_challenge
     cdef readonly bint is_established
     cdef readonly bint wants_write
+    cdef public object server_name
 
     cpdef bint handshake(self) except? -1
     cdef bint _look_at_hello(self, challenges) except -1

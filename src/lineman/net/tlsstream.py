@@ -93,6 +93,7 @@ class TlsStream:
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call waits for the socket to take bytes.
+        server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class TlsStream:
         "_object",
         "_socket",
         "is_established",
+        "server_name",
         "wants_write",
     )
 
@@ -122,6 +124,7 @@ class TlsStream:
         self._challenges = challenges
         self._looked_at = 0
         self._is_challenge = False
+        self.server_name: str | None = None
 
     @property
     def context(self) -> ssl.SSLContext:
