@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -69,7 +70,10 @@ class Certifier:
         self.answers.is_waiting = True
         nothing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         service = Service(self, Callbacks(), limits, tls_context=nothing, challenges=self.answers)
-        service.start(listener.dup())
+        # Not listener.dup(): that makes the socket a blocking one, for every process that has it.
+        duplicate = socket.socket(fileno=os.dup(listener.fileno()))
+        duplicate.setblocking(False)
+        service.start(duplicate)
         try:
             yield
         finally:
@@ -85,29 +89,39 @@ class Certifier:
 
     @contextlib.asynccontextmanager
     async def _plain_port(self) -> AsyncIterator[None]:
-        """The port for http-01, while this process leads."""
-        port = self._settings.http_port
-        if port is None:
+        async with plain_port(self._settings, self._address, self.answers) as is_open:
+            self._can_http = is_open or self._settings.webroot is not None
             yield
-            return
-        try:
-            # Shared with the process that led before a reload, and with other services of ours.
-            listener = bind(
-                Address("ws", self._address.host, port), _BACKLOG, reuse_port=True, is_first=False
-            )
-        except ConfigError as error:
-            logger.warning(
-                "http-01 cannot be answered, and http is not redirected: %s; or, if a web server "
-                'has the port, give its document root: AcmeOptions(..., webroot="/var/www/html")',
-                error,
-            )
-            yield
-            return
-        plain = PlainPort(self.answers.http, self._settings.domains, self._address.port)
-        await plain.start(listener)
-        self._can_http = True
-        try:
-            yield
-        finally:
-            self._can_http = False
-            await plain.stop()
+
+
+@contextlib.asynccontextmanager
+async def plain_port(settings: Settings, address: Address, answers: Answers) -> AsyncIterator[bool]:
+    """The plain port is open inside of the `with` block, if it can be; whether it is.
+
+    Args:
+        settings: which port, and names that may be redirected to.
+        address: of the `wss` service.
+        answers: to http-01.
+    """
+    port = settings.http_port
+    if port is None:
+        yield False
+        return
+    try:
+        # Shared with the process that led before a reload, and with other services of ours.
+        where = Address("ws", address.host, port)
+        listener = bind(where, _BACKLOG, reuse_port=True, is_first=False)
+    except ConfigError as error:
+        logger.warning(
+            "http-01 cannot be answered, and http is not redirected: %s; or, if a web server has "
+            'the port, give its document root: AcmeOptions(..., webroot="/var/www"), --webroot',
+            error,
+        )
+        yield False
+        return
+    plain = PlainPort(answers.http, settings.domains, address.port)
+    await plain.start(listener)
+    try:
+        yield True
+    finally:
+        await plain.stop()

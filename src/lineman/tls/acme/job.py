@@ -1,4 +1,4 @@
-"""One attempt, in a process of its own: `python -m lineman.tls.acme.job`.
+"""One attempt, in a process of its own, which `keeper` starts.
 
 The packages that it needs take 30 MiB and block; no serving process ever imports them. It reads a
 `Wish` as JSON from its standard input and writes lines of JSON to its standard output: `{"say":
@@ -202,6 +202,7 @@ class Attempt:
                     "listen on 443, or let it have port 80, or give the web server's webroot",
                 )
             )
+        self._store.save_settings(self._wish.kinds)
         self._say(f"asking {settings.ca} for a certificate for {names}")
         client = self._connected()
         self._log_in(client)
@@ -287,7 +288,3 @@ def main() -> int:
         report = Report("failed", "", failure.problem.seen, failure.problem.fix)
     write(asdict(report))
     return 0 if report.result != "failed" else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

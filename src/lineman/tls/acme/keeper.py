@@ -44,8 +44,8 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
-        "-m",
-        "lineman.tls.acme.job",
+        "-c",
+        "import sys; from lineman.tls.acme.job import main; sys.exit(main())",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},

@@ -12,9 +12,11 @@ DIRECTORY/                          0700
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import ssl
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from lineman.tls.acme.schedule import Window
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
 
+SETTINGS = "settings.json"
 DANGER = "replace the keys in it"
 
 
@@ -106,7 +109,7 @@ class Store:
         self.keeper_lock = self.directory / "keeper.lock"
         self.job_lock = self.directory / "job.lock"
         self.account_lock = self.authority / "account.lock"
-        self._domains = settings.domains
+        self._settings = settings
 
     def prepare(self) -> None:
         """Make the directories.
@@ -167,7 +170,17 @@ class Store:
             info = check_pair(self.certificate_path, None, None, now=moment)
         except (OSError, ValueError, ConfigError):
             return None
-        return leaf if set(info.names) == set(self._domains) else None
+        return leaf if set(info.names) == set(self._settings.domains) else None
+
+    def save_settings(self, kinds: tuple[str, ...]) -> None:
+        """Keeps what the certificate is asked for with, but no secret; OSError where it cannot.
+
+        Args:
+            kinds: the challenges that could be answered.
+        """
+        kept = replace(self._settings, kinds=kinds, eab_key_id=None, eab_hmac_key=None)
+        content = json.dumps(kept.as_json(), indent=1).encode()
+        files.write(self.directory / SETTINGS, content, 0o600)
 
     def save_certificate(self, chain: str, key: bytes) -> None:
         """Puts chain and key in place at once; OSError where that cannot be."""
@@ -210,6 +223,28 @@ class Store:
         (self.directory / "order.json").unlink(missing_ok=True)
         if with_key:
             (self.directory / "order.key").unlink(missing_ok=True)
+
+
+def kept(root: Path) -> list[Settings]:
+    """What every certificate below a state directory was asked for with, by name.
+
+    Raises:
+        ConfigError: the directory cannot be read.
+    """
+    try:
+        found = sorted(root.glob(f"*/*/{SETTINGS}")) if os.listdir(root) else []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {root}: {(error.strerror or '').lower()}",
+            "run this as the user whose service keeps its certificates there, or give --directory",
+        ) from None
+    read = []
+    for path in found:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            read.append(Settings.from_json(json.loads(path.read_bytes())))
+    return read
 
 
 def _key_at(path: Path) -> bytes:
