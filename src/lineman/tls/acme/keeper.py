@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -51,10 +52,10 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
         env={**os.environ, "PYTHONPATH": path},
     )
     report: Report | None = None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         async with asyncio.timeout(_LONGEST_JOB):
-            assert process.stdin is not None
-            assert process.stdout is not None
             with contextlib.suppress(ConnectionError):
                 process.stdin.write(wish.encode())
                 await process.stdin.drain()
@@ -65,14 +66,16 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
                     on_say(said["say"])
                 else:
                     report = Report(**said)
-    except TimeoutError:
-        return _broken(f"the job did not end within {_LONGEST_JOB:.0f} s")
-    finally:
-        if process.returncode is None:
-            process.kill()
-        assert process.stdout is not None
+            status = await process.wait()
+    except BaseException as error:
+        # Not process.kill(): that reaps a child that has just ended, under the hands of asyncio.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
         await process.stdout.read()  # to its end, so that nothing of it outlives this
-        status = await process.wait()
+        await process.wait()
+        if isinstance(error, TimeoutError):
+            return _broken(f"the job did not end within {_LONGEST_JOB:.0f} s")
+        raise
     return report if report is not None else _broken(f"the job ended with status {status}")
 
 
