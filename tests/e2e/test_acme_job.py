@@ -155,8 +155,9 @@ def test_an_authority_that_has_forgotten_the_account(
         moved = replace(settings, ca_url=other.url, ca_file=other.ca_file)
         Store(moved).prepare()
         for name in ("account.key", "account.json"):
-            kept = (Store(settings).authority / name).read_bytes()
-            (Store(moved).authority / name).write_bytes(kept)
+            text = (Store(settings).authority / name).read_text()
+            text = text.replace(authority.url[:-4], other.url[:-4])
+            (Store(moved).authority / name).write_text(text)
             (Store(moved).authority / name).chmod(0o600)
         report = run(wish(moved))
         assert report.result == "obtained", report

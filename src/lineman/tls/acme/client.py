@@ -167,6 +167,7 @@ class Client:
     def register(self) -> str:
         """Makes the account, or finds the one that this key has already; its URL."""
         settings = self._settings
+        self._net.account = None  # else the request would be signed as from the account
         binding = None
         if settings.eab_key_id is not None and settings.eab_hmac_key is not None:
             binding = self._try(
