@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineman.net.service import Service
+from lineman.net.wheel import Timed
 from lineman.tls.live import LiveTls
 from lineman.tls.pem import Contents
 
@@ -10,7 +11,7 @@ from lineman.tls.pem import Contents
 INTERVAL = 1.0
 
 
-class _Watcher:
+class _Watcher(Timed):
     """An item in the service's wheel: no timer and no task of its own."""
 
     def __init__(self, tls: LiveTls, service: Service) -> None:
@@ -21,7 +22,7 @@ class _Watcher:
     def on_deadline(self, now: float) -> float:
         """Looks at the files; returns when to look again."""
         if self._tls.look():
-            self._service.tls_context = self._tls.context
+            self._service.serve_tls(self._tls.context)
         return now + INTERVAL
 
 
@@ -33,5 +34,5 @@ def watch(tls: LiveTls, service: Service) -> None:
 def reload(tls: LiveTls, service: Service, contents: Contents | None) -> list[str]:
     """Reads all files again; what stands in the way, in lines."""
     refused = tls.reload(contents)
-    service.tls_context = tls.context
+    service.serve_tls(tls.context)
     return refused

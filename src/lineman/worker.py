@@ -26,9 +26,10 @@ from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
 from lineman.tls.acme.options import AcmeOptions
-from lineman.tls.live import CertificateStatus
+from lineman.tls.live import CertificateStatus, LiveTls
 from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
 from lineman.tls.pem import Contents
+from lineman.tls.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
@@ -130,6 +131,7 @@ class Worker:
         self._service: Service | None = None
         self._plan: Plan | None = None
         self._certifier: Certifier | None = None
+        self._ticket_secret: TicketSecret | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -273,6 +275,7 @@ class Worker:
             raise
         self._service.start(listener)
         if self._plan.tls is not None:
+            self._share_tickets(self._plan.tls)
             hotswap.watch(self._plan.tls, self._service)
         logger.info("listening on %s", self._plan.url)
 
@@ -293,7 +296,20 @@ class Worker:
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
             challenges=None if self._certifier is None else self._certifier.answers,
+            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         )
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has this process take the session tickets of others with the same secret."""
+        self._ticket_secret = secret
+
+    def _share_tickets(self, tls: LiveTls) -> None:
+        secret = self._ticket_secret or TicketSecret.create()
+        if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
+            logger.info(
+                "a TLS session can be resumed in the same process only: this Python's OpenSSL "
+                "cannot be told the keys of session tickets"
+            )
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)

@@ -49,6 +49,7 @@ class Service:
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
         challenges: proofs for a certificate authority, where this service gets its own.
+        client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Service:
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
         challenges: Challenges | None = None,
+        client_fingerprints: frozenset[str] = frozenset(),
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -76,6 +78,7 @@ class Service:
         self.real_ip_header = real_ip_header
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.client_fingerprints = client_fingerprints
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -102,6 +105,10 @@ class Service:
         if self.tls_context is None:
             return None
         return TlsStream(self.tls_context, fd, self.challenges)
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """Has the next connections use this context; open ones go on as they are."""
+        self.tls_context = context
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""

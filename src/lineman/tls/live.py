@@ -22,6 +22,7 @@ from lineman.tls.loading import says
 from lineman.tls.names import NameTable, plain_name
 from lineman.tls.options import CertificateFiles, TlsOptions
 from lineman.tls.pem import Contents
+from lineman.tls.tickets import Tickets, TicketSecret
 from lineman.tls.watch import Change, FileWatch
 
 logger = logging.getLogger("lineman")
@@ -96,7 +97,8 @@ class LiveTls:
     ) -> None:
         self.options = options
         self.unknown_names = 0
-        self.on_context: Callable[[ssl.SSLContext], None] | None = None
+        self._tickets: Tickets | None = None
+        self._owner = b""
         self._now = now or (lambda: datetime.now(UTC))
         self._contents = contents
         self._rules_error = ""
@@ -145,9 +147,36 @@ class LiveTls:
         context = self._entries[0].context
         assert context is not None
         context.sni_callback = self._choose
-        if self.on_context is not None:
-            self.on_context(context)
+        self._install_tickets(context)
         self.context = context
+
+    def share_tickets(self, secret: TicketSecret, owner: str) -> bool:
+        """Lets a client that comes back resume its session, whichever process it meets.
+
+        Args:
+            secret: the same in each process.
+            owner: the same in each process that serves these clients, and in no other.
+
+        Returns:
+            Whether that is possible; else a session can be resumed in the same process only.
+        """
+        if not self._entries:  # a context of the user's own
+            return False
+        self._tickets = Tickets(secret)
+        self._owner = owner.encode()
+        self._install_tickets(self.context)
+        return self._tickets.are_shared
+
+    @property
+    def shares_tickets(self) -> bool:
+        """Whether a session can be resumed in another process of the service."""
+        return self._tickets is not None and self._tickets.are_shared
+
+    def _install_tickets(self, context: ssl.SSLContext) -> None:
+        if self._tickets is not None:
+            # Whom other rules have let in must come through these, so it needs another ticket.
+            self._tickets.identity = self._owner + b"\0" + self._rules.digest
+            self._tickets.install(context)
 
     def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
         """What OpenSSL calls in each handshake, with the name that the client asks for."""
