@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -58,6 +58,7 @@ class AcmeOptions:
     """
 
     email: str
+    _: KW_ONLY
     ca: str = "letsencrypt"
     directory_path: str | Path | None = None
     challenges: Sequence[str] | None = None
