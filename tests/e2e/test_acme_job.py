@@ -367,6 +367,20 @@ def test_the_authority_may_call_for_a_renewal(
     assert serial(store) != leaf.serial_number
 
 
+def test_an_authority_that_does_not_take_the_old_certificate_for_the_predecessor(
+    authority: Pebble, between: Interceptor, root: Path
+) -> None:
+    between.directory["renewalInfo"] = "{base}/renewal-info"
+    between.instead["/renewal-info"] = Answer(404, {"type": "about:blank"})
+    settings = authority.settings(root, ca=between.url)
+    assert run(wish(settings)).result == "obtained"
+    problem = {"type": "urn:ietf:params:acme:error:alreadyReplaced", "detail": "replaced"}
+    headers = {"Replay-Nonce": "bm9uY2U"}
+    between.instead["/order-plz"] = Answer(409, problem, headers, is_once=True)
+    assert run(wish(settings, is_forced=True)).result == "obtained"
+    assert between.requests.count("POST /order-plz") == 3
+
+
 def test_a_suggestion_that_cannot_be_had_is_no_hindrance(
     authority: Pebble, between: Interceptor, root: Path
 ) -> None:

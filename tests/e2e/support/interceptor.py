@@ -28,6 +28,7 @@ class Answer:
     status: int
     content: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_once: bool = False
 
 
 @dataclass
@@ -62,8 +63,10 @@ def interceptor(pebble: Pebble, pair: IssuedPair) -> Iterator[Interceptor]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             found.requests.append(f"{self.command} {self.path}")
             found.bodies[self.path] = body
-            for start, answer in found.instead.items():
+            for start, answer in list(found.instead.items()):
                 if self.path.startswith(start):
+                    if answer.is_once:
+                        del found.instead[start]
                     kind = "application/json" if answer.status < 400 else "application/problem+json"
                     content = json.dumps(answer.content).encode()
                     headers = {"Content-Type": kind, **answer.headers}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -139,6 +140,25 @@ def test_a_certificate_that_was_taken_away_is_asked_for_again(
     Store(wanted).certificate_path.unlink()
     jobs.append(Report("obtained", later.isoformat()))
     run_until_logged(wanted, "new certificate", caplog)
+
+
+def test_a_directory_that_somebody_removes_is_made_again(
+    wanted: Settings, jobs: list[Report], ca: TestCA
+) -> None:
+    put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
+
+    async def run() -> None:
+        leads = [Leads(), Leads()]
+        first, second = (keeping(wanted, each) for each in leads)
+        first.start()
+        await asyncio.wait_for(leads[0].is_now.wait(), DEADLINE)
+        shutil.rmtree(wanted.root)
+        second.start()
+        await first.stop()
+        await asyncio.wait_for(leads[1].is_now.wait(), DEADLINE)
+        await second.stop()
+
+    asyncio.run(run())
 
 
 def test_a_start_that_no_later_attempt_mends_fails_at_once(

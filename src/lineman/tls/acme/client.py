@@ -120,7 +120,9 @@ class Client:
             KeyError,
             AttributeError,  # a directory without an entry that it must have
         ) as error:
-            raise Failure(self._unreadable(error)) from error
+            is_conflict = isinstance(error, errors.ConflictError)  # any answer with status 409
+            code = "conflict" if is_conflict else ""
+            raise Failure(self._unreadable(error), code) from error
 
     def _unreadable(self, error: Exception) -> Problem:
         """Why the authority could not be talked to, or not be understood."""

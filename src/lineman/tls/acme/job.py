@@ -1,6 +1,6 @@
 """One attempt, in a process of its own, which `keeper` starts.
 
-The packages that it needs take 30 MiB and block; no serving process ever imports them. It reads a
+The packages that it needs take memory (52 MiB) and block; no serving process ever imports them. It reads a
 `Wish` as JSON from its standard input and writes lines of JSON to its standard output: `{"say":
 …}` for the log, and in the end one `Report`.
 """

@@ -50,6 +50,7 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,  # Ctrl-C is this process' matter
     )
     report: Report | None = None
     assert process.stdin is not None
@@ -77,6 +78,12 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
             return _broken(f"the job did not end within {_LONGEST_JOB:.0f} s")
         raise
     return report if report is not None else _broken(f"the job ended with status {status}")
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Logs a defect: nobody awaits the keeper while it works."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("defect in lineman: the keeper has ended", exc_info=task.exception())
 
 
 def _broken(seen: str) -> Report:
@@ -119,6 +126,7 @@ class Keeper:
         """
         self._store.prepare()
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(_tell)
 
     async def stop(self) -> None:
         """Ends; a job at work is ended too, and its order is gone on with next time."""
@@ -152,6 +160,8 @@ class Keeper:
             is_hopeless = state.failures and state.next_at is not None and state.next_at > end
             if is_hopeless or time.monotonic() >= deadline or self._stuck is not None:
                 raise self._no_certificate(f"there is no certificate for {names} from {ca}")
+            if self._task is not None and self._task.done():
+                await self._task  # it has failed
             await asyncio.sleep(_FIRST_LOOK)
 
     def _no_certificate(self, what: str) -> ConfigError:
@@ -172,13 +182,22 @@ class Keeper:
         )
 
     async def _run(self) -> None:
-        while (lock := files.try_lock(self._store.keeper_lock)) is None:
+        while (lock := self._lock()) is None:
             await asyncio.sleep(_LOOK)
         try:
             async with self._on_lead():
                 await self._lead()
         finally:
             os.close(lock)
+
+    def _lock(self) -> int | None:
+        """What holds the lead; None while another process has it, or the directory is gone."""
+        try:
+            return files.try_lock(self._store.keeper_lock)
+        except OSError:
+            with contextlib.suppress(ConfigError):
+                self._store.prepare()
+            return None
 
     async def _lead(self) -> None:
         next_at = self._due()

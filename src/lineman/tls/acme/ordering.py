@@ -24,7 +24,9 @@ from lineman.tls.acme.store import Store
 _PATIENCE = 180.0  # seconds for one state of an order to change
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
-_OVER = ("valid", "invalid")
+# What an authority may say of a certificate that it does not take for the order's predecessor, as
+# one that was replaced already (status 409) or is another account's: it is named for a favour only.
+_REPLACES_REFUSED = ("alreadyReplaced", "conflict", "malformed", "unauthorized")
 
 
 class Refused(Failure):
@@ -111,7 +113,7 @@ class Ordering:
         try:
             order = Order(*self._client.new_order(self._settings.domains, replaces))
         except Failure as failure:
-            if replaces is None or failure.code not in ("alreadyReplaced", "malformed"):
+            if replaces is None or failure.code not in _REPLACES_REFUSED:
                 raise
             order = Order(*self._client.new_order(self._settings.domains, None))
         self._store.save_order_url(order.url)
