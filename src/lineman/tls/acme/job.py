@@ -1,8 +1,8 @@
 """One attempt, in a process of its own, which `keeper` starts.
 
-The packages that it needs take memory (52 MiB) and block; no serving process ever imports them. It reads a
-`Wish` as JSON from its standard input and writes lines of JSON to its standard output: `{"say":
-…}` for the log, and in the end one `Report`.
+The packages that it needs take memory (52 MiB in all) and block; no serving process ever imports
+them. It reads a `Wish` as JSON from its standard input and writes lines of JSON to its standard
+output: `{"say": …}` for the log, and in the end one `Report`.
 """
 
 from __future__ import annotations
