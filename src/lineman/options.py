@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lineman import address as addresses
 from lineman.address import Address
@@ -18,9 +19,11 @@ from lineman.net.limits import Limits
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.tls import devca
 from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
 from lineman.tls.acme.store import Store
 from lineman.tls.live import LiveTls
+from lineman.tls.machine import dev_directory, private_addresses
 from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
 from lineman.tls.phpcontext import from_php_context
 
@@ -34,6 +37,7 @@ class WorkerOptions(TypedDict, total=False):
     count: int
     name: str
     transport: str
+    tls: Literal["dev"] | None
     cert: str | Path | None
     key: str | Path | None
     passphrase: str | bytes | None
@@ -66,6 +70,8 @@ class WorkerOptions(TypedDict, total=False):
     ping_timeout: float
     backlog: int
 
+
+logger = logging.getLogger("lineman")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
@@ -159,6 +165,8 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
 def _live_tls(
     worker: Worker, address: Address, tls: TlsOptions, check_files: bool
 ) -> LiveTls | None:
+    if worker.tls is not None:
+        tls = _development(worker.tls, tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
         if tls.has_certificate:
             raise ConfigError(
@@ -170,8 +178,7 @@ def _live_tls(
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; or have it get one: '
-            'acme="you@example.com", domains=["chat.example.com"]; for development, '
-            "lineman.tls.devca.ensure(directory) makes them",
+            'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
     return LiveTls(tls, check=check_files)
 
@@ -197,6 +204,22 @@ def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
     if find_spec("acme") is None:
         raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
     return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
+
+
+def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:
+    if word != "dev":
+        raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
+    if tls.has_certificate:
+        raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
+    made = devca.ensure(dev_directory(), private_addresses())
+    if check_files:
+        logger.info(
+            "a certificate for development, for %s; this machine trusts it after: lineman cert "
+            "trust; other devices need %s",
+            ", ".join(made.names),
+            made.ca,
+        )
+    return replace(tls, cert=made.cert, key=made.key)
 
 
 def _compression(value: object) -> DeflateOptions | None:

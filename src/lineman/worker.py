@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 from lineman import hotswap, options
 from lineman.address import Address
@@ -50,6 +50,7 @@ class Worker:
         cert: certificate with its chain, a PEM file.
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
+        tls: `dev` for a certificate of this machine's own, for development.
         certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
         client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
         acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
@@ -85,6 +86,7 @@ class Worker:
     count: int = 1
     name: str = ""
     transport: str = "tcp"
+    tls: Literal["dev"] | None = None
     cert: str | Path | None = None
     key: str | Path | None = None
     passphrase: str | bytes | None = None

@@ -6,8 +6,10 @@ would refuse every later client of a context whose certificate and key do not ma
 
 from __future__ import annotations
 
+import functools
 import logging
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +70,22 @@ class _Entry:
         self.names = tuple(plain_name(name) for name in self.files.names) or _dns_names(info)
         self.loaded_at = now
         self.error = ""
+
+
+@functools.cache
+def _keep_garbled_names_off_the_log() -> None:
+    """Has Python not print a traceback for each client whose server name is no ASCII.
+
+    `ssl` prints it before any code of ours is asked, and a stranger could fill a disk with it.
+    The handshake fails, which the log tells in its own measured way.
+    """
+    before = sys.unraisablehook
+
+    def hook(seen: Any, /) -> None:
+        if not (seen.exc_type is UnicodeDecodeError and type(seen.object) is bytes):
+            before(seen)
+
+    sys.unraisablehook = hook
 
 
 class LiveTls:
@@ -147,6 +165,7 @@ class LiveTls:
         context = self._entries[0].context
         assert context is not None
         context.sni_callback = self._choose
+        _keep_garbled_names_off_the_log()
         self._install_tickets(context)
         self.context = context
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from lineman.cli.cert import check, list, obtain, renew, show
+from lineman.cli.cert import check, list, obtain, renew, show, trust
 
-WORDS = (check, obtain, renew, list, show)
+WORDS = (check, obtain, renew, list, show, trust)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

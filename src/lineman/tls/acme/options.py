@@ -301,7 +301,7 @@ def _name(domain: object, is_public: bool) -> str:
     if is_public and (len(labels) == 1 or plain.endswith(_PRIVATE_ENDS)):
         raise ConfigError(
             f"domains holds {domain!r}, which no public authority certifies",
-            "give a name of the public DNS; for development: lineman.tls.devca.ensure(directory)",
+            'give a name of the public DNS; for development: tls="dev"',
         )
     return plain
 
