@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from lineman import address as addresses
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.outbox import SlowReaders
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -61,6 +63,7 @@ class WorkerOptions(TypedDict, total=False):
     trusted_proxies: Sequence[str]
     real_ip_header: str | None
     compression: DeflateOptions | bool
+    slow_readers: SlowReaders | str
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -94,6 +97,7 @@ class Plan:
     real_ip_header: str | None
     compression: DeflateOptions | None
     acme: Settings | None
+    slow_readers: SlowReaders
 
     @property
     def url(self) -> str:
@@ -136,6 +140,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
         acme=acme,
+        slow_readers=outbox.policy(worker.slow_readers),
     )
 
 

@@ -17,6 +17,7 @@ from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
+from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Handler, Poller
 from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
@@ -50,6 +51,7 @@ class Service:
         compression: how messages may be compressed; None for not at all.
         challenges: proofs for a certificate authority, where this service gets its own.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Service:
         compression: DeflateOptions | None = None,
         challenges: Challenges | None = None,
         client_fingerprints: frozenset[str] = frozenset(),
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -79,6 +82,7 @@ class Service:
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.client_fingerprints = client_fingerprints
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -88,6 +92,7 @@ class Service:
         self.opened = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.messages_dropped = 0
         self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
