@@ -426,6 +426,7 @@ def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
     assert plan.tls is None
     assert plan.acme is not None
     assert plan.url == "wss://127.0.0.1:443"
+    assert not (tmp_path / "state").exists()  # it is made by whoever serves
 
 
 def test_a_state_directory_that_others_may_write_to_is_refused_before_anything(

@@ -127,7 +127,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
     if acme is not None:
         store = Store(acme)
         if check_files:
-            store.prepare()
+            store.check()
         tls = replace(tls, cert=store.certificate_path)
         is_there = store.is_usable(datetime.now(UTC))
     return Plan(

@@ -18,15 +18,29 @@ def prepare_directory(directory: Path, danger: str) -> None:
 
     Args:
         directory: its parents are made, too.
-        danger: what another user could do who may write to it, such as `replace the keys in it`.
+        danger: as for `check_directory`.
 
     Raises:
-        ConfigError: it is no directory, somebody else's, or others may write to it.
+        ConfigError: as for `check_directory`.
         OSError: it cannot be made or looked at.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
+    check_directory(directory, danger)
+
+
+def check_directory(directory: Path, danger: str) -> None:
+    """Raise where someone else could put files into a directory.
+
+    Args:
+        directory: it exists.
+        danger: what another user could do who may write to it, such as `replace the keys in it`.
+
+    Raises:
+        ConfigError: it is no directory, somebody else's, or others may write to it.
+        OSError: it cannot be looked at.
+    """
     found = directory.stat()
     path = shlex.quote(str(directory))
     if not stat.S_ISDIR(found.st_mode):

@@ -68,7 +68,7 @@ class AcmeOptions:
     eab_key_id: str | None = None
     eab_hmac_key: str | None = field(default=None, repr=False)
     profile: str | None = None
-    start_timeout: float = 120.0
+    start_timeout: float = 50.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.email, str) or (self.email and not _is_address(self.email)):

@@ -127,6 +127,20 @@ class Store:
                 'give a directory of your own: acme_directory_path="/var/lib/chat/acme"; under '
                 "systemd: StateDirectory=chat",
             ) from None
+        self._refuse_open_keys()
+
+    def check(self) -> None:
+        """Looks at what is there, and makes nothing: the process that serves may be another user's.
+
+        Raises:
+            ConfigError: others may write to a directory, or read a key.
+        """
+        for directory in (self.root, self.authority, self.directory):
+            if directory.exists():
+                files.check_directory(directory, DANGER)
+        self._refuse_open_keys()
+
+    def _refuse_open_keys(self) -> None:
         for path in (self.authority / "account.key", self.certificate_path):
             if path.exists() and not files.is_private(path):
                 raise ConfigError(
