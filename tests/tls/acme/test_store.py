@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -120,3 +123,22 @@ def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     store = Store(from_worker("", [NAME], None, tmp_path / "file" / "state"))
     with pytest.raises(ConfigError, match=r"cannot keep certificates in .*acme_directory_path"):
         store.prepare()
+
+
+def test_another_users_place_is_told(
+    open_directory: Path, unprivileged: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    settings = from_worker("", [NAME], None, open_directory / "state")
+    Store(settings).prepare()
+    if os.geteuid() == 0:  # else it is this user's own
+        with unprivileged():
+            for use in (Store(settings).prepare, Store(settings).check):
+                with pytest.raises(ConfigError, match=r"belongs to the user 0|cannot keep"):
+                    use()
+            assert not Store(settings).is_usable(NOW)
+    blocked = open_directory / "blocked"
+    blocked.mkdir(mode=0o500)
+    with unprivileged():
+        store = Store(from_worker("", [NAME], None, blocked / "inner" / "state"))
+        with pytest.raises(ConfigError, match="cannot keep certificates in"):
+            store.prepare()

@@ -120,14 +120,9 @@ class Store:
         try:
             for directory in (self.root, self.authority, self.directory):
                 files.prepare_directory(directory, DANGER)
+            self._refuse_open_keys()
         except OSError as error:
-            raise ConfigError(
-                f"cannot keep certificates in {self.root}: "
-                f"{(error.strerror or str(error)).lower()} ({error.filename})",
-                'give a directory of your own: acme_directory_path="/var/lib/chat/acme"; under '
-                "systemd: StateDirectory=chat",
-            ) from None
-        self._refuse_open_keys()
+            raise self._unusable(error) from None
 
     def check(self) -> None:
         """Looks at what is there, and makes nothing: the process that serves may be another user's.
@@ -135,10 +130,21 @@ class Store:
         Raises:
             ConfigError: others may write to a directory, or read a key.
         """
-        for directory in (self.root, self.authority, self.directory):
-            if directory.exists():
-                files.check_directory(directory, DANGER)
-        self._refuse_open_keys()
+        try:
+            for directory in (self.root, self.authority, self.directory):
+                if directory.exists():
+                    files.check_directory(directory, DANGER)
+            self._refuse_open_keys()
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"cannot keep certificates in {self.root}: "
+            f"{(error.strerror or str(error)).lower()} ({error.filename})",
+            'give a directory of your own: acme_directory_path="/var/lib/chat/acme"; under '
+            "systemd: StateDirectory=chat",
+        )
 
     def _refuse_open_keys(self) -> None:
         for path in (self.authority / "account.key", self.certificate_path):
