@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -190,3 +192,9 @@ def test_a_start_waits_no_longer_than_it_may(wanted: Settings, jobs: list[Report
 
     with pytest.raises(ConfigError, match=r"within 0 s; fix: see the lines before"):
         asyncio.run(run())
+
+
+def test_a_process_that_serves_has_none_of_the_jobs_packages() -> None:
+    heavy = "{'acme', 'josepy', 'requests', 'cryptography'}"
+    program = f"import sys, lineman.certify; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
