@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import resource
 import subprocess
@@ -435,3 +436,16 @@ def test_a_certificate_by_hand(
 def test_a_name_that_is_not_there(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["cert", "show", "other.example.net", "--directory", str(root)]) == 1
     assert "lineman cert obtain" in capfd.readouterr().err
+
+
+def test_root_does_not_write_into_another_users_directory(
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(root, 65534, 65534)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["cert", "obtain", "a.example.com", "--directory", str(root)]) == 1
+    assert "sudo -u" in capfd.readouterr().err
+    assert list(root.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import socket
 import sys
 from pathlib import Path
@@ -66,7 +67,11 @@ def try_now(wish: Wish, *, has_port: bool) -> bool:
     Args:
         wish: what to do.
         has_port: whether a running service answers already, so that no port need be opened.
+
+    Raises:
+        ConfigError: this is root, and the certificates are another user's.
     """
+    _refuse_as_root(wish.settings.root)
     logs.set_up()
     report = asyncio.run(_try(wish, has_port))
     name = ", ".join(wish.settings.domains)
@@ -77,6 +82,17 @@ def try_now(wish: Wish, *, has_port: bool) -> bool:
     word = "is not due yet" if report.result == "kept" else "is here"
     print(f"the certificate for {name} {word}: {Store(wish.settings).certificate_path}")
     return True
+
+
+def _refuse_as_root(root: Path) -> None:
+    """Root may write everywhere, and the service could not read what it finds then."""
+    owner = root.stat().st_uid if root.is_dir() else 0
+    if os.geteuid() == 0 and owner != 0:
+        raise ConfigError(
+            f"{root} belongs to the user {owner}, and this is root: that user could not read what "
+            "is written",
+            f"sudo -u '#{owner}' lineman cert …",
+        )
 
 
 async def _try(wish: Wish, has_port: bool) -> Report:
