@@ -234,7 +234,7 @@ class Keeper:
 
     def _log(self, report: Report) -> None:
         names = ", ".join(self._settings.domains)
-        until = f"; next: {report.next_at[:16]} UTC" if report.next_at else ""
+        until = f"; next: {report.next_at[:16].replace('T', ' ')} UTC" if report.next_at else ""
         if report.result == "obtained":
             logger.info("new certificate for %s from %s%s", names, self._settings.ca, until)
         elif report.result == "failed":
