@@ -13,6 +13,7 @@ from setuptools import Extension, setup
 SOURCES = Path("src")
 COMPILED = (
     "lineman/net/broadcast",
+    "lineman/net/callbacks",
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",

@@ -28,6 +28,7 @@ cdef class Lifecycle(Delivery):
 
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
+    @cython.locals(decoder=Decoder)
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef close_slow_reader(self)
     cpdef check_full(self)
