@@ -21,8 +21,10 @@ cdef class Poller:
     cdef list _handlers
     cdef list _corked
     cdef list _closing
+    cdef list _again
     cdef object _defer
     cdef bint _in_batch
+    cdef bint _is_closed
     cdef bint _flush_is_due
     cdef readonly object buffer
     cdef unsigned char[::1] _view
@@ -35,7 +37,8 @@ cdef class Poller:
 
     cpdef close_descriptor(self, int fd)
     cpdef cork(self, Handler handler)
-    @cython.locals(count=int, index=int, closing=list)
+    cpdef serve_again(self, int fd)
+    @cython.locals(count=int, index=int, closing=list, again=list)
     cpdef dispatch(self)
     @cython.locals(handler=Handler)
     cdef _serve(self, int fd, int events)

@@ -19,6 +19,9 @@ except ImportError:
 # A payload from here on goes to the kernel from where it is, without a copy behind its header.
 LARGE = 16 * 1024
 
+# Decrypted in one turn at least while more is at hand.
+TURN = 64 * 1024
+
 PAUSED_BY_USER = 1
 PAUSED_BY_INBOX = 2
 PAUSED_BY_HANDSHAKE = 4
@@ -142,21 +145,24 @@ class Transport(Handler):
         return count
 
     def _receive_tls(self, tls: TlsStream) -> None:
+        count = syscalls.AGAIN
+        had = self.bytes_read
         try:
-            if not tls.is_established and not self._shake_hands(tls):
+            if not tls.is_established and not (self._shake_hands(tls) and tls.pending()):
                 return
-            buffer = self.poller.buffer
-            count = syscalls.AGAIN
-            while not self._is_dead:
-                count = tls.read(buffer)
+            while True:
+                count = self._decrypt(tls)
                 if count <= 0:
                     break
                 self.bytes_read += count
                 if cython.compiled:
                     self.on_data(self.poller._view[:count])
                 else:
-                    self.on_data(buffer[:count])
+                    self.on_data(self.poller.buffer[:count])
                 if self._is_dead or self._tls is None or not tls.pending():
+                    return
+                if self.bytes_read - had >= TURN:
+                    self.poller.serve_again(self.fd)  # epoll does not know what OpenSSL holds
                     return
         except OSError as error:  # ssl.SSLError is one
             if tls.is_established and is_end_of_tcp(error):
@@ -166,6 +172,13 @@ class Transport(Handler):
             return
         if count == 0:
             self.on_end()
+
+    def _decrypt(self, tls: TlsStream) -> int:
+        """Reads a record into the poller's buffer."""
+        if cython.compiled and tls.is_direct:
+            view = self.poller._view
+            return tls.read_into(cython.address(view[0]), len(view))
+        return tls.read(self.poller.buffer)
 
     def _shake_hands(self, tls: TlsStream) -> bool:
         if not self._is_known_tls:
@@ -289,7 +302,13 @@ class Transport(Handler):
         if tls is not None and not tls.is_established:
             return True  # what is corked waits for the handshake
         while self._out:
-            count = syscalls.send(self.fd, self._out) if tls is None else tls.write(self._out)
+            if tls is None:
+                count = syscalls.send(self.fd, self._out)
+            elif cython.compiled and tls.is_direct:
+                room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out))
+                count = tls.write_from(room, len(self._out))
+            else:
+                count = tls.write(self._out)
             if count < 0:
                 return False
             self.bytes_written += count
@@ -341,7 +360,8 @@ class Transport(Handler):
 
     def _flush_cork(self) -> None:
         assert cython.compiled
-        if self._tls is None:
+        tls = self._tls
+        if tls is None:
             self._hand_over(cython.NULL, 0)
             return
         poller = self.poller
@@ -350,8 +370,11 @@ class Transport(Handler):
         start = 0
         try:
             while start < size:
-                room = cython.cast(p_char, poller.cork_room + start)
-                count = self._tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
+                if tls.is_direct:
+                    count = tls.write_from(poller.cork_room + start, size - start)
+                else:
+                    room = cython.cast(p_char, poller.cork_room + start)
+                    count = tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
                 if count < 0:
                     break
                 start += count

@@ -43,7 +43,7 @@ cdef class Decoder:
     cpdef list feed(self, const unsigned char[::1] data)
     cpdef next(self, const unsigned char[::1] data)
     cdef _end(self)
-    @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes)
+    @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes, room=p_uchar)
     cdef _take_whole(self, const unsigned char[::1] data)
     @cython.locals(start=Py_ssize_t, size=Py_ssize_t)
     cdef _parse(self, const unsigned char[::1] data)

@@ -137,11 +137,10 @@ class Decoder:
         if not self._is_open:
             return None
         try:
-            if cython.compiled:
-                if self._opcode < 0 and not self._kind and not self._head:
-                    event = self._take_whole(data)
-                    if event is not None:
-                        return event
+            if cython.compiled and self._opcode < 0 and not self._kind and not self._head:
+                event = self._take_whole(data)
+                if event is not None:
+                    return event
             return self._parse(data)
         except ProtocolError as error:
             # Its traceback holds the frames of the callers: as an event it would keep their
@@ -175,7 +174,7 @@ class Decoder:
         self._position = start + length + size
         self._mask = lineman_word(frame + length - 4)
         if frame[0] & 0x0F == TEXT:
-            text = PyUnicode_New(size, 127)
+            text: str = PyUnicode_New(size, 127)
             if lineman_mask_ascii(lineman_text(text), frame + length, size, self._mask):
                 return text
         if size == 0:
