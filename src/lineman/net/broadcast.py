@@ -21,7 +21,7 @@ def broadcast(message: str | bytes | bytearray | memoryview, to: Iterable[Connec
         UsageError: the message is neither text nor bytes.
     """
     first, payload = to_frame(message)
-    plain = frames.encode(first & 0x0F, payload, first & 0xF0)
+    plain = frames.whole(first, payload)
     compressed: dict[int, bytes] = {}  # by the window that they share
     taken = 0
     for connection in list(to):  # a callback may change a set that is being walked

@@ -22,7 +22,7 @@ cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
 cdef class Connection(Lifecycle):
     cpdef send(self, message)
-    cdef _send_compressed(self, compressor, message)
+    cdef tuple _shrunk(self, message)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)
     cpdef bint send_encoded(self, bytes frame) except? -1

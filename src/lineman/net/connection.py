@@ -15,7 +15,6 @@ from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.deflate import Compressor
 
 try:
     import cython
@@ -96,7 +95,8 @@ class Connection(Lifecycle):
             to_frame(message)  # what cannot be sent at all is told all the same
             return False
         if self._compressor is not None:
-            self._send_compressed(self._compressor, message)
+            first, payload = self._shrunk(message)
+            self.write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
         else:
@@ -107,13 +107,11 @@ class Connection(Lifecycle):
             self.check_full()
         return True
 
-    def _send_compressed(self, compressor: Compressor, message: object) -> None:
+    def _shrunk(self, message: object) -> tuple[int, bytes]:
+        """The first byte of a message's frame, and its payload, compressed where that gains."""
         first, payload = to_frame(message)
-        shrunk = compressor.shrink(payload)
-        if shrunk is None:
-            self.write_frame(first, payload)
-        else:
-            self.write_frame(first | frames.RSV1, shrunk)
+        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
+        return (first, payload) if shrunk is None else (first | frames.RSV1, shrunk)
 
     def _send_native(self, message: str | bytes) -> None:
         """Compiled only: no object is made for what is sent."""
@@ -133,11 +131,8 @@ class Connection(Lifecycle):
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = to_frame(message)
-        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
-        if shrunk is not None:
-            first, payload = first | frames.RSV1, shrunk
-        return frames.encode(first & 0x0F, payload, first & 0xF0)
+        first, payload = self._shrunk(message)
+        return frames.whole(first, payload)
 
     def send_encoded(self, frame: bytes) -> bool:
         """Sends one message that is a whole frame already; see `send` for what it returns."""

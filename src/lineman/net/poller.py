@@ -98,6 +98,10 @@ class Poller:
         self.cork_size = 0
         if cython.compiled:
             self._epoll_fd = self._epoll.fileno()
+            self._events_room = bytearray(BATCH * cython.sizeof(epoll_event))
+            self._events = cython.cast(p_epoll_event, PyByteArray_AS_STRING(self._events_room))
+            self._cork_bytes = bytearray(CORK_SIZE)
+            self.cork_room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._cork_bytes))
 
     def fileno(self) -> int:
         """The descriptor that is readable when some socket is ready."""

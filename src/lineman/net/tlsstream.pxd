@@ -5,7 +5,7 @@ cimport cython
 cdef extern from *:
     """
     #include <errno.h>
-    #define LINEMAN_TLS_FUNCTIONS 6
+    #define LINEMAN_TLS_FUNCTIONS 7
     static void *lineman_tls_table[LINEMAN_TLS_FUNCTIONS];
     static int lineman_tls_errno;
     static inline int lineman_tls_is_ready(void)
@@ -23,6 +23,13 @@ cdef extern from *:
     #define LINEMAN_SSL_GET_ERROR ((int (*)(const void *, int))lineman_tls_table[3])
     #define LINEMAN_SSL_CTRL ((long (*)(void *, int, long, void *))lineman_tls_table[4])
     #define LINEMAN_ERR_CLEAR ((void (*)(void))lineman_tls_table[5])
+    #define LINEMAN_ERR_PEEK ((unsigned long (*)(void))lineman_tls_table[6])
+    /* What others have left in the list of errors would be taken for ours. */
+    static inline void lineman_tls_begin(void)
+    {
+        if (LINEMAN_ERR_PEEK()) LINEMAN_ERR_CLEAR();
+        errno = 0;
+    }
     /* -1 for not now, 0 for the end of TLS, -2 for an error. */
     static inline Py_ssize_t lineman_tls_failed(void *ssl, int answer)
     {
@@ -36,8 +43,7 @@ cdef extern from *:
     {
         size_t count = 0;
         int answer;
-        LINEMAN_ERR_CLEAR();  /* what others have left in the list would be taken for ours */
-        errno = 0;
+        lineman_tls_begin();
         answer = LINEMAN_SSL_READ(ssl, to, (size_t)size, &count);
         return answer == 1 ? (Py_ssize_t)count : lineman_tls_failed(ssl, answer);
     }
@@ -46,8 +52,7 @@ cdef extern from *:
         size_t count = 0;
         int answer;
         Py_ssize_t failure;
-        LINEMAN_ERR_CLEAR();
-        errno = 0;
+        lineman_tls_begin();
         answer = LINEMAN_SSL_WRITE(ssl, from, (size_t)size, &count);
         if (answer == 1) return (Py_ssize_t)count;
         failure = lineman_tls_failed(ssl, answer);

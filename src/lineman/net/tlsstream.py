@@ -79,6 +79,7 @@ _FUNCTIONS = (
     "SSL_get_error",
     "SSL_ctrl",
     "ERR_clear_error",
+    "ERR_peek_error",
 )
 
 
@@ -104,9 +105,7 @@ class TlsStream:
         self._socket.setblocking(False)
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
-        self._object: Any = context._wrap_socket(
-            self._socket, server_side=True, owner=self
-        )
+        self._object: Any = context._wrap_socket(self._socket, server_side=True, owner=self)
         self.is_established = False
         self.wants_write = False
         self.is_direct = False

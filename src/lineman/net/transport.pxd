@@ -6,12 +6,11 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.exc cimport PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.string cimport memcpy
 
 from lineman.net.poller cimport Handler, Poller
-from lineman.net.syscalls cimport lineman_recv, lineman_send, lineman_send_two
+from lineman.net.syscalls cimport lineman_send, lineman_send_two, receive_into
 from lineman.net.tlsstream cimport TlsStream
 from lineman.protocols.websocket.frames cimport lineman_header
 
@@ -45,8 +44,6 @@ cdef class Transport(Handler):
     cpdef on_events(self, int events)
     @cython.locals(count=Py_ssize_t)
     cdef _receive(self)
-    @cython.locals(count=Py_ssize_t)
-    cdef Py_ssize_t _receive_native(self) except? -2
     @cython.locals(count=Py_ssize_t, had=longlong)
     cdef _receive_tls(self, TlsStream tls)
     cdef Py_ssize_t _decrypt(self, TlsStream tls) except? -2

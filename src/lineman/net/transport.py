@@ -120,7 +120,8 @@ class Transport(Handler):
             return
         try:
             if cython.compiled:
-                count = self._receive_native()
+                view = self.poller._view
+                count = receive_into(self.fd, cython.address(view[0]), len(view))
             else:
                 count = syscalls.receive(self.fd, self.poller.buffer)
         except OSError as error:
@@ -134,15 +135,6 @@ class Transport(Handler):
                 self.on_data(self.poller.buffer[:count])
         elif count == 0:
             self.on_end()
-
-    def _receive_native(self) -> int:
-        """Compiled only."""
-        assert cython.compiled
-        view = self.poller._view
-        count: int = lineman_recv(self.fd, cython.address(view[0]), len(view))
-        if count == -2:
-            raise _last_error()
-        return count
 
     def _receive_tls(self, tls: TlsStream) -> None:
         count = syscalls.AGAIN
@@ -263,7 +255,7 @@ class Transport(Handler):
         if cython.compiled:
             self._put_frame(first, cython.cast(p_uchar, PyBytes_AS_STRING(payload)), len(payload))
         else:
-            self.write(frames.header(first & 0x0F, len(payload), first & 0xF0) + payload)
+            self.write(frames.whole(first, payload))
 
     def _cork(self) -> None:
         """Has `flush` called once, soon; at once where much waits already."""
@@ -397,7 +389,7 @@ class Transport(Handler):
         else:
             count = lineman_send(self.fd, poller.cork_room, corked)
         if count == -2:
-            self.on_lost(_last_error())
+            self.on_lost(syscalls.last_error())
             return
         if count < 0:
             count = 0
@@ -452,13 +444,3 @@ class Transport(Handler):
         self._out = None
         if self.poller.cork_owner is self:
             self.poller.cork_size = 0
-
-
-def _last_error() -> OSError:
-    """Compiled only: what the last system call says."""
-    try:
-        if cython.compiled:
-            PyErr_SetFromErrno(OSError)
-    except OSError as error:
-        return error
-    return OSError()
