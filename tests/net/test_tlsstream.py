@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lineman import openssl
+from lineman import Connection, openssl
 from lineman.net.tlsstream import is_direct
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
@@ -425,6 +426,43 @@ def test_a_record_whose_end_comes_later_is_waited_for(serve: Serve) -> None:
     still_serves(bystander)
     client.plain.sendall(cut[7:])
     assert client.receive() == "cut"
+
+
+def test_records_that_come_with_the_handshake_wait_until_it_is_decided(serve: Serve) -> None:
+    decide = threading.Event()
+
+    async def decide_later(connection: Connection, request: object) -> None:
+        await asyncio.to_thread(decide.wait)
+
+    site = serve(True, on_message=echo, on_websocket_connect=decide_later)
+    client = site.connect()
+    tls = client.tls
+    assert tls is not None
+    pieces = (client.handshake_bytes(), encode("early"), encode("too"))
+    client.plain.sendall(b"".join(_record(tls, piece) for piece in pieces))
+    decide.set()
+    assert client.receive_reply().status == 101
+    assert [client.receive(), client.receive()] == ["early", "too"]
+
+
+def test_records_that_wait_in_openssl_are_read_when_their_connection_is_resumed(
+    serve: Serve,
+) -> None:
+    messages = Recorder()
+
+    def pause_first(connection: Connection, message: str) -> None:
+        messages(message)
+        if message == "0":
+            connection.pause_recv()
+
+    site = serve(True, on_message=pause_first)
+    client = site.open()
+    tls = client.tls
+    assert tls is not None
+    client.plain.sendall(b"".join(_record(tls, encode(str(number))) for number in range(5)))
+    assert messages.wait() == ["0"]
+    site.call(site.connection.resume_recv)
+    wait_until(lambda: messages.calls == ["0", "1", "2", "3", "4"], "all of them come")
 
 
 def test_a_flood_is_answered_whole_and_others_have_their_turn(serve: Serve) -> None:

@@ -151,8 +151,8 @@ class Transport(Handler):
                     self.on_data(self.poller._view[:count])
                 else:
                     self.on_data(self.poller.buffer[:count])
-                if self._is_dead or self._tls is None or not tls.pending():
-                    return
+                if self._is_dead or self._paused or self._tls is None or not tls.pending():
+                    return  # `resume` comes back to what is pending
                 if self.bytes_read - had >= TURN:
                     self.poller.serve_again(self.fd)  # epoll does not know what OpenSSL holds
                     return
@@ -204,6 +204,8 @@ class Transport(Handler):
             self._paused &= ~why
             if not self._paused and not self._is_dead:
                 self._watch()
+                if self._tls is not None and self._tls.is_established and self._tls.pending():
+                    self.poller.serve_again(self.fd)
 
     def _watch(self) -> None:
         read = 0 if self._paused else READ
