@@ -1,10 +1,11 @@
 cimport cython
 
+from lineman.net.callbacks cimport Callbacks
 from lineman.net.transport cimport Transport
 
 cdef class Delivery(Transport):
     cdef readonly object service
-    cdef object _callbacks
+    cdef Callbacks _callbacks
     cdef object _state
     cdef object _inbox
     cdef object _forced_close
@@ -20,7 +21,7 @@ cdef class Delivery(Transport):
     cpdef on_broken_rule(self, error)
     cpdef on_closing_answered(self, error)
     cpdef on_delivered_all(self)
-    cpdef process(self, list events)
+    cpdef process(self, event)
     cdef _control(self, event)
     cdef _queue(self, inbox, event)
     cpdef take(self, event)

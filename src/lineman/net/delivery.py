@@ -101,19 +101,18 @@ class Delivery(Transport):
 
     # Events.
 
-    def process(self, events: list[Event]) -> None:
-        """Acts on decoded events, in order."""
-        for event in events:
-            kind = type(event)
-            if self._state is not OPEN or (kind is not str and kind is not bytes):
-                self._control(event)
-            elif self._inbox is None:
-                result = self._deliver(event)  # type: ignore[arg-type]
-                if result is not None:
-                    self._inbox = Inbox(self)
-                    self._inbox.start(result, None)
-            else:
-                self._inbox.put(event)
+    def process(self, event: Event) -> None:
+        """Acts on a decoded event."""
+        kind = type(event)
+        if self._state is not OPEN or (kind is not str and kind is not bytes):
+            self._control(event)
+        elif self._inbox is None:
+            result = self._deliver(event)  # type: ignore[arg-type]
+            if result is not None:
+                self._inbox = Inbox(self)
+                self._inbox.start(result, None)
+        else:
+            self._inbox.put(event)
 
     def _control(self, event: Event) -> None:
         if self._state is not OPEN:

@@ -30,6 +30,7 @@ cdef class Lifecycle(Delivery):
 
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
+    @cython.locals(decoder=Decoder)
     cpdef on_data(self, const unsigned char[::1] data)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)

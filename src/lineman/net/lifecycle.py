@@ -128,11 +128,11 @@ class Lifecycle(Delivery):
         """Takes bytes from the peer."""
         state = self._state
         if state is OPEN or state is CLOSING:
-            assert self._decoder is not None
+            decoder = self._decoder
+            assert decoder is not None
             self._last_received = self.poller.wheel.now
-            events = self._decoder.feed(data)
-            if events:
-                self.process(events)
+            while (event := decoder.next(data)) is not None:
+                self.process(event)
         elif state is HANDSHAKE:
             assert self._stage is not None
             self._stage.feed(data)

@@ -73,6 +73,9 @@ cdef extern from *:
         epoll_data_t data
     int epoll_wait(int epfd, epoll_event *events, int maxevents, int timeout) noexcept nogil
 
+@cython.locals(count=Py_ssize_t)
+cdef Py_ssize_t receive_into(int fd, unsigned char *room, Py_ssize_t size) except? -2
+
 cdef char ip_room[64]
 cdef int port_room
 

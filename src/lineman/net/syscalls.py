@@ -30,6 +30,25 @@ def receive(fd: int, buffer: memoryview) -> int:
         return AGAIN
 
 
+def receive_into(fd: int, room: bytearray, size: int) -> int:
+    """Compiled only: `receive`, into C's memory."""
+    assert cython.compiled
+    count: int = lineman_recv(fd, room, size)
+    if count == -2:
+        raise last_error()
+    return count
+
+
+def last_error() -> OSError:
+    """Compiled only: what the last system call says."""
+    try:
+        if cython.compiled:
+            PyErr_SetFromErrno(OSError)
+    except OSError as error:
+        return error
+    return OSError()
+
+
 def peek(fd: int) -> int:
     """The first byte that waits, without taking it; AGAIN or ENDED if there is none.
 
