@@ -27,7 +27,9 @@ COMPILED = (
     "lineman/protocols/http",
     "lineman/protocols/http_messages",
     "lineman/protocols/websocket/deflate",
+    "lineman/protocols/websocket/close",
     "lineman/protocols/websocket/handshake",
+    "lineman/protocols/websocket/opening",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
 )

@@ -1,6 +1,8 @@
 cimport cython
 
 from lineman.net.delivery cimport Delivery
+from lineman.net.upgrade cimport HttpStage
+from lineman.protocols.websocket.opening cimport read_opening
 from lineman.protocols.websocket.messages cimport Decoder
 
 cdef class Lifecycle(Delivery):
@@ -8,14 +10,14 @@ cdef class Lifecycle(Delivery):
     cdef readonly tuple peer
     cdef public object remote_ip
     cdef public int remote_port
-    cdef public object request
+    cdef object _request
     cdef public object subprotocol
     cdef public long long messages_written
     cdef public int close_code
     cdef public object close_reason
     cdef object _local
     cdef object _data
-    cdef object _stage
+    cdef HttpStage _stage
     cdef Decoder _decoder
     cdef object _compressor
     cdef readonly object agreement

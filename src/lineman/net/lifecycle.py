@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import ssl
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from lineman.address import format_ip_port
@@ -23,6 +23,7 @@ from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder, Ping
 from lineman.protocols.websocket.negotiation import Agreement
+from lineman.protocols.websocket.opening import read_opening
 
 if TYPE_CHECKING:
     from lineman.net.service import Service
@@ -51,6 +52,7 @@ class Lifecycle(Delivery):
         "_local",
         "_owes_on_close",
         "_pinged_at",
+        "_request",
         "_stage",
         "agreement",
         "close_code",
@@ -60,7 +62,6 @@ class Lifecycle(Delivery):
         "peer",
         "remote_ip",
         "remote_port",
-        "request",
         "subprotocol",
     )
 
@@ -72,13 +73,13 @@ class Lifecycle(Delivery):
         self._local: str | None = None
         self.remote_ip = ip
         self.remote_port = port
-        self.request: Request | None = None
+        self._request: bytes | Request | None = None
         self.subprotocol: str | None = None
         self.messages_written = 0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
-        self._stage: HttpStage | None = HttpStage(self)
+        self._stage: HttpStage | None = None  # made for the first bytes, gone when open
         self._decoder: Decoder | None = None
         self._compressor: Compressor | None = None
         self.agreement: Agreement | None = None
@@ -98,6 +99,24 @@ class Lifecycle(Delivery):
     def peer_address(self) -> str:
         """`ip:port` of whoever opened the TCP connection: the client, or the proxy before it."""
         return format_ip_port(*self.peer)
+
+    @property
+    def request(self) -> Request | None:
+        """The handshake, or the plain request before it; None before its head arrived.
+
+        Of a usual handshake only the bytes are kept, until somebody asks.
+        """
+        found = self._request
+        if isinstance(found, bytes):
+            found = self._request = Request.of_handshake(found)
+            found.remote_ip = self.remote_ip
+            found.remote_port = self.remote_port
+            found.scheme = self.service.http_scheme
+        return found
+
+    @request.setter
+    def request(self, request: Request | bytes) -> None:
+        self._request = request
 
     @property
     def is_open(self) -> bool:
@@ -129,7 +148,12 @@ class Lifecycle(Delivery):
             if events:
                 self.process(events)
         elif state is HANDSHAKE:
-            assert self._stage is not None
+            if self._stage is None:
+                self._stage = HttpStage(self)
+                found = read_opening(data, self.service.limits.max_head_size)
+                if found is not None:
+                    self._stage.begin(found, bytes(data[len(found.head) :]))
+                    return
             self._stage.feed(data)
 
     def on_plain_client(self) -> None:
@@ -224,7 +248,7 @@ class Lifecycle(Delivery):
         except Exception as error:
             self.callback_failed(error)
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             is_stream = callbacks.on_message is None
             if self._inbox is None:
                 self._inbox = Inbox(self, is_stream)
@@ -315,7 +339,7 @@ class Lifecycle(Delivery):
 
     def leave_handshake(self) -> None:
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
-        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_answering:
+        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_answering):
             self._lose(closing.GOING_AWAY, "the service is stopping")
 
     def give_up_handshake(self, answer: bytes) -> None:
@@ -417,8 +441,8 @@ class Lifecycle(Delivery):
             return self._check_alive(now)
         if self.has_progressed():  # a long answer on a slow line
             return now + self.service.limits.close_timeout
-        if self._state is HANDSHAKE and self._stage is not None:
-            self._stage.timed_out()
+        if self._state is HANDSHAKE:
+            (self._stage or HttpStage(self)).timed_out()
             return 0.0
         self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
         return 0.0

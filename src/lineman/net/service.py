@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import inspect
 import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from types import CoroutineType
 from typing import Any
 
 from lineman.net import syscalls
@@ -66,6 +66,7 @@ class Service:
         self.callbacks = callbacks
         self.limits = limits
         self.tls_context = tls_context
+        self.http_scheme = "http" if tls_context is None else "https"
         self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
@@ -125,7 +126,7 @@ class Service:
             self.exceptions += 1
             logger.exception("a callback raised")
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             self.spawn(result, lambda _: None, self._log_failure)
 
     def spawn(
