@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/net/acceptor",
     "lineman/net/broadcast",
     "lineman/net/connection",
     "lineman/net/delivery",

@@ -21,6 +21,7 @@ cdef extern from *:
 cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
 cdef class Connection(Lifecycle):
+    cpdef enlist(self)
     cpdef send(self, message)
     cdef _send_compressed(self, compressor, message)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)

@@ -1,9 +1,10 @@
 cimport cython
 
+from lineman.net.service cimport Service
 from lineman.net.transport cimport Transport
 
 cdef class Delivery(Transport):
-    cdef readonly object service
+    cdef readonly Service service
     cdef object _callbacks
     cdef object _state
     cdef object _inbox
@@ -11,8 +12,9 @@ cdef class Delivery(Transport):
     cdef object _goodbye
     cdef bint _is_ended_by_us
     cdef public long long messages_read
-    cdef public int filed_tick
 
+    @cython.locals(service=Service)
+    cdef _set_up(self, Service service, int fd, tls)
     cpdef callback_failed(self, error)
     cpdef start_close(self, int code, reason)
     cpdef on_peer_close(self, event)

@@ -6,19 +6,17 @@ messages wait in an `Inbox`. Pings are answered at once: they must not depend on
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from types import CoroutineType
+from typing import Any
 
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
+from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
 from lineman.net.tlsstream import TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
 from lineman.protocols.websocket.messages import Close, Event, Ping
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
 
 
 class Delivery(Transport):
@@ -31,13 +29,12 @@ class Delivery(Transport):
         "_inbox",
         "_is_ended_by_us",
         "_state",
-        "filed_tick",
         "messages_read",
         "service",
     )
 
-    def __init__(self, service: Service, fd: int, tls: TlsStream | None) -> None:
-        super().__init__(service.poller, fd, tls)
+    def _set_up(self, service: Service, fd: int, tls: TlsStream | None) -> None:
+        self._attach(service.poller, fd, tls)
         self.service = service
         self.messages_read = 0
         self.filed_tick = 0
@@ -151,7 +148,7 @@ class Delivery(Transport):
             return None
         if result is None or result is True or result is False:
             return None
-        return result if inspect.iscoroutine(result) else None
+        return result if isinstance(result, CoroutineType) else None
 
     def inbox_is_empty(self) -> None:
         """Lets the inbox go, once its last event has been worked off."""

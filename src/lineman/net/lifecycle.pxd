@@ -30,6 +30,12 @@ cdef class Lifecycle(Delivery):
 
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
+    cdef _look_anew(self, double seconds)
+    cpdef double on_deadline(self, double now) except? -2
+    cpdef open(self, rest, agreement)
+    cpdef enlist(self)
+    cdef _call_on_connect(self)
+    cdef Decoder _new_decoder(self)
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef close_slow_reader(self)
     cpdef check_full(self)

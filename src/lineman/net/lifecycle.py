@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, HttpError, ProtocolError
@@ -14,6 +14,7 @@ from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
+from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
@@ -24,9 +25,6 @@ from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder, Ping
 from lineman.protocols.websocket.negotiation import Agreement
 from lineman.protocols.websocket.opening import read_opening
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
 
 logger = logging.getLogger("lineman")
 
@@ -65,14 +63,13 @@ class Lifecycle(Delivery):
         "subprotocol",
     )
 
-    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
+    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
         context = service.tls_context
-        super().__init__(service, fd, None if context is None else TlsStream(context, fd))
+        self._set_up(service, fd, None if context is None else TlsStream(context, fd))
         self.id = service.next_id()
-        self.peer = (ip, port)
+        self.peer = peer
         self._local: str | None = None
-        self.remote_ip = ip
-        self.remote_port = port
+        self.remote_ip, self.remote_port = peer
         self._request: bytes | Request | None = None
         self.subprotocol: str | None = None
         self.messages_written = 0
@@ -136,13 +133,19 @@ class Lifecycle(Delivery):
     def _look_after(self, seconds: float) -> None:
         self.service.wheel.file(self, self.service.wheel.now + seconds)
 
+    def _look_anew(self, seconds: float) -> None:
+        """As `_look_after`, and not sooner, whatever was planned."""
+        self.service.wheel.remove(self)
+        self._look_after(seconds)
+
     # What comes from the socket.
 
     def on_data(self, data: memoryview) -> None:
         """Takes bytes from the peer."""
         state = self._state
         if state is OPEN or state is CLOSING:
-            assert self._decoder is not None
+            if self._decoder is None:
+                self._decoder = self._new_decoder()
             self._last_received = self.poller.wheel.now
             events = self._decoder.feed(data)
             if events:
@@ -217,23 +220,26 @@ class Lifecycle(Delivery):
             agreement: how messages are compressed; None for not at all.
         """
         service = self.service
-        inflater = None
         if agreement is not None:
             self.agreement = agreement
             self._compressor = deflate.compressor(agreement, service.compression)
-            inflater = deflate.Inflater(agreement, service.limits.max_message_size)
         self._stage = None
         self._enter(OPEN)
-        self._decoder = Decoder(service.limits.max_message_size, True, inflater)
         self._owes_on_close = True
         self._last_received = service.wheel.now
-        service.wheel.remove(self)
         if service.limits.ping_interval:
             self._look_after(service.limits.ping_interval)
         self.enlist()
         self._call_on_connect()
         if rest:
             self.on_data(memoryview(rest))
+
+    def _new_decoder(self) -> Decoder:
+        """For the first bytes of an open connection: many never send any."""
+        max_size = self.service.limits.max_message_size
+        agreement = self.agreement
+        inflater = None if agreement is None else deflate.Inflater(agreement, max_size)
+        return Decoder(max_size, True, inflater)
 
     def enlist(self) -> None:
         """Counts the connection among the open ones."""
@@ -260,8 +266,7 @@ class Lifecycle(Delivery):
 
     def await_request(self) -> None:
         """Gives the next plain request of this connection its time."""
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.handshake_timeout)
+        self._look_anew(self.service.limits.handshake_timeout)
 
     # Ending.
 
@@ -277,8 +282,7 @@ class Lifecycle(Delivery):
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
-        self.service.wheel.remove(self)  # filed for a ping, perhaps sooner than the close may take
-        self._look_after(self.service.limits.close_timeout)
+        self._look_anew(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.resume(self._paused)  # the peer's answer must be read
@@ -361,20 +365,21 @@ class Lifecycle(Delivery):
             return
         self._enter(FINISHING)
         self._linger = WILL_LINGER if linger else NO_LINGER
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.flush()
-        if self._state is FINISHING and not self.unsent:
-            self._all_sent()
+        if self._state is FINISHING:
+            if self.unsent:
+                self._look_anew(self.service.limits.close_timeout)
+            else:
+                self._all_sent()
 
     def _all_sent(self) -> None:
         if self._linger == NO_LINGER:
             self._lose(self.close_code, self.close_reason)
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
-            self._look_after(min(self.service.limits.close_timeout, LINGER))
+            self._look_anew(min(self.service.limits.close_timeout, LINGER))
             self.resume(self._paused)
             self.end_writing()
 

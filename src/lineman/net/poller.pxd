@@ -1,7 +1,7 @@
 cimport cython
 
 from lineman.net.syscalls cimport epoll_event, epoll_wait
-from lineman.net.wheel cimport Wheel
+from lineman.net.wheel cimport Timed, Wheel
 
 cdef enum:
     EVENTS = 512  # as BATCH
@@ -9,7 +9,7 @@ cdef enum:
 
 cdef int BATCH
 
-cdef class Handler:
+cdef class Handler(Timed):
     cpdef on_events(self, int events)
     cpdef on_fault(self)
     cpdef flush(self)

@@ -55,7 +55,13 @@ cdef extern from *:
             *port = ntohs(six->sin6_port);
         } else {
             const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
-            inet_ntop(AF_INET, &four->sin_addr, ip, INET6_ADDRSTRLEN);
+            const unsigned char *byte = (const unsigned char *)&four->sin_addr;
+            for (int k = 0; k < 4; k++) {  /* inet_ntop does it by sprintf */
+                if (byte[k] >= 100) *ip++ = '0' + byte[k] / 100;
+                if (byte[k] >= 10) *ip++ = '0' + byte[k] / 10 % 10;
+                *ip++ = '0' + byte[k] % 10;
+                *ip++ = k < 3 ? '.' : 0;
+            }
             *port = ntohs(four->sin_port);
         }
         return fd;

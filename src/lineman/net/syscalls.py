@@ -58,7 +58,7 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
         return AGAIN
 
 
-def accept(listener: socket.socket) -> tuple[int, str, int] | None:
+def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 
     Raises:
@@ -70,13 +70,13 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
             return None
         if fd < 0:
             PyErr_SetFromErrno(OSError)
-        return fd, ip_room.decode("ascii"), port_room
+        return fd, (ip_room.decode("ascii"), port_room)
     try:
         accepted, address = listener.accept()
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
-    return accepted.detach(), address[0], address[1]
+    return accepted.detach(), (address[0], address[1])
 
 
 def finish_writing(fd: int) -> None:

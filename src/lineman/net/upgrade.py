@@ -155,9 +155,8 @@ class HttpStage:
     def _is_direct(self) -> bool:
         """Whether the peer is the client, and its address is spelled as it should be."""
         connection = self._connection
-        return (
-            connection.service.trusted_proxies.is_empty
-            and not connection.peer[0].startswith("::ffff:")
+        return connection.service.trusted_proxies.is_empty and not connection.peer[0].startswith(
+            "::ffff:"
         )
 
     def _find_client(self, request: Request) -> None:

@@ -92,7 +92,9 @@ class Headers:
         if self._lines is not None:
             return list(self._lines)
         lines = self._head.decode("latin-1").split("\r\n")[1:-2]
-        return [(name, value.strip(" \t")) for name, _, value in (one.partition(":") for one in lines)]
+        return [
+            (name, value.strip(" \t")) for name, _, value in (one.partition(":") for one in lines)
+        ]
 
     def keys(self) -> list[str]:
         """The names as they were sent, in order, each as often as it was sent."""
