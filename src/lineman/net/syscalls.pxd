@@ -27,6 +27,14 @@ cdef extern from *:
         while (count < 0 && errno == EINTR);
         return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
     }
+    /* The first byte that waits; -1 for not now, -2 for the end of the stream, -3 for an error. */
+    static inline int lineman_peek(int fd)
+    {
+        unsigned char first;
+        Py_ssize_t count;
+        do count = recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT); while (count < 0 && errno == EINTR);
+        return count > 0 ? first : count == 0 ? -2 : errno == EAGAIN ? -1 : -3;
+    }
     /* Two pieces in one call, so that a large payload need not be copied behind its header. */
     static inline Py_ssize_t lineman_send_two(int fd, const unsigned char *one, Py_ssize_t one_size,
                                               const unsigned char *two, Py_ssize_t two_size)
@@ -67,6 +75,7 @@ cdef extern from *:
         return fd;
     }
     """
+    int lineman_peek(int fd) noexcept nogil
     int lineman_accept(int listener, char *ip, int *port) noexcept nogil
     Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size) noexcept nogil
     Py_ssize_t lineman_send(int fd, const unsigned char *source, Py_ssize_t size) noexcept nogil
@@ -81,6 +90,9 @@ cdef extern from *:
 
 cdef char ip_room[64]
 cdef int port_room
+
+@cython.locals(found=int)
+cpdef int peek(int fd) except? -3
 
 @cython.locals(fd=int)
 cpdef accept(listener)

@@ -36,6 +36,11 @@ def peek(fd: int) -> int:
     Raises:
         OSError: the connection is broken.
     """
+    if cython.compiled:
+        found = lineman_peek(fd)
+        if found == -3:
+            PyErr_SetFromErrno(OSError)
+        return found
     borrowed = socket.socket(fileno=fd)
     try:
         first = borrowed.recv(1, socket.MSG_PEEK)

@@ -18,8 +18,8 @@ from lineman.protocols.http import (
     error_response,
 )
 from lineman.protocols.websocket import handshake
-from lineman.protocols.websocket.opening import Opening
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
+from lineman.protocols.websocket.opening import Opening
 
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
@@ -84,6 +84,7 @@ class HttpStage:
             self._decide()
         else:
             request = connection.request
+            assert request is not None
             self._find_client(request)
             self._judge(request)
 

@@ -11,7 +11,8 @@ cdef class Request:
     cdef public object method
     cdef public object target
     cdef public object version
-    cdef public object headers
+    cdef object _headers
+    cdef bytes _head
     cdef public object body
     cdef public bint upgrade
     cdef public bint keep_alive

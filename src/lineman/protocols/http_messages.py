@@ -143,7 +143,6 @@ class Request:
         method: such as `GET`, in capitals.
         target: what the client asked for, as it was sent: `/chat?room=7`.
         version: `1.1` or `1.0`.
-        headers: see `Headers`.
         body: all of it; empty where there is none.
         upgrade: it asks for a websocket, and what follows it on the line is no HTTP.
         keep_alive: another request may follow its answer.
@@ -153,7 +152,7 @@ class Request:
     """
 
     __slots__ = (
-        "_cookies", "_query", "body", "headers", "keep_alive", "method", "remote_ip",
+        "_cookies", "_head", "_headers", "_query", "body", "keep_alive", "method", "remote_ip",
         "remote_port", "scheme", "target", "upgrade", "version",
     )  # fmt: skip
 
@@ -162,7 +161,7 @@ class Request:
         method: str,
         target: str,
         version: str,
-        headers: Headers,
+        headers: Headers | None,
         body: bytes = b"",
         upgrade: bool = False,
         keep_alive: bool = True,
@@ -170,7 +169,8 @@ class Request:
         self.method = method
         self.target = target
         self.version = version
-        self.headers = headers
+        self._headers = headers
+        self._head = b""
         self.body = body
         self.upgrade = upgrade
         self.keep_alive = keep_alive
@@ -180,11 +180,20 @@ class Request:
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
 
-    @classmethod
-    def of_handshake(cls, head: bytes) -> Request:
+    @staticmethod
+    def of_handshake(head: bytes) -> Request:
         """The request of a websocket handshake from its head, which is well-formed."""
         target = head[4 : head.index(b" ", 4)].decode("ascii")
-        return cls("GET", target, "1.1", Headers(None, head), b"", True, False)
+        request = Request("GET", target, "1.1", None, b"", True, False)
+        request._head = head
+        return request
+
+    @property
+    def headers(self) -> Headers:
+        """The header lines; see `Headers`."""
+        if self._headers is None:
+            self._headers = Headers(None, self._head)
+        return self._headers
 
     def _parts(self) -> tuple[str, str, str]:
         """Authority (absolute form only), raw path, query string (RFC 9112, section 3.2)."""
@@ -198,6 +207,9 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded as UTF-8; bytes that are none become U+FFFD."""
+        target = self.target
+        if target.startswith("/") and "?" not in target and "%" not in target:
+            return target
         return unquote(self._parts()[1])
 
     @property

@@ -1,7 +1,7 @@
 """The usual opening handshake, read in one pass over its bytes.
 
-Nearly every client sends its handshake as one plain head in one piece. `read_opening` recognises these and
-takes from them what the answer needs; whatever is unusual, incomplete or wrong in any way it
+Nearly every client sends its handshake as one plain head in one piece. `read_opening` knows these
+and takes from them what the answer needs; whatever is unusual, incomplete or wrong in any way it
 leaves to `http.RequestParser` and `handshake.check`, which know the whole of HTTP and say what is
 wrong. It accepts nothing that these two would not accept: a property test holds it to that.
 
@@ -48,7 +48,7 @@ _ALNUM = b"0-9A-Za-z"
 _CLASSES = {
     IS_TOKEN: b"[!#$%&'*+\\-.^_`|~" + _ALNUM + b"]",
     IS_VALUE: b"[\\t\\x20-\\x7e\\x80-\\xff]",
-    IS_TARGET: b"[\\x21\\x24-\\x3b\\x3d\\x3f-\\x5b\\x5d\\x5f\\x61-\\x7a\\x7e]",  # no # " < > ^ ` { }
+    IS_TARGET: b"[\\x21\\x24-\\x3b\\x3d\\x3f-\\x5b\\x5d\\x5f\\x61-\\x7a\\x7e]",
     IS_HOST: b"[.\\-" + _ALNUM + b"]",
     IS_BASE64: b"[+/" + _ALNUM + b"]",
     IS_DIGIT: b"[0-9]",
@@ -130,7 +130,7 @@ def read_opening(data: bytes | memoryview, max_size: int) -> Opening | None:
     key = seen = lines = 0
     while position < size and data[position] != CR:
         stop = _run(data, position, size, IS_TOKEN)
-        if stop == position or stop == size or data[stop] != COLON:
+        if stop in (position, size) or data[stop] != COLON:
             return None
         start = stop + 1
         while start < size and (data[start] == SPACE or data[start] == TAB):
@@ -177,7 +177,7 @@ def _has(data: bytes | memoryview, start: int, size: int, text: bytes) -> bool:
         return False
     if not cython.compiled:
         return data[start : start + length] == text
-    for index in range(length):
+    for index in range(length):  # noqa: SIM110 - a loop in C
         if data[start + index] != text[index]:
             return False
     return True
@@ -189,7 +189,7 @@ def _is(data: bytes | memoryview, start: int, length: int, word: bytes) -> bool:
         return False
     if not cython.compiled:
         return bytes(data[start : start + length]).lower() == word
-    for index in range(length):
+    for index in range(length):  # noqa: SIM110 - a loop in C
         if data[start + index] | 0x20 != word[index]:
             return False
     return True
@@ -238,6 +238,6 @@ def _header(data: bytes | memoryview, name: int, length: int, value: int, end: i
 def _is_host(data: bytes | memoryview, value: int, end: int) -> bool:
     """Whether this is a name or an IPv4 address, with a port or without one."""
     stop = _run(data, value, end, IS_HOST)
-    if stop == value or stop == end:
+    if stop in (value, end):
         return stop != value
     return data[stop] == COLON and _run(data, stop + 1, end, IS_DIGIT) == end
