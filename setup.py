@@ -14,6 +14,7 @@ SOURCES = Path("src")
 COMPILED = (
     "lineman/net/acceptor",
     "lineman/net/broadcast",
+    "lineman/net/callbacks",
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",

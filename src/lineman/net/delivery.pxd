@@ -1,11 +1,12 @@
 cimport cython
 
+from lineman.net.callbacks cimport Callbacks
 from lineman.net.service cimport Service
 from lineman.net.transport cimport Transport
 
 cdef class Delivery(Transport):
     cdef readonly Service service
-    cdef object _callbacks
+    cdef Callbacks _callbacks
     cdef object _state
     cdef object _inbox
     cdef object _forced_close
@@ -21,6 +22,8 @@ cdef class Delivery(Transport):
     cpdef on_broken_rule(self, error)
     cpdef on_closing_answered(self, error)
     cpdef on_delivered_all(self)
+    @cython.locals(callbacks=Callbacks)
+    cdef _call_on_connect(self)
     cpdef process(self, list events)
     cdef _control(self, event)
     cdef _queue(self, inbox, event)

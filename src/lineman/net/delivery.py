@@ -16,6 +16,7 @@ from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
 from lineman.net.tlsstream import TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
+from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
 
 
@@ -83,6 +84,32 @@ class Delivery(Transport):
     def on_delivered_all(self) -> None:
         """Acts on the end of an inbox after the end of the connection."""
         raise NotImplementedError
+
+    # The program.
+
+    def _call_on_connect(self) -> None:
+        callbacks = self.service.callbacks
+        if callbacks.on_connect is None:
+            return
+        try:
+            result = callbacks.on_connect(self)
+        except Exception as error:
+            self.callback_failed(error)
+            return
+        if isinstance(result, CoroutineType):
+            is_stream = callbacks.on_message is None
+            if self._inbox is None:
+                self._inbox = Inbox(self, is_stream)
+            self._inbox.open(result, self._end_conversation if is_stream else None)
+
+    def _end_conversation(self) -> None:
+        if self._state is OPEN:
+            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
+
+    def tell(self, callback: Any, *args: Any) -> None:
+        """Runs a callback that tells the program something; its failure ends nothing more."""
+        if callback is not None:
+            self.service.call(callback, self, *args)
 
     # Events.
 

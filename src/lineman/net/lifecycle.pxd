@@ -2,7 +2,7 @@ cimport cython
 
 from lineman.net.delivery cimport Delivery
 from lineman.net.upgrade cimport HttpStage
-from lineman.protocols.websocket.opening cimport read_opening
+from lineman.protocols.websocket.opening cimport Opening, read_opening
 from lineman.protocols.websocket.messages cimport Decoder
 
 cdef class Lifecycle(Delivery):
@@ -34,8 +34,8 @@ cdef class Lifecycle(Delivery):
     cpdef double on_deadline(self, double now) except? -2
     cpdef open(self, rest, agreement)
     cpdef enlist(self)
-    cdef _call_on_connect(self)
     cdef Decoder _new_decoder(self)
+    @cython.locals(found=Opening, size=Py_ssize_t)
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef close_slow_reader(self)
     cpdef check_full(self)

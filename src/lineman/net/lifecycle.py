@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from types import CoroutineType
 from typing import Any
 
 from lineman.address import format_ip_port
@@ -13,11 +12,10 @@ from lineman.errors import ConnectionLost, HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
-from lineman.net.inbox import Inbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
-from lineman.net.upgrade import HttpStage
+from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
@@ -103,13 +101,9 @@ class Lifecycle(Delivery):
 
         Of a usual handshake only the bytes are kept, until somebody asks.
         """
-        found = self._request
-        if isinstance(found, bytes):
-            found = self._request = Request.of_handshake(found)
-            found.remote_ip = self.remote_ip
-            found.remote_port = self.remote_port
-            found.scheme = self.service.http_scheme
-        return found
+        if isinstance(self._request, bytes):
+            self._request = request_of(self, self._request)
+        return self._request
 
     @request.setter
     def request(self, request: Request | bytes) -> None:
@@ -155,7 +149,8 @@ class Lifecycle(Delivery):
                 self._stage = HttpStage(self)
                 found = read_opening(data, self.service.limits.max_head_size)
                 if found is not None:
-                    self._stage.begin(found, bytes(data[len(found.head) :]))
+                    size = len(found.head)
+                    self._stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
                     return
             self._stage.feed(data)
 
@@ -244,25 +239,6 @@ class Lifecycle(Delivery):
     def enlist(self) -> None:
         """Counts the connection among the open ones."""
         raise NotImplementedError
-
-    def _call_on_connect(self) -> None:
-        callbacks = self.service.callbacks
-        if callbacks.on_connect is None:
-            return
-        try:
-            result = callbacks.on_connect(self)
-        except Exception as error:
-            self.callback_failed(error)
-            return
-        if isinstance(result, CoroutineType):
-            is_stream = callbacks.on_message is None
-            if self._inbox is None:
-                self._inbox = Inbox(self, is_stream)
-            self._inbox.open(result, self._end_conversation if is_stream else None)
-
-    def _end_conversation(self) -> None:
-        if self._state is OPEN:
-            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
 
     def await_request(self) -> None:
         """Gives the next plain request of this connection its time."""
@@ -426,11 +402,6 @@ class Lifecycle(Delivery):
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(None)
-
-    def tell(self, callback: Any, *args: Any) -> None:
-        """Runs a callback that tells the program something; its failure ends nothing more."""
-        if callback is not None:
-            self.service.call(callback, self, *args)
 
     # The clock and the limits.
 

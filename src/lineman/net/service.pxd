@@ -1,9 +1,10 @@
+from lineman.net.callbacks cimport Callbacks
 from lineman.net.wheel cimport Wheel
 
 cdef class Service:
     cdef dict __dict__  # for what no connection asks for
     cdef object __weakref__
-    cdef readonly object callbacks
+    cdef readonly Callbacks callbacks
     cdef readonly object limits
     cdef readonly object tls_context
     cdef readonly object http_scheme

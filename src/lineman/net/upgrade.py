@@ -156,9 +156,8 @@ class HttpStage:
     def _is_direct(self) -> bool:
         """Whether the peer is the client, and its address is spelled as it should be."""
         connection = self._connection
-        return connection.service.trusted_proxies.is_empty and not connection.peer[0].startswith(
-            "::ffff:"
-        )
+        is_mapped = connection.peer[0][:7] == "::ffff:"
+        return not is_mapped and connection.service.trusted_proxies.is_empty
 
     def _find_client(self, request: Request) -> None:
         if self._is_direct():
@@ -373,3 +372,12 @@ def _response(result: object) -> Response:
     raise UsageError(
         f"on_request returned {type(result).__name__}; return a Response, str or bytes"
     )
+
+
+def request_of(connection: Lifecycle, head: bytes) -> Request:
+    """The request of a usual handshake, from the head that was kept of it."""
+    request = Request.of_handshake(head)
+    request.remote_ip = connection.remote_ip
+    request.remote_port = connection.remote_port
+    request.scheme = connection.service.http_scheme
+    return request

@@ -1,6 +1,7 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
+ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar
 
 # As C numbers: they are compared for every byte.

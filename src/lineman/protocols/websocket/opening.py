@@ -148,7 +148,11 @@ def read_opening(data: bytes | memoryview, max_size: int) -> Opening | None:
         position = end + 2
     if seen & REQUIRED != REQUIRED or size - position < 2 or data[position + 1] != LF:
         return None
-    head = bytes(data[: position + 2])
+    size = position + 2
+    if cython.compiled:
+        head = PyBytes_FromStringAndSize(cython.cast(p_const_char, cython.address(data[0])), size)
+    else:
+        head = bytes(data[:size])
     return Opening(head, head[key : key + 24].decode("ascii"), seen == REQUIRED)
 
 
