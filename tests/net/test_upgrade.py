@@ -79,9 +79,20 @@ def test_the_request_is_told_the_same_whether_its_head_came_whole_or_in_pieces(
         assert request is not None
         assert connection.request is request
         told(
-            (request.method, request.target, request.path, request.query, request.cookies)
-            + (request.headers.items(), request.headers["HOST"], request.remote_ip, request.scheme)
-            + (request.remote_port == connection.remote_port, request.upgrade, request.body)
+            (
+                request.method,
+                request.target,
+                request.path,
+                request.query,
+                request.cookies,
+                request.headers.items(),
+                request.headers["HOST"],
+                request.remote_ip,
+                request.scheme,
+                request.remote_port == connection.remote_port,
+                request.upgrade,
+                request.body,
+            )  # fmt: skip
         )
 
     site = serve(tls, on_connect=tell)
