@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from lineman import address as addresses
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.outbox import SlowReaders
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -41,6 +43,7 @@ class WorkerOptions(TypedDict, total=False):
     trusted_proxies: Sequence[str]
     real_ip_header: str | None
     compression: DeflateOptions | bool
+    slow_readers: SlowReaders | str
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -68,6 +71,7 @@ class Plan:
     trusted_proxies: TrustedProxies
     real_ip_header: str | None
     compression: DeflateOptions | None
+    slow_readers: SlowReaders
 
     @property
     def url(self) -> str:
@@ -102,6 +106,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
+        slow_readers=outbox.policy(worker.slow_readers),
     )
 
 

@@ -92,7 +92,7 @@ def test_the_request_is_told_the_same_whether_its_head_came_whole_or_in_pieces(
                 request.remote_port == connection.remote_port,
                 request.upgrade,
                 request.body,
-            )  # fmt: skip
+            )
         )
 
     site = serve(tls, on_connect=tell)

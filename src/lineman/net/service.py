@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
+from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Poller
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
@@ -44,6 +45,7 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -70,6 +73,7 @@ class Service:
         self.real_ip_header = real_ip_header
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -79,6 +83,7 @@ class Service:
         self.opened = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.messages_dropped = 0
         self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
