@@ -51,7 +51,8 @@ class Transport(Handler):
         "poller",
     )
 
-    def __init__(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
+    def _attach(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
+        """In place of `__init__`: four of them calling each other cost more than what they do."""
         self.poller = poller
         self.fd = fd
         self._tls = tls
