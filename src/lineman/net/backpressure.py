@@ -81,13 +81,14 @@ class Backpressure(Lifecycle):
         if isinstance(entry, bytes):
             self.write(entry)
         else:
-            first, payload = self.shrunk(*entry)
+            first, payload = self.shrunk(entry)
             self.write_frame(first, payload)
 
-    def shrunk(self, first: int, payload: bytes) -> tuple[int, bytes]:
+    def shrunk(self, message: tuple[int, bytes]) -> tuple[int, bytes]:
         """The first byte of a message's frame, and its payload, compressed where that gains."""
+        first, payload = message
         shrunk = None if self._compressor is None else self._compressor.shrink(payload)
-        return (first, payload) if shrunk is None else (first | frames.RSV1, shrunk)
+        return message if shrunk is None else (first | frames.RSV1, shrunk)
 
     # What the program sends meanwhile.
 

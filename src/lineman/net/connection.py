@@ -123,7 +123,7 @@ class Connection(Backpressure):
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 return self.hold(self._to_wait(message), key)
         if self._compressor is not None:
-            first, payload = self.shrunk(*to_frame(message))
+            first, payload = self.shrunk(to_frame(message))
             self.write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
@@ -153,7 +153,7 @@ class Connection(Backpressure):
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = self.shrunk(*to_frame(message))
+        first, payload = self.shrunk(to_frame(message))
         return frames.whole(first, payload)
 
     def _to_wait(self, message: object) -> Waiting:

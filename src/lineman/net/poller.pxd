@@ -2,14 +2,14 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
 from lineman.net.syscalls cimport epoll_event, epoll_wait
-from lineman.net.wheel cimport Wheel
+from lineman.net.wheel cimport Timed, Wheel
 
 ctypedef epoll_event *p_epoll_event
 ctypedef unsigned char *p_uchar
 
 cdef int BATCH
 
-cdef class Handler:
+cdef class Handler(Timed):
     cpdef on_events(self, int events)
     cpdef on_fault(self)
     cpdef flush(self)

@@ -12,7 +12,7 @@ import os
 import select
 from collections.abc import Callable
 
-from lineman.net.wheel import Wheel
+from lineman.net.wheel import Timed, Wheel
 
 try:
     import cython
@@ -35,7 +35,7 @@ BATCH = 512
 CORK_SIZE = 64 * 1024
 
 
-class Handler:
+class Handler(Timed):
     """What owns a descriptor in the poller."""
 
     __slots__ = ()

@@ -34,6 +34,7 @@ cdef class Transport(Handler):
     cdef readonly long long bytes_read
     cdef readonly long long bytes_written
 
+    cdef _attach(self, Poller poller, int fd, TlsStream tls)
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef on_plain_client(self)
     cpdef on_secured(self, TlsStream tls)
