@@ -138,6 +138,7 @@ class Worker:
         self._plan: Plan | None = None
         self._certifier: Certifier | None = None
         self._ticket_secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -229,10 +230,14 @@ class Worker:
         return self._plan.url
 
     @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self._plan is None or self._service is None else self._plan.tls
+
+    @property
     def certificates_served(self) -> list[CertificateStatus]:
         """The certificates of this process as they are served now; none while it does not run."""
-        tls = None if self._plan is None or self._service is None else self._plan.tls
-        return [] if tls is None else tls.certificates
+        return [] if self.live_tls is None else self.live_tls.certificates
 
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
         """Reads the files of every certificate again and serves the next handshakes with them.
@@ -245,9 +250,9 @@ class Worker:
         Returns:
             What stands in the way, a line for each certificate that stays as it was.
         """
-        if self._plan is None or self._plan.tls is None or self._service is None:
+        if self.live_tls is None or self._service is None:
             return []
-        return hotswap.reload(self._plan.tls, self._service, contents)
+        return hotswap.reload(self.live_tls, self._service, contents)
 
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
@@ -314,7 +319,9 @@ class Worker:
         self._ticket_secret = secret
 
     def _share_tickets(self, tls: LiveTls) -> None:
-        secret = self._ticket_secret or TicketSecret.create()
+        secret = self._ticket_secret
+        if secret is None:
+            secret = self._own_secret = TicketSecret.create()
         if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
             logger.info(
                 "a TLS session can be resumed in the same process only: this Python's OpenSSL "
@@ -342,6 +349,9 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
         try:
             await self._tell("on_worker_stop")
         except Exception:
