@@ -16,6 +16,7 @@ from lineman.net.listen import bind
 from lineman.process import logs
 from lineman.process.master import SIGNALS, Child, Master
 from lineman.process.role import Role, take_role
+from lineman.tls.tickets import TicketSecret
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -86,7 +87,7 @@ def _run_master(workers: Sequence[Worker]) -> int:
                 address = type(address)(address.scheme, address.host, listener.getsockname()[1])
             title = f"{worker.name or plan.url} #{slot}"
             children.append(Child(index, slot, listener, title))
-    return Master(children).run()
+    return Master(children, TicketSecret.create().descriptor).run()
 
 
 def _run_child(workers: Sequence[Worker], role: Role) -> int:
@@ -96,7 +97,9 @@ def _run_child(workers: Sequence[Worker], role: Role) -> int:
         os.write(role.ready, b"1")
         os.close(role.ready)
 
-    return _serve(workers[role.worker], role, say_ready)
+    worker = workers[role.worker]
+    worker.use_ticket_secret(TicketSecret(role.tickets))
+    return _serve(worker, role, say_ready)
 
 
 def _serve(worker: Worker, role: Role | None, on_ready: Callable[[], None]) -> int:
@@ -119,18 +122,27 @@ async def _until_stopped(worker: Worker, role: Role | None, on_ready: Callable[[
     forced = asyncio.Event()
 
     def stop() -> None:
-        (forced if stopped.is_set() else stopped).set()
+        if stopped.is_set():
+            forced.set()
+        stop_once()
 
+    def stop_once() -> None:
+        stopped.set()
+        starting.cancel()
+
+    listener = None if role is None else socket.socket(fileno=role.listener)
+    starting = loop.create_task(worker.start(listener))
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
-    listener = None
     if role is None:
         loop.add_signal_handler(signal.SIGINT, stop)
     else:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the master decides
-        listener = socket.socket(fileno=role.listener)
-        loop.add_reader(role.master, stopped.set)  # the master is gone: so are we
-    await worker.start(listener)
+        loop.add_reader(role.master, stop_once)  # the master is gone: so are we
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return 0
     on_ready()
     await stopped.wait()
     if role is not None:

@@ -13,6 +13,7 @@ cdef class Delivery(Transport):
     cdef object _goodbye
     cdef bint _is_ended_by_us
     cdef public long long messages_read
+    cdef object _tls_info
 
     @cython.locals(service=Service)
     cdef _set_up(self, Service service, int fd, tls)
