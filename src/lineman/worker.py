@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 from lineman import options
-from lineman.address import Address
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
 from lineman.net.listen import bind
+from lineman.net.proxylists import DIRECTORY, ListWatch
 from lineman.net.service import Service
+from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
@@ -33,8 +34,8 @@ class Worker:
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
-        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
-            `wss` with `transport="ssl"`).
+        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
+            `websocket://…` (which is `ws`, or `wss` with `transport="ssl"`).
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -52,8 +53,13 @@ class Worker:
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
-        trusted_proxies: addresses or networks whose word on the client's address counts.
+        trusted_proxies: addresses or networks whose word on the client's address counts; `unix`;
+            names of lists of them, or `file:/path`.
+        proxy_lists: directory of the named lists, where `cloudflare` is `cloudflare.txt`.
         real_ip_header: the one header in which they give it; None for any in which they agree.
+        proxy_protocol: `required` or `optional`: connections from trusted proxies begin with a
+            PROXY header (version 1 or 2); None for never.
+        socket_mode: of the file of a unix socket; who may write to it may connect.
         compression: whether messages are compressed with clients that can (permessage-deflate),
             or a `DeflateOptions` that says how.
         max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
@@ -88,7 +94,10 @@ class Worker:
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
+    proxy_lists: str | Path = DIRECTORY
     real_ip_header: str | None = None
+    proxy_protocol: str | None = None
+    socket_mode: int = 0o660
     compression: DeflateOptions | bool = True
     max_message_size: int = 10 * MIB
     max_send_buffer_size: int = 1 * MIB
@@ -112,6 +121,7 @@ class Worker:
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._socket_file: SocketFile | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -214,20 +224,26 @@ class Worker:
             raise UsageError(f"{self!r} runs already")
         plan = self.plan(check_files=listener is None)
         if listener is None:
-            listener = bind(plan.address, plan.limits.backlog)
+            listener = bind(plan.address, plan.limits.backlog, socket_mode=plan.socket_mode)
+            if plan.address.path:
+                self._socket_file = SocketFile(plan.address.path)
         try:
-            port = listener.getsockname()[1]
-            address = Address(plan.address.scheme, plan.address.host, port)
-            self._plan = replace(plan, address=address)
+            if not plan.address.path:
+                address = replace(plan.address, port=listener.getsockname()[1])
+                plan = replace(plan, address=address)
+            self._plan = plan
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
             listener.close()
+            self._remove_socket_file()
             if self._service is not None:
                 self._service.close()
                 self._service = None
             raise
         self._service.start(listener)
+        if plan.proxy_lists.has_files:
+            ListWatch(self._service, plan.proxy_lists)
         logger.info("listening on %s", self._plan.url)
 
     def _new_service(self, plan: Plan) -> Service:
@@ -241,7 +257,13 @@ class Worker:
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            proxy_protocol=plan.proxy_protocol,
         )
+
+    def _remove_socket_file(self) -> None:
+        if self._socket_file is not None:
+            self._socket_file.remove()
+            self._socket_file = None
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)
@@ -263,6 +285,7 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        self._remove_socket_file()
         try:
             await self._tell("on_worker_stop")
         except Exception:

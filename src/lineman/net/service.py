@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from lineman.net import syscalls
+from lineman.net import preamble, syscalls
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
@@ -47,6 +47,8 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
+            None for never.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        proxy_protocol: str | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -70,6 +73,7 @@ class Service:
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
+        self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.loop = asyncio.get_running_loop()
@@ -181,7 +185,7 @@ class Service:
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, "the service is stopping")
         for handler in self.poller.handlers():
-            if isinstance(handler, Connection):
+            if isinstance(handler, (Connection, preamble.Preamble)):
                 handler.leave_handshake()
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
@@ -228,7 +232,10 @@ class _Listener(Handler):
             if accepted is None:
                 return
             service.accepted += 1
-            Connection(service, *accepted)
+            if service.proxy_protocol is None:
+                Connection(service, *accepted)
+            else:
+                preamble.receive(service, *accepted)
 
     def _pause(self, error: OSError) -> None:
         """Stops accepting for a moment: out of descriptors or memory, the listener stays ready."""
