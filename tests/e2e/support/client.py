@@ -130,6 +130,10 @@ class Client:
         self.send(message)
         return self.recv()
 
+    def set_timeout(self, seconds: float) -> None:
+        """How long the next waits may take."""
+        self._sock.settimeout(seconds)
+
     def close(self, code: int, reason: str) -> None:
         """Close, and wait until the server has answered and hung up."""
         self.protocol.send_close(code, reason)
