@@ -180,7 +180,9 @@ def _location(site: Site) -> str:
     sticky = ""
     if site.sticky:
         sticky = (
-            "\n        # The cookie that leads a client to the same worker again."
+            "\n        # The cookie that leads a client to the same worker again. Apache sets it on"
+            "\n        # answers to plain requests, not on a websocket's: have the page fetch this"
+            "\n        # path once, before it connects."
             '\n        Header add Set-Cookie "WSSWORKER=.%{BALANCER_WORKER_ROUTE}e; path=/; '
             'Secure; HttpOnly" env=BALANCER_ROUTE_CHANGED\n'
         )
@@ -202,8 +204,8 @@ def _location(site: Site) -> str:
         RequestHeader set   X-Real-IP         "expr=%{{REMOTE_ADDR}}"
         RequestHeader set   X-Forwarded-Proto "expr=%{{REQUEST_SCHEME}}"
 
-        # Of a plain request's body. The size of a message is the worker's max_message_size.
-        LimitRequestBody {site.max_body}
+        # LimitRequestBody does not hold for what is forwarded: the worker's max_message_size bounds
+        # a plain request's body (413) as it does a message.
     </LocationMatch>"""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.support.client import DOMAIN
-from e2e.support.program import Program, find_program, free_ports, started
+from e2e.support.program import DEADLINE, Program, find_program, free_ports, started
 from e2e.support.render import render
 from lineman.proxy import PROGRAMS, Site, Version, read_upstream
 from lineman.proxy.version import find
@@ -107,7 +108,7 @@ class Proxy:
         write_bundle(self.directory, self.site)
         seen = self.program.output.count(manner.reloaded)
         if manner.reload_signal is not None:
-            self.program.signal(manner.reload_signal)
+            self._signal_until(manner.reload_signal, manner.reloaded, seen + 1)
         else:
             file = str(self.directory / "config")
             socket = f"unix/{self.directory}/admin.sock"
@@ -115,7 +116,20 @@ class Proxy:
             command = [binary_of(self.kind), "reload", *words]
             told = subprocess.run(command, capture_output=True, text=True, check=False)
             assert told.returncode == 0, told.stderr
-        self.program.wait_for_line(manner.reloaded, count=seen + 1)
+            self.program.wait_for_line(manner.reloaded, count=seen + 1)
+
+    def _signal_until(self, number: signal.Signals, words: str, count: int) -> None:
+        """Sends the signal until it is heard: HAProxy is deaf for a moment after its start."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            self.program.signal(number)
+            try:
+                self.program.wait_for_line(words, count=count, timeout=1.0)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
 
 def write_bundle(directory: Path, site: Site) -> None:
