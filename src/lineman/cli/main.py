@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from lineman import __version__, build
-from lineman.cli import bench
+from lineman.cli import bench, proxy
 from lineman.errors import ConfigError, UsageError
 
-COMMANDS = (bench,)
+COMMANDS = (bench, proxy)
 
 OK = 0
 FAILED = 1
