@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from lineman import __version__, build
-from lineman.cli import bench, proxy
+from lineman.cli import bench, connect, proxy
 from lineman.errors import ConfigError, UsageError
 
-COMMANDS = (bench, proxy)
+COMMANDS = (bench, connect, proxy)
 
 OK = 0
 FAILED = 1
