@@ -263,8 +263,7 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE
         while text not in self.output:
             ready = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))[0]
-            assert ready, f"no {text!r} in {self.output!r}"
-            self._read()
+            assert ready and self._read(), f"no {text!r} in {self.output!r}"
 
     def _read(self) -> bool:
         try:
@@ -367,7 +366,7 @@ def test_commands_begin_with_a_slash(url: str, at_terminal: Callable[..., Termin
         ("//slash", "< /slash\r\n"),
         ("/help", "/close [code [reason]]"),
         ("/close 1006", "1006 cannot be sent"),
-        ("/close 4002 that is all", "closed: 4002 "),
+        ("/close 4002 that is all", "closed: 4002"),
     ]:
         terminal.type(f"{line}\r")
         terminal.wait_for(seen)
