@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from lineman import address as addresses
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.outbox import SlowReaders
 from lineman.net.preamble import OPTIONAL, REQUIRED
 from lineman.net.proxylists import ProxyLists
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
@@ -46,6 +48,7 @@ class WorkerOptions(TypedDict, total=False):
     proxy_protocol: str | None
     socket_mode: int
     compression: DeflateOptions | bool
+    slow_readers: SlowReaders | str
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -76,6 +79,7 @@ class Plan:
     proxy_protocol: str | None
     socket_mode: int
     compression: DeflateOptions | None
+    slow_readers: SlowReaders
 
     @property
     def url(self) -> str:
@@ -115,6 +119,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         proxy_protocol=_proxy_protocol(worker),
         socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
+        slow_readers=outbox.policy(worker.slow_readers),
     )
 
 

@@ -12,6 +12,7 @@ cdef class Lifecycle(Delivery):
     cdef public object request
     cdef public object subprotocol
     cdef public long long messages_written
+    cdef public long long messages_dropped
     cdef public int close_code
     cdef public object close_reason
     cdef object _local
@@ -22,6 +23,7 @@ cdef class Lifecycle(Delivery):
     cdef readonly object agreement
     cdef object _drain_waiters
     cdef bint _is_full
+    cdef object _outbox
     cdef int _linger
     cdef bint _owes_on_close
     cdef double _last_received
@@ -30,11 +32,11 @@ cdef class Lifecycle(Delivery):
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
     cpdef on_data(self, const unsigned char[::1] data)
-    cpdef close_slow_reader(self)
-    cpdef check_full(self)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)
     cdef _set_cause(self, int code, reason)
     cpdef _lose(self, int code, reason)
-    cdef _end_drain(self)
+    cdef _say_last(self, bytes payload)
+    cpdef release_held(self)
+    cpdef end_drain(self)
     cdef double _check_alive(self, double now) except? -2

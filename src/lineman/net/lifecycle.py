@@ -9,11 +9,12 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from lineman.address import format_ip_port
-from lineman.errors import ConnectionLost, HttpError, ProtocolError
+from lineman.errors import HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
 from lineman.net.inbox import Inbox
+from lineman.net.outbox import Outbox
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
@@ -22,7 +23,7 @@ from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
-from lineman.protocols.websocket.messages import Close, Decoder, Ping
+from lineman.protocols.websocket.messages import Close, Decoder
 from lineman.protocols.websocket.negotiation import Agreement
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ LINGERS = 2
 
 
 class Lifecycle(Delivery):
-    """What happens to a connection; `Connection` adds what the program may ask of it."""
+    """What happens to a connection; `Backpressure` adds what slow readers
+    do to it, `Connection` what the program may ask of it."""
 
     __slots__ = (
         "_compressor",
@@ -50,6 +52,7 @@ class Lifecycle(Delivery):
         "_last_received",
         "_linger",
         "_local",
+        "_outbox",
         "_owes_on_close",
         "_pinged_at",
         "_stage",
@@ -57,6 +60,7 @@ class Lifecycle(Delivery):
         "close_code",
         "close_reason",
         "id",
+        "messages_dropped",
         "messages_written",
         "peer",
         "proxy_header",
@@ -78,6 +82,7 @@ class Lifecycle(Delivery):
         self.request: Request | None = None
         self.subprotocol: str | None = None
         self.messages_written = 0
+        self.messages_dropped = 0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
@@ -86,6 +91,7 @@ class Lifecycle(Delivery):
         self._compressor: Compressor | None = None
         self.agreement: Agreement | None = None
         self._is_full = False
+        self._outbox: Outbox | None = None  # while the kernel takes no more
         self._linger = NO_LINGER
         self._owes_on_close = False
         self._drain_waiters: list[asyncio.Future[None]] | None = None
@@ -169,19 +175,6 @@ class Lifecycle(Delivery):
         """Gives up after a defect, or when the time to stop is over."""
         self._lose(closing.ABNORMAL, "dropped by the service")
 
-    def on_blocked(self) -> None:
-        """Learns that the kernel takes no more now."""
-        self.check_full()
-
-    def on_unblocked(self) -> None:
-        """Learns that all that waited has left."""
-        self._end_drain()
-        if self._is_full:
-            self._is_full = False
-            self.tell(self.service.callbacks.on_buffer_drain)
-        if self._state is FINISHING:
-            self._all_sent()
-
     # Opening.
 
     def open(self, rest: bytes, agreement: Agreement | None) -> None:
@@ -248,7 +241,7 @@ class Lifecycle(Delivery):
             self.take(self._forced_close[1])
             return
         self._set_cause(code, reason)
-        self.write_frame(frames.FIN | frames.CLOSE, payload)
+        self._say_last(payload)
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
@@ -258,17 +251,24 @@ class Lifecycle(Delivery):
             self._inbox.wake()
         self.resume(self._paused)  # the peer's answer must be read
 
-    def answer_ping(self, ping: Ping) -> None:
-        """Sends a pong, unless the peer sends pings and reads nothing."""
-        if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
-            self.close_slow_reader()
-        else:
-            self.write_frame(frames.FIN | frames.PONG, ping.payload)
+    def _say_last(self, payload: bytes) -> None:
+        """Sends a close frame, behind all that was taken before it."""
+        if self._outbox is not None:
+            self.release_held()
+        self.write_frame(frames.FIN | frames.CLOSE, payload)
+
+    def release_held(self) -> None:
+        """Hands on what waits for a slow reader."""
+        raise NotImplementedError
+
+    def end_drain(self) -> None:
+        """Wakes those who wait for all to have left."""
+        raise NotImplementedError
 
     def on_peer_close(self, event: Close) -> None:
         """Answers the peer's close frame and ends."""
         self._set_cause(event.code, event.reason)
-        self.write_frame(frames.FIN | frames.CLOSE, closing.encode(event.code, ""))
+        self._say_last(closing.encode(event.code, ""))
         self._finish(linger=False)
 
     def on_closing_answered(self, error: ProtocolError | None) -> None:
@@ -281,7 +281,7 @@ class Lifecycle(Delivery):
         self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
-            self.write_frame(frames.FIN | frames.CLOSE, closing.encode(error.code, error.reason))
+            self._say_last(closing.encode(error.code, error.reason))
             self._finish(linger=True)
 
     def callback_failed(self, error: BaseException) -> None:
@@ -291,17 +291,6 @@ class Lifecycle(Delivery):
         self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
         if self._state is OPEN:
             self.start_close(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
-
-    def close_slow_reader(self) -> None:
-        """Closes a connection whose peer lets too much wait."""
-        limit = self.service.limits.max_send_buffer_size
-        reason = f"reads too slowly: {self.unsent} bytes wait, {limit} may"
-        error = ConnectionLost(closing.TRY_AGAIN_LATER, reason)
-        self.service.send_failures += 1
-        self.service.log.log(logging.WARNING, "slow readers", "%s: %s", self, reason)
-        self.tell(self.service.callbacks.on_error, ErrorCode.SEND_FAIL, error)
-        if self._state is OPEN:
-            self.start_close(closing.TRY_AGAIN_LATER, reason)
 
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
@@ -335,6 +324,7 @@ class Lifecycle(Delivery):
         if self.is_over:
             return
         self._enter(FINISHING)
+        self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
         self.service.wheel.remove(self)
         self._look_after(self.service.limits.close_timeout)
@@ -372,7 +362,8 @@ class Lifecycle(Delivery):
         self._stage = None
         self._decoder = None
         self._compressor = None
-        self._end_drain()
+        self._outbox = None
+        self.end_drain()
         self.service.connections.pop(self.id, None)
         inbox = self._inbox
         if inbox is None:
@@ -391,24 +382,12 @@ class Lifecycle(Delivery):
             self._owes_on_close = False
             self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
 
-    def _end_drain(self) -> None:
-        waiters, self._drain_waiters = self._drain_waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
-
     def tell(self, callback: Any, *args: Any) -> None:
         """Runs a callback that tells the program something; its failure ends nothing more."""
         if callback is not None:
             self.service.call(callback, self, *args)
 
-    # The clock and the limits.
-
-    def check_full(self) -> None:
-        """Tells the program when more waits for this peer than should."""
-        if not self._is_full and self.unsent >= self.service.limits.max_send_buffer_size:
-            self._is_full = True
-            self.tell(self.service.callbacks.on_buffer_full)
+    # The clock.
 
     def on_deadline(self, now: float) -> float:
         """Looks at what the clock says about this connection."""

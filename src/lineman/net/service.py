@@ -17,6 +17,7 @@ from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
+from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Handler, Poller
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
@@ -49,6 +50,7 @@ class Service:
         compression: how messages may be compressed; None for not at all.
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Service:
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
         proxy_protocol: str | None = None,
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -76,6 +79,7 @@ class Service:
         self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -85,6 +89,7 @@ class Service:
         self.opened = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.messages_dropped = 0
         self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()

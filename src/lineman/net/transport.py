@@ -108,7 +108,7 @@ class Transport(Handler):
                 self._receive()
             elif events & BROKEN:
                 self.on_lost(ConnectionResetError("connection reset"))
-        if self.unsent and not self._is_blocked:
+        if not self._is_blocked and self._unsent():
             self.flush()
 
     def _receive(self) -> None:
