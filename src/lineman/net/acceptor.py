@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 
-from lineman.net import syscalls
+from lineman.net import preamble, syscalls
 from lineman.net.connection import Connection
 from lineman.net.poller import Handler
 from lineman.net.service import Service
@@ -43,7 +43,10 @@ class Acceptor(Handler):
             if accepted is None:
                 return
             service.accepted += 1
-            Connection(service, *accepted)
+            if service.proxy_protocol is None:
+                Connection(service, *accepted)
+            else:
+                preamble.receive(service, *accepted)
 
     def _pause(self, error: OSError) -> None:
         """Stops accepting for a moment: out of descriptors or memory, the listener stays ready."""

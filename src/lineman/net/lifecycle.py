@@ -18,6 +18,7 @@ from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN,
 from lineman.net.tlsstream import in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
+from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
@@ -60,6 +61,7 @@ class Lifecycle(Delivery):
         "messages_dropped",
         "messages_written",
         "peer",
+        "proxy_header",
         "remote_ip",
         "remote_port",
         "subprotocol",
@@ -69,6 +71,7 @@ class Lifecycle(Delivery):
         self._set_up(service, fd, service.new_tls(fd))
         self.id = service.next_id()
         self.peer = peer
+        self.proxy_header: ProxyHeader | None = None
         self._local: str | None = None
         self.remote_ip, self.remote_port = peer
         self._request: bytes | Request | None = None
@@ -97,7 +100,7 @@ class Lifecycle(Delivery):
 
     @property
     def peer_address(self) -> str:
-        """`ip:port` of whoever opened the TCP connection: the client, or the proxy before it."""
+        """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
         return format_ip_port(*self.peer)
 
     @property

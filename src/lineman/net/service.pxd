@@ -11,7 +11,7 @@ cdef class Service:
     cdef readonly object http_scheme
     cdef readonly object origins
     cdef readonly tuple subprotocols
-    cdef readonly object trusted_proxies
+    cdef public object trusted_proxies
     cdef readonly object compression
     cdef readonly bint compresses
     cdef readonly object loop

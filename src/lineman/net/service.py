@@ -48,6 +48,8 @@ class Service:
         compression: how messages may be compressed; None for not at all.
         challenges: proofs for a certificate authority, where this service gets its own.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
+        proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
+            None for never.
         slow_readers: what happens to a client for whom more waits than may.
     """
 
@@ -65,6 +67,7 @@ class Service:
         compression: DeflateOptions | None = None,
         challenges: Challenges | None = None,
         client_fingerprints: frozenset[str] = frozenset(),
+        proxy_protocol: str | None = None,
         slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
@@ -77,6 +80,7 @@ class Service:
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
+        self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.client_fingerprints = client_fingerprints
@@ -198,6 +202,7 @@ class Service:
             code: the close code that clients get.
         """
         from lineman.net.connection import Connection  # connections know this module
+        from lineman.net.preamble import Preamble
 
         self.is_stopping = True
         self.stop_accepting()
@@ -205,7 +210,7 @@ class Service:
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, "the service is stopping")
         for handler in self.poller.handlers():
-            if isinstance(handler, Connection):
+            if isinstance(handler, (Connection, Preamble)):
                 handler.leave_handshake()
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)

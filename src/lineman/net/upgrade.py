@@ -164,8 +164,17 @@ class HttpStage:
             return
         connection = self._connection
         service = connection.service
+        peer = connection.peer
+        header = connection.proxy_header
+        if header is not None:  # HTTP headers then count only where they are asked for
+            peer = header.client or peer
+            if header.tls is not None:
+                request.scheme = "https"
+            if service.real_ip_header is None:
+                request.remote_ip, request.remote_port = peer
+                return
         client = forwarded.resolve(
-            *connection.peer, request.headers, service.trusted_proxies, service.real_ip_header
+            *peer, request.headers, service.trusted_proxies, service.real_ip_header
         )
         if client.problem is not None:
             service.log.log(
@@ -175,6 +184,8 @@ class HttpStage:
                 connection.peer[0],
                 client.problem,
             )
+        if peer[0] in service.trusted_proxies:
+            request.scheme = forwarded.scheme(request.headers) or request.scheme
         connection.remote_ip = request.remote_ip = client.ip
         connection.remote_port = request.remote_port = client.port
 
