@@ -7,6 +7,8 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -16,10 +18,14 @@ from lineman.errors import ConfigError
 from lineman.net import outbox
 from lineman.net.limits import Limits
 from lineman.net.outbox import SlowReaders
+from lineman.net.preamble import OPTIONAL, REQUIRED
+from lineman.net.proxylists import ProxyLists
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.tls import devca
+from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
+from lineman.tls.acme.store import Store
 from lineman.tls.live import LiveTls
 from lineman.tls.machine import dev_directory, private_addresses
 from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
@@ -50,10 +56,17 @@ class WorkerOptions(TypedDict, total=False):
     ciphers: str | None
     tls_policy: TlsPolicy | None
     security_level: int | None
+    acme: str | AcmeOptions | None
+    domains: Sequence[str]
+    acme_ca: str | None
+    acme_directory_path: str | Path | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
+    proxy_lists: str | Path
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | bool
     slow_readers: SlowReaders | str
     max_message_size: int
@@ -75,7 +88,10 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A worker's options, checked and put in order: what a process needs to serve it."""
+    """A worker's options, checked and put in order: what a process needs to serve it.
+
+    With `acme` there may be no `tls` yet: it comes with the first certificate.
+    """
 
     address: Address
     limits: Limits
@@ -83,16 +99,24 @@ class Plan:
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
+    proxy_lists: ProxyLists
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | None
+    acme: Settings | None
     slow_readers: SlowReaders
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the worker speaks TLS itself; it may still be waiting for its certificate."""
+        return self.tls is not None or self.acme is not None
 
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls is None else "wss"
-        where = addresses.format_ip_port(self.address.host, self.address.port)
-        return f"{scheme}://{where}"
+        scheme = "wss" if self.is_tls else "ws"
+        return str(replace(self.address, scheme=scheme))
 
 
 def read(worker: Worker, *, check_files: bool = True) -> Plan:
@@ -111,15 +135,29 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
+    acme = _acme(worker, address, tls)
+    if acme is not None:
+        store = Store(acme)
+        if check_files:
+            store.check()
+        tls = replace(tls, cert=store.certificate_path)
+        is_there = store.is_usable(datetime.now(UTC))
+    lists = ProxyLists(
+        _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
+    )
     return Plan(
         address=address,
         limits=limits,
-        tls=_live_tls(worker, address, tls, check_files),
+        tls=_live_tls(worker, address, tls, check_files) if acme is None or is_there else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
-        trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
+        trusted_proxies=lists.load(),
+        proxy_lists=lists,
         real_ip_header=real_ip_source(worker.real_ip_header),
+        proxy_protocol=_proxy_protocol(worker),
+        socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
+        acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
 
@@ -162,9 +200,33 @@ def _live_tls(
     if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
-            'give cert="server.pem", key="server.key"; for development: tls="dev"',
+            'give cert="server.pem", key="server.key"; or have it get one: '
+            'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
     return LiveTls(tls, check=check_files)
+
+
+def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
+    """How the worker gets a certificate of its own; None where it is given one."""
+    if worker.acme is None:
+        for name in ("domains", "acme_ca", "acme_directory_path"):
+            if getattr(worker, name):
+                raise ConfigError(
+                    f"{name} is given, but not acme",
+                    'give your e-mail address as well: acme="you@example.com"',
+                )
+        return None
+    if not address.is_tls and worker.transport != "ssl":
+        raise ConfigError(
+            f"acme is given, but {address} speaks plain ws", "write wss:// in the address"
+        )
+    if tls.has_certificate:
+        raise ConfigError(
+            "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
+        )
+    if find_spec("acme") is None:
+        raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
 
 
 def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:
@@ -181,6 +243,34 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
             made.ca,
         )
     return replace(tls, cert=made.cert, key=made.key)
+
+
+def _proxy_protocol(worker: Worker) -> str | None:
+    value = worker.proxy_protocol
+    if value is None:
+        return None
+    if value not in (REQUIRED, OPTIONAL):
+        raise ConfigError(
+            f"proxy_protocol is {value!r}", f"give {REQUIRED!r}, {OPTIONAL!r} or None"
+        )
+    if not worker.trusted_proxies:
+        raise ConfigError(
+            f"proxy_protocol is {value!r}, but nobody is trusted to speak it",
+            'name the proxy: trusted_proxies=["127.0.0.1/32"]',
+        )
+    return value
+
+
+def _socket_mode(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0o200 <= value <= 0o777:
+        raise ConfigError(f"socket_mode is {value!r}", "give a file mode, such as 0o660 or 0o666")
+    return value
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{name} is {value!r}", f'give a directory: {name}="/etc/…"')
+    return Path(value)
 
 
 def _compression(value: object) -> DeflateOptions | None:

@@ -9,10 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError, UsageError
 from lineman.net.listen import bind
+from lineman.net.unixsocket import SocketFile
 from lineman.process import logs
 from lineman.process.master import SIGNALS, Child, Master
 from lineman.process.role import Role, take_role
@@ -78,16 +80,32 @@ def _check_command(arguments: Sequence[str]) -> None:
 
 def _run_master(workers: Sequence[Worker]) -> int:
     plans = [worker.plan() for worker in workers]  # what cannot work is refused before anything
-    children = []
+    children: list[Child] = []
+    files: list[SocketFile] = []
     for index, (worker, plan) in enumerate(zip(workers, plans, strict=True)):
         address = plan.address
         for slot in range(worker.count):
-            listener = bind(address, plan.limits.backlog, reuse_port=True, is_first=slot == 0)
-            if not address.port:
-                address = type(address)(address.scheme, address.host, listener.getsockname()[1])
+            if address.path and slot:  # a unix socket has one file: its processes share the socket
+                listener = children[-1].listener.dup()
+            else:
+                listener = bind(
+                    address,
+                    plan.limits.backlog,
+                    reuse_port=True,
+                    is_first=slot == 0,
+                    socket_mode=plan.socket_mode,
+                )
+            if address.path and not slot:
+                files.append(SocketFile(address.path))
+            elif not address.port and not address.path:
+                address = replace(address, port=listener.getsockname()[1])
             title = f"{worker.name or plan.url} #{slot}"
             children.append(Child(index, slot, listener, title))
-    return Master(children, TicketSecret.create().descriptor).run()
+    try:
+        return Master(children, TicketSecret.create().descriptor).run()
+    finally:
+        for file in files:
+            file.remove()
 
 
 def _run_child(workers: Sequence[Worker], role: Role) -> int:
@@ -122,18 +140,27 @@ async def _until_stopped(worker: Worker, role: Role | None, on_ready: Callable[[
     forced = asyncio.Event()
 
     def stop() -> None:
-        (forced if stopped.is_set() else stopped).set()
+        if stopped.is_set():
+            forced.set()
+        stop_once()
 
+    def stop_once() -> None:
+        stopped.set()
+        starting.cancel()
+
+    listener = None if role is None else socket.socket(fileno=role.listener)
+    starting = loop.create_task(worker.start(listener))
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
-    listener = None
     if role is None:
         loop.add_signal_handler(signal.SIGINT, stop)
     else:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the master decides
-        listener = socket.socket(fileno=role.listener)
-        loop.add_reader(role.master, stopped.set)  # the master is gone: so are we
-    await worker.start(listener)
+        loop.add_reader(role.master, stop_once)  # the master is gone: so are we
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return 0
     on_ready()
     await stopped.wait()
     if role is not None:

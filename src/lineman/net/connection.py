@@ -35,6 +35,7 @@ class Connection(Backpressure):
         remote_ip: the client's address; behind a trusted proxy the one that the proxy tells, or
             `unknown` where it tells none that can be believed.
         remote_port: the client's port; 0 where a proxy does not tell it.
+        proxy_header: what the proxy said by the PROXY protocol, a `ProxyHeader`; None without it.
         request: the handshake: path, query, headers, cookies; None before its head arrived.
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
@@ -123,8 +124,8 @@ class Connection(Backpressure):
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 return self.hold(self._to_wait(message), key)
         if self._compressor is not None:
-            first, payload = to_frame(message)
-            self.write_compressed(self._compressor, first, payload)
+            first, payload = self.shrunk(to_frame(message))
+            self.write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
         else:
@@ -153,11 +154,8 @@ class Connection(Backpressure):
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = to_frame(message)
-        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
-        if shrunk is not None:
-            first, payload = first | frames.RSV1, shrunk
-        return frames.encode(first & 0x0F, payload, first & 0xF0)
+        first, payload = self.shrunk(to_frame(message))
+        return frames.whole(first, payload)
 
     def _to_wait(self, message: object) -> Waiting:
         if self.agreement is not None and self.agreement.share_key is None:
