@@ -23,8 +23,9 @@ from lineman.process import daemon, logs, notify, owner, resources
 from lineman.process.description import Place
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
-from lineman.process.master import Master, Setting
+from lineman.process.master import Master
 from lineman.process.rundir import PidFile
+from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
 
 Configure: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
