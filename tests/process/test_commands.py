@@ -48,6 +48,14 @@ def test_a_daemon_from_its_start_to_its_end(app: App) -> None:
     assert not is_alive(old)
     assert not is_alive(child["pid"])
 
+    text = app.script.read_text()
+    app.write("this is no Python")
+    broken = app.run("restart", "-d", by_script=False)
+    assert broken.returncode == 1
+    assert "SyntaxError" in broken.stderr
+    assert app.status()["master"]["pid"] == new  # and it is not even stopped
+    app.write(text)
+
     stopped = app.run("stop", by_script=False)
     assert stopped.returncode == 0
     assert f"is stopped (process {new})" in stopped.stdout

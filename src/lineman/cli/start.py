@@ -11,6 +11,7 @@ import functools
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from lineman.cli.target import Target
 from lineman.errors import ConfigError
 from lineman.net.listen import bind
 from lineman.process import daemon, logs, notify, owner, resources
+from lineman.process.describing import describe
 from lineman.process.description import Place
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
@@ -69,9 +71,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def restart(options: argparse.Namespace) -> int:
-    """Stops the program and starts it again."""
-    status = stop.run(options)
-    return status or _start(options, target.of(options, starts=True))
+    """Stops the program and starts it again; one that could not start is not even stopped."""
+    program = target.of(options, starts=True)
+    if program.description is None:
+        whom = owner.find(options.user, options.group)
+        program = replace(program, description=describe(program.program, whom))
+    return stop.run(options) or _start(options, program)
 
 
 def _start(options: argparse.Namespace, program: Target) -> int:
