@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -100,7 +101,7 @@ def head(status: Status, now: float) -> str:
     ready = sum(child.is_ready for child in status.children)
     reports = status.reports()
     parts = [
-        f"{printable(master.script) or 'service'}: {printable(master.state) or 'running'}",
+        f"{printable(os.path.basename(master.script)) or 'service'}: {printable(master.state) or 'running'}",
         f"{ready} of {len(status.children)} processes accept clients",
     ]
     if master.pid:
