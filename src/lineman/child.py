@@ -147,7 +147,10 @@ class _Child:
             await worker.stop(patience, drain=drain, code=code)
             self._ended.set()
 
-        self._ending = asyncio.get_running_loop().create_task(end())
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_task(end())
+        if self._is_draining:
+            loop.call_soon(self._link.event, "deaf")  # after its first step
 
 
 def _in_words(error: Exception) -> str:

@@ -10,6 +10,7 @@ import pytest
 from lineman.process.model import (
     Action,
     Beat,
+    Deaf,
     Drain,
     Ended,
     Event,
@@ -214,7 +215,8 @@ def test_a_reload_starts_the_new_before_it_retires_the_old() -> None:
     assert story.at(10, seats(1)) == [Start(2, (ADDRESS, 0, 0))]
     assert story.stages() == {1: Stage.READY, 2: Stage.STARTING}
     text = "reloaded: 1 process runs the new code"
-    assert story.at(11, Ready(2)) == [Drain(1, 1012, 10, 5), Outcome("reload", True, text)]
+    assert story.at(11, Ready(2)) == [Drain(1, 1012, 10, 5)]
+    assert story.at(11.1, Deaf(1)) == [Outcome("reload", True, text)]  # new clients meet new code
     assert story.stages() == {1: Stage.RETIRING, 2: Stage.READY}
     assert story.at(20, Ended(1, "exit status 0")) == []
     assert story.service.seats[0].restarts == 0
@@ -254,7 +256,7 @@ def test_a_later_failure_says_how_far_it_came() -> None:
 def test_a_retiring_process_has_a_deadline() -> None:
     story = running()
     story.at(10, seats(1))
-    story.at(11, Ready(2))
+    story.at(11, Ready(2), Deaf(1))
     for now in range(12, 28):
         assert story.at(now, Beat(1), Beat(2)) == []
     (kill,) = story.at(28, Beat(1), Beat(2))
@@ -273,7 +275,7 @@ def test_a_program_with_more_processes_gets_them() -> None:
     story = running(1)
     story.at(10, seats(2))
     story.at(11, Ready(2))
-    (outcome,) = story.at(12, Ready(3))
+    (outcome,) = story.at(12, Ready(3), Deaf(1))
     assert isinstance(outcome, Outcome)
     assert outcome.ok
     assert [each.key[2] for each in story.service.seats] == [0, 1]
@@ -282,8 +284,8 @@ def test_a_program_with_more_processes_gets_them() -> None:
 def test_a_program_with_fewer_processes_loses_them_once_all_is_well() -> None:
     story = running(2)
     story.at(10, seats(1))
-    assert story.at(11, Ready(3)) == [
-        Drain(1, 1012, 10, 5),
+    assert story.at(11, Ready(3)) == [Drain(1, 1012, 10, 5)]
+    assert story.at(11.1, Deaf(1)) == [
         Drain(2, 1012, 10, 5),
         Remove((ADDRESS, 0, 1)),
         Outcome(

@@ -19,8 +19,9 @@ from lineman.process.wire import MAX_REQUEST, WireError, decode, encode, encode_
 logger = logging.getLogger("lineman")
 
 BEAT = 1.0
-# A child whose master is gone ends in order; one whose event loop hangs is ended after this time.
-ORPHAN_TIMEOUT = 8.0
+# A child whose master is gone ends in order; one whose event loop has not even noticed by then
+# hangs, and nobody is left to end it.
+ORPHAN_TIMEOUT = 3.0
 
 Function = Callable[..., Any | Awaitable[Any]]
 
@@ -39,6 +40,7 @@ class Link:
         self._limit = limit
         self._answers: dict[str, Function] = {}
         self._orders: dict[str, Function] = {}
+        self._has_ended = False
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lag = 0.0
@@ -72,7 +74,8 @@ class Link:
             poll.register(watched, 0)  # an end is always reported
             poll.poll()
             time.sleep(ORPHAN_TIMEOUT)
-            os._exit(1)  # the event loop hangs, and nobody else is there to end us
+            if not self._has_ended:
+                os._exit(1)
 
         threading.Thread(target=wait, name="lineman-lifeline", daemon=True).start()
 
@@ -111,6 +114,7 @@ class Link:
 
     async def close(self) -> None:
         """Sends what is left and closes."""
+        self._has_ended = True
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
@@ -133,6 +137,7 @@ class Link:
                 self._take(decode(line))
         except (OSError, ValueError, WireError) as error:
             logger.error("the line to the master is broken: %s", error)
+        self._has_ended = True
         on_end()
 
     def _take(self, message: dict[str, Any]) -> None:

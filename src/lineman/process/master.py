@@ -24,6 +24,7 @@ from lineman.process.keyfiles import KeyFiles
 from lineman.process.model import (
     Action,
     Beat,
+    Deaf,
     Drain,
     Ended,
     Event,
@@ -68,7 +69,7 @@ SIGNALS = (
 )
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
-OVERSLEPT = 2.0
+OVERSLEPT = 1.0
 
 
 @dataclass(slots=True)
@@ -238,6 +239,8 @@ class Master:
             self._desk.inform(child)
         elif name == "renew":
             self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "deaf":
+            self._events.append(Deaf(number))
         elif name == "changed" and self._watches(number):
             logger.info("%s has changed", details.get("path"))
             self._desk.want_reload(None)

@@ -50,6 +50,7 @@ class Process:
 
     Attributes:
         number: the plan's own; a pid comes later and may come again.
+        is_deaf: whether it has said that it accepts no more.
         why: what it said about its failure, or why it was killed.
         deadline: when it is killed if it has not ended; None for never.
     """
@@ -59,6 +60,7 @@ class Process:
     heard_at: float
     stage: Stage = Stage.STARTING
     deadline: float | None = None
+    is_deaf: bool = False
     pid: int = 0
     why: str = ""
 
@@ -224,6 +226,13 @@ class Renew:
 
 
 @dataclass(frozen=True, slots=True)
+class Deaf:
+    """A retiring child accepts no more: new clients meet its successor."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A child is gone."""
 
@@ -258,7 +267,7 @@ class Stop:
     is_repeatable: bool = False
 
 
-Event: TypeAlias = Beat | Ready | Failed | Renew | Ended | Woke | Reload | Stop
+Event: TypeAlias = Beat | Ready | Failed | Renew | Deaf | Ended | Woke | Reload | Stop
 
 
 # Actions.

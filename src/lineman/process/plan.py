@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from lineman.process.model import (
     Action,
     Beat,
+    Deaf,
     Drain,
     Ended,
     Event,
@@ -119,7 +120,7 @@ class _Planner:
                 self._hear(event, found.seat, found.process)
 
     def _hear(
-        self, event: Beat | Ready | Failed | Renew | Ended, seat: Seat, process: Process
+        self, event: Beat | Ready | Failed | Renew | Deaf | Ended, seat: Seat, process: Process
     ) -> None:
         process.heard_at = self.now
         if isinstance(event, Ready):
@@ -130,6 +131,8 @@ class _Planner:
             is_current = process.stage is Stage.READY and seat.current() is process
             if is_current and seat.renewal is None:
                 seat.renewal = Renewal(event.why, self.now)
+        elif isinstance(event, Deaf):
+            process.is_deaf = True
         elif isinstance(event, Ended):
             self._ended(seat, process, event.cause)
 
@@ -373,8 +376,16 @@ class _Planner:
             seat.renewal = Renewal("reload", self.now, is_reload=True)
             seat.renewal.number = self._start(seat)
             underway.append(seat)
-        if not underway and not reloading.pending:
+        if not underway and not reloading.pending and not self._hear_old_ones():
             self._reloaded(reloading)
+
+    def _hear_old_ones(self) -> bool:
+        """Whether some retiring process may still accept a client."""
+        return any(
+            process.stage is Stage.RETIRING and not process.is_deaf
+            for seat in self.service.seats
+            for process in seat.processes
+        )
 
     def _reloaded(self, reloading: Reloading) -> None:
         service = self.service

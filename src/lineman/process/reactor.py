@@ -68,6 +68,7 @@ class Reactor:
         for key, events in self._selector.select(timeout):
             if key.fileobj in self._selector.get_map():  # an earlier one may have closed it
                 key.data(events)
+        self._read_signals(0)  # one that ended the wait is not among what was ready
         caught, self._caught = self._caught, []
         return caught
 

@@ -6,7 +6,10 @@ import asyncio
 import os
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Iterable, Mapping
+
+from lineman.process import usage
 
 # How often to look. A change counts once nothing more has changed for as long.
 LOOK = 0.4
@@ -19,6 +22,9 @@ async def watch_files(changed: Callable[[str], None]) -> None:
     but not what is installed.
     """
     seen = stamps(program_files())
+    # What was written since this process began may have been loaded before.
+    started = usage.started()
+    seen |= {path: 0.0 for path, at in seen.items() if started < at <= time.time()}
     while True:
         await asyncio.sleep(LOOK)
         now = stamps({*seen, *program_files()})
