@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineman import program
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
+from lineman.process.ledger import counters
 from lineman.process.link import Link
 from lineman.process.role import BLOCKED, Role
 from lineman.process.title import set_title
@@ -98,7 +100,7 @@ class _Child:
         link = self._link
         looking = Inspection(worker)
         looking.start()
-        link.answer("status", looking.status)
+        link.answer("status", functools.partial(self._status, looking))
         link.answer("connections", looking.connections)
         link.ready()
         watching = [
@@ -113,6 +115,12 @@ class _Child:
         looking.stop()
         link.counted(looking.counters())
         await link.close()
+
+    def _status(self, looking: Inspection, **arguments: Any) -> dict[str, Any]:
+        """The figures; the master knows the counters first, so that none of them is ever lost."""
+        told = looking.status(**arguments)
+        self._link.counted(counters(told))
+        return told
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)

@@ -133,7 +133,7 @@ class Inspection:
 
     def counters(self) -> Counters:
         """What only ever grows of the figures."""
-        return counters(self._report(pss=False))
+        return counters(self.status())
 
     async def tell(self, counted: Callable[[Counters], None]) -> None:
         """Passes the counters on every few seconds, until it is cancelled."""
