@@ -198,11 +198,14 @@ class Service:
             connection.leave_idle()
         spread = self.loop.time() + seconds
         deadline = spread + timeout
+        due = 0.0
         while (now := self.loop.time()) < deadline:
             waiting = [each for each in self.connections.values() if each.may_receive]
             share = min(1.0, DRAIN_STEP / (spread - now)) if now < spread else 1.0
-            for connection in waiting[: math.ceil(len(waiting) * share)]:
+            due = min(due + len(waiting) * share, len(waiting))
+            for connection in waiting[: math.floor(due)]:
                 connection.say_goodbye(code, "the service is restarting")
+            due -= math.floor(due)
             if not self.poller.handlers() or (now >= spread and not self._unopened()):
                 break
             await asyncio.sleep(DRAIN_STEP)
