@@ -218,6 +218,38 @@ def test_a_child_that_cannot_start_ends_the_whole_with_exit_status_1(start: Star
     assert "does not start" in program.output
 
 
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("asyncio.run(main())", "an event loop runs in it"),
+        ("thread = threading.Thread(target=Worker.run_all); thread.start()", "its main thread"),
+    ],
+)
+def test_what_cannot_become_a_service_is_told(start: Start, call: str, why: str) -> None:
+    program = start(f"""
+        import asyncio, threading
+        from lineman import Worker
+
+        Worker("ws://127.0.0.1:0")
+
+        async def main():
+            Worker.run_all()
+
+        {call}
+    """)
+    status_of(program)
+    assert why in program.output
+    assert "await worker.start()" in program.output
+
+
+def test_a_program_that_is_no_file_is_told() -> None:
+    text = "from lineman import Worker; Worker('ws://127.0.0.1:0'); Worker.run_all()"
+    words = [sys.executable, "-"]
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert "write the program to one" in done.stderr
+
+
 # Several processes.
 
 

@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import ssl
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import App, port_in
+from process.support import App, echo, port_in
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
@@ -151,3 +152,25 @@ def test_a_user_that_does_not_exist_is_named(tmp_path: Path) -> None:
     done = app.run("start")
     assert done.returncode == 1
     assert "there is no user 'no-such-user' on this machine" in done.stderr
+
+
+def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) -> None:
+    """Somebody else's command is refused by the file's mode; root's own is not."""
+    pid_file = open_folder / "chat.pid"
+    app = App(open_folder, echo())
+    assert app.run("start", "-d", "--pid-file", str(pid_file)).returncode == 0
+    try:
+        control = pid_file.with_suffix(".sock")
+        assert control.stat().st_mode & 0o777 == 0o600
+        assert control.stat().st_uid == os.geteuid()
+        if IS_ROOT:
+            nobody = ["setpriv", f"--reuid={NOBODY.pw_uid}", "--clear-groups", sys.executable]
+            words = ["-m", "lineman", "stop", "--pid-file", str(pid_file), str(app.script)]
+            command = [*prefix, *nobody, *words]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+            assert done.returncode == 1
+            assert "belongs to another user (root)" in done.stderr
+            assert "run the command as that user, or as root" in done.stderr
+        assert app.run("status", "--pid-file", str(pid_file)).returncode == 0
+    finally:
+        assert app.run("stop", "--pid-file", str(pid_file)).returncode == 0
