@@ -22,6 +22,7 @@ import pytest
 
 from e2e.support.program import DEADLINE, Program, free_ports
 from e2e.support.screen import Screen
+from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 
 ECHO = """
@@ -193,6 +194,23 @@ def test_top_goes_on_while_the_service_restarts_underneath(run: Run, tmp_path: P
         assert screen.ended() == 0
     finally:
         screen.close()
+
+
+def test_the_certificate_is_told_by_status_and_by_the_metrics(run: Run, tmp_path: Path) -> None:
+    pair = TestCA(tmp_path).issue(["chat.example", "localhost"])
+    (port,) = free_ports(1)
+    more = f"""
+    worker.transport = "ssl"
+    worker.cert, worker.key = "{pair.cert}", "{pair.key}"
+    Worker.metrics = "127.0.0.1:{port}"
+    """
+    app = run(textwrap.dedent(more))
+    (certificate,) = app.told("status")["children"][0]["report"]["certificates"]
+    assert certificate["names"] == ["chat.example", "localhost"]
+    name = 'lineman_certificate_expiry_timestamp_seconds{name="chat.example",worker="chat"}'
+    assert metric(port, name) == certificate["expires"] > time.time()
+    assert "chat: certificate for chat.example, localhost, serial " in app.command("status").stdout
+    assert app.told("connections")["total"] == 0  # who reads metrics is no client
 
 
 # Metrics and health.

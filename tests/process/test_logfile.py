@@ -106,6 +106,11 @@ def test_a_full_disk_is_said_once_and_the_log_goes_on_when_there_is_room(
     assert path.read_text() == "3 lines are missing here: no space left on device\ntwo\n"
 
 
+def test_told_to_reopen_what_was_never_open_it_opens_it(handler: LineHandler, path: Path) -> None:
+    handler.reopen()
+    assert path.read_text() == ""
+
+
 def test_told_to_reopen_what_cannot_be_opened_it_goes_on(
     handler: LineHandler, path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,7 +120,7 @@ def test_told_to_reopen_what_cannot_be_opened_it_goes_on(
     assert capfd.readouterr().err.count("cannot write the log") == 1
     path.parent.mkdir()
     say(handler, "two")
-    assert path.read_text().endswith("two\n")
+    assert path.read_text() == "two\n"
 
 
 def test_a_pipe_that_nobody_reads_does_not_stop_the_service(

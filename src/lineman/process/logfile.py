@@ -71,9 +71,10 @@ class LineHandler(logging.Handler):
             self._is_torn = os.write(self._fd, data[written:]) < len(data) - written
 
     def _recover(self) -> None:
-        text = f"{self._missing} lines are missing here: {self._trouble}"
-        record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
-        self._put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+        if self._missing:
+            text = f"{self._missing} lines are missing here: {self._trouble}"
+            record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
+            self._put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
         self._trouble = ""
         self._missing = 0
 
@@ -82,8 +83,9 @@ class LineHandler(logging.Handler):
             self._trouble = (error.strerror or str(error)).lower()
             text = f"lineman: cannot write the log {self._path}: {self._trouble}; it comes here\n"
             _complain(text.encode("utf-8", "backslashreplace"))
-        self._missing += 1
-        _complain(line)
+        if line:
+            self._missing += 1
+            _complain(line)
 
     def _look(self) -> None:
         """Opens the file where it is not open, or another one lies there now."""

@@ -79,6 +79,7 @@ def set_up(options: LogOptions = LogOptions(), worker: str = "", slot: int | Non
     handler = LineHandler(None if options.log_file is None else Path(options.log_file))
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
+    handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
 
