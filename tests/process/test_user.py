@@ -119,6 +119,7 @@ def test_with_user_on_the_command_line_no_code_runs_as_root(
         assert log.count(f"code runs as {NOBODY.pw_uid}") == 4  # described and served, twice
         assert "code runs as 0" not in log
         assert log.count("listening on") == 2
+        assert "cannot write the log" not in log
     finally:
         app.run("stop", by_script=False)
 

@@ -26,11 +26,12 @@ from lineman.process.description import Place
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
 from lineman.process.master import Master
+from lineman.process.owner import Owner
 from lineman.process.rundir import PidFile
 from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
 
-Configure: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Configure: TypeAlias = Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
 
 WORDS = {
     "start": "start the program",
@@ -91,7 +92,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         daemon.redirect(log)
     configure = functools.partial(_configure, options.log is not None, log)
     try:
-        configure({} if program.description is None else program.description.settings)
+        configure({} if program.description is None else program.description.settings, None)
         return _serve(options, program, tell, configure)
     except ConfigError as error:
         if options.daemon:
@@ -99,18 +100,22 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         raise
 
 
-def _configure(is_named: bool, log: Path | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def _configure(
+    is_named: bool, log: Path | None, settings: Mapping[str, Any], whom: Owner | None
+) -> Mapping[str, Any]:
     """Sends this process' log where it belongs, and returns the settings in force.
 
     Args:
         is_named: whether the command line names the log; otherwise the program may name another.
         log: the file; None for what the program says.
         settings: what the program says.
+        whom: its processes run as; None for this user.
     """
     own = settings.get("log_file")
     chosen = log if is_named or own is None else own
     in_force = {**settings, "log_file": None if chosen is None else str(chosen)}
-    logs.set_up(LogOptions.from_json(in_force))
+    ids = None if whom is None else (whom.uid, whom.gid)
+    logs.set_up(LogOptions.from_json(in_force), owner=ids)
     return in_force
 
 

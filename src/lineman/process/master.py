@@ -290,12 +290,12 @@ class Master:
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
         """The seats of a program; their sockets are open then, or nothing has changed."""
-        for place in description.places:
-            self._owner_of(place)
+        everybody = [self._owner_of(place) for place in description.places]
         self._setting.sockets.open(description.places)
         watches = self._setting.watches
         self._description = description
-        self._settings = self._setting.configure(description.settings)
+        whom = next((owner for owner in everybody if owner is not None), None)
+        self._settings = self._setting.configure(description.settings, whom)
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(

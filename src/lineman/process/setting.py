@@ -21,8 +21,9 @@ class Setting:
         owner: whom everything of the program runs as, also where it only describes itself; None
             for whomever the program names.
         tell: told once whether the start went well, and in words.
-        configure: takes the settings that the program gives, has this process' log follow them,
-            and returns those in force: the command line may have given others.
+        configure: takes the settings that the program gives, and whom its processes run as; has
+            this process' log follow them, and returns those in force: the command line may have
+            given others.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
@@ -32,6 +33,6 @@ class Setting:
     sockets: Sockets
     owner: Owner | None
     tell: Callable[[bool, str], None]
-    configure: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    configure: Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
     watches: bool
     reopen: Callable[[], None]
