@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lineman.process.request import ask
+from lineman.process.rundir import default_pid_file, name_of
 from lineman.testing.client import Client
 from process.support import App, echo, is_alive, port_in, wait_until
 
@@ -176,10 +177,10 @@ def test_sigquit_ends_at_once(app: App) -> None:
     assert not is_alive(app.pids[0])
 
 
-def test_orders_and_questions_reach_every_child(make_app: MakeApp, run_directory: Path) -> None:
+def test_orders_and_questions_reach_every_child(make_app: MakeApp) -> None:
     app = make_app(echo(count=2))
     app.start()
-    (pid_file,) = run_directory.glob("app-*.pid")
+    pid_file = default_pid_file(name_of(str(app.script)))
     reply = ask(pid_file, {"command": "frobnicate"}, 20)
     assert [child["answer"] for child in reply["children"]] == [
         {"error": "this process does not know how to answer 'frobnicate'"}
