@@ -120,6 +120,7 @@ class Inspection:
             rates=rates,
             send_failures=service.send_failures,
             exceptions=service.exceptions,
+            dropped=service.messages_dropped,
             lag=service.lag.last,
             worst_lag=service.lag.worst(sample.at),
             descriptors=used,

@@ -14,7 +14,9 @@ from lineman import address as addresses
 from lineman import processoptions as processes
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.outbox import SlowReaders
 from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
@@ -44,6 +46,7 @@ class WorkerOptions(TypedDict, total=False):
     trusted_proxies: Sequence[str]
     real_ip_header: str | None
     compression: DeflateOptions | bool
+    slow_readers: SlowReaders | str
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -82,6 +85,7 @@ class Plan:
     real_ip_header: str | None
     compression: DeflateOptions | None
     processes: ProcessOptions
+    slow_readers: SlowReaders
 
     @property
     def url(self) -> str:
@@ -120,6 +124,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
         processes=processes.read(worker),
+        slow_readers=outbox.policy(worker.slow_readers),
     )
 
 

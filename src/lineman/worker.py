@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
@@ -20,6 +20,7 @@ from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
 from lineman.net.listen import bind
+from lineman.net.outbox import SlowReaders
 from lineman.net.service import Service
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
@@ -57,6 +58,8 @@ class Worker:
         real_ip_header: the one header in which they give it; None for any in which they agree.
         compression: whether messages are compressed with clients that can (permessage-deflate),
             or a `DeflateOptions` that says how.
+        slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
+            wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
         max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
         ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
         user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
@@ -95,6 +98,7 @@ class Worker:
     trusted_proxies: Sequence[str] = ()
     real_ip_header: str | None = None
     compression: DeflateOptions | bool = True
+    slow_readers: SlowReaders | str = "close"
     max_message_size: int = 10 * MIB
     max_send_buffer_size: int = 1 * MIB
     max_head_size: int = 16 * KIB
@@ -188,20 +192,23 @@ class Worker:
         self,
         message: str | bytes | bytearray | memoryview,
         to: Iterable[Connection] | None = None,
+        key: Hashable | None = None,
     ) -> int:
         """Sends one message to many connections of this process; it is encoded once.
 
         Args:
             message: `str` as text, anything of bytes as binary.
             to: the connections, in whatever holds them; None for all that are open.
+            key: as for `Connection.send`.
 
         Returns:
-            How many took it; a slow reader is closed as by `send`, and holds up nobody else.
+            How many took it; a slow reader fares as with `send`, and holds up nobody else.
 
         Raises:
-            UsageError: the message is neither text nor bytes.
+            UsageError: the message is neither text nor bytes, `to` holds something else than
+                connections, or the key cannot be hashed; nobody has got the message then.
         """
-        return broadcast(message, self.connections.values() if to is None else to)
+        return broadcast(message, self.connections.values() if to is None else to, key)
 
     @property
     def service(self) -> Service | None:
@@ -266,6 +273,7 @@ class Worker:
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            slow_readers=plan.slow_readers,
         )
 
     async def _tell(self, name: str) -> None:

@@ -38,11 +38,13 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT has ended
 
 def version() -> str:
     """One line that a bug report needs: this package, how it was built, and what it stands on."""
-    from lineman import build  # it loads the data path
+    from lineman import build
+    from lineman.net import tlsstream  # it loads the data path
 
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = platform.python_version()
-    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl}"
+    way = "called directly" if tlsstream.is_direct() else "called through ssl"
+    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl} {way}"
 
 
 class _Version(argparse.Action):

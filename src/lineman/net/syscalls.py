@@ -30,12 +30,36 @@ def receive(fd: int, buffer: memoryview) -> int:
         return AGAIN
 
 
+def receive_into(fd: int, room: bytearray, size: int) -> int:
+    """Compiled only: `receive`, into C's memory."""
+    assert cython.compiled
+    count: int = lineman_recv(fd, room, size)
+    if count == -2:
+        raise last_error()
+    return count
+
+
+def last_error() -> OSError:
+    """Compiled only: what the last system call says."""
+    try:
+        if cython.compiled:
+            PyErr_SetFromErrno(OSError)
+    except OSError as error:
+        return error
+    return OSError()
+
+
 def peek(fd: int) -> int:
     """The first byte that waits, without taking it; AGAIN or ENDED if there is none.
 
     Raises:
         OSError: the connection is broken.
     """
+    if cython.compiled:
+        found = lineman_peek(fd)
+        if found == -3:
+            PyErr_SetFromErrno(OSError)
+        return found
     borrowed = socket.socket(fileno=fd)
     try:
         first = borrowed.recv(1, socket.MSG_PEEK)
@@ -58,7 +82,7 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
         return AGAIN
 
 
-def accept(listener: socket.socket) -> tuple[int, str, int] | None:
+def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 
     Raises:
@@ -70,13 +94,13 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
             return None
         if fd < 0:
             PyErr_SetFromErrno(OSError)
-        return fd, ip_room.decode("ascii"), port_room
+        return fd, (ip_room.decode("ascii"), port_room)
     try:
         accepted, address = listener.accept()
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
-    return accepted.detach(), address[0], address[1]
+    return accepted.detach(), (address[0], address[1])
 
 
 def finish_writing(fd: int) -> None:

@@ -4,8 +4,10 @@ asyncio keeps a buffer of 256 KiB for each TLS connection. Here OpenSSL reads fr
 itself and gives its buffers back while the connection is idle, so that one costs about 15 KiB and
 a burst leaves nothing behind; memory BIOs would keep what they have grown to.
 
-On the ordinary path nothing here raises: what is pending is looked at before reading again, since
-an `SSLWantReadError` costs as much as a message.
+Compiled, and where `lineman.openssl` reaches it, the library is called without Python between, and
+reads ahead: a record in one system call, not its header in one and its body in another. Else the
+calls go through `ssl`; there an `SSLWantReadError` costs as much as a message, so what is pending
+is looked at before reading again.
 """
 
 from __future__ import annotations
@@ -14,6 +16,13 @@ import contextlib
 import socket
 import ssl
 from typing import Any
+
+from lineman import openssl
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 AGAIN = -1
 
@@ -62,6 +71,18 @@ def in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+# What is called directly, in the order of the table in tlsstream.pxd.
+_FUNCTIONS = (
+    "SSL_read_ex",
+    "SSL_write_ex",
+    "SSL_has_pending",
+    "SSL_get_error",
+    "SSL_ctrl",
+    "ERR_clear_error",
+    "ERR_peek_error",
+)
+
+
 class TlsStream:
     """One connection's TLS.
 
@@ -72,10 +93,11 @@ class TlsStream:
 
     Attributes:
         is_established: whether the handshake is done.
-        wants_write: whether the last call waits for the socket to take bytes.
+        wants_write: whether the last call of `handshake` waits for the socket to take bytes.
+        is_direct: whether `read_into` and `write_from` may be called.
     """
 
-    __slots__ = ("__weakref__", "_object", "_socket", "is_established", "wants_write")
+    __slots__ = ("__weakref__", "_object", "_socket", "is_direct", "is_established", "wants_write")
 
     def __init__(self, context: ssl.SSLContext, fd: int) -> None:
         # With the family given, the kernel need not be asked for it.
@@ -83,11 +105,15 @@ class TlsStream:
         self._socket.setblocking(False)
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
-        self._object: Any = context._wrap_socket(  # type: ignore[attr-defined]
-            self._socket, server_side=True, owner=self
-        )
+        self._object: Any = context._wrap_socket(self._socket, server_side=True, owner=self)
         self.is_established = False
         self.wants_write = False
+        self.is_direct = False
+        if cython.compiled:
+            pointer = openssl.connection_pointer(self._object)
+            if pointer is not None and _has_functions():
+                self._ssl = cython.cast(p_void, cython.cast(size_t, pointer))
+                self.is_direct = lineman_tls_read_ahead(self._ssl)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -142,10 +168,19 @@ class TlsStream:
             return AGAIN
         return count
 
-    def pending(self) -> int:
-        """Decrypted bytes that can be read without the socket."""
-        count: int = self._object.pending()
+    def read_into(self, room: bytearray, size: int) -> int:
+        """Like `read`, into C's memory; only where `is_direct`."""
+        assert cython.compiled
+        count: int = lineman_tls_read(self._ssl, room, size)
+        if count == -2:
+            raise openssl.last_failure(lineman_tls_errno)
         return count
+
+    def pending(self) -> bool:
+        """Whether something was received that epoll does not tell of; it may be half a record."""
+        if cython.compiled and self.is_direct:
+            return bool(lineman_tls_pending(self._ssl))
+        return bool(self._object.pending())
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Encrypts and sends at most one record; bytes taken, AGAIN for not now.
@@ -166,6 +201,14 @@ class TlsStream:
             return AGAIN
         return count
 
+    def write_from(self, data: bytes, size: int) -> int:
+        """Like `write`, from C's memory; only where `is_direct`."""
+        assert cython.compiled
+        count: int = lineman_tls_write(self._ssl, data, min(size, RECORD))
+        if count == -2:
+            raise openssl.last_failure(lineman_tls_errno)
+        return count
+
     def end(self) -> None:
         """Says goodbye (close_notify), if the handshake was done, without waiting for an answer."""
         if self.is_established:
@@ -175,3 +218,19 @@ class TlsStream:
     def release(self) -> None:
         """Gives the descriptor back to the caller; nothing may be called after."""
         self._socket.detach()
+
+
+def is_direct() -> bool:
+    """Whether connections of this process call OpenSSL without Python between."""
+    return bool(cython.compiled) and _has_functions()
+
+
+def _has_functions() -> bool:
+    """Compiled only: finds the functions that are called, once for the process."""
+    if not cython.compiled or openssl.library() is None:
+        return False
+    if not lineman_tls_is_ready():
+        addresses = [openssl.function_address(name) or 0 for name in _FUNCTIONS]
+        for number, address in enumerate(addresses):
+            lineman_tls_set(number, cython.cast(size_t, address))
+    return True
