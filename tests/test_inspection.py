@@ -89,7 +89,9 @@ def test_what_goes_wrong_is_counted(site: Site) -> None:
     site.open().send_close(1000)
     site.close_clients()
     wait_until(lambda: not site.worker.connections, "it has ended")
+    site.worker.service.messages_dropped = 7  # type: ignore[union-attr]
     report = report_of(site, looking)
+    assert report.dropped == 7
     assert report.refusals == {"426": 1}
     assert report.closes == {"client": 1}
 
