@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -374,3 +375,85 @@ def test_what_is_the_programs_own_may_be_kept_on_a_worker() -> None:
     worker.rooms = {}
     worker.uidConnections = {}
     assert worker.rooms == worker.uidConnections == {}
+
+
+def test_a_development_certificate_is_made_by_itself_and_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "lineman")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    worker = Worker("wss://127.0.0.1:0", tls="dev")
+    directory = tmp_path / "lineman" / "dev"
+    with Serving(worker) as serving:
+        tls = ssl.create_default_context(cafile=directory / "ca.pem")
+        with Client(serving.port, tls=tls) as client:
+            client.open()
+    assert (directory / "localhost.key").stat().st_mode & 0o777 == 0o600
+    assert "this machine trusts it after: lineman cert trust" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({"tls": "production"}, "tls is 'production'; fix: give \"dev\""),
+        ({"tls": "dev", "cert": "a.pem"}, "and another is given"),
+    ],
+)
+def test_another_word_than_dev_or_a_second_certificate_is_refused(
+    options: dict[str, Any], seen: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(seen)):
+        Worker("wss://127.0.0.1:0", **options).plan()
+
+
+# A certificate of its own.
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"acme": "you@example.com"}, "names of the certificate"),
+        ({"acme": "nobody", "domains": ["a.example.com"]}, "no e-mail address"),
+        ({"domains": ["a.example.com"]}, "domains is given, but not acme"),
+        ({"acme_ca": "letsencrypt"}, "acme_ca is given, but not acme"),
+        ({"acme": "", "domains": ["a.example.com"], "cert": "a.pem"}, "keep one of the two"),
+        ({"acme": "", "domains": ["*.example.com"]}, "dns-01"),
+        ({"acme": "", "domains": ["a.example.com"], "acme_ca": "mine"}, "acme_ca is 'mine'"),
+    ],
+)
+def test_a_worker_that_cannot_get_a_certificate_is_refused(
+    options: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    if "acme" in options:
+        options = {"acme_directory_path": tmp_path / "state", **options}
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        Worker("wss://127.0.0.1:0", **options).plan()
+
+
+def test_acme_is_for_tls(tmp_path: Path) -> None:
+    worker = Worker("ws://127.0.0.1:0", acme="", domains=["a.example.com"])
+    with pytest.raises(ConfigError, match="speaks plain ws"):
+        worker.plan()
+
+
+def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
+    worker = Worker(
+        "wss://127.0.0.1:443", acme="", domains=["a.example.com"],
+        acme_directory_path=tmp_path / "state",
+    )  # fmt: skip
+    plan = worker.plan()
+    assert plan.tls is None
+    assert plan.acme is not None
+    assert plan.url == "wss://127.0.0.1:443"
+    assert not (tmp_path / "state").exists()  # it is made by whoever serves
+
+
+def test_a_state_directory_that_others_may_write_to_is_refused_before_anything(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o777)
+    worker = Worker(
+        "wss://127.0.0.1:443", acme="", domains=["a.example.com"], acme_directory_path=tmp_path
+    )
+    with pytest.raises(ConfigError, match="chmod 700"):
+        worker.plan()

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from lineman.net.connection import Connection
     from lineman.protocols.http import Request, Response
     from lineman.protocols.websocket.negotiation import DeflateOptions
+    from lineman.tls.acme.options import AcmeOptions
     from lineman.worker import Worker
 
 __all__ = [
+    "AcmeOptions",
     "ConfigError",
     "Connection",
     "ConnectionLost",
@@ -38,6 +40,7 @@ __all__ = [
 
 # Loaded when they are asked for: a master, and every command, does without the data path.
 _HOMES = {
+    "AcmeOptions": "tls.acme.options",
     "ConfigError": "errors",
     "Connection": "net.connection",
     "ConnectionLost": "errors",

@@ -22,6 +22,7 @@ from lineman.process.watch import watch_files
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.recycling import watch_limits
 from lineman.tls import inherited
+from lineman.tls.tickets import TicketSecret
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -71,12 +72,14 @@ class _Child:
         await link.open(self._role.link, self._stop)  # the master is gone: so are we
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        link.on("reload-certificates", self._reload_certificates)
         listener = socket.socket(fileno=self._role.listener)
         worker = self._worker
         if worker is None:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
+        worker.use_ticket_secret(TicketSecret(self._role.tickets))
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
         )
@@ -121,6 +124,10 @@ class _Child:
         told = looking.status(**arguments)
         self._link.counted(counters(told))
         return told
+
+    def _reload_certificates(self) -> None:
+        if self._worker is not None:
+            self._worker.reload_certificates()
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)

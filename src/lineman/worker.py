@@ -10,10 +10,11 @@ import ssl
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
-from lineman import options
+from lineman import hotswap, options
 from lineman.address import Address
+from lineman.certify import Certifier
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
@@ -26,7 +27,11 @@ from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
-from lineman.tls.options import VerifyClient
+from lineman.tls.acme.options import AcmeOptions
+from lineman.tls.live import CertificateStatus, LiveTls
+from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
+from lineman.tls.pem import Contents
+from lineman.tls.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
@@ -47,10 +52,13 @@ class Worker:
         cert: certificate with its chain, a PEM file.
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
-        ssl_context: in place of `cert` and `key`: a context of your own.
-        ca_file: authorities that clients' certificates must come from.
-        verify_client: `none`, `optional` or `required`.
-        ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        tls: `dev` for a certificate of this machine's own, for development.
+        certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
+        client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
+        acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
+        domains: names of that certificate.
+        acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
+        acme_directory_path: where it is kept; None: see `lineman.tls.acme.options`.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
@@ -86,13 +94,25 @@ class Worker:
     count: int = 1
     name: str = ""
     transport: str = "tcp"
+    tls: Literal["dev"] | None = None
     cert: str | Path | None = None
     key: str | Path | None = None
     passphrase: str | bytes | None = None
+    certificates: Certificates | None = None
     ssl_context: ssl.SSLContext | None = None
     ca_file: str | Path | None = None
+    ca_path: str | Path | None = None
+    crl_file: str | Path | None = None
     verify_client: VerifyClient | None = None
+    verify_depth: int | None = None
+    client_fingerprints: Sequence[str] | None = None
     ciphers: str | None = None
+    tls_policy: TlsPolicy | None = None
+    security_level: int | None = None
+    acme: str | AcmeOptions | None = None
+    domains: Sequence[str] = ()
+    acme_ca: str | None = None
+    acme_directory_path: str | Path | None = None
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
@@ -135,6 +155,9 @@ class Worker:
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._certifier: Certifier | None = None
+        self._ticket_secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -229,6 +252,31 @@ class Worker:
             raise UsageError("the worker does not run yet; its address is known after start()")
         return self._plan.url
 
+    @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self._plan is None or self._service is None else self._plan.tls
+
+    @property
+    def certificates_served(self) -> list[CertificateStatus]:
+        """The certificates of this process as they are served now; none while it does not run."""
+        return [] if self.live_tls is None else self.live_tls.certificates
+
+    def reload_certificates(self, contents: Contents | None = None) -> list[str]:
+        """Reads the files of every certificate again and serves the next handshakes with them.
+
+        Changed files are found without it, a second or two later. Open connections go on.
+
+        Args:
+            contents: what stands in files that this process may not read, by absolute path.
+
+        Returns:
+            What stands in the way, a line for each certificate that stays as it was.
+        """
+        if self.live_tls is None or self._service is None:
+            return []
+        return hotswap.reload(self.live_tls, self._service, contents)
+
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
     ) -> None:
@@ -250,31 +298,60 @@ class Worker:
         try:
             port = listener.getsockname()[1]
             address = Address(plan.address.scheme, plan.address.host, port)
+            if plan.acme is not None:
+                self._certifier = Certifier(plan.acme, address)
+                await self._certifier.start(listener, plan.limits)
+                plan = self.plan(check_files=False)
             self._plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
+            await self._end_certifier()
             listener.close()
             if self._service is not None:
                 self._service.close()
                 self._service = None
             raise
         self._service.start(listener)
+        if self._plan.tls is not None:
+            self._share_tickets(self._plan.tls)
+            hotswap.watch(self._plan.tls, self._service)
         logger.info("listening on %s", self._plan.url)
+
+    async def _end_certifier(self) -> None:
+        certifier, self._certifier = self._certifier, None
+        if certifier is not None:
+            await certifier.stop()
 
     def _new_service(self, plan: Plan) -> Service:
         return Service(
             self,
             self.callbacks,
             plan.limits,
-            tls_context=plan.tls_context,
+            tls_context=None if plan.tls is None else plan.tls.context,
             origins=plan.origins,
             subprotocols=plan.subprotocols,
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            challenges=None if self._certifier is None else self._certifier.answers,
+            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
             slow_readers=plan.slow_readers,
         )
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has this process take the session tickets of others with the same secret."""
+        self._ticket_secret = secret
+
+    def _share_tickets(self, tls: LiveTls) -> None:
+        secret = self._ticket_secret
+        if secret is None:
+            secret = self._own_secret = TicketSecret.create()
+        if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
+            logger.info(
+                "a TLS session can be resumed in the same process only: this Python's OpenSSL "
+                "cannot be told the keys of session tickets"
+            )
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)
@@ -297,6 +374,7 @@ class Worker:
         if self._service is None:
             return
         service = self._service
+        await self._end_certifier()
         if drain is None:
             await service.stop(timeout, code)
         else:
@@ -304,6 +382,9 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
         try:
             await self._tell("on_worker_stop")
         except Exception:

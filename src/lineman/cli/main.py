@@ -26,9 +26,10 @@ COMMANDS = {
     "connections": "connections",
     "top": "top",
     "bench": "bench",
+    "cert": "cert",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench"})
+OTHERS = frozenset({"bench", "cert"})
 
 OK = 0
 FAILED = 1

@@ -30,6 +30,7 @@ from lineman.process.owner import Owner
 from lineman.process.rundir import PidFile
 from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
+from lineman.tls.tickets import TicketSecret
 
 Configure: TypeAlias = Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
 
@@ -129,7 +130,17 @@ def _serve(
         resources.raise_open_files()
         what = program.program
         master = Master(
-            Setting(what, held, sockets, whom, tell, configure, options.watch, logs.reopen)
+            Setting(
+                what,
+                held,
+                sockets,
+                whom,
+                tell,
+                configure,
+                TicketSecret.create().descriptor,
+                options.watch,
+                logs.reopen,
+            )
         )
     except BaseException:
         held.release()

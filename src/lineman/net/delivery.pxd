@@ -15,6 +15,7 @@ cdef class Delivery(Transport):
     cdef public long long messages_read
     cdef long long _quiet_messages
     cdef double _quiet_since
+    cdef object _tls_info
 
     @cython.locals(service=Service)
     cdef _set_up(self, Service service, int fd, tls)

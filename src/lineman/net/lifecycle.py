@@ -16,7 +16,7 @@ from lineman.net.delivery import Delivery
 from lineman.net.outbox import Outbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
+from lineman.net.tlsstream import in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.websocket import close as closing
@@ -68,8 +68,7 @@ class Lifecycle(Delivery):
     )
 
     def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
-        context = service.tls_context
-        self._set_up(service, fd, None if context is None else TlsStream(context, fd))
+        self._set_up(service, fd, service.new_tls(fd))
         self.id = service.next_id()
         self.peer = peer
         self._local: str | None = None

@@ -7,6 +7,7 @@ cdef class Service:
     cdef readonly Callbacks callbacks
     cdef readonly object limits
     cdef readonly object tls_context
+    cdef public object challenges
     cdef readonly object http_scheme
     cdef readonly object origins
     cdef readonly tuple subprotocols
@@ -25,3 +26,4 @@ cdef class Service:
     cdef long long _last_id
 
     cpdef long long next_id(self)
+    cpdef new_tls(self, int fd)

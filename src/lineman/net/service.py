@@ -20,6 +20,7 @@ from lineman.net.loglimit import LogLimit
 from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Poller
 from lineman.net.tally import Tally
+from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
@@ -51,6 +52,8 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        challenges: proofs for a certificate authority, where this service gets its own.
+        client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
         slow_readers: what happens to a client for whom more waits than may.
     """
 
@@ -66,12 +69,15 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        challenges: Challenges | None = None,
+        client_fingerprints: frozenset[str] = frozenset(),
         slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
         self.tls_context = tls_context
+        self.challenges = challenges
         self.http_scheme = "http" if tls_context is None else "https"
         self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
@@ -79,6 +85,7 @@ class Service:
         self.real_ip_header = real_ip_header
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
@@ -105,6 +112,16 @@ class Service:
         """A number for a new connection."""
         self._last_id += 1
         return self._last_id
+
+    def new_tls(self, fd: int) -> TlsStream | None:
+        """TLS for a new connection; None where there is none."""
+        if self.tls_context is None:
+            return None
+        return TlsStream(self.tls_context, fd, self.challenges)
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """Has the next connections use this context; open ones go on as they are."""
+        self.tls_context = context
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""

@@ -79,11 +79,19 @@ cdef class TlsStream:
     cdef object _socket
     cdef object _object
     cdef void *_ssl
+    cdef object _challenges
+    cdef Py_ssize_t _looked_at
+    cdef bint _is_challenge
     cdef readonly bint is_established
     cdef readonly bint wants_write
     cdef readonly bint is_direct
+    cdef public object server_name
 
+    cdef _begin(self, context)
     cpdef bint handshake(self) except? -1
+    cdef bint _look_at_hello(self, challenges) except -1
+    cdef _wait_for(self, int count)
+    cdef _choose(self, challenges, hello)
     cpdef Py_ssize_t read(self, buffer) except? -2
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t read_into(self, unsigned char *room, Py_ssize_t size) except? -2

@@ -18,14 +18,10 @@ except ImportError:
 
 # A payload from here on goes to the kernel from where it is, without a copy behind its header.
 LARGE = 16 * 1024
-
 # Decrypted in one turn at least while more is at hand.
 TURN = 64 * 1024
 
-PAUSED_BY_USER = 1
-PAUSED_BY_INBOX = 2
-PAUSED_BY_HANDSHAKE = 4
-PAUSED_BY_GOODBYE = 8
+PAUSED_BY_USER, PAUSED_BY_INBOX, PAUSED_BY_HANDSHAKE, PAUSED_BY_GOODBYE = 1, 2, 4, 8
 
 
 class Transport(Handler):
@@ -76,6 +72,9 @@ class Transport(Handler):
     def on_plain_client(self) -> None:
         """Learns that the peer does not speak TLS; what is written now leaves in the clear."""
         raise NotImplementedError
+
+    def on_secured(self, tls: TlsStream) -> None:
+        """Learns that TLS's handshake is done; an `ssl.SSLError` from here ends the connection."""
 
     def on_end(self) -> None:
         """Learns that the peer will send no more."""
@@ -190,6 +189,8 @@ class Transport(Handler):
         if tls.wants_write != self._is_blocked:
             self._is_blocked = tls.wants_write
             self._watch()
+        if is_done:
+            self.on_secured(tls)
         return is_done
 
     def pause(self, why: int) -> None:

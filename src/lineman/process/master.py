@@ -406,6 +406,7 @@ class Master:
                     files,
                     {**self._settings, "watch": self._setting.watches},
                     place.title,
+                    self._setting.tickets,
                 )
 
             popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)

@@ -36,6 +36,7 @@ class Role:
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
+        tickets: descriptor of the memory with the secret of TLS session tickets.
     """
 
     link: int
@@ -47,6 +48,7 @@ class Role:
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    tickets: int = -1
 
     @property
     def describes(self) -> bool:
@@ -55,7 +57,7 @@ class Role:
 
     def descriptors(self) -> tuple[int, ...]:
         """All that the process inherits."""
-        own = (self.link,) if self.describes else (self.link, self.listener)
+        own = (self.link,) if self.describes else (self.link, self.listener, self.tickets)
         return (*own, *self.files.values())
 
     def encode(self) -> str:

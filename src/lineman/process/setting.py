@@ -24,6 +24,7 @@ class Setting:
         configure: takes the settings that the program gives, and whom its processes run as; has
             this process' log follow them, and returns those in force: the command line may have
             given others.
+        tickets: descriptor that every child inherits: the secret of TLS session tickets.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
     """
@@ -34,5 +35,6 @@ class Setting:
     owner: Owner | None
     tell: Callable[[bool, str], None]
     configure: Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
+    tickets: int
     watches: bool
     reopen: Callable[[], None]
