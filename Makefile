@@ -1,9 +1,11 @@
 # One word per chore. Each sets up what it needs: `make test` is enough on a fresh Debian.
 #
 #   make demo     a chat over wss on https://localhost:8443
-#   make test     every test, with real nginx, Apache and Chromium  (make test ARGS="-k nginx")
+#   make test     every test, with real nginx, Apache, Caddy, HAProxy and Chromium  (make test ARGS="-k nginx")
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
+#   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
+#   make soak     whether memory comes back after a million messages, some minutes
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 
@@ -12,6 +14,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+SECONDS ?= 60
 export LINEMAN_COMPILE ?= auto
 BIN := .venv/bin
 
@@ -19,7 +22,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
 
-.PHONY: help demo test check cover bench programs
+.PHONY: help demo test check cover fuzz soak bench programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -41,6 +44,15 @@ cover: .venv/dev.stamp
 	$(BIN)/coverage run --source=src/lineman -m pytest -q -m "not e2e" $(ARGS)
 	$(BIN)/coverage report --show-missing --skip-covered
 
+fuzz: .venv/asan.stamp .venv/dev.stamp
+	$(BIN)/python tests/fuzz/run.py --codec $$(($(SECONDS) / 3)) $(ARGS)
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
+	--codec $$(($(SECONDS) / 3)) --service $$(($(SECONDS) / 3)) $(ARGS)
+
+soak: $(BUILD)
+	$(BIN)/python bench/soak.py $(ARGS)
+
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
 
@@ -50,6 +62,14 @@ programs:
 $(BUILD): $(SOURCES)
 	PYTHON="$(PYTHON)" tools/setup package
 	@rm -f .venv/build-*.stamp
+	@touch $@
+
+# The extension modules once more, with AddressSanitizer in them, in a directory of their own.
+.venv/asan.stamp: $(SOURCES) | $(BUILD)
+	mkdir -p build/asan
+	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
+	cd build/asan && CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
+	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
 .venv/dev.stamp: pyproject.toml | $(BUILD)

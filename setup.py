@@ -12,7 +12,10 @@ from setuptools import Extension, setup
 
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/net/acceptor",
+    "lineman/net/backpressure",
     "lineman/net/broadcast",
+    "lineman/net/callbacks",
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",
@@ -20,7 +23,6 @@ COMPILED = (
     "lineman/net/tlsstream",
     "lineman/net/service",
     "lineman/net/syscalls",
-    "lineman/net/tally",
     "lineman/net/transport",
     "lineman/net/upgrade",
     "lineman/net/wheel",
@@ -28,7 +30,9 @@ COMPILED = (
     "lineman/protocols/http",
     "lineman/protocols/http_messages",
     "lineman/protocols/websocket/deflate",
+    "lineman/protocols/websocket/close",
     "lineman/protocols/websocket/handshake",
+    "lineman/protocols/websocket/opening",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
 )
@@ -36,15 +40,20 @@ COMPILED = (
 
 def extensions(choice: str) -> list[Extension]:
     """The extension modules to build; none where plain Python was asked for."""
+    # A failed build must not leave an older one in place, nor pack it into a wheel.
+    leftovers = [*Path("build").glob("lib*/lineman/**/*.so")]
     if "--inplace" in sys.argv or "editable_wheel" in sys.argv:
-        for built in SOURCES.glob("lineman/**/*.so"):
-            built.unlink()  # a failed build must not leave an older one in place
+        leftovers += SOURCES.glob("lineman/**/*.so")
+    for built in leftovers:
+        built.unlink()
     if choice == "no":
         return []
     from Cython.Build import cythonize
 
+    # Python's own flags may say less, and these come last; who sets another level means it.
+    optimize = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O3"]
     wanted = [
-        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=["-O3"])
+        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=optimize)
         for name in COMPILED
     ]
     directives = {

@@ -15,5 +15,6 @@ def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Programs of these tests are found here, and not among those of the machine."""
     directory = tmp_path_factory.mktemp("run")
     os.environ["RUNTIME_DIRECTORY"] = str(directory)
+    os.environ["LOGS_DIRECTORY"] = str(tmp_path_factory.mktemp("logs"))
     yield directory
-    del os.environ["RUNTIME_DIRECTORY"]
+    del os.environ["RUNTIME_DIRECTORY"], os.environ["LOGS_DIRECTORY"]

@@ -15,7 +15,7 @@ MAX_LINES = 450
 # From the ground up. A room knows itself and the floors below; two rooms on one floor do not know
 # each other. `testing` is on the roof: it may know everything, and nobody knows it.
 FLOORS: list[set[str]] = [
-    {"errors", "uncompiled"},
+    {"errors", "openssl", "uncompiled", "x500"},
     {"address"},
     {"protocols", "proxy"},
     {"net", "tls", "process", "build"},
@@ -31,8 +31,19 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 # Files that share a room, because they are parts of one thing.
 SHARED_ROOM = dict.fromkeys(
     (
-        *("child", "exporter", "gateways", "inspection", "metrics", "options", "processoptions"),
-        *("program", "recycling", "run", "slots"),
+        *(
+            "certify",
+            "child",
+            "exporter",
+            "gateways",
+            "hotswap",
+            "inspection",
+            "metrics",
+            "options",
+            "processoptions",
+            "program",
+        ),
+        *("recycling", "run", "slots"),
     ),
     "worker",
 )

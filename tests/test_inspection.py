@@ -12,7 +12,7 @@ import pytest
 from lineman import Worker, inspection
 from lineman.inspection import Inspection
 from lineman.process.connections import SORTS, Found, Selection, merge
-from lineman.process.status import Report, Traffic
+from lineman.process.status import Certificate, Report, Traffic
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
@@ -89,7 +89,9 @@ def test_what_goes_wrong_is_counted(site: Site) -> None:
     site.open().send_close(1000)
     site.close_clients()
     wait_until(lambda: not site.worker.connections, "it has ended")
+    site.worker.service.messages_dropped = 7  # type: ignore[union-attr]
     report = report_of(site, looking)
+    assert report.dropped == 7
     assert report.refusals == {"426": 1}
     assert report.closes == {"client": 1}
 
@@ -107,6 +109,13 @@ def test_a_certificate_is_described(tmp_path_factory: pytest.TempPathFactory) ->
         assert found.expires > time.time()
         assert int(found.serial, 16) > 0
         assert abs(found.loaded - time.time()) < 60
+
+
+def test_of_many_certificates_the_default_and_those_that_end_first_are_told() -> None:
+    many = [Certificate(serial=str(number), expires=1000.0 - number) for number in range(30)]
+    told = inspection.shortlist(many)
+    assert [each.serial for each in told] == ["0", *map(str, range(29, 10, -1))]
+    assert inspection.shortlist([]) == ()
 
 
 def test_a_connection_is_a_row(site: Site) -> None:

@@ -74,7 +74,7 @@ def pids_of(program: Program) -> list[int]:
 def is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
 
@@ -218,6 +218,38 @@ def test_a_child_that_cannot_start_ends_the_whole_with_exit_status_1(start: Star
     assert "does not start" in program.output
 
 
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("asyncio.run(main())", "an event loop runs in it"),
+        ("thread = threading.Thread(target=Worker.run_all); thread.start()", "its main thread"),
+    ],
+)
+def test_what_cannot_become_a_service_is_told(start: Start, call: str, why: str) -> None:
+    program = start(f"""
+        import asyncio, threading
+        from lineman import Worker
+
+        Worker("ws://127.0.0.1:0")
+
+        async def main():
+            Worker.run_all()
+
+        {call}
+    """)
+    status_of(program)
+    assert why in program.output
+    assert "await worker.start()" in program.output
+
+
+def test_a_program_that_is_no_file_is_told() -> None:
+    text = "from lineman import Worker; Worker('ws://127.0.0.1:0'); Worker.run_all()"
+    words = [sys.executable, "-"]
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert "write the program to one" in done.stderr
+
+
 # Several processes.
 
 
@@ -343,3 +375,20 @@ def test_sighup_without_a_terminal_reloads(start: Start) -> None:
         assert client.receive() == Close(1012, "the service is restarting")
         client.send_close(1012)
     program.wait_for_line("reloaded: 1 process")
+
+
+def test_several_processes_share_a_unix_socket_and_its_file_goes_with_them(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "app.sock"
+    program = start(ECHO.format(count=2).replace("ws://127.0.0.1:0", f"ws+unix://{path}"))
+    program.wait_for_line("ready: 2 processes")
+    seen = set()
+    deadline = time.monotonic() + DEADLINE
+    while len(seen) < 2 and time.monotonic() < deadline:
+        with Client(0, str(path)).open() as client:
+            client.send("who?")
+            seen.add(client.receive())
+    assert seen == {str(pid) for pid in pids_of(program)}
+    assert program.stop() == 0
+    assert not path.exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -138,6 +140,15 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, count=0), "count is 0", "1 or more"),
         (lambda: Worker(WS, count=True), "count is True", "1 or more"),
         (lambda: Worker(WS, count="4"), "count is '4'", "1 or more"),
+        (lambda: Worker(WS, user=33), "user is 33", '"www-data"'),
+        (lambda: Worker(WS, group=None), "group is None", "give a name"),
+        (lambda: Worker(WS, reloadable=1), "reloadable is 1", "True or False"),
+        (lambda: Worker(WS, drain_seconds=-1), "drain_seconds is -1", "0 or more"),
+        (lambda: Worker(WS, stop_timeout=0), "stop_timeout is 0", "more than 0"),
+        (lambda: Worker(WS, start_timeout="1"), "start_timeout is '1'", "number of seconds"),
+        (lambda: Worker(WS, watchdog_timeout=None), "watchdog_timeout is None", "0 or more"),
+        (lambda: Worker(WS, max_requests=1.5), "max_requests is 1.5", "whole number"),
+        (lambda: Worker(WS, max_memory=True), "max_memory is True", "0 for no limit"),
         (lambda: Worker(WS, max_message_size="10M"), "max_message_size is '10M'", "bytes"),
         (lambda: Worker(WS, handshake_timeout=0), "handshake_timeout is 0", "more than 0"),
         (lambda: Worker(WS, origins="https://a.example"), "origins is the single", "origins=["),
@@ -179,12 +190,21 @@ def test_what_cannot_work_is_refused_with_what_was_seen_and_the_fix(
     assert "\n" not in str(error)
 
 
-def test_a_port_that_is_taken_is_refused_with_the_command_that_shows_by_whom() -> None:
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
+    is_seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_seen:  # it is another user's
+        monkeypatch.setattr("lineman.net.portholder.find", lambda port: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         error = refusal(Worker(f"ws://127.0.0.1:{port}"))
     assert f"cannot listen on ws://127.0.0.1:{port}: address already in use" in error.seen
-    assert f"ss -ltnp 'sport = :{port}'" in error.fix
+    if is_seen:
+        assert f"(process {os.getpid()})" in error.seen
+        assert f"kill {os.getpid()}" in error.fix
+    else:
+        assert f"ss -ltnp 'sport = :{port}'" in error.fix
 
 
 def test_an_address_of_another_machine_is_refused() -> None:
@@ -355,3 +375,85 @@ def test_what_is_the_programs_own_may_be_kept_on_a_worker() -> None:
     worker.rooms = {}
     worker.uidConnections = {}
     assert worker.rooms == worker.uidConnections == {}
+
+
+def test_a_development_certificate_is_made_by_itself_and_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "lineman")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    worker = Worker("wss://127.0.0.1:0", tls="dev")
+    directory = tmp_path / "lineman" / "dev"
+    with Serving(worker) as serving:
+        tls = ssl.create_default_context(cafile=directory / "ca.pem")
+        with Client(serving.port, tls=tls) as client:
+            client.open()
+    assert (directory / "localhost.key").stat().st_mode & 0o777 == 0o600
+    assert "this machine trusts it after: lineman cert trust" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({"tls": "production"}, "tls is 'production'; fix: give \"dev\""),
+        ({"tls": "dev", "cert": "a.pem"}, "and another is given"),
+    ],
+)
+def test_another_word_than_dev_or_a_second_certificate_is_refused(
+    options: dict[str, Any], seen: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(seen)):
+        Worker("wss://127.0.0.1:0", **options).plan()
+
+
+# A certificate of its own.
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"acme": "you@example.com"}, "names of the certificate"),
+        ({"acme": "nobody", "domains": ["a.example.com"]}, "no e-mail address"),
+        ({"domains": ["a.example.com"]}, "domains is given, but not acme"),
+        ({"acme_ca": "letsencrypt"}, "acme_ca is given, but not acme"),
+        ({"acme": "", "domains": ["a.example.com"], "cert": "a.pem"}, "keep one of the two"),
+        ({"acme": "", "domains": ["*.example.com"]}, "dns-01"),
+        ({"acme": "", "domains": ["a.example.com"], "acme_ca": "mine"}, "acme_ca is 'mine'"),
+    ],
+)
+def test_a_worker_that_cannot_get_a_certificate_is_refused(
+    options: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    if "acme" in options:
+        options = {"acme_directory_path": tmp_path / "state", **options}
+    with pytest.raises(ConfigError, match=re.escape(why)):
+        Worker("wss://127.0.0.1:0", **options).plan()
+
+
+def test_acme_is_for_tls(tmp_path: Path) -> None:
+    worker = Worker("ws://127.0.0.1:0", acme="", domains=["a.example.com"])
+    with pytest.raises(ConfigError, match="speaks plain ws"):
+        worker.plan()
+
+
+def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
+    worker = Worker(
+        "wss://127.0.0.1:443", acme="", domains=["a.example.com"],
+        acme_directory_path=tmp_path / "state",
+    )  # fmt: skip
+    plan = worker.plan()
+    assert plan.tls is None
+    assert plan.acme is not None
+    assert plan.url == "wss://127.0.0.1:443"
+    assert not (tmp_path / "state").exists()  # it is made by whoever serves
+
+
+def test_a_state_directory_that_others_may_write_to_is_refused_before_anything(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o777)
+    worker = Worker(
+        "wss://127.0.0.1:443", acme="", domains=["a.example.com"], acme_directory_path=tmp_path
+    )
+    with pytest.raises(ConfigError, match="chmod 700"):
+        worker.plan()

@@ -1,12 +1,10 @@
-"""Lineman: a `Worker` as a user writes it."""
+"""Lineman: a `Worker` as a user writes it, in one process and without a master beside it."""
 
 import asyncio
-import signal
 
-from common import BROADCAST, HOST, files, port
+from common import BROADCAST, HOST, files, port, run
 
 from lineman import Connection, Worker
-from lineman.child import loop_factory
 
 pair = files()
 scheme = "ws" if pair is None else "wss"
@@ -39,14 +37,10 @@ def answer(connection: Connection, message: str | bytes) -> None:
         connection.send(message)
 
 
-async def serve() -> None:
-    """Serves in this one process: what is measured is the worker, without a master beside it."""
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+async def main() -> None:
+    """Serves until it is ended."""
     await worker.start()
-    await stopped.wait()
-    await worker.stop()
+    await asyncio.Event().wait()
 
 
-with asyncio.Runner(loop_factory=loop_factory()) as runner:
-    runner.run(serve())
+run(main())

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from lineman.net.connection import Connection
     from lineman.protocols.http import Request, Response
     from lineman.protocols.websocket.negotiation import DeflateOptions
+    from lineman.tls.acme.options import AcmeOptions
     from lineman.worker import Worker
 
 __all__ = [
+    "AcmeOptions",
     "AsyncGatewayClient",
     "ConfigError",
     "Connection",
@@ -45,6 +47,7 @@ __all__ = [
 
 # Loaded when they are asked for: a master, and every command, does without the data path.
 _HOMES = {
+    "AcmeOptions": "tls.acme.options",
     "AsyncGatewayClient": "gateway.pushing",
     "ConfigError": "errors",
     "Connection": "net.connection",

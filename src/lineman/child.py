@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineman import program
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
+from lineman.process.ledger import counters
 from lineman.process.link import Link
 from lineman.process.role import BLOCKED, Role
 from lineman.process.title import set_title
@@ -20,6 +22,7 @@ from lineman.process.watch import watch_files
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.recycling import watch_limits
 from lineman.tls import inherited
+from lineman.tls.tickets import TicketSecret
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -69,6 +72,7 @@ class _Child:
         await link.open(self._role.link, self._stop)  # the master is gone: so are we
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        link.on("reload-certificates", self._reload_certificates)
         descriptor = self._role.listener
         listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
         worker = self._worker
@@ -76,6 +80,7 @@ class _Child:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
+        worker.use_ticket_secret(TicketSecret(self._role.tickets))
         worker.id = self._role.slot
         worker.links_directory = self._role.links
         self._starting = loop.create_task(
@@ -101,7 +106,7 @@ class _Child:
         link = self._link
         looking = Inspection(worker)
         looking.start()
-        link.answer("status", looking.status)
+        link.answer("status", functools.partial(self._status, looking))
         link.answer("connections", looking.connections)
         link.ready()
         watching = [
@@ -116,6 +121,16 @@ class _Child:
         looking.stop()
         link.counted(looking.counters())
         await link.close()
+
+    def _status(self, looking: Inspection, **arguments: Any) -> dict[str, Any]:
+        """The figures; the master knows the counters first, so that none of them is ever lost."""
+        told = looking.status(**arguments)
+        self._link.counted(counters(told))
+        return told
+
+    def _reload_certificates(self) -> None:
+        if self._worker is not None:
+            self._worker.reload_certificates()
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)

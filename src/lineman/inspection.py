@@ -14,7 +14,7 @@ import os
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineman import build, options
@@ -120,11 +120,12 @@ class Inspection:
             rates=rates,
             send_failures=service.send_failures,
             exceptions=service.exceptions,
+            dropped=service.messages_dropped,
             lag=service.lag.last,
             worst_lag=service.lag.worst(sample.at),
             descriptors=used,
             max_descriptors=limit,
-            certificates=self._certificates[:CERTIFICATES],
+            certificates=shortlist(self._certificates),
             unlisted=max(0, len(self._certificates) - CERTIFICATES),
             closes=dict(tally.closes),
             failures=dict(tally.failures),
@@ -133,7 +134,7 @@ class Inspection:
 
     def counters(self) -> Counters:
         """What only ever grows of the figures."""
-        return counters(self._report(pss=False))
+        return counters(self.status())
 
     async def tell(self, counted: Callable[[Counters], None]) -> None:
         """Passes the counters on every few seconds, until it is cancelled."""
@@ -211,6 +212,12 @@ class Inspection:
             state=connection.state,
             reason=connection.close_reason,
         )
+
+
+def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The certificates of a report: the default one, and of the others those that end first."""
+    others = sorted(certificates[1:], key=lambda certificate: certificate.expires)
+    return (*certificates[:1], *others[: CERTIFICATES - 1])
 
 
 def _place(item: tuple[Any, int, Connection]) -> tuple[Any, int]:

@@ -96,7 +96,9 @@ class Book:
         sums: dict[str, Counters] = dict(reply.get("ended") or {})
         status = Status.from_json(reply)
         for child, told in zip(status.children, reply.get("children") or (), strict=True):
-            known = told.get("last") or {} if child.report is None else counters(child.report)
+            known = (
+                told.get("last") or {} if child.report is None else counters(child.report.to_json())
+            )
             sums[child.worker] = add(sums.get(child.worker, {}), known)
         for worker, now in sums.items():
             self._told[worker] = highest(self._told.get(worker, {}), now)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lineman import address as addresses
 from lineman import processoptions as processes
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.outbox import SlowReaders
+from lineman.net.preamble import OPTIONAL, REQUIRED
+from lineman.net.proxylists import ProxyLists
 from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+from lineman.tls import devca
+from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
+from lineman.tls.acme.store import Store
+from lineman.tls.live import LiveTls
+from lineman.tls.machine import dev_directory, private_addresses
+from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
+from lineman.tls.phpcontext import from_php_context
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -32,18 +44,34 @@ class WorkerOptions(TypedDict, total=False):
     count: int
     name: str
     transport: str
+    tls: Literal["dev"] | None
     cert: str | Path | None
     key: str | Path | None
     passphrase: str | bytes | None
+    certificates: Certificates | None
     ssl_context: ssl.SSLContext | None
     ca_file: str | Path | None
+    ca_path: str | Path | None
+    crl_file: str | Path | None
     verify_client: VerifyClient | None
+    verify_depth: int | None
+    client_fingerprints: Sequence[str] | None
     ciphers: str | None
+    tls_policy: TlsPolicy | None
+    security_level: int | None
+    acme: str | AcmeOptions | None
+    domains: Sequence[str]
+    acme_ca: str | None
+    acme_directory_path: str | Path | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
+    proxy_lists: str | Path
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | bool
+    slow_readers: SlowReaders | str
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
@@ -63,6 +91,8 @@ class WorkerOptions(TypedDict, total=False):
     max_memory: int
 
 
+logger = logging.getLogger("lineman")
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
 _LIMITS = tuple(field.name for field in fields(Limits))
@@ -70,18 +100,26 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A worker's options, checked and put in order: what a process needs to serve it."""
+    """A worker's options, checked and put in order: what a process needs to serve it.
+
+    With `acme` there may be no `tls` yet: it comes with the first certificate.
+    """
 
     address: Address | None
     limits: Limits
     is_tls: bool
-    tls_context: ssl.SSLContext | None
+    tls: LiveTls | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
+    proxy_lists: ProxyLists
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | None
     processes: ProcessOptions
+    acme: Settings | None
+    slow_readers: SlowReaders
 
     @property
     def url(self) -> str:
@@ -89,8 +127,7 @@ class Plan:
         if self.address is None:
             return ""
         scheme = "wss" if self.is_tls else "ws"
-        where = addresses.format_ip_port(self.address.host, self.address.port)
-        return f"{scheme}://{where}"
+        return str(replace(self.address, scheme=scheme))
 
 
 def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -> Plan:
@@ -100,7 +137,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         worker: whose attributes they are.
         check_files: as for `Worker.plan`.
         open_files: whether to open the certificate's files at all; without, there is no
-            `tls_context`.
+            `tls`.
 
     Raises:
         ConfigError: what cannot work, and the fix.
@@ -109,26 +146,46 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
     address = addresses.parse(worker.address) if worker.address else None
     limits, tls = _read_context(worker)
-    is_tls = _speaks_tls(worker, address, tls)
-    opens = is_tls and open_files
+    acme = _acme(worker, address, tls)
+    if acme is not None:
+        store = Store(acme)
+        if check_files and open_files:
+            store.check()
+        tls = replace(tls, cert=store.certificate_path)
+        opens = store.is_usable(datetime.now(UTC)) if open_files else False
+        spoken: TlsOptions | None = tls
+    else:
+        spoken = _spoken(worker, address, tls, check_files)
+        opens = open_files
+    lists = ProxyLists(
+        _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
+    )
     return Plan(
         address=address,
         limits=limits,
-        is_tls=is_tls,
-        tls_context=server_context(tls, check=check_files).context if opens else None,
+        is_tls=spoken is not None,
+        tls=LiveTls(spoken, check=check_files) if spoken is not None and opens else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
-        trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
+        trusted_proxies=lists.load(),
+        proxy_lists=lists,
         real_ip_header=real_ip_source(worker.real_ip_header),
+        proxy_protocol=_proxy_protocol(worker),
+        socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
         processes=processes.read(worker),
+        acme=acme,
+        slow_readers=outbox.policy(worker.slow_readers),
     )
 
 
 def tls_files(worker: Worker) -> list[str]:
     """The files that a worker's TLS options name."""
     tls = _read_context(worker)[1]
-    return [os.path.abspath(path) for path in (tls.cert, tls.key, tls.ca_file) if path is not None]
+    paths = [tls.ca_file, tls.crl_file]
+    for files in tls.files():
+        paths += [files.cert, files.key]
+    return [os.path.abspath(path) for path in paths if path is not None]
 
 
 def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
@@ -154,29 +211,33 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _speaks_tls(worker: Worker, address: Address | None, tls: TlsOptions) -> bool:
-    has_certificate = tls.cert is not None or tls.ssl_context is not None
+def _spoken(
+    worker: Worker, address: Address | None, tls: TlsOptions, check_files: bool
+) -> TlsOptions | None:
+    """What TLS the worker speaks; None for none."""
     if address is None:
-        if has_certificate or worker.transport == "ssl":
+        if tls.has_certificate or worker.tls is not None or worker.transport == "ssl":
             raise ConfigError(
                 "a certificate is given to a worker without an address",
                 'give it one: Worker("wss://0.0.0.0:8282", …)',
             )
-        return False
+        return None
+    if worker.tls is not None:
+        tls = _development(worker.tls, tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
-        if has_certificate:
+        if tls.has_certificate:
             raise ConfigError(
                 f"a certificate is given, but {address} speaks plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
-        return False
-    if not has_certificate:
+        return None
+    if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
-            'give cert="server.pem", key="server.key"; for development, '
-            "lineman.tls.devca.ensure(directory) makes them",
+            'give cert="server.pem", key="server.key"; or have it get one: '
+            'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
-    return True
+    return tls
 
 
 def certificate_path(worker: Worker) -> Path | None:
@@ -184,6 +245,74 @@ def certificate_path(worker: Worker) -> Path | None:
     _, tls = _read_context(worker)
     is_file = tls.cert is not None and tls.ssl_context is None
     return Path(tls.cert).absolute() if is_file and tls.cert is not None else None
+
+
+def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings | None:
+    """How the worker gets a certificate of its own; None where it is given one."""
+    if worker.acme is None:
+        for name in ("domains", "acme_ca", "acme_directory_path"):
+            if getattr(worker, name):
+                raise ConfigError(
+                    f"{name} is given, but not acme",
+                    'give your e-mail address as well: acme="you@example.com"',
+                )
+        return None
+    if address is None or not (address.is_tls or worker.transport == "ssl"):
+        raise ConfigError(
+            f"acme is given, but {address or 'a worker without an address'} speaks plain ws",
+            "write wss:// in the address",
+        )
+    if tls.has_certificate:
+        raise ConfigError(
+            "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
+        )
+    if find_spec("acme") is None:
+        raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
+
+
+def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:
+    if word != "dev":
+        raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
+    if tls.has_certificate:
+        raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
+    made = devca.ensure(dev_directory(), private_addresses())
+    if check_files:
+        logger.info(
+            "a certificate for development, for %s; this machine trusts it after: lineman cert "
+            "trust; other devices need %s",
+            ", ".join(made.names),
+            made.ca,
+        )
+    return replace(tls, cert=made.cert, key=made.key)
+
+
+def _proxy_protocol(worker: Worker) -> str | None:
+    value = worker.proxy_protocol
+    if value is None:
+        return None
+    if value not in (REQUIRED, OPTIONAL):
+        raise ConfigError(
+            f"proxy_protocol is {value!r}", f"give {REQUIRED!r}, {OPTIONAL!r} or None"
+        )
+    if not worker.trusted_proxies:
+        raise ConfigError(
+            f"proxy_protocol is {value!r}, but nobody is trusted to speak it",
+            'name the proxy: trusted_proxies=["127.0.0.1/32"]',
+        )
+    return value
+
+
+def _socket_mode(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0o200 <= value <= 0o777:
+        raise ConfigError(f"socket_mode is {value!r}", "give a file mode, such as 0o660 or 0o666")
+    return value
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{name} is {value!r}", f'give a directory: {name}="/etc/…"')
+    return Path(value)
 
 
 def _compression(value: object) -> DeflateOptions | None:

@@ -56,6 +56,8 @@ def _place(worker: Worker, twin: int) -> Place:
         port=0 if address is None else address.port,
         count=processes.count,
         backlog=plan.limits.backlog,
+        path="" if address is None else address.path,
+        socket_mode=plan.socket_mode,
         user=processes.user,
         group=processes.group,
         files=tuple(files),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,6 +72,7 @@ def _hand_over(
     workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
 ) -> None:
     """Becomes `lineman COMMAND`, which knows the program by what it is given here."""
+    _refuse_what_cannot_be_replaced()
     words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
     described = None
     if words[0] in STARTING:
@@ -78,7 +81,7 @@ def _hand_over(
         except ConfigError as error:
             print(f"lineman: {error}", file=sys.stderr)
             sys.exit(1)
-    script = sys.argv[0] or " ".join(sys.orig_argv[1:]) or "python"
+    script = sys.argv[0]
     own = () if arguments is None else tuple(w for w in sys.argv[1:] if w not in arguments)
     handoff = Handoff(
         Program(tuple(sys.orig_argv), _directory(), os.path.abspath(script), own),
@@ -95,6 +98,21 @@ def _hand_over(
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "lineman", *words], environment)
+
+
+def _refuse_what_cannot_be_replaced() -> None:
+    remedy = "to serve beside other things, `await worker.start()` inside their event loop"
+    if sys.argv[0] in ("", "-"):
+        raise UsageError("there is no file that new processes could run: write the program to one")
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError(
+            f"run_all() takes the whole process, and belongs into its main thread; {remedy}"
+        )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(f"run_all() takes the whole process, and an event loop runs in it; {remedy}")
 
 
 def _directory() -> str:

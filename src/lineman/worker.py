@@ -7,25 +7,32 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
-from lineman import options
-from lineman.address import Address
+from lineman import hotswap, options
+from lineman.certify import Certifier
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
 from lineman.net.listen import bind
+from lineman.net.outbox import SlowReaders
+from lineman.net.proxylists import DIRECTORY, ListWatch
 from lineman.net.service import Service
+from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
-from lineman.tls.options import VerifyClient
+from lineman.tls.acme.options import AcmeOptions
+from lineman.tls.live import CertificateStatus, LiveTls
+from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
+from lineman.tls.pem import Contents
+from lineman.tls.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
@@ -34,9 +41,10 @@ class Worker:
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
-        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
-            `wss` with `transport="ssl"`). Empty for a worker that no client connects to: its
-            processes run `on_worker_start`, and what that one begins.
+        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
+            `websocket://…` (which is `ws`, or `wss` with `transport="ssl"`).
+            Empty for a worker that no client connects to: its processes run `on_worker_start`, and
+            what that one begins.
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -47,17 +55,27 @@ class Worker:
         cert: certificate with its chain, a PEM file.
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
-        ssl_context: in place of `cert` and `key`: a context of your own.
-        ca_file: authorities that clients' certificates must come from.
-        verify_client: `none`, `optional` or `required`.
-        ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        tls: `dev` for a certificate of this machine's own, for development.
+        certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
+        client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
+        acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
+        domains: names of that certificate.
+        acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
+        acme_directory_path: where it is kept; None: see `lineman.tls.acme.options`.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
-        trusted_proxies: addresses or networks whose word on the client's address counts.
+        trusted_proxies: addresses or networks whose word on the client's address counts; `unix`;
+            names of lists of them, or `file:/path`.
+        proxy_lists: directory of the named lists, where `cloudflare` is `cloudflare.txt`.
         real_ip_header: the one header in which they give it; None for any in which they agree.
+        proxy_protocol: `required` or `optional`: connections from trusted proxies begin with a
+            PROXY header (version 1 or 2); None for never.
+        socket_mode: of the file of a unix socket; who may write to it may connect.
         compression: whether messages are compressed with clients that can (permessage-deflate),
             or a `DeflateOptions` that says how.
+        slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
+            wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
         max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
         ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
         user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
@@ -86,18 +104,34 @@ class Worker:
     count: int = 1
     name: str = ""
     transport: str = "tcp"
+    tls: Literal["dev"] | None = None
     cert: str | Path | None = None
     key: str | Path | None = None
     passphrase: str | bytes | None = None
+    certificates: Certificates | None = None
     ssl_context: ssl.SSLContext | None = None
     ca_file: str | Path | None = None
+    ca_path: str | Path | None = None
+    crl_file: str | Path | None = None
     verify_client: VerifyClient | None = None
+    verify_depth: int | None = None
+    client_fingerprints: Sequence[str] | None = None
     ciphers: str | None = None
+    tls_policy: TlsPolicy | None = None
+    security_level: int | None = None
+    acme: str | AcmeOptions | None = None
+    domains: Sequence[str] = ()
+    acme_ca: str | None = None
+    acme_directory_path: str | Path | None = None
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
+    proxy_lists: str | Path = DIRECTORY
     real_ip_header: str | None = None
+    proxy_protocol: str | None = None
+    socket_mode: int = 0o660
     compression: DeflateOptions | bool = True
+    slow_readers: SlowReaders | str = "close"
     max_message_size: int = 10 * MIB
     max_send_buffer_size: int = 1 * MIB
     max_head_size: int = 16 * KIB
@@ -136,6 +170,10 @@ class Worker:
         self.links_directory = ""  # for sockets between this program's processes
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._certifier: Certifier | None = None
+        self._ticket_secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
+        self._socket_file: SocketFile | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -193,20 +231,23 @@ class Worker:
         self,
         message: str | bytes | bytearray | memoryview,
         to: Iterable[Connection] | None = None,
+        key: Hashable | None = None,
     ) -> int:
         """Sends one message to many connections of this process; it is encoded once.
 
         Args:
             message: `str` as text, anything of bytes as binary.
             to: the connections, in whatever holds them; None for all that are open.
+            key: as for `Connection.send`.
 
         Returns:
-            How many took it; a slow reader is closed as by `send`, and holds up nobody else.
+            How many took it; a slow reader fares as with `send`, and holds up nobody else.
 
         Raises:
-            UsageError: the message is neither text nor bytes.
+            UsageError: the message is neither text nor bytes, `to` holds something else than
+                connections, or the key cannot be hashed; nobody has got the message then.
         """
-        return broadcast(message, self.connections.values() if to is None else to)
+        return broadcast(message, self.connections.values() if to is None else to, key)
 
     @property
     def service(self) -> Service | None:
@@ -229,6 +270,31 @@ class Worker:
             raise UsageError("the worker does not run yet; its address is known after start()")
         return self._plan.url
 
+    @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self._plan is None or self._service is None else self._plan.tls
+
+    @property
+    def certificates_served(self) -> list[CertificateStatus]:
+        """The certificates of this process as they are served now; none while it does not run."""
+        return [] if self.live_tls is None else self.live_tls.certificates
+
+    def reload_certificates(self, contents: Contents | None = None) -> list[str]:
+        """Reads the files of every certificate again and serves the next handshakes with them.
+
+        Changed files are found without it, a second or two later. Open connections go on.
+
+        Args:
+            contents: what stands in files that this process may not read, by absolute path.
+
+        Returns:
+            What stands in the way, a line for each certificate that stays as it was.
+        """
+        if self.live_tls is None or self._service is None:
+            return []
+        return hotswap.reload(self.live_tls, self._service, contents)
+
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
     ) -> None:
@@ -247,36 +313,78 @@ class Worker:
         plan = self.plan(check_files=check_files)
         address = plan.address
         if listener is None and address is not None:
-            listener = bind(address, plan.limits.backlog)
+            listener = bind(address, plan.limits.backlog, socket_mode=plan.socket_mode)
+            if address.path:
+                self._socket_file = SocketFile(address.path)
         try:
             if listener is not None and address is not None:
-                address = Address(address.scheme, address.host, listener.getsockname()[1])
-            self._plan = replace(plan, address=address)
+                if not address.path:
+                    address = replace(address, port=listener.getsockname()[1])
+                if plan.acme is not None:
+                    self._certifier = Certifier(plan.acme, address)
+                    await self._certifier.start(listener, plan.limits)
+                    plan = self.plan(check_files=False)
+            self._plan = plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
+            await self._end_certifier()
             if listener is not None:
                 listener.close()
+            self._remove_socket_file()
             if self._service is not None:
                 self._service.close()
                 self._service = None
             raise
         self._service.start(listener)
+        if plan.tls is not None:
+            self._share_tickets(plan.tls)
+            hotswap.watch(plan.tls, self._service)
+        if plan.proxy_lists.has_files:
+            ListWatch(self._service, plan.proxy_lists)
         if listener is not None:
             logger.info("listening on %s", self._plan.url)
+
+    async def _end_certifier(self) -> None:
+        certifier, self._certifier = self._certifier, None
+        if certifier is not None:
+            await certifier.stop()
 
     def _new_service(self, plan: Plan) -> Service:
         return Service(
             self,
             self.callbacks,
             plan.limits,
-            tls_context=plan.tls_context,
+            tls_context=None if plan.tls is None else plan.tls.context,
             origins=plan.origins,
             subprotocols=plan.subprotocols,
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
+            challenges=None if self._certifier is None else self._certifier.answers,
+            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
+            proxy_protocol=plan.proxy_protocol,
+            slow_readers=plan.slow_readers,
         )
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has this process take the session tickets of others with the same secret."""
+        self._ticket_secret = secret
+
+    def _share_tickets(self, tls: LiveTls) -> None:
+        secret = self._ticket_secret
+        if secret is None:
+            secret = self._own_secret = TicketSecret.create()
+        if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
+            logger.info(
+                "a TLS session can be resumed in the same process only: this Python's OpenSSL "
+                "cannot be told the keys of session tickets"
+            )
+
+    def _remove_socket_file(self) -> None:
+        if self._socket_file is not None:
+            self._socket_file.remove()
+            self._socket_file = None
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)
@@ -299,6 +407,7 @@ class Worker:
         if self._service is None:
             return
         service = self._service
+        await self._end_certifier()
         if drain is None:
             await service.stop(timeout, code)
         else:
@@ -306,6 +415,10 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
+        self._remove_socket_file()
         try:
             await self._tell("on_worker_stop")
         except Exception:

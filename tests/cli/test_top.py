@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import pty
 import re
 import signal
 import struct
@@ -12,7 +10,6 @@ import subprocess
 import sys
 import termios
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from e2e.support.screen import Screen
 from lineman.cli import top
 from lineman.cli.table import width_of
 from lineman.cli.top import Picture, View, look, pressed, screen
@@ -28,8 +26,6 @@ from lineman.process.connections import Found, Row
 from lineman.process.status import Child, Master, Report, Status
 
 NOW = 1_800_000_000.0
-DEADLINE = 20.0
-
 CHILD = Child("chat", 0, 11, "ready", 0, "", Report(worker="chat", started=NOW - 60))
 STATUS = Status(Master(10, NOW - 90, "running", "app.py"), (CHILD,))
 ROWS = tuple(Row(id=number, ip="10.0.0.1", state="open", since=NOW) for number in range(1, 51))
@@ -68,7 +64,7 @@ def test_a_service_that_is_gone_is_told_and_asked_again() -> None:
         raise ConfigError("app.py is not running", "python app.py start")
 
     lines = screen(look(ask, View(), 10), View(), NOW, 120, 24)
-    assert lines[0] == "app.py is not running; fix: python app.py start; trying again"
+    assert lines[0] == "trying again: app.py is not running; fix: python app.py start"
 
 
 @pytest.mark.parametrize("error", [OSError("broken pipe"), ValueError("cut in the middle")])
@@ -121,61 +117,6 @@ SCRIPT = """
 """
 
 
-class Screen:
-    """A program on a terminal of its own."""
-
-    def __init__(self, script: Path, *words: str) -> None:
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-        self.slave = slave
-        self.before = termios.tcgetattr(slave)
-        self.output = ""
-        self.process = subprocess.Popen(
-            [sys.executable, script, *words],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in SIZES},
-        )
-        os.set_blocking(self.master, False)
-
-    def wait_for(self, words: str) -> None:
-        """Returns when the words come on the terminal; what came before them is forgotten."""
-        self._read_until(lambda: words in self.output, words)
-        self.output = self.output.partition(words)[2]
-
-    def _read_until(self, is_so: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE
-        while not is_so():
-            assert time.monotonic() < deadline, f"never {what!r}: {self.output!r}"
-            try:
-                self.output += os.read(self.master, 65536).decode()
-            except BlockingIOError:
-                time.sleep(0.01)
-
-    def press(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-
-    def ended(self) -> int:
-        """The exit status, once the terminal is as it was."""
-        self._read_until(lambda: self.process.poll() is not None, "the end")
-        assert termios.tcgetattr(self.slave) == self.before
-        self.output += os.read(self.master, 65536).decode() if top.NORMAL not in self.output else ""
-        assert self.output.endswith(top.NORMAL)
-        return self.process.returncode
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-SIZES = ("COLUMNS", "LINES")
-
-
 @pytest.fixture
 def up(tmp_path: Path) -> Path:
     """The service runs while this file is there."""
@@ -191,7 +132,7 @@ def shown(tmp_path: Path, up: Path) -> Iterator[Callable[..., Screen]]:
     screens: list[Screen] = []
 
     def show(*words: str) -> Screen:
-        screens.append(Screen(script, str(up), *words))
+        screens.append(Screen([sys.executable, script, up, *words]))
         return screens[-1]
 
     yield show
@@ -214,6 +155,7 @@ def test_it_shows_the_service_until_q_and_leaves_the_terminal_as_it_was(
     screen.wait_for("app.py: running")
     screen.press("q")
     assert screen.ended() == 0
+    assert screen.output.endswith(top.NORMAL)
 
 
 def test_a_service_that_restarts_underneath_comes_back(
@@ -222,11 +164,12 @@ def test_a_service_that_restarts_underneath_comes_back(
     screen = shown("--interval", "0.1")
     screen.wait_for("app.py: running")
     up.unlink()
-    screen.wait_for("app.py is not running; fix: start it; trying again")
+    screen.wait_for("trying again: app.py is not running; fix: start it")
     up.touch()
     screen.wait_for("app.py: running")
     screen.press("\x03")
     assert screen.ended() == 0
+    assert screen.output.endswith(top.NORMAL)
 
 
 def test_another_size_is_drawn_at_once(shown: Callable[..., Screen]) -> None:
@@ -237,6 +180,7 @@ def test_another_size_is_drawn_at_once(shown: Callable[..., Screen]) -> None:
     screen.wait_for("app.py: running; 1 of 1 processes accep…")
     screen.press("q")
     assert screen.ended() == 0
+    assert screen.output.endswith(top.NORMAL)
 
 
 def test_killed_in_order_it_leaves_the_terminal_as_it_was(shown: Callable[..., Screen]) -> None:

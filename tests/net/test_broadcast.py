@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from lineman import Connection, Request, Worker
 from lineman.errors import UsageError
+from lineman.testing.client import Client
 from net.conftest import Serve
+from net.support import wait_until
 
 
 def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:
@@ -15,7 +20,17 @@ def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:
     assert [client.receive() for client in clients] == [b"\x00\xff" * 40_000] * 5
 
 
-@pytest.mark.parametrize("kind", [list, set, iter, lambda some: (one for one in some)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        set,
+        iter,
+        lambda some: (one for one in some),
+        lambda some: dict.fromkeys(some).keys(),
+        lambda some: dict(enumerate(some)).values(),
+    ],
+)
 def test_the_receivers_come_in_whatever_holds_them(serve: Serve, kind: object) -> None:
     site = serve()
     first, second, third = (site.open() for _ in range(3))
@@ -70,3 +85,66 @@ def test_what_is_no_message_is_refused_before_anybody_gets_it(serve: Serve) -> N
         site.call(lambda: site.worker.broadcast({"a": 1}))
     site.call(lambda: site.worker.broadcast("x"))
     assert client.receive() == "x"
+
+
+def test_one_that_is_not_open_yet_is_passed_over_and_stops_nobody(serve: Serve) -> None:
+    early = []
+    site = serve(on_websocket_connect=lambda connection, request: early.append(connection))
+    first = site.open()
+    sent = []
+
+    def tell(connection: Connection, request: Request) -> None:
+        early.append(connection)
+        sent.append(site.worker.broadcast("x", to=early))
+
+    site.worker.on_websocket_connect = tell
+    second = site.open()
+    assert sent == [1]
+    assert first.receive() == "x"
+    assert site.call(lambda: site.worker.broadcast("y", to=early)) == 2
+    assert second.receive() == "y"
+
+
+def test_connections_may_be_of_another_worker(serve: Serve) -> None:
+    site = serve()
+    client = site.open()
+    other = Worker("ws://127.0.0.1:0")
+
+    async def run_other() -> None:
+        await other.start()
+
+    site.run(run_other())
+    try:
+        with Client(other.port) as stranger:
+            stranger.open()
+
+            def all_of_both() -> list[Connection]:
+                return [*site.worker.connections.values(), *other.connections.values()]
+
+            wait_until(lambda: len(site.call(all_of_both)) == 2, "both are open")
+            assert site.call(lambda: site.worker.broadcast("x", to=all_of_both())) == 2
+            assert stranger.receive() == "x"
+            assert client.receive() == "x"
+    finally:
+        site.run(other.stop())
+
+
+@pytest.mark.parametrize("wrong", [None, 1, "one", object()])
+def test_what_is_no_connection_is_refused_before_anybody_gets_the_message(
+    serve: Serve, wrong: Any
+) -> None:
+    site = serve()
+    client = site.open()
+    with pytest.raises(UsageError, match=r"to holds .*give connections"):
+        site.call(lambda: site.worker.broadcast("x", to=[site.connection, wrong]))
+    site.call(lambda: site.worker.broadcast("y"))
+    assert client.receive() == "y"
+
+
+def test_the_dictionary_itself_and_a_lone_connection_are_refused(serve: Serve) -> None:
+    site = serve()
+    site.open()
+    with pytest.raises(UsageError, match="to holds 1; give connections"):
+        site.call(lambda: site.worker.broadcast("x", to=site.worker.connections))
+    with pytest.raises(UsageError, match="to is <Connection 1"):
+        site.call(lambda: site.worker.broadcast("x", to=site.connection))

@@ -9,61 +9,12 @@ import ssl
 
 import pytest
 
-from lineman.protocols.websocket import frames
-from lineman.testing.client import Client, encode, encode_frame
+from fuzz.rubbish import client_hello, frame, half_request, mutated_request, noise
+from lineman.testing.client import Client, encode
 from net.conftest import Serve
 from net.support import Site, descriptors, echo
 
 SEED = int(os.environ.get("LINEMAN_TEST_SEED", "20261123"))
-
-OPCODES = list(range(16))
-
-
-def noise(random: random.Random) -> bytes:
-    return random.randbytes(random.choice([1, 2, 5, 100, 2000, 70_000]))
-
-
-def half_request(random: random.Random) -> bytes:
-    wire = b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-    return wire[: random.randrange(len(wire))]
-
-
-def mutated_request(random: random.Random) -> bytes:
-    wire = bytearray(
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    for _ in range(random.randrange(1, 6)):
-        wire[random.randrange(len(wire))] = random.randrange(256)
-    return bytes(wire)
-
-
-def client_hello(random: random.Random) -> bytes:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    outgoing = ssl.MemoryBIO()
-    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
-    with contextlib.suppress(ssl.SSLWantReadError):
-        tls.do_handshake()
-    wire = bytearray(outgoing.read())
-    for _ in range(random.randrange(0, 4)):
-        wire[random.randrange(len(wire))] = random.randrange(256)
-    return bytes(wire[: random.randrange(1, len(wire) + 1)])
-
-
-def frame(random: random.Random) -> bytes:
-    size = random.choice([0, 1, 2, 125, 126, 300, 66_000])
-    opcode = random.choice([frames.TEXT, frames.BINARY, frames.PING, *OPCODES])
-    wire = bytearray(
-        encode_frame(
-            opcode,
-            random.randbytes(size),
-            fin=random.random() < 0.8,
-            reserved=random.choice([0, 0, 0, 0, 0x40, 0x30]),
-        )
-    )
-    if random.random() < 0.3:
-        wire[random.randrange(len(wire))] = random.randrange(256)
-    return bytes(wire[: random.choice([len(wire), random.randrange(1, len(wire) + 1)])])
 
 
 def attack(site: Site, tls: bool, random: random.Random) -> Client | None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,11 @@ class App:
     Args:
         directory: where it is written, as `app.py`.
         text: the program; it may be indented.
+        prefix: words before those that start it.
     """
 
-    def __init__(self, directory: Path, text: str) -> None:
+    def __init__(self, directory: Path, text: str, prefix: Sequence[str] = ()) -> None:
+        self.prefix = list(prefix)
         self.script = directory / "app.py"
         self.write(text)
         self.program: Program | None = None
@@ -55,7 +57,7 @@ class App:
 
     def start(self, *arguments: str, ready: str = "ready: ", **environment: str) -> Program:
         """Starts it in the foreground and waits until it says that it is ready."""
-        words = [sys.executable, self.script, "start", *arguments]
+        words = [*self.prefix, sys.executable, self.script, "start", *arguments]
         self.program = Program("app.py", words, env=environment)
         if ready:
             self.program.wait_for_line(ready)
@@ -67,6 +69,8 @@ class App:
             command = [sys.executable, str(self.script), *words]
         else:
             command = [sys.executable, "-m", "lineman", *words, str(self.script)]
+        if words[0] == "start":
+            command = [*self.prefix, *command]
         return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
 
     def status(self) -> dict[str, Any]:
@@ -111,7 +115,7 @@ def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
 

@@ -55,8 +55,11 @@ def test_a_process_killed_under_load_costs_its_own_clients_only(make_app: MakeAp
     is_over = False
     faults: list[str] = []
 
+    all_talk = threading.Barrier(5)
+
     def talk() -> None:
         with served_by(app.port, other) as client:
+            all_talk.wait(30)
             while not is_over:
                 if ask(client) != other:
                     faults.append("answered by another process")
@@ -65,6 +68,7 @@ def test_a_process_killed_under_load_costs_its_own_clients_only(make_app: MakeAp
     for thread in threads:
         thread.start()
     with served_by(app.port, killed) as client:
+        all_talk.wait(30)
         os.kill(killed, signal.SIGKILL)
         client.assert_ended()
     program.wait_for_line(f"(process {killed}) ended: signal 9 (SIGKILL); it is restarted")
@@ -194,14 +198,14 @@ def test_a_program_that_fails_again_and_again_ends_with_its_reason(make_app: Mak
 
 
 def test_a_suspended_service_goes_on_where_it_was(make_app: MakeApp) -> None:
-    app = make_app(HANGING.format(count=1, watchdog=1.5))
+    app = make_app(HANGING.format(count=1, watchdog=3))
     program = app.start()
     (child,) = app.pids
     with Client(app.port) as client:
         client.open()
         for pid in (program.process.pid, child):  # as Ctrl-Z does
             os.kill(pid, signal.SIGTSTP)
-        time.sleep(2.0)  # longer than the watchdog waits
+        time.sleep(3.5)  # longer than the watchdog waits
         for pid in (program.process.pid, child):
             os.kill(pid, signal.SIGCONT)
         assert ask(client) == child, app.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,11 @@ def test_a_full_disk_is_said_once_and_the_log_goes_on_when_there_is_room(
     assert path.read_text() == "3 lines are missing here: no space left on device\ntwo\n"
 
 
+def test_told_to_reopen_what_was_never_open_it_opens_it(handler: LineHandler, path: Path) -> None:
+    handler.reopen()
+    assert path.read_text() == ""
+
+
 def test_told_to_reopen_what_cannot_be_opened_it_goes_on(
     handler: LineHandler, path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,7 +121,7 @@ def test_told_to_reopen_what_cannot_be_opened_it_goes_on(
     assert capfd.readouterr().err.count("cannot write the log") == 1
     path.parent.mkdir()
     say(handler, "two")
-    assert path.read_text().endswith("two\n")
+    assert path.read_text() == "two\n"
 
 
 def test_a_pipe_that_nobody_reads_does_not_stop_the_service(
@@ -151,6 +157,36 @@ def test_a_record_that_cannot_be_formatted_does_not_stop_the_service(
     say(handler, "two")
     assert path.read_text() == "two\n"
     assert "Logging error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("mode", "is_given"), [(0o755, True), (0o777, False)])
+def test_a_file_of_roots_is_given_to_whom_it_must_be_where_nobody_else_may_put_files(
+    path: Path, mode: int, is_given: bool
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    path.parent.mkdir()
+    path.parent.chmod(mode)
+    handler = LineHandler(path, (nobody.pw_uid, nobody.pw_gid))
+    say(handler, "one")
+    path.rename(path.with_suffix(".1"))
+    handler.reopen()
+    say(handler, "two")
+    handler.close()
+    # Whoever is not root can give nothing away, and writes all the same.
+    owner = nobody.pw_uid if is_given and os.geteuid() == 0 else os.geteuid()
+    assert path.stat().st_uid == path.with_suffix(".1").stat().st_uid == owner
+    assert path.read_text() == "two\n"
+
+
+def test_a_link_is_not_followed_to_give_a_file_away(path: Path, tmp_path: Path) -> None:
+    path.parent.mkdir()
+    target = tmp_path / "precious"
+    target.touch()
+    path.symlink_to(target)
+    handler = LineHandler(path, (65534, 65534))
+    say(handler, "one")
+    handler.close()
+    assert target.stat().st_uid == os.geteuid()
 
 
 def run(code: str, *words: object) -> subprocess.CompletedProcess[str]:

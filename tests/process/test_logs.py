@@ -88,5 +88,13 @@ def test_what_is_asked_for_is_done_also_then() -> None:
     assert '"worker": "chat", "slot": 1, "logger": "shop", "message": "open"' in ours
 
 
+def test_a_file_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
+    said = output(f'logs.set_up(logs.LogOptions("{tmp_path}/gone/app.log"))')
+    assert said == (
+        f"lineman: cannot write the log {tmp_path}/gone/app.log: no such file or directory; "
+        "it comes here\n"
+    )
+
+
 def test_reopening_without_a_file_is_nothing() -> None:
     assert output("logs.reopen(); logs.set_up(); logs.reopen()") == ""

@@ -48,6 +48,19 @@ class Crowd:
     faults: list[str] = field(default_factory=list)
     opened: int = 0
     is_over: bool = False
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self, count: int) -> None:
+        """Starts so many clients."""
+        for name in range(count):
+            self.threads.append(threading.Thread(target=self.run, args=(name,)))
+            self.threads[-1].start()
+
+    def finish(self) -> None:
+        """Waits until each has had its last answer."""
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
 
     def run(self, name: int) -> None:
         """One client's life."""
@@ -87,28 +100,24 @@ def pair(ca: TestCA) -> IssuedPair:
 
 
 @pytest.fixture
-def crowd() -> Iterator[Callable[[Crowd], None]]:
-    """Starts the clients of a crowd; they end with the test."""
+def crowd() -> Iterator[Callable[[int, ssl.SSLContext | None], Crowd]]:
+    """Starts a crowd of eight on a port; they end with the test."""
     crowds: list[Crowd] = []
-    threads: list[threading.Thread] = []
 
-    def start(crowd: Crowd) -> None:
-        crowds.append(crowd)
-        for name in range(8):
-            threads.append(threading.Thread(target=crowd.run, args=(name,)))
-            threads[-1].start()
+    def start(port: int, tls: ssl.SSLContext | None) -> Crowd:
+        crowds.append(Crowd(port, tls))
+        crowds[-1].start(8)
+        return crowds[-1]
 
     yield start
     for each in crowds:
-        each.is_over = True
-    for thread in threads:
-        thread.join()
+        each.finish()
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_reloads_under_load_lose_nothing(
     make_app: MakeApp,
-    crowd: Callable[[Crowd], None],
+    crowd: Callable[[int, ssl.SSLContext | None], Crowd],
     tmp_path: Path,
     scheme: str,
     ca: TestCA,
@@ -119,22 +128,16 @@ def test_reloads_under_load_lose_nothing(
     app = make_app(THINKING.format(scheme=scheme, journal=journal, files=files))
     app.start()
     tls = ssl.create_default_context(cafile=ca.ca_path) if scheme == "wss" else None
-    clients = Crowd(app.port, tls)
-    crowd(clients)
+    clients = crowd(app.port, tls)
     for _ in range(4):
         done = app.run("reload", "-g", by_script=False)
         assert done.returncode == 0, done.stderr
         assert "2 processes run the new code" in done.stdout
-    clients.is_over = True
-    wait_until(lambda: threading.active_count() <= 1 or not clients_live(), "the clients are done")
+    clients.finish()
     assert clients.faults == []
     assert set(clients.codes) == {1012}
     assert clients.codes[1012] >= 4 * 8  # at each reload every client was let go, and came back
     assert set(journal.read_text().split()) == clients.answered
-
-
-def clients_live() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if "run" in thread.name]
 
 
 def test_a_new_process_serves_before_the_old_one_retires(make_app: MakeApp) -> None:

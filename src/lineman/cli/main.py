@@ -27,9 +27,12 @@ COMMANDS = {
     "top": "top",
     "push": "push",
     "bench": "bench",
+    "cert": "cert",
+    "connect": "connect",
+    "proxy": "proxy",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench", "push"})
+OTHERS = frozenset({"bench", "cert", "connect", "proxy", "push"})
 
 OK = 0
 FAILED = 1
@@ -39,11 +42,13 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT has ended
 
 def version() -> str:
     """One line that a bug report needs: this package, how it was built, and what it stands on."""
-    from lineman import build  # it loads the data path
+    from lineman import build
+    from lineman.net import tlsstream  # it loads the data path
 
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = platform.python_version()
-    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl}"
+    way = "called directly" if tlsstream.is_direct() else "called through ssl"
+    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl} {way}"
 
 
 class _Version(argparse.Action):

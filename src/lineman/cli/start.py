@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,15 +21,20 @@ from lineman.cli import stop, target
 from lineman.cli.target import Target
 from lineman.errors import ConfigError
 from lineman.net.listen import bind
+from lineman.net.unixsocket import SocketFile
 from lineman.process import daemon, logs, notify, owner, resources
+from lineman.process.describing import describe
 from lineman.process.description import Place
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
-from lineman.process.master import Master, Setting
+from lineman.process.master import Master
+from lineman.process.owner import Owner
 from lineman.process.rundir import PidFile
+from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
+from lineman.tls.tickets import TicketSecret
 
-Configure: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Configure: TypeAlias = Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
 
 WORDS = {
     "start": "start the program",
@@ -68,9 +75,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def restart(options: argparse.Namespace) -> int:
-    """Stops the program and starts it again."""
-    status = stop.run(options)
-    return status or _start(options, target.of(options, starts=True))
+    """Stops the program and starts it again; one that could not start is not even stopped."""
+    program = target.of(options, starts=True)
+    if program.description is None:
+        whom = owner.find(options.user, options.group)
+        program = replace(program, description=describe(program.program, whom))
+    return stop.run(options) or _start(options, program)
 
 
 def _start(options: argparse.Namespace, program: Target) -> int:
@@ -85,7 +95,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         daemon.redirect(log)
     configure = functools.partial(_configure, options.log is not None, log)
     try:
-        configure({} if program.description is None else program.description.settings)
+        configure({} if program.description is None else program.description.settings, None)
         return _serve(options, program, tell, configure)
     except ConfigError as error:
         if options.daemon:
@@ -93,18 +103,22 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         raise
 
 
-def _configure(is_named: bool, log: Path | None, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def _configure(
+    is_named: bool, log: Path | None, settings: Mapping[str, Any], whom: Owner | None
+) -> Mapping[str, Any]:
     """Sends this process' log where it belongs, and returns the settings in force.
 
     Args:
         is_named: whether the command line names the log; otherwise the program may name another.
         log: the file; None for what the program says.
         settings: what the program says.
+        whom: its processes run as; None for this user.
     """
     own = settings.get("log_file")
     chosen = log if is_named or own is None else own
     in_force = {**settings, "log_file": None if chosen is None else str(chosen)}
-    logs.set_up(LogOptions.from_json(in_force))
+    ids = None if whom is None else (whom.uid, whom.gid)
+    logs.set_up(LogOptions.from_json(in_force), owner=ids)
     return in_force
 
 
@@ -114,21 +128,48 @@ def _serve(
     whom = owner.find(options.user, options.group)
     held = PidFile.take(program.pid_file)
     try:
-        sockets = Sockets(_bind, notify.take_sockets())
+        files: list[SocketFile] = []
+        sockets = Sockets(functools.partial(_bind, files), notify.take_sockets())
         resources.raise_open_files()
         what = program.program
         master = Master(
-            Setting(what, held, sockets, whom, tell, configure, options.watch, logs.reopen)
+            Setting(
+                what,
+                held,
+                sockets,
+                whom,
+                tell,
+                configure,
+                TicketSecret.create().descriptor,
+                options.watch,
+                logs.reopen,
+            )
         )
     except BaseException:
         held.release()
         raise
-    return master.run(program.description)
+    try:
+        return master.run(program.description)
+    finally:
+        for file in files:
+            file.remove()
 
 
-def _bind(place: Place, port: int, is_first: bool) -> socket.socket:
-    address = Address(place.scheme, place.host, port)
-    return bind(address, place.backlog, reuse_port=True, is_first=is_first)
+def _bind(files: list[SocketFile], place: Place, port: int, is_first: bool) -> socket.socket:
+    address = Address(place.scheme, place.host, port, place.path)
+    opened = bind(
+        address,
+        place.backlog,
+        reuse_port=True,
+        is_first=is_first,
+        socket_mode=place.socket_mode,
+    )
+    if place.path:
+        whom = owner.find(place.user, place.group)
+        if whom is not None:  # the mode is about this user and group, not about root's
+            os.chown(place.path, whom.uid, whom.gid)
+        files.append(SocketFile(place.path))
+    return opened
 
 
 def _say_nothing(ok: bool, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -99,8 +100,9 @@ def head(status: Status, now: float) -> str:
     master = status.master
     ready = sum(child.is_ready for child in status.children)
     reports = status.reports()
+    script = printable(os.path.basename(master.script)) or "service"
     parts = [
-        f"{printable(master.script) or 'service'}: {printable(master.state) or 'running'}",
+        f"{script}: {printable(master.state) or 'running'}",
         f"{ready} of {len(status.children)} processes accept clients",
     ]
     if master.pid:

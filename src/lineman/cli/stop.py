@@ -6,10 +6,10 @@ Exit status: 0 once it has ended, also if it did not run; 1 if it does not end.
 from __future__ import annotations
 
 import argparse
-import time
+import os
+import select
 
 from lineman.cli import target
-from lineman.cli.target import Target
 from lineman.errors import ConfigError
 from lineman.process.handoff import Handoff
 from lineman.process.request import NotRunning
@@ -43,18 +43,12 @@ def run(options: argparse.Namespace) -> int:
     program = target.of(options)
     try:
         pid = holder(program.pid_file)
+        process = os.pidfd_open(pid) if pid > 0 else None
         program.ask("stop", None, graceful=options.graceful)
-    except NotRunning:
+    except (NotRunning, ProcessLookupError):
         print(f"{program.shown} does not run")
         return 0
-    _await_end(program)
+    if process is not None and not select.select([process], [], [], LEAVING)[0]:
+        raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
     print(f"{program.shown} is stopped (process {pid})")
     return 0
-
-
-def _await_end(program: Target) -> None:
-    deadline = time.monotonic() + LEAVING
-    while pid := holder(program.pid_file):
-        if time.monotonic() >= deadline:
-            raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
-        time.sleep(0.01)

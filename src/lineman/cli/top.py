@@ -90,7 +90,7 @@ def screen(picture: Picture, view: View, now: float, width: int, height: int) ->
     keys = f"q quits, s sorts (by {order}), r reverses, + and - change {view.interval:g}s"
     room = max(0, height - 1)
     if picture.status is None or picture.found is None:
-        body = [f"{printable(picture.error)}; trying again"]
+        body = [f"trying again: {printable(picture.error)}"]
     else:
         body = _process_lines(picture.status, now, width, max(4, room // 2))
         shown = max(0, room - len(body) - 3)

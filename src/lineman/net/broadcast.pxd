@@ -3,4 +3,5 @@ cimport cython
 from lineman.net.connection cimport Connection
 
 @cython.locals(plain=bytes, frame=bytes, compressed=dict, taken=Py_ssize_t, connection=Connection)
-cpdef broadcast(message, to)
+cpdef broadcast(message, to, key=*)
+cpdef list receivers(to)

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
-from lineman.net.connection import Connection, to_frame
+from lineman.errors import UsageError
+from lineman.net.connection import Connection, check_key, to_frame
 from lineman.protocols.websocket import frames
 
 
-def broadcast(message: str | bytes | bytearray | memoryview, to: Iterable[Connection]) -> int:
+def broadcast(
+    message: str | bytes | bytearray | memoryview,
+    to: Iterable[Connection],
+    key: Hashable | None = None,
+) -> int:
     """Sends a message to each of the connections.
 
-    A slow reader is closed as by `send` and holds up nobody else; a closed connection is passed
-    over. The connections may come from a generator, and may open and close meanwhile.
+    A slow reader fares as with `send` and holds up nobody else; a connection that is closed, or
+    not open yet, is passed over. The connections may come from a generator, be of several workers,
+    and open and close meanwhile.
+
+    Args:
+        message: as for `Connection.send`.
+        to: the connections.
+        key: as for `Connection.send`.
 
     Returns:
         How many connections took the message.
 
     Raises:
-        UsageError: the message is neither text nor bytes.
+        UsageError: the message is neither text nor bytes, `to` holds something else than
+            connections, or the key cannot be hashed; nobody has got the message then.
     """
+    if key is not None:
+        check_key(key)
     first, payload = to_frame(message)
-    plain = frames.encode(first & 0x0F, payload, first & 0xF0)
+    plain = frames.whole(first, payload)
     compressed: dict[int, bytes] = {}  # by the window that they share
     taken = 0
-    for connection in list(to):  # a callback may change a set that is being walked
+    for connection in receivers(to):
         agreement = connection.agreement
         if agreement is None:
-            taken += connection.send_encoded(plain)
+            taken += connection.send_encoded(plain, key)
             continue
-        key = agreement.share_key
-        if key is None:  # its messages build on those before them
-            taken += connection.send(message)
+        shared = agreement.share_key
+        if shared is None:  # its messages build on those before them
+            taken += connection.send(message, key)
             continue
-        frame = compressed.get(key)
+        frame = compressed.get(shared)
         if frame is None and connection.is_open:
-            frame = compressed[key] = connection.encode_shared(message)
-        taken += connection.send_encoded(plain if frame is None else frame)
+            frame = compressed[shared] = connection.encode_shared(message)
+        taken += connection.send_encoded(plain if frame is None else frame, key)
     return taken
+
+
+def receivers(to: Iterable[Connection]) -> list[Connection]:
+    """The connections in a list of their own: a callback may change a set that is being walked.
+
+    Raises:
+        UsageError: they are not connections.
+    """
+    try:
+        connections = list(to)
+    except TypeError:
+        raise UsageError(f"to is {to!r}; give connections, in a list, a set or the like") from None
+    for connection in connections:
+        if not isinstance(connection, Connection):
+            raise UsageError(f"to holds {connection!r}; give connections, as on_connect gets them")
+    return connections

@@ -1,7 +1,7 @@
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from lineman.net.lifecycle cimport Lifecycle
+from lineman.net.backpressure cimport Backpressure
 
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar
@@ -20,12 +20,10 @@ cdef extern from *:
 
 cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
-cdef class Connection(Lifecycle):
-    cdef readonly double opened_at
-
-    cpdef send(self, message)
-    cdef _send_compressed(self, compressor, message)
+cdef class Connection(Backpressure):
+    cpdef enlist(self)
+    cpdef send(self, message, key=*)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)
-    cpdef bint send_encoded(self, bytes frame) except? -1
-    cdef bint _may_send(self) except? -1
+    cdef _to_wait(self, message)
+    cpdef bint send_encoded(self, bytes frame, key) except? -1

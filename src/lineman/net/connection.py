@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Hashable
+from typing import Any
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, UsageError
 from lineman.net import syscalls
+from lineman.net.backpressure import Backpressure
 from lineman.net.causes import DESTROYED, Ending
 from lineman.net.inbox import Inbox
-from lineman.net.lifecycle import NO_LINGER, Lifecycle
+from lineman.net.lifecycle import NO_LINGER
+from lineman.net.outbox import SlowReaders, Waiting
 from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
+from lineman.net.tlsinfo import TlsInfo
 from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.deflate import Compressor
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
 
 try:
     import cython
@@ -31,7 +30,7 @@ FIRST_OF_TEXT = frames.FIN | frames.TEXT
 FIRST_OF_BINARY = frames.FIN | frames.BINARY
 
 
-class Connection(Lifecycle):
+class Connection(Backpressure):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -39,20 +38,18 @@ class Connection(Lifecycle):
         remote_ip: the client's address; behind a trusted proxy the one that the proxy tells, or
             `unknown` where it tells none that can be believed.
         remote_port: the client's port; 0 where a proxy does not tell it.
+        proxy_header: what the proxy said by the PROXY protocol, a `ProxyHeader`; None without it.
         request: the handshake: path, query, headers, cookies; None before its head arrived.
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
         messages_written: messages that `send` accepted.
         opened_at: when it became a websocket, as `time.time()` tells it; 0 before.
+        messages_dropped: messages that its client did not get because it reads too slowly.
         close_code: why it ended (RFC 6455, section 7.4; 1006 for a lost one); 0 while it is open.
         close_reason: the same in words.
     """
 
-    __slots__ = ("opened_at",)
-
-    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
-        super().__init__(service, fd, ip, port)
-        self.opened_at = 0.0
+    __slots__ = ()
 
     @property
     def worker(self) -> Any:
@@ -88,6 +85,16 @@ class Connection(Lifecycle):
         return self._local
 
     @property
+    def tls(self) -> TlsInfo | None:
+        """What TLS has agreed on, and the client's certificate; None without TLS.
+
+        What was asked for once stays after the end of the connection.
+        """
+        if self._tls_info is None and self._tls is not None:
+            self._tls_info = self._tls.info
+        return self._tls_info
+
+    @property
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
         return None if self._tls is None else self._tls.version
@@ -109,21 +116,37 @@ class Connection(Lifecycle):
         """Whether it is not a websocket yet, and may become one."""
         return self._state is HANDSHAKE
 
-    def send(self, message: str | bytes | bytearray | memoryview) -> bool:
+    def send(
+        self, message: str | bytes | bytearray | memoryview, key: Hashable | None = None
+    ) -> bool:
         """Sends a message: `str` as text, anything of bytes as binary.
 
+        Args:
+            message: what to send.
+            key: what it is about. With `slow_readers="latest"` it takes the place of an earlier
+                message of the same key that still waits; otherwise it means nothing.
+
         Returns:
-            True if the connection took it; False if it is closed, or its peer reads so slowly
-            that `max_send_buffer_size` bytes wait already: then it is closed with 1013.
+            True if the connection took it; False if it is closed, or its peer reads too slowly.
+            By default that is when `max_send_buffer_size` bytes wait already, and it is closed
+            with 1013; where the worker's `slow_readers` drops messages, only for a message that
+            is larger than this by itself.
 
         Raises:
-            UsageError: for any other type, and before the connection is open.
+            UsageError: for any other type, for a key that cannot be hashed, and before the
+                connection is open.
         """
-        if (self._state is not OPEN or self._is_blocked) and not self._may_send():
-            to_frame(message)  # what cannot be sent at all is told all the same
-            return False
+        if key is not None:
+            check_key(key)
+        if self._state is not OPEN or self._is_blocked:
+            if not self.may_send():
+                to_frame(message)  # what cannot be sent at all is told all the same
+                return False
+            if self.service.slow_readers is not SlowReaders.CLOSE:
+                return self.hold(self._to_wait(message), key)
         if self._compressor is not None:
-            self._send_compressed(self._compressor, message)
+            first, payload = self.shrunk(to_frame(message))
+            self.write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
         else:
@@ -133,14 +156,6 @@ class Connection(Lifecycle):
         if self._is_blocked:
             self.check_full()
         return True
-
-    def _send_compressed(self, compressor: Compressor, message: object) -> None:
-        first, payload = to_frame(message)
-        shrunk = compressor.shrink(payload)
-        if shrunk is None:
-            self.write_frame(first, payload)
-        else:
-            self.write_frame(first | frames.RSV1, shrunk)
 
     def _send_native(self, message: str | bytes) -> None:
         """Compiled only: no object is made for what is sent."""
@@ -160,31 +175,25 @@ class Connection(Lifecycle):
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = to_frame(message)
-        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
-        if shrunk is not None:
-            first, payload = first | frames.RSV1, shrunk
-        return frames.encode(first & 0x0F, payload, first & 0xF0)
+        first, payload = self.shrunk(to_frame(message))
+        return frames.whole(first, payload)
 
-    def send_encoded(self, frame: bytes) -> bool:
-        """Sends one message that is a whole frame already; see `send` for what it returns."""
-        if (self._state is not OPEN or self._is_blocked) and not self._may_send():
-            return False
+    def _to_wait(self, message: object) -> Waiting:
+        if self.agreement is not None and self.agreement.share_key is None:
+            return to_frame(message)  # the next one builds on it, so it must really leave
+        return self.encode_shared(message)
+
+    def send_encoded(self, frame: bytes, key: object) -> bool:
+        """Sends a message that is a whole frame, as `send` does; False before it is open."""
+        if self._state is not OPEN or self._is_blocked:
+            if self._state is HANDSHAKE or not self.may_send():
+                return False
+            if self.service.slow_readers is not SlowReaders.CLOSE:
+                return self.hold(frame, key)
         self.write(frame)
         self.messages_written += 1
         if self._is_blocked:
             self.check_full()
-        return True
-
-    def _may_send(self) -> bool:
-        if self._state is not OPEN:
-            if self._state is HANDSHAKE:
-                raise UsageError("the connection is not open yet; send from on_connect on")
-            self.service.send_failures += 1
-            return False
-        if self.unsent >= self.service.limits.max_send_buffer_size:
-            self.close_slow_reader()
-            return False
         return True
 
     def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
@@ -267,7 +276,7 @@ class Connection(Lifecycle):
         ending = Ending(
             self.close_code,
             self.close_reason,
-            was_open=self._decoder is not None,
+            was_open=bool(self.opened_at),
             is_ours=self._is_ended_by_us,
             is_broken_rule=self._linger != NO_LINGER,  # the only end by the peer that lingers
             was_answered=self._state is FINISHING,
@@ -300,6 +309,18 @@ async def _messages(inbox: Inbox | None) -> AsyncIterator[str | bytes]:
         inbox.is_read = True
         while (message := await inbox.next_message()) is not None:
             yield message
+
+
+def check_key(key: object) -> None:
+    """Refuses what cannot tell messages apart.
+
+    Raises:
+        UsageError: it cannot be hashed.
+    """
+    try:
+        hash(key)
+    except TypeError:
+        raise UsageError(f"key is {key!r}; give a text, a number or a tuple of them") from None
 
 
 def to_frame(message: object) -> tuple[int, bytes]:

@@ -1,26 +1,32 @@
 cimport cython
 
 from lineman.net.delivery cimport Delivery
+from lineman.net.upgrade cimport HttpStage
+from lineman.protocols.websocket.opening cimport Opening, read_opening
 from lineman.protocols.websocket.messages cimport Decoder
 
 cdef class Lifecycle(Delivery):
     cdef readonly long long id
     cdef readonly tuple peer
+    cdef public object proxy_header
     cdef public object remote_ip
     cdef public int remote_port
-    cdef public object request
+    cdef object _request
     cdef public object subprotocol
     cdef public long long messages_written
+    cdef public long long messages_dropped
+    cdef readonly double opened_at
     cdef public int close_code
     cdef public object close_reason
     cdef object _local
     cdef object _data
-    cdef object _stage
+    cdef HttpStage _stage
     cdef Decoder _decoder
     cdef object _compressor
     cdef readonly object agreement
     cdef object _drain_waiters
     cdef bint _is_full
+    cdef object _outbox
     cdef int _linger
     cdef bint _owes_on_close
     cdef double _last_received
@@ -28,12 +34,18 @@ cdef class Lifecycle(Delivery):
 
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
+    cdef _look_anew(self, double seconds)
+    cpdef double on_deadline(self, double now) except? -2
+    cpdef open(self, rest, agreement)
+    cpdef enlist(self)
+    cdef Decoder _new_decoder(self)
+    @cython.locals(decoder=Decoder, found=Opening, size=Py_ssize_t)
     cpdef on_data(self, const unsigned char[::1] data)
-    cpdef close_slow_reader(self)
-    cpdef check_full(self)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)
     cdef _set_cause(self, int code, reason)
     cpdef _lose(self, int code, reason)
-    cdef _end_drain(self)
+    cdef _say_last(self, bytes payload)
+    cpdef release_held(self)
+    cpdef end_drain(self)
     cdef double _check_alive(self, double now) except? -2

@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineman.address import format_ip_port
-from lineman.errors import ConnectionLost, HttpError, ProtocolError
+from lineman.errors import HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.causes import DROPPED, NO_PONG, STOPPING, TOO_LATE
 from lineman.net.delivery import Delivery
-from lineman.net.inbox import Inbox
+from lineman.net.outbox import Outbox
+from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
-from lineman.net.upgrade import HttpStage
+from lineman.net.tlsstream import in_words, is_end_of_tcp
+from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
+from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
-from lineman.protocols.websocket.messages import Close, Decoder, Ping
+from lineman.protocols.websocket.messages import Close, Decoder
 from lineman.protocols.websocket.negotiation import Agreement
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
+from lineman.protocols.websocket.opening import read_opening
 
 logger = logging.getLogger("lineman")
 
@@ -39,7 +38,8 @@ LINGERS = 2
 
 
 class Lifecycle(Delivery):
-    """What happens to a connection; `Connection` adds what the program may ask of it."""
+    """What happens to a connection; `Backpressure` adds what slow readers
+    do to it, `Connection` what the program may ask of it."""
 
     __slots__ = (
         "_compressor",
@@ -50,40 +50,46 @@ class Lifecycle(Delivery):
         "_last_received",
         "_linger",
         "_local",
+        "_outbox",
         "_owes_on_close",
         "_pinged_at",
+        "_request",
         "_stage",
         "agreement",
         "close_code",
         "close_reason",
         "id",
+        "messages_dropped",
         "messages_written",
+        "opened_at",
         "peer",
+        "proxy_header",
         "remote_ip",
         "remote_port",
-        "request",
         "subprotocol",
     )
 
-    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
-        context = service.tls_context
-        super().__init__(service, fd, None if context is None else TlsStream(context, fd))
+    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+        self._set_up(service, fd, service.new_tls(fd))
         self.id = service.next_id()
-        self.peer = (ip, port)
+        self.peer = peer
+        self.proxy_header: ProxyHeader | None = None
         self._local: str | None = None
-        self.remote_ip = ip
-        self.remote_port = port
-        self.request: Request | None = None
+        self.remote_ip, self.remote_port = peer
+        self._request: bytes | Request | None = None
         self.subprotocol: str | None = None
         self.messages_written = 0
+        self.messages_dropped = 0
+        self.opened_at = 0.0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
-        self._stage: HttpStage | None = HttpStage(self)
+        self._stage: HttpStage | None = None  # made for the first bytes, gone when open
         self._decoder: Decoder | None = None
         self._compressor: Compressor | None = None
         self.agreement: Agreement | None = None
         self._is_full = False
+        self._outbox: Outbox | None = None  # while the kernel takes no more
         self._linger = NO_LINGER
         self._owes_on_close = False
         self._drain_waiters: list[asyncio.Future[None]] | None = None
@@ -97,8 +103,22 @@ class Lifecycle(Delivery):
 
     @property
     def peer_address(self) -> str:
-        """`ip:port` of whoever opened the TCP connection: the client, or the proxy before it."""
+        """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
         return format_ip_port(*self.peer)
+
+    @property
+    def request(self) -> Request | None:
+        """The handshake, or the plain request before it; None before its head arrived.
+
+        Of a usual handshake only the bytes are kept, until somebody asks.
+        """
+        if isinstance(self._request, bytes):
+            self._request = request_of(self, self._request)
+        return self._request
+
+    @request.setter
+    def request(self, request: Request | bytes) -> None:
+        self._request = request
 
     @property
     def is_open(self) -> bool:
@@ -118,19 +138,31 @@ class Lifecycle(Delivery):
     def _look_after(self, seconds: float) -> None:
         self.service.wheel.file(self, self.service.wheel.now + seconds)
 
+    def _look_anew(self, seconds: float) -> None:
+        """As `_look_after`, and not sooner, whatever was planned."""
+        self.service.wheel.remove(self)
+        self._look_after(seconds)
+
     # What comes from the socket.
 
     def on_data(self, data: memoryview) -> None:
         """Takes bytes from the peer."""
         state = self._state
         if state is OPEN or state is CLOSING:
-            assert self._decoder is not None
+            decoder = self._decoder
+            if decoder is None:
+                decoder = self._decoder = self._new_decoder()
             self._last_received = self.poller.wheel.now
-            events = self._decoder.feed(data)
-            if events:
-                self.process(events)
+            while (event := decoder.next(data)) is not None:
+                self.process(event)
         elif state is HANDSHAKE:
-            assert self._stage is not None
+            if self._stage is None:
+                self._stage = HttpStage(self)
+                found = read_opening(data, self.service.limits.max_head_size)
+                if found is not None:
+                    size = len(found.head)
+                    self._stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
+                    return
             self._stage.feed(data)
 
     def on_plain_client(self) -> None:
@@ -171,19 +203,6 @@ class Lifecycle(Delivery):
         """Gives up after a defect, or when the time to stop is over."""
         self._lose(closing.ABNORMAL, DROPPED)
 
-    def on_blocked(self) -> None:
-        """Learns that the kernel takes no more now."""
-        self.check_full()
-
-    def on_unblocked(self) -> None:
-        """Learns that all that waited has left."""
-        self._end_drain()
-        if self._is_full:
-            self._is_full = False
-            self.tell(self.service.callbacks.on_buffer_drain)
-        if self._state is FINISHING:
-            self._all_sent()
-
     # Opening.
 
     def open(self, rest: bytes, agreement: Agreement | None) -> None:
@@ -194,17 +213,13 @@ class Lifecycle(Delivery):
             agreement: how messages are compressed; None for not at all.
         """
         service = self.service
-        inflater = None
         if agreement is not None:
             self.agreement = agreement
             self._compressor = deflate.compressor(agreement, service.compression)
-            inflater = deflate.Inflater(agreement, service.limits.max_message_size)
         self._stage = None
         self._enter(OPEN)
-        self._decoder = Decoder(service.limits.max_message_size, True, inflater)
         self._owes_on_close = True
         self._last_received = service.wheel.now
-        service.wheel.remove(self)
         if service.limits.ping_interval:
             self._look_after(service.limits.ping_interval)
         self.enlist()
@@ -212,29 +227,20 @@ class Lifecycle(Delivery):
         if rest:
             self.on_data(memoryview(rest))
 
-    def _call_on_connect(self) -> None:
-        callbacks = self.service.callbacks
-        if callbacks.on_connect is None:
-            return
-        try:
-            result = callbacks.on_connect(self)
-        except Exception as error:
-            self.callback_failed(error)
-            return
-        if inspect.iscoroutine(result):
-            is_stream = callbacks.on_message is None
-            if self._inbox is None:
-                self._inbox = Inbox(self, is_stream)
-            self._inbox.open(result, self._end_conversation if is_stream else None)
+    def _new_decoder(self) -> Decoder:
+        """For the first bytes of an open connection: many never send any."""
+        max_size = self.service.limits.max_message_size
+        agreement = self.agreement
+        inflater = None if agreement is None else deflate.Inflater(agreement, max_size)
+        return Decoder(max_size, True, inflater)
 
-    def _end_conversation(self) -> None:
-        if self._state is OPEN:
-            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
+    def enlist(self) -> None:
+        """Counts the connection among the open ones."""
+        raise NotImplementedError
 
     def await_request(self) -> None:
         """Gives the next plain request of this connection its time."""
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.handshake_timeout)
+        self._look_anew(self.service.limits.handshake_timeout)
 
     # Ending.
 
@@ -246,27 +252,33 @@ class Lifecycle(Delivery):
             self.take(self._forced_close[1])
             return
         self._set_cause(code, reason)
-        self.write_frame(frames.FIN | frames.CLOSE, payload)
+        self._say_last(payload)
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
-        self.service.wheel.remove(self)  # filed for a ping, perhaps sooner than the close may take
-        self._look_after(self.service.limits.close_timeout)
+        self._look_anew(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.resume(self._paused)  # the peer's answer must be read
 
-    def answer_ping(self, ping: Ping) -> None:
-        """Sends a pong, unless the peer sends pings and reads nothing."""
-        if self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
-            self.close_slow_reader()
-        else:
-            self.write_frame(frames.FIN | frames.PONG, ping.payload)
+    def _say_last(self, payload: bytes) -> None:
+        """Sends a close frame, behind all that was taken before it."""
+        if self._outbox is not None:
+            self.release_held()
+        self.write_frame(frames.FIN | frames.CLOSE, payload)
+
+    def release_held(self) -> None:
+        """Hands on what waits for a slow reader."""
+        raise NotImplementedError
+
+    def end_drain(self) -> None:
+        """Wakes those who wait for all to have left."""
+        raise NotImplementedError
 
     def on_peer_close(self, event: Close) -> None:
         """Answers the peer's close frame and ends."""
         self._set_cause(event.code, event.reason)
-        self.write_frame(frames.FIN | frames.CLOSE, closing.encode(event.code, ""))
+        self._say_last(closing.encode(event.code, ""))
         self._finish(linger=False)
 
     def on_closing_answered(self, error: ProtocolError | None) -> None:
@@ -279,7 +291,7 @@ class Lifecycle(Delivery):
         self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
-            self.write_frame(frames.FIN | frames.CLOSE, closing.encode(error.code, error.reason))
+            self._say_last(closing.encode(error.code, error.reason))
             self._finish(linger=True)
 
     def callback_failed(self, error: BaseException) -> None:
@@ -289,17 +301,6 @@ class Lifecycle(Delivery):
         self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
         if self._state is OPEN:
             self.start_close(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
-
-    def close_slow_reader(self) -> None:
-        """Closes a connection whose peer lets too much wait."""
-        limit = self.service.limits.max_send_buffer_size
-        reason = f"reads too slowly: {self.unsent} bytes wait, {limit} may"
-        error = ConnectionLost(closing.TRY_AGAIN_LATER, reason)
-        self.service.send_failures += 1
-        self.service.log.log(logging.WARNING, "slow readers", "%s: %s", self, reason)
-        self.tell(self.service.callbacks.on_error, ErrorCode.SEND_FAIL, error)
-        if self._state is OPEN:
-            self.start_close(closing.TRY_AGAIN_LATER, reason)
 
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
@@ -313,7 +314,7 @@ class Lifecycle(Delivery):
 
     def leave_handshake(self) -> None:
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
-        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_answering:
+        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_answering):
             self._lose(closing.GOING_AWAY, STOPPING)
 
     def give_up_handshake(self, answer: bytes) -> None:
@@ -334,21 +335,23 @@ class Lifecycle(Delivery):
         if self.is_over:
             return
         self._enter(FINISHING)
+        self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.flush()
-        if self._state is FINISHING and not self.unsent:
-            self._all_sent()
+        if self._state is FINISHING:
+            if self.unsent:
+                self._look_anew(self.service.limits.close_timeout)
+            else:
+                self._all_sent()
 
     def _all_sent(self) -> None:
         if self._linger == NO_LINGER:
             self._lose(self.close_code, self.close_reason)
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
-            self._look_after(min(self.service.limits.close_timeout, LINGER))
+            self._look_anew(min(self.service.limits.close_timeout, LINGER))
             self.resume(self._paused)
             self.end_writing()
 
@@ -372,7 +375,8 @@ class Lifecycle(Delivery):
         self._stage = None
         self._decoder = None
         self._compressor = None
-        self._end_drain()
+        self._outbox = None
+        self.end_drain()
         inbox = self._inbox
         if inbox is None:
             self.on_delivered_all()
@@ -390,24 +394,7 @@ class Lifecycle(Delivery):
             self._owes_on_close = False
             self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
 
-    def _end_drain(self) -> None:
-        waiters, self._drain_waiters = self._drain_waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def tell(self, callback: Any, *args: Any) -> None:
-        """Runs a callback that tells the program something; its failure ends nothing more."""
-        if callback is not None:
-            self.service.call(callback, self, *args)
-
-    # The clock and the limits.
-
-    def check_full(self) -> None:
-        """Tells the program when more waits for this peer than should."""
-        if not self._is_full and self.unsent >= self.service.limits.max_send_buffer_size:
-            self._is_full = True
-            self.tell(self.service.callbacks.on_buffer_full)
+    # The clock.
 
     def on_deadline(self, now: float) -> float:
         """Looks at what the clock says about this connection."""
@@ -415,8 +402,8 @@ class Lifecycle(Delivery):
             return self._check_alive(now)
         if self.has_progressed():  # a long answer on a slow line
             return now + self.service.limits.close_timeout
-        if self._state is HANDSHAKE and self._stage is not None:
-            self._stage.timed_out()
+        if self._state is HANDSHAKE:
+            (self._stage or HttpStage(self)).timed_out()
             return 0.0
         self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
         return 0.0

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import inspect
 import logging
 import math
 import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
-from lineman.net import syscalls
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.causes import STOPPING
-from lineman.net.connection import Connection
 from lineman.net.lag import LagMeter
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
-from lineman.net.poller import Handler, Poller
+from lineman.net.outbox import SlowReaders
+from lineman.net.poller import Poller
 from lineman.net.tally import Tally
+from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
 
+if TYPE_CHECKING:
+    from lineman.net.acceptor import Acceptor
+    from lineman.net.connection import Connection
+
 logger = logging.getLogger("lineman")
 
-# Accepted in one wake-up, so that a storm of connects does not starve those that are open.
-ACCEPTS = 64
-# Out of descriptors: look again after this time instead of spinning on the ready listener.
-ACCEPT_PAUSE = 0.5
 # While draining, goodbyes are said so often.
 DRAIN_STEP = 0.05
 # A callback that keeps the loop for longer is worth a line in the log.
@@ -53,6 +52,11 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
+        challenges: proofs for a certificate authority, where this service gets its own.
+        client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
+        proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
+            None for never.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -67,17 +71,26 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
+        challenges: Challenges | None = None,
+        client_fingerprints: frozenset[str] = frozenset(),
+        proxy_protocol: str | None = None,
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
         self.tls_context = tls_context
+        self.challenges = challenges
+        self.http_scheme = "http" if tls_context is None else "https"
         self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
+        self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
+        self.client_fingerprints = client_fingerprints
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -90,11 +103,12 @@ class Service:
         self.plain_requests = 0
         self.exceptions = 0
         self.send_failures = 0
+        self.messages_dropped = 0
         self.is_stopping = False
         self.is_draining = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Acceptor] = []
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -103,15 +117,27 @@ class Service:
         self._last_id += 1
         return self._last_id
 
+    def new_tls(self, fd: int) -> TlsStream | None:
+        """TLS for a new connection; None where there is none."""
+        if self.tls_context is None:
+            return None
+        return TlsStream(self.tls_context, fd, self.challenges)
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """Has the next connections use this context; open ones go on as they are."""
+        self.tls_context = context
+
     def start(self, listener: socket.socket | None) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on.
 
         Args:
             listener: None for a worker that no client connects to.
         """
+        from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
+
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
         if listener is not None:
-            self._listeners.append(_Listener(self, listener))
+            self._listeners.append(Acceptor(self, listener))
         self._ticked_at = time.monotonic()
         self._tick()
 
@@ -141,7 +167,7 @@ class Service:
             self.exceptions += 1
             logger.exception("a callback raised")
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             self.spawn(result, lambda _: None, self._log_failure)
 
     def spawn(
@@ -203,11 +229,14 @@ class Service:
             connection.leave_idle()
         spread = self.loop.time() + seconds
         deadline = spread + timeout
+        due = 0.0
         while (now := self.loop.time()) < deadline:
             waiting = [each for each in self.connections.values() if each.may_receive]
             share = min(1.0, DRAIN_STEP / (spread - now)) if now < spread else 1.0
-            for connection in waiting[: math.ceil(len(waiting) * share)]:
+            due = min(due + len(waiting) * share, len(waiting))
+            for connection in waiting[: math.floor(due)]:
                 connection.say_goodbye(code, "the service is restarting")
+            due -= math.floor(due)
             if not self.poller.handlers() or (now >= spread and not self._unopened()):
                 break
             await asyncio.sleep(DRAIN_STEP)
@@ -215,6 +244,8 @@ class Service:
 
     def _unopened(self) -> list[Connection]:
         """Connections that have not become a websocket yet."""
+        from lineman.net.connection import Connection  # connections know this module
+
         handlers = self.poller.handlers()
         return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
 
@@ -225,13 +256,16 @@ class Service:
             timeout: seconds after which what is left is dropped.
             code: the close code that clients get.
         """
+        from lineman.net.connection import Connection  # connections know this module
+        from lineman.net.preamble import Preamble
+
         self.is_stopping = True
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, STOPPING)
         for handler in self.poller.handlers():
-            if isinstance(handler, Connection):
+            if isinstance(handler, (Connection, Preamble)):
                 handler.leave_handshake()
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
@@ -255,58 +289,3 @@ class Service:
             return
         self.loop.remove_reader(self.poller.fileno())
         self.poller.close()
-
-
-class _Listener(Handler):
-    """A listening socket in the poller."""
-
-    def __init__(self, service: Service, listener: socket.socket) -> None:
-        self._service = service
-        self._socket = listener
-        self._fd = listener.fileno()
-        service.poller.add(self._fd, self)
-
-    def on_events(self, events: int) -> None:
-        """Accepts what waits."""
-        service = self._service
-        for _ in range(ACCEPTS):
-            try:
-                accepted = syscalls.accept(self._socket)
-            except OSError as error:
-                self._pause(error)
-                return
-            if accepted is None:
-                return
-            service.accepted += 1
-            Connection(service, *accepted)
-
-    def _pause(self, error: OSError) -> None:
-        """Stops accepting for a moment: out of descriptors or memory, the listener stays ready."""
-        service = self._service
-        what = "file descriptors" if error.errno in (errno.EMFILE, errno.ENFILE) else "resources"
-        service.log.log(
-            logging.ERROR,
-            "accept failures",
-            "cannot accept connections: out of %s (%s); raise the limit: ulimit -n, LimitNOFILE=",
-            what,
-            error.strerror,
-        )
-        service.poller.modify(self._fd, 0)
-        service.loop.call_later(ACCEPT_PAUSE, self._resume)
-
-    def _resume(self) -> None:
-        if self._fd >= 0:
-            self._service.poller.modify(self._fd, 1)
-
-    def on_fault(self) -> None:
-        """Goes on: a fault while accepting concerns that one connection."""
-
-    def flush(self) -> None:
-        """Has nothing to write."""
-
-    def close(self) -> None:
-        """Stops listening."""
-        if self._fd >= 0:
-            self._service.poller.forget(self._fd)
-            self._socket.close()
-            self._fd = -1

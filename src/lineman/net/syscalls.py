@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 
+from lineman.protocols.forwarded import UNIX
+
 try:
     import cython
 except ImportError:
@@ -30,12 +32,36 @@ def receive(fd: int, buffer: memoryview) -> int:
         return AGAIN
 
 
+def receive_into(fd: int, room: bytearray, size: int) -> int:
+    """Compiled only: `receive`, into C's memory."""
+    assert cython.compiled
+    count: int = lineman_recv(fd, room, size)
+    if count == -2:
+        raise last_error()
+    return count
+
+
+def last_error() -> OSError:
+    """Compiled only: what the last system call says."""
+    try:
+        if cython.compiled:
+            PyErr_SetFromErrno(OSError)
+    except OSError as error:
+        return error
+    return OSError()
+
+
 def peek(fd: int) -> int:
     """The first byte that waits, without taking it; AGAIN or ENDED if there is none.
 
     Raises:
         OSError: the connection is broken.
     """
+    if cython.compiled:
+        found = lineman_peek(fd)
+        if found == -3:
+            PyErr_SetFromErrno(OSError)
+        return found
     borrowed = socket.socket(fileno=fd)
     try:
         first = borrowed.recv(1, socket.MSG_PEEK)
@@ -58,8 +84,10 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
         return AGAIN
 
 
-def accept(listener: socket.socket) -> tuple[int, str, int] | None:
+def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
+
+    A peer that comes through a unix socket has the address `unix` and the port 0.
 
     Raises:
         OSError: the process or the system is out of descriptors or memory.
@@ -70,13 +98,14 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
             return None
         if fd < 0:
             PyErr_SetFromErrno(OSError)
-        return fd, ip_room.decode("ascii"), port_room
+        return fd, (ip_room.decode("ascii"), port_room)
     try:
         accepted, address = listener.accept()
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
-    return accepted.detach(), address[0], address[1]
+    is_unix = accepted.family == socket.AF_UNIX
+    return accepted.detach(), (UNIX, 0) if is_unix else (address[0], address[1])
 
 
 def finish_writing(fd: int) -> None:
@@ -91,7 +120,7 @@ def finish_writing(fd: int) -> None:
 
 
 def local_address(fd: int) -> tuple[str, int]:
-    """Address and port of our end.
+    """Address and port of our end; `unix` and 0 for a unix socket.
 
     Raises:
         OSError: the connection is gone.
@@ -101,4 +130,4 @@ def local_address(fd: int) -> tuple[str, int]:
         name = duplicate.getsockname()
     finally:
         duplicate.detach()
-    return name[0], name[1]
+    return (UNIX, 0) if isinstance(name, (str, bytes)) else (name[0], name[1])

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from lineman.net.causes import Ending, close_cause, failure_cause
-from lineman.net.connection import Connection
+
+if TYPE_CHECKING:
+    from lineman.net.connection import Connection
 
 
 class Tally:

@@ -80,13 +80,19 @@ class ControlServer:
         self.on_request = on_request
         self._path = path
         self._callers: set[Caller] = set()
+        self._is_paused = False
         self._socket = _listen(path)
         reactor.watch(self._socket, self._accept)
 
     def _accept(self, _: int) -> None:
         try:
             end, _address = self._socket.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError as error:
+            logger.error("cannot accept a command: %s", error.strerror)
+            self.reactor.forget(self._socket)  # it stays ready: look again in the next turn
+            self._is_paused = True
             return
         uid = peer_uid(end)
         if uid not in (0, os.geteuid()):
@@ -103,13 +109,20 @@ class ControlServer:
             return
         self._callers.add(Caller(self, end, uid))
 
+    def resume(self) -> None:
+        """Accepts again where it had to pause; to be called from time to time."""
+        if self._is_paused:
+            self._is_paused = False
+            self.reactor.watch(self._socket, self._accept)
+
     def forget(self, caller: Caller) -> None:
         """Stops counting a caller that has its reply, or has left."""
         self._callers.discard(caller)
 
     def close(self) -> None:
         """Stops listening and takes the socket's file away."""
-        self.reactor.forget(self._socket)
+        if not self._is_paused:
+            self.reactor.forget(self._socket)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 

@@ -65,7 +65,9 @@ def default_log(name: str) -> Path:
     Args:
         name: of the program, as `rundir.name_of` gives it.
     """
-    if os.geteuid() == 0:
+    if given := os.environ.get("LOGS_DIRECTORY", "").split(":")[0]:  # systemd has made one
+        directory = Path(given)
+    elif os.geteuid() == 0:
         directory = Path("/var/log/lineman")
     else:
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"

@@ -7,14 +7,16 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lineman.errors import ConfigError
 from lineman.process.description import Description
 from lineman.process.owner import Owner
 from lineman.process.reactor import Channel, Reactor
-from lineman.process.role import Role
-from lineman.process.staff import Program, cause_of, spawn
+from lineman.process.role import BLOCKED, Role
+from lineman.process.staff import Program, cause_of, reap, spawn
 from lineman.process.wire import MAX_LINE, WireError, decode
 
 logger = logging.getLogger("lineman")
@@ -106,3 +108,32 @@ class Describing:
             last = self._output[-1] if self._output else cause_of(status)
             why = f"the program does not come to Worker.run_all(): {last}"
         self._on_done(None, why)
+
+
+def describe(program: Program, owner: Owner | None) -> Description:
+    """The description of a program; waits for it.
+
+    Raises:
+        ConfigError: it has none, and why.
+    """
+    found: list[tuple[Description | None, str]] = []
+
+    def note(description: Description | None, why: str) -> None:
+        found.append((description, why))
+
+    reactor = Reactor((signal.SIGCHLD,))
+    try:
+        asked = Describing(reactor, program, owner, BLOCKED, time.monotonic(), note)
+        while not found:
+            reactor.wait(max(0.0, asked.deadline - time.monotonic()))
+            if time.monotonic() >= asked.deadline:
+                asked.give_up()
+            for pid, status in reap():
+                if pid == asked.pid:
+                    asked.ended(status)
+    finally:
+        reactor.close()
+    description, why = found[0]
+    if description is None:
+        raise ConfigError(why, "correct it and try again")
+    return description

@@ -19,7 +19,8 @@ class Place:
         title: how the log and `status` call it.
         scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme
             it does not listen.
-        url: for people; with `{port}` in it.
+        path: of a unix socket, in place of host and port.
+        socket_mode: of its file.
         count: processes.
         backlog: connections that may wait to be accepted.
         user, group: whom its processes run as; empty for whoever starts the program.
@@ -37,6 +38,8 @@ class Place:
     port: int
     count: int
     backlog: int
+    path: str = ""
+    socket_mode: int = 0o660
     user: str = ""
     group: str = ""
     files: tuple[str, ...] = ()

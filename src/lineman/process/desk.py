@@ -69,6 +69,7 @@ class Desk:
         self._server = ControlServer(reactor, path, self._on_request)
         self.questions = Questions(self._compose)
         self.ledger = Ledger()
+        self._resume_at = 0.0
         self._stopping: list[Caller] = []
         self._reloading: list[tuple[Caller, bool]] = []
         self._reload_next: list[tuple[Caller, bool]] = []
@@ -146,6 +147,9 @@ class Desk:
         """Replies where time is over, or what was waited for has come."""
         self.questions.expire(now)
         self._go_on()
+        if now >= self._resume_at:
+            self._resume_at = now + 1.0
+            self._server.resume()
         if self._draining and not self._is_draining():
             for caller, reply in self._draining:
                 caller.reply(reply)

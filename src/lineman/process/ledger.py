@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from lineman.process.status import Report
-
 # Numbers by name; some names hold further numbers by name.
 Counters: TypeAlias = Mapping[str, Any]
 
@@ -28,9 +26,8 @@ NAMES = (
 )
 
 
-def counters(report: Report) -> Counters:
-    """What only ever grows of a report."""
-    told = report.to_json()
+def counters(told: Mapping[str, Any]) -> Counters:
+    """What only ever grows of a `Report` in JSON."""
     return {name: told[name] for name in NAMES}
 
 

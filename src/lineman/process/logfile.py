@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -25,10 +26,13 @@ class LineHandler(logging.Handler):
 
     Args:
         path: of the file, absolute; it is made if it is missing. None for standard error.
+        owner: user and group that a file of root's is given to, so that processes which are not
+            root can open it anew themselves; only in a folder where root alone may put files.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, owner: tuple[int, int] | None = None) -> None:
         super().__init__()
+        self._owner = owner
         self._path = path
         self._fd = STDERR if path is None else -1
         self._identity: tuple[int, int] | None = None
@@ -71,9 +75,10 @@ class LineHandler(logging.Handler):
             self._is_torn = os.write(self._fd, data[written:]) < len(data) - written
 
     def _recover(self) -> None:
-        text = f"{self._missing} lines are missing here: {self._trouble}"
-        record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
-        self._put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+        if self._missing:
+            text = f"{self._missing} lines are missing here: {self._trouble}"
+            record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
+            self._put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
         self._trouble = ""
         self._missing = 0
 
@@ -82,8 +87,9 @@ class LineHandler(logging.Handler):
             self._trouble = (error.strerror or str(error)).lower()
             text = f"lineman: cannot write the log {self._path}: {self._trouble}; it comes here\n"
             _complain(text.encode("utf-8", "backslashreplace"))
-        self._missing += 1
-        _complain(line)
+        if line:
+            self._missing += 1
+            _complain(line)
 
     def _look(self) -> None:
         """Opens the file where it is not open, or another one lies there now."""
@@ -108,6 +114,8 @@ class LineHandler(logging.Handler):
         before, self._identity = self._identity, (status.st_dev, status.st_ino)
         self._fd = opened
         self._is_torn = False
+        if self._owner is not None and _may_give(self._path, status):
+            os.fchown(opened, *self._owner)
         _follow(before, opened)
 
     def reopen(self) -> None:
@@ -127,6 +135,18 @@ class LineHandler(logging.Handler):
             os.close(self._fd)
             self._fd = -1
         super().close()
+
+
+def _may_give(path: Path, status: os.stat_result) -> bool:
+    """Whether this is a file of root's that nobody else can have put there, or led us to."""
+    if os.geteuid() != 0 or status.st_uid != 0 or not stat.S_ISREG(status.st_mode):
+        return False
+    for folder in path.parents:
+        found = folder.lstat()
+        is_open = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+        if found.st_uid != 0 or is_open or not stat.S_ISDIR(found.st_mode):
+            return False
+    return not path.parent.stat().st_mode & 0o022 and not path.is_symlink()
 
 
 def _follow(before: tuple[int, int] | None, opened: int) -> None:

@@ -58,16 +58,23 @@ class LogOptions:
         return cls(**known)
 
 
-def set_up(options: LogOptions = LogOptions(), worker: str = "", slot: int | None = None) -> None:
+def set_up(
+    options: LogOptions | None = None,
+    worker: str = "",
+    slot: int | None = None,
+    owner: tuple[int, int] | None = None,
+) -> None:
     """Sends the log of this process where the options say.
 
     A program that has set up logging itself and gives no option is left alone.
 
     Args:
-        options: where to and how.
+        options: where to and how; None for what is usual.
         worker: the name of this process' worker; for JSON.
         slot: which of its processes this is; None for the master.
+        owner: user and group of the other processes, where they are not root and this one is.
     """
+    options = options or LogOptions()
     root = logging.getLogger()
     others = [*root.handlers, *logging.getLogger("lineman").handlers]
     has_own = any(not isinstance(handler, LineHandler) for handler in others)
@@ -76,9 +83,11 @@ def set_up(options: LogOptions = LogOptions(), worker: str = "", slot: int | Non
     for handler in [each for each in root.handlers if isinstance(each, LineHandler)]:
         root.removeHandler(handler)  # set up anew, after a reload
         handler.close()
-    handler = LineHandler(None if options.log_file is None else Path(options.log_file))
+    path = None if options.log_file is None else Path(options.log_file)
+    handler = LineHandler(path, owner)
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
+    handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
 

@@ -10,8 +10,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -41,7 +41,6 @@ from lineman.process.model import (
     Say,
     Seat,
     Service,
-    Stage,
     Start,
     Stop,
     Woke,
@@ -50,8 +49,8 @@ from lineman.process.notify import Notifier
 from lineman.process.owner import Owner
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
-from lineman.process.rundir import PidFile, control_path, make_links_directory
-from lineman.process.sockets import Sockets
+from lineman.process.rundir import control_path, make_links_directory
+from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
 from lineman.process.title import set_title
 
@@ -70,31 +69,6 @@ SIGNALS = (
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
 OVERSLEPT = 1.0
-
-
-@dataclass(slots=True)
-class Setting:
-    """What a master is started with.
-
-    Attributes:
-        pid_file: held by this process.
-        owner: whom everything of the program runs as, also where it only describes itself; None
-            for whomever the program names.
-        tell: told once whether the start went well, and in words.
-        configure: takes the settings that the program gives, has this process' log follow them,
-            and returns those in force: the command line may have given others.
-        watches: whether a changed file of the program reloads it; clients are let go at once.
-        reopen: opens this process' log anew.
-    """
-
-    program: Program
-    pid_file: PidFile
-    sockets: Sockets
-    owner: Owner | None
-    tell: Callable[[bool, str], None]
-    configure: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    watches: bool
-    reopen: Callable[[], None]
 
 
 class Master:
@@ -117,6 +91,7 @@ class Master:
         self._links = ""
         self._exit: int | None = None
         self._has_begun = False
+        self._reload_fault = ""
         self._has_told = False
 
     def run(self, description: Description | None) -> int:
@@ -173,12 +148,15 @@ class Master:
             self._describing.give_up()
         if self._notifier.watchdog is not None:
             self._notifier.alive()
+        if self._reload_fault:
+            why, self._reload_fault = self._reload_fault, ""
+            self._reload_failed(why)
         self._decide()
 
     def _next_moment(self) -> float:
         now = time.monotonic()
         moments = [
-            now + TICK,
+            now if self._events or self._reload_fault else now + TICK,
             self._service.next_deadline(),
             self._desk.next_deadline(),
             self._keyfiles.next_look(),
@@ -191,7 +169,10 @@ class Master:
         if not self._has_begun and not any(isinstance(each, Stop) for each in self._events):
             return  # there is no plan yet
         events, self._events = self._events, []
+        was_stopping = self._service.phase is Phase.STOPPING
         self._service, actions = plan.decide(self._service, events, time.monotonic())
+        if self._service.phase is Phase.STOPPING and not was_stopping:
+            self._notifier.stopping()
         for action in actions:
             self._do(action)
 
@@ -242,19 +223,9 @@ class Master:
             self._events.append(Renew(number, str(details.get("why"))))
         elif name == "deaf":
             self._events.append(Deaf(number))
-        elif name == "changed" and self._watches(number):
+        elif name == "changed" and number == self._service.oldest_ready():
             logger.info("%s has changed", details.get("path"))
             self._desk.want_reload(None)
-
-    def _watches(self, number: int) -> bool:
-        """Whether it is this process whose word on changed files counts: the oldest that serves."""
-        ready = [
-            process.number
-            for seat in self._service.seats
-            for process in seat.processes
-            if process.stage is Stage.READY
-        ]
-        return bool(ready) and number == min(ready)
 
     def _on_answer(self, process: int, number: int, answer: bytes) -> None:
         self._desk.questions.take(process, number, answer)
@@ -294,8 +265,9 @@ class Master:
         return self._description
 
     def _describe(self, owner: Owner | None) -> None:
+        now = time.monotonic()
         self._describing = Describing(
-            self._reactor, self.program, owner, BLOCKED, time.monotonic(), self._described
+            self._reactor, self.program, owner, BLOCKED, now, self._described
         )
 
     def _described(self, description: Description | None, why: str) -> None:
@@ -310,9 +282,7 @@ class Master:
         except ConfigError as error:
             if is_start:
                 raise
-            text = f"the reload failed: {error}; the old code goes on everywhere"
-            logger.error("%s", text)
-            self._reloaded(False, text)
+            self._reload_failed(str(error))
 
     def _begin(self, description: Description) -> None:
         self._setting.sockets.refuse_strangers(description.places)
@@ -321,13 +291,13 @@ class Master:
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
         """The seats of a program; their sockets are open then, or nothing has changed."""
-        for place in description.places:
-            self._owner_of(place)
+        everybody = [self._owner_of(place) for place in description.places]
         self._setting.sockets.open(description.places)
         self._make_links_directory(description.places)
         watches = self._setting.watches
         self._description = description
-        self._settings = self._setting.configure(description.settings)
+        whom = next((owner for owner in everybody if owner is not None), None)
+        self._settings = self._setting.configure(description.settings, whom)
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(
@@ -352,15 +322,28 @@ class Master:
 
     def begin_reload(self) -> bool:
         """Has the program describe itself and then replaces its processes; False: not now."""
-        if self._describing or self._service.reloading or self._service.phase is not Phase.RUNNING:
+        if (
+            self._reload_fault
+            or self._describing
+            or self._service.reloading
+            or self._service.phase is not Phase.RUNNING
+        ):
             return False
         logger.info("reloading: the program is read again")
         self._notifier.reloading()
         owner = self._setting.owner
         for place in self._description.places:
             owner = owner or self._owner_of(place)  # new code does not run as root either
-        self._describe(owner)
+        try:
+            self._describe(owner)
+        except (ConfigError, OSError) as error:
+            self._reload_fault = str(error)  # told in the next turn: who asks is not noted yet
         return True
+
+    def _reload_failed(self, why: str) -> None:
+        text = f"the reload failed: {why}; the old code goes on everywhere"
+        logger.error("%s", text)
+        self._reloaded(False, text)
 
     def _reloaded(self, ok: bool, text: str) -> None:
         self._notifier.ready(text)
@@ -431,16 +414,13 @@ class Master:
                     files,
                     {**self._settings, "watch": self._setting.watches},
                     place.title,
+                    self._setting.tickets,
                     self._links,
                 )
 
             popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, f"it cannot be started: {error}"))
-            os.kill(os.getpid(), signal.SIGCHLD)  # so that the next turn comes at once
             return
         self._staff.take(action.number, action.key, popen, end)
-        for seat in self._service.seats:
-            for process in seat.processes:
-                if process.number == action.number:
-                    process.pid = popen.pid
+        self._service.note_pid(action.number, popen.pid)

@@ -187,6 +187,19 @@ class Service:
             moments += [seat.patience(process) for process in seat.processes]
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def oldest_ready(self) -> int:
+        """The number of the process that has served for longest; 0 where none serves."""
+        processes = [process for seat in self.seats for process in seat.processes]
+        ready = [process.number for process in processes if process.stage is Stage.READY]
+        return min(ready, default=0)
+
+    def note_pid(self, number: int, pid: int) -> None:
+        """Notes which process of the machine this one has become."""
+        for seat in self.seats:
+            for process in seat.processes:
+                if process.number == number:
+                    process.pid = pid
+
     def seat(self, key: Key) -> Seat:
         """The seat with this key."""
         return next(seat for seat in self.seats if seat.key == key and not seat.is_removed)

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lineman.process.model import (
     Action,
     Beat,
     Deaf,
-    Drain,
     Ended,
     Event,
     Exit,
     Failed,
-    Kill,
-    Order,
     Outcome,
     Phase,
     Process,
@@ -31,14 +28,13 @@ from lineman.process.model import (
     Remove,
     Renew,
     Renewal,
-    Say,
     Seat,
     Service,
     Stage,
-    Start,
     Stop,
     Woke,
 )
+from lineman.process.moves import Moves
 
 # A child that ends sooner after its start than this has failed quickly.
 QUICK = 5.0
@@ -49,9 +45,6 @@ BACK_OFF = (0.0, 0.1, 0.4, 1.0, 2.5, 15.0)
 RENEW_AGAIN = 30.0
 # New children started at once during a reload, after the first one has shown that it works.
 SIDE_BY_SIDE = 4
-# After its own deadline a child has this time before it is killed.
-GRACE = 2.0
-
 # Close codes that clients get (RFC 6455, section 7.4; the registry of IANA).
 GOING_AWAY = 1001
 SERVICE_RESTART = 1012
@@ -78,29 +71,8 @@ def decide(service: Service, events: Iterable[Event], now: float) -> tuple[Servi
     return planner.service, planner.actions
 
 
-@dataclass(slots=True)
-class _Found:
-    seat: Seat
-    process: Process
-
-
-class _Planner:
+class _Planner(Moves):
     """One decision under way."""
-
-    def __init__(self, service: Service, now: float) -> None:
-        self.service = service
-        self.now = now
-        self.actions: list[Action] = []
-
-    def _say(self, level: int, text: str) -> None:
-        self.actions.append(Say(level, text))
-
-    def _find(self, number: int) -> _Found | None:
-        for seat in self.service.seats:
-            for process in seat.processes:
-                if process.number == number:
-                    return _Found(seat, process)
-        return None
 
     # Events.
 
@@ -115,7 +87,7 @@ class _Planner:
         elif isinstance(event, Stop):
             self._stop(event)
         else:
-            found = self._find(event.number)
+            found = self.find(event.number)
             if found is not None:
                 self._hear(event, found.seat, found.process)
 
@@ -148,21 +120,7 @@ class _Planner:
                 self.service.reloading.done += 1
         for other in seat.processes:
             if other.number < process.number and other.stage in (Stage.STARTING, Stage.READY):
-                self._retire(seat, other, SERVICE_RESTART)
-
-    def _retire(self, seat: Seat, process: Process, code: int) -> None:
-        if process.stage is Stage.STARTING:  # it has no clients
-            self._order_stop(seat, process)
-            return
-        rules = seat.rules
-        process.stage = Stage.RETIRING
-        process.deadline = self.now + rules.drain_seconds + rules.stop_timeout + GRACE
-        self.actions.append(Drain(process.number, code, rules.drain_seconds, rules.stop_timeout))
-
-    def _order_stop(self, seat: Seat, process: Process) -> None:
-        process.stage = Stage.STOPPING
-        process.deadline = self.now + seat.rules.stop_timeout + GRACE
-        self.actions.append(Order(process.number, seat.rules.stop_timeout))
+                self.retire(seat, other, SERVICE_RESTART)
 
     def _ended(self, seat: Seat, process: Process, cause: str) -> None:
         seat.processes.remove(process)
@@ -176,9 +134,7 @@ class _Planner:
         if renewal is not None and renewal.number == process.number:
             self._renewal_failed(seat, renewal, process, cause)
         elif self.service.phase is Phase.STARTING:
-            self._say(
-                logging.ERROR, f"{seat.title} (process {process.pid}) does not start: {cause}"
-            )
+            self.say(logging.ERROR, f"{seat.title} (process {process.pid}) does not start: {cause}")
             self._give_up(f"{seat.title} does not start: {cause}")
         else:
             self._crashed(seat, process, cause)
@@ -188,7 +144,7 @@ class _Planner:
         renewal.due = self.now + RENEW_AGAIN
         old = "the old one goes on" if seat.current() else "nothing serves in its place"
         text = f"{seat.title}: the new process {process.pid} does not start: {cause}; {old}"
-        self._say(logging.ERROR, text)
+        self.say(logging.ERROR, text)
         if renewal.is_reload:
             seat.renewal = None
             if self.service.reloading is not None:
@@ -206,13 +162,13 @@ class _Planner:
         if seat.renewal is None or seat.renewal.number is None:
             seat.start_at = self.now + wait
         if seat.failures < MAX_QUICK_FAILURES:
-            self._say(logging.ERROR, f"{who}; it is restarted")
+            self.say(logging.ERROR, f"{who}; it is restarted")
             return
         many = f"{seat.failures} times in a row within {QUICK:g} s of its start"
         if self._is_served(seat.worker) or not seat.is_essential:
-            self._say(logging.ERROR, f"{who}, {many}; the next try is in {wait:g} s")
+            self.say(logging.ERROR, f"{who}, {many}; the next try is in {wait:g} s")
         else:
-            self._say(logging.ERROR, f"{who}, {many}, and nothing else serves it; stopping")
+            self.say(logging.ERROR, f"{who}, {many}, and nothing else serves it; stopping")
             self._give_up(f"{seat.title} ended {many}: {cause}")
 
     def _is_served(self, worker: tuple[str, int]) -> bool:
@@ -247,7 +203,7 @@ class _Planner:
         service = self.service
         service.phase = Phase.STOPPING
         service.is_draining = is_graceful
-        self._say(logging.INFO, "stopping")
+        self.say(logging.INFO, "stopping")
         if service.reloading is not None:
             service.reloading = None
             self.actions.append(Outcome("reload", False, "the service was told to stop meanwhile"))
@@ -257,7 +213,7 @@ class _Planner:
             if is_graceful:
                 for process in seat.processes:
                     if process.stage in (Stage.STARTING, Stage.READY):
-                        self._retire(seat, process, GOING_AWAY)
+                        self.retire(seat, process, GOING_AWAY)
         if not is_graceful:
             self._stop_processes()
 
@@ -265,7 +221,7 @@ class _Planner:
         for seat in self.service.seats:
             for process in seat.processes:
                 if process.stage is not Stage.STOPPING:
-                    self._order_stop(seat, process)
+                    self.order_stop(seat, process)
 
     def _kill_all(self) -> None:
         service = self.service
@@ -275,13 +231,7 @@ class _Planner:
             seat.renewal = None
             for process in seat.processes:
                 service.status = 1
-                self._kill(process, "it was told to end at once")
-
-    def _kill(self, process: Process, why: str) -> None:
-        self.actions.append(Kill(process.number, why))
-        process.why = process.why or f"killed: {why}"
-        process.deadline = None
-        process.heard_at = self.now  # asked again only after another time-out
+                self.kill(process, "it was told to end at once")
 
     # The clock.
 
@@ -292,7 +242,7 @@ class _Planner:
                 patience = seat.patience(process)
                 if patience is None or self.now < patience:
                     continue
-                self._kill(process, self._lateness(seat, process))
+                self.kill(process, self._lateness(seat, process))
 
     def _lateness(self, seat: Seat, process: Process) -> str:
         rules = seat.rules
@@ -309,27 +259,18 @@ class _Planner:
 
     # Starting.
 
-    def _start(self, seat: Seat) -> int:
-        service = self.service
-        service.last_number += 1
-        number = service.last_number
-        seat.processes.append(Process(number, self.now, self.now))
-        seat.start_at = None
-        self.actions.append(Start(number, seat.key))
-        return number
-
     def fill_seats(self) -> None:
         """Starts what is due."""
         if self.service.phase is Phase.STOPPING:
             return
         for seat in self.service.seats:
             if seat.start_at is not None and self.now >= seat.start_at:
-                self._start(seat)
+                self.start(seat)
             renewal = seat.renewal
             if renewal is not None and renewal.number is None and self.now >= renewal.due:
-                renewal.number = self._start(seat)
+                renewal.number = self.start(seat)
                 if not renewal.is_reload:
-                    self._say(logging.INFO, f"{seat.title} is replaced: {renewal.why}")
+                    self.say(logging.INFO, f"{seat.title} is replaced: {renewal.why}")
 
     # Reloading.
 
@@ -355,7 +296,7 @@ class _Planner:
         ]
         removed = tuple(key for key in known if key not in keys)
         service.reloading = Reloading(pending, removed)
-        self._say(logging.INFO, f"reloading: {_processes(len(pending))} to replace")
+        self.say(logging.INFO, f"reloading: {_processes(len(pending))} to replace")
 
     def go_on_reloading(self) -> None:
         """Starts the next new children of a reload, or ends it."""
@@ -374,7 +315,7 @@ class _Planner:
             seat = service.seat(reloading.pending.pop(0))
             seat.start_at = None  # a crash restart that was due is this start
             seat.renewal = Renewal("reload", self.now, is_reload=True)
-            seat.renewal.number = self._start(seat)
+            seat.renewal.number = self.start(seat)
             underway.append(seat)
         if not underway and not reloading.pending and not self._hear_old_ones():
             self._reloaded(reloading)
@@ -397,7 +338,7 @@ class _Planner:
         text = f"reloaded: {_new_code(reloading.done)}"
         if gone := len(reloading.removed):
             text += f", {gone} that the program has no more {'is' if gone == 1 else 'are'} retired"
-        self._say(logging.INFO, text)
+        self.say(logging.INFO, text)
         self.actions.append(Outcome("reload", True, text))
 
     def _reload_failed(self, reloading: Reloading) -> None:
@@ -412,7 +353,7 @@ class _Planner:
         if reloading.done:
             who = f"{_new_code(reloading.done)}, the others the old"
         text = f"the reload failed: {reloading.failure}; {who}"
-        self._say(logging.ERROR, text)
+        self.say(logging.ERROR, text)
         self.actions.append(Outcome("reload", False, text))
 
     def _remove(self, seat: Seat) -> None:
@@ -421,7 +362,7 @@ class _Planner:
         seat.is_removed = True
         for process in seat.processes:
             if process.stage in (Stage.STARTING, Stage.READY):
-                self._retire(seat, process, SERVICE_RESTART)
+                self.retire(seat, process, SERVICE_RESTART)
         self.actions.append(Remove(seat.key))
 
     # Ending.
@@ -436,7 +377,7 @@ class _Planner:
         ):
             service.phase = Phase.RUNNING
             text = f"ready: {_processes(len(service.seats))}"
-            self._say(logging.INFO, text)
+            self.say(logging.INFO, text)
             self.actions.append(Outcome("start", True, text))
         if service.phase is Phase.STOPPING and not any(seat.processes for seat in service.seats):
             self.actions.append(Exit(service.status))

@@ -66,8 +66,9 @@ class Reactor:
             The numbers of the signals that came.
         """
         for key, events in self._selector.select(timeout):
-            if key.fileobj in self._selector.get_map():  # an earlier one may have closed it
-                key.data(events)
+            now = self._selector.get_map().get(key.fd)
+            if now is not None and now.fileobj is key.fileobj:  # an earlier one may have closed it
+                now.data(events)
         self._read_signals(0)  # one that ended the wait is not among what was ready
         caught, self._caught = self._caught, []
         return caught

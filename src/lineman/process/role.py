@@ -35,7 +35,7 @@ class Role:
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
-        title: of the worker, as the log and `status` call it.
+        tickets: descriptor of the memory with the secret of TLS session tickets.
         links: directory for sockets between the program's processes; empty where none are.
     """
 
@@ -48,6 +48,7 @@ class Role:
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    tickets: int = -1
     links: str = ""
 
     @property
@@ -57,8 +58,8 @@ class Role:
 
     def descriptors(self) -> tuple[int, ...]:
         """All that the process inherits."""
-        own = (self.link,) if self.listener < 0 else (self.link, self.listener)
-        return (*own, *self.files.values())
+        own = [self.link, self.listener, self.tickets]
+        return (*(each for each in own if each >= 0), *self.files.values())
 
     def encode(self) -> str:
         """The value of the environment's variable."""

@@ -55,6 +55,8 @@ class Sockets:
             if _is_for(each, place):
                 return each.dup()  # systemd's own socket serves every slot
         shared = [opened for other, opened in self._open.items() if other[:2] == key[:2]]
+        if shared and place.path:
+            return shared[0].dup()  # a unix socket has one file: its processes share the socket
         port = shared[0].getsockname()[1] if shared else place.port
         return self._bind(place, port, not shared)
 

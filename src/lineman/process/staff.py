@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lineman.errors import ConfigError
 from lineman.process.model import Key
 from lineman.process.owner import Owner
 from lineman.process.reactor import Channel, Reactor
@@ -96,8 +97,14 @@ def spawn(
             pass_fds=given.descriptors(),
             **identity,
         )
-    except BaseException:
+    except BaseException as error:
         own.close()
+        if isinstance(error, PermissionError) and owner is not None:
+            raise ConfigError(
+                f"user {owner.name} may not run {os.path.realpath(sys.executable)} "
+                f"in {program.directory}",
+                "have Python, the program and its folder where that user can read them",
+            ) from None
         raise
     finally:
         theirs.close()

@@ -1,0 +1,209 @@
+"""What went wrong between a client and a server, in words with a remedy, pure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from typing import NamedTuple
+
+from lineman.cli.client.answer import Answer, NotHttpError
+from lineman.cli.client.session import RefusedError
+from lineman.cli.client.target import Target
+from lineman.protocols.websocket import close
+
+
+class Failure(NamedTuple):
+    """One way to fail.
+
+    Attributes:
+        kind: few words, to count by.
+        seen: what was seen, as a sentence without a full stop.
+        fix: what to do about it.
+    """
+
+    kind: str
+    seen: str
+    fix: str
+
+
+def close_words(code: int) -> str:
+    """A close code with its meaning, where it has one: `1011 internal error`, `4001`."""
+    words = close.words(code)
+    return f"{code} {words}" if str(code) not in words else str(code)
+
+
+def closed_by_server(code: int, reason: str) -> Failure:
+    """The server closed a connection that was at work."""
+    words = f"closed by the server: {close_words(code)}"
+    return Failure(words, f"{words} ({reason})" if reason else words, "see the service's log")
+
+
+def of_error(error: Exception, target: Target) -> Failure:
+    """Why a connection could not be opened.
+
+    Args:
+        error: what was raised on the way: by the system, by TLS, or by `Session`.
+        target: where to.
+    """
+    if isinstance(error, RefusedError):
+        return _of_answer(error.answer, error.objection, target)
+    if isinstance(error, NotHttpError):
+        return _of_bytes(error, target)
+    if isinstance(error, ssl.SSLError):
+        return _of_tls(error, target)
+    if isinstance(error, socket.gaierror):
+        return Failure(
+            "unknown host",
+            f"the name {target.host} is not known ({error.strerror})",
+            f"check the spelling, and `getent hosts {target.host}`",
+        )
+    if isinstance(error, TimeoutError):
+        return timed_out(target)
+    return _of_system(error, target)
+
+
+def timed_out(target: Target, seconds: float | None = None) -> Failure:
+    """The connection did not open in time.
+
+    Args:
+        target: where to.
+        seconds: how long it was waited for; None where the system gave up by itself.
+    """
+    within = "" if seconds is None else f" within {seconds:g} s"
+    return Failure(
+        "timeout while opening",
+        f"{target} did not open a websocket{within}",
+        "see whether a firewall drops it, whether the service answers at all, or wait longer:"
+        " --timeout",
+    )
+
+
+def ended_early(target: Target) -> Failure:
+    """The server ended the connection in place of an answer."""
+    other = "ws" if target.is_tls else "wss"
+    return Failure(
+        "hung up during the handshake",
+        f"{target} hung up without an answer to the handshake",
+        f"look at the service's log; if the port speaks {other}, use {target.with_scheme(other)}",
+    )
+
+
+def _of_system(error: Exception, target: Target) -> Failure:
+    number = getattr(error, "errno", None)
+    place = f"{target.host}, port {target.port}"
+    if number == errno.ECONNREFUSED:
+        return Failure(
+            "connection refused",
+            f"nothing listens on {place}: connection refused",
+            f"start the service, or look for its port: ss -ltn 'sport = :{target.port}'",
+        )
+    if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return Failure(
+            "host not reachable",
+            f"there is no way to {place}: {os.strerror(number).lower()}",
+            "check the address and this machine's network",
+        )
+    if number in (errno.ECONNRESET, errno.EPIPE):
+        return ended_early(target)
+    if number in (errno.EMFILE, errno.ENFILE):
+        return Failure(
+            "out of file descriptors",
+            "the system gives no more file descriptors",
+            "raise the limit with `ulimit -n`, or use fewer --connections",
+        )
+    if number == errno.EADDRNOTAVAIL:
+        return Failure(
+            "out of local ports",
+            f"there is no free local port for another connection to {place}",
+            "use fewer --connections, or widen `sysctl net.ipv4.ip_local_port_range`",
+        )
+    words = os.strerror(number).lower() if number else str(error)
+    return Failure(words, f"cannot connect to {place}: {words}", "see the service's log")
+
+
+def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = error.verify_message.rstrip(".")
+        return Failure(
+            "certificate not trusted",
+            f"the certificate of {target.host} is not trusted: {words}",
+            "give the authority that signed it (--ca FILE), or do not ask (--insecure)",
+        )
+    reason = (getattr(error, "reason", None) or "").replace("_", " ").lower()
+    if reason in ("wrong version number", "record layer failure", "http request"):
+        return Failure(
+            "the server speaks no TLS",
+            f"{target.host}, port {target.port}, does not speak TLS",
+            f"use {target.with_scheme('ws')}",
+        )
+    if isinstance(error, ssl.SSLEOFError) or reason.startswith("unexpected eof"):
+        return ended_early(target)
+    return Failure(
+        f"TLS: {reason or error}",
+        f"TLS with {target.host} failed: {reason or error}",
+        "see the service's log; `openssl s_client -connect "
+        f"{target.host}:{target.port}` shows more",
+    )
+
+
+def _of_bytes(error: NotHttpError, target: Target) -> Failure:
+    if error.is_tls:
+        return _wants_tls(target, "")
+    return Failure(
+        "no HTTP in the answer",
+        f"{target.host}, port {target.port}, answered with something that is not HTTP"
+        f" ({error.start!r})",
+        "check the port: no websocket service listens there",
+    )
+
+
+def _wants_tls(target: Target, quoted: str) -> Failure:
+    return Failure(
+        "the server wants TLS",
+        f"{target.host}, port {target.port}, speaks TLS only{quoted}",
+        f"use {target.with_scheme('wss')}",
+    )
+
+
+def _of_answer(answer: Answer, objection: str | None, target: Target) -> Failure:
+    if objection is not None:
+        return Failure(
+            "no valid websocket handshake",
+            f"{target} answered the handshake wrongly: {objection}",
+            "check what answers there: a proxy or a program that knows only part of RFC 6455",
+        )
+    status = answer.status
+    quoted = _quoted(answer.text)
+    if status == 400 and not target.is_tls and ("wss" in quoted or "HTTPS" in quoted):
+        return _wants_tls(target, quoted)
+    seen = f"{target} refused the handshake with HTTP {status}{quoted}"
+    location = answer.headers.get("location")
+    if 300 <= status < 400 and location:
+        return Failure(f"HTTP {status}", seen, f"use the address that it names: {location[:200]}")
+    fix = _REMEDIES.get(status)
+    if fix is None:
+        fix = "see the service's log" if status >= 500 else "check the address and the headers"
+    return Failure(f"HTTP {status}", seen, fix)
+
+
+_REMEDIES = {
+    200: "this path serves pages; give the path of the websocket",
+    401: "send what the service asks for: --header 'Authorization: …' or --header 'Cookie: …'",
+    403: "send what the service asks for: --origin https://…, --header 'Cookie: …'",
+    404: "give the path of the websocket, as in ws://host/path",
+    426: "no websocket is served at this path, or a proxy does not forward the Upgrade header",
+    429: "use fewer --connections",
+    431: "send fewer or shorter headers",
+    502: "the proxy reaches no service: start it, or look at the proxy's configuration",
+    503: "the service takes no more connections; use fewer --connections",
+    504: "the service behind the proxy does not answer",
+}
+
+
+def _quoted(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not line or line.startswith("<"):  # a page in HTML says less than the status
+        return ""
+    return f" ({line[:160]}…)" if len(line) > 160 else f" ({line})"

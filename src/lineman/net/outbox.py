@@ -1,0 +1,119 @@
+"""Messages that wait for a reader who is slow, and which of them are given up; pure.
+
+An outbox is there only while the kernel takes no more from a connection, and holds whole messages
+only: what has begun to leave is the transport's, and control frames never wait here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import StrEnum
+
+from lineman.errors import ConfigError
+
+# What a message costs in memory besides its bytes: the object, its place, its key. Counted, or a
+# flood of tiny messages would take many times the limit.
+OVERHEAD = 160
+
+# A whole frame; or, where it is to be compressed with what was sent before it, the frame's first
+# byte and its payload, which are made into a frame when they really leave.
+Waiting = bytes | tuple[int, bytes]
+
+
+class SlowReaders(StrEnum):
+    """What happens to a client for whom more waits than may."""
+
+    CLOSE = "close"  # it is closed with 1013
+    DROP_OLDEST = "drop_oldest"
+    LATEST = "latest"  # as before, and a message replaces one of its key that still waits
+
+
+def policy(value: object) -> SlowReaders:
+    """The policy of this name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if isinstance(value, str) and value in SlowReaders.__members__.values():
+        return SlowReaders(value)
+    names = ", ".join(f'"{name}"' for name in SlowReaders)
+    raise ConfigError(f"slow_readers is {value!r}", f"give one of {names}")
+
+
+class Outbox:
+    """Holds the newest messages, as many as there is room for.
+
+    Args:
+        replaces: whether a message takes the place of one with the same key.
+
+    Attributes:
+        size: bytes of the messages that wait.
+        given_up: messages that were dropped or replaced so far.
+        pong: payload of the answer to the peer's last ping. Earlier ones that could not leave need
+            no answer (RFC 6455, section 5.5.3), so that a flood of pings takes no memory.
+    """
+
+    __slots__ = ("_entries", "_replaces", "given_up", "pong", "size")
+
+    def __init__(self, replaces: bool) -> None:
+        self._entries: OrderedDict[object, Waiting] = OrderedDict()
+        self._replaces = replaces
+        self.size = 0
+        self.given_up = 0
+        self.pong: bytes | None = None
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+        return len(self._entries)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about."""
+        return self.size + OVERHEAD * len(self._entries)
+
+    def put(self, entry: Waiting, key: object, room: int) -> int:
+        """Takes a message in, and drops the oldest ones until all have room.
+
+        The newest stays, also where it has no room: the caller sees to it that it is not larger
+        than what may wait at all.
+
+        Args:
+            entry: the message.
+            key: what it is about, hashable; None for a message that replaces none.
+            room: bytes that may be used, `OVERHEAD` for each message included.
+
+        Returns:
+            How many messages were dropped for want of room; one that is replaced is not among
+            them, but both are in `given_up`.
+        """
+        if key is None or not self._replaces:
+            key = object()  # equal to no other
+        replaced = self._entries.get(key)
+        if replaced is not None:
+            self.size -= size_of(replaced)
+            self.given_up += 1
+        self._entries[key] = entry
+        self.size += size_of(entry)
+        dropped = 0
+        while self.weight > room and len(self._entries) > 1:
+            if next(iter(self._entries)) == key:  # the new one, in the place of the oldest
+                self._entries.move_to_end(key)
+            self.pop()
+            dropped += 1
+        self.given_up += dropped
+        return dropped
+
+    def pop(self) -> Waiting:
+        """The oldest message, which leaves.
+
+        Raises:
+            KeyError: there is none.
+        """
+        _, entry = self._entries.popitem(last=False)
+        self.size -= size_of(entry)
+        return entry
+
+
+def size_of(entry: Waiting) -> int:
+    """Bytes of a message that waits."""
+    return len(entry) if isinstance(entry, bytes) else len(entry[1])

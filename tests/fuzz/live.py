@@ -1,0 +1,155 @@
+"""A real service, in this process, under everything that peers can do to it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from fuzz.rubbish import HANDSHAKE, client_hello, frame, half_request, mutated_request, noise
+from lineman import Connection, DeflateOptions, Request, Response, Worker
+from lineman.testing.certificates import TestCA
+from lineman.testing.client import Client, encode
+from lineman.testing.serving import Serving
+from net.support import wait_until
+
+
+class Defects(logging.Handler):
+    """Collects what a service must never log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps a line about a defect."""
+        text = self.format(record)
+        if "defect in lineman" in text:
+            self.seen.append(text)
+
+
+def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
+    """A worker with limits and policies by chance, whose callbacks do a bit of everything."""
+    options = DeflateOptions(random.random() < 0.5, random.random() < 0.5, threshold=0)
+    worker = Worker(
+        "ws://127.0.0.1:0" if pair is None else "wss://127.0.0.1:0",
+        slow_readers=random.choice(["close", "drop_oldest", "latest"]),
+        compression=random.choice([True, False, options]),
+        max_message_size=random.choice([10, 1000, 100_000, 100_000]),
+        max_send_buffer_size=random.choice([1, 1000, 100_000]),
+        max_head_size=random.choice([100, 4096, 4096, 4096]),
+        close_timeout=0.5,
+        handshake_timeout=1.0,
+    )
+    if pair is not None:
+        worker.cert, worker.key = pair
+    late = random.random() < 0.3
+
+    def on_message(connection: Connection, message: str | bytes) -> None:
+        step = len(message) % 8
+        if step < 3:
+            connection.send(message)
+        elif step == 3:
+            worker.broadcast(message * 40, key="all")
+        elif step == 4:
+            connection.pause_recv()
+            connection.service.loop.call_later(0.01, connection.resume_recv)
+        elif step == 5:
+            connection.close(message, 4000, "enough")
+        elif step == 6:
+            connection.destroy()
+        else:
+            for number in range(50):
+                connection.send(bytes(3000), key=number % 3)
+
+    async def on_message_late(connection: Connection, message: str | bytes) -> None:
+        await connection.drain() if len(message) % 2 else None
+        on_message(connection, message)
+
+    def on_request(request: Request) -> Response:
+        return Response(request.path + str(request.query) + str(request.cookies))
+
+    worker.on_message = on_message_late if late else on_message
+    if random.random() < 0.5:
+        worker.on_request = on_request
+    return worker
+
+
+def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> Client | None:
+    """One rude peer: it connects, sends rubbish of some kind, perhaps reads, and leaves somehow."""
+    try:
+        client = Client(port, tls=tls, timeout=0.05, receive_buffer=random.choice([None, 4096]))
+    except (OSError, ssl.SSLError):
+        return None
+    with contextlib.suppress(OSError, EOFError):
+        kind = random.randrange(7)
+        if kind < 4:
+            client.send_bytes([noise, half_request, mutated_request, client_hello][kind](random))
+        else:
+            wire = b"".join(
+                frame(random) if kind < 6 else encode(random.randbytes(random.randrange(100)))
+                for _ in range(random.randrange(1, 8))
+            )
+            if random.random() < 0.5:
+                client.send_bytes(HANDSHAKE)
+                client.receive_bytes()
+            else:
+                wire = HANDSHAKE + wire
+            cut = random.randrange(len(wire) + 1)
+            for part in (wire[:cut], wire[cut:]):
+                client.send_bytes(part)
+            if random.random() < 0.3:
+                client.receive_bytes()
+    with contextlib.suppress(OSError):
+        random.choice([client.close, client.reset, client.end_writing, lambda: None])()
+    return client
+
+
+def round_(random: Random, authority: TestCA | None, count: int, deadline: float) -> Counter[str]:
+    """Attacks one service for a while; how often, and how far that came.
+
+    Raises:
+        AssertionError: the service logged a defect, or something is left in it.
+    """
+    pair = tls = None
+    if authority is not None:
+        issued = authority.issue(["localhost", "127.0.0.1"])
+        pair = issued.cert, issued.key
+        tls = ssl.create_default_context(cafile=authority.ca_path)
+    defects = Defects()
+    logger = logging.getLogger("lineman")
+    logger.addHandler(defects)
+    worker = served(random, pair)
+    done: Counter[str] = Counter()
+    left: list[Client] = []
+    try:
+        with Serving(worker) as serving:
+            while done["attacks"] < count and time.monotonic() < deadline:
+                rude = attack(random, serving.port, None if random.random() < 0.2 else tls)
+                done["attacks"] += 1
+                if rude is not None:
+                    left.append(rude)
+                if len(left) > 20:
+                    for client in left:
+                        client.close()
+                    left.clear()
+            for client in left:
+                client.close()
+            with socket.create_connection(("127.0.0.1", serving.port)) as last:
+                last.shutdown(socket.SHUT_RDWR)  # it still accepts
+            service = worker.service
+            assert service is not None
+            wait_until(
+                lambda: len(serving.call(service.poller.handlers)) == 1, "only the listener is left"
+            )
+            assert not serving.faults, serving.faults
+            done["websockets"] = service.opened
+    finally:
+        logger.removeHandler(defects)
+    assert not defects.seen, defects.seen[0]
+    return done

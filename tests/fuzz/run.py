@@ -1,0 +1,95 @@
+"""`make fuzz`: for some seconds, inputs that nobody would send on purpose.
+
+    python tests/fuzz/run.py --codec 30 --service 30
+
+In the codec the plain sources say what is right; a service must go on, and keep nothing of those
+who have left. It ends with status 1 at the first finding. `make fuzz` runs it on extension
+modules with AddressSanitizer in them, which ends the process where it sees memory misused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+from random import Random, SystemRandom
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hypothesis import HealthCheck, seed, settings
+
+from fuzz import live, properties
+from lineman import build
+from lineman.testing.certificates import TestCA
+
+EXAMPLES = 100  # of one property, then the clock is looked at
+
+
+def codec(random: Random, deadline: float) -> int:
+    """Compares the twins until the deadline; how many inputs it tried at most."""
+    for prove in properties.ALL:
+        settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )(prove)
+    tried = 0
+    for prove in cycle(properties.ALL):
+        if time.monotonic() >= deadline:
+            return tried
+        seed(random.getrandbits(64))(prove)()
+        for _ in range(EXAMPLES):
+            properties.random_messages(random)
+        tried += 2 * EXAMPLES
+    raise AssertionError("a cycle does not end")
+
+
+def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
+    """Attacks services until the deadline, ws and wss in turn; what became of it."""
+    authority = TestCA(directory)
+    done: Counter[str] = Counter()
+    for who in cycle([None, authority]):
+        if time.monotonic() >= deadline:
+            return done
+        done += live.round_(random, who, 200, deadline)
+    raise AssertionError("a cycle does not end")
+
+
+def main() -> None:
+    """Reads the command line and runs both halves."""
+    parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__.split("\n")[0])
+    parser.add_argument("--codec", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--service", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--seed", type=int, default=SystemRandom().getrandbits(32), metavar="N")
+    options = parser.parse_args()
+    is_checked = "libasan" in os.environ.get("LD_PRELOAD", "")
+    print(
+        f"fuzz: {build.describe()}, {'with' if is_checked else 'without'} AddressSanitizer,"
+        f" --seed {options.seed}",
+        flush=True,
+    )
+    logging.getLogger("lineman").addHandler(logging.NullHandler())
+    logging.getLogger("lineman").propagate = False
+    random = Random(options.seed)
+    if options.codec:
+        tried = codec(random, time.monotonic() + options.codec)
+        print(f"fuzz: {tried} inputs to both codecs, and no difference", flush=True)
+    if options.service:
+        with tempfile.TemporaryDirectory() as directory:
+            done = service(random, time.monotonic() + options.service, Path(directory))
+        print(
+            f"fuzz: {done['attacks']} attacks on a service, {done['websockets']} of them opened a"
+            " websocket, and nothing is left of them",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

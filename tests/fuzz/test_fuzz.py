@@ -1,0 +1,63 @@
+"""The fuzzers themselves, for a moment: `make fuzz` is the real thing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from fuzz import live, properties
+from lineman import build
+from lineman.testing.certificates import TestCA
+
+for prove in properties.ALL:
+    settings(
+        max_examples=20,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )(prove)
+
+
+def test_the_twins_are_two() -> None:
+    assert properties.BUILT.is_compiled == build.is_compiled()
+    assert not properties.PLAIN.is_compiled
+    assert properties.PLAIN.errors.ProtocolError is not properties.BUILT.errors.ProtocolError
+
+
+@pytest.mark.parametrize("prove", properties.ALL, ids=lambda prove: prove.__name__)
+def test_both_codecs_say_the_same(prove: Callable[[], None]) -> None:
+    prove()
+
+
+def test_both_decoders_say_the_same_of_random_messages() -> None:
+    random = Random(20261125)
+    for _ in range(300):
+        properties.random_messages(random)
+
+
+def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf:
+        is_mid_message = False
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def feed(self, data: memoryview) -> list[object]:
+            return []
+
+    monkeypatch.setattr(properties.PLAIN.messages, "Decoder", Deaf)
+    with pytest.raises(AssertionError, match="built: "):
+        properties.decoding([b"\x82\x80abcd"], True, 100, None)
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["ws", "wss"])
+def test_a_service_survives_a_round(is_tls: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+    authority = TestCA(tmp_path_factory.mktemp("authority")) if is_tls else None
+    done = live.round_(Random(20261125), authority, 40, time.monotonic() + 20)
+    assert done["attacks"] == 40
+    assert done["websockets"] > 0

@@ -1,0 +1,93 @@
+"""The codec twice in one process: as it is installed, and its sources as plain Python."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+import lineman
+
+PACKAGE = Path(lineman.__file__).parent
+NAMES = {
+    "messages": "lineman.protocols.websocket.messages",
+    "deflate": "lineman.protocols.websocket.deflate",
+    "negotiation": "lineman.protocols.websocket.negotiation",
+    "handshake": "lineman.protocols.websocket.handshake",
+    "http": "lineman.protocols.http",
+    "forwarded": "lineman.protocols.forwarded",
+    "errors": "lineman.errors",
+}
+
+
+@dataclass(frozen=True)
+class Codec:
+    """The modules of one of the two."""
+
+    messages: ModuleType
+    deflate: ModuleType
+    negotiation: ModuleType
+    handshake: ModuleType
+    http: ModuleType
+    forwarded: ModuleType
+    errors: ModuleType
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether its decoder is an extension module."""
+        return not str(self.messages.__file__).endswith(".py")
+
+
+class _SourcesOnly:
+    """Finds the package's modules as sources, also where an extension module lies beside them."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.partition(".")[0] != "lineman":
+            return None
+        place = PACKAGE.joinpath(*name.split(".")[1:])
+        if place.is_dir():
+            return importlib.util.spec_from_file_location(
+                name, place / "__init__.py", submodule_search_locations=[str(place)]
+            )
+        return importlib.util.spec_from_file_location(name, place.with_suffix(".py"))
+
+
+@contextmanager
+def _forgotten() -> Iterator[None]:
+    """The package as if it had never been imported; afterwards all is as it was."""
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
+    sys.meta_path.insert(0, _SourcesOnly)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_SourcesOnly)  # type: ignore[arg-type]
+        for name in [name for name in sys.modules if _is_ours(name)]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+
+
+def _is_ours(name: str) -> bool:
+    return name.partition(".")[0] == "lineman"
+
+
+def _load() -> Codec:
+    return Codec(**{short: importlib.import_module(name) for short, name in NAMES.items()})
+
+
+def load() -> tuple[Codec, Codec]:
+    """The codec as it is installed, and the plain one."""
+    built = _load()
+    with _forgotten():
+        plain = _load()
+    assert not plain.is_compiled
+    assert plain.messages is not built.messages
+    return built, plain
