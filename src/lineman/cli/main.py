@@ -25,13 +25,14 @@ COMMANDS = {
     "status": "status",
     "connections": "connections",
     "top": "top",
+    "push": "push",
     "bench": "bench",
     "cert": "cert",
     "connect": "connect",
     "proxy": "proxy",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench", "cert", "connect", "proxy"})
+OTHERS = frozenset({"bench", "cert", "connect", "proxy", "push"})
 
 OK = 0
 FAILED = 1
