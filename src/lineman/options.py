@@ -240,13 +240,6 @@ def _spoken(
     return tls
 
 
-def certificate_path(worker: Worker) -> Path | None:
-    """The file of the certificate that a worker serves; None where it serves none of a file."""
-    _, tls = _read_context(worker)
-    is_file = tls.cert is not None and tls.ssl_context is None
-    return Path(tls.cert).absolute() if is_file and tls.cert is not None else None
-
-
 def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings | None:
     """How the worker gets a certificate of its own; None where it is given one."""
     if worker.acme is None:
