@@ -142,7 +142,9 @@ class Master:
             self._on_signal(number)
         self._reap()
         now = time.monotonic()
-        self._keyfiles.refresh(now)
+        if self._keyfiles.refresh(now):
+            # The children cannot look at the files themselves, and so do not see that they changed.
+            self._staff.order_all("reload-certificates")
         self._desk.expire(now)
         if self._describing is not None and now >= self._describing.deadline:
             self._describing.give_up()
