@@ -124,7 +124,7 @@ class Program:
 
 
 def wait_for_port(port: int) -> None:
-    """Wait until somebody listens on this port of 127.0.0.1: a program may say so before it does."""
+    """Wait until somebody listens on this port of 127.0.0.1; a program may say so too early."""
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
