@@ -6,6 +6,7 @@
 #   make cover    which lines the tests reach
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
+#   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 
 # The data path is compiled where a C compiler is at hand; LINEMAN_COMPILE=required fails without
 # one, LINEMAN_COMPILE=no runs plain Python.
@@ -19,7 +20,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
 
-.PHONY: help demo test check cover bench programs
+.PHONY: help demo test check cover bench bench-gateway programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -43,6 +44,9 @@ cover: .venv/dev.stamp
 
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
+
+bench-gateway: $(BUILD)
+	$(BIN)/python bench/gateway.py $(ARGS)
 
 programs:
 	@tools/setup programs
