@@ -38,7 +38,9 @@ ROWS = [
     Row("b", "echo, 100 connections, 32 B", Kind.ECHO, spins=True),
     Row("c", "the same, 16 in flight on each", Kind.ECHO, depth=16, is_batched=True, spins=True),
     Row("g", f"128 B to {GROUP:,} members of a group", Kind.BROADCAST, connections=GROUP,
-        size=128, depth=2),
+        size=128),
+    Row("g2", "the same, 2 messages under way", Kind.BROADCAST, connections=GROUP, size=128,
+        depth=2),
 ]  # fmt: skip
 NODES = 2
 ROOM = 200  # clients
@@ -160,8 +162,11 @@ class Bench:
             for _ in range(self.options.rounds):
                 for name, (room, nodes) in rooms.items():
                     sample = self._room(room, nodes, redis)
+                    mixed = sum(listener.disordered for listener in room.listeners)
                     found.setdefault(name, []).append(sample)
-                    print(f"room {name:<18} {sample[0]:>10,.0f} a CPU second", flush=True)
+                    print(
+                        f"room {name:<18} {sample[0]:>10,.0f} a CPU second, {mixed:,} out of order"
+                    )
         return found
 
     def _channels(self, stack: ExitStack, url: str, layer: str) -> Callable[[], Server]:
