@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +44,12 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """It and all processes that it has started, and they."""
+        """It and the processes that it has started, and those that they have."""
         found = [self.pid]
         for pid in found:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-            found += map(int, children.split())
+            with suppress(FileNotFoundError):  # it has ended
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+                found += map(int, children.split())
         return found
 
     @property
