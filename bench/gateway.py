@@ -26,7 +26,7 @@ from compare import DOCUMENT, SERVERS, allow_descriptors
 from sidebyside import machine
 from sidebyside.document import GATEWAY_MARKS, SKELETON, replace_figures
 from sidebyside.environment import GATEWAY_PACKAGES, CannotSetUpError, set_up
-from sidebyside.generators import choose
+from sidebyside.generators import LoadFailedError, choose
 from sidebyside.processes import Server, serving
 from sidebyside.rooms import ENGINE_IO, PLAIN, Dialect, Room
 from sidebyside.rows import Kind, Row
@@ -177,7 +177,11 @@ class Bench:
     def _room(self, room: Room, nodes: list[Server], redis: Server) -> tuple[float, float]:
         pids = [pid for node in nodes for pid in node.pids]
         before, redis_before = machine.cpu_seconds(pids), machine.cpu_seconds([redis.pid])
-        deliveries = room.run(self.options.seconds)
+        try:
+            deliveries = room.run(self.options.seconds)
+        except (LoadFailedError, OSError) as error:
+            words = "; ".join(node.last_words() for node in nodes)
+            raise LoadFailedError(f"{error}; the servers said: {words}") from None
         used = machine.cpu_seconds(pids) - before
         with_redis = used + machine.cpu_seconds([redis.pid]) - redis_before
         return deliveries / max(used, 0.01), deliveries / max(with_redis, 0.01)

@@ -17,6 +17,7 @@ from sidebyside.processes import HOST
 
 TIMEOUT = 30.0
 SIZE = 128  # bytes of a message
+CLOSE, PING, PONG = 8, 9, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,16 @@ class Listener:
 
     def send(self, text: str) -> None:
         """Sends a text message."""
-        data = text.encode()
+        self._send(0x81, text.encode())
+
+    def _send(self, first: int, data: bytes) -> None:
         mask = os.urandom(4)
         repeated = (mask * (len(data) // 4 + 1))[: len(data)]
         masked = int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")
         size = bytes([0x80 | len(data)])
         if len(data) > 125:
             size = struct.pack("!BH", 0x80 | 126, len(data))
-        self.socket.sendall(b"\x81" + size + mask + masked.to_bytes(len(data), "big"))
+        self.socket.sendall(bytes([first]) + size + mask + masked.to_bytes(len(data), "big"))
 
     def read(self) -> int:
         """Takes what has come; how many messages of the room were among it."""
@@ -130,9 +133,13 @@ class Listener:
             _fail("a frame that nobody should send here")
         if len(received) < start + size:
             return None
-        frame = bytes(received[start : start + size]) if received[0] & 0x0F < 8 else b""
+        kind, frame = received[0] & 0x0F, bytes(received[start : start + size])
         del received[: start + size]
-        return frame
+        if kind == CLOSE:
+            _fail(f"the server closed a connection: {frame!r}")
+        if kind == PING:
+            self._send(0x80 | PONG, frame)
+        return frame if kind < CLOSE else b""
 
     def _take(self, frame: bytes) -> None:
         text = frame.decode()
