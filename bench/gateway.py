@@ -210,7 +210,7 @@ def report_registry(speed: dict[str, float], held: list[dict[str, float]]) -> st
         lines.append([f"bytes for each of 1,000,000 uids{title}", f"{found['uid']:.0f}"])
     lines.append(["bytes for each client's own record", f"{held[0]['record']:.0f}"])
     return (
-        "One gateway process; the orders come as frames of a link, a hundred in each, and are"
+        "One gateway process; the orders come as frames of a link, a hundred in each, which are"
         " decoded. A uid's bytes are beyond the connection and the record of its client.\n\n"
         + render(["what", "gateway"], lines)
     )
@@ -225,7 +225,7 @@ def report_rooms(found: dict[str, list[tuple[float, float]]]) -> str:
         ]
         alone, all_in = (statistics.median(part) for part in zip(*samples, strict=True))
         lines.append([name, f"{alone:,.0f}", f"{all_in:,.0f}", number(statistics.median(ratios))])
-    head = ["deliveries for each CPU second", "servers", "with Redis", "lineman is × as fast"]
+    head = ["deliveries for each CPU second", "servers", "with Redis", "lineman delivers × as many"]
     return (
         f"One room of {ROOM} clients on {NODES} nodes with one Redis, {DEPTH} messages of 128 B"
         " under way; every delivery is checked. The last column is without the CPU of Redis.\n\n"
