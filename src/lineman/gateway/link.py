@@ -25,6 +25,7 @@ logger = logging.getLogger("lineman")
 
 # A turn of the event loop that says more than this is not waited for.
 FLUSH_SIZE = 256 * 1024
+UNKNOWN = "unknown"
 UCRED = struct.Struct("3i")  # pid, uid, gid; see unix(7)
 
 
@@ -59,7 +60,7 @@ class Link(asyncio.Protocol):
         self._drained: list[Callable[[], None]] = []
         self.is_up = False
         self.is_clogged = False
-        self.peer = "unknown"
+        self.peer = UNKNOWN
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""

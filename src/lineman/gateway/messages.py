@@ -118,6 +118,8 @@ class Deliver(Message, tag=9):
     offset: int
 
 
+# What is known of a client changes by these.
+Change = Bind | Join | Leave | SetSession
 Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession | Publish | Deliver
 
 
@@ -167,6 +169,7 @@ class Meet(Message, tag=20):
     uid: str | None
     groups: tuple[str, ...]
     session: bytes
+    applied: int
 
 
 class Knock(Message, tag=21):
@@ -203,12 +206,17 @@ class Forget(Message, tag=25):
 
 
 class Changed(Message, tag=26):
-    """Somebody else changed what is known of the client."""
+    """Somebody else changed what is known of the client.
+
+    Attributes:
+        applied: how many orders of this worker's own about the client are in it.
+    """
 
     number: int
     uid: str | None
     groups: tuple[str, ...]
     session: bytes
+    applied: int
 
 
 class Retired(Message, tag=27):
@@ -278,6 +286,12 @@ class Retire(Message, tag=34):
     """The worker takes no new events; it finishes those that it has."""
 
 
+class Refresh(Message, tag=35):
+    """What the worker was told of a client crossed its own orders: it asks to be told again."""
+
+    number: int
+
+
 ToBusiness = (
     Hello
     | Meet
@@ -291,7 +305,7 @@ ToBusiness = (
     | UserEvent
     | Answer
 )
-ToGateway = Hello | Done | Reply | Decision | Retire | Order | Ask
+ToGateway = Hello | Done | Reply | Decision | Retire | Refresh | Order | Ask
 
 
 # From node to node, by the broker.

@@ -14,21 +14,27 @@ from lineman.gateway import messages, names
 from lineman.gateway.client import Client
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
-from lineman.gateway.link import Link, listen
+from lineman.gateway.link import UNKNOWN, Link, listen
 from lineman.gateway.messages import (
     Answer,
     Ask,
+    Bind,
+    Change,
     Changed,
     Closed,
     Decision,
     Done,
     Hello,
+    Join,
     Knock,
+    Leave,
     Message,
     Opened,
     Received,
+    Refresh,
     Reply,
     Retire,
+    SetSession,
     UserEvent,
 )
 from lineman.gateway.routing import Routing, RoutingOptions
@@ -100,7 +106,13 @@ class Node:
             Decision: self._on_decision,
             Retire: self._on_retire,
             Ask: self._on_ask,
+            Refresh: self._on_refresh,
+            Bind: self._change,
+            Join: self._change,
+            Leave: self._change,
+            SetSession: self._change,
         }
+        self._changing: Client | None = None
 
     # Beginning and ending.
 
@@ -163,6 +175,8 @@ class Node:
 
     async def _knock(self, connection: Connection) -> None:
         client = self.welcome(connection)
+        client.early = []
+        self.orders.knocking[client.id] = client
         answered: asyncio.Future[Decision] = self._loop.create_future()
         self._knocking[client.number] = answered
         self.dispatch.offer(client, Knock(client.number), 0)
@@ -191,7 +205,8 @@ class Node:
     def on_connect(self, connection: Connection) -> None:
         """A client is there."""
         client = self.welcome(connection)
-        self.orders.clients[client.id] = client
+        self.orders.let_in(client)
+        self.routing.note_change()
         if self._is_guarded:
             self.guard.enter(client)
         if "on_connect" in self._events:
@@ -231,16 +246,44 @@ class Node:
 
     def _leave(self, client: Client) -> None:
         client.is_gone = True
+        self.orders.knocking.pop(client.id, None)
         self.dispatch.forget(client)
 
     def _on_settled(self, client: Client) -> None:
         self._numbers.pop(client.number, None)
 
     def _on_changed(self, client: Client) -> None:
+        if client is not self._changing:  # its worker knows what it has ordered itself
+            self._tell(client)
+
+    def _tell(self, client: Client) -> None:
         if client.link is not None:
+            groups = tuple(client.groups or ())
             client.link.post(
-                Changed(client.number, client.uid, tuple(client.groups or ()), client.session)
+                Changed(client.number, client.uid, groups, client.session, client.applied),
+                len(client.session),
             )
+
+    def _change(self, link: Link, order: Change) -> None:
+        orders = self.orders
+        client = orders.clients.get(order.client) or orders.knocking.get(order.client)
+        if client is None or client.link is not link:
+            self.routing.carry_out(order)
+            return
+        client.applied += 1
+        self._changing = client
+        try:
+            self.routing.carry_out(order)
+        except UsageError:
+            self._tell(client)  # it must not go on with what was refused
+            raise
+        finally:
+            self._changing = None
+
+    def _on_refresh(self, link: Link, refresh: Refresh) -> None:
+        client = self._numbers.get(refresh.number)
+        if client is not None and client.link is link:
+            self._tell(client)
 
     def _on_user(self, uid: str, is_online: bool) -> None:
         link = self.dispatch.worker_for(uid)
@@ -255,6 +298,8 @@ class Node:
         if link not in self._links and not self._is_admitted(link, batch):
             return
         for message in batch:
+            if not link.is_up:
+                return  # it was given up for what it said before
             handler = self._handlers.get(type(message))
             try:
                 if handler is None:
@@ -264,6 +309,8 @@ class Node:
             except UsageError as error:
                 # One order that cannot be done must not end the others of its sender.
                 logger.error("an order of process %s was refused: %s", link.peer, error)
+            except Exception:
+                logger.exception("an order of process %s could not be done", link.peer)
 
     def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
         first = batch[0] if batch else None
@@ -278,6 +325,9 @@ class Node:
         return link in self._links
 
     def _on_hello(self, link: Link, hello: Hello) -> None:
+        if link.peer != UNKNOWN:
+            link.fail("it said Hello twice")
+            return
         link.peer = f"{hello.pid}"
         link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
         if hello.slot >= 0:
