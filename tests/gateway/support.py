@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from lineman import Worker
 from lineman.gateway.business import Business
@@ -17,6 +17,12 @@ from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 
 T = TypeVar("T")
+
+
+class SupportsClose(Protocol):
+    def close(self) -> None: ...
+
+
 DEADLINE = 20.0
 
 
@@ -35,6 +41,7 @@ class System:
         self.workers: list[Worker] = []
         self.businesses: list[Business] = []
         self.clients: list[Client] = []
+        self.peers: list[SupportsClose] = []  # whatever else a test has opened
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -52,6 +59,8 @@ class System:
         try:
             for client in self.clients:
                 client.close()
+            for peer in self.peers:
+                peer.close()
             for business in self.businesses:
                 self.call(business.close)
             for node, worker in zip(self.nodes, self.workers, strict=True):

@@ -101,6 +101,8 @@ class Api:
             UsageError: the gateway keeps no history.
         """
         name = names.check_name("group", group)
+        if not isinstance(epoch, str):
+            raise UsageError(f"an epoch is text, got {type(epoch).__name__}")
         found = await self._ask("history", name, epoch, str(int(offset)))
         if found is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
@@ -265,8 +267,13 @@ def to_payload(message: object) -> str | bytes:
     Raises:
         UsageError: it is neither text nor bytes.
     """
-    if isinstance(message, (str, bytes)):
+    if isinstance(message, bytes):
         return message
+    if isinstance(message, str):
+        try:
+            return message if message.isascii() or message.encode() else ""
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the message cannot be written as UTF-8: {error}") from None
     if isinstance(message, (bytearray, memoryview)):
         return bytes(message)
     raise UsageError(

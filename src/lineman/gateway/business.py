@@ -33,6 +33,8 @@ from lineman.gateway.messages import (
     Message,
     Opened,
     Order,
+    Ping,
+    Pong,
     Received,
     Refresh,
     Reply,
@@ -184,6 +186,8 @@ class Business(Api):
                 self._on_answer(message)
             elif isinstance(message, UserEvent):
                 self._take_user(message)
+            elif isinstance(message, Ping):
+                link.post(Pong())
             elif isinstance(message, Retired):
                 self._note_retired(link)
             elif isinstance(message, Hello):

@@ -28,12 +28,14 @@ class Client(Member):
         is_paused: whether its socket is not read because too much waits.
         applied: how many orders about it have come from the worker that serves it, or did before.
         early: orders about it that wait until it is let in; None where nothing was asked.
+        deaths: workers that died with an event of it, since the last that did not.
         is_gone: whether the connection is over; the record stays until a worker knows it.
     """
 
     __slots__ = (
         "applied",
         "connection",
+        "deaths",
         "early",
         "id",
         "is_gone",
@@ -58,6 +60,7 @@ class Client(Member):
         self.waits_since = 0.0
         self.is_paused = False
         self.applied = 0
+        self.deaths = 0
         self.early: list[Change] | None = None
         self.is_gone = False
 

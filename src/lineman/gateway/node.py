@@ -24,12 +24,15 @@ from lineman.gateway.messages import (
     Closed,
     Decision,
     Done,
+    Event,
     Hello,
     Join,
     Knock,
     Leave,
     Message,
     Opened,
+    Ping,
+    Pong,
     Received,
     Refresh,
     Reply,
@@ -88,6 +91,7 @@ class Node:
             self._loop.time,
             LogLimit(logger, self._loop.time),
             self._on_settled,
+            self._on_lost,
             redeliver=redeliver,
             wait_timeout=wait_timeout,
         )
@@ -107,6 +111,7 @@ class Node:
             Retire: self._on_retire,
             Ask: self._on_ask,
             Refresh: self._on_refresh,
+            Pong: self._on_pong,
             Bind: self._change,
             Join: self._change,
             Leave: self._change,
@@ -144,10 +149,39 @@ class Node:
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
+        self._check_knocks()
+        self._check_links()
         for client, due in self.guard.due():
             self._act(client, due)
         self.routing.sweep()
         self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _check_knocks(self) -> None:
+        for client in list(self.orders.knocking.values()):
+            if not client.connection.is_over:
+                continue
+            answered = self._knocking.get(client.number)
+            if answered is None:
+                self._leave(client)  # let in, and gone before it was there
+            elif not answered.done():
+                answered.set_result(Decision(client.number, 503))
+
+    def _check_links(self) -> None:
+        """Gives up business workers that hang: they answer nothing, with whatever they have."""
+        now = self._loop.time()
+        for link in list(self.dispatch.links):
+            if link.asked_at is None:
+                link.asked_at = now
+                link.post(Ping())
+            elif now - link.asked_at > self._wait_timeout:
+                logger.error(
+                    "the business worker %s has not answered for %.0f s: it hangs, "
+                    "and others serve its clients", link.peer, now - link.asked_at,
+                )  # fmt: skip
+                link.fail("it hangs")
+
+    def _on_pong(self, link: Link, pong: Pong) -> None:
+        link.asked_at = None
 
     def _new_link(self) -> Link:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
@@ -248,6 +282,17 @@ class Node:
         client.is_gone = True
         self.orders.knocking.pop(client.id, None)
         self.dispatch.forget(client)
+
+    def _on_lost(self, client: Client, events: list[Event]) -> None:
+        """A worker died with these, and no other one gets them."""
+        answered = self._knocking.get(client.number)
+        if answered is not None and not answered.done():
+            answered.set_result(Decision(client.number, 503, "The worker failed; try again."))
+        elif not client.is_gone and (
+            client.deaths > 1 or any(isinstance(event, Opened) for event in events)
+        ):
+            # Nobody has met it: better that it comes again than that it stays a stranger.
+            client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
     def _on_settled(self, client: Client) -> None:
         self._numbers.pop(client.number, None)

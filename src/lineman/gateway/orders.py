@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import names
@@ -84,8 +83,9 @@ class Orders:
             raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)
-        elif (found := self.knocking.get(order.client)) is not None and found.early is not None:
-            if not isinstance(order, CloseClient):
+        elif not isinstance(order, CloseClient):
+            found = self.knocking.get(order.client)
+            if found is not None and found.early is not None:
                 found.early.append(order)
 
     def let_in(self, client: Client) -> None:

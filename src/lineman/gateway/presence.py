@@ -82,6 +82,13 @@ class Presence:
         del self._holders[name]
         return True
 
+    def held_by(self, node: str) -> list[str]:
+        """The names that a node holds, as far as this one is their home."""
+        return [
+            name for name, found in self._holders.items()
+            if found == node or (isinstance(found, set) and node in found)
+        ]  # fmt: skip
+
     def set_nodes(self, nodes: Sequence[str]) -> list[str]:
         """Nodes have come or gone.
 

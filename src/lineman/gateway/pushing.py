@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lineman.errors import LinemanError
-from lineman.gateway import messages, names
+from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
@@ -199,8 +199,8 @@ class _ByBroker:
         node = names.new_node()
         orders = Orders(node, lambda client: None)
         cluster = self._cluster = Cluster(
-            node, orders, self._make_broker, lambda order: None, lambda nodes: None,
-            {messages.Hold: lambda _: None, messages.Release: lambda _: None},
+            node, orders, self._make_broker, lambda order, origin: None, lambda nodes: None,
+            dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None),
             seal=self._seal, is_node=False,
         )  # fmt: skip
         await cluster.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from lineman.errors import UsageError
 from lineman.gateway.api import HasId, MessageData
 from lineman.gateway.link import Link
 from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet
@@ -159,12 +160,20 @@ class Visitor(HasId):
 
     def reject(self, status: int = 403, body: str = "") -> None:
         """Refuses the handshake with an HTTP status and a text."""
-        self._business.decide(self, status=status, body=body)
+        if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 599:
+            raise UsageError(f"reject() takes an HTTP status from 300 to 599, got {status!r}")
+        self._business.decide(self, status=status, body=_text(body))
 
     def choose_subprotocol(self, name: str) -> None:
         """Agrees on a subprotocol that the client offered."""
-        self._business.decide(self, subprotocol=name)
+        self._business.decide(self, subprotocol=_text(name))
 
     def add_header(self, name: str, value: str) -> None:
         """Adds a header to the 101."""
-        self._business.decide(self, headers=((name, value),))
+        self._business.decide(self, headers=((_text(name), _text(value)),))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"text is wanted here, got {value!r:.80}")
+    return value

@@ -148,6 +148,13 @@ class Remote(Broker):
         if self._takes_work:
             self._add(Work(unsubscribe=tuple(topics)))
 
+    def _refuse(self, work: Work, limit: int) -> None:
+        self.dropped += 1
+        logger.error(
+            "a message of %d bytes was dropped, the broker takes %d: raise its limit, or send less",
+            len(work.payload), limit,
+        )  # fmt: skip
+
     def _add(self, work: Work) -> None:
         self._work.append(work)
         self._has_work.set()
