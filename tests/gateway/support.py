@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from lineman import Worker
+from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.node import Node
@@ -41,6 +42,7 @@ class System:
         self.workers: list[Worker] = []
         self.businesses: list[Business] = []
         self.clients: list[Client] = []
+        self.hub: Hub | None = None
         self.peers: list[SupportsClose] = []  # whatever else a test has opened
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
@@ -146,3 +148,14 @@ class System:
     def ask(self, question: Awaitable[T]) -> T:
         """What a question of a business worker is answered with."""
         return self.run(question)
+
+
+def add_two_nodes(system: System, hub: str, **options: Any) -> None:
+    """Two gateway processes with the hub at a path as their broker."""
+    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
+    for _ in range(2):
+        system.add_node("on_message", routing=routing)
+    for node in system.nodes:
+        cluster = node.routing.cluster
+        assert cluster is not None
+        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")

@@ -159,6 +159,11 @@ class Remote(Broker):
         self._work.append(work)
         self._has_work.set()
 
+    async def drain(self) -> None:
+        """Returns when there is room for more."""
+        while self.is_connected and self._waiting > MAX_WAITING // 2:
+            await asyncio.sleep(0.01)
+
     async def close(self) -> None:
         """Sends what is under way, then ends."""
         if self._task is None:
