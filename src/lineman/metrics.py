@@ -135,6 +135,7 @@ def families(status: Status, book: Book) -> Iterator[Metric]:
     yield start
     yield _processes(status)
     yield from _gauges(status)
+    yield from _facts(status)
     yield _certificates(status)
     yield from _counters(book)
 
@@ -166,6 +167,22 @@ def _gauges(status: Status) -> Iterator[Metric]:
         for labels, figure in figures.items():
             family.add_metric(labels, figure)
         yield family
+
+
+def _facts(status: Status) -> Iterator[Metric]:
+    """What workers tell besides; a gauge for each name."""
+    found: dict[str, GaugeMetricFamily] = {}
+    for child in status.children:
+        for name, figure in () if child.report is None else child.report.facts.items():
+            family = found.get(name)
+            if family is None:
+                text = f"{name.replace('_', ' ').capitalize()}."
+                family = GaugeMetricFamily(
+                    f"lineman_{name}", text, labels=["worker", "slot", "state"]
+                )
+                found[name] = family
+            family.add_metric([child.worker, str(child.slot), child.state], float(figure))
+    yield from found.values()
 
 
 def _certificates(status: Status) -> Metric:

@@ -186,6 +186,26 @@ class Node:
     def _new_link(self) -> Link:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
 
+    def facts(self) -> dict[str, float]:
+        """What `status` and the metrics show of it."""
+        orders, dispatch = self.orders, self.dispatch
+        found: dict[str, float] = {
+            "gateway_clients": len(orders.clients),
+            "gateway_uids": len(orders.registry.uids()),
+            "gateway_groups": len(orders.registry.groups()),
+            "gateway_workers_ready": dispatch.workers,
+            "gateway_waiting_clients": dispatch.waiting_clients,
+            "gateway_dropped_events": dispatch.dropped,
+            "gateway_delivered_messages": orders.delivered,
+            "gateway_refused_clients": self.guard.refused,
+        }
+        cluster = self.routing.cluster
+        if cluster is not None:
+            found["gateway_nodes"] = len(cluster.nodes)
+            found["gateway_broker_connected"] = cluster.broker.is_connected
+            found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+        return found
+
     # Clients.
 
     def welcome(self, connection: Connection) -> Client:
