@@ -171,18 +171,19 @@ def _gauges(status: Status) -> Iterator[Metric]:
 
 def _facts(status: Status) -> Iterator[Metric]:
     """What workers tell besides; a gauge for each name."""
-    found: dict[str, GaugeMetricFamily] = {}
+    found: dict[str, dict[tuple[str, str], float]] = {}
     for child in status.children:
-        for name, figure in () if child.report is None else child.report.facts.items():
-            family = found.get(name)
-            if family is None:
-                text = f"{name.replace('_', ' ').capitalize()}."
-                family = GaugeMetricFamily(
-                    f"lineman_{name}", text, labels=["worker", "slot", "state"]
-                )
-                found[name] = family
-            family.add_metric([child.worker, str(child.slot), child.state], float(figure))
-    yield from found.values()
+        facts = {} if child.report is None else child.report.facts
+        for name, figure in facts.items():
+            figures = found.setdefault(name, {})
+            key = (child.worker, str(child.slot))  # two for a while: one retires
+            figures[key] = figures.get(key, 0.0) + float(figure)
+    for name, figures in found.items():
+        text = f"{name.replace('_', ' ').capitalize()}."
+        family = GaugeMetricFamily(f"lineman_{name}", text, labels=["worker", "slot"])
+        for labels, figure in figures.items():
+            family.add_metric(labels, figure)
+        yield family
 
 
 def _certificates(status: Status) -> Metric:

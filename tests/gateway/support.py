@@ -150,6 +150,11 @@ class System:
         return self.run(question)
 
 
+def routing_by(hub: str, *, tells_users: bool = True) -> RoutingOptions:
+    """By the hub at a path, for a node that is added later."""
+    return RoutingOptions(lambda *given: Embedded(hub, *given), tells_users=tells_users)
+
+
 def add_two_nodes(system: System, hub: str, **options: Any) -> None:
     """Two gateway processes with the hub at a path as their broker."""
     routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)

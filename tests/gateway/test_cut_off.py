@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from gateway.support import System, add_two_nodes
+from gateway.support import System, add_two_nodes, routing_by
 from lineman.gateway.brokers.embedded import Hub
 from lineman.gateway.history import HistoryOptions
 
@@ -99,3 +99,37 @@ def test_a_history_that_moved_away_and_back_is_another_one(system: System, hub: 
     system.call(routing._on_nodes, routing.cluster.nodes)  # type: ignore[union-attr]
     assert group not in one.orders.histories._groups
     assert [kept.data for kept in system.ask(api.get_history(group)).missed] == ["x"]
+
+
+def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_was_missed(
+    system: System, hub: str
+) -> None:
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    callbacks = {
+        "on_message": lambda client, message: client.bind(message),
+        "on_uid_online": lambda uid: news.append((uid, True)),
+        "on_uid_offline": lambda uid: news.append((uid, False)),
+    }
+    system.add_business(**callbacks)
+    names = {f"u{number}" for number in range(12)}
+    for name in names:
+        system.connect(node=1).send(name)
+    system.wait_until(lambda: len(news) == 12, "all are online")
+    dead = system.nodes[1].routing.cluster
+    assert dead is not None
+    assert dead._ticker is not None
+    system.call(dead._ticker.cancel)
+    system.call(setattr, dead, "_is_node", False)  # it says no farewell either
+    system.run(dead.broker.close())
+    first, third = system.nodes[0], system.add_node("on_message", routing=routing_by(hub))
+    system.add_business(**callbacks)
+    clusters = [node.routing.cluster for node in (first, third)]
+    system.wait_until(
+        lambda: all(
+            one and third.name in one.nodes and first.name in one.nodes for one in clusters
+        ),
+        "they see each other",
+    )
+    system.wait_until(lambda: len(news) == 24, "all are offline")
+    assert sorted(news[12:]) == [(name, False) for name in sorted(names)]

@@ -108,11 +108,19 @@ class Attendance:
         for uid in names:
             self._change(uid, roll.origin, True)
 
+    def forget(self, node: str) -> None:
+        """A node is gone, says another one; this one may have begun after its end."""
+        for uid in self._presence.drop(node):
+            self._on_change(uid, False)
+
     def set_nodes(self, nodes: Sequence[str]) -> None:
         """Nodes have come or gone: what they took along is told, new homes learn what is theirs."""
         before = self._presence.nodes
         for gone in self._rolls.keys() - set(nodes):
             del self._rolls[gone]
+        for (home, holder), names in self._presence.handover(before, nodes).items():
+            for part in _parts(names):
+                self._tell(home, Hold(holder, part, False))
         for uid in self._presence.set_nodes(nodes):
             self._on_change(uid, False)
         for home, names in self._presence.news_for(self._uids(), before).items():

@@ -67,6 +67,7 @@ class Cluster:
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
         on_return: called when the broker is there again: what was said meanwhile was missed.
+        on_stranger: called with a node that has ended and was never heard of.
         seal: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
 
@@ -83,6 +84,7 @@ class Cluster:
         on_nodes: Callable[[list[str]], None],
         handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
         on_return: Callable[[], None] = lambda: None,
+        on_stranger: Callable[[str], None] = lambda node: None,
         *,
         seal: Seal | None = None,
         is_node: bool = True,
@@ -94,6 +96,7 @@ class Cluster:
         self._on_order = on_order
         self._on_nodes = on_nodes
         self._on_return = on_return
+        self._on_stranger = on_stranger
         self._was_reached = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
@@ -152,6 +155,8 @@ class Cluster:
             for node, heard in list(self._heard.items()):
                 if now - heard > SILENCE:
                     self._lose(node, "was not heard of")
+                    # Who has begun since it fell silent does not miss it, and must be told.
+                    self._publish(names.ALL_NODES, Farewell(node))
         self._ticker = self._loop.call_later(BEAT, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
@@ -180,6 +185,8 @@ class Cluster:
     def _on_farewell(self, farewell: Farewell) -> None:
         if farewell.origin in self._heard:
             self._lose(farewell.origin, "has ended")
+        else:
+            self._on_stranger(farewell.origin)
 
     def _lose(self, node: str, why: str) -> None:
         del self._heard[node]

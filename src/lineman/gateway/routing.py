@@ -12,7 +12,7 @@ from lineman.gateway import names
 from lineman.gateway.attendance import Attendance
 from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.client import Client
-from lineman.gateway.cluster import Cluster
+from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import Ask, Order, Publish
@@ -70,6 +70,7 @@ class Routing:
             histories = Histories(options.history, self._loop.time)
         self.orders = Orders(node, on_changed, histories, options.frame)
         self._interest_is_due = False
+        self._calling: asyncio.TimerHandle | None = None
         self._attendance: Attendance | None = None
         if options.tells_users:
             self._attendance = Attendance(node, self.orders.registry.uids, self._tell, on_user)
@@ -77,7 +78,7 @@ class Routing:
         if options.make_broker is not None:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), self._on_return, seal=Seal(options.secret),
+                self._handlers(), self._on_return, self._on_stranger, seal=Seal(options.secret),
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
@@ -98,6 +99,8 @@ class Routing:
 
     async def stop(self) -> None:
         """Tells them that this one ends."""
+        if self._calling is not None:
+            self._calling.cancel()
         if self.cluster is not None:
             await self.cluster.stop()
 
@@ -129,9 +132,21 @@ class Routing:
     def _on_nodes(self, nodes: list[str]) -> None:
         if self._attendance is not None:
             self._attendance.set_nodes(nodes)
+            if self._calling is None:
+                # What crossed this news, and what a node held that was missed for a while only.
+                self._calling = self._loop.call_later(BEAT, self._call_rolls)
         if self.orders.histories is not None:
             # What moves away goes on elsewhere: if it comes back, it is another history.
             self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
+
+    def _call_rolls(self) -> None:
+        self._calling = None
+        if self.cluster is not None:
+            self.cluster.tell_all(RollCall(self._node))
+
+    def _on_stranger(self, node: str) -> None:
+        if self._attendance is not None:
+            self._attendance.forget(node)
 
     def _on_return(self) -> None:
         if self.orders.histories is not None:
