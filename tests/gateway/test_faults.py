@@ -12,14 +12,18 @@ from typing import Any
 import pytest
 
 from gateway.support import DEADLINE, System
+from lineman.cli.status import render
 from lineman.errors import UsageError
 from lineman.gateway import messages
 from lineman.gateway.brokers.base import Broker
+from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import Answer, Hello, Ping, Received, Reply, Send, encode_frames
 from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
+from lineman.metrics import Book, families
+from lineman.process.status import Child, Master, Report, Status
 
 
 def echo(client: Visitor, message: str | bytes) -> None:
@@ -258,6 +262,45 @@ def test_a_client_that_vanishes_while_it_knocks_is_forgotten(system: System) -> 
     system.wait_until(
         lambda: not (node._numbers or node._knocking or node.orders.knocking), "it is forgotten"
     )
+
+
+def test_who_knocks_twice_at_the_same_time_passes_no_limit(system: System) -> None:
+    node = system.add_node("on_websocket_connect", limits=GuardOptions(connections_per_ip=1))
+    peer = worker(system)
+    for _ in range(2):
+        plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
+        system.peers.append(plain)
+        plain.sendall(KNOCK)
+    knocks = [peer.wait_for(messages.Knock) for _ in range(2)]
+    peer.say(*(messages.Decision(knock.number) for knock in knocks))
+    system.wait_until(lambda: len(node.orders.clients) == 2, "both are let in")
+    assert sum(one.connection.is_open for one in node.orders.clients.values()) == 1
+
+
+def test_what_status_shows_of_a_gateway(system: System) -> None:
+    node = system.add_node("on_message", routing=RoutingOptions(Loud))
+    api = system.add_business(on_message=echo)
+    client = system.connect()
+    system.wait_until(lambda: node.orders.clients, "it is there")
+    (client_id,) = node.orders.clients
+    system.call(api.bind_uid, client_id, "anna")
+    system.call(api.join_group, client_id, "room")
+    system.call(api.send_to_group, "room", "x")
+    assert client.receive() == "x"
+    facts = system.call(node.facts)
+    assert {name for name, figure in facts.items() if figure == 0} == {
+        "gateway_waiting_clients",
+        "gateway_dropped_events",
+        "gateway_refused_clients",
+        "gateway_broker_dropped_messages",
+    }
+    assert {figure for figure in facts.values() if figure} == {1}
+    report = Report(worker="chat", facts=facts)
+    status = Status(Master(), (Child("chat", 0, 11, "ready", 0, "", report),))
+    assert any("chat #0: gateway clients 1, gateway uids 1" in line for line in render(status, 0.0))
+    found = {metric.name: metric for metric in families(status, Book())}
+    (sample,) = found["lineman_gateway_broker_connected"].samples
+    assert (sample.labels, sample.value) == ({"worker": "chat", "slot": "0"}, 1)
 
 
 def test_a_worker_that_reads_nothing_holds_up_its_own_clients_only(system: System) -> None:

@@ -262,7 +262,10 @@ class Node:
         self.orders.let_in(client)
         self.routing.note_change()
         if self._is_guarded:
+            why = self.guard.admit(connection.remote_ip)  # others came while this one knocked
             self.guard.enter(client)
+            if why is not None:
+                connection.close(code=closing.POLICY_VIOLATION, reason=why)
         if "on_connect" in self._events:
             self.dispatch.offer(client, Opened(client.number), 0)
 
