@@ -110,7 +110,10 @@ class Service:
 
 
 @pytest.fixture(params=["redis", "nats"])
-def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    tmp_path = tmp_path_factory.mktemp("m")  # a unix socket's path is short
     kind: str = request.param
     everywhere = "0.0.0.0"
     server = (
@@ -122,7 +125,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service]
         machines: list[Machine] = []
         try:
             for number in range(2):
-                directory = tmp_path / f"machine{number}"
+                directory = tmp_path / str(number)
                 directory.mkdir(mode=0o700)
                 machines.append(Machine(directory, lambda host: f"{kind}://{host}:{server.port}"))
             for machine in machines:
