@@ -139,8 +139,12 @@ class Nats(Remote):
     async def _shut(self) -> None:
         client, self._client = self._client, None
         self._subscriptions.clear()
-        if client is not None:
-            await client.close()
+        if client is None:
+            return
+        transport = getattr(client, "_transport", None)
+        await client.close()
+        if transport is not None:
+            transport.close()  # the library does not, where connecting was cut short
 
 
 def _token(topic: str) -> str:

@@ -59,6 +59,7 @@ class Remote(Broker):
         self._waiting = 0
         self._has_work = asyncio.Event()
         self._takes_work = False
+        self._is_closing = False
         self._task: asyncio.Task[None] | None = None
 
     @abc.abstractmethod
@@ -83,7 +84,7 @@ class Remote(Broker):
 
     async def _keep(self) -> None:
         pause = FIRST_RETRY
-        while True:
+        while not self._is_closing:
             try:
                 # From here on what is subscribed to waits, and all before it is among the topics.
                 self._takes_work = True
@@ -172,6 +173,10 @@ class Remote(Broker):
             work, self._work = self._work, []
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._write(work), TIMEOUT)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        self._is_closing = True
+        while not self._task.done():
+            self._task.cancel()  # which `wait_for` and the libraries swallow at times
+            await asyncio.wait([self._task], timeout=0.2)
+        if not self._task.cancelled():
+            self._task.exception()  # seen
         self._end()
