@@ -15,7 +15,7 @@ MAX_LINES = 450
 # From the ground up. A room knows itself and the floors below; two rooms on one floor do not know
 # each other. `testing` is on the roof: it may know everything, and nobody knows it.
 FLOORS: list[set[str]] = [
-    {"errors", "uncompiled"},
+    {"errors", "openssl", "uncompiled", "x500"},
     {"address"},
     {"protocols", "proxy"},
     {"net", "tls", "process"},
@@ -29,7 +29,7 @@ FLOORS: list[set[str]] = [
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that share a room, because they are parts of one thing.
-SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker"}
+SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker", "hotswap": "worker"}
 
 
 def room_of(module: str) -> str:

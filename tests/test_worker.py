@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -355,3 +356,32 @@ def test_what_is_the_programs_own_may_be_kept_on_a_worker() -> None:
     worker.rooms = {}
     worker.uidConnections = {}
     assert worker.rooms == worker.uidConnections == {}
+
+
+def test_a_development_certificate_is_made_by_itself_and_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "lineman")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    worker = Worker("wss://127.0.0.1:0", tls="dev")
+    directory = tmp_path / "lineman" / "dev"
+    with Serving(worker) as serving:
+        tls = ssl.create_default_context(cafile=directory / "ca.pem")
+        with Client(serving.port, tls=tls) as client:
+            client.open()
+    assert (directory / "localhost.key").stat().st_mode & 0o777 == 0o600
+    assert "this machine trusts it after: lineman cert trust" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ({"tls": "production"}, "tls is 'production'; fix: give \"dev\""),
+        ({"tls": "dev", "cert": "a.pem"}, "and another is given"),
+    ],
+)
+def test_another_word_than_dev_or_a_second_certificate_is_refused(
+    options: dict[str, Any], seen: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(seen)):
+        Worker("wss://127.0.0.1:0", **options).plan()

@@ -164,8 +164,19 @@ def parse(text: str) -> dict[str, Any]:
     return {"kind": "say", "text": text}
 
 
+def authority() -> Response:
+    """Return the authority to trust; a phone that opens it offers to install it."""
+    return Response(
+        (DIRECTORY / "ca.pem").read_bytes(),
+        content_type="application/x-x509-ca-cert",
+        headers={"Content-Disposition": 'attachment; filename="lineman-ca.crt"'},
+    )
+
+
 @worker.on_request
 def serve_page(request: Request) -> Response:
+    if request.path == "/ca.pem" and TLS:
+        return authority()
     if request.path != "/":
         return Response("there is nothing here; the page is at /\n", status=404)
     return Response(PAGE, headers=PAGE_HEADERS)
@@ -213,6 +224,8 @@ def greet(worker: Worker) -> None:
     if HOST in EVERYWHERE or not names:
         names.insert(0, "localhost")
     addresses = "\n          ".join(f"https://{name}:{worker.port}" for name in names)
+    lineman = shown(Path(sys.executable).with_name("lineman"))
+    where = f"https://{names[-1]}:{worker.port}"
     print(
         f"""
   Open    {addresses}
@@ -221,17 +234,13 @@ def greet(worker: Worker) -> None:
   The browser warns, because nobody vouches for a certificate made on this machine.
   Either continue past the warning, or trust {ca}, once:
 
-    Chromium, Chrome   mkdir -p ~/.pki/nssdb
-                       certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n lineman-development -i {ca}
-    Firefox            for p in ~/.mozilla/firefox/*/cert9.db; do certutil -d \\
-                       sql:"${{p%/*}}" -A -t C,, -n lineman-development -i {ca}; done
-    curl, Python, ...  sudo cp {ca} /usr/local/share/ca-certificates/lineman-development.crt
-                       sudo update-ca-certificates
-    Phone              start with DEMO_HOST=0.0.0.0, send the file to the phone, open it,
+    Chromium, Firefox  {lineman} cert trust --browsers --ca {ca}
+    curl, Python, ...  sudo {lineman} cert trust --system --ca {ca}
+    Phone              start with DEMO_HOST=0.0.0.0, open {where}/ca.pem on the phone,
                        and switch it on in the settings for certificates
 
-  certutil is in the package libnss3-tools. Step by step for every system, and how to take it
-  back: docs/howto/trust-the-development-certificate.md
+  `untrust` takes it back. Step by step for every system:
+  docs/howto/trust-the-development-certificate.md
 """,
         file=sys.stderr,
     )

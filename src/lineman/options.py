@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lineman import address as addresses
 from lineman.address import Address
@@ -18,8 +19,11 @@ from lineman.net.outbox import SlowReaders
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions, VerifyClient, from_php_context
+from lineman.tls import devca
+from lineman.tls.live import LiveTls
+from lineman.tls.machine import dev_directory, private_addresses
+from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
+from lineman.tls.phpcontext import from_php_context
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -31,13 +35,21 @@ class WorkerOptions(TypedDict, total=False):
     count: int
     name: str
     transport: str
+    tls: Literal["dev"] | None
     cert: str | Path | None
     key: str | Path | None
     passphrase: str | bytes | None
+    certificates: Certificates | None
     ssl_context: ssl.SSLContext | None
     ca_file: str | Path | None
+    ca_path: str | Path | None
+    crl_file: str | Path | None
     verify_client: VerifyClient | None
+    verify_depth: int | None
+    client_fingerprints: Sequence[str] | None
     ciphers: str | None
+    tls_policy: TlsPolicy | None
+    security_level: int | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
@@ -54,6 +66,8 @@ class WorkerOptions(TypedDict, total=False):
     backlog: int
 
 
+logger = logging.getLogger("lineman")
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
 _LIMITS = tuple(field.name for field in fields(Limits))
@@ -65,7 +79,7 @@ class Plan:
 
     address: Address
     limits: Limits
-    tls_context: ssl.SSLContext | None
+    tls: LiveTls | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
@@ -76,7 +90,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls_context is None else "wss"
+        scheme = "ws" if self.tls is None else "wss"
         where = addresses.format_ip_port(self.address.host, self.address.port)
         return f"{scheme}://{where}"
 
@@ -100,7 +114,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
     return Plan(
         address=address,
         limits=limits,
-        tls_context=_tls_context(worker, address, tls, check_files),
+        tls=_live_tls(worker, address, tls, check_files),
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
@@ -133,24 +147,40 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _tls_context(
+def _live_tls(
     worker: Worker, address: Address, tls: TlsOptions, check_files: bool
-) -> ssl.SSLContext | None:
-    has_certificate = tls.cert is not None or tls.ssl_context is not None
+) -> LiveTls | None:
+    if worker.tls is not None:
+        tls = _development(worker.tls, tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
-        if has_certificate:
+        if tls.has_certificate:
             raise ConfigError(
                 f"a certificate is given, but {address} speaks plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
         return None
-    if not has_certificate:
+    if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
-            'give cert="server.pem", key="server.key"; for development, '
-            "lineman.tls.devca.ensure(directory) makes them",
+            'give cert="server.pem", key="server.key"; for development: tls="dev"',
         )
-    return server_context(tls, check=check_files).context
+    return LiveTls(tls, check=check_files)
+
+
+def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:
+    if word != "dev":
+        raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
+    if tls.has_certificate:
+        raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
+    made = devca.ensure(dev_directory(), private_addresses())
+    if check_files:
+        logger.info(
+            "a certificate for development, for %s; this machine trusts it after: lineman cert "
+            "trust; other devices need %s",
+            ", ".join(made.names),
+            made.ca,
+        )
+    return replace(tls, cert=made.cert, key=made.key)
 
 
 def _compression(value: object) -> DeflateOptions | None:

@@ -16,6 +16,7 @@ from lineman.net.listen import bind
 from lineman.process import logs
 from lineman.process.master import SIGNALS, Child, Master
 from lineman.process.role import Role, take_role
+from lineman.tls.tickets import TicketSecret
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -86,7 +87,7 @@ def _run_master(workers: Sequence[Worker]) -> int:
                 address = type(address)(address.scheme, address.host, listener.getsockname()[1])
             title = f"{worker.name or plan.url} #{slot}"
             children.append(Child(index, slot, listener, title))
-    return Master(children).run()
+    return Master(children, TicketSecret.create().descriptor).run()
 
 
 def _run_child(workers: Sequence[Worker], role: Role) -> int:
@@ -96,7 +97,9 @@ def _run_child(workers: Sequence[Worker], role: Role) -> int:
         os.write(role.ready, b"1")
         os.close(role.ready)
 
-    return _serve(workers[role.worker], role, say_ready)
+    worker = workers[role.worker]
+    worker.use_ticket_secret(TicketSecret(role.tickets))
+    return _serve(worker, role, say_ready)
 
 
 def _serve(worker: Worker, role: Role | None, on_ready: Callable[[], None]) -> int:

@@ -10,9 +10,9 @@ import ssl
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
-from lineman import options
+from lineman import hotswap, options
 from lineman.address import Address
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -25,7 +25,10 @@ from lineman.net.service import Service
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
-from lineman.tls.options import VerifyClient
+from lineman.tls.live import CertificateStatus, LiveTls
+from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
+from lineman.tls.pem import Contents
+from lineman.tls.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
@@ -46,10 +49,9 @@ class Worker:
         cert: certificate with its chain, a PEM file.
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
-        ssl_context: in place of `cert` and `key`: a context of your own.
-        ca_file: authorities that clients' certificates must come from.
-        verify_client: `none`, `optional` or `required`.
-        ciphers: for TLS 1.2, in OpenSSL's words; None for Mozilla's intermediate list.
+        tls: `dev` for a certificate of this machine's own, for development.
+        certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
+        client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
@@ -81,13 +83,21 @@ class Worker:
     count: int = 1
     name: str = ""
     transport: str = "tcp"
+    tls: Literal["dev"] | None = None
     cert: str | Path | None = None
     key: str | Path | None = None
     passphrase: str | bytes | None = None
+    certificates: Certificates | None = None
     ssl_context: ssl.SSLContext | None = None
     ca_file: str | Path | None = None
+    ca_path: str | Path | None = None
+    crl_file: str | Path | None = None
     verify_client: VerifyClient | None = None
+    verify_depth: int | None = None
+    client_fingerprints: Sequence[str] | None = None
     ciphers: str | None = None
+    tls_policy: TlsPolicy | None = None
+    security_level: int | None = None
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
@@ -116,6 +126,7 @@ class Worker:
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._ticket_secret: TicketSecret | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -206,6 +217,27 @@ class Worker:
             raise UsageError("the worker does not run yet; its address is known after start()")
         return self._plan.url
 
+    @property
+    def certificates_served(self) -> list[CertificateStatus]:
+        """The certificates of this process as they are served now; none while it does not run."""
+        tls = None if self._plan is None or self._service is None else self._plan.tls
+        return [] if tls is None else tls.certificates
+
+    def reload_certificates(self, contents: Contents | None = None) -> list[str]:
+        """Reads the files of every certificate again and serves the next handshakes with them.
+
+        Changed files are found without it, a second or two later. Open connections go on.
+
+        Args:
+            contents: what stands in files that this process may not read, by absolute path.
+
+        Returns:
+            What stands in the way, a line for each certificate that stays as it was.
+        """
+        if self._plan is None or self._plan.tls is None or self._service is None:
+            return []
+        return hotswap.reload(self._plan.tls, self._service, contents)
+
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
 
@@ -235,6 +267,9 @@ class Worker:
                 self._service = None
             raise
         self._service.start(listener)
+        if self._plan.tls is not None:
+            self._share_tickets(self._plan.tls)
+            hotswap.watch(self._plan.tls, self._service)
         logger.info("listening on %s", self._plan.url)
 
     def _new_service(self, plan: Plan) -> Service:
@@ -242,14 +277,27 @@ class Worker:
             self,
             self.callbacks,
             plan.limits,
-            tls_context=plan.tls_context,
+            tls_context=None if plan.tls is None else plan.tls.context,
             origins=plan.origins,
             subprotocols=plan.subprotocols,
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
             slow_readers=plan.slow_readers,
+            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         )
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has this process take the session tickets of others with the same secret."""
+        self._ticket_secret = secret
+
+    def _share_tickets(self, tls: LiveTls) -> None:
+        secret = self._ticket_secret or TicketSecret.create()
+        if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
+            logger.info(
+                "a TLS session can be resumed in the same process only: this Python's OpenSSL "
+                "cannot be told the keys of session tickets"
+            )
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)

@@ -171,3 +171,9 @@ def test_two_speakers_in_the_demo_hear_each_other_by_name(demo: str, tmp_path: P
         grace.send('{"kind": "say", "text": "hello"}')
         heard = next(text for text in ada if '"line"' in text)
         assert '"name": "Grace Hopper"' in heard
+
+
+def test_the_demo_hands_its_authority_to_a_phone(demo: str, tmp_path: Path) -> None:
+    authority, headers = get(demo.replace("wss:", "https:") + "/ca.pem", tmp_path)
+    assert authority == (tmp_path / "ca.pem").read_text()
+    assert headers["Content-Type"] == "application/x-x509-ca-cert"

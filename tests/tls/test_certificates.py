@@ -15,7 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.certificates import check_ca_file, check_pair
+from lineman.tls.certificates import check_pair
+from tls.support import damage_rsa_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -252,17 +253,7 @@ def test_an_rsa_key_that_signs_wrongly_is_damaged_although_its_public_half_fits(
 ) -> None:
     key = rsa.generate_private_key(65537, 2048)
     pair = self_signed(tmp_path, key)
-    good = key.private_numbers()
-    damaged = rsa.RSAPrivateNumbers(
-        p=good.p,
-        q=good.q,
-        d=good.d ^ 6,
-        dmp1=good.dmp1 ^ 2,
-        dmq1=good.dmq1 ^ 2,
-        iqmp=good.iqmp,
-        public_numbers=good.public_numbers,
-    )
-    pair.key.write_bytes(pem(damaged.private_key(unsafe_skip_rsa_key_validation=True)))
+    damage_rsa_key(pair.key)
     text = refusal(pair.cert, pair.key)
     assert f"the private key {pair.key} is damaged: what it signs does not verify" in text
 
@@ -401,23 +392,3 @@ def test_many_names_are_shortened_in_messages(ca: TestCA) -> None:
 def test_commands_in_messages_quote_the_path(ca: TestCA) -> None:
     pair = ca.issue("localhost", filename="my server", passphrase=b"tom")
     assert f"openssl pkey -in '{pair.key}' -noout" in refusal(pair.cert, pair.key, "jerry")
-
-
-# A file of authorities.
-
-
-def test_a_ca_file_gives_its_certificates(ca: TestCA) -> None:
-    both = ca.directory / "both.pem"
-    both.write_bytes(ca.ca_path.read_bytes() + ca.intermediate().ca_path.read_bytes())
-    assert len(check_ca_file(both).certificates) == 2
-
-
-def test_a_ca_file_that_cannot_work_is_refused_by_its_name(ca: TestCA, pair: IssuedPair) -> None:
-    with pytest.raises(ConfigError, match=r"there is no CA file .*gone\.pem"):
-        check_ca_file(ca.directory / "gone.pem")
-    with pytest.raises(ConfigError, match=r"CA file .*server\.key holds no certificate but a pri"):
-        check_ca_file(pair.key)
-    lines = ca.ca_path.read_text().splitlines()
-    ca.ca_path.write_text("\n".join(lines[:3] + lines[4:]))
-    with pytest.raises(ConfigError, match=r"in the CA file .*ca\.pem is truncated or garbled"):
-        check_ca_file(ca.ca_path)

@@ -7,20 +7,12 @@ from typing import Any
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.tls.options import TlsOptions, from_php_context
-
-PHP = {"local_cert": "server.pem", "local_pk": "server.key"}
+from lineman.tls.options import CertificateFiles, TlsOptions
 
 
 def refusal(**options: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         TlsOptions(**options)
-    return str(caught.value)
-
-
-def php_refusal(mapping: Any) -> str:
-    with pytest.raises(ConfigError) as caught:
-        from_php_context(mapping)
     return str(caught.value)
 
 
@@ -45,7 +37,7 @@ def test_the_passphrase_reaches_openssl_as_bytes(given: Any, wanted: bytes) -> N
     assert TlsOptions(cert="a.pem", passphrase=given).passphrase_bytes == wanted
 
 
-@pytest.mark.parametrize("name", ["cert", "key", "ca_file"])
+@pytest.mark.parametrize("name", ["cert", "key", "ca_file", "crl_file"])
 @pytest.mark.parametrize("value", [8282, b"server.pem", ["server.pem"], "", "a\0b", Path("a\0b")])
 def test_what_cannot_be_a_path_is_refused_by_its_name(name: str, value: object) -> None:
     text = refusal(**{"cert": "server.pem", "verify_client": "none", name: value})
@@ -97,98 +89,77 @@ def test_an_authority_without_a_word_on_clients_is_refused() -> None:
     assert TlsOptions(cert="a.pem", ca_file="ca.pem", verify_client="none").ca_file == "ca.pem"
 
 
-def test_workermans_dictionary_is_understood() -> None:
-    given = {**PHP, "verify_peer": False, "allow_self_signed": True, "passphrase": "tom"}
-    assert from_php_context(given) == TlsOptions(
-        cert="server.pem", key="server.key", passphrase="tom", verify_client="none"
-    )
+# Several certificates.
 
 
-def test_local_cert_may_hold_the_key_as_well() -> None:
-    options = from_php_context({"local_cert": "both.pem"})
-    assert (options.cert, options.key) == ("both.pem", None)
-
-
-def test_verify_peer_requires_client_certificates_from_cafile() -> None:
-    options = from_php_context({**PHP, "verify_peer": True, "cafile": "ca.pem"})
-    assert (options.verify_client, options.ca_file) == ("required", "ca.pem")
-
-
-def test_verify_peer_without_cafile_is_refused_in_its_own_words() -> None:
-    text = php_refusal({**PHP, "verify_peer": True})
-    assert text.startswith("verify_peer is True")
-    assert 'write "verify_peer": False' in text
-
-
-@pytest.mark.parametrize("extra", [{}, {"verify_peer": False}])
-def test_cafile_without_verify_peer_asks_no_client(extra: dict[str, Any]) -> None:
-    options = from_php_context({**PHP, "cafile": "ca.pem", **extra})
-    assert (options.verify_client, options.ca_file) == ("none", "ca.pem")
-
-
-def test_ciphers_are_taken_over() -> None:
-    assert from_php_context({**PHP, "ciphers": "HIGH:!aNULL"}).ciphers == "HIGH:!aNULL"
-
-
-def test_a_value_of_none_counts_as_absent() -> None:
-    assert (
-        from_php_context({"local_cert": "a.pem", "local_pk": None, "passphrase": None}).key is None
-    )
-
-
-def test_an_empty_dictionary_is_left_to_whoever_needs_a_certificate() -> None:
-    assert from_php_context({}).cert is None
+def test_a_list_and_a_dictionary_of_certificates_are_understood_and_the_default_is_first() -> None:
+    pairs = [("a.pem", "a.key"), ("both.pem", None), "c.pem"]
+    options = TlsOptions(cert="default.pem", key="default.key", certificates=pairs)  # type: ignore[arg-type]
+    assert list(options.files()) == [
+        CertificateFiles("default.pem", "default.key"),
+        CertificateFiles("a.pem", "a.key"),
+        CertificateFiles("both.pem", None),
+        CertificateFiles("c.pem", None),
+    ]
+    named = TlsOptions(certificates={"*.example.com": ("a.pem", "a.key")})
+    assert list(named.files()) == [CertificateFiles("a.pem", "a.key", ("*.example.com",))]
+    assert named.has_certificate
 
 
 @pytest.mark.parametrize(
-    ("key", "nearest"),
+    ("value", "seen"),
     [
-        ("localcert", "local_cert"),
-        ("local_key", "local_pk"),
-        ("Local_Cert", "local_cert"),
-        ("pass_phrase", "passphrase"),
-        ("ca_file", "cafile"),
-        ("verify_pear", "verify_peer"),
-        ("cipher", "ciphers"),
+        ([], "certificates is empty"),
+        ({}, "certificates is empty"),
+        ("a.pem", "certificates is of type str"),
+        (7, "certificates is the int 7"),
+        ([("a.pem", "a.key", "b")], "certificates holds ('a.pem', 'a.key', 'b')"),
+        ([(None, "a.key")], "certificates holds a pair without a certificate"),
+        ([(7, "a.key")], "cert in certificates is the int 7"),
+        ([("a.pem", "")], "key in certificates is ''"),
+        ({7: ("a.pem", "a.key")}, "certificates has the name 7"),
     ],
 )
-def test_an_unknown_key_is_refused_with_the_nearest_one(key: str, nearest: str) -> None:
-    text = php_refusal({**PHP, key: "x"})
-    assert text == f"there is no ssl option {key!r}; fix: write {nearest!r}"
+def test_certificates_of_another_shape_are_refused(value: Any, seen: str) -> None:
+    assert refusal(certificates=value).startswith(seen)
 
 
-@pytest.mark.parametrize("key", ["capath", "SNI_server_certs", "peer_fingerprint", "verify_depth"])
-def test_an_option_of_php_that_is_not_served_says_so(key: str) -> None:
-    text = php_refusal({**PHP, key: "x"})
-    assert f"the ssl option {key!r} is not supported yet" in text
-
-
-@pytest.mark.parametrize("key", ["zzz", 7])
-def test_a_key_near_nothing_is_refused_with_the_list(key: object) -> None:
-    text = php_refusal({**PHP, key: "x"})
-    assert f"there is no ssl option {key!r}; fix: leave it out; supported: local_cert" in text
+# Clients' certificates and the policy.
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "seen"),
-    [
-        ("local_cert", 8282, "local_cert is the int 8282"),
-        ("local_pk", True, "local_pk is the bool True"),
-        ("cafile", ["ca.pem"], "cafile is of type list"),
-        ("verify_peer", "false", "verify_peer is of type str"),
-        ("verify_peer", 1, "verify_peer is the int 1"),
-        ("allow_self_signed", 0, "allow_self_signed is the int 0"),
-        ("passphrase", 123456, "passphrase is of type int"),
-        ("ciphers", ["HIGH"], "ciphers is of type list"),
-    ],
+    ("name", "value"),
+    [("crl_file", "crl.pem"), ("verify_depth", 1), ("client_fingerprints", ["ab" * 32])],
 )
-def test_a_value_of_the_wrong_type_is_refused_by_its_php_name(
-    key: str, value: object, seen: str
-) -> None:
-    text = php_refusal({**PHP, key: value})
-    assert text.startswith(seen)
-    assert "123456" not in text
+def test_a_rule_on_clients_without_asking_them_is_refused(name: str, value: Any) -> None:
+    text = refusal(cert="a.pem", **{name: value})
+    assert text.startswith(f"{name} is about clients' certificates, and no client is asked for one")
+    assert TlsOptions(cert="a.pem", ca_file="c", verify_client="required", **{name: value})
 
 
-def test_what_is_no_dictionary_is_refused() -> None:
-    assert php_refusal("server.pem").startswith('context["ssl"] is of type str, not a dictionary')
+@pytest.mark.parametrize("value", ["ab" * 32, [], ["ab" * 20], [7], ["xy" * 32]])
+def test_fingerprints_that_are_none_are_refused_with_the_command(value: Any) -> None:
+    text = refusal(cert="a", ca_file="c", verify_client="required", client_fingerprints=value)
+    assert "openssl x509 -noout -fingerprint -sha256" in text
+
+
+def test_fingerprints_may_be_written_as_openssl_does() -> None:
+    given = ":".join(["AB"] * 32)
+    options = TlsOptions(
+        cert="a", ca_file="c", verify_client="required", client_fingerprints=[given]
+    )
+    assert options.fingerprints == {"ab" * 32}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("verify_depth", -1), ("verify_depth", True), ("security_level", 6), ("security_level", "2")],
+)
+def test_a_number_out_of_its_range_is_refused(name: str, value: Any) -> None:
+    text = refusal(cert="a", ca_file="c", verify_client="required", **{name: value})
+    assert text.startswith(f"{name} is {value!r}; fix: give a number from 0 to ")
+
+
+def test_a_policy_that_does_not_exist_or_has_no_use_for_ciphers_is_refused() -> None:
+    assert 'write tls_policy="intermediate" or "modern"' in refusal(cert="a", tls_policy="old")
+    assert "1.3 only" in refusal(cert="a", tls_policy="modern", ciphers="HIGH")

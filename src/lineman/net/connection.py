@@ -12,6 +12,7 @@ from lineman.net.backpressure import Backpressure
 from lineman.net.inbox import Inbox
 from lineman.net.outbox import SlowReaders, Waiting
 from lineman.net.state import CLOSED, HANDSHAKE, OPEN
+from lineman.net.tlsinfo import TlsInfo
 from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
@@ -77,6 +78,16 @@ class Connection(Backpressure):
             except OSError:
                 return ""
         return self._local
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What TLS has agreed on, and the client's certificate; None without TLS.
+
+        What was asked for once stays after the end of the connection.
+        """
+        if self._tls_info is None and self._tls is not None:
+            self._tls_info = self._tls.info
+        return self._tls_info
 
     @property
     def tls_version(self) -> str | None:

@@ -12,6 +12,7 @@ cdef class Delivery(Transport):
     cdef bint _is_ended_by_us
     cdef public long long messages_read
     cdef public int filed_tick
+    cdef object _tls_info
 
     cpdef callback_failed(self, error)
     cpdef start_close(self, int code, reason)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
 from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
-from lineman.net.tlsstream import TlsStream
+from lineman.net.tlsinfo import TlsInfo
+from lineman.net.tlsstream import ClientRefused, TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
 from lineman.protocols.websocket.messages import Close, Event, Ping
 
@@ -31,6 +32,7 @@ class Delivery(Transport):
         "_inbox",
         "_is_ended_by_us",
         "_state",
+        "_tls_info",
         "filed_tick",
         "messages_read",
         "service",
@@ -47,6 +49,16 @@ class Delivery(Transport):
         self._is_ended_by_us = False
         self._forced_close: tuple[float, Close | ProtocolError] | None = None
         self._goodbye: tuple[int, str] | None = None
+        self._tls_info: TlsInfo | None = None
+
+    def on_secured(self, tls: TlsStream) -> None:
+        """Learns that TLS's handshake is done; lets in whom the list of fingerprints names."""
+        allowed = self.service.client_fingerprints
+        if allowed:
+            self._tls_info = tls.info
+            fingerprint = None if self._tls_info is None else self._tls_info.peer_fingerprint
+            if fingerprint not in allowed:
+                raise ClientRefused(fingerprint)
 
     @property
     def may_receive(self) -> bool:

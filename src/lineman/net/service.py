@@ -49,6 +49,7 @@ class Service:
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
         slow_readers: what happens to a client for whom more waits than may.
+        client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Service:
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
         slow_readers: SlowReaders = SlowReaders.CLOSE,
+        client_fingerprints: frozenset[str] = frozenset(),
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -76,6 +78,7 @@ class Service:
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.slow_readers = slow_readers
+        self.client_fingerprints = client_fingerprints
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -97,6 +100,10 @@ class Service:
         """A number for a new connection."""
         self._last_id += 1
         return self._last_id
+
+    def serve_tls(self, context: ssl.SSLContext) -> None:
+        """Has the next connections use this context; open ones go on as they are."""
+        self.tls_context = context
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""

@@ -4,6 +4,7 @@ cdef class TlsStream:
     cdef object _object
     cdef readonly bint is_established
     cdef readonly bint wants_write
+    cdef public object server_name
 
     cpdef bint handshake(self) except? -1
     cpdef Py_ssize_t read(self, buffer) except? -2

@@ -15,6 +15,9 @@ import socket
 import ssl
 from typing import Any
 
+from lineman.net import tlsinfo
+from lineman.net.tlsinfo import TlsInfo
+
 AGAIN = -1
 
 RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.1)
@@ -36,7 +39,32 @@ _EXPLAINED = {
     "UNSUPPORTED_PROTOCOL": "the client speaks no TLS version of ours (1.2 and 1.3)",
     "NO_SHARED_CIPHER": "the client has no cipher in common with us",
     "WRONG_VERSION_NUMBER": "the client does not speak TLS",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client shows no certificate, and verify_client "
+    "requires one",
 }
+
+# Why OpenSSL refuses a client's certificate, by its number, where something can be done about it.
+# Source: openssl/x509_vfy.h
+_REFUSED = {
+    3: "crl_file has no list of its authority",
+    10: "the client needs a new one",
+    12: "fetch the authority's new CRL: until then every client is refused",
+    18: "to let it in, put it into ca_file",
+    19: "to let it in, put that authority into ca_file",
+    20: "to let it in, put its authority into ca_file, or have the client send its whole chain",
+    21: "to let it in, put its authority into ca_file, or have the client send its whole chain",
+    22: "see verify_depth",
+    23: "its authority has taken it back",
+    26: "it is not made for clients (extended key usage clientAuth)",
+}
+
+
+class ClientRefused(ssl.SSLError):
+    """The client's certificate is good, but none that this service lets in."""
+
+    def __init__(self, fingerprint: str | None) -> None:
+        seen = "no certificate" if fingerprint is None else f"the certificate {fingerprint}"
+        super().__init__(f"the client has {seen}, which is not on the list client_fingerprints")
 
 
 def is_end_of_tcp(error: OSError) -> bool:
@@ -47,6 +75,12 @@ def is_end_of_tcp(error: OSError) -> bool:
 
 def explain(error: ssl.SSLError) -> str:
     """What went wrong in TLS, in words that an operator can act on."""
+    if isinstance(error, ClientRefused):
+        return f"TLS: {error.args[0]}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        known = _REFUSED.get(error.verify_code)
+        said = f"TLS: the client's certificate is refused: {error.verify_message}"
+        return f"{said}; {known}" if known else said
     reason = _END_OF_TCP if is_end_of_tcp(error) else error.reason or ""
     name = reason.replace("_", " ").lower() or str(error)
     known = _EXPLAINED.get(reason)
@@ -73,9 +107,17 @@ class TlsStream:
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call waits for the socket to take bytes.
+        server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
 
-    __slots__ = ("__weakref__", "_object", "_socket", "is_established", "wants_write")
+    __slots__ = (
+        "__weakref__",
+        "_object",
+        "_socket",
+        "is_established",
+        "server_name",
+        "wants_write",
+    )
 
     def __init__(self, context: ssl.SSLContext, fd: int) -> None:
         # With the family given, the kernel need not be asked for it.
@@ -88,6 +130,7 @@ class TlsStream:
         )
         self.is_established = False
         self.wants_write = False
+        self.server_name: str | None = None
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -104,6 +147,11 @@ class TlsStream:
         """`TLSv1.3` or `TLSv1.2`, None before the handshake is done."""
         version: str | None = self._object.version()
         return version
+
+    @property
+    def info(self) -> TlsInfo | None:
+        """What was agreed on; None before the handshake is done."""
+        return tlsinfo.read(self._object, self.server_name) if self.is_established else None
 
     def handshake(self) -> bool:
         """Goes on with the handshake; whether it is done.

@@ -37,6 +37,7 @@ cdef class Transport(Handler):
 
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef on_plain_client(self)
+    cpdef on_secured(self, TlsStream tls)
     cpdef on_end(self)
     cpdef on_lost(self, error)
     cpdef on_blocked(self)

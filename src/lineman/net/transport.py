@@ -73,6 +73,9 @@ class Transport(Handler):
         """Learns that the peer does not speak TLS; what is written now leaves in the clear."""
         raise NotImplementedError
 
+    def on_secured(self, tls: TlsStream) -> None:
+        """Learns that TLS's handshake is done; an `ssl.SSLError` from here ends the connection."""
+
     def on_end(self) -> None:
         """Learns that the peer will send no more."""
         raise NotImplementedError
@@ -184,6 +187,8 @@ class Transport(Handler):
         if tls.wants_write != self._is_blocked:
             self._is_blocked = tls.wants_write
             self._watch()
+        if is_done:
+            self.on_secured(tls)
         return is_done
 
     def pause(self, why: int) -> None:

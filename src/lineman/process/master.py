@@ -57,9 +57,11 @@ class Master:
 
     Args:
         children: the slots; the master closes their sockets in the end.
+        tickets: descriptor that every child inherits: the secret of TLS session tickets.
     """
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], tickets: int) -> None:
+        self._tickets = tickets
         self._children = list(children)
         self._lifeline, self._lifeline_end = os.pipe()
         self._stops_at = 0.0
@@ -94,11 +96,12 @@ class Master:
 
     def _start(self, child: Child) -> None:
         reader, writer = os.pipe()
-        role = Role(child.worker, child.slot, child.listener.fileno(), writer, self._lifeline)
+        listener = child.listener.fileno()
+        role = Role(child.worker, child.slot, listener, writer, self._lifeline, self._tickets)
         child.process = subprocess.Popen(
             [sys.executable, *sys.orig_argv[1:]],
             env={**os.environ, VARIABLE: role.encode()},
-            pass_fds=(child.listener.fileno(), writer, self._lifeline),
+            pass_fds=(listener, writer, self._lifeline, self._tickets),
         )
         os.close(writer)
         child.ready = reader

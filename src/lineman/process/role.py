@@ -18,6 +18,7 @@ class Role:
         listener: descriptor of the slot's listening socket.
         ready: descriptor to write one byte to once the child serves.
         master: descriptor that reads as ended when the master is gone.
+        tickets: descriptor of the memory with the secret of TLS session tickets.
     """
 
     worker: int
@@ -25,10 +26,11 @@ class Role:
     listener: int
     ready: int
     master: int
+    tickets: int
 
     def encode(self) -> str:
         """The value of the environment's variable."""
-        numbers = (self.worker, self.slot, self.listener, self.ready, self.master)
+        numbers = (self.worker, self.slot, self.listener, self.ready, self.master, self.tickets)
         return ":".join(str(number) for number in numbers)
 
 
@@ -41,6 +43,6 @@ def take_role() -> Role | None:
     if value is None:
         return None
     role = Role(*(int(number) for number in value.split(":")))
-    for descriptor in (role.listener, role.ready, role.master):
+    for descriptor in (role.listener, role.ready, role.master, role.tickets):
         os.set_inheritable(descriptor, False)
     return role

@@ -7,13 +7,13 @@ say `PEM lib`, or nothing until the first client comes. Nothing here ever asks f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
-from lineman.tls.pem import PemBlock, PemFile, Role, read_pem
+from lineman.tls.info import CertificateInfo, called
+from lineman.tls.pem import Contents, PemBlock, PemFile, Role, read_pem
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
@@ -44,32 +44,6 @@ _OTHER_BLOCKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateInfo:
-    """What a checked certificate says of itself.
-
-    Args:
-        subject, issuer: distinguished names in the form of RFC 4514.
-        names: the DNS names and IP addresses it is for; browsers look at nothing else.
-        serial: hexadecimal, lower case.
-        not_before, not_after: when it is valid, both ends included; aware, in UTC.
-        key_type: such as `ECDSA P-256` or `RSA 2048`.
-        chain_length: certificates in the file; 1 is the leaf alone.
-        cert_path, key_path: absolute; equal where one file holds both.
-    """
-
-    subject: str
-    names: tuple[str, ...]
-    issuer: str
-    serial: str
-    not_before: datetime
-    not_after: datetime
-    key_type: str
-    chain_length: int
-    cert_path: Path
-    key_path: Path
-
-
 def check_pair(
     cert: str | Path, key: str | Path | None, passphrase: str | bytes | None, *, now: datetime
 ) -> CertificateInfo:
@@ -84,17 +58,22 @@ def check_pair(
     Raises:
         ConfigError: the pair cannot work; the message names the file, what was seen and the fix.
     """
-    cert_file, key_file = read_pair(cert, key)
-    chain = _parsed(cert_file, cert_file.certificates, "certificate")
-    key_type = _usable_key_type(chain[0], cert_file)
+    return check_files(*read_pair(cert, key), passphrase, now=now)
+
+
+def check_files(
+    cert_file: PemFile, key_file: PemFile, passphrase: str | bytes | None, *, now: datetime
+) -> CertificateInfo:
+    """The same as `check_pair`, of files that were read already."""
+    chain = parsed(cert_file, cert_file.certificates, "certificate")
+    key_type = key_type_of(chain[0], cert_file)
     private = _private_key(key_file, passphrase)
     _refuse_foreign_key(chain, private, cert_file, key_file)
     _refuse_broken_key(chain[0], private, key_file)
-    _refuse_dates(chain[0], cert_file, now)
     leaf = chain[0]
-    return CertificateInfo(
+    info = CertificateInfo(
         subject=leaf.subject.rfc4514_string(),
-        names=_names(leaf),
+        names=names_in(leaf),
         issuer=leaf.issuer.rfc4514_string(),
         serial=f"{leaf.serial_number:x}",
         not_before=leaf.not_valid_before_utc,
@@ -104,16 +83,24 @@ def check_pair(
         cert_path=cert_file.path,
         key_path=key_file.path,
     )
+    info.refuse_dates(cert_file, now)
+    return info
 
 
-def read_pair(cert: str | Path, key: str | Path | None) -> tuple[PemFile, PemFile]:
+def read_pair(
+    cert: str | Path, key: str | Path | None, contents: Contents | None = None
+) -> tuple[PemFile, PemFile]:
     """Return both files, each with a block of its kind; the cheap half of `check_pair`.
+
+    Args:
+        cert, key: as for `check_pair`.
+        contents: as for `read_pem`.
 
     Raises:
         ConfigError: a file cannot be read, or holds something else; both swapped is said as such.
     """
-    cert_file = read_pem(cert, "certificate")
-    key_file = cert_file if key is None else read_pem(key, "private key")
+    cert_file = read_pem(cert, "certificate", contents)
+    key_file = cert_file if key is None else read_pem(key, "private key", contents)
     if not cert_file.certificates:
         if cert_file.keys and key_file.certificates:
             raise ConfigError(
@@ -121,39 +108,21 @@ def read_pair(cert: str | Path, key: str | Path | None) -> tuple[PemFile, PemFil
                 f"{key_file.shown} a certificate",
                 f"write cert={str(key_file.path)!r}, key={str(cert_file.path)!r}",
             )
-        raise _wrong_blocks(cert_file, "certificate")
+        raise wrong_blocks(cert_file, "certificate")
     if not key_file.keys:
         if key is None:
             raise ConfigError(
                 f"{cert_file.shown} holds a certificate but no private key, and no key is given",
                 'write key="server.key" as well (local_pk in a context dictionary)',
             )
-        raise _wrong_blocks(key_file, "private key")
+        raise wrong_blocks(key_file, "private key")
     return cert_file, key_file
 
 
-def check_ca_file(path: str | Path) -> PemFile:
-    """Return a file of authorities, each of which was parsed.
-
-    Raises:
-        ConfigError: as in `check_pair`.
-    """
-    file = read_ca_file(path)
-    _parsed(file, file.certificates, "CA file")
-    return file
-
-
-def read_ca_file(path: str | Path) -> PemFile:
-    """Return the file, which has at least one certificate; the cheap half of `check_ca_file`."""
-    file = read_pem(path, "CA file")
-    if not file.certificates:
-        raise _wrong_blocks(file, "CA file")
-    return file
-
-
-def _wrong_blocks(file: PemFile, role: Role) -> ConfigError:
+def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
     """Say what a file without a block of its role holds instead."""
-    seen = f"the {role} {file.shown} holds no {'certificate' if role == 'CA file' else role} but "
+    wanted = {"CA file": "certificate", "CRL file": "list of revoked certificates"}.get(role, role)
+    seen = f"the {role} {file.shown} holds no {wanted} but "
     for block in file.blocks:
         if block.label in _OTHER_BLOCKS:
             what, fix = _OTHER_BLOCKS[block.label]
@@ -163,6 +132,8 @@ def _wrong_blocks(file: PemFile, role: Role) -> ConfigError:
             seen + "a private key",
             "give the certificate that the authority sent for this key, and this file as key",
         )
+    if role == "CRL file":
+        return ConfigError(f"{seen}{file.blocks[0].label}", "give the authority's CRL, as PEM")
     if file.certificates:
         return ConfigError(
             seen + "a certificate",
@@ -171,7 +142,8 @@ def _wrong_blocks(file: PemFile, role: Role) -> ConfigError:
     return ConfigError(f"{seen}{file.blocks[0].label}", f"give the {role} as PEM")
 
 
-def _parsed(file: PemFile, blocks: Sequence[PemBlock], role: Role) -> list[x509.Certificate]:
+def parsed(file: PemFile, blocks: Sequence[PemBlock], role: Role) -> list[x509.Certificate]:
+    """Return the blocks as certificates; `ConfigError` says which of them is damaged."""
     from cryptography import x509
 
     certs = []
@@ -187,7 +159,7 @@ def _parsed(file: PemFile, blocks: Sequence[PemBlock], role: Role) -> list[x509.
     return certs
 
 
-def _usable_key_type(leaf: x509.Certificate, file: PemFile) -> str:
+def key_type_of(leaf: x509.Certificate, file: PemFile) -> str:
     """Return the name of the key's type; raise where no client could use it."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -316,24 +288,7 @@ def _public_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _refuse_dates(leaf: x509.Certificate, file: PemFile, now: datetime) -> None:
-    """Raise unless `now` is within the validity, both ends included (RFC 5280, 4.1.2.5)."""
-    seen = f"the certificate {file.shown} ({_called(leaf)})"
-    if now > leaf.not_valid_after_utc:
-        raise ConfigError(
-            f"{seen} expired on {_date(leaf.not_valid_after_utc)}, "
-            f"{_span(now - leaf.not_valid_after_utc)} ago",
-            "renew it (certbot renew), then start again",
-        )
-    if now < leaf.not_valid_before_utc:
-        raise ConfigError(
-            f"{seen} is valid only from {_date(leaf.not_valid_before_utc)}, in "
-            f"{_span(leaf.not_valid_before_utc - now)}; this machine's clock says {_date(now)}",
-            "look at the clock (timedatectl), or wait",
-        )
-
-
-def _names(cert: x509.Certificate) -> tuple[str, ...]:
+def names_in(cert: x509.Certificate) -> tuple[str, ...]:
     """Return the DNS names and IP addresses the certificate is for; empty where it has none."""
     from cryptography import x509
 
@@ -347,18 +302,4 @@ def _names(cert: x509.Certificate) -> tuple[str, ...]:
 
 def _called(cert: x509.Certificate) -> str:
     """Return the name that an operator knows a certificate by."""
-    names = _names(cert)
-    if len(names) > 3:
-        return f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return ", ".join(names) or cert.subject.rfc4514_string() or f"serial {cert.serial_number:x}"
-
-
-def _date(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M %Z}"
-
-
-def _span(length: timedelta) -> str:
-    if length >= timedelta(days=2):
-        return f"{length.days} days"
-    minutes = int(length.total_seconds() // 60)
-    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"
+    return called(names_in(cert), cert.subject.rfc4514_string(), f"{cert.serial_number:x}")

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lineman.errors import ConfigError
-from lineman.tls.certificates import (
-    CertificateInfo,
-    check_ca_file,
-    check_pair,
-    missing_passphrase,
-    read_ca_file,
-    read_pair,
-)
+from lineman.tls.certificates import check_files, read_pair
+from lineman.tls.clients import ClientRules, read_rules
+from lineman.tls.info import CertificateInfo
+from lineman.tls.loading import load_pair, opensslese, prove
 from lineman.tls.options import TlsOptions
 from lineman.tls.pem import PemFile
 
@@ -37,23 +33,6 @@ INTERMEDIATE_CIPHERS = ":".join(
 # ticket to come back; OpenSSL's default of two is for browsers that open several at once.
 _TICKETS = 1
 
-_VERIFY_MODES = {
-    None: ssl.CERT_NONE,
-    "none": ssl.CERT_NONE,
-    "optional": ssl.CERT_OPTIONAL,
-    "required": ssl.CERT_REQUIRED,
-}
-
-# What OpenSSL says of a pair that was parsed all the same, in words.
-_LOAD_FAILURES = {
-    "EE_KEY_TOO_SMALL": "its key is too short for OpenSSL's security level",
-    "CA_KEY_TOO_SMALL": "an authority in its chain has a key too short for the security level",
-    "CA_MD_TOO_WEAK": "its chain is signed with a digest that is broken (SHA-1 or MD5)",
-    "KEY_VALUES_MISMATCH": "the private key does not belong to it",
-    "NO_CERTIFICATE_ASSIGNED": "the private key is of another kind than its own",
-    "BAD_DECRYPT": "the passphrase does not open the private key",
-}
-
 # What a server without a usable certificate says of a client that offers everything there is; the
 # last where it is for TLS 1.3 only, which OpenSSL does not count as spoken without a certificate.
 _NO_CERTIFICATE = frozenset(
@@ -61,12 +40,15 @@ _NO_CERTIFICATE = frozenset(
 )
 
 
+_BELOW_1_2 = (
+    ("TLS 1.0", 0x301, ssl.OP_NO_TLSv1),  # the numbers of ssl.TLSVersion, whose names warn
+    ("TLS 1.1", 0x302, ssl.OP_NO_TLSv1_1),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """A context ready to serve, and what its certificate says.
-
-    `certificate` is None where the context was given, or its files were not checked.
-    """
+    """A context ready to serve, and what its certificate says; None for a context of the user's."""
 
     context: ssl.SSLContext
     certificate: CertificateInfo | None
@@ -75,7 +57,7 @@ class ServerTls:
 def server_context(
     options: TlsOptions, *, now: datetime | None = None, check: bool = True
 ) -> ServerTls:
-    """Return a context for TLS 1.2 and 1.3 that was seen to fit its certificate and key.
+    """Return a context for one certificate, seen to fit its key; `LiveTls` keeps it up to date.
 
     A peer that ends TCP without TLS's own goodbye is told apart, so that a message cut off by an
     attacker never looks complete: reading raises `ssl.SSLEOFError`, in older
@@ -92,27 +74,66 @@ def server_context(
         ConfigError: there is no certificate, or the files, the ciphers or the context cannot work.
     """
     if options.ssl_context is not None:
-        _refuse_unfit(options.ssl_context)
+        refuse_unfit(options.ssl_context)
         return ServerTls(options.ssl_context, None)
-    if options.cert is None:
+    files = next(options.files(), None)
+    if files is None:
         raise ConfigError(
             "TLS (wss://) needs a certificate, and none is given",
             'write cert="server.pem", key="server.key"; or serve ws:// behind a web server',
         )
-    certificate = None
+    rules = read_rules(options, check=check, now=now)
+    return first_context(options, rules, read_pair(files.cert, files.key), now=now, check=check)
+
+
+def first_context(
+    options: TlsOptions,
+    rules: ClientRules,
+    pair: tuple[PemFile, PemFile],
+    *,
+    now: datetime | None,
+    check: bool,
+) -> ServerTls:
+    """The context of a start: a pair that cannot work is refused in as many words as there are."""
+    info = None
     if check:
-        moment = now or datetime.now(UTC)
-        certificate = check_pair(options.cert, options.key, options.passphrase, now=moment)
-    context = _policy(options.ciphers)
-    _load_pair(context, options)
-    _load_authorities(context, options, check)
-    return ServerTls(context, certificate)
+        info = check_files(*pair, options.passphrase, now=now or datetime.now(UTC))
+    context = _policy(options)
+    said = load_pair(context, *pair, options.passphrase_bytes)
+    rules.apply(context)
+    return ServerTls(context, info or said)
 
 
-def _policy(ciphers: str | None) -> ssl.SSLContext:
-    """Return a context with every setting but the certificate."""
+def fresh_context(
+    options: TlsOptions, rules: ClientRules, pair: tuple[PemFile, PemFile], *, now: datetime
+) -> ServerTls:
+    """The context of a change: seen to work, without `cryptography` unless it does not.
+
+    Raises:
+        ConfigError: as `first_context` with its checks.
+    """
+    context = _policy(options)
+    try:
+        said = load_pair(context, *pair, options.passphrase_bytes)
+        said.refuse_dates(pair[0], now)
+        prove(context)
+    except (ConfigError, ssl.SSLError) as error:
+        check_files(*pair, options.passphrase, now=now)  # says it in better words, as a rule
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"no client can use the certificate {pair[0].shown}: {opensslese(error)}",
+            "write both files anew, or ask for a new certificate",
+        ) from error
+    rules.apply(context)
+    return ServerTls(context, said)
+
+
+def _policy(options: TlsOptions) -> ssl.SSLContext:
+    """Return a context with every setting but the certificate and the clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    is_modern = options.tls_policy == "modern"
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if is_modern else ssl.TLSVersion.TLSv1_2
     # Renegotiation would let one client have the server do a handshake again and again.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     # All six ciphers are strong, so the client's order counts: it knows whether it has AES in
@@ -120,11 +141,14 @@ def _policy(ciphers: str | None) -> ssl.SSLContext:
     unwanted = ssl.OP_CIPHER_SERVER_PREFERENCE
     unwanted |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # where built against OpenSSL 3
     context.options &= ~unwanted
+    ciphers = options.ciphers or INTERMEDIATE_CIPHERS
+    if options.security_level is not None:
+        ciphers = f"{ciphers}:@SECLEVEL={options.security_level}"
     try:
-        context.set_ciphers(ciphers or INTERMEDIATE_CIPHERS)
+        context.set_ciphers(ciphers)
     except (ssl.SSLError, ValueError):
         raise ConfigError(
-            f"OpenSSL knows no TLS 1.2 cipher in ciphers={ciphers!r}",
+            f"OpenSSL knows no TLS 1.2 cipher in ciphers={options.ciphers!r}",
             "leave ciphers out for Mozilla's list, or take names from: openssl ciphers -tls1_2",
         ) from None
     # A websocket handshake is HTTP/1.1; a client that also offers h2 must not choose it.
@@ -133,54 +157,17 @@ def _policy(ciphers: str | None) -> ssl.SSLContext:
     return context
 
 
-def _load_pair(context: ssl.SSLContext, options: TlsOptions) -> None:
-    assert options.cert is not None
-    cert_file, key_file = read_pair(options.cert, options.key)
-
-    def passphrase() -> bytes:
-        # Always given, since without it OpenSSL would ask on the terminal and wait.
-        if not options.passphrase:
-            raise missing_passphrase(key_file)
-        return options.passphrase_bytes
-
-    try:
-        context.load_cert_chain(cert_file.path, key_file.path, passphrase)
-    except ssl.SSLError as error:
-        raise _load_failure(error, cert_file, key_file) from None
+def old_versions(context: ssl.SSLContext) -> list[str]:
+    """The versions below TLS 1.2 that a context of the user's own would speak."""
+    lowest = context.minimum_version
+    return [
+        name
+        for name, version, off in _BELOW_1_2
+        if not context.options & off and (lowest < 0 or lowest <= version)
+    ]
 
 
-def _load_failure(error: ssl.SSLError, cert: PemFile, key: PemFile) -> ConfigError:
-    # Of a wrong passphrase OpenSSL 3 says what it says of any file that it cannot parse: nothing.
-    reason = error.reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
-    said = _LOAD_FAILURES.get(reason, _opensslese(error))
-    files = cert.shown if key is cert else f"{cert.shown} with the private key {key.shown}"
-    return ConfigError(
-        f"cannot load the certificate {files}: {said}",
-        "renew the certificate, or write both files anew as OpenSSL writes them: "
-        f"openssl x509 -in {cert.quoted}; openssl pkey -in {key.quoted}",
-    )
-
-
-def _opensslese(error: ssl.SSLError) -> str:
-    """Return OpenSSL's own words; `PEM lib`, its word for any file it cannot parse, is none."""
-    return f"OpenSSL says {error.reason}" if error.reason else "OpenSSL cannot parse it"
-
-
-def _load_authorities(context: ssl.SSLContext, options: TlsOptions, check: bool) -> None:
-    context.verify_mode = _VERIFY_MODES[options.verify_client]
-    if options.ca_file is None:
-        return
-    file = check_ca_file(options.ca_file) if check else read_ca_file(options.ca_file)
-    try:
-        context.load_verify_locations(file.path)
-    except ssl.SSLError as error:
-        raise ConfigError(
-            f"cannot load the CA file {file.shown}: {_opensslese(error)}",
-            f"look at it: openssl x509 -noout -text -in {file.quoted}",
-        ) from None
-
-
-def _refuse_unfit(context: ssl.SSLContext) -> None:
+def refuse_unfit(context: ssl.SSLContext) -> None:
     """Raise if a given context cannot answer any client: it is a client's, or has no certificate.
 
     A context does not tell whether it has a certificate, so a client's first message is put to

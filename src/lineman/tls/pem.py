@@ -15,13 +15,18 @@ import pwd
 import re
 import shlex
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from lineman.errors import ConfigError
 
-Role = Literal["certificate", "private key", "CA file"]
+Role = Literal["certificate", "private key", "CA file", "CRL file"]
+
+# What stands in files that this process may not read, by absolute path: a master that may has
+# read them for it.
+Contents: TypeAlias = Mapping[str, bytes]
 
 _LARGEST_FILE = 4 * 1024 * 1024  # bytes; the bundle of all public authorities has a quarter MiB
 
@@ -76,6 +81,11 @@ class PemFile:
         )
 
     @property
+    def revocations(self) -> tuple[PemBlock, ...]:
+        """The blocks that are lists of revoked certificates."""
+        return tuple(b for b in self.blocks if b.label == "X509 CRL")
+
+    @property
     def quoted(self) -> str:
         """The path for a command line."""
         return _sh(self.path)
@@ -98,12 +108,13 @@ class _Source:
         return _sh(self.path)
 
 
-def read_pem(path: str | Path, role: Role) -> PemFile:
+def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> PemFile:
     """Return what the file holds; it never blocks, whatever stands at the path.
 
     Args:
         path: a relative one counts from the working directory, and messages say where that led.
         role: what the operator meant the file to be, for the message.
+        contents: where it has the path, nothing is opened.
 
     Raises:
         ConfigError: the file is missing, unreadable, no regular file, empty, not PEM, or cut off.
@@ -113,8 +124,9 @@ def read_pem(path: str | Path, role: Role) -> PemFile:
     absolute = Path(os.path.abspath(path))
     shown = str(absolute) if os.path.isabs(path) else f"{absolute} (given as {path})"
     source = _Source(absolute, shown, role)
+    given = None if contents is None else contents.get(str(absolute))
     try:
-        data = _read_regular(source)
+        data = _read_regular(source) if given is None else given
     except OSError as error:
         raise _cannot_open(error, source) from None
     if not data.strip():

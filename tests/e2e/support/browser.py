@@ -34,9 +34,10 @@ def trust(home: Path, authorities: Sequence[Path]) -> None:
     """Make a browser with this home directory trust these authorities for servers."""
     certutil = find_program("certutil", "libnss3-tools")
     database = home / ".pki" / "nssdb"
-    database.mkdir(parents=True)
     where = ["-d", f"sql:{database}"]
-    subprocess.run([certutil, *where, "-N", "--empty-password"], check=True)
+    if not database.exists():  # else somebody else has made it, which is what is tested
+        database.mkdir(parents=True)
+        subprocess.run([certutil, *where, "-N", "--empty-password"], check=True)
     for number, authority in enumerate(authorities):
         # "C,,": may vouch for servers, neither for mail nor for code.
         add = ["-A", "-t", "C,,", "-n", f"authority {number}", "-i", str(authority)]
@@ -48,7 +49,7 @@ def chromium(home: Path, authorities: Sequence[Path] = ()) -> Iterator[webdriver
     """A headless Chromium that refuses what a visitor's own would refuse: no switch is lenient.
 
     Args:
-        home: a directory that is new or empty: its home and its profile.
+        home: a directory for its home and its profile; it may have a store of authorities.
         authorities: PEM files of the certificate authorities that it trusts, beside the usual ones.
     """
     trust(home, authorities)

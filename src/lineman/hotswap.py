@@ -1,0 +1,38 @@
+"""Gives a service the certificates that stand in its files now, without a restart."""
+
+from __future__ import annotations
+
+from lineman.net.service import Service
+from lineman.net.wheel import Timed
+from lineman.tls.live import LiveTls
+from lineman.tls.pem import Contents
+
+# Seconds between two looks at the files.
+INTERVAL = 1.0
+
+
+class _Watcher(Timed):
+    """An item in the service's wheel: no timer and no task of its own."""
+
+    def __init__(self, tls: LiveTls, service: Service) -> None:
+        self.filed_tick = 0
+        self._tls = tls
+        self._service = service
+
+    def on_deadline(self, now: float) -> float:
+        """Looks at the files; returns when to look again."""
+        if self._tls.look():
+            self._service.serve_tls(self._tls.context)
+        return now + INTERVAL
+
+
+def watch(tls: LiveTls, service: Service) -> None:
+    """Has the service follow its files from now on, for as long as it runs."""
+    service.wheel.file(_Watcher(tls, service), service.wheel.now + INTERVAL)
+
+
+def reload(tls: LiveTls, service: Service, contents: Contents | None) -> list[str]:
+    """Reads all files again; what stands in the way, in lines."""
+    refused = tls.reload(contents)
+    service.serve_tls(tls.context)
+    return refused

@@ -1,0 +1,112 @@
+"""The OpenSSL that Python's `ssl` stands on, where it can be reached.
+
+`ssl` has no way to set read-ahead or the keys of session tickets, and each read and write through
+it makes objects and lets go of the interpreter twice. What is under its objects is a pointer: the
+first word of an `SSLContext` is its `SSL_CTX *`, the second of a `_SSLSocket` its `SSL *`
+(`Modules/_ssl.c`, the same in Python 3.7 to 3.14). That is nobody's promise, so it is tried on a
+context to throw away before it is trusted; where it does not hold, everything here is None.
+
+`LINEMAN_OPENSSL=no` in the environment has it all be None.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import ctypes
+import functools
+import os
+import ssl
+from typing import Any
+
+_WORD = ctypes.sizeof(ctypes.c_void_p)
+
+# Asked with flags that OpenSSL keeps and does nothing about until there is a connection.
+_MARKS = (ssl.OP_NO_TICKET, ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION)
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The functions of the libssl and libcrypto in use; None where they cannot be reached.
+
+    They are looked up through the module `_ssl`, so that they are never those of another OpenSSL
+    that some package has brought along. Give each its `argtypes` and `restype` before calling it.
+    """
+    if os.environ.get("LINEMAN_OPENSSL") == "no":
+        return None
+    path = getattr(_ssl, "__file__", None)
+    if path is None:  # built into the interpreter
+        return None
+    try:
+        found = ctypes.CDLL(path)
+        _declare(found)
+        fits = found.OpenSSL_version(0) == ssl.OPENSSL_VERSION.encode() and _has_layout(found)
+    except (OSError, AttributeError):  # linked into `_ssl`, its names hidden
+        return None
+    return found if fits else None
+
+
+def context_pointer(context: ssl.SSLContext) -> int | None:
+    """The `SSL_CTX *` of a context, valid for as long as that lives; None where out of reach."""
+    return None if library() is None else _word(context, 0)
+
+
+def connection_pointer(connection: Any) -> int | None:
+    """The `SSL *` of a `_ssl._SSLSocket`, which `ssl.SSLObject` and `ssl.SSLSocket` are around.
+
+    Valid for as long as that object lives; None where out of reach.
+    """
+    return None if library() is None else _word(connection, 1)
+
+
+def function_address(name: str) -> int | None:
+    """Where a function of the library is, for C to call it; None where out of reach."""
+    found = library()
+    return None if found is None else ctypes.cast(getattr(found, name), ctypes.c_void_p).value
+
+
+def _word(thing: object, number: int) -> int | None:
+    """A word of what follows an object's head."""
+    address = id(thing) + object.__basicsize__ + number * _WORD
+    return ctypes.c_void_p.from_address(address).value
+
+
+def _declare(found: ctypes.CDLL) -> None:
+    found.OpenSSL_version.argtypes = [ctypes.c_int]
+    found.OpenSSL_version.restype = ctypes.c_char_p
+    found.SSL_CTX_get_options.argtypes = [ctypes.c_void_p]
+    is_wide = ssl.OPENSSL_VERSION_INFO >= (3,)
+    found.SSL_CTX_get_options.restype = ctypes.c_uint64 if is_wide else ctypes.c_ulong
+    found.SSL_get_SSL_CTX.argtypes = [ctypes.c_void_p]
+    found.SSL_get_SSL_CTX.restype = ctypes.c_void_p
+
+
+def _has_layout(found: ctypes.CDLL) -> bool:
+    """Whether the objects of this Python hold their pointers where they are looked for."""
+    for mark in _MARKS:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.options |= mark
+        pointer = _word(context, 0)
+        if not _is_readable(pointer) or found.SSL_CTX_get_options(pointer) != context.options:
+            return False
+        connection = context._wrap_bio(  # type: ignore[attr-defined]
+            ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True
+        )
+        inner = _word(connection, 1)
+        if not _is_readable(inner) or found.SSL_get_SSL_CTX(inner) != pointer:
+            return False
+    return True
+
+
+def _is_readable(pointer: int | None) -> bool:
+    """Whether there is memory; the kernel refuses to write from where there is none."""
+    if not pointer or pointer % _WORD:
+        return False
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, (ctypes.c_char * _WORD).from_address(pointer))
+    except OSError:
+        return False
+    finally:
+        os.close(reader)
+        os.close(writer)
+    return True

@@ -1,0 +1,120 @@
+"""Puts a certificate and its key into a context: the very bytes that were read and checked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from lineman.errors import ConfigError
+from lineman.tls.certificates import missing_passphrase
+from lineman.tls.info import CertificateInfo, describe
+from lineman.tls.pem import PemBlock, PemFile
+
+# What OpenSSL says of a pair that was parsed all the same, in words.
+_LOAD_FAILURES = {
+    "EE_KEY_TOO_SMALL": "its key is too short for OpenSSL's security level",
+    "CA_KEY_TOO_SMALL": "an authority in its chain has a key too short for the security level",
+    "CA_MD_TOO_WEAK": "its chain is signed with a digest that is broken (SHA-1 or MD5)",
+    "KEY_VALUES_MISMATCH": "the private key does not belong to it",
+    "NO_CERTIFICATE_ASSIGNED": "the private key is of another kind than its own",
+    "BAD_DECRYPT": "the passphrase does not open the private key",
+}
+
+
+@contextlib.contextmanager
+def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
+    """A path at which OpenSSL, which reads files only, finds these blocks; it is in memory.
+
+    So what is loaded is what was checked, even if the file changes in between, and a key that
+    somebody else has read for this process needs no file. Without /proc it is `fallback`.
+    """
+    descriptor = os.memfd_create("pem")
+    try:
+        path = f"/proc/self/fd/{descriptor}"
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(b"".join(block.text for block in blocks))
+        yield path if os.path.exists(path) else str(fallback)
+    finally:
+        os.close(descriptor)
+
+
+def load_pair(
+    context: ssl.SSLContext, cert: PemFile, key: PemFile, passphrase: bytes
+) -> CertificateInfo:
+    """Have a context serve with this pair; what the certificate says.
+
+    Args:
+        context: fresh: where a pair does not fit, nothing can be done with it any more.
+        cert, key: as `read_pair` has them.
+        passphrase: empty for none.
+
+    Raises:
+        ConfigError: OpenSSL does not take them.
+    """
+
+    def given() -> bytes:
+        # Always given, since without it OpenSSL would ask on the terminal and wait.
+        if not passphrase:
+            raise missing_passphrase(key)
+        return passphrase
+
+    try:
+        with (
+            as_path(*cert.certificates, fallback=cert.path) as cert_path,
+            as_path(key.keys[0], fallback=key.path) as key_path,
+        ):
+            context.load_cert_chain(cert_path, key_path, given)
+            return describe(cert_path, cert, key)
+    except ssl.SSLError as error:
+        raise _load_failure(error, cert, key) from None
+
+
+def says(cert: PemFile, key: PemFile) -> CertificateInfo:
+    """What a certificate says, of which only the files were read.
+
+    Raises:
+        ConfigError: OpenSSL cannot read it.
+    """
+    try:
+        with as_path(cert.certificates[0], fallback=cert.path) as path:
+            return describe(path, cert, key)
+    except ssl.SSLError as error:
+        raise _load_failure(error, cert, key) from None
+
+
+def _load_failure(error: ssl.SSLError, cert: PemFile, key: PemFile) -> ConfigError:
+    # Of a wrong passphrase OpenSSL 3 says what it says of any file that it cannot parse: nothing.
+    reason = error.reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
+    said = _LOAD_FAILURES.get(reason, opensslese(error))
+    files = cert.shown if key is cert else f"{cert.shown} with the private key {key.shown}"
+    return ConfigError(
+        f"cannot load the certificate {files}: {said}",
+        "renew the certificate, or write both files anew as OpenSSL writes them: "
+        f"openssl x509 -in {cert.quoted}; openssl pkey -in {key.quoted}",
+    )
+
+
+def opensslese(error: ssl.SSLError) -> str:
+    """OpenSSL's own words; `PEM lib`, its word for any file it cannot parse, is none."""
+    return f"OpenSSL says {error.reason}" if error.reason else "OpenSSL cannot parse it"
+
+
+def prove(context: ssl.SSLContext) -> None:
+    """Have a client in memory talk to a context that has been loaded.
+
+    Raises:
+        ssl.SSLError: it cannot serve anybody: its key signs what does not verify.
+    """
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname = False
+    client_context.verify_mode = ssl.CERT_NONE
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server)
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    client.do_handshake()  # it has the server's whole answer, and is done

@@ -1,0 +1,35 @@
+"""Where development certificates are kept, and the addresses of this machine they are for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from ipaddress import ip_address
+from pathlib import Path
+
+from lineman.tls.issuing import is_permitted
+
+_SIOCGIFADDR = 0x8915  # linux/sockios.h: the IPv4 address of a network interface
+
+
+def dev_directory() -> Path:
+    """The directory of this user's development authority: one for all programs."""
+    data = os.environ.get("XDG_DATA_HOME")
+    home = Path(data) if data else Path.home() / ".local" / "share"
+    return home / "lineman" / "dev"
+
+
+def private_addresses() -> list[str]:
+    """The addresses by which others in the same network reach this machine; perhaps none."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            try:
+                answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
+            except OSError:  # it has none
+                continue
+            found.append(str(ip_address(answer[20:24])))
+    return [each for each in dict.fromkeys(found) if is_permitted(each)]

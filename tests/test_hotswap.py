@@ -1,0 +1,104 @@
+"""A running worker takes a new certificate without a restart, and keeps its clients."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from lineman import Worker
+from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.testing.client import Client
+from lineman.testing.serving import Serving
+
+DEADLINE = 30.0
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> TestCA:
+    return TestCA(tmp_path / "certificates")
+
+
+@pytest.fixture
+def pair(ca: TestCA) -> IssuedPair:
+    return ca.issue("localhost")
+
+
+@pytest.fixture
+def serving(pair: IssuedPair) -> Iterator[Serving]:
+    worker = Worker("wss://127.0.0.1:0", cert=pair.cert, key=pair.key)
+    worker.on_message = lambda connection, message: connection.send(message)
+    with Serving(worker) as running:
+        yield running
+
+
+def serial_in(path: Path) -> str:
+    return f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}"
+
+
+def renew(ca: TestCA, pair: IssuedPair) -> str:
+    """Put another certificate and its key in place; its serial number."""
+    new = ca.issue("localhost", filename="renewed")
+    for source, target in ((new.key, pair.key), (new.cert, pair.cert)):
+        half = target.with_name("half")
+        shutil.copy(source, half)
+        half.replace(target)
+    return serial_in(pair.cert)
+
+
+def connect(serving: Serving, ca: TestCA) -> tuple[Client, str]:
+    """An open client, and the serial number of the certificate that it was shown."""
+    client = Client(serving.port, tls=ssl.create_default_context(cafile=ca.ca_path)).open()
+    assert client.tls is not None
+    der = client.tls.tls.getpeercert(True) or b""
+    return client, f"{x509.load_der_x509_certificate(der).serial_number:x}"
+
+
+def test_changed_files_are_served_by_themselves_and_connections_go_on(
+    serving: Serving, ca: TestCA, pair: IssuedPair
+) -> None:
+    before, old = connect(serving, ca)
+    new = renew(ca, pair)
+    deadline = time.monotonic() + DEADLINE
+    served = old
+    while served != new:
+        assert time.monotonic() < deadline, "the new certificate is never served"
+        client, served = connect(serving, ca)
+        client.close()
+        time.sleep(0.02)
+    before.send("still here")
+    assert before.receive() == "still here"
+    before.close()
+    (status,) = serving.call(lambda: serving.worker.certificates_served)
+    assert status.info.serial == new
+
+
+def test_reload_certificates_does_it_at_once_and_says_what_stands_in_the_way(
+    serving: Serving, ca: TestCA, pair: IssuedPair
+) -> None:
+    before, _ = connect(serving, ca)
+    new = renew(ca, pair)
+    assert serving.call(serving.worker.reload_certificates) == []
+    client, served = connect(serving, ca)
+    client.close()
+    assert served == new
+    pair.key.write_text("")
+    (line,) = serving.call(serving.worker.reload_certificates)
+    assert "server.key is empty" in line
+    client, served = connect(serving, ca)
+    client.close()
+    assert served == new
+    before.send("still here")
+    assert before.receive() == "still here"
+    before.close()
+
+
+def test_a_worker_that_does_not_run_has_nothing_to_reload() -> None:
+    worker = Worker("wss://127.0.0.1:0", cert="server.pem", key="server.key")
+    assert worker.reload_certificates() == []
+    assert worker.certificates_served == []

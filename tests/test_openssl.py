@@ -1,0 +1,105 @@
+"""The pointers under Python's `ssl`, and what happens where they are not."""
+
+from __future__ import annotations
+
+import ctypes
+import ssl
+from collections.abc import Iterator
+
+import pytest
+
+from lineman import openssl
+
+
+@pytest.fixture(autouse=True)
+def _looked_for_anew() -> Iterator[None]:
+    openssl.library.cache_clear()
+    yield
+    openssl.library.cache_clear()
+
+
+def server_context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+def connection_of(context: ssl.SSLContext) -> object:
+    wrapped = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    return wrapped._sslobj
+
+
+def is_out_of_reach() -> bool:
+    context = server_context()
+    return (
+        openssl.library() is None
+        and openssl.context_pointer(context) is None
+        and openssl.connection_pointer(connection_of(context)) is None
+        and openssl.function_address("SSL_read") is None
+    )
+
+
+def test_a_setting_made_through_the_pointer_is_seen_by_python() -> None:
+    library = openssl.library()
+    assert library is not None, "a Python whose OpenSSL is out of reach: say so in the design"
+    context = server_context()
+    library.SSL_CTX_set_options.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
+    library.SSL_CTX_set_options.restype = ctypes.c_uint64
+    before = context.options
+    assert not before & ssl.OP_NO_TICKET
+    library.SSL_CTX_set_options(openssl.context_pointer(context), int(ssl.OP_NO_TICKET))
+    assert context.options == before | ssl.OP_NO_TICKET
+
+
+def test_each_connection_has_a_pointer_of_its_own() -> None:
+    library = openssl.library()
+    assert library is not None
+    context = server_context()
+    one, two = connection_of(context), connection_of(context)
+    first, second = openssl.connection_pointer(one), openssl.connection_pointer(two)
+    assert first != second
+    for pointer in (first, second):
+        assert library.SSL_get_SSL_CTX(pointer) == openssl.context_pointer(context)
+
+
+def test_a_function_is_found_by_its_name() -> None:
+    address = openssl.function_address("OpenSSL_version")
+    assert address is not None
+    version = ctypes.CFUNCTYPE(ctypes.c_char_p, ctypes.c_int)(address)
+    assert version(0) == ssl.OPENSSL_VERSION.encode()
+
+
+def test_the_environment_can_forbid_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEMAN_OPENSSL", "no")
+    assert is_out_of_reach()
+
+
+def test_an_openssl_built_into_python_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("_ssl.__file__")
+    assert is_out_of_reach()
+
+
+def test_an_openssl_with_hidden_names_is_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("_ssl.__file__", "libc.so.6")
+    assert is_out_of_reach()
+
+
+def test_another_release_than_the_one_in_use_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ssl.OPENSSL_VERSION", "OpenSSL 9.9.9 1 Jan 2099")
+    assert is_out_of_reach()
+
+
+@pytest.mark.parametrize("number", [-1, 1, 2, 3, 4])
+def test_objects_of_another_layout_are_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    real = openssl._word
+    monkeypatch.setattr(openssl, "_word", lambda thing, at: real(thing, at + number))
+    assert is_out_of_reach()
+
+
+def test_a_word_that_is_no_pointer_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for word in (None, 0, 8, 0x4141414141414148, 12345):
+        monkeypatch.setattr(openssl, "_word", lambda thing, at, word=word: word)
+        openssl.library.cache_clear()
+        assert is_out_of_reach()

@@ -1,0 +1,54 @@
+"""What several tests of TLS make files with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from lineman.testing.certificates import TestCA
+
+
+def revoke(ca: TestCA, *certificates: Path, next_update: timedelta = timedelta(days=1)) -> Path:
+    """Write the authority's list of revoked certificates."""
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca._cert.subject)
+        .last_update(now - timedelta(days=2))
+        .next_update(now + next_update)
+    )
+    for path in certificates:
+        serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+        builder = builder.add_revoked_certificate(revoked.build())
+    crl = ca.directory / "crl.pem"
+    signed = builder.sign(ca._key, hashes.SHA256())
+    crl.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    return crl
+
+
+def damage_rsa_key(path: Path) -> None:
+    """Have an RSA key sign what does not verify, although its public half fits."""
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    good = key.private_numbers()
+    damaged = rsa.RSAPrivateNumbers(
+        p=good.p,
+        q=good.q,
+        d=good.d ^ 6,
+        dmp1=good.dmp1 ^ 2,
+        dmq1=good.dmq1 ^ 2,
+        iqmp=good.iqmp,
+        public_numbers=good.public_numbers,
+    )
+    path.write_bytes(
+        damaged.private_key(unsafe_skip_rsa_key_validation=True).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
