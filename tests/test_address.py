@@ -92,3 +92,31 @@ def test_something_that_is_not_a_string_is_refused() -> None:
 def test_ipv6_stands_in_brackets_before_a_port() -> None:
     assert format_ip_port("127.0.0.1", 80) == "127.0.0.1:80"
     assert format_ip_port("::1", 80) == "[::1]:80"
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("ws+unix:///run/app.sock", "ws"),
+        ("websocket+unix:///run/app.sock", "ws"),
+        ("WSS+unix:///run/app.sock", "wss"),
+    ],
+)
+def test_a_unix_socket_is_a_path(text: str, scheme: str) -> None:
+    address = parse(text)
+    assert address == Address(scheme, "", 0, "/run/app.sock")
+    assert str(address) == f"{scheme}+unix:///run/app.sock"
+    assert address.is_tls == (scheme == "wss")
+
+
+@pytest.mark.parametrize(
+    "path", ["run/app.sock", "", "/", "/run/", "/run/a\0b", "/" + "x" * 107, "/" + "é" * 54]
+)
+def test_a_path_that_cannot_be_a_sockets_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match=r"fix: write it like ws\+unix:///run/app\.sock"):
+        parse(f"ws+unix://{path}")
+
+
+def test_unix_alone_is_told_what_to_write() -> None:
+    with pytest.raises(ConfigError, match=r"write ws\+unix:///run/app\.sock"):
+        parse("unix:///run/app.sock")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from lineman.errors import ConfigError
 
 _SCHEMES = {"ws": "ws", "wss": "wss", "websocket": "ws"}
+_UNIX_SCHEMES = {"ws+unix": "ws", "wss+unix": "wss", "websocket+unix": "ws"}
+MAX_PATH = 107  # bytes of a unix socket's path (unix(7), sun_path)
 _LATER_SCHEMES = frozenset({"http", "https", "tcp", "ssl", "text", "frame", "udp", "unix"})
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
@@ -27,11 +29,13 @@ class Address:
         scheme: `ws` or `wss`; the alias `websocket` has become `ws`.
         host: an IP address (IPv6 without brackets) or a host name.
         port: 0 to 65535; 0 lets the kernel choose.
+        path: of a unix socket, which has neither host nor port; empty for TCP.
     """
 
     scheme: str
     host: str
     port: int
+    path: str = ""
 
     @property
     def is_tls(self) -> bool:
@@ -39,11 +43,18 @@ class Address:
         return self.scheme == "wss"
 
     def __str__(self) -> str:
+        if self.path:
+            return f"{self.scheme}+unix://{self.path}"
         return f"{self.scheme}://{format_ip_port(self.host, self.port)}"
 
 
 def format_ip_port(ip: str, port: int) -> str:
-    """`127.0.0.1:80`, `[::1]:80`: the brackets keep the port apart (RFC 3986, section 3.2.2)."""
+    """`127.0.0.1:80`, `[::1]:80`: the brackets keep the port apart (RFC 3986, section 3.2.2).
+
+    `unix`, which has no port, stays as it is.
+    """
+    if ip == "unix":
+        return ip
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
@@ -51,7 +62,8 @@ def parse(text: str) -> Address:
     """Read a listening address.
 
     Args:
-        text: `scheme://host:port`; the port may be left out (80 for ws, 443 for wss).
+        text: `scheme://host:port`; the port may be left out (80 for ws, 443 for wss). Or
+            `ws+unix:///run/app.sock`.
 
     Returns:
         The address; `str()` of it is a URL with the port in it.
@@ -65,6 +77,8 @@ def parse(text: str) -> Address:
     name, separator, rest = text.partition("://")
     if not separator:
         raise ConfigError(f"the address {text!r} has no scheme", _EXAMPLE)
+    if name.lower() in _UNIX_SCHEMES:
+        return Address(_UNIX_SCHEMES[name.lower()], "", 0, _path(text, name, rest))
     scheme = _scheme(text, name)
     authority, tail = _split_authority(rest)
     if not authority or (authority.startswith(":") and authority.count(":") == 1):
@@ -83,11 +97,22 @@ def parse(text: str) -> Address:
     return Address(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
 
 
+def _path(text: str, name: str, path: str) -> str:
+    example = f"write it like {name}:///run/app.sock"
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ConfigError(f"the address {text!r} has no absolute path of a socket", example)
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH:
+        raise ConfigError(f"the path in {text!r} is longer than {MAX_PATH} bytes", example)
+    return path
+
+
 def _scheme(text: str, name: str) -> str:
     known = _SCHEMES.get(name.lower())
     if known is not None:
         return known
     served = "use ws://, wss:// or websocket://"
+    if name.lower() == "unix":
+        served += f"; for websockets on a unix socket write ws+{text}"
     if name.lower() in _LATER_SCHEMES:
         raise ConfigError(f"this version does not serve {name}:// yet (address {text!r})", served)
     raise ConfigError(f"the scheme {name!r} in {text!r} is unknown", served)

@@ -16,6 +16,8 @@ from lineman.errors import ConfigError
 from lineman.net import outbox
 from lineman.net.limits import Limits
 from lineman.net.outbox import SlowReaders
+from lineman.net.preamble import OPTIONAL, REQUIRED
+from lineman.net.proxylists import ProxyLists
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -53,7 +55,10 @@ class WorkerOptions(TypedDict, total=False):
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
+    proxy_lists: str | Path
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | bool
     slow_readers: SlowReaders | str
     max_message_size: int
@@ -83,7 +88,10 @@ class Plan:
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
+    proxy_lists: ProxyLists
     real_ip_header: str | None
+    proxy_protocol: str | None
+    socket_mode: int
     compression: DeflateOptions | None
     slow_readers: SlowReaders
 
@@ -91,8 +99,7 @@ class Plan:
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
         scheme = "ws" if self.tls is None else "wss"
-        where = addresses.format_ip_port(self.address.host, self.address.port)
-        return f"{scheme}://{where}"
+        return str(replace(self.address, scheme=scheme))
 
 
 def read(worker: Worker, *, check_files: bool = True) -> Plan:
@@ -111,14 +118,20 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
+    lists = ProxyLists(
+        _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
+    )
     return Plan(
         address=address,
         limits=limits,
         tls=_live_tls(worker, address, tls, check_files),
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
-        trusted_proxies=TrustedProxies(_texts("trusted_proxies", worker.trusted_proxies)),
+        trusted_proxies=lists.load(),
+        proxy_lists=lists,
         real_ip_header=real_ip_source(worker.real_ip_header),
+        proxy_protocol=_proxy_protocol(worker),
+        socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
         slow_readers=outbox.policy(worker.slow_readers),
     )
@@ -181,6 +194,34 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
             made.ca,
         )
     return replace(tls, cert=made.cert, key=made.key)
+
+
+def _proxy_protocol(worker: Worker) -> str | None:
+    value = worker.proxy_protocol
+    if value is None:
+        return None
+    if value not in (REQUIRED, OPTIONAL):
+        raise ConfigError(
+            f"proxy_protocol is {value!r}", f"give {REQUIRED!r}, {OPTIONAL!r} or None"
+        )
+    if not worker.trusted_proxies:
+        raise ConfigError(
+            f"proxy_protocol is {value!r}, but nobody is trusted to speak it",
+            'name the proxy: trusted_proxies=["127.0.0.1/32"]',
+        )
+    return value
+
+
+def _socket_mode(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0o200 <= value <= 0o777:
+        raise ConfigError(f"socket_mode is {value!r}", "give a file mode, such as 0o660 or 0o666")
+    return value
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, (str, Path)):
+        raise ConfigError(f"{name} is {value!r}", f'give a directory: {name}="/etc/…"')
+    return Path(value)
 
 
 def _compression(value: object) -> DeflateOptions | None:

@@ -9,10 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError, UsageError
 from lineman.net.listen import bind
+from lineman.net.unixsocket import SocketFile
 from lineman.process import logs
 from lineman.process.master import SIGNALS, Child, Master
 from lineman.process.role import Role, take_role
@@ -78,16 +80,32 @@ def _check_command(arguments: Sequence[str]) -> None:
 
 def _run_master(workers: Sequence[Worker]) -> int:
     plans = [worker.plan() for worker in workers]  # what cannot work is refused before anything
-    children = []
+    children: list[Child] = []
+    files: list[SocketFile] = []
     for index, (worker, plan) in enumerate(zip(workers, plans, strict=True)):
         address = plan.address
         for slot in range(worker.count):
-            listener = bind(address, plan.limits.backlog, reuse_port=True, is_first=slot == 0)
-            if not address.port:
-                address = type(address)(address.scheme, address.host, listener.getsockname()[1])
+            if address.path and slot:  # a unix socket has one file: its processes share the socket
+                listener = children[-1].listener.dup()
+            else:
+                listener = bind(
+                    address,
+                    plan.limits.backlog,
+                    reuse_port=True,
+                    is_first=slot == 0,
+                    socket_mode=plan.socket_mode,
+                )
+            if address.path and not slot:
+                files.append(SocketFile(address.path))
+            elif not address.port and not address.path:
+                address = replace(address, port=listener.getsockname()[1])
             title = f"{worker.name or plan.url} #{slot}"
             children.append(Child(index, slot, listener, title))
-    return Master(children, TicketSecret.create().descriptor).run()
+    try:
+        return Master(children, TicketSecret.create().descriptor).run()
+    finally:
+        for file in files:
+            file.remove()
 
 
 def _run_child(workers: Sequence[Worker], role: Role) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
 from lineman import hotswap, options
-from lineman.address import Address
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
@@ -21,7 +20,9 @@ from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
 from lineman.net.listen import bind
 from lineman.net.outbox import SlowReaders
+from lineman.net.proxylists import DIRECTORY, ListWatch
 from lineman.net.service import Service
+from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
@@ -37,8 +38,8 @@ class Worker:
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
-        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `websocket://…` (which is `ws`, or
-            `wss` with `transport="ssl"`).
+        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
+            `websocket://…` (which is `ws`, or `wss` with `transport="ssl"`).
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -55,8 +56,13 @@ class Worker:
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
-        trusted_proxies: addresses or networks whose word on the client's address counts.
+        trusted_proxies: addresses or networks whose word on the client's address counts; `unix`;
+            names of lists of them, or `file:/path`.
+        proxy_lists: directory of the named lists, where `cloudflare` is `cloudflare.txt`.
         real_ip_header: the one header in which they give it; None for any in which they agree.
+        proxy_protocol: `required` or `optional`: connections from trusted proxies begin with a
+            PROXY header (version 1 or 2); None for never.
+        socket_mode: of the file of a unix socket; who may write to it may connect.
         compression: whether messages are compressed with clients that can (permessage-deflate),
             or a `DeflateOptions` that says how.
         slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
@@ -101,7 +107,10 @@ class Worker:
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
+    proxy_lists: str | Path = DIRECTORY
     real_ip_header: str | None = None
+    proxy_protocol: str | None = None
+    socket_mode: int = 0o660
     compression: DeflateOptions | bool = True
     slow_readers: SlowReaders | str = "close"
     max_message_size: int = 10 * MIB
@@ -127,6 +136,7 @@ class Worker:
         self._service: Service | None = None
         self._plan: Plan | None = None
         self._ticket_secret: TicketSecret | None = None
+        self._socket_file: SocketFile | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
                 raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
@@ -253,15 +263,19 @@ class Worker:
             raise UsageError(f"{self!r} runs already")
         plan = self.plan(check_files=listener is None)
         if listener is None:
-            listener = bind(plan.address, plan.limits.backlog)
+            listener = bind(plan.address, plan.limits.backlog, socket_mode=plan.socket_mode)
+            if plan.address.path:
+                self._socket_file = SocketFile(plan.address.path)
         try:
-            port = listener.getsockname()[1]
-            address = Address(plan.address.scheme, plan.address.host, port)
-            self._plan = replace(plan, address=address)
+            if not plan.address.path:
+                address = replace(plan.address, port=listener.getsockname()[1])
+                plan = replace(plan, address=address)
+            self._plan = plan
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
             listener.close()
+            self._remove_socket_file()
             if self._service is not None:
                 self._service.close()
                 self._service = None
@@ -270,6 +284,8 @@ class Worker:
         if self._plan.tls is not None:
             self._share_tickets(self._plan.tls)
             hotswap.watch(self._plan.tls, self._service)
+        if plan.proxy_lists.has_files:
+            ListWatch(self._service, plan.proxy_lists)
         logger.info("listening on %s", self._plan.url)
 
     def _new_service(self, plan: Plan) -> Service:
@@ -285,6 +301,7 @@ class Worker:
             compression=plan.compression,
             slow_readers=plan.slow_readers,
             client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
+            proxy_protocol=plan.proxy_protocol,
         )
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
@@ -298,6 +315,11 @@ class Worker:
                 "a TLS session can be resumed in the same process only: this Python's OpenSSL "
                 "cannot be told the keys of session tickets"
             )
+
+    def _remove_socket_file(self) -> None:
+        if self._socket_file is not None:
+            self._socket_file.remove()
+            self._socket_file = None
 
     async def _tell(self, name: str) -> None:
         callback = getattr(self.callbacks, name)
@@ -319,6 +341,7 @@ class Worker:
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        self._remove_socket_file()
         try:
             await self._tell("on_worker_stop")
         except Exception:

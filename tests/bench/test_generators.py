@@ -14,7 +14,7 @@ from sidebyside.rows import ROWS
 from sidebyside.samples import Sample
 
 from lineman.cli.bench import plan_of
-from lineman.cli.load.target import parse
+from lineman.cli.client.target import parse
 from lineman.cli.main import parser
 
 ROW = {row.name: row for row in ROWS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from e2e.support.client import DOMAIN
 from e2e.support.program import Program
-from e2e.support.proxies import PROXIES, Proxy, Site, StartProxy
+from e2e.support.proxies import KINDS, Proxy, StartProxy, running, site_options
 from e2e.support.service import TRUSTED, Service, service
 from lineman.testing.certificates import IssuedPair, TestCA
 
@@ -57,35 +57,70 @@ def stack() -> Iterator[ExitStack]:
         yield exits
 
 
+Start = Callable[[ExitStack], StartProxy]
+
+
+@pytest.fixture(scope="session")
+def starter(tmp_path_factory: pytest.TempPathFactory, certificate: IssuedPair) -> Start:
+    """Makes functions that start a proxy which a stack ends."""
+
+    def starting(stack: ExitStack) -> StartProxy:
+        def start(
+            kind: str, worker: str | int, replacements: Mapping[str, str] | None = None, **site: Any
+        ) -> Proxy:
+            where = f"127.0.0.1:{worker}" if isinstance(worker, int) else worker
+            files = {"cert": certificate.cert, "key": certificate.key}
+            options = site_options(where, **{**files, **site})
+            directory = tmp_path_factory.mktemp(kind)
+            return stack.enter_context(running(kind, directory, options, replacements or {}))
+
+        return start
+
+    return starting
+
+
 @pytest.fixture
-def start_proxy(
-    stack: ExitStack, tmp_path_factory: pytest.TempPathFactory, certificate: IssuedPair
-) -> StartProxy:
-    """Start `nginx` or `apache` in front of a worker's port; ended after the test."""
-
-    def start(kind: str, worker_port: int, **site: Any) -> Proxy:
-        directory = tmp_path_factory.mktemp(kind)
-        files = {"cert": certificate.cert, "key": certificate.key}
-        wanted = Site(worker_port=worker_port, **{**files, **site})
-        return stack.enter_context(PROXIES[kind](directory, wanted))
-
-    return start
+def start_proxy(stack: ExitStack, starter: Start) -> StartProxy:
+    """Starts one of the four in front of a worker; ended after the test."""
+    return starter(stack)
 
 
-@pytest.fixture(params=list(PROXIES))
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """Which proxy: the test runs once with each."""
     kind: str = request.param
     return kind
 
 
-@pytest.fixture
-def worker(stack: ExitStack) -> Service:
-    """The service that trusts its proxy."""
-    return stack.enter_context(service(**TRUSTED, subprotocols=["chat.v2", "chat.v1"]))
+@pytest.fixture(scope="session")
+def session_stack() -> Iterator[ExitStack]:
+    """Ends what is shared by all tests of this process."""
+    with ExitStack() as exits:
+        yield exits
+
+
+@pytest.fixture(scope="session")
+def worker(session_stack: ExitStack) -> Service:
+    """The service that trusts its proxy; shared, and no test ends it."""
+    options = {**TRUSTED, "subprotocols": ["chat.v2", "chat.v1"], "max_message_size": 16 << 20}
+    return session_stack.enter_context(service(**options, max_send_buffer_size=32 << 20))
+
+
+@pytest.fixture(scope="session")
+def shared_proxies(session_stack: ExitStack, starter: Start, worker: Service) -> dict[str, Proxy]:
+    """Those that are in front of that service already, by their kind."""
+    return {}
 
 
 @pytest.fixture
-def proxy(start_proxy: StartProxy, kind: str, worker: Service) -> Proxy:
-    """The proxy in front of that service."""
-    return start_proxy(kind, worker.port)
+def proxy(
+    session_stack: ExitStack,
+    starter: Start,
+    shared_proxies: dict[str, Proxy],
+    worker: Service,
+    kind: str,
+) -> Proxy:
+    """A proxy in front of the shared service; shared, and no test reloads it."""
+    if kind not in shared_proxies:
+        shared_proxies[kind] = starter(session_stack)(kind, worker.where)
+    return shared_proxies[kind]

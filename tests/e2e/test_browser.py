@@ -1,9 +1,9 @@
-"""The demo page in a real Chromium that trusts our authorities: direct wss, and through nginx."""
+"""The demo page in a real Chromium that trusts our authorities: direct wss, and through a proxy."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from selenium.webdriver import Chrome
 
 from e2e.support.browser import DemoPage, chromium, console_errors
 from e2e.support.program import Program
-from e2e.support.proxies import Proxy
+from e2e.support.proxies import KINDS, StartProxy
 from lineman.testing.certificates import TestCA
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "app.py"
@@ -49,7 +49,7 @@ def address(directory: Path) -> Iterator[str]:
 def shared_browser(
     address: str, directory: Path, ca: TestCA, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Chrome]:
-    """One browser for all: it trusts the demo's authority and the test authority of nginx."""
+    """One browser for all: it trusts the demo's authority and that of the proxies."""
     authorities = [directory / "ca.pem", ca.ca_path]
     with chromium(tmp_path_factory.mktemp("home"), authorities) as driver:
         yield driver
@@ -69,13 +69,12 @@ def browser(shared_browser: Chrome) -> Iterator[Chrome]:
 
 
 @pytest.fixture
-def behind_nginx(
-    tmp_path: Path, start_proxy: Callable[..., Proxy], directory: Path
+def behind(
+    request: pytest.FixtureRequest, start_proxy: StartProxy, directory: Path
 ) -> Iterator[str]:
-    """The same page behind nginx with the howto's configuration: the socket is at `/wss`."""
+    """The same page behind a proxy: `/wss` and all below it is the demo's, page and socket."""
     with demo(directory, DEMO_TLS="off") as (_, port):
-        page = f"location = / {{ proxy_pass http://127.0.0.1:{port}; }}\n    location = /wss {{"
-        proxy = start_proxy("nginx", port, replacements={"location = /wss {": page})
+        proxy = start_proxy(request.param, port, path="/", is_prefix=True, domain="localhost")
         yield f"https://localhost:{proxy.https_port}/?ws=/wss"
 
 
@@ -125,12 +124,13 @@ def test_every_field_of_the_page_has_a_label(browser: Chrome, address: str) -> N
     assert browser.execute_script(unlabelled) == 0
 
 
-def test_the_page_does_the_same_through_nginx_at_wss(browser: Chrome, behind_nginx: str) -> None:
-    ada = DemoPage(browser, behind_nginx)
+@pytest.mark.parametrize("behind", KINDS, indirect=True)
+def test_the_page_does_the_same_through_a_proxy(browser: Chrome, behind: str) -> None:
+    ada = DemoPage(browser, behind)
     assert ada.text("detail").endswith("/wss")
     ada.say("tom")
     ada.wait_for_line("tom")
-    grace = DemoPage(browser, behind_nginx)
+    grace = DemoPage(browser, behind)
     grace.say("is this the same room?")
     ada.wait_for_line("is this the same room?")
     ada.say("it is")

@@ -10,19 +10,19 @@ import argparse
 import json
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from lineman.cli.load import target as targets
+from lineman.cli.client import arguments
+from lineman.cli.client import target as targets
+from lineman.cli.client.arguments import number, seconds
+from lineman.cli.client.failures import of_error
+from lineman.cli.client.target import Target
 from lineman.cli.load.engine import Address, Engine, resolve
-from lineman.cli.load.failures import of_error
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.progress import choose
 from lineman.cli.load.report import as_json, render
-from lineman.cli.load.session import Opening
-from lineman.cli.load.target import Target
 from lineman.errors import ConfigError
 
 EXAMPLES = """\
@@ -55,7 +55,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made.set_defaults(run=run)
     made.add_argument("url", metavar="URL", help="ws://… or wss://…")
     _add_work(made)
-    _add_handshake(made)
+    arguments.add_handshake(made)
     made.add_argument("--json", action="store_true", help="print the result as JSON")
     made.add_argument(
         "--pid",
@@ -73,28 +73,17 @@ def _add_work(made: argparse.ArgumentParser) -> None:
     add("--connections", type=_count, default=100, metavar="N", help="how many (default: 100)")
     add("--size", type=_size, default=32, metavar="BYTES", help="of a message (default: 32)")
     add("--depth", type=_count, default=1, metavar="N", help="messages in flight (default: 1)")
-    add("--duration", type=_seconds, default=10.0, metavar="SECONDS", help="(default: 10)")
+    add("--duration", type=seconds, default=10.0, metavar="SECONDS", help="(default: 10)")
     add("--warmup", type=_wait, default=0.0, metavar="SECONDS", help="not counted (default: 0)")
-    add("--rate", type=_seconds, metavar="N", help="a second, in all (default: what it bears)")
+    add("--rate", type=seconds, metavar="N", help="a second, in all (default: what it bears)")
     kind = made.add_mutually_exclusive_group()
     kind.add_argument("--text", action="store_true", help="text messages")
     kind.add_argument("--binary", action="store_true", help="binary messages (the default)")
     add("--any-reply", action="store_true", help="count any message as the answer")
     add("--batch", action="store_true", help="send all of --depth when the last are all answered")
     add("--spin", action="store_true", help="never sleep: the server shall not pay for waking us")
-    add("--timeout", type=_seconds, default=10.0, metavar="SECONDS",
+    add("--timeout", type=seconds, default=10.0, metavar="SECONDS",
         help="for a handshake or an answer (default: 10)")  # fmt: skip
-
-
-def _add_handshake(made: argparse.ArgumentParser) -> None:
-    add = made.add_argument
-    add("--header", action="append", type=_header, default=[], metavar="'NAME: VALUE'",
-        help="send this header (may be repeated)")  # fmt: skip
-    add("--origin", help="send this Origin")
-    add("--subprotocol", action="append", default=[], metavar="NAME",
-        help="offer this subprotocol (may be repeated)")  # fmt: skip
-    add("--ca", metavar="FILE", help="authorities to trust in place of the system's (PEM)")
-    add("--insecure", action="store_true", help="trust any certificate")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     """
     target = targets.parse(options.url)
     plan = plan_of(options, target)
-    context = tls_context(options.ca, options.insecure) if target.is_tls else None
+    context = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
     addresses = _addresses(target)
     progress = choose()
     engine = Engine(plan, addresses, context, progress.show)
@@ -130,41 +119,12 @@ def plan_of(options: argparse.Namespace, target: Target) -> Plan:
     Raises:
         UsageError: they make no sense together, or a header would break the handshake.
     """
-    headers = list(options.header)
-    if options.origin is not None:
-        headers.append(("Origin", options.origin))
-    opening = Opening(target, tuple(headers), tuple(options.subprotocol))
-    opening.request("AAAAAAAAAAAAAAAAAAAAAA==")  # raises now what would fail for each connection
     return Plan(
-        opening, Mode(options.mode), options.connections, options.size, options.depth,
+        arguments.opening_of(options, target),
+        Mode(options.mode), options.connections, options.size, options.depth,
         options.duration, options.warmup, options.rate, options.text, options.any_reply,
         options.batch, options.spin, options.timeout, options.pid,
     )  # fmt: skip
-
-
-def tls_context(ca: str | None, insecure: bool) -> ssl.SSLContext:
-    """How the clients speak TLS.
-
-    Args:
-        ca: a PEM file with the authorities to trust; None for the system's.
-        insecure: whether any certificate is good enough.
-
-    Raises:
-        ConfigError: the file cannot be used.
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        words = error.strerror or str(error)
-        if isinstance(error, ssl.SSLError):
-            words = "there is no certificate in it"
-        raise ConfigError(
-            f"cannot use the authorities in {ca}: {words}", "give a PEM file with certificates"
-        ) from None
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _addresses(target: Target) -> list[Address]:
@@ -197,38 +157,17 @@ def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
 # What the words of the command line mean.
 
 
-def _number(text: str, kind: type[int] | type[float], lowest: float, what: str) -> float:
-    try:
-        value = kind(text)
-    except ValueError:
-        value = -1
-    if not lowest <= value < float("inf"):  # NaN is neither
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return value
-
-
 def _count(text: str) -> int:
-    return int(_number(text, int, 1, "a whole number, 1 or more"))
+    return int(number(text, int, 1, "a whole number, 1 or more"))
 
 
 def _size(text: str) -> int:
-    return int(_number(text, int, 0, "a number of bytes, 0 or more"))
-
-
-def _seconds(text: str) -> float:
-    return _number(text, float, 1e-6, "a number above 0")
+    return int(number(text, int, 0, "a number of bytes, 0 or more"))
 
 
 def _wait(text: str) -> float:
-    return _number(text, float, 0, "a number, 0 or more")
+    return number(text, float, 0, "a number, 0 or more")
 
 
 def _pids(text: str) -> tuple[int, ...]:
-    return tuple(int(_number(one, int, 1, "a process id")) for one in text.split(","))
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(f"{text!r} has no colon; write 'Name: value'")
-    return name.strip(), value.strip()
+    return tuple(int(number(one, int, 1, "a process id")) for one in text.split(","))

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from lineman import __version__, build
-from lineman.cli import bench, cert
+from lineman.cli import bench, cert, connect, proxy
 from lineman.errors import ConfigError, UsageError
 
-COMMANDS = (bench, cert)
+COMMANDS = (bench, cert, connect, proxy)
 
 OK = 0
 FAILED = 1

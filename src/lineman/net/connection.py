@@ -35,6 +35,7 @@ class Connection(Backpressure):
         remote_ip: the client's address; behind a trusted proxy the one that the proxy tells, or
             `unknown` where it tells none that can be believed.
         remote_port: the client's port; 0 where a proxy does not tell it.
+        proxy_header: what the proxy said by the PROXY protocol, a `ProxyHeader`; None without it.
         request: the handshake: path, query, headers, cookies; None before its head arrived.
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
@@ -45,6 +46,10 @@ class Connection(Backpressure):
     """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        where = format_ip_port(self.remote_ip, self.remote_port)
+        return f"<Connection {self.id} {where} {self._state.value}>"
 
     @property
     def worker(self) -> Any:

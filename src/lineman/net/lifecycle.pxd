@@ -6,6 +6,7 @@ from lineman.protocols.websocket.messages cimport Decoder
 cdef class Lifecycle(Delivery):
     cdef readonly long long id
     cdef readonly tuple peer
+    cdef public object proxy_header
     cdef public object remote_ip
     cdef public int remote_port
     cdef public object request

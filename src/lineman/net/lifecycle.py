@@ -19,6 +19,7 @@ from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN,
 from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import Request, error_response
+from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
@@ -62,6 +63,7 @@ class Lifecycle(Delivery):
         "messages_dropped",
         "messages_written",
         "peer",
+        "proxy_header",
         "remote_ip",
         "remote_port",
         "request",
@@ -73,6 +75,7 @@ class Lifecycle(Delivery):
         super().__init__(service, fd, None if context is None else TlsStream(context, fd))
         self.id = service.next_id()
         self.peer = (ip, port)
+        self.proxy_header: ProxyHeader | None = None
         self._local: str | None = None
         self.remote_ip = ip
         self.remote_port = port
@@ -96,13 +99,9 @@ class Lifecycle(Delivery):
         self._pinged_at = -1.0
         self._look_after(service.limits.handshake_timeout)
 
-    def __repr__(self) -> str:
-        where = format_ip_port(self.remote_ip, self.remote_port)
-        return f"<Connection {self.id} {where} {self._state.value}>"
-
     @property
     def peer_address(self) -> str:
-        """`ip:port` of whoever opened the TCP connection: the client, or the proxy before it."""
+        """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
         return format_ip_port(*self.peer)
 
     @property

@@ -7,10 +7,16 @@ import socket
 
 from lineman.address import Address
 from lineman.errors import ConfigError
+from lineman.net import unixsocket
 
 
 def bind(
-    address: Address, backlog: int, *, reuse_port: bool = False, is_first: bool = True
+    address: Address,
+    backlog: int,
+    *,
+    reuse_port: bool = False,
+    is_first: bool = True,
+    socket_mode: int = 0o660,
 ) -> socket.socket:
     """A bound, listening, non-blocking socket that its process' children may inherit.
 
@@ -19,10 +25,13 @@ def bind(
         backlog: connections that may wait to be accepted.
         reuse_port: whether several sockets share the port (SO_REUSEPORT).
         is_first: whether this is the first of those; a foreign one is refused then.
+        socket_mode: of a unix socket's file. It has one socket; its processes share that.
 
     Raises:
         ConfigError: the port is taken, not allowed, or the host is not this machine's.
     """
+    if address.path:
+        return unixsocket.bind(address, backlog, socket_mode)
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         found = socket.getaddrinfo(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from lineman.net import syscalls
+from lineman.net import preamble, syscalls
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import Limits
@@ -50,6 +50,8 @@ class Service:
         compression: how messages may be compressed; None for not at all.
         slow_readers: what happens to a client for whom more waits than may.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
+        proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
+            None for never.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Service:
         compression: DeflateOptions | None = None,
         slow_readers: SlowReaders = SlowReaders.CLOSE,
         client_fingerprints: frozenset[str] = frozenset(),
+        proxy_protocol: str | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -75,6 +78,7 @@ class Service:
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
+        self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
         self.slow_readers = slow_readers
@@ -193,7 +197,7 @@ class Service:
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, "the service is stopping")
         for handler in self.poller.handlers():
-            if isinstance(handler, Connection):
+            if isinstance(handler, (Connection, preamble.Preamble)):
                 handler.leave_handshake()
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
@@ -240,7 +244,10 @@ class _Listener(Handler):
             if accepted is None:
                 return
             service.accepted += 1
-            Connection(service, *accepted)
+            if service.proxy_protocol is None:
+                Connection(service, *accepted)
+            else:
+                preamble.receive(service, *accepted)
 
     def _pause(self, error: OSError) -> None:
         """Stops accepting for a moment: out of descriptors or memory, the listener stays ready."""

@@ -11,6 +11,7 @@ cdef extern from *:
     #include <arpa/inet.h>
     #include <errno.h>
     #include <netinet/in.h>
+    #include <string.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
@@ -53,6 +54,9 @@ cdef extern from *:
             const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer;
             inet_ntop(AF_INET6, &six->sin6_addr, ip, INET6_ADDRSTRLEN);
             *port = ntohs(six->sin6_port);
+        } else if (peer.ss_family == AF_UNIX) {
+            memcpy(ip, "unix", 5);
+            *port = 0;
         } else {
             const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
             inet_ntop(AF_INET, &four->sin_addr, ip, INET6_ADDRSTRLEN);

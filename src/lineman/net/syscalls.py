@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 
+from lineman.protocols.forwarded import UNIX
+
 try:
     import cython
 except ImportError:
@@ -61,6 +63,8 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
 def accept(listener: socket.socket) -> tuple[int, str, int] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 
+    A peer that comes through a unix socket has the address `unix` and the port 0.
+
     Raises:
         OSError: the process or the system is out of descriptors or memory.
     """
@@ -76,7 +80,8 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
-    return accepted.detach(), address[0], address[1]
+    ip, port = (UNIX, 0) if accepted.family == socket.AF_UNIX else address[:2]
+    return accepted.detach(), ip, port
 
 
 def finish_writing(fd: int) -> None:
@@ -91,7 +96,7 @@ def finish_writing(fd: int) -> None:
 
 
 def local_address(fd: int) -> tuple[str, int]:
-    """Address and port of our end.
+    """Address and port of our end; `unix` and 0 for a unix socket.
 
     Raises:
         OSError: the connection is gone.
@@ -101,4 +106,4 @@ def local_address(fd: int) -> tuple[str, int]:
         name = duplicate.getsockname()
     finally:
         duplicate.detach()
-    return name[0], name[1]
+    return (UNIX, 0) if isinstance(name, (str, bytes)) else (name[0], name[1])

@@ -114,8 +114,8 @@ class HttpStage:
     def _handle(self, request: Request) -> None:
         connection = self._connection
         service = connection.service
-        self._find_client(request)
         request.scheme = "http" if service.tls_context is None else "https"
+        self._find_client(request)
         connection.request = request
         if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
             try:
@@ -145,11 +145,20 @@ class HttpStage:
     def _find_client(self, request: Request) -> None:
         connection = self._connection
         service = connection.service
-        if service.trusted_proxies.is_empty and not connection.peer[0].startswith("::ffff:"):
-            request.remote_ip, request.remote_port = connection.peer
+        peer = connection.peer
+        if service.trusted_proxies.is_empty and not peer[0].startswith("::ffff:"):
+            request.remote_ip, request.remote_port = peer
             return
+        header = connection.proxy_header
+        if header is not None:  # HTTP headers then count only where they are asked for
+            peer = header.client or peer
+            if header.tls is not None:
+                request.scheme = "https"
+            if service.real_ip_header is None:
+                request.remote_ip, request.remote_port = peer
+                return
         client = forwarded.resolve(
-            *connection.peer, request.headers, service.trusted_proxies, service.real_ip_header
+            *peer, request.headers, service.trusted_proxies, service.real_ip_header
         )
         if client.problem is not None:
             service.log.log(
@@ -159,6 +168,8 @@ class HttpStage:
                 connection.peer[0],
                 client.problem,
             )
+        if peer[0] in service.trusted_proxies:
+            request.scheme = forwarded.scheme(request.headers) or request.scheme
         connection.remote_ip = request.remote_ip = client.ip
         connection.remote_port = request.remote_port = client.port
 

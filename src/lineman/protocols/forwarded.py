@@ -19,6 +19,9 @@ UNKNOWN = "unknown"
 """The client's address where the proxy does not tell; never the proxy's own, which may be let in
 where strangers are not."""
 
+UNIX = "unix"
+"""The address of whoever comes through a unix socket of this machine: it has no other."""
+
 MAX_HOPS = 32
 """More trusted proxies in a row are no set-up but an attempt to make the walk long."""
 
@@ -52,7 +55,8 @@ class TrustedProxies:
     """The networks whose word about the client is taken.
 
     Args:
-        networks: such as `127.0.0.1/32`, `10.0.0.0/8` or `::1`; empty trusts nobody.
+        networks: such as `127.0.0.1/32`, `10.0.0.0/8` or `::1`, and `unix` for everybody who comes
+            through a unix socket; empty trusts nobody.
 
     Raises:
         ConfigError: an entry is no network, has host bits set, or covers everybody.
@@ -66,10 +70,17 @@ class TrustedProxies:
                 f"trusted_proxies is the single value {networks!r}",
                 f"write a list: trusted_proxies=[{networks!r}]",
             )
-        self._networks = [_read_network(text) for text in networks]
+        read = [_read_network(text) for text in networks if text != UNIX]
         # The usual proxy is one address on this machine; it is found without any parsing.
-        self._hosts = {str(one[0]) for one in self._networks if one.num_addresses == 1}
-        self.is_empty = not self._networks
+        self._hosts = {str(one[0]) for one in read if one.num_addresses == 1}
+        self._hosts.update({UNIX}.intersection(networks))
+        # By version and prefix length, so that a list of thousands is looked through at once.
+        self._networks: dict[tuple[int, int], set[int]] = {}
+        for one in read:
+            shift = one.max_prefixlen - one.prefixlen
+            starts = self._networks.setdefault((one.version, shift), set())
+            starts.add(int(one.network_address) >> shift)
+        self.is_empty = not networks
 
     def __contains__(self, ip: str) -> bool:
         """Whether the address belongs to one of the networks; `::ffff:a.b.c.d` is a.b.c.d."""
@@ -77,9 +88,13 @@ class TrustedProxies:
             return True
         try:
             address = _unmapped(ipaddress.ip_address(ip.partition("%")[0]))
-        except ValueError:  # such as the empty name of a unix socket's peer
+        except ValueError:  # such as a unix socket's peer
             return False
-        return any(address in network for network in self._networks)
+        number = int(address)
+        return any(
+            version == address.version and number >> shift in starts
+            for (version, shift), starts in self._networks.items()
+        )
 
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -185,6 +200,17 @@ def resolve(
         if other.ip != first.ip:
             return _disagreement(peer_ip, first_source, first, other_source, other)
     return next((answer for _, answer in answers if answer.port), first)
+
+
+def scheme(headers: Headers) -> str | None:
+    """`http` or `https`: how the client speaks with a trusted proxy; None where it does not tell.
+
+    Args:
+        headers: of a request from a proxy that is trusted.
+    """
+    lines = headers.get_all("x-forwarded-proto")
+    value = lines[0].strip().lower() if len(lines) == 1 else ""
+    return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(value)
 
 
 def _disagreement(

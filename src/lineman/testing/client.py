@@ -54,13 +54,14 @@ class Client:
 
     Args:
         port: where to connect.
-        host: an IP address or a name.
+        host: an IP address, a name, or the path of a unix socket.
         tls: how to speak TLS; None for a plain connection.
         server_hostname: whom the certificate must name.
         timeout: seconds that any wait may take, then `TimeoutError`.
         receive_buffer: size of the kernel's receive buffer in bytes; None leaves it alone. A small
             one makes a slow reader.
         piece: bytes of TLS that are sent at once at most; None for as many as there are.
+        preamble: sent first, in the clear: a PROXY header.
 
     Attributes:
         plain: the socket.
@@ -77,9 +78,11 @@ class Client:
         timeout: float = DEADLINE,
         receive_buffer: int | None = None,
         piece: int | None = None,
+        preamble: bytes = b"",
     ) -> None:
         self.timeout = timeout
         self.plain = _connect(host, port, timeout, receive_buffer)
+        self.plain.sendall(preamble)
         self.tls: TlsSocket | None = None
         self.host = f"{server_hostname}:{port}"
         self._buffer = b""  # received, and no part of a frame yet
@@ -331,6 +334,11 @@ def encode_frame(
 
 
 def _connect(host: str, port: int, timeout: float, receive_buffer: int | None) -> socket.socket:
+    if host.startswith("/"):
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(timeout)
+        made.connect(host)
+        return made
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     made = socket.socket(family, kind, protocol)
     try:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
+from lineman.cli.client.session import Opening
+from lineman.cli.client.target import parse
 from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
 from lineman.cli.load.plan import Mode, Plan
-from lineman.cli.load.session import Opening
 from lineman.cli.load.tally import Tally
-from lineman.cli.load.target import parse
 from lineman.cli.load.work import Work, wrong_replies
 from lineman.protocols.websocket.messages import Decoder
 

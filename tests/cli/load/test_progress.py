@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
 from lineman.cli.load.progress import Lines, PlainBar, RichBar, choose, counted
 from lineman.cli.load.tally import Tally
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
+from lineman.cli.client.session import Opening
+from lineman.cli.client.target import parse
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.report import as_json, bar, duration, render, three_digits
-from lineman.cli.load.session import Opening
 from lineman.cli.load.tally import Result, ServerCpu
-from lineman.cli.load.target import parse
 
 
 def result(plan: dict[str, Any] | None = None, **changes: Any) -> Result:

@@ -1,6 +1,7 @@
 """The service behind the proxies: echoes, and says what it knows about the client.
 
-    SERVICE_PORT=8282 SERVICE_OPTIONS='{"trusted_proxies": ["127.0.0.1/32"]}' python behind_proxy.py
+    SERVICE_ADDRESS=ws://127.0.0.1:8282 SERVICE_OPTIONS='{"trusted_proxies": ["127.0.0.1/32"]}' \\
+        python behind_proxy.py
 
 `whoami` is answered with the addresses as JSON, `close 4001 words` closes with that code and
 reason, everything else comes back. A path that ends in `?refuse` is refused with 403. How each
@@ -12,8 +13,7 @@ import os
 
 from lineman import Connection, Request, Worker
 
-address = f"ws://127.0.0.1:{os.environ['SERVICE_PORT']}"
-worker = Worker(address, **json.loads(os.environ["SERVICE_OPTIONS"]))
+worker = Worker(os.environ["SERVICE_ADDRESS"], **json.loads(os.environ["SERVICE_OPTIONS"]))
 
 
 @worker.on_websocket_connect
@@ -25,7 +25,16 @@ def let_in(connection: Connection, request: Request) -> None:
 @worker.on_message
 def answer(connection: Connection, message: str | bytes) -> None:
     if message == "whoami":
-        known = {"remote_ip": connection.remote_ip, "peer_address": connection.peer_address}
+        known = {
+            "remote_ip": connection.remote_ip,
+            "peer_address": connection.peer_address,
+            "scheme": connection.request.scheme,
+            "path": connection.request.path,
+            "pid": os.getpid(),
+        }
+        header = connection.proxy_header
+        if header is not None:
+            known |= {"version": header.version, "authority": header.authority}
         connection.send(json.dumps(known))
     elif isinstance(message, str) and message.startswith("close "):
         _, code, reason = message.split(" ", 2)

@@ -89,19 +89,19 @@ class Program:
         """All that the program has printed so far, standard output and standard error."""
         return "\n".join(self._lines)
 
-    def wait_for_line(self, words: str, *, count: int = 1) -> list[str]:
+    def wait_for_line(self, words: str, *, count: int = 1, timeout: float = DEADLINE) -> list[str]:
         """Wait until `count` lines hold `words`; those lines. A program that ended first raises."""
 
         def found() -> list[str]:
             return [line for line in self._lines if words in line]
 
         with self._changed:
-            self._changed.wait_for(lambda: len(found()) >= count or self._ended, DEADLINE)
+            self._changed.wait_for(lambda: len(found()) >= count or self._ended, timeout)
             if len(found()) >= count:
                 return found()
         if "already in use" in self.output:
             raise PortTaken(self.output)
-        what = "ended without printing" if self._ended else f"printed for {DEADLINE} s no"
+        what = "ended without printing" if self._ended else f"printed for {timeout} s no"
         raise AssertionError(f"{self.name} {what} {words!r}; its output:\n{self.output}")
 
     def signal(self, number: int) -> None:

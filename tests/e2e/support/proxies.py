@@ -1,44 +1,79 @@
-"""Real nginx and real Apache in front of a worker, with the configurations of docs/howto."""
+"""Real nginx, Apache, Caddy and HAProxy in front of a worker, as `lineman proxy` writes them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from e2e.support.program import Program, find_program, free_ports, started
-from e2e.support.render import HOWTO, render
+from e2e.support.client import DOMAIN
+from e2e.support.program import DEADLINE, Program, find_program, free_ports, started
+from e2e.support.render import render
+from lineman.proxy import PROGRAMS, Site, Version, read_upstream
+from lineman.proxy.version import find
+
+NGINX_MODULES = "/usr/lib/nginx/modules"
 
 
 @dataclass(frozen=True)
-class Site:
-    """What a proxy is started for.
+class Manner:
+    """How a program is started in the foreground, and told to read its configuration again.
 
     Args:
-        cert: the certificate chain of the proxy.
-        key: its private key.
-        worker_port: where the worker listens on 127.0.0.1.
-        idle_timeout: what stands in the place of the howto's 90 seconds.
-        replacements: further words of the configuration to replace.
+        command: its words behind the binary; `{d}` is the directory, `{f}` the configuration.
+        ready: in the line that says it serves.
+        reload_signal: None where a command does it.
+        reloaded: in the line that says that the new configuration is in force.
     """
 
-    cert: Path
-    key: Path
-    worker_port: int
-    idle_timeout: int = 90
-    replacements: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...]
+    ready: str
+    reload_signal: signal.Signals | None
+    reloaded: str
 
-    def common_replacements(self) -> dict[str, str]:
-        """What both configurations call by the same words."""
-        return {
-            "/etc/ssl/wss/fullchain.pem": str(self.cert),
-            "/etc/ssl/wss/privkey.pem": str(self.key),
-            "127.0.0.1:8282": f"127.0.0.1:{self.worker_port}",
-            **self.replacements,
-        }
+
+MANNERS = {
+    "nginx": Manner(
+        ("-p", "{d}", "-c", "{f}", "-g", "daemon off;"),
+        "start worker process",
+        signal.SIGHUP,
+        "gracefully shutting down",
+    ),
+    "apache": Manner(
+        ("-d", "{d}", "-f", "{f}", "-D", "FOREGROUND"),
+        "resuming normal operations",
+        signal.SIGUSR1,
+        "resuming normal operations",
+    ),
+    "caddy": Manner(
+        ("run", "--adapter", "caddyfile", "--config", "{f}"),
+        "serving initial configuration",
+        None,
+        "load complete",
+    ),
+    "haproxy": Manner(("-W", "-f", "{f}"), "Loading success", signal.SIGUSR2, "Loading success"),
+}
+
+
+def binary_of(kind: str) -> str:
+    """The path of the program; the test fails where it is missing."""
+    module = PROGRAMS[kind]
+    return find_program(module.BINARY, module.PACKAGE)
+
+
+def version_of(kind: str) -> Version:
+    """The installed version."""
+    command = [binary_of(kind), PROGRAMS[kind].VERSION_OPTION]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = find(told.stdout + told.stderr)
+    assert found is not None, told
+    return found
 
 
 @dataclass(frozen=True)
@@ -46,131 +81,116 @@ class Proxy:
     """A running proxy.
 
     Args:
-        kind: `nginx` or `apache`.
+        kind: `nginx`, `apache`, `caddy` or `haproxy`.
         program: its process.
-        https_port: where it speaks TLS on 127.0.0.1.
-        http_port: where it speaks plain HTTP on 127.0.0.1.
+        directory: where its files are.
+        site: what it does.
     """
 
     kind: str
     program: Program
-    https_port: int
-    http_port: int
+    directory: Path
+    site: Site
+
+    @property
+    def https_port(self) -> int:
+        """Where it speaks TLS on 127.0.0.1."""
+        return self.site.https_port
+
+    @property
+    def http_port(self) -> int:
+        """Where it speaks plain HTTP on 127.0.0.1."""
+        return self.site.http_port
 
     def reload(self) -> None:
-        """Have it read its configuration again; afterwards new processes serve newcomers."""
-        number, words = {
-            "nginx": (signal.SIGHUP, "gracefully shutting down"),
-            "apache": (signal.SIGUSR1, "resuming normal operations"),
-        }[self.kind]
-        seen = self.program.output.count(words)
-        self.program.signal(number)
-        self.program.wait_for_line(words, count=seen + 1)
+        """Have it read its configuration and certificate again; newcomers then get the new ones."""
+        manner = MANNERS[self.kind]
+        write_bundle(self.directory, self.site)
+        seen = self.program.output.count(manner.reloaded)
+        if manner.reload_signal is not None:
+            self._signal_until(manner.reload_signal, manner.reloaded, seen + 1)
+        else:
+            file = str(self.directory / "config")
+            socket = f"unix/{self.directory}/admin.sock"
+            words = ["--force", "--adapter", "caddyfile", "--config", file, "--address", socket]
+            command = [binary_of(self.kind), "reload", *words]
+            told = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert told.returncode == 0, told.stderr
+            self.program.wait_for_line(manner.reloaded, count=seen + 1)
+
+    def _signal_until(self, number: signal.Signals, words: str, count: int) -> None:
+        """Sends the signal until it is heard: HAProxy is deaf for a moment after its start."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            self.program.signal(number)
+            try:
+                self.program.wait_for_line(words, count=count, timeout=1.0)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
+
+def write_bundle(directory: Path, site: Site) -> None:
+    """Certificate and key in one file, as HAProxy wants them."""
+    if site.cert and site.key:
+        pair = Path(site.cert).read_bytes() + Path(site.key).read_bytes()
+        (directory / "bundle.pem").write_bytes(pair)
 
 
 @contextmanager
-def nginx(directory: Path, site: Site) -> Iterator[Proxy]:
-    """A running nginx whose every file is in the directory."""
-    binary = find_program("nginx", "nginx")
-    ports: list[int] = []
+def running(
+    kind: str, directory: Path, options: Mapping[str, Any], replacements: Mapping[str, str]
+) -> Iterator[Proxy]:
+    """A running proxy whose every file is in the directory.
+
+    Args:
+        kind: which program.
+        directory: empty.
+        options: of its `Site`, all but the ports.
+        replacements: words of the configuration to replace.
+    """
+    binary, version, manner = binary_of(kind), version_of(kind), MANNERS[kind]
+    sites: list[Site] = []
 
     def start() -> tuple[Program, str]:
-        ports[:] = free_ports(2)
-        config = directory / "nginx.conf"
-        config.write_text(nginx_config(directory, site, *ports), encoding="utf-8")
-        command = [binary, "-p", str(directory), "-c", str(config), "-g", "daemon off;"]
-        return Program("nginx", command), "start worker process"
+        ports = free_ports(2)
+        site = Site(https_port=ports[0], http_port=ports[1], listen=("127.0.0.1",), **options)
+        sites[:] = [site]
+        write_bundle(directory, site)
+        user = "www-data" if os.geteuid() == 0 else ""
+        modules = ()
+        if kind == "nginx" and site.is_tcp:
+            modules = (f"{NGINX_MODULES}/ngx_stream_module.so",)
+        text = PROGRAMS[kind].standalone(site, version, str(directory), user=user, modules=modules)
+        file = directory / "config"
+        file.write_text(render(text, replacements), encoding="utf-8")
+        command = [binary, *(word.format(d=directory, f=file) for word in manner.command)]
+        env = {"HOME": str(directory), "XDG_DATA_HOME": str(directory)}
+        return Program(kind, command, env=env), manner.ready
 
     with started(start) as program:
-        yield Proxy("nginx", program, *ports)
+        yield Proxy(kind, program, directory, sites[0])
 
 
-def nginx_config(directory: Path, site: Site, https_port: int, http_port: int) -> str:
-    """The howto's file, inside the least that nginx needs around it."""
-    howto = (HOWTO / "nginx" / "wss.conf").read_text(encoding="utf-8")
-    # A machine may have no IPv6: another loopback address stands in for it.
-    rendered = render(
-        howto,
-        {
-            "listen 443": f"listen 127.0.0.1:{https_port}",
-            "listen [::]:443": f"listen 127.0.0.3:{https_port}",
-            "listen 80": f"listen 127.0.0.1:{http_port}",
-            "listen [::]:80": f"listen 127.0.0.3:{http_port}",
-            "proxy_read_timeout    90s": f"proxy_read_timeout {site.idle_timeout}s",
-            **site.common_replacements(),
-        },
-    )
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = "\n".join(f"    {kind}_temp_path {directory}/{kind};" for kind in kinds)
-    user = "user www-data;" if os.geteuid() == 0 else ""
-    return f"""{user}
-pid {directory}/nginx.pid;
-error_log stderr notice;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-{temporary}
-{rendered}
-}}
-"""
+def site_options(worker: str, cert: Path | None, key: Path | None, **more: Any) -> dict[str, Any]:
+    """What most sites of the tests have in common.
+
+    Args:
+        worker: addresses of workers, with commas between them.
+    """
+    return {
+        "domain": DOMAIN,
+        "upstreams": tuple(read_upstream(one) for one in worker.split(",")),
+        "cert": None if cert is None else str(cert),
+        "key": None if key is None else str(key),
+        "max_clients": 512,
+        **more,
+    }
 
 
-APACHE_MODULES = "mpm_event authz_core alias socache_shmcb ssl headers proxy proxy_http"
+KINDS = tuple(PROGRAMS)
 
-
-@contextmanager
-def apache(directory: Path, site: Site) -> Iterator[Proxy]:
-    """A running Apache whose every file is in the directory."""
-    binary = find_program("apache2", "apache2")
-    ports: list[int] = []
-
-    def start() -> tuple[Program, str]:
-        ports[:] = free_ports(2)
-        config = directory / "apache2.conf"
-        config.write_text(apache_config(directory, site, *ports), encoding="utf-8")
-        command = [binary, "-d", str(directory), "-f", str(config), "-D", "FOREGROUND"]
-        return Program("apache", command), "resuming normal operations"
-
-    with started(start) as program:
-        yield Proxy("apache", program, *ports)
-
-
-def apache_config(directory: Path, site: Site, https_port: int, http_port: int) -> str:
-    """The howto's file, inside the least that Apache needs around it."""
-    howto = (HOWTO / "apache" / "wss.conf").read_text(encoding="utf-8")
-    rendered = render(
-        howto,
-        {
-            "*:443": f"127.0.0.1:{https_port}",
-            "*:80": f"127.0.0.1:{http_port}",
-            "Timeout 90": f"Timeout {site.idle_timeout}",
-            " timeout=90": f" timeout={site.idle_timeout}",
-            **site.common_replacements(),
-        },
-    )
-    folder = "/usr/lib/apache2/modules"
-    modules = "\n".join(
-        f"LoadModule {name}_module {folder}/mod_{name}.so" for name in APACHE_MODULES.split()
-    )
-    user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
-    return f"""{modules}
-{user}
-ServerName localhost
-ServerRoot {directory}
-DefaultRuntimeDir {directory}
-PidFile {directory}/apache2.pid
-ErrorLog /dev/stderr
-LogLevel notice
-StartServers 1
-SSLSessionCache shmcb:{directory}/ssl_sessions(512000)
-Listen 127.0.0.1:{https_port}
-Listen 127.0.0.1:{http_port}
-{rendered}
-"""
-
-
-PROXIES = {"nginx": nginx, "apache": apache}
-
-# The fixture `start_proxy`: kind, the worker's port, further fields of `Site`.
+# The fixture `start_proxy`: kind, the worker's address, further options of `Site`.
 StartProxy = Callable[..., Proxy]

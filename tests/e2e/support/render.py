@@ -1,4 +1,4 @@
-"""Turn a configuration of docs/howto into one that a test can start, by replacing words in it."""
+"""Change a configuration for a test, by replacing words in it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ def render(text: str, replacements: Mapping[str, str]) -> str:
     """The text with every replacement made, in one pass.
 
     Raises:
-        AssertionError: a word to replace is not in the text: the howto changed, and the test would
-            no longer try what it says.
+        AssertionError: a word to replace is not in the text: it changed, and the test would no
+            longer try what it says.
     """
+    if not replacements:
+        return text
     for old in replacements:
         assert old in text, f"the configuration no longer holds {old!r}"
     # Longest first, so that `listen 443` does not eat the start of a longer word.

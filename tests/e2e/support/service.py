@@ -15,6 +15,7 @@ from e2e.support.program import Program
 
 APPS = Path(__file__).parents[1] / "apps"
 
+LOOPBACK = "ws://127.0.0.1:0"
 TRUSTED: dict[str, Any] = {"trusted_proxies": ["127.0.0.1/32"]}
 
 
@@ -24,30 +25,35 @@ class Service:
 
     Args:
         program: its process.
-        port: where it listens on 127.0.0.1.
+        where: its upstream as a proxy names it, such as `127.0.0.1:8282`.
     """
 
     program: Program
-    port: int
+    where: str
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return int(self.where.rpartition(":")[2])
 
 
 @contextmanager
 def service(
-    script: Path = APPS / "behind_proxy.py", *, port: int = 0, **options: Any
+    script: Path = APPS / "behind_proxy.py", *, address: str = LOOPBACK, **options: Any
 ) -> Iterator[Service]:
     """The script, listening.
 
     Args:
-        script: finds the port and the options (as JSON) in `SERVICE_PORT` and `SERVICE_OPTIONS`.
-        port: where to listen; 0 takes one that is free.
+        script: finds these in `SERVICE_ADDRESS` and, as JSON, in `SERVICE_OPTIONS`.
+        address: where to listen; port 0 takes one that is free.
         options: for its `Worker`.
     """
-    env = {"SERVICE_PORT": str(port), "SERVICE_OPTIONS": json.dumps(options)}
+    env = {"SERVICE_ADDRESS": address, "SERVICE_OPTIONS": json.dumps(options)}
     program = Program(script.name, [sys.executable, script], env=env)
     try:
         line = program.wait_for_line("listening on ")[0]
-        found = re.search(r"listening on \w+://127\.0\.0\.1:(\d+)", line)
+        found = re.search(r"listening on \w+(\+unix)?://(\S+)", line)
         assert found, line
-        yield Service(program, int(found[1]))
+        yield Service(program, f"unix:{found[2]}" if found[1] else found[2])
     finally:
         program.stop()

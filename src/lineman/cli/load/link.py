@@ -12,15 +12,15 @@ import ssl
 from collections import deque
 from enum import Enum
 
-from lineman.cli.load.answer import NotHttpError
-from lineman.cli.load.failures import (
+from lineman.cli.client.answer import NotHttpError
+from lineman.cli.client.failures import (
     Failure,
     closed_by_server,
     ended_early,
     of_error,
     timed_out,
 )
-from lineman.cli.load.session import RefusedError, Session, close_frame
+from lineman.cli.client.session import RefusedError, Session, close_frame
 from lineman.cli.load.shared import Net, User
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close, frames

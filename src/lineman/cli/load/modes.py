@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.tally import Tally
 from lineman.cli.load.work import Client, Starter, Work

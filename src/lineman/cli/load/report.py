@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lineman.cli.load.failures import close_words
+from lineman.cli.client.failures import close_words
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.tally import Result

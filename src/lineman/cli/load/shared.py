@@ -7,8 +7,8 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lineman.cli.load.failures import Failure
-from lineman.cli.load.session import Masks, Opening
+from lineman.cli.client.failures import Failure
+from lineman.cli.client.session import Masks, Opening
 
 if TYPE_CHECKING:
     from lineman.cli.load.link import Link

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.plan import Mode, Plan
 

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from lineman.cli.load.failures import Failure
+from lineman.cli.client.failures import Failure
+from lineman.cli.client.session import Masks
 from lineman.cli.load.plan import Plan, new_payload
 from lineman.cli.load.schedule import Schedule
-from lineman.cli.load.session import Masks
 from lineman.cli.load.tally import Tally
 from lineman.protocols.websocket import frames
 

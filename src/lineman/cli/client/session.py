@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lineman.cli.load.answer import Answer, AnswerReader, objection
-from lineman.cli.load.target import Target
+from lineman.cli.client.answer import Answer, AnswerReader, objection
+from lineman.cli.client.target import Target
 from lineman.protocols.websocket import close, frames
 from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Decoder, Event
@@ -69,15 +69,19 @@ class Session:
     Attributes:
         request: the handshake to send.
         is_open: whether the server has agreed.
+        answer: what the server answered; None before it has.
         subprotocol: what the server chose; None where it chose none.
     """
 
-    __slots__ = ("_decoder", "_key", "_offered", "_reader", "is_open", "request", "subprotocol")
+    __slots__ = (
+        "_decoder", "_key", "_offered", "_reader", "answer", "is_open", "request", "subprotocol",
+    )  # fmt: skip
 
     def __init__(self, opening: Opening) -> None:
         self._key = binascii.b2a_base64(os.urandom(16), newline=False).decode("ascii")
         self._offered: Sequence[str] = opening.subprotocols
         self.request = opening.request(self._key)
+        self.answer: Answer | None = None
         self.subprotocol: str | None = None
         self.is_open = False
         self._reader: AnswerReader | None = AnswerReader()
@@ -112,6 +116,7 @@ class Session:
             self._judge(answer)
 
     def _judge(self, answer: Answer) -> None:
+        self.answer = answer
         if answer.status != 101:
             raise RefusedError(answer)
         wrong = objection(answer, self._key, self._offered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.cli.load.answer import (
+from lineman.cli.client.answer import (
     MAX_BODY,
     MAX_HEAD,
     Answer,

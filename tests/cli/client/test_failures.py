@@ -8,16 +8,16 @@ import ssl
 
 import pytest
 
-from lineman.cli.load.answer import Answer, NotHttpError
-from lineman.cli.load.failures import (
+from lineman.cli.client.answer import Answer, NotHttpError
+from lineman.cli.client.failures import (
     close_words,
     closed_by_server,
     ended_early,
     of_error,
     timed_out,
 )
-from lineman.cli.load.session import RefusedError
-from lineman.cli.load.target import parse
+from lineman.cli.client.session import RefusedError
+from lineman.cli.client.target import parse
 from lineman.protocols.http_messages import Headers
 
 PLAIN = parse("ws://example.com:8282/chat")

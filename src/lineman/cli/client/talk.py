@@ -1,0 +1,375 @@
+"""A conversation over one websocket: what is typed goes out, what comes is shown, until the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from lineman.cli.client import shown
+from lineman.cli.client.editor import END, LineEditor
+from lineman.cli.client.wire import Wire
+from lineman.errors import ProtocolError
+from lineman.protocols.websocket import close, frames
+from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
+
+GOODBYE = 5.0  # that a server has to answer our close frame
+CHUNK = 64 * 1024
+PROMPT = "> "
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a conversation is held.
+
+    Attributes:
+        is_binary: whether lines are sent as binary messages.
+        is_hex: whether lines are hexadecimal, and sent as binary messages.
+        is_verbose: whether pings, pongs and times are shown.
+        wait: seconds without a message, after the end of the input, that end the conversation;
+            None to wait until the server ends it.
+        count: messages after which it ends; None for any number.
+    """
+
+    is_binary: bool = False
+    is_hex: bool = False
+    is_verbose: bool = False
+    wait: float | None = 1.0
+    count: int | None = None
+
+    def frame(self, line: str) -> tuple[int, bytes]:
+        """Opcode and payload of a line.
+
+        Raises:
+            ValueError: it is to be hexadecimal, and is not.
+        """
+        if self.is_hex:
+            return frames.BINARY, bytes.fromhex(line)
+        data = line.encode("utf-8", "surrogateescape")
+        if self.is_binary:
+            return frames.BINARY, data
+        data.decode("utf-8")  # text must be; else the server would close the connection
+        return frames.TEXT, data
+
+
+class OutputGoneError(Exception):
+    """Whoever read our messages has gone."""
+
+
+class Screen(Protocol):
+    """Where lines come from, and where what happens is shown."""
+
+    is_terminal: bool
+
+    def lines(self) -> list[str] | None:
+        """What has been entered since; None at the end of the input."""
+        ...
+
+    def show(self, text: str) -> None:
+        """Shows a message."""
+        ...
+
+    def tell(self, text: str) -> None:
+        """Says something that is no message."""
+        ...
+
+
+class Terminal:
+    """Somebody who types; a line is drawn anew below what arrives."""
+
+    is_terminal = True
+
+    def __init__(self, source: TextIO, out: TextIO) -> None:
+        self._fd = source.fileno()
+        self._out = out
+        self._editor = LineEditor()
+        self.draw()
+
+    def lines(self) -> list[str] | None:
+        """What Enter has ended."""
+        data = os.read(self._fd, CHUNK)
+        finished = self._editor.feed(data) if data else [END]
+        for line in finished:
+            if line != END:
+                self._out.write(f"\r\x1b[K{PROMPT}{line}\n")
+        self.draw()
+        if END not in finished:
+            return finished
+        return finished[: finished.index(END)] or None
+
+    def draw(self) -> None:
+        """Draws the line that is being typed."""
+        back = len(self._editor.text) - self._editor.cursor
+        move = f"\x1b[{back}D" if back else ""
+        self._out.write(f"\r\x1b[K{PROMPT}{self._editor.text}{move}")
+        self._out.flush()
+
+    def show(self, text: str) -> None:
+        """Shows a message above the line that is being typed."""
+        self._out.write(f"\r\x1b[K< {text}\n")
+        self.draw()
+
+    def tell(self, text: str) -> None:
+        """Says something above the line that is being typed."""
+        self._out.write(f"\r\x1b[K* {text}\n")
+        self.draw()
+
+    def end(self) -> None:
+        """Leaves the terminal with a clean line."""
+        self._out.write("\r\x1b[K")
+        self._out.flush()
+
+
+class Pipe:
+    """Lines from a file or another program; messages are lines of standard output."""
+
+    is_terminal = False
+
+    def __init__(self, source: TextIO, out: TextIO) -> None:
+        self._fd = source.fileno()
+        self._out = out
+        self._rest = b""
+
+    def lines(self) -> list[str] | None:
+        """The lines that are whole; the last one needs no newline."""
+        data = os.read(self._fd, CHUNK)
+        if not data:
+            last, self._rest = self._rest, b""
+            return [last.decode("utf-8", "surrogateescape")] if last else None
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        return [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in whole]
+
+    def show(self, text: str) -> None:
+        """Writes a message as a line."""
+        try:
+            self._out.write(f"{text}\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise OutputGoneError from None
+
+    def tell(self, text: str) -> None:
+        """Says something on standard error."""
+        print(text, file=sys.stderr)
+
+    def end(self) -> None:
+        """Has nothing to tidy up."""
+
+
+class Conversation:
+    """From the open websocket to its end.
+
+    Args:
+        wire: open.
+        screen: who talks.
+        manners: how.
+        source: descriptor that the screen's lines come from.
+    """
+
+    def __init__(self, wire: Wire, screen: Screen, manners: Manners, source: int) -> None:
+        self._wire = wire
+        self._screen = screen
+        self._manners = manners
+        self._source: int | None = source
+        self._began = time.monotonic()
+        self._sent_at = 0.0
+        self._heard_at = 0.0
+        self._count = 0
+        self._is_closing = False
+        self._has_unsent = False
+        self._deadline: float | None = None
+        self.code: int | None = None
+        self.reason = ""
+
+    def run(self) -> int:
+        """Talks until one side ends it.
+
+        Returns:
+            The close code: 1000 for an orderly end; 1006 where the connection was lost.
+        """
+        try:
+            early, self._wire.early = self._wire.early, []
+            self._take(early)
+            while self.code is None:
+                self._step()
+        except OSError as error:
+            self._read_last_words()
+            self._lost(error.strerror or str(error) or type(error).__name__)
+        assert self.code is not None
+        return self.code
+
+    def _read_last_words(self) -> None:
+        """Takes what the server wrote before it went, such as why."""
+        with contextlib.suppress(OSError):
+            while self.code is None and (events := self._wire.read()):
+                self._take(events)
+
+    def say_goodbye(self, code: int) -> None:
+        """Sends our close frame; the conversation ends with the server's answer, or without."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._deadline = time.monotonic() + GOODBYE
+            self._wire.send(frames.CLOSE, close.encode(code, ""))
+
+    # One step.
+
+    def _step(self) -> None:
+        timeout = None
+        if self._deadline is not None:
+            timeout = max(0.0, self._deadline - time.monotonic())
+        if self._wire.has_more():
+            timeout = 0.0
+        watched: list[Wire | int] = [self._wire]
+        if self._source is not None and not self._is_closing:
+            watched.append(self._source)
+        ready = select.select(watched, [], [], timeout)[0]
+        if self._wire in ready or self._wire.has_more():
+            self._read()
+        elif self._source in ready:
+            self._enter()
+        elif self._deadline is not None and time.monotonic() >= self._deadline:
+            self._out_of_time()
+
+    def _out_of_time(self) -> None:
+        if self._is_closing:
+            self._lost(f"no answer to the close frame within {GOODBYE:g} s")
+        else:
+            self.say_goodbye(close.NORMAL)
+
+    def _enter(self) -> None:
+        lines = self._screen.lines()
+        if lines is None:
+            self._end_of_input()
+            return
+        for line in lines:
+            if self._screen.is_terminal and line.startswith("/"):
+                self._command(line[1:])
+            elif line or not self._screen.is_terminal:
+                self._send(line)
+            if self._is_closing:
+                return
+
+    def _end_of_input(self) -> None:
+        self._source = None
+        if self._screen.is_terminal:
+            self.say_goodbye(close.NORMAL)
+        else:
+            self._wait_on()
+
+    def _wait_on(self) -> None:
+        if self._source is None and not self._is_closing and self._manners.wait is not None:
+            self._deadline = time.monotonic() + self._manners.wait
+
+    def _send(self, line: str) -> None:
+        try:
+            opcode, payload = self._manners.frame(line)
+        except ValueError:
+            what = "hexadecimal, such as 00 ff" if self._manners.is_hex else "UTF-8; use --binary"
+            self._screen.tell(f"not sent: {line[:40]!r} is not {what}")
+            self._has_unsent = not self._screen.is_terminal
+            return
+        self._sent_at = time.monotonic()
+        self._wire.send(opcode, payload)
+
+    def _command(self, words: str) -> None:
+        name, _, rest = words.partition(" ")
+        if name.startswith("/"):
+            self._send(words)  # `//text` sends `/text`
+        elif name == "ping":
+            self._sent_at = time.monotonic()
+            self._wire.send(frames.PING, rest.encode()[:125])
+        elif name == "hex":
+            try:
+                self._wire.send(frames.BINARY, bytes.fromhex(rest))
+            except ValueError:
+                self._screen.tell(f"not sent: {rest[:40]!r} is not hexadecimal, such as 00 ff")
+        elif name in ("close", "quit"):
+            self._close(rest)
+        else:
+            self._screen.tell("/ping [text], /hex 00 ff, /close [code [reason]], //text for /text")
+
+    def _close(self, rest: str) -> None:
+        code, _, reason = rest.partition(" ")
+        number = int(code) if code.isascii() and code.isdigit() else close.NORMAL
+        if not close.is_sendable(number):
+            self._screen.tell(f"{number} cannot be sent; use 1000, or 4000 to 4999")
+            return
+        self._is_closing = True
+        self._deadline = time.monotonic() + GOODBYE
+        self._wire.send(frames.CLOSE, close.encode(number, reason))
+
+    # What comes.
+
+    def _read(self) -> None:
+        events = self._wire.read()
+        if events is None:
+            self._lost("the server ended the connection without a close frame")
+        else:
+            self._take(events)
+
+    def _take(self, events: list[Event]) -> None:
+        for event in events:
+            if self.code is not None:
+                return
+            if isinstance(event, (str, bytes)):
+                self._message(event)
+            elif isinstance(event, Ping):
+                self._verbose(f"ping{shown.payload(event.payload)}, answered")
+                if not self._is_closing:
+                    self._wire.send(frames.PONG, event.payload)
+            elif isinstance(event, Pong):
+                after = shown.milliseconds(time.monotonic() - self._sent_at)
+                self._screen.tell(f"pong{shown.payload(event.payload)} after {after}")
+            elif isinstance(event, Close):
+                self._on_close(event)
+            elif isinstance(event, ProtocolError):
+                self._wire.send(frames.CLOSE, close.encode(event.code, event.reason))
+                self.code, self.reason = event.code, event.reason
+                self._screen.tell(f"the server broke the protocol: {event.reason}")
+
+    def _message(self, content: str | bytes) -> None:
+        now = time.monotonic()
+        text = shown.message(content, is_terminal=self._screen.is_terminal)
+        if isinstance(content, bytes) and self._screen.is_terminal:
+            text = f"{len(content)} bytes: {text}"
+        self._screen.show(text)
+        if self._manners.is_verbose:
+            kind = "binary" if isinstance(content, bytes) else "text"
+            words = f"{kind}, {len(content)} long, at {shown.milliseconds(now - self._began)}"
+            if self._sent_at:
+                words += f", {shown.milliseconds(now - self._sent_at)} after ours"
+            self._screen.tell(words)
+        self._count += 1
+        self._wait_on()
+        if self._count == self._manners.count:
+            self.say_goodbye(close.NORMAL)
+
+    def _verbose(self, text: str) -> None:
+        if self._manners.is_verbose:
+            self._screen.tell(text)
+
+    def _on_close(self, event: Close) -> None:
+        self.code, self.reason = event.code, event.reason
+        if not self._is_closing:
+            self._wire.send(frames.CLOSE, close.encode(event.code, ""))
+        if self._screen.is_terminal or self._manners.is_verbose or not self.is_good:
+            self._screen.tell(shown.closed(event.code, event.reason, by_us=self._is_closing))
+
+    def _lost(self, words: str) -> None:
+        if self.code is None:
+            self.code, self.reason = close.ABNORMAL, words
+            self._screen.tell(f"lost: 1006 {words}")
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all lines were sent, and it ended with our goodbye or the server's 1000."""
+        return not self._has_unsent and self._ended_in_order
+
+    @property
+    def _ended_in_order(self) -> bool:
+        return self.code in (close.NORMAL, close.NO_STATUS) or (
+            self._is_closing and self.code != close.ABNORMAL
+        )

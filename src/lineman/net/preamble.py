@@ -1,0 +1,170 @@
+"""A connection before its first byte: the PROXY header that a TCP proxy puts in front.
+
+Only a service that asks for the PROXY protocol makes one of these; it hands the descriptor to a
+`Connection` once the header is read, and takes not one byte of what follows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from lineman.address import format_ip_port
+from lineman.errors import HttpError
+from lineman.net import syscalls
+from lineman.net.connection import Connection
+from lineman.net.poller import READ, Handler
+from lineman.net.tlsstream import HANDSHAKE_RECORD
+from lineman.protocols import proxy_header
+from lineman.protocols.http import error_response
+from lineman.protocols.proxy_header import HeaderError, NoHeaderError, ProxyHeader
+
+if TYPE_CHECKING:
+    from lineman.net.service import Service
+
+REQUIRED = "required"
+OPTIONAL = "optional"
+
+_FIX = (
+    "have the proxy send it (nginx: proxy_protocol on; HAProxy: send-proxy-v2), "
+    "or leave proxy_protocol out"
+)
+_ANSWER = "This port wants the PROXY protocol: connect through the proxy."
+
+
+def receive(service: Service, fd: int, ip: str, port: int) -> None:
+    """Takes an accepted connection of a service that speaks the PROXY protocol."""
+    if ip in service.trusted_proxies:
+        Preamble(service, fd, ip, port)
+    elif service.proxy_protocol == OPTIONAL:
+        Connection(service, fd, ip, port)  # nobody who may tell us about anybody
+    else:
+        service.log.log(
+            logging.WARNING,
+            "strangers on a PROXY port",
+            "%s: refused: only trusted_proxies may connect to a port with proxy_protocol=%r",
+            format_ip_port(ip, port),
+            REQUIRED,
+        )
+        os.close(fd)
+
+
+class Preamble(Handler):
+    """A connection from a trusted proxy of which the header is not read.
+
+    Args:
+        service: for which it was accepted.
+        fd: its descriptor.
+        ip: of the proxy.
+        port: of the proxy.
+    """
+
+    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
+        self._service = service
+        self._fd = fd
+        self._peer = (ip, port)
+        self._read = b""  # taken from the socket already
+        self._successor: Connection | None = None
+        self.filed_tick = 0
+        service.poller.add(fd, self, READ)
+        service.wheel.file(self, service.wheel.now + service.limits.handshake_timeout)
+
+    def on_events(self, events: int) -> None:
+        """Reads what belongs to the header."""
+        try:
+            came = self._receive(proxy_header.MAX_SIZE - len(self._read), socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop()
+            return
+        if not came:
+            self._drop()  # a port scan, or a health check that only connects
+            return
+        try:
+            found = proxy_header.read(self._read + came)
+        except NoHeaderError as error:
+            if self._service.proxy_protocol == OPTIONAL:
+                self._hand_over(None)
+            else:
+                self._refuse(error)
+            return
+        except HeaderError as error:
+            self._refuse(error)
+            return
+        if found is None:  # taken, so that the poller does not tell of the same bytes again
+            self._read += self._receive(len(came))
+            return
+        header, size = found
+        self._receive(size - len(self._read))
+        self._read = b""
+        self._hand_over(header)
+
+    def _receive(self, size: int, flags: int = 0) -> bytes:
+        borrowed = socket.socket(fileno=self._fd)
+        try:
+            return borrowed.recv(size, flags)
+        finally:
+            borrowed.detach()
+
+    def _hand_over(self, header: ProxyHeader | None) -> None:
+        service = self._service
+        if self._read and service.tls_context is not None:
+            self._refuse(NoHeaderError(f"neither TLS nor a PROXY header: {self._read!r}"))
+            return
+        service.wheel.remove(self)
+        service.poller.forget(self._fd)
+        fd, self._fd = self._fd, -1
+        connection = self._successor = Connection(service, fd, *self._peer)
+        if header is not None:
+            connection.proxy_header = header
+            connection.remote_ip, connection.remote_port = header.client or self._peer
+        if self._read:
+            connection.on_data(memoryview(self._read))
+
+    def _refuse(self, error: HeaderError) -> None:
+        fix = _FIX if isinstance(error, NoHeaderError) else "see the proxy's version and settings"
+        self._service.log.log(
+            logging.WARNING,
+            "bad PROXY headers",
+            "%s: refused: %s; %s",
+            format_ip_port(*self._peer),
+            error,
+            fix,
+        )
+        waiting = self._read
+        with contextlib.suppress(OSError):
+            waiting += self._receive(65536)  # unread bytes would reset our answer
+        if waiting and waiting[0] != HANDSHAKE_RECORD and isinstance(error, NoHeaderError):
+            with contextlib.suppress(OSError):
+                syscalls.send(self._fd, error_response(HttpError(400, _ANSWER)))
+                syscalls.finish_writing(self._fd)
+        self._drop()
+
+    def on_deadline(self, now: float) -> float:
+        """Gives up: the header did not come."""
+        limit = self._service.limits.handshake_timeout
+        self._refuse(NoHeaderError(f"no PROXY header within {limit:g} s"))
+        return 0.0
+
+    def on_fault(self) -> None:
+        """Gives the connection up."""
+        if self._successor is not None:
+            self._successor.on_fault()
+        self._drop()
+
+    def flush(self) -> None:
+        """Has nothing to write."""
+
+    def leave_handshake(self) -> None:
+        """Ends with the service."""
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._fd >= 0:
+            self._service.wheel.remove(self)
+            self._service.poller.close_descriptor(self._fd)
+            self._fd = -1

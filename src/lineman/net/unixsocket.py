@@ -1,0 +1,110 @@
+"""Listening on a unix socket: a file that outlives its process, and who may connect to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from pathlib import Path
+
+from lineman.address import Address
+from lineman.errors import ConfigError
+
+
+class SocketFile:
+    """The file of a socket that this process has made.
+
+    Args:
+        path: where it is; another file that comes to stand there later is left alone.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._made = _identity(path)
+
+    def remove(self) -> None:
+        """Deletes the file, unless it is gone or another service has put its own there."""
+        with contextlib.suppress(FileNotFoundError):
+            if _identity(self._path) == self._made:
+                os.unlink(self._path)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path, follow_symlinks=False)
+    return found.st_dev, found.st_ino
+
+
+def bind(address: Address, backlog: int, mode: int) -> socket.socket:
+    """A bound, listening, non-blocking socket; a file that a dead service has left is replaced.
+
+    Args:
+        address: with a path.
+        backlog: connections that may wait to be accepted.
+        mode: of the file, such as 0o660: who may write to it may connect.
+
+    Raises:
+        ConfigError: somebody listens there, something else is there, or it cannot be made.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_room(address)
+        # The file must not be open to more for even a moment, nor to fewer than asked for.
+        before = os.umask(0o777 & ~mode)
+        try:
+            listener.bind(address.path)
+        finally:
+            os.umask(before)
+        os.chmod(address.path, mode)
+        listener.listen(backlog)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise _explained(address, error) from None
+    except ConfigError:
+        listener.close()
+        raise
+    return listener
+
+
+def _make_room(address: Address) -> None:
+    """Deletes what a service has left that did not end well."""
+    path = address.path
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(
+            f"cannot listen on {address}: {path} is there and is no socket",
+            "give another path, or delete it yourself if nobody needs it",
+        )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:  # somebody listens, and is busy
+            pass
+    raise ConfigError(
+        f"cannot listen on {address}: another process listens there",
+        f"stop the process that `ss -lxp 'src = {path}'` shows, or give another path",
+    )
+
+
+def _explained(address: Address, error: OSError) -> ConfigError:
+    seen = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
+    directory = Path(address.path).parent
+    if isinstance(error, FileNotFoundError):
+        return ConfigError(
+            f"{seen}: the directory {directory} does not exist",
+            f"make it: install -d -g www-data -m 2750 {directory}; or RuntimeDirectory= in the "
+            "systemd unit",
+        )
+    if isinstance(error, PermissionError):
+        return ConfigError(
+            f"{seen} in {directory}", f"let this user write there: ls -ld {directory}"
+        )
+    return ConfigError(seen, f"see the error, and ls -ld {directory}")
