@@ -22,7 +22,8 @@ FLOORS: list[set[str]] = [
     {"gateway"},
     {"worker"},
     {"__init__"},
-    {"build", "doctor"},
+    {"build", "client"},
+    {"doctor"},
     {"cli"},
     {"__main__", "testing"},
 ]
