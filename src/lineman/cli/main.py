@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from lineman import __version__, build
-from lineman.cli import bench, cert, connect, proxy
+from lineman.cli import bench, cert, connect, doctor, proxy
 from lineman.errors import ConfigError, UsageError
 
-COMMANDS = (bench, cert, connect, proxy)
+COMMANDS = (bench, cert, connect, doctor, proxy)
 
 OK = 0
 FAILED = 1

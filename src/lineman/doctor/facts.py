@@ -98,6 +98,7 @@ class Reply:
         answer: the HTTP response.
         objection: why its 101 opens no websocket; empty where it does, or is none.
         start: the first bytes of what is no HTTP.
+        reason: what OpenSSL said where TLS failed.
         seconds: that it took.
     """
 
@@ -105,6 +106,7 @@ class Reply:
     answer: Answer | None = None
     objection: str = ""
     start: bytes = b""
+    reason: str = ""
     seconds: float = 0.0
 
     @property
@@ -266,6 +268,18 @@ class Facts:
     def target(self) -> Target:
         """The URL that was asked about."""
         return self.question.target
+
+    @property
+    def speaks_other_scheme(self) -> bool:
+        """Whether the port turned out to speak `ws` and not `wss`, or the other way round."""
+        other = self.other_scheme
+        if other is None or other.answer is None:
+            return False
+        if not self.target.is_tls or other.status != 400:
+            return True
+        # A port that speaks TLS tells a client so that does not.
+        text = other.answer.text.lower()
+        return not any(word in text for word in ("https", "wss", "ssl", "tls"))
 
     @property
     def place(self) -> str:

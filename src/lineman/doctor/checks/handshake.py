@@ -15,7 +15,7 @@ SLOW = 5.0  # seconds
 def opened(facts: Facts) -> Iterator[Finding]:
     """A websocket, or why not."""
     reply = facts.reply
-    if reply is None or _is_told_by_tls(facts):
+    if reply is None or facts.speaks_other_scheme:
         return
     if reply.status == 101:
         yield from _judge_101(facts, reply)
@@ -25,20 +25,12 @@ def opened(facts: Facts) -> Iterator[Finding]:
         yield from _no_answer(facts, reply)
 
 
-def _is_told_by_tls(facts: Facts) -> bool:
-    """Whether the other scheme is what is meant."""
-    other = facts.other_scheme
-    if other is None or not other.status:
-        return False
-    return other.is_open or facts.reply is None or facts.reply.status in (0, 400)
-
-
 def _judge_101(facts: Facts, reply: Reply) -> Iterator[Finding]:
     objection = reply.objection
     if "Accept" in objection:
         yield error(
             "accept-wrong",
-            f"the server's {objection.removeprefix('its ')}: a cache or a broken middle box answers",
+            f"{objection}: a cache or a broken box on the way answers in place of the service",
             "let nothing on the way answer or cache this path; a CDN: turn caching off for it",
         )
     elif "extension" in objection:
@@ -248,6 +240,12 @@ def _no_answer(facts: Facts, reply: Reply) -> Iterator[Finding]:
             "proxy-protocol-required",
             f"{facts.place}, hangs up on clients, and answers when a PROXY header comes first",
             "let clients connect to the proxy in front of it, or: worker: proxy_protocol=None",
+        )
+    elif "CERTIFICATE" in reply.reason:
+        yield error(
+            "tls-client-certificate",
+            f"the server demands a certificate of the client ({reply.reason})",
+            "give clients one, or do not ask (nginx: ssl_verify_client off;)",
         )
     elif facts.tls is not None and facts.tls.h2_alpn:
         yield error(

@@ -9,13 +9,12 @@ from lineman.doctor.finding import Finding, error, info, ok, warning
 from lineman.protocols.websocket import close
 
 # Who cuts a silent line after so many seconds, unless told otherwise.
-# Source: nginx proxy_read_timeout, AWS ALB, Debian's haproxy.cfg, Cloudflare, Google's load balancer
+# Source: the manuals of nginx, AWS and Google; Debian's haproxy.cfg; Cloudflare's forum
 _KNOWN_LIMITS = (
     (30.0, "Google's load balancer (it limits the whole life of a line: its backend timeout)"),
     (50.0, "HAProxy as Debian configures it (timeout tunnel 1h)"),
     (60.0, "nginx (proxy_read_timeout), Apache (ProxyPass … timeout=), AWS's load balancer"),
     (100.0, "Cloudflare"),
-    (300.0, "Apache's own Timeout on older systems"),
 )
 _NEAR = 0.05
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lineman.doctor.facts import Facts, Outcome, TlsLook
+from lineman.doctor.facts import Facts, Outcome
 from lineman.doctor.finding import Finding, Level, error, info, ok, warning
 from lineman.tls import verdict
 
@@ -17,8 +17,8 @@ _CONFIGURE = "lineman proxy nginx|apache|caddy|haproxy writes a configuration th
 
 def scheme(facts: Facts) -> Iterator[Finding]:
     """`wss` to a port that speaks `ws`, and the other way round."""
-    target, other = facts.target, facts.other_scheme
-    if other is None or other.status == 0:
+    target = facts.target
+    if not facts.speaks_other_scheme:
         return
     instead = target.with_scheme("ws" if target.is_tls else "wss")
     if target.is_tls:
@@ -28,7 +28,7 @@ def scheme(facts: Facts) -> Iterator[Finding]:
             "end TLS in a web server (lineman proxy nginx …) or give the worker a certificate and "
             f"a wss:// address; on this machine {instead} works as it is",
         )
-    elif other.is_open or not (facts.reply and facts.reply.status not in (0, 400)):
+    else:
         yield error(
             "ws-to-wss-port", f"{facts.place}, speaks TLS, and the URL is ws://", f"use {instead}"
         )
@@ -37,7 +37,7 @@ def scheme(facts: Facts) -> Iterator[Finding]:
 def agreement(facts: Facts) -> Iterator[Finding]:
     """Whether a TLS session came about."""
     look = facts.tls
-    if look is None or (facts.other_scheme is not None and facts.other_scheme.status):
+    if look is None or facts.speaks_other_scheme:
         return
     if look.outcome is Outcome.DONE:
         yield ok("tls", f"{look.version} with {look.cipher}")
@@ -64,8 +64,6 @@ def agreement(facts: Facts) -> Iterator[Finding]:
             f"the server refuses the name {facts.target.host} ({look.reason})",
             "add the name to the server's configuration (server_name), with a certificate for it",
         )
-    elif look.outcome is Outcome.ALERT and "CERTIFICATE" in look.reason:
-        yield _wants_certificate(look)
     elif look.outcome is Outcome.NOT_TLS:
         yield error(
             "not-tls",
@@ -89,14 +87,6 @@ def _proxy_header(facts: Facts) -> Finding:
         f"{facts.place}, hangs up on clients, and answers when a PROXY header comes first",
         "let clients connect to the load balancer in front of it, or turn it off there "
         "(nginx: listen … proxy_protocol;  worker: proxy_protocol=None)",
-    )
-
-
-def _wants_certificate(look: TlsLook) -> Finding:
-    return error(
-        "tls-client-certificate",
-        f"the server demands a certificate of the client ({look.reason})",
-        "give clients one, or do not ask: verify_client off (nginx: ssl_verify_client off;)",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lineman.doctor.facts import Facts, Outcome, Reply, Seen, Upstream
+from lineman.doctor.facts import Facts, LineLook, Outcome, Reply, Seen, Upstream
 from lineman.doctor.finding import Finding, error, info, ok, warning
 
 UPGRADE = {
@@ -83,15 +83,18 @@ def _proxy_is_to_blame(facts: Facts, upstream: Upstream) -> Iterator[Finding]:
             "that port); SELinux: setsebool -P httpd_can_network_connect 1; see the proxy's "
             "error log",
         )
-    elif facts.line is not None and facts.line.pong is None and not facts.line.code:
-        if upstream.line is not None and upstream.line.pong is not None:
-            yield error(
-                "proxy-buffers",
-                "a ping through the proxy is not answered, and without the proxy it is: the proxy "
-                "keeps back what is sent",
-                "nginx: proxy_buffering off; proxy_request_buffering off;  and look for a CDN, a "
-                "WAF or an antivirus on the way that does not know websockets",
-            )
+    elif _is_silent(facts.line) and upstream.line is not None and upstream.line.pong is not None:
+        yield error(
+            "proxy-buffers",
+            "a ping through the proxy is not answered, and without the proxy it is: the proxy "
+            "keeps back what is sent",
+            "nginx: proxy_buffering off; proxy_request_buffering off;  and look for a CDN, a WAF "
+            "or an antivirus on the way that does not know websockets",
+        )
+
+
+def _is_silent(line: LineLook | None) -> bool:
+    return line is not None and line.pong is None and not line.code
 
 
 def _needs_header(facts: Facts, upstream: Upstream) -> Iterator[Finding]:
