@@ -79,6 +79,9 @@ def _judge_open(facts: Facts, reply: Reply) -> Iterator[Finding]:
 
 
 def _refused(facts: Facts, reply: Reply) -> Iterator[Finding]:
+    if facts.proxy_header is not None and facts.proxy_header.is_open:
+        yield needs_proxy_header(facts)
+        return
     by_subprotocol = facts.without_subprotocol
     if by_subprotocol is not None and by_subprotocol.is_open:
         yield error(
@@ -148,6 +151,13 @@ def _page(facts: Facts, reply: Reply) -> Finding:
 def _upgrade(facts: Facts, reply: Reply) -> Finding:
     text = _text(reply)
     status = f"HTTP {reply.status}{f' ({text})' if text else ''}"
+    if reply.status == 400 and re.search("wss://|https|SSL|TLS", text):
+        return error(
+            "upstream-speaks-tls",
+            f"{status}: the proxy ends TLS and sends plain HTTP to a service that speaks TLS too",
+            "one of them only: let the worker listen on ws://127.0.0.1:…, or have the proxy speak "
+            "TLS to it (proxy_pass https://…)",
+        )
     if reply.status == 400 and not re.search("upgrade|websocket|connection", text, re.I):
         return error(
             "bad-request",
@@ -234,13 +244,29 @@ _BY_STATUS: dict[int, Callable[[Facts, Reply], Finding]] = {
 }  # fmt: skip
 
 
+def needs_proxy_header(facts: Facts) -> Finding:
+    """The port is for a proxy in front, not for clients."""
+    return error(
+        "proxy-protocol-required",
+        f"{facts.place}, refuses clients, and takes them when a PROXY header comes first",
+        "let clients connect to the proxy in front of it, or turn it off there (worker: "
+        "proxy_protocol=None;  nginx: listen … without proxy_protocol)",
+    )
+
+
+def only_h2(facts: Facts) -> Finding:
+    """Websockets begin with HTTP/1.1, and the port speaks something newer."""
+    return error(
+        "alpn-h2-only",
+        f"{facts.place}, speaks HTTP/2 only, and websockets begin with HTTP/1.1",
+        "offer both: nginx: listen 443 ssl; http2 on;  Apache: Protocols h2 http/1.1;  haproxy: "
+        "alpn h2,http/1.1",
+    )
+
+
 def _no_answer(facts: Facts, reply: Reply) -> Iterator[Finding]:
     if facts.proxy_header is not None and facts.proxy_header.status:
-        yield error(
-            "proxy-protocol-required",
-            f"{facts.place}, hangs up on clients, and answers when a PROXY header comes first",
-            "let clients connect to the proxy in front of it, or: worker: proxy_protocol=None",
-        )
+        yield needs_proxy_header(facts)
     elif "CERTIFICATE" in reply.reason:
         yield error(
             "tls-client-certificate",
@@ -248,12 +274,7 @@ def _no_answer(facts: Facts, reply: Reply) -> Iterator[Finding]:
             "give clients one, or do not ask (nginx: ssl_verify_client off;)",
         )
     elif facts.tls is not None and facts.tls.h2_alpn:
-        yield error(
-            "alpn-h2-only",
-            f"{facts.place}, speaks HTTP/2 only, and websockets begin with HTTP/1.1",
-            "offer both: nginx: listen 443 ssl; http2 on;  Apache: Protocols h2 http/1.1;  "
-            "haproxy: alpn h2,http/1.1",
-        )
+        yield only_h2(facts)
     elif reply.outcome is Outcome.NOT_HTTP:
         yield error(
             "not-http",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lineman.doctor.checks.handshake import needs_proxy_header, only_h2
 from lineman.doctor.facts import Facts, Outcome
 from lineman.doctor.finding import Finding, Level, error, info, ok, warning
 from lineman.tls import verdict
@@ -42,7 +43,7 @@ def agreement(facts: Facts) -> Iterator[Finding]:
     if look.outcome is Outcome.DONE:
         yield ok("tls", f"{look.version} with {look.cipher}")
     elif facts.proxy_header is not None and facts.proxy_header.status:
-        yield _proxy_header(facts)
+        yield needs_proxy_header(facts)
     elif look.any_cipher in _OLD:
         yield error(
             "tls-too-old",
@@ -52,12 +53,12 @@ def agreement(facts: Facts) -> Iterator[Finding]:
     elif look.any_cipher:
         yield error(
             "tls-no-common-cipher",
-            f"the server takes {look.any_cipher} with ciphers only that no client offers any more",
+            f"the server takes {look.any_cipher}, but no cipher that clients of today offer",
             "take Mozilla's list, as `lineman proxy` writes it: ssl_ciphers "
             "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:…",
         )
     elif look.h2_alpn:
-        yield _only_h2(facts)
+        yield only_h2(facts)
     elif look.outcome is Outcome.ALERT and "NAME" in look.reason:
         yield error(
             "tls-unknown-name",
@@ -79,24 +80,6 @@ def agreement(facts: Facts) -> Iterator[Finding]:
             f"service hangs; compare on the server itself: lineman doctor {facts.target} "
             f"--resolve {facts.target.host}:127.0.0.1",
         )
-
-
-def _proxy_header(facts: Facts) -> Finding:
-    return error(
-        "proxy-protocol-required",
-        f"{facts.place}, hangs up on clients, and answers when a PROXY header comes first",
-        "let clients connect to the load balancer in front of it, or turn it off there "
-        "(nginx: listen … proxy_protocol;  worker: proxy_protocol=None)",
-    )
-
-
-def _only_h2(facts: Facts) -> Finding:
-    return error(
-        "alpn-h2-only",
-        f"{facts.place}, speaks HTTP/2 only, and websockets begin with HTTP/1.1",
-        "offer both: nginx: listen 443 ssl; http2 on;  Apache: Protocols h2 http/1.1;  haproxy: "
-        "alpn h2,http/1.1",
-    )
 
 
 def clock(facts: Facts) -> Iterator[Finding]:

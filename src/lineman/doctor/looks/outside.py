@@ -154,8 +154,11 @@ def _why_not(facts: Facts, way: Way, ask: Ask) -> Facts:
     if not way.target.is_tls and reply.status in (0, 400):
         facts = replace(facts, other_scheme=_once(way.with_scheme("wss"), ask))
     if facts.tls is not None and reply.status == 0:
+        if reply.outcome is Outcome.CLOSED:
+            facts = replace(facts, reply=replace(reply, reason=tls.late_alert(way)))
         facts = replace(facts, tls=replace(facts.tls, h2_alpn=tls.chosen_alpn(way, "h2")))
-    if reply.outcome is Outcome.CLOSED and not facts.speaks_other_scheme:
+    hangs_up = reply.outcome is Outcome.CLOSED or reply.status == 400
+    if hangs_up and not facts.speaks_other_scheme:
         facts = replace(facts, proxy_header=_once(replace(way, has_proxy_header=True), ask))
     if ask.subprotocols and reply.status:
         plain = _once(way, replace(ask, subprotocols=()))
@@ -208,6 +211,6 @@ def _upstream(where: Target, public: Target, ask: Ask, tools: Tools) -> Upstream
     speaks_tls = takes_header = False
     if not where.is_tls and reply.status in (0, 400) and reply.outcome is not Outcome.REFUSED:
         speaks_tls = _once(way.with_scheme("wss"), ask).status > 0
-    if reply.outcome is Outcome.CLOSED and not speaks_tls:
-        takes_header = _once(replace(way, has_proxy_header=True), ask).status > 0
+    if (reply.outcome is Outcome.CLOSED or reply.status == 400) and not speaks_tls:
+        takes_header = _once(replace(way, has_proxy_header=True), ask).is_open
     return Upstream(target, reply, speaks_tls, takes_proxy_header=takes_header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -60,9 +61,13 @@ class StandIn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._listener is not None:
-            self._thread.join(self._timeout)
-            self._listener.close()
+        if self._listener is None:
+            return
+        with contextlib.suppress(OSError):
+            # The proxy has answered: who has not come by now does not come. It wakes `accept`.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(self._timeout)
+        self._listener.close()
 
     def _serve(self) -> None:
         assert self._listener is not None

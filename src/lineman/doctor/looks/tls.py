@@ -130,6 +130,22 @@ def _try(way: Way, lowest: str, highest: str) -> str:
         return ""
 
 
+def late_alert(way: Way) -> str:
+    """OpenSSL's word for what the server refuses once TLS stands; empty: nothing.
+
+    A server of TLS 1.3 judges the client's certificate when the client has begun to talk already,
+    and what it says is lost where it hangs up on unread words: so nothing is said here.
+    """
+    try:
+        with connect(way) as link:
+            link.settimeout(min(1.0, way.timeout))
+            link.recv(1)
+    except OSError as error:
+        outcome, reason = outcome_of(error)
+        return reason if outcome is Outcome.ALERT else ""
+    return ""
+
+
 def chosen_alpn(way: Way, protocol: str) -> str:
     """What the server chooses where this protocol alone is offered; empty: nothing."""
     try:

@@ -90,9 +90,17 @@ class Line:
         self.link.close()
 
 
+class _TlsLink(ssl.SSLSocket):
+    """Leaves no socket open where the peer is gone before TLS begins, as CPython's does."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def any_certificate() -> ssl.SSLContext:
     """TLS as clients speak it today, whatever the certificate is."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _TlsLink
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -1,0 +1,460 @@
+"""Each thing broken on purpose: the doctor names it first, and nothing on a healthy line."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization as forms
+
+from e2e.support import raw
+from e2e.support.client import DOMAIN
+from e2e.support.clinic import Clinic, clinic, server_context
+from e2e.support.program import free_ports
+from lineman import Worker
+from lineman.client.target import parse
+from lineman.doctor.checks import judge
+from lineman.doctor.facts import Facts, Question
+from lineman.doctor.finding import Finding, Level
+from lineman.doctor.looks.outside import Tools, look
+from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.testing.serving import Serving
+from lineman.tls.facts import read_roots
+
+QUESTION = ("origin", "subprotocols", "profile", "patience")
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    with clinic(tmp_path_factory.mktemp("clinic")) as running:
+        yield running
+
+
+def facts_of(ward: Clinic, url: str, **options: Any) -> Facts:
+    """What the doctor sees; its resolver leads to this machine unless `given` says otherwise."""
+    question = {name: options.pop(name) for name in QUESTION if name in options}
+    # Longer than any of them needs on a busy machine; what must time out says so itself.
+    tools = {"timeout": 10.0, "given": ("127.0.0.1",), **options}
+    roots = tuple(read_roots(ward.ca.ca_path))
+    return look(Question(parse(url), **question), Tools(roots=roots, **tools))
+
+
+def diagnose(ward: Clinic, url: str, **options: Any) -> list[Finding]:
+    return judge(facts_of(ward, url, **options))
+
+
+def first(findings: list[Finding]) -> Finding:
+    assert findings[0].level is Level.ERROR, findings
+    return findings[0]
+
+
+def names(findings: list[Finding], level: Level) -> list[str]:
+    return [finding.name for finding in findings if finding.level is level]
+
+
+# By what nginx was told: the name of the port, the path, options, and what the doctor must say.
+BROKEN_IN_NGINX: list[tuple[str, str, dict[str, Any], str, str]] = [
+    ("main", "/lost", {}, "upgrade-headers-lost", "proxy_set_header Upgrade"),
+    ("main", "/old", {}, "upgrade-headers-lost", "proxy_http_version 1.1"),
+    ("main", "/down", {}, "upstream-down", "ss -ltnp"),
+    ("main", "/closed", {}, "upstream-down", "error log"),
+    ("main", "/both", {}, "upstream-speaks-tls", "https://"),
+    ("main", "/twice", {}, "upstream-down", "proxy_pass say http://"),
+    ("main", "/slow", {}, "upstream-timeout", "blocks"),
+    ("main", "/nope", {}, "wrong-path", "use the path /wss"),
+    ("main", "/moved", {}, "redirect", "wss://domain.com/wss"),
+    ("main", "/found", {}, "redirect", "/login"),
+    ("main", "/page", {}, "not-a-websocket", "/wss"),
+    ("main", "/private", {}, "forbidden", "--origin"),
+    ("main", "/login", {}, "login-required", "Authorization"),
+    ("main", "/busy", {}, "rate-limited", "limit_req"),
+    ("main", "/ill", {}, "handshake-refused", "log"),
+    ("main", "/pages", {"origin": "https://evil.test"}, "origin-refused", "origins="),
+    ("main", "/wss", {"subprotocols": ("v9",)}, "subprotocol-not-chosen", 'subprotocols=["v9"]'),
+    ("main", "/wss", {"size": 100_000}, "message-too-big", "max_message_size=100000"),
+    ("main", "/idle", {"patience": 20.0}, "idle-cut", "ping_interval="),
+    ("expired", "/wss", {}, "cert-expired", "renew"),
+    ("early", "/wss", {}, "cert-not-yet-valid", "timedatectl"),
+    ("name", "/wss", {}, "cert-wrong-name", DOMAIN),
+    ("leaf", "/wss", {}, "cert-chain-incomplete", "fullchain.pem"),
+    ("private", "/wss", {}, "cert-chain-incomplete", "private"),
+    ("tls11", "/wss", {}, "tls-too-old", "ssl_protocols TLSv1.2 TLSv1.3"),
+    ("weak", "/wss", {}, "tls-no-common-cipher", "ssl_ciphers"),
+    ("header", "/wss", {}, "proxy-protocol-required", "proxy_protocol"),
+    ("plain", "/wss", {}, "wss-to-ws-port", "ws://domain.com"),
+]
+
+
+@pytest.mark.parametrize(
+    ("port", "path", "options", "name", "fix"),
+    BROKEN_IN_NGINX,
+    ids=[f"{port}{path}-{name}" for port, path, _, name, _ in BROKEN_IN_NGINX],
+)
+def test_what_is_wrong_in_nginx_is_named_first(
+    ward: Clinic, port: str, path: str, options: dict[str, Any], name: str, fix: str
+) -> None:
+    found = first(diagnose(ward, ward.url(port, path), **options))
+    assert found.name == name, found
+    assert fix in found.fix, found
+
+
+@pytest.mark.parametrize("url", ["good", "secure", "main", "plain"])
+def test_a_healthy_line_has_no_error(ward: Clinic, url: str) -> None:
+    scheme = "ws" if url in ("good", "plain") else "wss"
+    found = diagnose(ward, ward.url(url, scheme=scheme), size=1000, patience=0.2)
+    assert names(found, Level.ERROR) == []
+    assert {"port", "handshake", "ping", "idle", "message-size"} <= set(names(found, Level.OK))
+
+
+def test_a_healthy_line_asked_about_everything_has_no_warning_either(ward: Clinic) -> None:
+    found = diagnose(
+        ward,
+        ward.url("main"),
+        upstream=parse(f"ws://127.0.0.1:{ward.ports['good']}"),
+        file=ward.pairs["main"].cert,
+        patience=0.2,
+    )
+    assert names(found, Level.ERROR) == names(found, Level.WARNING) == []
+    assert {"upstream", "cert-served-differs", "compression"} <= set(names(found, Level.OK))
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream", "name"),
+    [
+        ("/twice", "good", "proxy-wrong-upstream"),
+        ("/down", "closed", "upstream-down"),
+        ("/both", "secure", "upstream-speaks-tls"),
+    ],
+)
+def test_the_service_is_asked_without_its_proxy(
+    ward: Clinic, path: str, upstream: str, name: str
+) -> None:
+    asked = parse(f"ws://127.0.0.1:{ward.ports[upstream]}/")
+    assert first(diagnose(ward, ward.url("main", path), upstream=asked)).name == name
+
+
+def test_ws_to_a_wss_port_of_nginx_and_of_a_worker(ward: Clinic) -> None:
+    for port in ("main", "secure"):
+        found = first(diagnose(ward, ward.url(port, scheme="ws")))
+        assert found.name == "ws-to-wss-port"
+        assert found.fix == f"use {ward.url(port)}"
+
+
+def test_wss_to_a_ws_port_of_a_worker(ward: Clinic) -> None:
+    assert first(diagnose(ward, ward.url("good"))).name == "wss-to-ws-port"
+
+
+def test_old_and_missing_versions_are_warned_of(ward: Clinic) -> None:
+    found = diagnose(ward, ward.url("tls10on"))
+    assert names(found, Level.ERROR) == []
+    assert names(found, Level.WARNING) == ["tls-old-versions"]
+    assert names(diagnose(ward, ward.url("tls13")), Level.WARNING) == ["tls12-missing"]
+
+
+def test_a_certificate_that_ends_soon_is_warned_of(ward: Clinic) -> None:
+    found = diagnose(ward, ward.url("soon"))
+    assert names(found, Level.ERROR) == []
+    assert names(found, Level.WARNING) == ["cert-expires-soon"]
+
+
+def test_the_missing_intermediate_is_named(ward: Clinic) -> None:
+    assert "CN=Lineman test intermediate" in first(diagnose(ward, ward.url("leaf"))).seen
+
+
+def test_the_certificate_served_is_compared_with_the_one_on_disk(
+    ward: Clinic, tmp_path: Path
+) -> None:
+    found = diagnose(ward, ward.url("main"), file=ward.pairs["soon"].cert)
+    assert first(found).name == "cert-served-differs"
+    found = diagnose(ward, ward.url("main"), file=tmp_path / "gone.pem")
+    assert first(found).name == "cert-file"
+
+
+def test_a_clock_that_decides_about_the_certificate_is_to_blame(ward: Clinic) -> None:
+    facts = facts_of(ward, ward.url("early"))
+    assert facts.server_clock is not None
+    later = replace(facts, server_clock=facts.server_clock + timedelta(days=3))
+    assert first(judge(later)).name == "clock-skew"
+
+
+# -- names and ports ---------------------------------------------------------------------------
+
+
+def unknown(name: str) -> list[str]:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def failing(name: str) -> list[str]:
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+def test_a_name_that_leads_nowhere(ward: Clinic) -> None:
+    found = diagnose(ward, ward.url("main"), given=(), lookup=unknown)
+    assert first(found).name == "dns-unknown-name"
+    found = diagnose(ward, ward.url("main"), given=(), lookup=failing)
+    assert first(found).name == "dns-no-answer"
+
+
+def test_a_resolver_that_hangs_does_not_hang_the_doctor(ward: Clinic) -> None:
+    with ExitStack() as stack:
+        port = stack.enter_context(raw.serving(raw.swallow))
+
+        def hanging(name: str) -> list[str]:
+            with socket.create_connection(("127.0.0.1", port)) as link:
+                link.recv(1)
+            return []
+
+        found = diagnose(ward, ward.url("main"), given=(), lookup=hanging, timeout=0.2)
+    assert first(found).name == "dns-no-answer"
+
+
+def test_an_address_that_is_dead_while_another_answers(ward: Clinic) -> None:
+    found = diagnose(ward, ward.url("main"), given=("127.0.0.1", "::1"))
+    assert first(found).name == "dns-ipv6-dead"
+    assert "AAAA" in found[0].fix
+    found = diagnose(ward, ward.url("main"), given=("127.0.0.1", "127.0.0.2"))
+    assert first(found).name == "dns-address-dead"
+
+
+def test_a_name_that_leads_to_another_machine_is_warned_of(ward: Clinic) -> None:
+    facts = facts_of(ward, ward.url("main"), upstream=parse(ward.url("good", scheme="ws")))
+    assert facts.upstream is not None
+    here = replace(facts.upstream, target=parse(f"ws://127.0.0.1:{ward.ports['good']}/"))
+    away = replace(facts.names, ipv4=("203.0.113.7",))
+    found = judge(replace(facts, names=away, upstream=here))
+    assert names(found, Level.WARNING) == ["dns-leads-elsewhere"]
+
+
+def test_a_closed_port(ward: Clinic) -> None:
+    (port,) = free_ports(1)
+    found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/"))
+    assert found.name == "port-closed"
+    assert "0.0.0.0" in found.fix
+
+
+def test_a_filtered_port(ward: Clinic) -> None:
+    """A listener whose queue is full drops what asks for more, as a firewall does."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        while True:
+            link = stack.enter_context(socket.socket())
+            link.settimeout(0.2)
+            try:
+                link.connect(("127.0.0.1", port))
+            except TimeoutError:
+                break
+        found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/", timeout=0.5))
+    assert found.name == "port-filtered"
+    assert "security group" in found.fix
+
+
+def test_no_way_there(ward: Clinic) -> None:
+    # 240.0.0.0/4 is reserved: the kernel itself says that there is no way.
+    found = first(diagnose(ward, f"wss://{DOMAIN}/", given=("255.255.255.255",), timeout=2.0))
+    assert found.name == "host-unreachable"
+
+
+# -- what no real server does --------------------------------------------------------------------
+
+
+def cut(link: socket.socket) -> None:
+    """Hangs up on an open line."""
+
+
+def closing(link: socket.socket) -> None:
+    link.sendall(b"\x88\x0b" + (1011).to_bytes(2, "big") + b"no logic.")
+    raw.swallow(link)
+
+
+def masked(link: socket.socket) -> None:
+    link.sendall(b"\x81\x82\x00\x00\x00\x00hi")
+    raw.swallow(link)
+
+
+def refusing_extensions(link: socket.socket) -> None:
+    if "sec-websocket-extensions" in (headers := raw.head_of(link)):
+        link.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        return
+    accept = raw.accept_of(headers["sec-websocket-key"])
+    link.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+    )
+    pong(link)
+
+
+def pong(link: socket.socket) -> None:
+    """Answers one ping, as a server would."""
+    frame = link.recv(65536)
+    mask, payload = frame[2:6], frame[6 : 6 + (frame[1] & 127)]
+    clear = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    link.sendall(b"\x8a" + bytes([len(clear)]) + clear)
+    raw.swallow(link)
+
+
+def refusing_subprotocols(link: socket.socket) -> None:
+    if "sec-websocket-protocol" in (headers := raw.head_of(link)):
+        link.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        return
+    accept = raw.accept_of(headers["sec-websocket-key"])
+    link.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+    )
+    raw.swallow(link)
+
+
+BROKEN_ON_THE_LINE: list[tuple[raw.Handler, dict[str, Any], str]] = [
+    (raw.opening(accept="bm90aGluZyBvZiB0aGUga2luZA=="), {}, "accept-wrong"),
+    (raw.opening("Sec-WebSocket-Extensions: permessage-deflate"), {}, "extension-unasked"),
+    (raw.opening("Sec-WebSocket-Protocol: v3"), {}, "subprotocol-not-offered"),
+    (raw.opening(then=cut), {}, "1006"),
+    (raw.opening(then=closing), {}, "closed-after-open"),
+    (raw.opening(then=masked), {}, "frames-broken"),
+    (raw.opening(), {"timeout": 1.0}, "ping-unanswered"),
+    (raw.silent, {"timeout": 0.5}, "handshake-timeout"),
+    (refusing_extensions, {}, "extension-trouble"),
+    (refusing_subprotocols, {"subprotocols": ("v1",)}, "subprotocol-refused"),
+    (raw.answering(b"220 mail.example.com ESMTP\r\n"), {}, "not-http"),
+    (raw.answering(b""), {}, "handshake-dropped"),
+    (raw.answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), {}, "bad-request"),
+    (raw.answering(b"HTTP/1.1 431 No\r\nContent-Length: 0\r\n\r\n"), {}, "head-too-large"),
+    (raw.answering(b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n"), {}, "handshake-broken"),
+]
+
+
+@pytest.mark.parametrize(
+    ("handler", "options", "name"), BROKEN_ON_THE_LINE, ids=[n for *_, n in BROKEN_ON_THE_LINE]
+)
+def test_what_no_real_server_does_is_named_first(
+    ward: Clinic, handler: raw.Handler, options: dict[str, Any], name: str
+) -> None:
+    with raw.serving(handler) as port:
+        found = first(diagnose(ward, f"ws://{DOMAIN}:{port}/", **options))
+    assert found.name == name, found
+
+
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+
+
+def only_h2(link: socket.socket) -> None:
+    assert isinstance(link, ssl.SSLSocket)
+    if link.selected_alpn_protocol() == "h2":
+        link.sendall(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        raw.swallow(link)
+
+
+def test_a_server_that_speaks_http2_only(ward: Clinic) -> None:
+    context = server_context(ward.pairs["main"])
+    context.set_alpn_protocols(["h2"])
+    with raw.serving(only_h2, context=context) as port:
+        found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/"))
+    assert found.name == "alpn-h2-only"
+
+
+def test_a_server_that_wants_a_certificate_of_its_client(ward: Clinic) -> None:
+    context = server_context(ward.pairs["main"])
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(ward.ca.ca_path)
+    with raw.serving(raw.silent, context=context) as port:
+        found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/"))
+    assert found.name == "tls-client-certificate"
+
+
+def test_a_server_that_hangs_up_when_tls_begins(ward: Clinic) -> None:
+    def hang_up(link: socket.socket) -> None:
+        link.recv(65536)
+
+    with raw.serving(hang_up) as port:
+        assert first(diagnose(ward, f"wss://{DOMAIN}:{port}/")).name == "tls-no-answer"
+
+
+def test_a_self_signed_certificate(ward: Clinic, tmp_path: Path) -> None:
+    alone = TestCA(tmp_path, name=DOMAIN)
+    key = tmp_path / "self.key"
+    key.write_bytes(
+        alone._key.private_bytes(
+            forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()
+        )
+    )
+    context = server_context(IssuedPair(alone.ca_path, key))
+    with raw.serving(raw.answering(NOT_FOUND), context=context) as port:
+        found = diagnose(ward, f"wss://{DOMAIN}:{port}/")
+    assert "cert-self-signed" in names(found, Level.ERROR)
+
+
+def test_a_proxy_that_keeps_frames_back(ward: Clinic) -> None:
+    upstream = parse(f"ws://127.0.0.1:{ward.ports['good']}/")
+    with raw.serving(raw.opening()) as port:
+        found = diagnose(ward, f"ws://{DOMAIN}:{port}/", upstream=upstream, timeout=2.0)
+    assert first(found).name == "proxy-buffers"
+
+
+def test_a_worker_that_wants_a_proxy_header(ward: Clinic) -> None:
+    worker = Worker("ws://127.0.0.1:0", proxy_protocol="required", trusted_proxies=["127.0.0.1/32"])
+    with Serving(worker) as site:
+        url = f"ws://{DOMAIN}:{site.port}/"
+        assert first(diagnose(ward, url)).name == "proxy-protocol-required"
+        upstream = parse(f"ws://127.0.0.1:{site.port}/")
+        found = diagnose(ward, ward.url("main", "/down"), upstream=upstream)
+        assert first(found).name == "proxy-protocol-missing"
+
+
+# -- a stand-in for the service -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "name"),
+    [
+        ("/down", Level.WARNING, "real-ip-spoofable"),
+        ("/wss", Level.ERROR, "proxy-wrong-upstream"),
+    ],
+)
+def test_a_stand_in_sees_what_the_proxy_sends_on(
+    ward: Clinic, path: str, level: Level, name: str
+) -> None:
+    place = ("127.0.0.1", ward.ports["closed"])
+    found = diagnose(ward, ward.url("main", path), stand_in=place, timeout=2.0)
+    assert found[0].level is level
+    assert found[0].name == name
+
+
+def test_a_stand_in_is_told_when_the_service_still_runs(ward: Clinic) -> None:
+    place = ("127.0.0.1", ward.ports["good"])
+    assert first(diagnose(ward, ward.url("main"), stand_in=place)).name == "stand-in"
+
+
+# -- WeChat ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "scheme", "host", "name"),
+    [
+        ("good", "ws", DOMAIN, "wechat-wss-only"),
+        ("main", "wss", "127.0.0.1", "wechat-name-needed"),
+        ("leaf", "wss", DOMAIN, "wechat-certificate"),
+        ("expired", "wss", DOMAIN, "wechat-certificate"),
+    ],
+)
+def test_what_a_mini_program_would_refuse(
+    ward: Clinic, port: str, scheme: str, host: str, name: str
+) -> None:
+    found = diagnose(ward, ward.url(port, scheme=scheme, host=host), profile="wechat")
+    assert name in names(found, Level.ERROR)
+
+
+def test_a_mini_program_takes_a_healthy_line(ward: Clinic) -> None:
+    found = diagnose(ward, ward.url("main"), profile="wechat")
+    assert names(found, Level.ERROR) == names(found, Level.WARNING) == []
+    assert {"wechat-console", "wechat-background"} <= set(names(found, Level.INFO))
+    assert "wechat-certificate" in names(found, Level.OK)
