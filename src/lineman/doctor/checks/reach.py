@@ -112,7 +112,6 @@ def _some_address(facts: Facts) -> Iterator[Finding]:
         if reach.outcome is Outcome.DONE:
             continue
         is_six = ":" in reach.ip
-        name = "dns-ipv6-dead" if is_six else "dns-address-dead"
         record = "AAAA" if is_six else "A"
         has_own = (
             "this machine has no IPv6 itself, so look from another too; "
@@ -120,7 +119,7 @@ def _some_address(facts: Facts) -> Iterator[Finding]:
             else ""
         )
         yield (warning if has_own else error)(
-            name,
+            "dns-ipv6-dead" if is_six else "dns-address-dead",
             f"{reach.ip} (an {record} record of {facts.target.host}) is "
             f"{_words(reach.outcome)}, while other addresses answer: some clients try it first",
             f"{has_own}listen on it (nginx: listen [::]:{facts.target.port} ssl;) or remove the "

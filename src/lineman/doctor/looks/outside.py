@@ -155,8 +155,9 @@ def _why_not(facts: Facts, way: Way, ask: Ask) -> Facts:
         facts = replace(facts, other_scheme=_once(way.with_scheme("wss"), ask))
     if facts.tls is not None and reply.status == 0:
         if reply.outcome is Outcome.CLOSED:
-            facts = replace(facts, reply=replace(reply, reason=tls.late_alert(way)))
-        facts = replace(facts, tls=replace(facts.tls, h2_alpn=tls.chosen_alpn(way, "h2")))
+            reply = replace(reply, reason=tls.late_alert(way))
+        found = replace(facts.tls, h2_alpn=tls.chosen_alpn(way, "h2"))
+        facts = replace(facts, reply=reply, tls=found)
     hangs_up = reply.outcome is Outcome.CLOSED or reply.status == 400
     if hangs_up and not facts.speaks_other_scheme:
         facts = replace(facts, proxy_header=_once(replace(way, has_proxy_header=True), ask))
