@@ -1,7 +1,7 @@
 # One word per chore. Each sets up what it needs: `make test` is enough on a fresh Debian.
 #
 #   make demo     a chat over wss on https://localhost:8443
-#   make test     every test, with real nginx, Apache and Chromium  (make test ARGS="-k nginx")
+#   make test     every test, with real nginx, Apache, Caddy, HAProxy and Chromium  (make test ARGS="-k nginx")
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)

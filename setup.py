@@ -12,8 +12,10 @@ from setuptools import Extension, setup
 
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/net/acceptor",
     "lineman/net/backpressure",
     "lineman/net/broadcast",
+    "lineman/net/callbacks",
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",
@@ -28,7 +30,9 @@ COMPILED = (
     "lineman/protocols/http",
     "lineman/protocols/http_messages",
     "lineman/protocols/websocket/deflate",
+    "lineman/protocols/websocket/close",
     "lineman/protocols/websocket/handshake",
+    "lineman/protocols/websocket/opening",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
 )

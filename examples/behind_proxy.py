@@ -1,6 +1,6 @@
-"""The worker behind nginx or Apache, which ends TLS and says who the client is.
+"""The worker behind nginx, Apache, Caddy or HAProxy, which ends TLS and says who the client is.
 
-Configuration for both is in docs/howto/nginx/wss.conf and docs/howto/apache/wss.conf.
+`lineman proxy nginx behind_proxy.py --domain domain.com --cert … --key …` prints its configuration.
 """
 
 from lineman import Connection, Worker

@@ -59,18 +59,24 @@ def connect(serving: Serving, ca: TestCA) -> tuple[Client, str]:
     return client, f"{x509.load_der_x509_certificate(der).serial_number:x}"
 
 
+def wait_until_served(serving: Serving, ca: TestCA, serial: str) -> None:
+    """Returns when a new client is shown the certificate with this serial number."""
+    deadline = time.monotonic() + DEADLINE
+    served = ""
+    while served != serial:
+        assert time.monotonic() < deadline, "the new certificate is never served"
+        client, served = connect(serving, ca)
+        client.close()
+        time.sleep(0.02)
+
+
 def test_changed_files_are_served_by_themselves_and_connections_go_on(
     serving: Serving, ca: TestCA, pair: IssuedPair
 ) -> None:
     before, old = connect(serving, ca)
     new = renew(ca, pair)
-    deadline = time.monotonic() + DEADLINE
-    served = old
-    while served != new:
-        assert time.monotonic() < deadline, "the new certificate is never served"
-        client, served = connect(serving, ca)
-        client.close()
-        time.sleep(0.02)
+    assert old != new
+    wait_until_served(serving, ca, new)
     before.send("still here")
     assert before.receive() == "still here"
     before.close()
@@ -102,3 +108,31 @@ def test_a_worker_that_does_not_run_has_nothing_to_reload() -> None:
     worker = Worker("wss://127.0.0.1:0", cert="server.pem", key="server.key")
     assert worker.reload_certificates() == []
     assert worker.certificates_served == []
+    assert worker.live_tls is None
+
+
+def test_names_that_nobody_has_are_counted(serving: Serving, ca: TestCA) -> None:
+    tls = ssl.create_default_context(cafile=ca.ca_path)
+    tls.check_hostname = False
+    with Client(serving.port, tls=tls, server_hostname="nobody.test") as client:
+        client.open()
+    live = serving.worker.live_tls
+    assert live is not None
+    assert (live.unknown_names, live.shares_tickets) == (1, True)
+
+
+def test_a_defect_while_looking_does_not_end_the_watching(
+    serving: Serving, ca: TestCA, pair: IssuedPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = serving.worker.live_tls
+    assert live is not None
+    look = live.look
+
+    def fail_once() -> bool:
+        live.look = look  # type: ignore[method-assign]
+        raise RuntimeError("unforeseen")
+
+    live.look = fail_once  # type: ignore[method-assign]
+    new = renew(ca, pair)
+    wait_until_served(serving, ca, new)
+    assert "defect in lineman while looking at certificates" in caplog.text

@@ -30,7 +30,13 @@ FLOORS: list[set[str]] = [
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that share a room, because they are parts of one thing.
-SHARED_ROOM = {"run": "worker", "slots": "worker", "options": "worker", "hotswap": "worker"}
+SHARED_ROOM = {
+    "certify": "worker",
+    "hotswap": "worker",
+    "options": "worker",
+    "run": "worker",
+    "slots": "worker",
+}
 
 
 def room_of(module: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import ssl
 from collections.abc import Iterator
 
@@ -103,3 +104,45 @@ def test_a_word_that_is_no_pointer_is_not_followed(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(openssl, "_word", lambda thing, at, word=word: word)
         openssl.library.cache_clear()
         assert is_out_of_reach()
+
+
+# Errors as `ssl` raises them.
+
+
+def fail(library: ctypes.CDLL, reason: int) -> None:
+    """Puts a reason into the library's list, as a function of libssl that fails does."""
+    library.ERR_new()
+    library.ERR_set_error.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p]
+    library.ERR_set_error.restype = None
+    library.ERR_set_error(20, reason, None)  # ERR_LIB_SSL
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "reason"),
+    [
+        (294, ssl.SSLEOFError, "UNEXPECTED_EOF_WHILE_READING"),
+        (1048, ssl.SSLError, "TLSV1_ALERT_UNKNOWN_CA"),
+        (281, ssl.SSLError, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
+    ],
+)
+def test_a_failure_has_the_class_and_the_reason_that_ssl_gives_it(
+    number: int, kind: type[ssl.SSLError], reason: str
+) -> None:
+    library = openssl.library()
+    assert library is not None
+    fail(library, number)
+    error = openssl.last_failure(errno.ECONNRESET)
+    assert type(error) is kind
+    assert isinstance(error, ssl.SSLError)
+    assert (error.library, error.reason) == ("SSL", reason)
+    assert str(error).startswith(f"[SSL: {reason}] ")
+    assert type(openssl.last_failure(0)) is ssl.SSLEOFError, "the list is empty now"
+
+
+def test_a_failure_without_a_reason_is_the_systems() -> None:
+    assert isinstance(openssl.last_failure(errno.ECONNRESET), ConnectionResetError)
+    assert isinstance(openssl.last_failure(errno.EPIPE), BrokenPipeError)
+
+
+def test_a_failure_without_any_error_is_the_end_of_tcp() -> None:
+    assert isinstance(openssl.last_failure(0), ssl.SSLEOFError)

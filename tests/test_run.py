@@ -328,3 +328,20 @@ def test_the_end_of_the_terminal_stops_the_service_in_order(start: Start, count:
     assert close.code == 1001
     client.close()
     assert status_of(program) == 0
+
+
+def test_several_processes_share_a_unix_socket_and_its_file_goes_with_them(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "app.sock"
+    program = start(ECHO.format(count=2).replace("ws://127.0.0.1:0", f"ws+unix://{path}"))
+    program.wait_for_line("ready: 2 processes")
+    seen = set()
+    deadline = time.monotonic() + DEADLINE
+    while len(seen) < 2 and time.monotonic() < deadline:
+        with Client(0, str(path)).open() as client:
+            client.send("who?")
+            seen.add(client.receive())
+    assert seen == {str(pid) for pid in pids_of(program)}
+    assert program.stop() == 0
+    assert not path.exists()

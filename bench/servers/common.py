@@ -39,8 +39,10 @@ def tls() -> ssl.SSLContext | None:
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a server on uvloop until it is ended."""
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    """Runs a server until it is ended, on uvloop where that is installed."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        new_event_loop = None
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(main)

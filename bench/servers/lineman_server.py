@@ -1,6 +1,8 @@
-"""Lineman: a `Worker` as a user writes it."""
+"""Lineman: a `Worker` as a user writes it, in one process and without a master beside it."""
 
-from common import BROADCAST, HOST, files, port
+import asyncio
+
+from common import BROADCAST, HOST, files, port, run
 
 from lineman import Connection, Worker
 
@@ -35,4 +37,10 @@ def answer(connection: Connection, message: str | bytes) -> None:
         connection.send(message)
 
 
-Worker.run_all(["start"])
+async def main() -> None:
+    """Serves until it is ended."""
+    await worker.start()
+    await asyncio.Event().wait()
+
+
+run(main())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from lineman.net.service import Service
 from lineman.net.wheel import Timed
 from lineman.tls.live import LiveTls
 from lineman.tls.pem import Contents
+
+logger = logging.getLogger("lineman")
 
 # Seconds between two looks at the files.
 INTERVAL = 1.0
@@ -21,8 +25,11 @@ class _Watcher(Timed):
 
     def on_deadline(self, now: float) -> float:
         """Looks at the files; returns when to look again."""
-        if self._tls.look():
-            self._service.serve_tls(self._tls.context)
+        try:
+            if self._tls.look():
+                self._service.serve_tls(self._tls.context)
+        except Exception:  # the watching must go on, whatever stands in a file
+            logger.exception("defect in lineman while looking at certificates")
         return now + INTERVAL
 
 

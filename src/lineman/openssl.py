@@ -58,6 +58,33 @@ def connection_pointer(connection: Any) -> int | None:
     return None if library() is None else _word(connection, 1)
 
 
+def last_failure(number: int) -> OSError:
+    """What the call of the library that has just failed would have raised through `ssl`.
+
+    Takes it out of the library's own list of errors, which it clears. Where nothing is in that:
+    the system's error, or the end of TCP in the middle of TLS.
+
+    Args:
+        number: `errno` right after the call.
+    """
+    found = library()
+    assert found is not None  # nobody else calls what is in it
+    code = found.ERR_peek_last_error()
+    words = (found.ERR_reason_error_string(code) or b"").decode()
+    found.ERR_clear_error()
+    if not code:
+        if number:
+            return OSError(number, os.strerror(number))
+        return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
+    reason = words.replace(" ", "_").upper()
+    is_end = reason == "UNEXPECTED_EOF_WHILE_READING"
+    kind = ssl.SSLEOFError if is_end else ssl.SSLError
+    error = kind(ssl.SSL_ERROR_EOF if is_end else ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {words}")
+    error.library = "SSL"
+    error.reason = reason
+    return error
+
+
 def function_address(name: str) -> int | None:
     """Where a function of the library is, for C to call it; None where out of reach."""
     found = library()
@@ -76,6 +103,12 @@ def _declare(found: ctypes.CDLL) -> None:
     found.SSL_CTX_get_options.argtypes = [ctypes.c_void_p]
     is_wide = ssl.OPENSSL_VERSION_INFO >= (3,)
     found.SSL_CTX_get_options.restype = ctypes.c_uint64 if is_wide else ctypes.c_ulong
+    found.ERR_peek_last_error.argtypes = []
+    found.ERR_peek_last_error.restype = ctypes.c_ulong
+    found.ERR_reason_error_string.argtypes = [ctypes.c_ulong]
+    found.ERR_reason_error_string.restype = ctypes.c_char_p
+    found.ERR_clear_error.argtypes = []
+    found.ERR_clear_error.restype = None
     found.SSL_get_SSL_CTX.argtypes = [ctypes.c_void_p]
     found.SSL_get_SSL_CTX.restype = ctypes.c_void_p
 

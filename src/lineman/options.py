@@ -7,6 +7,8 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -22,6 +24,8 @@ from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.tls import devca
+from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
+from lineman.tls.acme.store import Store
 from lineman.tls.live import LiveTls
 from lineman.tls.machine import dev_directory, private_addresses
 from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
@@ -52,6 +56,10 @@ class WorkerOptions(TypedDict, total=False):
     ciphers: str | None
     tls_policy: TlsPolicy | None
     security_level: int | None
+    acme: str | AcmeOptions | None
+    domains: Sequence[str]
+    acme_ca: str | None
+    acme_directory_path: str | Path | None
     origins: Sequence[str] | None
     subprotocols: Sequence[str]
     trusted_proxies: Sequence[str]
@@ -80,7 +88,10 @@ _LIMITS = tuple(field.name for field in fields(Limits))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A worker's options, checked and put in order: what a process needs to serve it."""
+    """A worker's options, checked and put in order: what a process needs to serve it.
+
+    With `acme` there may be no `tls` yet: it comes with the first certificate.
+    """
 
     address: Address
     limits: Limits
@@ -93,12 +104,18 @@ class Plan:
     proxy_protocol: str | None
     socket_mode: int
     compression: DeflateOptions | None
+    acme: Settings | None
     slow_readers: SlowReaders
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the worker speaks TLS itself; it may still be waiting for its certificate."""
+        return self.tls is not None or self.acme is not None
 
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use."""
-        scheme = "ws" if self.tls is None else "wss"
+        scheme = "wss" if self.is_tls else "ws"
         return str(replace(self.address, scheme=scheme))
 
 
@@ -118,13 +135,20 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
+    acme = _acme(worker, address, tls)
+    if acme is not None:
+        store = Store(acme)
+        if check_files:
+            store.check()
+        tls = replace(tls, cert=store.certificate_path)
+        is_there = store.is_usable(datetime.now(UTC))
     lists = ProxyLists(
         _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
     )
     return Plan(
         address=address,
         limits=limits,
-        tls=_live_tls(worker, address, tls, check_files),
+        tls=_live_tls(worker, address, tls, check_files) if acme is None or is_there else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
@@ -133,6 +157,7 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         proxy_protocol=_proxy_protocol(worker),
         socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
+        acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
 
@@ -175,9 +200,33 @@ def _live_tls(
     if not tls.has_certificate:
         raise ConfigError(
             f"{worker.address} speaks TLS, but no certificate is given",
-            'give cert="server.pem", key="server.key"; for development: tls="dev"',
+            'give cert="server.pem", key="server.key"; or have it get one: '
+            'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
     return LiveTls(tls, check=check_files)
+
+
+def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
+    """How the worker gets a certificate of its own; None where it is given one."""
+    if worker.acme is None:
+        for name in ("domains", "acme_ca", "acme_directory_path"):
+            if getattr(worker, name):
+                raise ConfigError(
+                    f"{name} is given, but not acme",
+                    'give your e-mail address as well: acme="you@example.com"',
+                )
+        return None
+    if not address.is_tls and worker.transport != "ssl":
+        raise ConfigError(
+            f"acme is given, but {address} speaks plain ws", "write wss:// in the address"
+        )
+    if tls.has_certificate:
+        raise ConfigError(
+            "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
+        )
+    if find_spec("acme") is None:
+        raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
 
 
 def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:

@@ -140,18 +140,27 @@ async def _until_stopped(worker: Worker, role: Role | None, on_ready: Callable[[
     forced = asyncio.Event()
 
     def stop() -> None:
-        (forced if stopped.is_set() else stopped).set()
+        if stopped.is_set():
+            forced.set()
+        stop_once()
 
+    def stop_once() -> None:
+        stopped.set()
+        starting.cancel()
+
+    listener = None if role is None else socket.socket(fileno=role.listener)
+    starting = loop.create_task(worker.start(listener))
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
-    listener = None
     if role is None:
         loop.add_signal_handler(signal.SIGINT, stop)
     else:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the master decides
-        listener = socket.socket(fileno=role.listener)
-        loop.add_reader(role.master, stopped.set)  # the master is gone: so are we
-    await worker.start(listener)
+        loop.add_reader(role.master, stop_once)  # the master is gone: so are we
+    try:
+        await starting
+    except asyncio.CancelledError:
+        return 0
     on_ready()
     await stopped.wait()
     if role is not None:

@@ -18,6 +18,11 @@ def cast(kind: Any, value: Any) -> Any:
     raise NotImplementedError("compiled only")
 
 
+def sizeof(kind: Any) -> Any:
+    """Bytes of a C type; compiled only."""
+    raise NotImplementedError("compiled only")
+
+
 def address(value: Any) -> Any:
     """A pointer to a C value; compiled only."""
     raise NotImplementedError("compiled only")

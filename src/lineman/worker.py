@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
 from lineman import hotswap, options
+from lineman.certify import Certifier
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
@@ -26,6 +27,7 @@ from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
+from lineman.tls.acme.options import AcmeOptions
 from lineman.tls.live import CertificateStatus, LiveTls
 from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
 from lineman.tls.pem import Contents
@@ -53,6 +55,10 @@ class Worker:
         tls: `dev` for a certificate of this machine's own, for development.
         certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
         client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
+        acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
+        domains: names of that certificate.
+        acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
+        acme_directory_path: where it is kept; None: see `lineman.tls.acme.options`.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.
@@ -104,6 +110,10 @@ class Worker:
     ciphers: str | None = None
     tls_policy: TlsPolicy | None = None
     security_level: int | None = None
+    acme: str | AcmeOptions | None = None
+    domains: Sequence[str] = ()
+    acme_ca: str | None = None
+    acme_directory_path: str | Path | None = None
     origins: Sequence[str] | None = None
     subprotocols: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
@@ -135,7 +145,9 @@ class Worker:
         self.context = context
         self._service: Service | None = None
         self._plan: Plan | None = None
+        self._certifier: Certifier | None = None
         self._ticket_secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
         self._socket_file: SocketFile | None = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
@@ -228,10 +240,14 @@ class Worker:
         return self._plan.url
 
     @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self._plan is None or self._service is None else self._plan.tls
+
+    @property
     def certificates_served(self) -> list[CertificateStatus]:
         """The certificates of this process as they are served now; none while it does not run."""
-        tls = None if self._plan is None or self._service is None else self._plan.tls
-        return [] if tls is None else tls.certificates
+        return [] if self.live_tls is None else self.live_tls.certificates
 
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
         """Reads the files of every certificate again and serves the next handshakes with them.
@@ -244,9 +260,9 @@ class Worker:
         Returns:
             What stands in the way, a line for each certificate that stays as it was.
         """
-        if self._plan is None or self._plan.tls is None or self._service is None:
+        if self.live_tls is None or self._service is None:
             return []
-        return hotswap.reload(self._plan.tls, self._service, contents)
+        return hotswap.reload(self.live_tls, self._service, contents)
 
     async def start(self, listener: socket.socket | None = None) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
@@ -267,13 +283,18 @@ class Worker:
             if plan.address.path:
                 self._socket_file = SocketFile(plan.address.path)
         try:
-            if not plan.address.path:
-                address = replace(plan.address, port=listener.getsockname()[1])
-                plan = replace(plan, address=address)
-            self._plan = plan
+            address = plan.address
+            if not address.path:
+                address = replace(address, port=listener.getsockname()[1])
+            if plan.acme is not None:
+                self._certifier = Certifier(plan.acme, address)
+                await self._certifier.start(listener, plan.limits)
+                plan = self.plan(check_files=False)
+            self._plan = plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
+            await self._end_certifier()
             listener.close()
             self._remove_socket_file()
             if self._service is not None:
@@ -281,12 +302,17 @@ class Worker:
                 self._service = None
             raise
         self._service.start(listener)
-        if self._plan.tls is not None:
-            self._share_tickets(self._plan.tls)
-            hotswap.watch(self._plan.tls, self._service)
+        if plan.tls is not None:
+            self._share_tickets(plan.tls)
+            hotswap.watch(plan.tls, self._service)
         if plan.proxy_lists.has_files:
             ListWatch(self._service, plan.proxy_lists)
         logger.info("listening on %s", self._plan.url)
+
+    async def _end_certifier(self) -> None:
+        certifier, self._certifier = self._certifier, None
+        if certifier is not None:
+            await certifier.stop()
 
     def _new_service(self, plan: Plan) -> Service:
         return Service(
@@ -299,9 +325,10 @@ class Worker:
             trusted_proxies=plan.trusted_proxies,
             real_ip_header=plan.real_ip_header,
             compression=plan.compression,
-            slow_readers=plan.slow_readers,
+            challenges=None if self._certifier is None else self._certifier.answers,
             client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
             proxy_protocol=plan.proxy_protocol,
+            slow_readers=plan.slow_readers,
         )
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
@@ -309,7 +336,9 @@ class Worker:
         self._ticket_secret = secret
 
     def _share_tickets(self, tls: LiveTls) -> None:
-        secret = self._ticket_secret or TicketSecret.create()
+        secret = self._ticket_secret
+        if secret is None:
+            secret = self._own_secret = TicketSecret.create()
         if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
             logger.info(
                 "a TLS session can be resumed in the same process only: this Python's OpenSSL "
@@ -337,10 +366,14 @@ class Worker:
         if self._service is None:
             return
         service = self._service
+        await self._end_certifier()
         await service.stop(timeout)
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
         self._remove_socket_file()
         try:
             await self._tell("on_worker_stop")

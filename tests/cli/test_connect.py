@@ -263,8 +263,8 @@ class Terminal:
         deadline = time.monotonic() + DEADLINE
         while text not in self.output:
             ready = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))[0]
-            assert ready, f"no {text!r} in {self.output!r}"
-            assert self._read(), f"no {text!r} in {self.output!r}"
+            has_come = bool(ready) and self._read()
+            assert has_come, f"no {text!r} in {self.output!r}"
 
     def _read(self) -> bool:
         try:

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from lineman import openssl
 from lineman.cli import main as command
 from lineman.errors import ConfigError, UsageError
+from lineman.net.tlsstream import is_direct
 
 
 def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -34,7 +36,9 @@ def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_version_says_what_a_bug_report_needs() -> None:
     line = command.version()
     known = r"lineman \d+\.\d+\.\d+ \((compiled|pure Python)\), Python 3\.\d+\.\d+\S*, OpenSSL \S+"
-    assert re.fullmatch(known, line), line
+    how = r"(called directly|called through ssl)"
+    assert re.fullmatch(f"{known} {how}", line), line
+    assert is_direct() or "pure Python" in line or openssl.library() is None
 
 
 def test_the_module_can_be_run() -> None:

@@ -79,6 +79,16 @@ def test_what_the_program_refuses_is_not_printed(capsys: pytest.CaptureFixture[s
     assert "[emerg]" in err
 
 
+def test_a_file_is_named_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("nginx", "--domain", "a.org", "--cert", "a.pem", "--key", "../b.pem") == 0
+    out = capsys.readouterr().out
+    assert f"ssl_certificate     {tmp_path}/a.pem;" in out
+    assert f"ssl_certificate_key {tmp_path.parent}/b.pem;" in out
+
+
 def test_options_get_into_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--path", "/chat", "--upstream", "10.0.0.1:1", "--upstream", "unix:/run/b.sock"]
     words += ["--sticky", "ip", "--https-port", "8443", "--listen", "192.0.2.1", "--root", "/srv/w"]

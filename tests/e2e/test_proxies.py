@@ -98,7 +98,7 @@ def test_remote_ip_is_the_clients_whatever_the_client_writes(
         known = whoami(client)
     assert known["remote_ip"] == CLIENT_IP
     assert "127.0.0.1" in str(known["peer_address"])
-    assert known["scheme"] == "https"
+    assert (known["scheme"], known["path"]) == ("https", "/wss")
 
 
 def test_a_worker_that_does_not_trust_the_proxy_ignores_its_headers(
@@ -147,7 +147,7 @@ def test_the_server_ping_outlives_the_idle_timeout(
     worker = stack.enter_context(service(ping_interval=0.3, **TRUSTED))
     proxy = start_proxy(kind, worker.port, **SHORT)
     with websocket(tls(proxy.https_port, trust)) as client:
-        for _ in range(6):
+        for _ in range(4):
             assert next(client.frames()).opcode is Opcode.PING
         assert client.ask("still here") == "still here"
 
@@ -326,6 +326,7 @@ def test_a_worker_on_a_unix_socket_is_reached_and_knows_its_client(
     with websocket(tls(proxy.https_port, trust), headers=FORGED + STRIPPING) as client:
         known = whoami(client)
     assert (known["remote_ip"], known["peer_address"]) == (CLIENT_IP, "unix")
+    assert known["path"] == "/wss"
 
 
 def test_a_path_with_all_below_it_reaches_the_worker_as_it_is(
@@ -353,7 +354,8 @@ def test_several_workers_share_the_clients_and_one_that_is_gone_is_left_out(
         assert pids == {first.program.process.pid: 4, second.program.process.pid: 4}
     for _ in range(4):
         with websocket(answered_by_the_new_one(proxy.https_port, trust)) as client:
-            assert whoami(client)["pid"] == first.program.process.pid
+            known = whoami(client)
+        assert (known["pid"], known["path"]) == (first.program.process.pid, "/wss")
 
 
 @pytest.mark.parametrize(

@@ -47,4 +47,4 @@ def test_the_configuration_in_the_readme_reaches_the_worker_with_the_clients_add
         with connect("wss://domain.com/wss", sock=plain, ssl=trust, proxy=None) as connection:
             connection.send("whoami")
             known = json.loads(connection.recv(DEADLINE))
-            assert known["remote_ip"] == "127.0.0.2"
+            assert (known["remote_ip"], known["path"]) == ("127.0.0.2", "/wss")

@@ -17,10 +17,11 @@ import pytest
 
 from e2e.support.program import Program
 from lineman import Connection, Worker
-from lineman.net import service as service_module
+from lineman.net import acceptor as acceptor_module
 from lineman.net.callbacks import Callbacks
 from lineman.net.limits import Limits
 from lineman.net.service import Service
+from lineman.net.wheel import Timed
 from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
@@ -80,13 +81,13 @@ def test_more_clients_at_once_than_one_wake_up_accepts_all_come_in(serve: Serve,
     site = serve(tls, on_message=echo)
 
     def connect_many() -> list[Client]:  # the loop stands still meanwhile
-        return [site.plain() for _ in range(3 * service_module.ACCEPTS)]
+        return [site.plain() for _ in range(3 * acceptor_module.ACCEPTS)]
 
     site.call(connect_many)
     site.open().close()
     service = site.worker.service
     assert service is not None
-    assert service.accepted == 3 * service_module.ACCEPTS + 1
+    assert service.accepted == 3 * acceptor_module.ACCEPTS + 1
 
 
 def test_a_thousand_connections_come_and_go_and_leave_nothing_behind(serve: Serve) -> None:
@@ -217,9 +218,7 @@ def test_the_clock_goes_on_after_a_defect_in_what_it_looks_at(serve: Serve) -> N
     assert service is not None
     seen = Recorder()
 
-    class Broken:
-        filed_tick = 0
-
+    class Broken(Timed):
         def on_deadline(self, now: float) -> float:
             seen(now)
             raise RuntimeError("broken deadline")

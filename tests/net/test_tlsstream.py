@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from lineman import Connection, openssl
+from lineman.net.tlsstream import is_direct
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client, encode
@@ -23,6 +26,19 @@ from net.conftest import Serve
 from net.support import DEADLINE, Recorder, Site, echo, wait_until
 
 ALERT_RECORD = 0x15
+
+
+@pytest.fixture(
+    params=[True, False] if is_direct() else [False], ids=lambda way: "direct" if way else "ssl"
+)
+def is_called_directly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether OpenSSL is called without Python between."""
+    if not request.param:
+        monkeypatch.setattr(openssl, "library", lambda: None)
+    return bool(request.param)
+
+
+pytestmark = pytest.mark.usefixtures("is_called_directly")
 
 
 def still_serves(bystander: Client) -> None:
@@ -387,6 +403,86 @@ def test_a_record_that_was_tampered_with_ends_that_one_connection_with_an_alert(
 def _record(tls: TlsSocket, data: bytes) -> bytes:
     tls.tls.write(data)
     return tls._outgoing.read()
+
+
+def test_many_records_that_arrive_at_once_are_all_answered(serve: Serve) -> None:
+    site = serve(True, on_message=echo)
+    client = site.open()
+    tls = client.tls
+    assert tls is not None
+    texts = [str(number) for number in range(300)]
+    client.plain.sendall(b"".join(_record(tls, encode(text)) for text in texts))
+    assert [client.receive() for _ in texts] == texts
+
+
+def test_a_record_whose_end_comes_later_is_waited_for(serve: Serve) -> None:
+    site = serve(True, on_message=echo)
+    bystander, client = site.open(), site.open()
+    tls = client.tls
+    assert tls is not None
+    whole, cut = _record(tls, encode("whole")), _record(tls, encode("cut"))
+    client.plain.sendall(whole + cut[:7])
+    assert client.receive() == "whole"
+    still_serves(bystander)
+    client.plain.sendall(cut[7:])
+    assert client.receive() == "cut"
+
+
+def test_records_that_come_with_the_handshake_wait_until_it_is_decided(serve: Serve) -> None:
+    decide = threading.Event()
+
+    async def decide_later(connection: Connection, request: object) -> None:
+        await asyncio.to_thread(decide.wait)
+
+    site = serve(True, on_message=echo, on_websocket_connect=decide_later)
+    client = site.connect()
+    tls = client.tls
+    assert tls is not None
+    pieces = (client.handshake_bytes(), encode("early"), encode("too"))
+    client.plain.sendall(b"".join(_record(tls, piece) for piece in pieces))
+    decide.set()
+    assert client.receive_reply().status == 101
+    assert [client.receive(), client.receive()] == ["early", "too"]
+
+
+def test_records_that_wait_in_openssl_are_read_when_their_connection_is_resumed(
+    serve: Serve,
+) -> None:
+    messages = Recorder()
+
+    def pause_first(connection: Connection, message: str) -> None:
+        messages(message)
+        if message == "0":
+            connection.pause_recv()
+
+    site = serve(True, on_message=pause_first)
+    client = site.open()
+    tls = client.tls
+    assert tls is not None
+    client.plain.sendall(b"".join(_record(tls, encode(str(number))) for number in range(5)))
+    assert messages.wait() == ["0"]
+    site.call(site.connection.resume_recv)
+    wait_until(lambda: messages.calls == ["0", "1", "2", "3", "4"], "all of them come")
+
+
+def test_a_flood_is_answered_whole_and_others_have_their_turn(serve: Serve) -> None:
+    site = serve(True, on_message=lambda connection, message: connection.send(str(len(message))))
+    bystander, client = site.open(), site.open()
+    tls = client.tls
+    assert tls is not None
+    # Small records, so that OpenSSL holds several of them whenever it has read from the socket.
+    message = encode(b"x" * 3000)
+    flood = b"".join(_record(tls, message) for _ in range(600))
+    sender = threading.Thread(target=client.plain.sendall, args=(flood,))
+    sender.start()
+    still_serves_length(bystander)
+    assert [client.receive() for _ in range(600)] == ["3000"] * 600
+    sender.join(DEADLINE)
+
+
+def still_serves_length(bystander: Client) -> None:
+    bystander.send("12345")
+    assert bystander.receive() == "5"
 
 
 def test_a_client_with_a_tiny_window_is_served_through_the_handshake(

@@ -69,6 +69,45 @@ def test_a_handshake_may_come_in_pieces(serve: Serve, tls: bool, size: int) -> N
     assert client.receive() == "tom"
 
 
+def test_the_request_is_told_the_same_whether_its_head_came_whole_or_in_pieces(
+    serve: Serve, tls: bool
+) -> None:
+    told = Recorder()
+
+    def tell(connection: Connection) -> None:
+        request = connection.request
+        assert request is not None
+        assert connection.request is request
+        told(
+            (
+                request.method,
+                request.target,
+                request.path,
+                request.query,
+                request.cookies,
+                request.headers.items(),
+                request.headers["HOST"],
+                request.remote_ip,
+                request.scheme,
+                request.remote_port == connection.remote_port,
+                request.upgrade,
+                request.body,
+            )
+        )
+
+    site = serve(tls, on_connect=tell)
+    head = f"GET /a%20b?c=d HTTP/1.1\r\n{HEAD}{KEY}{VERSION}Cookie: e=f\r\n\r\n".encode()
+    for cut in (len(head), 9):
+        client = site.connect()
+        client.send_bytes(head[:cut])
+        client.send_bytes(head[cut:])
+        assert client.receive_reply().status == 101
+    whole, in_pieces = told.wait(2)
+    assert whole == in_pieces
+    assert whole[2] == "/a b"
+    assert whole[7:9] == ("127.0.0.1", "https" if tls else "http")
+
+
 # What is refused.
 
 

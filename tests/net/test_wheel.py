@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lineman.net.wheel import GRANULARITY, Wheel
+from lineman.net.wheel import GRANULARITY, Timed, Wheel
 
 
-class Item:
+class Item(Timed):
     """Notes when it is looked at."""
 
     def __init__(self, again: Callable[[float], float] = lambda now: 0.0) -> None:

@@ -3,7 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineman.errors import ConfigError, UsageError
-from lineman.protocols.forwarded import ClientAddress, TrustedProxies, real_ip_source, resolve
+from lineman.protocols.forwarded import (
+    ClientAddress,
+    TrustedProxies,
+    real_ip_source,
+    resolve,
+    scheme,
+)
 from lineman.protocols.http import Headers
 
 TRUSTED = TrustedProxies(["127.0.0.1/32", "10.0.0.0/8", "::1", "2001:db8:1::/48"])
@@ -300,3 +306,33 @@ def test_what_a_client_writes_never_outranks_what_the_proxy_appends(value: str) 
 def test_any_text_is_a_peer_or_not(ip: str) -> None:
     assert isinstance(ip in TRUSTED, bool)
     assert resolve(ip, 0, Headers([]), TRUSTED, None).port == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (["https"], "https"),
+        ([" HTTP "], "http"),
+        (["wss"], "https"),
+        (["ws"], "http"),
+        ([], None),
+        (["https", "https"], None),
+        (["https, http"], None),
+        (["ftp"], None),
+        ([""], None),
+    ],
+)
+def test_the_scheme_is_one_word_that_is_known(lines: list[str], found: str | None) -> None:
+    headers = Headers([("X-Forwarded-Proto", line) for line in lines])
+    assert scheme(headers) == found
+
+
+def test_whoever_comes_through_a_unix_socket_is_trusted_by_that_name() -> None:
+    trusted = TrustedProxies(["unix", "10.0.0.0/8"])
+    assert "unix" in trusted
+    assert "unix" not in TRUSTED
+    headers = Headers([(XFF, "9.9.9.9, 10.0.0.1")])
+    assert resolve("unix", 0, headers, trusted, None).ip == "9.9.9.9"
+    assert resolve("unix", 0, headers, TRUSTED, None) == ClientAddress("unix", 0)
+    # As a hop it is no address: a client could write it.
+    assert resolve("unix", 0, Headers([(XFF, "9.9.9.9, unix")]), trusted, None).ip == "unknown"

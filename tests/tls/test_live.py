@@ -400,6 +400,51 @@ def test_a_list_that_is_no_use_leaves_the_old_one(
     assert tls.reload() == [line.partition(": ")[2]]
 
 
+def test_an_authority_that_is_taken_out_of_the_directory_no_longer_counts(
+    ca: TestCA, pair: IssuedPair, client_context: ssl.SSLContext, handshake: Any, tmp_path: Path
+) -> None:
+    phone = ca.issue("phone", filename="phone", purpose="client")
+    client_context.load_cert_chain(phone.cert, phone.key)
+    client_context.maximum_version = ssl.TLSVersion.TLSv1_2
+    directory = tmp_path / "authorities"
+    directory.mkdir()
+    shutil.copy(ca.ca_path, directory / "phones.pem")
+    shutil.copy(TestCA(tmp_path / "other", name="other").ca_path, directory / "other.pem")
+    subprocess.run(["openssl", "rehash", directory], check=True)
+    tls = live(pair, ca_path=directory, verify_client="required")
+    handshake(tls.context, client_context)
+    (directory / "phones.pem").unlink()
+    subprocess.run(["openssl", "rehash", directory], check=True)
+    assert tls.look()
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        handshake(tls.context, client_context)
+
+
+# Nobody renews it.
+
+
+def test_one_that_comes_to_its_end_is_told_once_a_day(
+    pair: IssuedPair, renewed: IssuedPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    moment = datetime.now(UTC)
+    tls = LiveTls(TlsOptions(cert=pair.cert, key=pair.key), now=lambda: moment)
+    tls.look()
+    assert caplog.text == ""
+    moment += timedelta(days=27)  # of 31
+    for _ in range(3):
+        tls.look()
+    assert caplog.text.count("the certificate for localhost expires on ") == 1
+    moment += timedelta(days=5)
+    tls.look()
+    assert "the certificate for localhost has expired on " in caplog.text
+    moment -= timedelta(days=32)
+    caplog.clear()
+    put(renewed, pair)
+    tls.look()
+    tls.look()
+    assert "renewed it" not in caplog.text
+
+
 # The cost.
 
 

@@ -168,6 +168,26 @@ def test_thousands_have_no_context_before_somebody_asks(
     assert len(tls.certificates) == 2000
 
 
+def test_many_that_change_at_once_are_renewed_over_several_looks(ca: TestCA) -> None:
+    pairs = [ca.issue([f"{number}.test"], filename=str(number)) for number in range(25)]
+    tls = LiveTls(TlsOptions(certificates=[(pair.cert, pair.key) for pair in pairs]))
+    old = [status.info.serial for status in tls.certificates]
+    for number in range(25):
+        ca.issue([f"{number}.test"], filename=str(number))
+
+    def renewed() -> int:
+        return sum(old != new.info.serial for old, new in zip(old, tls.certificates, strict=True))
+
+    seen = []
+    for _ in range(3):
+        assert tls.look()
+        seen.append(renewed())
+    assert seen == [10, 20, 25]
+    assert sum(entry.context is not None for entry in tls._entries) == 1
+    assert tls.reload() == []
+    assert sum(entry.context is not None for entry in tls._entries) == 1
+
+
 def test_a_name_that_is_no_ascii_fails_that_handshake_and_prints_nothing(
     pairs: dict[str, IssuedPair],
 ) -> None:

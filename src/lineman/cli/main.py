@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lineman import __version__, build
 from lineman.cli import bench, cert, connect, doctor, proxy
 from lineman.errors import ConfigError, UsageError
+from lineman.net import tlsstream
 
 COMMANDS = (bench, cert, connect, doctor, proxy)
 
@@ -24,7 +25,8 @@ def version() -> str:
     """One line that a bug report needs: this package, how it was built, and what it stands on."""
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = platform.python_version()
-    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl}"
+    way = "called directly" if tlsstream.is_direct() else "called through ssl"
+    return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl} {way}"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -118,7 +118,7 @@ def site_of(options: argparse.Namespace) -> Site:
     elif options.worker is not None:
         raise UsageError("--worker names a worker of a program; give the program as well")
     given = {
-        "root": options.root,
+        "root": _absolute(options.root),
         "max_clients": options.clients,
         "ping_interval": options.ping_interval,
         "ping_timeout": options.ping_timeout,
@@ -135,8 +135,8 @@ def site_of(options: argparse.Namespace) -> Site:
         options.domain,
         path=options.path,
         is_prefix=options.prefix,
-        cert=options.cert,
-        key=options.key,
+        cert=_absolute(options.cert),
+        key=_absolute(options.key),
         sticky=options.sticky,
         has_http2=not options.no_http2,
         https_port=options.https_port,
@@ -144,6 +144,11 @@ def site_of(options: argparse.Namespace) -> Site:
         listen=tuple(options.listen),
         **found,
     )
+
+
+def _absolute(file: str | None) -> str | None:
+    """A file as its program must be told, which starts in another directory."""
+    return None if file is None else os.path.abspath(file)
 
 
 def _plan_of(app: Path, name: str | None) -> Plan:
@@ -160,7 +165,7 @@ def _plan_of(app: Path, name: str | None) -> Plan:
 
 def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     address = plan.address
-    is_tls = plan.tls is not None
+    is_tls = plan.is_tls
     is_tcp = options.tcp or plan.proxy_protocol is not None
     if is_tls and not is_tcp:
         raise ConfigError(

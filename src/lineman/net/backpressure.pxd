@@ -6,7 +6,7 @@ cdef class Backpressure(Lifecycle):
     cdef bint _pour(self, outbox) except? -1
     cdef _write_pong(self, outbox)
     cdef _write_held(self, entry)
-    cdef write_compressed(self, compressor, int first, bytes payload)
+    cdef tuple shrunk(self, tuple message)
     cdef bint may_send(self) except? -1
     cdef bint hold(self, entry, key) except? -1
     cdef _note_given_up(self, int count, what)

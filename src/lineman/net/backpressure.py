@@ -16,7 +16,6 @@ from lineman.net.outbox import Outbox, SlowReaders, Waiting, size_of
 from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Ping
 
 
@@ -81,17 +80,15 @@ class Backpressure(Lifecycle):
     def _write_held(self, entry: Waiting) -> None:
         if isinstance(entry, bytes):
             self.write(entry)
-        elif self._compressor is not None:
-            first, payload = entry
-            self.write_compressed(self._compressor, first, payload)
-
-    def write_compressed(self, compressor: Compressor, first: int, payload: bytes) -> None:
-        """Corks a message, compressed where that is worth it."""
-        shrunk = compressor.shrink(payload)
-        if shrunk is None:
-            self.write_frame(first, payload)
         else:
-            self.write_frame(first | frames.RSV1, shrunk)
+            first, payload = self.shrunk(entry)
+            self.write_frame(first, payload)
+
+    def shrunk(self, message: tuple[int, bytes]) -> tuple[int, bytes]:
+        """The first byte of a message's frame, and its payload, compressed where that gains."""
+        first, payload = message
+        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
+        return message if shrunk is None else (first | frames.RSV1, shrunk)
 
     # What the program sends meanwhile.
 

@@ -35,7 +35,7 @@ def broadcast(
     if key is not None:
         check_key(key)
     first, payload = to_frame(message)
-    plain = frames.encode(first & 0x0F, payload, first & 0xF0)
+    plain = frames.whole(first, payload)
     compressed: dict[int, bytes] = {}  # by the window that they share
     taken = 0
     for connection in receivers(to):

@@ -21,6 +21,7 @@ cdef extern from *:
 cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
 cdef class Connection(Backpressure):
+    cpdef enlist(self)
     cpdef send(self, message, key=*)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)

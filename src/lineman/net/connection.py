@@ -47,10 +47,6 @@ class Connection(Backpressure):
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        where = format_ip_port(self.remote_ip, self.remote_port)
-        return f"<Connection {self.id} {where} {self._state.value}>"
-
     @property
     def worker(self) -> Any:
         """The worker that the connection belongs to."""
@@ -128,8 +124,8 @@ class Connection(Backpressure):
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 return self.hold(self._to_wait(message), key)
         if self._compressor is not None:
-            first, payload = to_frame(message)
-            self.write_compressed(self._compressor, first, payload)
+            first, payload = self.shrunk(to_frame(message))
+            self.write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
         else:
@@ -158,11 +154,8 @@ class Connection(Backpressure):
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = to_frame(message)
-        shrunk = None if self._compressor is None else self._compressor.shrink(payload)
-        if shrunk is not None:
-            first, payload = first | frames.RSV1, shrunk
-        return frames.encode(first & 0x0F, payload, first & 0xF0)
+        first, payload = self.shrunk(to_frame(message))
+        return frames.whole(first, payload)
 
     def _to_wait(self, message: object) -> Waiting:
         if self.agreement is not None and self.agreement.share_key is None:

@@ -1,26 +1,31 @@
 cimport cython
 
+from lineman.net.callbacks cimport Callbacks
+from lineman.net.service cimport Service
 from lineman.net.transport cimport Transport
 
 cdef class Delivery(Transport):
-    cdef readonly object service
-    cdef object _callbacks
+    cdef readonly Service service
+    cdef Callbacks _callbacks
     cdef object _state
     cdef object _inbox
     cdef object _forced_close
     cdef object _goodbye
     cdef bint _is_ended_by_us
     cdef public long long messages_read
-    cdef public int filed_tick
     cdef object _tls_info
 
+    @cython.locals(service=Service)
+    cdef _set_up(self, Service service, int fd, tls)
     cpdef callback_failed(self, error)
     cpdef start_close(self, int code, reason)
     cpdef on_peer_close(self, event)
     cpdef on_broken_rule(self, error)
     cpdef on_closing_answered(self, error)
     cpdef on_delivered_all(self)
-    cpdef process(self, list events)
+    @cython.locals(callbacks=Callbacks)
+    cdef _call_on_connect(self)
+    cpdef process(self, event)
     cdef _control(self, event)
     cdef _queue(self, inbox, event)
     cpdef take(self, event)

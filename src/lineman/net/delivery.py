@@ -6,20 +6,19 @@ messages wait in an `Inbox`. Pings are answered at once: they must not depend on
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from types import CoroutineType
+from typing import Any
 
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
+from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.tlsstream import ClientRefused, TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
+from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
 
 
 class Delivery(Transport):
@@ -33,13 +32,12 @@ class Delivery(Transport):
         "_is_ended_by_us",
         "_state",
         "_tls_info",
-        "filed_tick",
         "messages_read",
         "service",
     )
 
-    def __init__(self, service: Service, fd: int, tls: TlsStream | None) -> None:
-        super().__init__(service.poller, fd, tls)
+    def _set_up(self, service: Service, fd: int, tls: TlsStream | None) -> None:
+        self._attach(service.poller, fd, tls)
         self.service = service
         self.messages_read = 0
         self.filed_tick = 0
@@ -99,21 +97,46 @@ class Delivery(Transport):
         """Acts on the end of an inbox after the end of the connection."""
         raise NotImplementedError
 
+    # The program.
+
+    def _call_on_connect(self) -> None:
+        callbacks = self.service.callbacks
+        if callbacks.on_connect is None:
+            return
+        try:
+            result = callbacks.on_connect(self)
+        except Exception as error:
+            self.callback_failed(error)
+            return
+        if isinstance(result, CoroutineType):
+            is_stream = callbacks.on_message is None
+            if self._inbox is None:
+                self._inbox = Inbox(self, is_stream)
+            self._inbox.open(result, self._end_conversation if is_stream else None)
+
+    def _end_conversation(self) -> None:
+        if self._state is OPEN:
+            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
+
+    def tell(self, callback: Any, *args: Any) -> None:
+        """Runs a callback that tells the program something; its failure ends nothing more."""
+        if callback is not None:
+            self.service.call(callback, self, *args)
+
     # Events.
 
-    def process(self, events: list[Event]) -> None:
-        """Acts on decoded events, in order."""
-        for event in events:
-            kind = type(event)
-            if self._state is not OPEN or (kind is not str and kind is not bytes):
-                self._control(event)
-            elif self._inbox is None:
-                result = self._deliver(event)  # type: ignore[arg-type]
-                if result is not None:
-                    self._inbox = Inbox(self)
-                    self._inbox.start(result, None)
-            else:
-                self._inbox.put(event)
+    def process(self, event: Event) -> None:
+        """Acts on a decoded event."""
+        kind = type(event)
+        if self._state is not OPEN or (kind is not str and kind is not bytes):
+            self._control(event)
+        elif self._inbox is None:
+            result = self._deliver(event)  # type: ignore[arg-type]
+            if result is not None:
+                self._inbox = Inbox(self)
+                self._inbox.start(result, None)
+        else:
+            self._inbox.put(event)
 
     def _control(self, event: Event) -> None:
         if self._state is not OPEN:
@@ -163,7 +186,7 @@ class Delivery(Transport):
             return None
         if result is None or result is True or result is False:
             return None
-        return result if inspect.iscoroutine(result) else None
+        return result if isinstance(result, CoroutineType) else None
 
     def inbox_is_empty(self) -> None:
         """Lets the inbox go, once its last event has been worked off."""

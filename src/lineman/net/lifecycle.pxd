@@ -1,6 +1,8 @@
 cimport cython
 
 from lineman.net.delivery cimport Delivery
+from lineman.net.upgrade cimport HttpStage
+from lineman.protocols.websocket.opening cimport Opening, read_opening
 from lineman.protocols.websocket.messages cimport Decoder
 
 cdef class Lifecycle(Delivery):
@@ -9,7 +11,7 @@ cdef class Lifecycle(Delivery):
     cdef public object proxy_header
     cdef public object remote_ip
     cdef public int remote_port
-    cdef public object request
+    cdef object _request
     cdef public object subprotocol
     cdef public long long messages_written
     cdef public long long messages_dropped
@@ -17,7 +19,7 @@ cdef class Lifecycle(Delivery):
     cdef public object close_reason
     cdef object _local
     cdef object _data
-    cdef object _stage
+    cdef HttpStage _stage
     cdef Decoder _decoder
     cdef object _compressor
     cdef readonly object agreement
@@ -31,6 +33,12 @@ cdef class Lifecycle(Delivery):
 
     cdef _enter(self, state)
     cdef _look_after(self, double seconds)
+    cdef _look_anew(self, double seconds)
+    cpdef double on_deadline(self, double now) except? -2
+    cpdef open(self, rest, agreement)
+    cpdef enlist(self)
+    cdef Decoder _new_decoder(self)
+    @cython.locals(decoder=Decoder, found=Opening, size=Py_ssize_t)
     cpdef on_data(self, const unsigned char[::1] data)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)

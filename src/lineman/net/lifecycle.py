@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineman.address import format_ip_port
 from lineman.errors import HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.delivery import Delivery
-from lineman.net.inbox import Inbox
 from lineman.net.outbox import Outbox
+from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.tlsstream import TlsStream, in_words, is_end_of_tcp
-from lineman.net.upgrade import HttpStage
+from lineman.net.tlsstream import in_words, is_end_of_tcp
+from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
@@ -25,9 +24,7 @@ from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder
 from lineman.protocols.websocket.negotiation import Agreement
-
-if TYPE_CHECKING:
-    from lineman.net.service import Service
+from lineman.protocols.websocket.opening import read_opening
 
 logger = logging.getLogger("lineman")
 
@@ -55,6 +52,7 @@ class Lifecycle(Delivery):
         "_outbox",
         "_owes_on_close",
         "_pinged_at",
+        "_request",
         "_stage",
         "agreement",
         "close_code",
@@ -66,27 +64,24 @@ class Lifecycle(Delivery):
         "proxy_header",
         "remote_ip",
         "remote_port",
-        "request",
         "subprotocol",
     )
 
-    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
-        context = service.tls_context
-        super().__init__(service, fd, None if context is None else TlsStream(context, fd))
+    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+        self._set_up(service, fd, service.new_tls(fd))
         self.id = service.next_id()
-        self.peer = (ip, port)
+        self.peer = peer
         self.proxy_header: ProxyHeader | None = None
         self._local: str | None = None
-        self.remote_ip = ip
-        self.remote_port = port
-        self.request: Request | None = None
+        self.remote_ip, self.remote_port = peer
+        self._request: bytes | Request | None = None
         self.subprotocol: str | None = None
         self.messages_written = 0
         self.messages_dropped = 0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
-        self._stage: HttpStage | None = HttpStage(self)
+        self._stage: HttpStage | None = None  # made for the first bytes, gone when open
         self._decoder: Decoder | None = None
         self._compressor: Compressor | None = None
         self.agreement: Agreement | None = None
@@ -99,10 +94,28 @@ class Lifecycle(Delivery):
         self._pinged_at = -1.0
         self._look_after(service.limits.handshake_timeout)
 
+    def __repr__(self) -> str:
+        where = format_ip_port(self.remote_ip, self.remote_port)
+        return f"<Connection {self.id} {where} {self._state.value}>"
+
     @property
     def peer_address(self) -> str:
         """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
         return format_ip_port(*self.peer)
+
+    @property
+    def request(self) -> Request | None:
+        """The handshake, or the plain request before it; None before its head arrived.
+
+        Of a usual handshake only the bytes are kept, until somebody asks.
+        """
+        if isinstance(self._request, bytes):
+            self._request = request_of(self, self._request)
+        return self._request
+
+    @request.setter
+    def request(self, request: Request | bytes) -> None:
+        self._request = request
 
     @property
     def is_open(self) -> bool:
@@ -122,19 +135,31 @@ class Lifecycle(Delivery):
     def _look_after(self, seconds: float) -> None:
         self.service.wheel.file(self, self.service.wheel.now + seconds)
 
+    def _look_anew(self, seconds: float) -> None:
+        """As `_look_after`, and not sooner, whatever was planned."""
+        self.service.wheel.remove(self)
+        self._look_after(seconds)
+
     # What comes from the socket.
 
     def on_data(self, data: memoryview) -> None:
         """Takes bytes from the peer."""
         state = self._state
         if state is OPEN or state is CLOSING:
-            assert self._decoder is not None
+            decoder = self._decoder
+            if decoder is None:
+                decoder = self._decoder = self._new_decoder()
             self._last_received = self.poller.wheel.now
-            events = self._decoder.feed(data)
-            if events:
-                self.process(events)
+            while (event := decoder.next(data)) is not None:
+                self.process(event)
         elif state is HANDSHAKE:
-            assert self._stage is not None
+            if self._stage is None:
+                self._stage = HttpStage(self)
+                found = read_opening(data, self.service.limits.max_head_size)
+                if found is not None:
+                    size = len(found.head)
+                    self._stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
+                    return
             self._stage.feed(data)
 
     def on_plain_client(self) -> None:
@@ -185,17 +210,13 @@ class Lifecycle(Delivery):
             agreement: how messages are compressed; None for not at all.
         """
         service = self.service
-        inflater = None
         if agreement is not None:
             self.agreement = agreement
             self._compressor = deflate.compressor(agreement, service.compression)
-            inflater = deflate.Inflater(agreement, service.limits.max_message_size)
         self._stage = None
         self._enter(OPEN)
-        self._decoder = Decoder(service.limits.max_message_size, True, inflater)
         self._owes_on_close = True
         self._last_received = service.wheel.now
-        service.wheel.remove(self)
         if service.limits.ping_interval:
             self._look_after(service.limits.ping_interval)
         self.enlist()
@@ -203,33 +224,20 @@ class Lifecycle(Delivery):
         if rest:
             self.on_data(memoryview(rest))
 
+    def _new_decoder(self) -> Decoder:
+        """For the first bytes of an open connection: many never send any."""
+        max_size = self.service.limits.max_message_size
+        agreement = self.agreement
+        inflater = None if agreement is None else deflate.Inflater(agreement, max_size)
+        return Decoder(max_size, True, inflater)
+
     def enlist(self) -> None:
         """Counts the connection among the open ones."""
         raise NotImplementedError
 
-    def _call_on_connect(self) -> None:
-        callbacks = self.service.callbacks
-        if callbacks.on_connect is None:
-            return
-        try:
-            result = callbacks.on_connect(self)
-        except Exception as error:
-            self.callback_failed(error)
-            return
-        if inspect.iscoroutine(result):
-            is_stream = callbacks.on_message is None
-            if self._inbox is None:
-                self._inbox = Inbox(self, is_stream)
-            self._inbox.open(result, self._end_conversation if is_stream else None)
-
-    def _end_conversation(self) -> None:
-        if self._state is OPEN:
-            self.start_close(*(self._goodbye or (closing.NORMAL, "")))
-
     def await_request(self) -> None:
         """Gives the next plain request of this connection its time."""
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.handshake_timeout)
+        self._look_anew(self.service.limits.handshake_timeout)
 
     # Ending.
 
@@ -245,8 +253,7 @@ class Lifecycle(Delivery):
         if self._state is not OPEN:
             return  # the write found the connection broken
         self._enter(CLOSING)
-        self.service.wheel.remove(self)  # filed for a ping, perhaps sooner than the close may take
-        self._look_after(self.service.limits.close_timeout)
+        self._look_anew(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.resume(self._paused)  # the peer's answer must be read
@@ -303,7 +310,7 @@ class Lifecycle(Delivery):
 
     def leave_handshake(self) -> None:
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
-        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_answering:
+        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_answering):
             self._lose(closing.GOING_AWAY, "the service is stopping")
 
     def give_up_handshake(self, answer: bytes) -> None:
@@ -326,20 +333,21 @@ class Lifecycle(Delivery):
         self._enter(FINISHING)
         self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
-        self.service.wheel.remove(self)
-        self._look_after(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
         self.flush()
-        if self._state is FINISHING and not self.unsent:
-            self._all_sent()
+        if self._state is FINISHING:
+            if self.unsent:
+                self._look_anew(self.service.limits.close_timeout)
+            else:
+                self._all_sent()
 
     def _all_sent(self) -> None:
         if self._linger == NO_LINGER:
             self._lose(self.close_code, self.close_reason)
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
-            self._look_after(min(self.service.limits.close_timeout, LINGER))
+            self._look_anew(min(self.service.limits.close_timeout, LINGER))
             self.resume(self._paused)
             self.end_writing()
 
@@ -382,11 +390,6 @@ class Lifecycle(Delivery):
             self._owes_on_close = False
             self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
 
-    def tell(self, callback: Any, *args: Any) -> None:
-        """Runs a callback that tells the program something; its failure ends nothing more."""
-        if callback is not None:
-            self.service.call(callback, self, *args)
-
     # The clock.
 
     def on_deadline(self, now: float) -> float:
@@ -395,8 +398,8 @@ class Lifecycle(Delivery):
             return self._check_alive(now)
         if self.has_progressed():  # a long answer on a slow line
             return now + self.service.limits.close_timeout
-        if self._state is HANDSHAKE and self._stage is not None:
-            self._stage.timed_out()
+        if self._state is HANDSHAKE:
+            (self._stage or HttpStage(self)).timed_out()
             return 0.0
         self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
         return 0.0

@@ -1,15 +1,15 @@
 cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
 
 from lineman.net.syscalls cimport epoll_event, epoll_wait
-from lineman.net.wheel cimport Wheel
+from lineman.net.wheel cimport Timed, Wheel
 
-cdef enum:
-    EVENTS = 512  # as BATCH
-    ROOM = 65536  # as CORK_SIZE
+ctypedef epoll_event *p_epoll_event
+ctypedef unsigned char *p_uchar
 
 cdef int BATCH
 
-cdef class Handler:
+cdef class Handler(Timed):
     cpdef on_events(self, int events)
     cpdef on_fault(self)
     cpdef flush(self)
@@ -17,12 +17,15 @@ cdef class Handler:
 cdef class Poller:
     cdef object _epoll
     cdef int _epoll_fd
-    cdef epoll_event _events[EVENTS]
+    cdef bytearray _events_room
+    cdef epoll_event *_events
     cdef list _handlers
     cdef list _corked
     cdef list _closing
+    cdef list _again
     cdef object _defer
     cdef bint _in_batch
+    cdef bint _is_closed
     cdef bint _flush_is_due
     cdef readonly object buffer
     cdef unsigned char[::1] _view
@@ -30,12 +33,14 @@ cdef class Poller:
     # The cork: what `cork_owner`, the connection being served, has written so far.
     cdef Handler cork_owner
     cdef Py_ssize_t cork_size
-    cdef unsigned char cork_room[ROOM]
+    cdef bytearray _cork_bytes
+    cdef unsigned char *cork_room
     cdef unsigned char frame_head[16]
 
     cpdef close_descriptor(self, int fd)
     cpdef cork(self, Handler handler)
-    @cython.locals(count=int, index=int, closing=list)
+    cpdef serve_again(self, int fd)
+    @cython.locals(count=int, index=int, closing=list, again=list)
     cpdef dispatch(self)
     @cython.locals(handler=Handler)
     cdef _serve(self, int fd, int events)

@@ -12,7 +12,7 @@ import os
 import select
 from collections.abc import Callable
 
-from lineman.net.wheel import Wheel
+from lineman.net.wheel import Timed, Wheel
 
 try:
     import cython
@@ -35,7 +35,7 @@ BATCH = 512
 CORK_SIZE = 64 * 1024
 
 
-class Handler:
+class Handler(Timed):
     """What owns a descriptor in the poller."""
 
     __slots__ = ()
@@ -65,6 +65,7 @@ class Poller:
     """
 
     __slots__ = (
+        "_again",
         "_closing",
         "_corked",
         "_defer",
@@ -72,6 +73,7 @@ class Poller:
         "_flush_is_due",
         "_handlers",
         "_in_batch",
+        "_is_closed",
         "_view",
         "buffer",
         "cork_owner",
@@ -84,6 +86,8 @@ class Poller:
         self._handlers: list[Handler | None] = []  # by descriptor
         self._corked: list[Handler] = []
         self._closing: list[int] = []
+        self._again: list[int] = []
+        self._is_closed = False
         self._defer = defer
         self._in_batch = False
         self._flush_is_due = False
@@ -94,6 +98,10 @@ class Poller:
         self.cork_size = 0
         if cython.compiled:
             self._epoll_fd = self._epoll.fileno()
+            self._events_room = bytearray(BATCH * cython.sizeof(epoll_event))
+            self._events = cython.cast(p_epoll_event, PyByteArray_AS_STRING(self._events_room))
+            self._cork_bytes = bytearray(CORK_SIZE)
+            self.cork_room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._cork_bytes))
 
     def fileno(self) -> int:
         """The descriptor that is readable when some socket is ready."""
@@ -102,7 +110,7 @@ class Poller:
     @property
     def is_closed(self) -> bool:
         """Whether `close` was called."""
-        return self._epoll.closed
+        return self._is_closed
 
     def handlers(self) -> list[Handler]:
         """All that own a descriptor now."""
@@ -145,10 +153,21 @@ class Poller:
             self._flush_is_due = True
             self._defer(self._flush)
 
+    def serve_again(self, fd: int) -> None:
+        """Has a handler served soon as if its descriptor were readable."""
+        if not self._again:
+            self._defer(self.dispatch)
+        self._again.append(fd)
+
     def dispatch(self) -> None:
         """Serves one batch of ready descriptors."""
+        if self._is_closed:
+            return
         self._in_batch = True
+        again, self._again = self._again, []
         try:
+            for fd in again:
+                self._serve(fd, READ)
             if cython.compiled:
                 count = epoll_wait(self._epoll_fd, self._events, BATCH, 0)
                 for index in range(count):
@@ -192,5 +211,6 @@ class Poller:
 
     def close(self) -> None:
         """Closes the poller; descriptors that are still in it are not touched."""
+        self._is_closed = True
         self._handlers.clear()
         self._epoll.close()

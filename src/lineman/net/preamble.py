@@ -35,18 +35,18 @@ _FIX = (
 _ANSWER = "This port wants the PROXY protocol: connect through the proxy."
 
 
-def receive(service: Service, fd: int, ip: str, port: int) -> None:
+def receive(service: Service, fd: int, peer: tuple[str, int]) -> None:
     """Takes an accepted connection of a service that speaks the PROXY protocol."""
-    if ip in service.trusted_proxies:
-        Preamble(service, fd, ip, port)
+    if peer[0] in service.trusted_proxies:
+        Preamble(service, fd, peer)
     elif service.proxy_protocol == OPTIONAL:
-        Connection(service, fd, ip, port)  # nobody who may tell us about anybody
+        Connection(service, fd, peer)  # nobody who may tell us about anybody
     else:
         service.log.log(
             logging.WARNING,
             "strangers on a PROXY port",
             "%s: refused: only trusted_proxies may connect to a port with proxy_protocol=%r",
-            format_ip_port(ip, port),
+            format_ip_port(*peer),
             REQUIRED,
         )
         os.close(fd)
@@ -58,14 +58,13 @@ class Preamble(Handler):
     Args:
         service: for which it was accepted.
         fd: its descriptor.
-        ip: of the proxy.
-        port: of the proxy.
+        peer: the proxy's address and port.
     """
 
-    def __init__(self, service: Service, fd: int, ip: str, port: int) -> None:
+    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
         self._service = service
         self._fd = fd
-        self._peer = (ip, port)
+        self._peer = peer
         self._read = b""  # taken from the socket already
         self._successor: Connection | None = None
         self.filed_tick = 0
@@ -118,7 +117,7 @@ class Preamble(Handler):
         service.wheel.remove(self)
         service.poller.forget(self._fd)
         fd, self._fd = self._fd, -1
-        connection = self._successor = Connection(service, fd, *self._peer)
+        connection = self._successor = Connection(service, fd, self._peer)
         if header is not None:
             connection.proxy_header = header
             connection.remote_ip, connection.remote_port = header.client or self._peer

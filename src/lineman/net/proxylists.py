@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
+from lineman.net.wheel import Timed
 from lineman.protocols.forwarded import UNIX, TrustedProxies
 
 if TYPE_CHECKING:
@@ -74,11 +75,11 @@ class ProxyLists:
         return found
 
 
-class ListWatch:
+class ListWatch(Timed):
     """Gives a service its lists anew when they change; an item of the timing wheel."""
 
     def __init__(self, service: Service, lists: ProxyLists) -> None:
-        self.filed_tick = 0
+        super().__init__()
         self._service = service
         self._lists = lists
         service.wheel.file(self, service.wheel.now + LOOK_AGAIN)

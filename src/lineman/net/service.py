@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import inspect
 import logging
 import socket
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
-from lineman.net import preamble, syscalls
 from lineman.net.callbacks import Callback, Callbacks
-from lineman.net.connection import Connection
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
 from lineman.net.outbox import SlowReaders
-from lineman.net.poller import Handler, Poller
+from lineman.net.poller import Poller
+from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
 
+if TYPE_CHECKING:
+    from lineman.net.acceptor import Acceptor
+    from lineman.net.connection import Connection
+
 logger = logging.getLogger("lineman")
 
-# Accepted in one wake-up, so that a storm of connects does not starve those that are open.
-ACCEPTS = 64
-# Out of descriptors: look again after this time instead of spinning on the ready listener.
-ACCEPT_PAUSE = 0.5
 # A callback that keeps the loop for longer is worth a line in the log.
 SLOW_LOOP = 1.0
 
@@ -48,10 +46,11 @@ class Service:
         trusted_proxies: whose word on the client's address counts.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
-        slow_readers: what happens to a client for whom more waits than may.
+        challenges: proofs for a certificate authority, where this service gets its own.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
+        slow_readers: what happens to a client for whom more waits than may.
     """
 
     def __init__(
@@ -66,14 +65,17 @@ class Service:
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
         compression: DeflateOptions | None = None,
-        slow_readers: SlowReaders = SlowReaders.CLOSE,
+        challenges: Challenges | None = None,
         client_fingerprints: frozenset[str] = frozenset(),
         proxy_protocol: str | None = None,
+        slow_readers: SlowReaders = SlowReaders.CLOSE,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
         self.tls_context = tls_context
+        self.challenges = challenges
+        self.http_scheme = "http" if tls_context is None else "https"
         self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
@@ -81,8 +83,8 @@ class Service:
         self.proxy_protocol = proxy_protocol
         self.compression = compression or DeflateOptions()
         self.compresses = compression is not None
-        self.slow_readers = slow_readers
         self.client_fingerprints = client_fingerprints
+        self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.poller = Poller(self.loop.call_soon)
         self.wheel = self.poller.wheel
@@ -96,7 +98,7 @@ class Service:
         self.is_stopping = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Acceptor] = []
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -105,14 +107,22 @@ class Service:
         self._last_id += 1
         return self._last_id
 
+    def new_tls(self, fd: int) -> TlsStream | None:
+        """TLS for a new connection; None where there is none."""
+        if self.tls_context is None:
+            return None
+        return TlsStream(self.tls_context, fd, self.challenges)
+
     def serve_tls(self, context: ssl.SSLContext) -> None:
         """Has the next connections use this context; open ones go on as they are."""
         self.tls_context = context
 
     def start(self, listener: socket.socket) -> None:
         """Serves a bound, listening, non-blocking socket; the service owns it from here on."""
+        from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
+
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
-        self._listeners.append(_Listener(self, listener))
+        self._listeners.append(Acceptor(self, listener))
         self._ticked_at = time.monotonic()
         self._tick()
 
@@ -141,7 +151,7 @@ class Service:
             self.exceptions += 1
             logger.exception("a callback raised")
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             self.spawn(result, lambda _: None, self._log_failure)
 
     def spawn(
@@ -191,13 +201,16 @@ class Service:
             timeout: seconds after which what is left is dropped.
             code: the close code that clients get.
         """
+        from lineman.net.connection import Connection  # connections know this module
+        from lineman.net.preamble import Preamble
+
         self.is_stopping = True
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, "the service is stopping")
         for handler in self.poller.handlers():
-            if isinstance(handler, (Connection, preamble.Preamble)):
+            if isinstance(handler, (Connection, Preamble)):
                 handler.leave_handshake()
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
@@ -221,61 +234,3 @@ class Service:
             return
         self.loop.remove_reader(self.poller.fileno())
         self.poller.close()
-
-
-class _Listener(Handler):
-    """A listening socket in the poller."""
-
-    def __init__(self, service: Service, listener: socket.socket) -> None:
-        self._service = service
-        self._socket = listener
-        self._fd = listener.fileno()
-        service.poller.add(self._fd, self)
-
-    def on_events(self, events: int) -> None:
-        """Accepts what waits."""
-        service = self._service
-        for _ in range(ACCEPTS):
-            try:
-                accepted = syscalls.accept(self._socket)
-            except OSError as error:
-                self._pause(error)
-                return
-            if accepted is None:
-                return
-            service.accepted += 1
-            if service.proxy_protocol is None:
-                Connection(service, *accepted)
-            else:
-                preamble.receive(service, *accepted)
-
-    def _pause(self, error: OSError) -> None:
-        """Stops accepting for a moment: out of descriptors or memory, the listener stays ready."""
-        service = self._service
-        what = "file descriptors" if error.errno in (errno.EMFILE, errno.ENFILE) else "resources"
-        service.log.log(
-            logging.ERROR,
-            "accept failures",
-            "cannot accept connections: out of %s (%s); raise the limit: ulimit -n, LimitNOFILE=",
-            what,
-            error.strerror,
-        )
-        service.poller.modify(self._fd, 0)
-        service.loop.call_later(ACCEPT_PAUSE, self._resume)
-
-    def _resume(self) -> None:
-        if self._fd >= 0:
-            self._service.poller.modify(self._fd, 1)
-
-    def on_fault(self) -> None:
-        """Goes on: a fault while accepting concerns that one connection."""
-
-    def flush(self) -> None:
-        """Has nothing to write."""
-
-    def close(self) -> None:
-        """Stops listening."""
-        if self._fd >= 0:
-            self._service.poller.forget(self._fd)
-            self._socket.close()
-            self._fd = -1

@@ -28,6 +28,14 @@ cdef extern from *:
         while (count < 0 && errno == EINTR);
         return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
     }
+    /* The first byte that waits; -1 for not now, -2 for the end of the stream, -3 for an error. */
+    static inline int lineman_peek(int fd)
+    {
+        unsigned char first;
+        Py_ssize_t count;
+        do count = recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT); while (count < 0 && errno == EINTR);
+        return count > 0 ? first : count == 0 ? -2 : errno == EAGAIN ? -1 : -3;
+    }
     /* Two pieces in one call, so that a large payload need not be copied behind its header. */
     static inline Py_ssize_t lineman_send_two(int fd, const unsigned char *one, Py_ssize_t one_size,
                                               const unsigned char *two, Py_ssize_t two_size)
@@ -59,12 +67,19 @@ cdef extern from *:
             *port = 0;
         } else {
             const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
-            inet_ntop(AF_INET, &four->sin_addr, ip, INET6_ADDRSTRLEN);
+            const unsigned char *byte = (const unsigned char *)&four->sin_addr;
+            for (int k = 0; k < 4; k++) {  /* inet_ntop does it by sprintf */
+                if (byte[k] >= 100) *ip++ = '0' + byte[k] / 100;
+                if (byte[k] >= 10) *ip++ = '0' + byte[k] / 10 % 10;
+                *ip++ = '0' + byte[k] % 10;
+                *ip++ = k < 3 ? '.' : 0;
+            }
             *port = ntohs(four->sin_port);
         }
         return fd;
     }
     """
+    int lineman_peek(int fd) noexcept nogil
     int lineman_accept(int listener, char *ip, int *port) noexcept nogil
     Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size) noexcept nogil
     Py_ssize_t lineman_send(int fd, const unsigned char *source, Py_ssize_t size) noexcept nogil
@@ -77,8 +92,14 @@ cdef extern from *:
         epoll_data_t data
     int epoll_wait(int epfd, epoll_event *events, int maxevents, int timeout) noexcept nogil
 
+@cython.locals(count=Py_ssize_t)
+cdef Py_ssize_t receive_into(int fd, unsigned char *room, Py_ssize_t size) except? -2
+
 cdef char ip_room[64]
 cdef int port_room
+
+@cython.locals(found=int)
+cpdef int peek(int fd) except? -3
 
 @cython.locals(fd=int)
 cpdef accept(listener)

@@ -32,12 +32,36 @@ def receive(fd: int, buffer: memoryview) -> int:
         return AGAIN
 
 
+def receive_into(fd: int, room: bytearray, size: int) -> int:
+    """Compiled only: `receive`, into C's memory."""
+    assert cython.compiled
+    count: int = lineman_recv(fd, room, size)
+    if count == -2:
+        raise last_error()
+    return count
+
+
+def last_error() -> OSError:
+    """Compiled only: what the last system call says."""
+    try:
+        if cython.compiled:
+            PyErr_SetFromErrno(OSError)
+    except OSError as error:
+        return error
+    return OSError()
+
+
 def peek(fd: int) -> int:
     """The first byte that waits, without taking it; AGAIN or ENDED if there is none.
 
     Raises:
         OSError: the connection is broken.
     """
+    if cython.compiled:
+        found = lineman_peek(fd)
+        if found == -3:
+            PyErr_SetFromErrno(OSError)
+        return found
     borrowed = socket.socket(fileno=fd)
     try:
         first = borrowed.recv(1, socket.MSG_PEEK)
@@ -60,7 +84,7 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
         return AGAIN
 
 
-def accept(listener: socket.socket) -> tuple[int, str, int] | None:
+def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 
     A peer that comes through a unix socket has the address `unix` and the port 0.
@@ -74,14 +98,14 @@ def accept(listener: socket.socket) -> tuple[int, str, int] | None:
             return None
         if fd < 0:
             PyErr_SetFromErrno(OSError)
-        return fd, ip_room.decode("ascii"), port_room
+        return fd, (ip_room.decode("ascii"), port_room)
     try:
         accepted, address = listener.accept()
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
-    ip, port = (UNIX, 0) if accepted.family == socket.AF_UNIX else address[:2]
-    return accepted.detach(), ip, port
+    is_unix = accepted.family == socket.AF_UNIX
+    return accepted.detach(), (UNIX, 0) if is_unix else (address[0], address[1])
 
 
 def finish_writing(fd: int) -> None:

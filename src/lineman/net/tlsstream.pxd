@@ -1,14 +1,106 @@
+# OpenSSL's functions, which are found at run time: the package is built without its headers.
+
+cimport cython
+
+cdef extern from *:
+    """
+    #include <errno.h>
+    #define LINEMAN_TLS_FUNCTIONS 7
+    static void *lineman_tls_table[LINEMAN_TLS_FUNCTIONS];
+    static int lineman_tls_errno;
+    static inline int lineman_tls_is_ready(void)
+    {
+        for (int i = 0; i < LINEMAN_TLS_FUNCTIONS; i++) if (!lineman_tls_table[i]) return 0;
+        return 1;
+    }
+    static inline void lineman_tls_set(int number, size_t address)
+    {
+        if (number < LINEMAN_TLS_FUNCTIONS) lineman_tls_table[number] = (void *)address;
+    }
+    #define LINEMAN_SSL_READ ((int (*)(void *, void *, size_t, size_t *))lineman_tls_table[0])
+    #define LINEMAN_SSL_WRITE ((int (*)(void *, const void *, size_t, size_t *))lineman_tls_table[1])
+    #define LINEMAN_SSL_HAS_PENDING ((int (*)(const void *))lineman_tls_table[2])
+    #define LINEMAN_SSL_GET_ERROR ((int (*)(const void *, int))lineman_tls_table[3])
+    #define LINEMAN_SSL_CTRL ((long (*)(void *, int, long, void *))lineman_tls_table[4])
+    #define LINEMAN_ERR_CLEAR ((void (*)(void))lineman_tls_table[5])
+    #define LINEMAN_ERR_PEEK ((unsigned long (*)(void))lineman_tls_table[6])
+    /* What others have left in the list of errors would be taken for ours. */
+    static inline void lineman_tls_begin(void)
+    {
+        if (LINEMAN_ERR_PEEK()) LINEMAN_ERR_CLEAR();
+        errno = 0;
+    }
+    /* -1 for not now, 0 for the end of TLS, -2 for an error. */
+    static inline Py_ssize_t lineman_tls_failed(void *ssl, int answer)
+    {
+        int number = errno, error = LINEMAN_SSL_GET_ERROR(ssl, answer);
+        if (error == 2 || error == 3) return -1;  /* SSL_ERROR_WANT_READ, _WRITE */
+        if (error == 6) return 0;                 /* SSL_ERROR_ZERO_RETURN */
+        lineman_tls_errno = number;
+        return -2;
+    }
+    static inline Py_ssize_t lineman_tls_read(void *ssl, unsigned char *to, Py_ssize_t size)
+    {
+        size_t count = 0;
+        int answer;
+        lineman_tls_begin();
+        answer = LINEMAN_SSL_READ(ssl, to, (size_t)size, &count);
+        return answer == 1 ? (Py_ssize_t)count : lineman_tls_failed(ssl, answer);
+    }
+    static inline Py_ssize_t lineman_tls_write(void *ssl, const unsigned char *from, Py_ssize_t size)
+    {
+        size_t count = 0;
+        int answer;
+        Py_ssize_t failure;
+        lineman_tls_begin();
+        answer = LINEMAN_SSL_WRITE(ssl, from, (size_t)size, &count);
+        if (answer == 1) return (Py_ssize_t)count;
+        failure = lineman_tls_failed(ssl, answer);
+        return failure == 0 ? -2 : failure;
+    }
+    static inline int lineman_tls_pending(void *ssl) { return LINEMAN_SSL_HAS_PENDING(ssl); }
+    /* SSL_CTRL_SET_READ_AHEAD, for this connection alone: the context is the program's. */
+    static inline int lineman_tls_read_ahead(void *ssl) { LINEMAN_SSL_CTRL(ssl, 41, 1, 0); return 1; }
+    """
+    int lineman_tls_errno
+    int lineman_tls_is_ready() noexcept nogil
+    void lineman_tls_set(int number, size_t address) noexcept nogil
+    Py_ssize_t lineman_tls_read(void *ssl, unsigned char *to, Py_ssize_t size) noexcept
+    Py_ssize_t lineman_tls_write(void *ssl, const unsigned char *source, Py_ssize_t size) noexcept
+    int lineman_tls_pending(void *ssl) noexcept
+    int lineman_tls_read_ahead(void *ssl) noexcept
+
+ctypedef void *p_void
+
+cdef int RECORD
+
 cdef class TlsStream:
     cdef object __weakref__
     cdef object _socket
     cdef object _object
+    cdef void *_ssl
+    cdef object _challenges
+    cdef Py_ssize_t _looked_at
+    cdef bint _is_challenge
     cdef readonly bint is_established
     cdef readonly bint wants_write
+    cdef readonly bint is_direct
     cdef public object server_name
 
+    cdef _begin(self, context)
     cpdef bint handshake(self) except? -1
+    cdef bint _look_at_hello(self, challenges) except -1
+    cdef _wait_for(self, int count)
+    cdef _choose(self, challenges, hello)
     cpdef Py_ssize_t read(self, buffer) except? -2
-    cpdef Py_ssize_t pending(self) except? -2
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t read_into(self, unsigned char *room, Py_ssize_t size) except? -2
+    cpdef bint pending(self) except? -1
     cpdef Py_ssize_t write(self, data) except? -2
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t write_from(self, const unsigned char *data, Py_ssize_t size) except? -2
     cpdef end(self)
     cpdef release(self)
+
+@cython.locals(number=int)
+cpdef bint _has_functions() except? -1

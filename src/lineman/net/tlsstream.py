@@ -4,19 +4,29 @@ asyncio keeps a buffer of 256 KiB for each TLS connection. Here OpenSSL reads fr
 itself and gives its buffers back while the connection is idle, so that one costs about 15 KiB and
 a burst leaves nothing behind; memory BIOs would keep what they have grown to.
 
-On the ordinary path nothing here raises: what is pending is looked at before reading again, since
-an `SSLWantReadError` costs as much as a message.
+Compiled, and where `lineman.openssl` reaches it, the library is called without Python between, and
+reads ahead: a record in one system call, not its header in one and its body in another. Else the
+calls go through `ssl`; there an `SSLWantReadError` costs as much as a message, so what is pending
+is looked at before reading again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
-from typing import Any
+from typing import Any, Protocol
 
+from lineman import openssl
 from lineman.net import tlsinfo
 from lineman.net.tlsinfo import TlsInfo
+from lineman.protocols import clienthello
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 AGAIN = -1
 
@@ -96,6 +106,34 @@ def in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+# What is called directly, in the order of the table in tlsstream.pxd.
+_FUNCTIONS = (
+    "SSL_read_ex",
+    "SSL_write_ex",
+    "SSL_has_pending",
+    "SSL_get_error",
+    "SSL_ctrl",
+    "ERR_clear_error",
+    "ERR_peek_error",
+)
+
+
+class Challenges(Protocol):
+    """Proofs for a certificate authority that validates with tls-alpn-01 (RFC 8737).
+
+    Attributes:
+        is_waiting: whether there is no certificate yet, so that nobody else is served.
+    """
+
+    is_waiting: bool
+
+    def is_open(self) -> bool:
+        """Whether an authority may come now."""
+
+    def tls(self, server_name: str, protocols: tuple[bytes, ...]) -> ssl.SSLContext | None:
+        """The context for a client that says this of itself; None if it is no authority."""
+
+
 class TlsStream:
     """One connection's TLS.
 
@@ -103,34 +141,53 @@ class TlsStream:
         context: the server's context.
         fd: a connected, non-blocking descriptor; it stays the caller's, who closes it after
             `release`.
+        challenges: what an authority is shown instead; None where there never is one.
 
     Attributes:
         is_established: whether the handshake is done.
-        wants_write: whether the last call waits for the socket to take bytes.
+        wants_write: whether the last call of `handshake` waits for the socket to take bytes.
+        is_direct: whether `read_into` and `write_from` may be called.
         server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
 
     __slots__ = (
         "__weakref__",
+        "_challenges",
+        "_is_challenge",
+        "_looked_at",
         "_object",
         "_socket",
+        "is_direct",
         "is_established",
         "server_name",
         "wants_write",
     )
 
-    def __init__(self, context: ssl.SSLContext, fd: int) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, fd: int, challenges: Challenges | None = None
+    ) -> None:
         # With the family given, the kernel need not be asked for it.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
         self._socket.setblocking(False)
-        # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
-        # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
-        self._object: Any = context._wrap_socket(  # type: ignore[attr-defined]
-            self._socket, server_side=True, owner=self
-        )
         self.is_established = False
         self.wants_write = False
         self.server_name: str | None = None
+        self._challenges = challenges
+        self._looked_at = 0
+        self._is_challenge = False
+        self._begin(context)
+
+    def _begin(self, context: ssl.SSLContext) -> None:
+        """Makes the TLS object; before the handshake it can be made anew."""
+        # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
+        # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
+        self._object: Any = context._wrap_socket(self._socket, server_side=True, owner=self)
+        self.is_direct = False
+        if cython.compiled:
+            pointer = openssl.connection_pointer(self._object)
+            if pointer is not None and _has_functions():
+                self._ssl = cython.cast(p_void, cython.cast(size_t, pointer))
+                self.is_direct = lineman_tls_read_ahead(self._ssl)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -158,9 +215,11 @@ class TlsStream:
 
         Raises:
             ssl.SSLError: it failed; the peer has been sent the alert that says why.
-            OSError: the connection is broken.
+            OSError: the connection is broken, or has done what it was for.
         """
         self.wants_write = False
+        if self._challenges is not None and not self._look_at_hello(self._challenges):
+            return False
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
@@ -169,7 +228,52 @@ class TlsStream:
             self.wants_write = True
             return False
         self.is_established = True
+        if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
+            raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
         return True
+
+    def _look_at_hello(self, challenges: Challenges) -> bool:
+        """Chooses what an authority is shown; whether the handshake can begin.
+
+        Python's `sni_callback` does not see what ALPN a client offers, so its first message is
+        looked at in the socket; only while a challenge is open, for it costs a copy and a parse.
+
+        Raises:
+            OSError: there is no certificate yet, and this is no authority.
+        """
+        if challenges.is_waiting or challenges.is_open():
+            try:
+                data = self._socket.recv(clienthello.MAX_SIZE, socket.MSG_PEEK)
+            except BlockingIOError:
+                return False
+            try:
+                hello = clienthello.parse(data)
+            except ValueError:  # OpenSSL says what is wrong with it
+                hello = None
+            else:
+                if hello is None and self._looked_at < len(data) < clienthello.MAX_SIZE:
+                    # What was only looked at keeps the socket ready: it shall wake us for more.
+                    self._looked_at = len(data)
+                    self._wait_for(len(data) + 1)
+                    return False
+            if self._looked_at:
+                self._wait_for(1)
+            self._choose(challenges, hello)
+        self._challenges = None
+        return True
+
+    def _wait_for(self, count: int) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+    def _choose(self, challenges: Challenges, hello: clienthello.ClientHello | None) -> None:
+        context = None if hello is None else challenges.tls(hello.server_name, hello.protocols)
+        if context is not None:
+            self._begin(context)
+            self._is_challenge = True
+        elif challenges.is_waiting:
+            raise ConnectionRefusedError(
+                errno.ECONNREFUSED, "there is no certificate yet, the authority is still asked"
+            )
 
     def read(self, buffer: memoryview) -> int:
         """Decrypts one record into the buffer; its size, 0 at the end of TLS, AGAIN for not now.
@@ -184,10 +288,19 @@ class TlsStream:
             return AGAIN
         return count
 
-    def pending(self) -> int:
-        """Decrypted bytes that can be read without the socket."""
-        count: int = self._object.pending()
+    def read_into(self, room: bytearray, size: int) -> int:
+        """Like `read`, into C's memory; only where `is_direct`."""
+        assert cython.compiled
+        count: int = lineman_tls_read(self._ssl, room, size)
+        if count == -2:
+            raise openssl.last_failure(lineman_tls_errno)
         return count
+
+    def pending(self) -> bool:
+        """Whether something was received that epoll does not tell of; it may be half a record."""
+        if cython.compiled and self.is_direct:
+            return bool(lineman_tls_pending(self._ssl))
+        return bool(self._object.pending())
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Encrypts and sends at most one record; bytes taken, AGAIN for not now.
@@ -208,6 +321,14 @@ class TlsStream:
             return AGAIN
         return count
 
+    def write_from(self, data: bytes, size: int) -> int:
+        """Like `write`, from C's memory; only where `is_direct`."""
+        assert cython.compiled
+        count: int = lineman_tls_write(self._ssl, data, min(size, RECORD))
+        if count == -2:
+            raise openssl.last_failure(lineman_tls_errno)
+        return count
+
     def end(self) -> None:
         """Says goodbye (close_notify), if the handshake was done, without waiting for an answer."""
         if self.is_established:
@@ -217,3 +338,19 @@ class TlsStream:
     def release(self) -> None:
         """Gives the descriptor back to the caller; nothing may be called after."""
         self._socket.detach()
+
+
+def is_direct() -> bool:
+    """Whether connections of this process call OpenSSL without Python between."""
+    return bool(cython.compiled) and _has_functions()
+
+
+def _has_functions() -> bool:
+    """Compiled only: finds the functions that are called, once for the process."""
+    if not cython.compiled or openssl.library() is None:
+        return False
+    if not lineman_tls_is_ready():
+        addresses = [openssl.function_address(name) or 0 for name in _FUNCTIONS]
+        for number, address in enumerate(addresses):
+            lineman_tls_set(number, cython.cast(size_t, address))
+    return True

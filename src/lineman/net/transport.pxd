@@ -6,12 +6,11 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.exc cimport PyErr_SetFromErrno
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.string cimport memcpy
 
 from lineman.net.poller cimport Handler, Poller
-from lineman.net.syscalls cimport lineman_recv, lineman_send, lineman_send_two
+from lineman.net.syscalls cimport lineman_send, lineman_send_two, receive_into
 from lineman.net.tlsstream cimport TlsStream
 from lineman.protocols.websocket.frames cimport lineman_header
 
@@ -19,7 +18,7 @@ ctypedef unsigned char *p_uchar
 ctypedef char *p_char
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, WRITE
+cdef int BROKEN, CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, TURN, WRITE
 
 cdef class Transport(Handler):
     cdef readonly Poller poller
@@ -35,6 +34,7 @@ cdef class Transport(Handler):
     cdef readonly long long bytes_read
     cdef readonly long long bytes_written
 
+    cdef _attach(self, Poller poller, int fd, TlsStream tls)
     cpdef on_data(self, const unsigned char[::1] data)
     cpdef on_plain_client(self)
     cpdef on_secured(self, TlsStream tls)
@@ -46,10 +46,9 @@ cdef class Transport(Handler):
     cpdef on_events(self, int events)
     @cython.locals(count=Py_ssize_t)
     cdef _receive(self)
-    @cython.locals(count=Py_ssize_t)
-    cdef Py_ssize_t _receive_native(self) except? -2
-    @cython.locals(count=Py_ssize_t)
+    @cython.locals(count=Py_ssize_t, had=longlong)
     cdef _receive_tls(self, TlsStream tls)
+    cdef Py_ssize_t _decrypt(self, TlsStream tls) except? -2
     @cython.locals(is_done=bint)
     cdef bint _shake_hands(self, TlsStream tls) except? -1
     cpdef pause(self, int why)
@@ -63,7 +62,7 @@ cdef class Transport(Handler):
     cdef _cork(self)
     @cython.locals(is_done=bint)
     cpdef flush(self)
-    @cython.locals(tls=TlsStream, count=Py_ssize_t)
+    @cython.locals(tls=TlsStream, count=Py_ssize_t, room=p_uchar)
     cdef bint _flush_out(self) except? -1
 
     @cython.locals(head=p_uchar)
@@ -72,7 +71,7 @@ cdef class Transport(Handler):
     cdef _put(self, const unsigned char *data, Py_ssize_t size)
     @cython.locals(had=Py_ssize_t)
     cdef _keep(self, const unsigned char *data, Py_ssize_t size)
-    @cython.locals(poller=Poller, size=Py_ssize_t, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
+    @cython.locals(tls=TlsStream, poller=Poller, size=Py_ssize_t, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
     cdef _flush_cork(self)
     @cython.locals(poller=Poller, corked=Py_ssize_t, count=Py_ssize_t)
     cdef _hand_over(self, const unsigned char *data, Py_ssize_t size)

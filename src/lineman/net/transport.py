@@ -18,11 +18,10 @@ except ImportError:
 
 # A payload from here on goes to the kernel from where it is, without a copy behind its header.
 LARGE = 16 * 1024
+# Decrypted in one turn at least while more is at hand.
+TURN = 64 * 1024
 
-PAUSED_BY_USER = 1
-PAUSED_BY_INBOX = 2
-PAUSED_BY_HANDSHAKE = 4
-PAUSED_BY_GOODBYE = 8
+PAUSED_BY_USER, PAUSED_BY_INBOX, PAUSED_BY_HANDSHAKE, PAUSED_BY_GOODBYE = 1, 2, 4, 8
 
 
 class Transport(Handler):
@@ -48,7 +47,8 @@ class Transport(Handler):
         "poller",
     )
 
-    def __init__(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
+    def _attach(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
+        """In place of `__init__`: four of them calling each other cost more than what they do."""
         self.poller = poller
         self.fd = fd
         self._tls = tls
@@ -120,7 +120,8 @@ class Transport(Handler):
             return
         try:
             if cython.compiled:
-                count = self._receive_native()
+                view = self.poller._view
+                count = receive_into(self.fd, cython.address(view[0]), len(view))
             else:
                 count = syscalls.receive(self.fd, self.poller.buffer)
         except OSError as error:
@@ -135,31 +136,25 @@ class Transport(Handler):
         elif count == 0:
             self.on_end()
 
-    def _receive_native(self) -> int:
-        """Compiled only."""
-        assert cython.compiled
-        view = self.poller._view
-        count: int = lineman_recv(self.fd, cython.address(view[0]), len(view))
-        if count == -2:
-            raise _last_error()
-        return count
-
     def _receive_tls(self, tls: TlsStream) -> None:
+        count = syscalls.AGAIN
+        had = self.bytes_read
         try:
-            if not tls.is_established and not self._shake_hands(tls):
+            if not tls.is_established and not (self._shake_hands(tls) and tls.pending()):
                 return
-            buffer = self.poller.buffer
-            count = syscalls.AGAIN
-            while not self._is_dead:
-                count = tls.read(buffer)
+            while True:
+                count = self._decrypt(tls)
                 if count <= 0:
                     break
                 self.bytes_read += count
                 if cython.compiled:
                     self.on_data(self.poller._view[:count])
                 else:
-                    self.on_data(buffer[:count])
-                if self._is_dead or self._tls is None or not tls.pending():
+                    self.on_data(self.poller.buffer[:count])
+                if self._is_dead or self._paused or self._tls is None or not tls.pending():
+                    return  # `resume` comes back to what is pending
+                if self.bytes_read - had >= TURN:
+                    self.poller.serve_again(self.fd)  # epoll does not know what OpenSSL holds
                     return
         except OSError as error:  # ssl.SSLError is one
             if tls.is_established and is_end_of_tcp(error):
@@ -169,6 +164,13 @@ class Transport(Handler):
             return
         if count == 0:
             self.on_end()
+
+    def _decrypt(self, tls: TlsStream) -> int:
+        """Reads a record into the poller's buffer."""
+        if cython.compiled and tls.is_direct:
+            view = self.poller._view
+            return tls.read_into(cython.address(view[0]), len(view))
+        return tls.read(self.poller.buffer)
 
     def _shake_hands(self, tls: TlsStream) -> bool:
         if not self._is_known_tls:
@@ -204,6 +206,8 @@ class Transport(Handler):
             self._paused &= ~why
             if not self._paused and not self._is_dead:
                 self._watch()
+                if self._tls is not None and self._tls.is_established and self._tls.pending():
+                    self.poller.serve_again(self.fd)
 
     def _watch(self) -> None:
         read = 0 if self._paused else READ
@@ -255,7 +259,7 @@ class Transport(Handler):
         if cython.compiled:
             self._put_frame(first, cython.cast(p_uchar, PyBytes_AS_STRING(payload)), len(payload))
         else:
-            self.write(frames.header(first & 0x0F, len(payload), first & 0xF0) + payload)
+            self.write(frames.whole(first, payload))
 
     def _cork(self) -> None:
         """Has `flush` called once, soon; at once where much waits already."""
@@ -294,7 +298,13 @@ class Transport(Handler):
         if tls is not None and not tls.is_established:
             return True  # what is corked waits for the handshake
         while self._out:
-            count = syscalls.send(self.fd, self._out) if tls is None else tls.write(self._out)
+            if tls is None:
+                count = syscalls.send(self.fd, self._out)
+            elif cython.compiled and tls.is_direct:
+                room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out))
+                count = tls.write_from(room, len(self._out))
+            else:
+                count = tls.write(self._out)
             if count < 0:
                 return False
             self.bytes_written += count
@@ -346,7 +356,8 @@ class Transport(Handler):
 
     def _flush_cork(self) -> None:
         assert cython.compiled
-        if self._tls is None:
+        tls = self._tls
+        if tls is None:
             self._hand_over(cython.NULL, 0)
             return
         poller = self.poller
@@ -355,8 +366,11 @@ class Transport(Handler):
         start = 0
         try:
             while start < size:
-                room = cython.cast(p_char, poller.cork_room + start)
-                count = self._tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
+                if tls.is_direct:
+                    count = tls.write_from(poller.cork_room + start, size - start)
+                else:
+                    room = cython.cast(p_char, poller.cork_room + start)
+                    count = tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
                 if count < 0:
                     break
                 start += count
@@ -379,7 +393,7 @@ class Transport(Handler):
         else:
             count = lineman_send(self.fd, poller.cork_room, corked)
         if count == -2:
-            self.on_lost(_last_error())
+            self.on_lost(syscalls.last_error())
             return
         if count < 0:
             count = 0
@@ -434,13 +448,3 @@ class Transport(Handler):
         self._out = None
         if self.poller.cork_owner is self:
             self.poller.cork_size = 0
-
-
-def _last_error() -> OSError:
-    """Compiled only: what the last system call says."""
-    try:
-        if cython.compiled:
-            PyErr_SetFromErrno(OSError)
-    except OSError as error:
-        return error
-    return OSError()

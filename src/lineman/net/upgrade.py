@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections import deque
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from lineman.errors import HttpError, UsageError
@@ -20,6 +19,7 @@ from lineman.protocols.http import (
 )
 from lineman.protocols.websocket import handshake
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
+from lineman.protocols.websocket.opening import Opening
 
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
@@ -50,23 +50,43 @@ class HttpStage:
         "_parser",
         "_refusal",
         "_requests",
+        "_rest",
         "is_answering",
         "is_deciding",
     )
 
     def __init__(self, connection: Lifecycle) -> None:
-        limits = connection.service.limits
         self._connection = connection
-        self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
-        self._requests: deque[Request] = deque()
+        self._parser: RequestParser | None = None
+        self._requests: list[Request] = []
         self._is_ended = False
         self._is_idle = False  # a request was answered, and nothing of another one has come
         self.is_answering = False
         self.is_deciding = False
         self._key = ""
-        self._headers: list[tuple[str, str]] = []
+        self._rest = b""  # what came behind a handshake
+        self._headers: tuple[tuple[str, str], ...] = ()
         self._refusal: Response | None = None
         self._compression: tuple[Agreement, str] | None = None
+
+    def begin(self, opening: Opening, rest: bytes) -> None:
+        """Takes a usual handshake.
+
+        Args:
+            opening: what `read_opening` found in the first bytes.
+            rest: what came behind it.
+        """
+        connection = self._connection
+        connection.request = opening.head
+        self._key = opening.key
+        self._rest = rest
+        if opening.is_bare and self._is_direct():
+            self._decide()
+        else:
+            request = connection.request
+            assert request is not None
+            self._find_client(request)
+            self._judge(request)
 
     def feed(self, data: memoryview) -> None:
         """Takes bytes; answers what they complete."""
@@ -75,12 +95,15 @@ class HttpStage:
         if data[0] == HANDSHAKE_RECORD and not connection.bytes_read - len(data):
             self._refuse_tls()
             return
+        if self._parser is None:
+            limits = connection.service.limits
+            self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
         self._requests.extend(self._parser.feed(data))
         if len(self._requests) > MAX_PIPELINED:
             connection.refuse(HttpError(400, "Too many requests sent without waiting."))
             return
         if not self.is_answering:
-            self._next()
+            self._next(self._parser)
 
     def _refuse_tls(self) -> None:
         connection = self._connection
@@ -93,62 +116,55 @@ class HttpStage:
         )
         connection.refuse(HttpError(400, "This port does not speak TLS: use ws:// here."))
 
-    def _next(self) -> None:
+    def _next(self, parser: RequestParser) -> None:
         connection = self._connection
         while self._requests:
-            self._handle(self._requests.popleft())
+            self._handle(self._requests.pop(0))
             if self.is_answering or connection.is_over or connection.is_open:
                 return
-        if self._parser.error is not None:
-            error = self._parser.error
+        if parser.error is not None:
+            error = parser.error
             connection.service.log.log(
                 logging.INFO, "bad requests", "%s: %s", connection.peer_address, error
             )
             connection.refuse(error)
         elif self._is_ended:
             connection.finish()
-        elif self._parser.wants_continue:
-            self._parser.wants_continue = False
+        elif parser.wants_continue:
+            parser.wants_continue = False
             connection.write(CONTINUE)
 
     def _handle(self, request: Request) -> None:
         connection = self._connection
         service = connection.service
-        request.scheme = "http" if service.tls_context is None else "https"
+        request.remote_ip, request.remote_port = connection.peer
+        request.scheme = service.http_scheme
         self._find_client(request)
         connection.request = request
         if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
             try:
                 self._key = handshake.check(request)
-                if service.compresses:
-                    offers = request.headers.get_all("sec-websocket-extensions")
-                    self._compression = negotiate(offers, service.compression)
-                refusal = service.origins.refusal(request)
-                if refusal is not None:
-                    raise refusal
             except HttpError as error:
-                service.log.log(
-                    logging.WARNING,
-                    "refused handshakes",
-                    "%s: handshake refused with %s",
-                    request.remote_ip,
-                    error,
-                )
-                connection.refuse(error)
-                return
-            self._decide(request)
+                self._refuse(request, error)
+            else:
+                self._judge(request)
         elif service.callbacks.on_request is None:
             connection.refuse(handshake.plain_request_error())
         else:
             self._answer(request)
 
+    def _is_direct(self) -> bool:
+        """Whether the peer is the client, and its address is spelled as it should be."""
+        connection = self._connection
+        is_mapped = connection.peer[0][:7] == "::ffff:"
+        return not is_mapped and connection.service.trusted_proxies.is_empty
+
     def _find_client(self, request: Request) -> None:
+        if self._is_direct():
+            return
         connection = self._connection
         service = connection.service
         peer = connection.peer
-        if service.trusted_proxies.is_empty and not peer[0].startswith("::ffff:"):
-            request.remote_ip, request.remote_port = peer
-            return
         header = connection.proxy_header
         if header is not None:  # HTTP headers then count only where they are asked for
             peer = header.client or peer
@@ -184,7 +200,7 @@ class HttpStage:
         except Exception:
             self._callback_raised("on_request")
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             self._wait()
             service.spawn(result, lambda value: self._answered(request, value), self._async_failed)
         else:
@@ -194,15 +210,15 @@ class HttpStage:
         self._stop_waiting()
         if not self._connection.is_over:
             self._respond(request, result)
-            if not self._connection.is_over:
-                self._next()
+            if not self._connection.is_over and self._parser is not None:
+                self._next(self._parser)
 
     def _respond(self, request: Request, result: object) -> None:
         connection = self._connection
         service = connection.service
         keeps = (
             request.keep_alive
-            and self._parser.error is None
+            and (self._parser is None or self._parser.error is None)
             and not service.is_stopping
             # Who asks on and on without reading the answers must not fill our memory.
             and connection.unsent < service.limits.max_send_buffer_size
@@ -241,23 +257,50 @@ class HttpStage:
 
     # The handshake.
 
-    def _decide(self, request: Request) -> None:
+    def _judge(self, request: Request) -> None:
+        """Looks at what a handshake offers and where it comes from."""
         connection = self._connection
         service = connection.service
-        offered = handshake.offered_subprotocols(request)
-        connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
+        try:
+            if service.compresses:
+                offers = request.headers.get_all("sec-websocket-extensions")
+                self._compression = negotiate(offers, service.compression) if offers else None
+            refusal = service.origins.refusal(request)
+            if refusal is not None:
+                raise refusal
+        except HttpError as error:
+            self._refuse(request, error)
+            return
+        if service.subprotocols:
+            offered = handshake.offered_subprotocols(request)
+            connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
+        self._decide()
+
+    def _refuse(self, request: Request, error: HttpError) -> None:
+        self._connection.service.log.log(
+            logging.WARNING,
+            "refused handshakes",
+            "%s: handshake refused with %s",
+            request.remote_ip,
+            error,
+        )
+        self._connection.refuse(error)
+
+    def _decide(self) -> None:
+        connection = self._connection
+        service = connection.service
         callback = service.callbacks.on_websocket_connect
         if callback is None:
             self._accept()
             return
         self.is_deciding = True
         try:
-            result = callback(connection, request)
+            result = callback(connection, connection.request)
         except Exception:
             self.is_deciding = False
             self._callback_raised("on_websocket_connect")
             return
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             self._wait()
             service.spawn(result, lambda _: self._decided(), self._async_failed)
         else:
@@ -284,7 +327,7 @@ class HttpStage:
         connection.write(
             handshake.response(self._key, connection.subprotocol, self._headers, extensions)
         )
-        connection.open(self._parser.rest, agreement)
+        connection.open(self._rest if self._parser is None else self._parser.rest, agreement)
 
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""
@@ -305,7 +348,7 @@ class HttpStage:
     def add_header(self, name: str, value: str) -> None:
         """Adds a header to the 101."""
         handshake.response(self._key, headers=[(name, value)])  # raises here, in the program
-        self._headers.append((name, value))
+        self._headers += ((name, value),)
 
     # What goes wrong.
 
@@ -340,3 +383,12 @@ def _response(result: object) -> Response:
     raise UsageError(
         f"on_request returned {type(result).__name__}; return a Response, str or bytes"
     )
+
+
+def request_of(connection: Lifecycle, head: bytes) -> Request:
+    """The request of a usual handshake, from the head that was kept of it."""
+    request = Request.of_handshake(head)
+    request.remote_ip = connection.remote_ip
+    request.remote_port = connection.remote_port
+    request.scheme = connection.service.http_scheme
+    return request

@@ -7,19 +7,25 @@ itself anew.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 GRANULARITY = 0.25
+_STEP = GRANULARITY  # as a C number
 
 
-class Timed(Protocol):
-    """What can be filed in the wheel."""
+class Timed:
+    """What can be filed in the wheel.
 
-    filed_tick: int
+    Attributes:
+        filed_tick: the tick under which it is filed; 0 while it is not.
+    """
+
+    __slots__ = ("filed_tick",)
+
+    def __init__(self) -> None:
+        self.filed_tick = 0
 
     def on_deadline(self, now: float) -> float:
         """Looks at the item; returns the time at which to look again, 0 for never."""
-        ...
+        raise NotImplementedError
 
 
 class Wheel:
@@ -42,7 +48,7 @@ class Wheel:
 
         An item that is filed for an earlier time stays there: it is looked at then.
         """
-        tick = max(int(when / GRANULARITY) + 1, self._tick + 1)
+        tick = max(int(when / _STEP) + 1, self._tick + 1)
         if item.filed_tick:
             if item.filed_tick <= tick:
                 return
@@ -67,8 +73,8 @@ class Wheel:
         Args:
             elapsed: seconds since the last call; the clock moves by at most two ticks of it.
         """
-        self.now += min(elapsed, 2 * GRANULARITY)
-        last = int(self.now / GRANULARITY)
+        self.now += min(elapsed, 2 * _STEP)
+        last = int(self.now / _STEP)
         while self._tick < last:
             self._tick += 1
             bucket = self._buckets.pop(self._tick, None)

@@ -23,19 +23,46 @@ class Headers:
     Names are matched exactly: `X_Real_IP` is not `X-Real-IP`.
 
     Args:
-        lines: name and value of each line, the value without the blanks around it.
+        lines: name and value of each line, the value without the blanks around it; None to read
+            them in `head` when they are asked for.
+        head: from the request line to the empty line, well-formed.
     """
 
-    __slots__ = ("_index", "_lines")
+    __slots__ = ("_head", "_index", "_lines")
 
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, lines: list[tuple[str, str]] | None, head: bytes = b"") -> None:
         self._lines = lines
         # Built at the first look-up; one value needs no list.
         self._index: dict[str, str | list[str]] | None = None
+        self._head = head
 
-    def _build(self) -> dict[str, str | list[str]]:
+    def _find(self, name: str) -> str | list[str] | None:
+        if self._lines is None:
+            return self._search(name)
+        if self._index is None:
+            self._build(self._lines)
+        assert self._index is not None
+        return self._index.get(name.lower())
+
+    def _search(self, name: str) -> list[str] | None:
+        """The values in the head. It costs little more than an index would, and keeps nothing."""
+        if ":" in name:
+            return None
+        head = self._head
+        lower = head.lower()
+        line = b"\r\n%b:" % name.lower().encode("latin-1", "replace")
+        values = []
+        start = lower.find(line)
+        while start >= 0:
+            start += len(line)
+            end = head.find(b"\r\n", start)
+            values.append(head[start:end].decode("latin-1").strip(" \t"))
+            start = lower.find(line, end)
+        return values or None
+
+    def _build(self, lines: list[tuple[str, str]]) -> None:
         index: dict[str, str | list[str]] = {}
-        for name, value in self._lines:
+        for name, value in lines:
             key = name.lower()
             seen = index.get(key)
             if seen is None:
@@ -45,31 +72,33 @@ class Headers:
             else:
                 seen.append(value)
         self._index = index
-        return index
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value; several lines of that name are joined with `, ` (RFC 9110, section 5.3)."""
-        index = self._build() if self._index is None else self._index
-        value = index.get(name.lower())
+        value = self._find(name)
         if value is None:
             return default
         return value if isinstance(value, str) else ", ".join(value)
 
     def get_all(self, name: str) -> list[str]:
         """The values of all lines of that name, in the order sent; empty where there is none."""
-        index = self._build() if self._index is None else self._index
-        value = index.get(name.lower())
+        value = self._find(name)
         if value is None:
             return []
         return [value] if isinstance(value, str) else list(value)
 
     def items(self) -> list[tuple[str, str]]:
         """Every line as it was sent, in order."""
-        return list(self._lines)
+        if self._lines is not None:
+            return list(self._lines)
+        lines = self._head.decode("latin-1").split("\r\n")[1:-2]
+        return [
+            (name, value.strip(" \t")) for name, _, value in (one.partition(":") for one in lines)
+        ]
 
     def keys(self) -> list[str]:
         """The names as they were sent, in order, each as often as it was sent."""
-        return [name for name, _ in self._lines]
+        return [name for name, _ in self.items()]
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -78,17 +107,16 @@ class Headers:
         return value
 
     def __contains__(self, name: object) -> bool:
-        index = self._build() if self._index is None else self._index
-        return isinstance(name, str) and name.lower() in index
+        return isinstance(name, str) and self._find(name) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.items())
 
     def __repr__(self) -> str:
-        return f"Headers({self._lines!r})"
+        return f"Headers({self.items()!r})"
 
 
 def has_token(headers: Headers, name: str, token: str) -> bool:
@@ -115,7 +143,6 @@ class Request:
         method: such as `GET`, in capitals.
         target: what the client asked for, as it was sent: `/chat?room=7`.
         version: `1.1` or `1.0`.
-        headers: see `Headers`.
         body: all of it; empty where there is none.
         upgrade: it asks for a websocket, and what follows it on the line is no HTTP.
         keep_alive: another request may follow its answer.
@@ -125,7 +152,7 @@ class Request:
     """
 
     __slots__ = (
-        "_cookies", "_query", "_split", "body", "headers", "keep_alive", "method", "remote_ip",
+        "_cookies", "_head", "_headers", "_query", "body", "keep_alive", "method", "remote_ip",
         "remote_port", "scheme", "target", "upgrade", "version",
     )  # fmt: skip
 
@@ -134,7 +161,7 @@ class Request:
         method: str,
         target: str,
         version: str,
-        headers: Headers,
+        headers: Headers | None,
         body: bytes = b"",
         upgrade: bool = False,
         keep_alive: bool = True,
@@ -142,31 +169,47 @@ class Request:
         self.method = method
         self.target = target
         self.version = version
-        self.headers = headers
+        self._headers = headers
+        self._head = b""
         self.body = body
         self.upgrade = upgrade
         self.keep_alive = keep_alive
         self.remote_ip = ""
         self.remote_port = 0
         self.scheme = "http"
-        self._split: tuple[str, str, str] | None = None
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
 
+    @staticmethod
+    def of_handshake(head: bytes) -> Request:
+        """The request of a websocket handshake from its head, which is well-formed."""
+        target = head[4 : head.index(b" ", 4)].decode("ascii")
+        request = Request("GET", target, "1.1", None, b"", True, False)
+        request._head = head
+        return request
+
+    @property
+    def headers(self) -> Headers:
+        """The header lines; see `Headers`."""
+        if self._headers is None:
+            self._headers = Headers(None, self._head)
+        return self._headers
+
     def _parts(self) -> tuple[str, str, str]:
         """Authority (absolute form only), raw path, query string (RFC 9112, section 3.2)."""
-        if self._split is None:
-            rest, _, query = self.target.partition("?")
-            authority = ""
-            if "://" in rest and not rest.startswith("/"):
-                authority, slash, path = rest.partition("://")[2].partition("/")
-                rest = slash + path or "/"
-            self._split = (authority, rest, query)
-        return self._split
+        rest, _, query = self.target.partition("?")
+        authority = ""
+        if "://" in rest and not rest.startswith("/"):
+            authority, slash, path = rest.partition("://")[2].partition("/")
+            rest = slash + path or "/"
+        return authority, rest, query
 
     @property
     def path(self) -> str:
         """The path, percent-decoded as UTF-8; bytes that are none become U+FFFD."""
+        target = self.target
+        if target.startswith("/") and "?" not in target and "%" not in target:
+            return target
         return unquote(self._parts()[1])
 
     @property

@@ -5,6 +5,8 @@ Source: Apache's documentation of mod_proxy, mod_proxy_http, mod_proxy_balancer 
 
 from __future__ import annotations
 
+import re
+
 from lineman.errors import ConfigError
 from lineman.proxy import version as versions
 from lineman.proxy.site import CONNECT_TIMEOUT, TLS_CIPHERS, Site, Upstream
@@ -133,10 +135,8 @@ def _http2(site: Site, version: Version) -> str:
     return lines
 
 
-def _target(upstream: Upstream, path: str) -> str:
-    if upstream.path:
-        return f"unix:{upstream.path}|http://localhost{path}"
-    return f"http://{upstream}{path}"
+def _target(upstream: Upstream) -> str:
+    return f"unix:{upstream.path}|http://localhost" if upstream.path else f"http://{upstream}"
 
 
 def _parameters(site: Site) -> str:
@@ -153,7 +153,7 @@ def _balancer(site: Site) -> str:
     for number, upstream in enumerate(site.upstreams, 1):
         route = f" route={number}" if site.sticky else ""
         lines.append(
-            f'        BalancerMember "{_target(upstream, "")}" {_parameters(site)}{route} retry=5'
+            f'        BalancerMember "{_target(upstream)}" {_parameters(site)}{route} retry=5'
         )
     lines.append("        # Lines stay open: the fewest count, not whose turn it is.")
     lines.append("        ProxySet lbmethod=bybusyness")
@@ -163,20 +163,14 @@ def _balancer(site: Site) -> str:
 
 
 def _location(site: Site) -> str:
-    pattern = site.pattern
-    path, note = (
-        site.path,
-        f'"^...$": only {site.path}, neither {site.path}/ nor what lies below it.',
-    )
+    path, note = re.escape(site.path), f"only {site.path}, not {site.path}/ nor what lies below it."
     if site.is_prefix:
-        path, note = "$1", "The path and what lies below it."
-        pattern = f"^({pattern.removeprefix('^').replace('(/|$)', '(?:/.*)?')})$"
-        if site.path.endswith("/"):
-            pattern = f"^({site.pattern.removeprefix('^')}.*)$"
+        path += ".*" if path.endswith("/") else "(?:/.*)?"
+        note = "the path and what lies below it."
     if len(site.upstreams) > 1:
-        passes = f'ProxyPassMatch "balancer://wss_workers{path}"'
+        passes = 'ProxyPassMatch "balancer://wss_workers"'
     else:
-        passes = f'ProxyPassMatch "{_target(site.upstreams[0], path)}" {_parameters(site)}'
+        passes = f'ProxyPassMatch "{_target(site.upstreams[0])}" {_parameters(site)}'
     sticky = ""
     if site.sticky:
         sticky = (
@@ -187,8 +181,9 @@ def _location(site: Site) -> str:
             'Secure; HttpOnly" env=BALANCER_ROUTE_CHANGED\n'
         )
     return f"""\
-    # {note}
-    <LocationMatch "{pattern}">
+    # "^...$": {note}
+    <LocationMatch "^{path}$">
+        # No path here: Apache adds the one that was asked for.
         {passes}
 {sticky}
         # A client that sends "Connection: Upgrade, X-Real-IP" makes Apache delete the X-Real-IP set

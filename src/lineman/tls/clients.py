@@ -40,12 +40,14 @@ class ClientRules:
         options: what the operator asked for.
         ca_file, crl_file: None where none was given.
         ca_path: a directory of authorities, absolute.
+        listing: what is in it, and since when.
     """
 
     options: TlsOptions
     ca_file: PemFile | None
     crl_file: PemFile | None
     ca_path: Path | None
+    listing: str
 
     @property
     def digest(self) -> bytes:
@@ -58,7 +60,7 @@ class ClientRules:
         )
         for file in (self.ca_file, self.crl_file):
             found.update(b"".join(block.der for block in file.blocks) if file else b"-")
-        found.update(os.fsencode(self.ca_path or ""))
+        found.update(f"{self.ca_path} {self.listing}".encode(errors="surrogateescape"))
         return found.digest()
 
     def apply(self, context: ssl.SSLContext) -> None:
@@ -110,27 +112,32 @@ def read_rules(
         authorities = parsed(ca_file, ca_file.certificates, "CA file")
         if crl_file is not None:
             _refuse_bad_lists(crl_file, authorities, ca_file, now or datetime.now(UTC))
-    return ClientRules(options, ca_file, crl_file, _directory(options.ca_path))
+    if options.ca_path is None:
+        return ClientRules(options, ca_file, crl_file, None, "")
+    directory = Path(os.path.abspath(options.ca_path))
+    return ClientRules(options, ca_file, crl_file, directory, _listing(directory))
 
 
-def _directory(path: str | Path | None) -> Path | None:
-    if path is None:
-        return None
-    directory = Path(os.path.abspath(path))
+def _listing(directory: Path) -> str:
+    """What a directory of authorities holds.
+
+    Raises:
+        ConfigError: nothing that OpenSSL would look for.
+    """
     try:
-        names = os.listdir(directory)
+        found = {each.name: each.stat().st_mtime_ns for each in os.scandir(directory)}
     except OSError as error:
         raise ConfigError(
             f"cannot read the directory of authorities {directory}: {error.strerror}",
             "give a directory with one PEM file for each authority, or ca_file",
         ) from None
-    if not any(_HASHED.fullmatch(name) for name in names):
+    if not any(_HASHED.fullmatch(name) for name in found):
         raise ConfigError(
             f"the directory of authorities {directory} has no file that OpenSSL would look for "
             "(such as 4f2a1b3c.0)",
             f"openssl rehash {directory}",
         )
-    return directory
+    return repr(sorted(found.items()))
 
 
 def _refuse_bad_lists(

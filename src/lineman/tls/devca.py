@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shlex
 import socket
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
+from lineman.tls import files
 from lineman.tls.certificates import check_pair
 from lineman.tls.issuing import (
     Authority,
@@ -83,8 +82,8 @@ def ensure(
     directory = Path(os.path.abspath(directory))
     moment = now or datetime.now(UTC)
     try:
-        _prepare(directory)
-        with _locked(directory):
+        files.prepare_directory(directory, "replace the authority in it")
+        with files.locked(directory / ".lock"):
             authority, ca_created = _authority(directory, moment)
             has, created = _leaf(directory, authority, wanted, moment)
     except OSError as error:
@@ -111,46 +110,11 @@ def _own_names() -> tuple[str, ...]:
     return own if host == "localhost" else (*own, f"{host}.local")
 
 
-def _prepare(directory: Path) -> None:
-    """Make the directory, or raise where someone else could put files into it."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):
-        directory.mkdir(mode=0o700)
-    found = directory.stat()
-    path = shlex.quote(str(directory))
-    if not stat.S_ISDIR(found.st_mode):
-        raise ConfigError(f"{directory} is not a directory", "give another, or remove that file")
-    if os.geteuid() not in (0, found.st_uid):
-        raise ConfigError(
-            f"the directory {directory} belongs to the user {found.st_uid}, this process runs as "
-            f"{os.geteuid()}",
-            f"sudo chown -R {os.geteuid()} {path}, or give another directory",
-        )
-    if found.st_mode & 0o022:
-        raise ConfigError(
-            f"others may write to the directory {directory} (mode "
-            f"{stat.S_IMODE(found.st_mode):04o}), and so replace the authority in it",
-            f"chmod 700 {path}",
-        )
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the directory alone; the kernel lets go of it when the process dies."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(directory / ".lock", flags, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
     """Return the authority, and whether it had to be made."""
     _refuse_others_files(directory)
     key_path = directory / "ca.key"
-    if key_path.exists() and not _is_private(key_path):
+    if key_path.exists() and not files.is_private(key_path):
         raise ConfigError(
             f"the development authority's key {key_path} has the mode "
             f"{stat.S_IMODE(key_path.stat().st_mode):04o}: whoever read it can forge local names",
@@ -161,8 +125,8 @@ def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
     if known is not None:
         return known, False
     made = make_authority(now)
-    _write(key_path, _key_pem(made.key), 0o600)
-    _write(directory / "ca.pem", _cert_pem(made.cert), 0o644)
+    files.write(key_path, _key_pem(made.key), 0o600)
+    files.write(directory / "ca.pem", _cert_pem(made.cert), 0o644)
     return made, True
 
 
@@ -176,10 +140,6 @@ def _refuse_others_files(directory: Path) -> None:
                 f"{os.geteuid()}, cannot read it",
                 f"sudo chown -R {os.geteuid()} {shlex.quote(str(directory))}",
             )
-
-
-def _is_private(path: Path) -> bool:
-    return path.stat().st_mode & 0o077 == 0
 
 
 def _load_authority(directory: Path, now: datetime) -> Authority | None:
@@ -222,11 +182,11 @@ def _leaf(
         return has, False
     kept = [name for name in has if is_permitted(name) and name not in wanted]
     names = (*wanted, *kept[: max(0, _MOST_NAMES - len(wanted))])
-    key = _load_key(key_path) if key_path.exists() and _is_private(key_path) else None
+    key = _load_key(key_path) if key_path.exists() and files.is_private(key_path) else None
     if key is None:
         key = new_key()
-        _write(key_path, _key_pem(key), 0o600)
-    _write(cert_path, _cert_pem(make_leaf(authority, key, names, now)), 0o644)
+        files.write(key_path, _key_pem(key), 0o600)
+    files.write(cert_path, _cert_pem(make_leaf(authority, key, names, now)), 0o644)
     return names, True
 
 
@@ -243,21 +203,8 @@ def _leaf_on_disk(
         leaf.verify_directly_issued_by(authority.cert)
     except (ConfigError, ValueError, TypeError, InvalidSignature):
         return (), False
-    is_lasting = info.not_after - now >= _RENEW_BEFORE and _is_private(key_path)
+    is_lasting = info.not_after - now >= _RENEW_BEFORE and files.is_private(key_path)
     return info.names, is_lasting
-
-
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Put a file in place whole, never readable by more than `mode` says; the lock is held."""
-    half = path.with_name(f".{path.name}.half")
-    half.unlink(missing_ok=True)  # of a process that was killed here
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        os.fchmod(descriptor, mode)
-        file.flush()
-        os.fsync(descriptor)
-    half.replace(path)
 
 
 def _key_pem(key: EllipticCurvePrivateKey) -> bytes:

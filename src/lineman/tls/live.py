@@ -12,7 +12,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -31,6 +31,9 @@ logger = logging.getLogger("lineman")
 
 # Certificates that one look considers: with thousands, a look must not take long.
 _AT_ONCE = 250
+# Changed ones that one look loads, at some milliseconds each; the rest waits for the next look.
+_RENEWED_AT_ONCE = 10
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class CertificateStatus:
 class _Entry:
     """One certificate: its files, what was loaded of them, and its context once it has one."""
 
-    __slots__ = ("context", "error", "files", "info", "loaded_at", "names", "watch")
+    __slots__ = ("context", "error", "files", "info", "loaded_at", "names", "warn_at", "watch")
 
     def __init__(self, files: CertificateFiles) -> None:
         self.files = files
@@ -61,7 +64,7 @@ class _Entry:
         self.context: ssl.SSLContext | None = None
         self.info: CertificateInfo
         self.names: tuple[str, ...] = ()
-        self.loaded_at = datetime.now(UTC)
+        self.loaded_at = self.warn_at = datetime.now(UTC)
         self.error = ""
 
     def take(self, info: CertificateInfo, now: datetime) -> None:
@@ -69,6 +72,7 @@ class _Entry:
         self.info = info
         self.names = tuple(plain_name(name) for name in self.files.names) or _dns_names(info)
         self.loaded_at = now
+        self.warn_at = info.not_after - (info.not_after - info.not_before) / 6
         self.error = ""
 
 
@@ -239,17 +243,34 @@ class LiveTls:
         change = self._rules_watch.look()
         if change is not Change.NONE:
             has_changed = self._renew_rules(must_tell=change is Change.RESTED)
-        count = min(_AT_ONCE, len(self._entries))
-        for _ in range(count):
+        now, renewed = self._now(), 0
+        for _ in range(min(_AT_ONCE, len(self._entries))):
+            if renewed == _RENEWED_AT_ONCE:
+                break
             entry = self._entries[self._next]
             self._next = (self._next + 1) % len(self._entries)
             change = entry.watch.look()
             if change is not Change.NONE:
+                renewed += 1
                 has_changed |= self._renew(entry, must_tell=change is Change.RESTED)
+            if now >= entry.warn_at:
+                self._warn(entry, now)
         return has_changed
 
+    def _warn(self, entry: _Entry, now: datetime) -> None:
+        """Tells, once a day, that nobody has renewed a certificate."""
+        entry.warn_at = now + _DAY
+        end = entry.info.not_after
+        logger.warning(
+            "the certificate for %s %s on %s, and nobody has renewed it; fix: renew %s",
+            called(entry.info.names, entry.info.subject, entry.info.serial),
+            "expires" if now <= end else "has expired",
+            date(end),
+            entry.info.cert_path,
+        )
+
     def reload(self, contents: Contents | None = None) -> list[str]:
-        """Reads every file again, changed or not.
+        """Reads again what has changed, what did not work, and the default certificate.
 
         Args:
             contents: as for `read_pem`, in place of what was given before; None: that stays.
@@ -263,8 +284,9 @@ class LiveTls:
             self._rules_watch.look()
             self._renew_rules(must_tell=True)
         for entry in self._entries:
-            entry.watch.look()
-            self._renew(entry, must_tell=True)
+            is_changed = entry.watch.look() is not Change.NONE
+            if is_changed or entry.error or contents or entry is self._entries[0]:
+                self._renew(entry, must_tell=True)
         return [text for text in (self._rules_error, *(e.error for e in self._entries)) if text]
 
     @property
@@ -296,7 +318,8 @@ class LiveTls:
                 date(made.certificate.not_after),
             )
         old_names = entry.names
-        entry.context = made.context
+        if entry.context is not None:  # else nobody has asked for it yet
+            entry.context = made.context
         entry.take(made.certificate, now)
         if entry.names != old_names:
             self._table = self._made_table()

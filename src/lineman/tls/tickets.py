@@ -257,12 +257,14 @@ def _look_up() -> _Calls | None:
 
     try:
         start = (_WORD, _WORD, _WORD, _WORD, _WORD)
+        names = (_WORD, ctypes.c_char_p, ctypes.c_char_p)
         return _Calls(
             function("SSL_CTX_set_tlsext_ticket_key_evp_cb", _WORD, _CALLBACK),
             function("EVP_MAC_CTX_set_params", _WORD, _WORD),
             function("EVP_EncryptInit_ex", *start),
             function("EVP_DecryptInit_ex", *start),
-            function("EVP_aes_256_cbc", returns=_WORD)(),
+            # Fetched once: through `EVP_aes_256_cbc()` each use would look it up again.
+            function("EVP_CIPHER_fetch", *names, returns=_WORD)(None, b"AES-256-CBC", None),
         )
     except AttributeError:
         return None

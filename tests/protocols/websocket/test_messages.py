@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lineman.errors import ProtocolError
@@ -401,6 +401,7 @@ ONE_BIT_OFF = st.builds(
 
 @settings(thorough, max_examples=300)
 @given(GARBAGE | ONE_BIT_OFF, CUTS, st.booleans())
+@example(b"\x81\x01\xc2", [2], False)
 def test_garbage_never_raises_and_how_it_is_cut_changes_nothing(
     wire: bytes, cuts: list[int], masked: bool
 ) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 
-from lineman.cli.cert import check, trust
+from lineman.cli.cert import check, list, obtain, renew, show, trust
 
-WORDS = (check, trust)
+WORDS = (check, obtain, renew, list, show, trust)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command and its words."""
     made = commands.add_parser(
         "cert",
-        help="look at certificates, and have them trusted on this machine",
-        description="Looks at certificates, and has them trusted on this machine.",
+        help="look at certificates, get and renew them, have them trusted on this machine",
+        description="Looks at certificates, gets and renews them, has them trusted here.",
     )
     words = made.add_subparsers(title="words", metavar="WORD", required=True)
     for word in WORDS:

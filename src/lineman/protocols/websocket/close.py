@@ -48,12 +48,12 @@ _SENDABLE_BELOW_3000 = frozenset(
 
 def words(code: int) -> str:
     """The meaning of a close code in a few words, `code 4001` for one that has none."""
-    return _WORDS.get(code, f"code {code}")
+    return _WORDS.get(code) or f"code {code}"
 
 
 def is_sendable(code: int) -> bool:
     """Whether an endpoint may put this code into a close frame (RFC 6455, section 7.4)."""
-    return 3000 <= code <= 4999 or code in _SENDABLE_BELOW_3000
+    return code in _SENDABLE_BELOW_3000 or 3000 <= code <= 4999
 
 
 def encode(code: int, reason: str) -> bytes:
@@ -72,6 +72,8 @@ def encode(code: int, reason: str) -> bytes:
         raise UsageError(
             f"close code {code} must not be sent; use 1000, or a code of your own from 4000 to 4999"
         )
+    if not reason:
+        return code.to_bytes(2, "big")
     cut = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
     return code.to_bytes(2, "big") + cut.encode()
 
@@ -90,6 +92,8 @@ def decode(payload: bytes) -> tuple[int, str]:
     code = int.from_bytes(payload[:2], "big")
     if not is_sendable(code):
         raise ProtocolError(PROTOCOL_ERROR, f"close frame with code {code}, which must not be sent")
+    if len(payload) == 2:
+        return code, ""
     try:
         return code, payload[2:].decode("utf-8")
     except UnicodeDecodeError:

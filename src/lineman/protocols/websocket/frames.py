@@ -36,12 +36,6 @@ def apply_mask(data: bytes | bytearray | memoryview, mask: bytes) -> bytes:
     return masked.to_bytes(size, sys.byteorder)
 
 
-def rotate(mask: bytes, by: int) -> bytes:
-    """The mask for what follows after `by` bytes of payload were masked with it."""
-    by &= 3
-    return mask[by:] + mask[:by]
-
-
 def header(opcode: int, size: int, first_bits: int = FIN) -> bytes:
     """The header of an unmasked frame, as a server sends it, with the shortest length.
 
@@ -61,6 +55,11 @@ def header(opcode: int, size: int, first_bits: int = FIN) -> bytes:
 def encode(opcode: int, payload: bytes, first_bits: int = FIN) -> bytes:
     """A whole unmasked frame."""
     return header(opcode, len(payload), first_bits) + payload
+
+
+def whole(first: int, payload: bytes) -> bytes:
+    """A whole unmasked frame; `first` is its first byte: opcode, FIN and reserved bits."""
+    return header(first & 0x0F, len(payload), first & 0xF0) + payload
 
 
 def encode_masked(opcode: int, payload: bytes, mask: bytes, first_bits: int = FIN) -> bytes:

@@ -6,18 +6,26 @@ Source: RFC 6455, section 4; who is let in from a web page: section 10.2 and `Or
 from __future__ import annotations
 
 import binascii
-import hashlib
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha1
 
 from lineman.errors import ConfigError, HttpError, UsageError
 from lineman.protocols.http import Request, encode_headers, has_token
 
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
+
+KEY_SIZE = 24  # of 16 bytes in base64
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://(\[[0-9a-f:.]+\]|[a-z0-9\-._~%]*)(?::([0-9]{1,5}))?")
+MAX_SHOWN = 300  # characters of an origin; a host has 253 at most
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _VERSION = ("Sec-WebSocket-Version", "13")
 _UPGRADE_HEADERS = (("Upgrade", "websocket"), ("Connection", "Upgrade"), _VERSION)
@@ -43,8 +51,20 @@ def is_websocket(request: Request) -> bool:
 
 def accept_key(key: str) -> str:
     """What the server answers to a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2, item 5.4)."""
-    digest = hashlib.sha1(key.encode("latin-1") + _GUID, usedforsecurity=False).digest()
-    return binascii.b2a_base64(digest, newline=False).decode("ascii")
+    return _accept(key).decode("ascii")
+
+
+def _accept(key: str) -> bytes:
+    raw = key.encode("latin-1")
+    if cython.compiled and len(raw) == KEY_SIZE:
+        # OpenSSL spends more on making and finding a hash object than on these 60 bytes.
+        answer = PyBytes_FromStringAndSize(cython.NULL, 28)
+        room = cython.cast(p_uchar, PyBytes_AS_STRING(answer))
+        guid = cython.cast(p_const_uchar, PyBytes_AS_STRING(_GUID))
+        lineman_accept_key(room, cython.cast(p_const_uchar, PyBytes_AS_STRING(raw)), guid)
+        return answer
+    digest = sha1(raw + _GUID, usedforsecurity=False).digest()
+    return binascii.b2a_base64(digest, newline=False)
 
 
 def check(request: Request) -> str:
@@ -153,11 +173,11 @@ def response(
     Raises:
         UsageError: a header or the subprotocol would break the response.
     """
-    head = _SWITCHING + accept_key(key).encode("ascii") + b"\r\n"
     if subprotocol is None and extensions is None and not headers:
-        return head + b"\r\n"
+        return _SWITCHING + _accept(key) + b"\r\n\r\n"
+    head = _SWITCHING + _accept(key) + b"\r\n"
     lines = encode_headers(headers, _RESPONSE_RESERVED)
-    own = _negotiated([] if subprotocol is None else [subprotocol], extensions)
+    own = _negotiated(() if subprotocol is None else (subprotocol,), extensions)
     return head + f"{own}{lines}\r\n".encode("latin-1")
 
 
@@ -185,15 +205,16 @@ def client_request(
     for what, value in (("host", host), ("target", target), ("key", key)):
         if _VISIBLE.fullmatch(value) is None:
             raise UsageError(f"the {what} {value!r} has blanks or bytes outside of ASCII")
+    negotiated = _negotiated(tuple(subprotocols), extensions)
     return (
         f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        f"{_negotiated(subprotocols, extensions)}{encode_headers(headers, _REQUEST_RESERVED)}\r\n"
+        f"{negotiated}{encode_headers(headers, _REQUEST_RESERVED)}\r\n"
     ).encode("latin-1")
 
 
-def _negotiated(subprotocols: Iterable[str], extensions: str | None) -> str:
-    names = list(subprotocols)
+@lru_cache(maxsize=64)
+def _negotiated(names: tuple[str, ...], extensions: str | None) -> str:
     for name in names:
         if _TOKEN.fullmatch(name) is None:
             raise UsageError(f"{name!r} is not a subprotocol name; write letters, digits, . and -")
@@ -293,6 +314,11 @@ def _cross_site_refusal(
 
 def _split_origin(origin: str) -> tuple[str, str, str] | None:
     """Scheme, host and port, spelled one way; the port is empty where it is the default one."""
+    # The pages of a service are few, and read once. What a stranger makes us keep stays small.
+    return _known_origin(origin) if len(origin) <= MAX_SHOWN else _read_origin(origin)
+
+
+def _read_origin(origin: str) -> tuple[str, str, str] | None:
     match = _ORIGIN.fullmatch(origin.lower())
     if match is None:
         return None
@@ -309,11 +335,14 @@ def _split_origin(origin: str) -> tuple[str, str, str] | None:
     return scheme, host, "" if port == _DEFAULT_PORTS.get(scheme) else port
 
 
+_known_origin = lru_cache(maxsize=256)(_read_origin)
+
+
 def _shown(origin: str, parts: tuple[str, str, str] | None) -> str:
     """The origin as it may stand in an error: what a stranger sent is quoted only if it is one."""
     if origin == "null":
         return origin
-    if parts is None or len(origin) > 300:
+    if parts is None or len(origin) > MAX_SHOWN:
         return "<not an origin>"
     scheme, host, port = parts
     return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"

@@ -2,9 +2,22 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from lineman.protocols.websocket.assembly cimport Assembly
-from lineman.protocols.websocket.frames cimport lineman_mask
+from lineman.protocols.websocket.frames cimport (
+    lineman_mask,
+    lineman_mask_ascii,
+    lineman_whole,
+    lineman_word,
+)
 
 ctypedef unsigned char *p_uchar
+ctypedef const unsigned char *p_const_uchar
+
+cdef extern from *:
+    """
+    #define lineman_text(text) ((unsigned char *)PyUnicode_1BYTE_DATA(text))
+    """
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
+    unsigned char *lineman_text(str text)
 
 # As C numbers: compared as Python's, each would be made into an object for every frame.
 cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, RSV1, TEXT
@@ -23,13 +36,17 @@ cdef class Decoder:
     cdef Assembly _message
     cdef bytes _tail
     cdef bytearray _control
+    cdef Py_ssize_t _position
     cdef bint _is_open
 
     @cython.locals(events=list)
     cpdef list feed(self, const unsigned char[::1] data)
-    cdef _end(self, list events, last)
-    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, stop=Py_ssize_t)
-    cdef _parse(self, const unsigned char[::1] data, list events)
+    cpdef next(self, const unsigned char[::1] data)
+    cdef _end(self)
+    @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes, room=p_uchar)
+    cdef _take_whole(self, const unsigned char[::1] data)
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t)
+    cdef _parse(self, const unsigned char[::1] data)
     @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)
     cdef Py_ssize_t _read_header(self, const unsigned char[::1] data, Py_ssize_t position) except -1
     @cython.locals(first=int, second=int, opcode=int, available=Py_ssize_t, length=Py_ssize_t, payload=longlong)
@@ -41,8 +58,8 @@ cdef class Decoder:
     @cython.locals(size=Py_ssize_t, by=int)
     cdef _take_part(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(opcode=int, clear=bytes, payload=bytes)
-    cdef _take_end(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop, list events)
-    cdef _take_control(self, int opcode, bytes payload, list events)
+    cdef _take_end(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
+    cdef _take_control(self, int opcode, bytes payload)
     @cython.locals(size=Py_ssize_t, clear=bytes, room=p_uchar)
     cdef bytes _unmask(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     cdef _append(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)

@@ -53,7 +53,7 @@ class Pong:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # a frozen one costs three times as much
 class Close:
     """The peer's close frame; code 1005 where it carried none."""
 
@@ -87,6 +87,7 @@ class Decoder:
         "_max_size",
         "_message",
         "_opcode",
+        "_position",
         "_remaining",
         "_tail",
     )
@@ -107,6 +108,7 @@ class Decoder:
         self._message: Assembly | None = None  # its payload so far
         self._tail = b""  # of a text message: the start of a character that is not whole yet
         self._control: bytearray | None = None  # payload of a control frame that is arriving
+        self._position = 0  # in the bytes that are being fed
         self._is_open = True
 
     @property
@@ -120,41 +122,86 @@ class Decoder:
         After a `Close` or a `ProtocolError`, which are always the last of their list, whatever
         follows is ignored. The data is not kept: the caller may use its buffer again.
         """
+        if not cython.compiled:
+            data = memoryview(data)
         events: list[Event] = []
-        if self._is_open:
-            try:
-                self._parse(memoryview(data), events)
-            except ProtocolError as error:
-                # Its traceback holds the frames of the callers: as an event it would keep their
-                # buffers locked and, in a cycle with `events`, alive until a garbage collection.
-                error.__traceback__ = error.__context__ = None
-                self._end(events, error)
+        while (event := self.next(data)) is not None:
+            events.append(event)
         return events
 
-    def _end(self, events: list[Event], last: Event) -> None:
-        events.append(last)
+    def next(self, data: memoryview) -> Event | None:
+        """The next of what `feed` would return, without a list for it.
+
+        To be called with the same bytes until it returns None; only then with those that follow.
+        """
+        if not self._is_open:
+            return None
+        try:
+            if cython.compiled and self._opcode < 0 and not self._kind and not self._head:
+                event = self._take_whole(data)
+                if event is not None:
+                    return event
+            return self._parse(data)
+        except ProtocolError as error:
+            # Its traceback holds the frames of the callers: as an event it would keep their
+            # buffers locked, and alive until a garbage collection.
+            error.__traceback__ = error.__context__ = None
+            self._end()
+            return error
+
+    def _end(self) -> None:
         self._is_open = False
         self._kind = 0
         self._opcode = -1
         self._message = self._control = None
         self._head = self._tail = b""
 
-    def _parse(self, data: memoryview, events: list[Event]) -> None:
-        position = 0
+    def _take_whole(self, data: memoryview) -> str | bytes | None:
+        """Compiled only: the message of a frame that is all of it and all here, in one go.
+
+        None for any other, which `_parse` then takes with all of its checks.
+        """
+        assert cython.compiled
+        start = self._position
+        available = len(data) - start
+        if available < 2 or not self._expects_mask:
+            return None
+        frame = cython.address(data[start])
+        size = 0
+        length = lineman_whole(frame, available, cython.address(size))
+        if length == 0 or size > self._max_size:
+            return None
+        self._position = start + length + size
+        self._mask = lineman_word(frame + length - 4)
+        if frame[0] & 0x0F == TEXT:
+            text: str = PyUnicode_New(size, 127)
+            if lineman_mask_ascii(lineman_text(text), frame + length, size, self._mask):
+                return text
+        if size == 0:
+            return b""
+        clear = PyBytes_FromStringAndSize(cython.NULL, size)
+        lineman_mask(
+            cython.cast(p_uchar, PyBytes_AS_STRING(clear)), frame + length, size, self._mask
+        )
+        return _text(clear) if frame[0] & 0x0F == TEXT else clear
+
+    def _parse(self, data: memoryview) -> Event | None:
         size = len(data)
-        while position < size:
+        while self._position < size:
             if self._opcode < 0:
-                position = self._read_header(data, position)
+                self._position = self._read_header(data, self._position)
                 if self._opcode < 0:
-                    return  # the header goes on in the next feed
-            if self._remaining > size - position:  # not a sum: compiled, it would overflow
-                self._take_part(data, position, size)
-                return
-            stop = position + self._remaining
-            self._take_end(data, position, stop, events)
-            if not self._is_open:
-                return
-            position = stop
+                    break  # the header goes on in the next feed
+            start = self._position
+            if self._remaining > size - start:  # not a sum: compiled, it would overflow
+                self._take_part(data, start, size)
+                break
+            self._position = start + self._remaining
+            event = self._take_end(data, start, self._position)
+            if event is not None:
+                return event
+        self._position = 0
+        return None
 
     def _read_header(self, data: memoryview, position: int) -> int:
         """Opens a frame, if its header is whole; the position after the header."""
@@ -262,8 +309,8 @@ class Decoder:
         by = 8 * (size & 3)  # the mask of what follows begins that many bits further
         self._mask = (self._mask >> by | self._mask << (32 - by)) & 0xFFFFFFFF
 
-    def _take_end(self, data: memoryview, start: int, stop: int, events: list[Event]) -> None:
-        """Ends a frame; what it completes goes to `events`."""
+    def _take_end(self, data: memoryview, start: int, stop: int) -> Event | None:
+        """Ends a frame; what it completes."""
         opcode = self._opcode
         if opcode >= CLOSE:
             payload = self._unmask(data, start, stop)
@@ -271,29 +318,26 @@ class Decoder:
                 payload = bytes(self._control + payload)
                 self._control = None
             self._opcode = -1
-            self._take_control(opcode, payload, events)
-            return
+            return self._take_control(opcode, payload)
         if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
             clear = self._unmask(data, start, stop)
             if self._is_compressed:
                 clear = self._open_inflater().inflate(clear)
             self._opcode = -1
-            events.append(_text(clear) if opcode == TEXT else clear)
-            return
+            return _text(clear) if opcode == TEXT else clear
         self._remaining = 0
         self._append(data, start, stop)
         self._opcode = -1
-        if self._fin:
-            events.append(self._finish_message())
+        return self._finish_message() if self._fin else None
 
-    def _take_control(self, opcode: int, payload: bytes, events: list[Event]) -> None:
+    def _take_control(self, opcode: int, payload: bytes) -> Ping | Pong | Close:
         if opcode == PING:
-            events.append(Ping(payload))
-        elif opcode == PONG:
-            events.append(Pong(payload))
-        else:
-            code, reason = close.decode(payload)
-            self._end(events, Close(code, reason))
+            return Ping(payload)
+        if opcode == PONG:
+            return Pong(payload)
+        code, reason = close.decode(payload)
+        self._end()
+        return Close(code, reason)
 
     def _unmask(self, data: memoryview, start: int, stop: int) -> bytes:
         if cython.compiled:
@@ -350,9 +394,7 @@ class Decoder:
         self._kind = 0
         if is_binary:
             return payload
-        if self._tail:
-            raise ProtocolError(INVALID_DATA, "text that ends inside a UTF-8 character")
-        return _text(payload)
+        return _text(payload)  # it fails here if it ends inside a character
 
 
 def _word(data: memoryview, at: int) -> int:

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lineman.errors import ConfigError, HttpError, ProtocolError
 from lineman.protocols.websocket.close import PROTOCOL_ERROR
@@ -31,6 +32,8 @@ _PARAMETER = re.compile(
 )
 _WHOLE_TOKEN = re.compile(_TOKEN)
 _BITS = re.compile(r"[89]|1[0-5]")  # section 7.1.2: decimal, no leading zeroes, 8 to 15
+
+MAX_KEPT = 200  # characters of an offer
 
 # A name, and its parameters in order; None is the value of one that has none.
 Extension = tuple[str, list[tuple[str, str | None]]]
@@ -165,6 +168,19 @@ def negotiate(offers: Sequence[str], options: DeflateOptions) -> tuple[Agreement
         HttpError: 400 for a header that is not of the grammar: the connection must be failed
             (RFC 6455, section 9.1), and before the 101 that is done by refusing it.
     """
+    # Browsers and libraries each have one offer of their own: it is answered once, and connections
+    # share what came of it. What a stranger makes us keep stays small.
+    if len(offers) == 1 and len(offers[0]) <= MAX_KEPT:
+        return _known_answer(offers[0], options)
+    return _answer(offers, options)
+
+
+@lru_cache(maxsize=64)
+def _known_answer(offer: str, options: DeflateOptions) -> tuple[Agreement, str] | None:
+    return _answer([offer], options)
+
+
+def _answer(offers: Sequence[str], options: DeflateOptions) -> tuple[Agreement, str] | None:
     try:
         extensions = _parse(offers)
     except ValueError as error:

@@ -1,0 +1,29 @@
+from lineman.net.callbacks cimport Callbacks
+from lineman.net.wheel cimport Wheel
+
+cdef class Service:
+    cdef dict __dict__  # for what no connection asks for
+    cdef object __weakref__
+    cdef readonly Callbacks callbacks
+    cdef readonly object limits
+    cdef readonly object tls_context
+    cdef public object challenges
+    cdef readonly object http_scheme
+    cdef readonly object origins
+    cdef readonly tuple subprotocols
+    cdef public object trusted_proxies
+    cdef readonly object compression
+    cdef readonly bint compresses
+    cdef readonly object loop
+    cdef readonly object poller
+    cdef readonly Wheel wheel
+    cdef readonly dict connections
+    cdef public long long accepted
+    cdef public long long opened
+    cdef public long long exceptions
+    cdef public long long send_failures
+    cdef public bint is_stopping
+    cdef long long _last_id
+
+    cpdef long long next_id(self)
+    cpdef new_tls(self, int fd)

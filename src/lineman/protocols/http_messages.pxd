@@ -1,0 +1,25 @@
+cdef class Headers:
+    cdef list _lines
+    cdef dict _index
+    cdef bytes _head
+
+    cdef _find(self, name)
+    cdef _search(self, name)
+    cdef _build(self, lines)
+
+cdef class Request:
+    cdef public object method
+    cdef public object target
+    cdef public object version
+    cdef object _headers
+    cdef bytes _head
+    cdef public object body
+    cdef public bint upgrade
+    cdef public bint keep_alive
+    cdef public object remote_ip
+    cdef public int remote_port
+    cdef public object scheme
+    cdef dict _query
+    cdef dict _cookies
+
+    cpdef tuple _parts(self)

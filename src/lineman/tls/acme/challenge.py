@@ -1,0 +1,56 @@
+"""What an authority is shown as a proof. Pure but for random numbers.
+
+Source: RFC 8555, section 8; RFC 8737
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31"  # id-pe-acmeIdentifier
+_OCTET_STRING = b"\x04"  # its tag in DER
+
+
+def key_authorization(token: str, thumbprint: str) -> str:
+    """What binds a challenge to the account's key (RFC 8555, section 8.1)."""
+    return f"{token}.{thumbprint}"
+
+
+def alpn_certificate(name: str, digest: bytes) -> bytes:
+    """The certificate, and its key, that answer tls-alpn-01 for a name; PEM.
+
+    Args:
+        name: the only one in it.
+        digest: SHA-256 of the key authorization.
+
+    Source: RFC 8737, section 3
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+
+    from lineman.tls.issuing import new_key
+
+    key = new_key()
+    nobody = x509.Name([])
+    now = datetime.now(UTC)
+    identifier = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier(_ACME_IDENTIFIER), _OCTET_STRING + bytes([len(digest)]) + digest
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(nobody)
+        .issuer_name(nobody)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        # Critical, since its subject is empty (RFC 5280, section 4.2.1.6).
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+        .add_extension(identifier, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

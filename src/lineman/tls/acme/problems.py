@@ -1,0 +1,166 @@
+"""What an authority's refusal means, and what to do about it. Pure.
+
+Source: RFC 8555, section 6.7; https://letsencrypt.org/docs/rate-limits/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_PREFIX = "urn:ietf:params:acme:error:"
+
+_RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)")
+
+# Some authorities call a connection that failed `unauthorized`.
+_UNREACHED = re.compile(r"failed to connect|connection refused|timeout during connect", re.I)
+
+# What Let's Encrypt says of each of its limits, the limit in words, and the way out. The first
+# that is found in the text counts.
+_LIMITS = (
+    (
+        r"certificates .*already issued for this exact set",
+        "the same certificate was issued too often (5 in 7 days at Let's Encrypt)",
+        "keep the state directory between starts (it holds the certificate), and try things "
+        "out with the staging authority",
+    ),
+    (
+        r"certificates .*already issued for",
+        "too many certificates were issued for this domain (50 in 7 days at Let's Encrypt)",
+        "put several names into one certificate, or wait",
+    ),
+    (
+        r"failed authorizations",
+        "the domain could not be validated too often (5 times an hour at Let's Encrypt)",
+        "mend what the earlier errors named, and try it with the staging authority first",
+    ),
+    (
+        r"temporarily prevented from requesting|unpause|paused",
+        "the authority has paused this name after very many failed validations in a row",
+        "follow the link in its text to unpause it, once the cause is mended",
+    ),
+    (
+        r"registrations|accounts",
+        "too many accounts were made from this address (10 in 3 hours at Let's Encrypt)",
+        "keep the state directory between starts: it holds the account",
+    ),
+    (
+        r"new orders|orders",
+        "too many certificates were asked for (300 in 3 hours at Let's Encrypt)",
+        "wait; see that no process asks in a loop",
+    ),
+)
+
+# Fixes by the error's type (RFC 8555, section 6.7); {name} is the domain that it is about.
+_FIXES = {
+    "accountDoesNotExist": "nothing: a new account is made at the next attempt",
+    "badCSR": "see the text; perhaps a name is written in a way that the authority refuses",
+    "badSignatureAlgorithm": "give another authority; this one takes no ECDSA account key",
+    "caa": "let the authority in by a CAA record of {name}: dig CAA {name}",
+    "connection": "let the internet reach this machine (port 443 for tls-alpn-01, 80 for http-01): "
+    "open the firewall and the cloud's security group, and see that each A and AAAA record of "
+    "{name} points here",
+    "dns": "give {name} an A or AAAA record that points to this machine: dig A {name}",
+    "externalAccountRequired": "give the key that the authority has given you: "
+    'acme=AcmeOptions(..., eab_key_id="...", eab_hmac_key="...")',
+    "incorrectResponse": "see that {name} points to this machine, and that nothing in front of it "
+    "(a proxy, a CDN, another web server) answers for it",
+    "invalidContact": 'give an e-mail address that exists: acme="you@example.com"',
+    "invalidEmail": 'give an e-mail address that exists: acme="you@example.com"',
+    "malformed": "report it with the output of lineman --version",
+    "rejectedIdentifier": "ask for names of the public DNS that the authority may certify",
+    "serverInternal": "nothing: it is the authority's own fault, and is tried again",
+    "tls": "see that port 443 of {name} is this worker itself, with no proxy or CDN before it that "
+    "ends TLS; or use http-01",
+    "unauthorized": "see that {name} points to this machine, and that nothing in front of it "
+    "(a proxy, a CDN, another web server) answers for it",
+    "unsupportedContact": 'give an e-mail address: acme="you@example.com"',
+    "unsupportedIdentifier": "ask for names of the public DNS that the authority may certify",
+    "userActionRequired": "visit the page that the text names, and agree to the new terms",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why there is no certificate, in words.
+
+    Attributes:
+        seen: what happened.
+        fix: what to do about it.
+        retry_at: before which nothing should be asked again; None for the usual back-off.
+    """
+
+    seen: str
+    fix: str
+    retry_at: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"{self.seen}; fix: {self.fix}"
+
+
+def explain(
+    problem: Mapping[str, Any], *, name: str = "", retry_at: datetime | None = None
+) -> Problem:
+    """What a problem document says.
+
+    Args:
+        problem: the document (RFC 7807) that came with an error, or stands in a challenge.
+        name: the domain that it is about, where that is known.
+        retry_at: what its `Retry-After` header meant.
+    """
+    code = str(problem.get("type") or "").removeprefix(_PREFIX)
+    detail = _text(problem)
+    whom = name or "the domain"
+    if code == "rateLimited":
+        return _limited(detail, retry_at)
+    about = f"{name}: " if name else ""
+    kind = "connection" if _UNREACHED.search(detail) else code
+    fix = _FIXES.get(kind, "see the text, and the authority's status page")
+    seen = f"{about}{detail} ({code or 'no type'})"
+    return Problem(seen, fix.format(name=whom), retry_at)
+
+
+def _text(problem: Mapping[str, Any]) -> str:
+    """What the authority says, on one line; also what it says of each name."""
+    texts = [str(problem.get("detail") or problem.get("title") or "no reason is given")]
+    for part in problem.get("subproblems") or ():
+        if isinstance(part, Mapping):
+            identifier = part.get("identifier")
+            which = identifier.get("value") if isinstance(identifier, Mapping) else None
+            texts.append(f"{which or 'a name'}: {part.get('detail')}")
+    return " / ".join(" ".join(text.split()) for text in texts)[:1000]
+
+
+def _limited(detail: str, retry_at: datetime | None) -> Problem:
+    named = _RETRY_AFTER_TEXT.search(detail)
+    if named is not None:
+        told = datetime.fromisoformat(named[1]).replace(tzinfo=UTC)
+        retry_at = max(told, retry_at) if retry_at is not None else told
+    limit, fix = "too many requests", "wait"
+    for pattern, words, way_out in _LIMITS:
+        if re.search(pattern, detail, re.IGNORECASE):
+            limit, fix = words, way_out
+            break
+    until = f"; it takes no more before {retry_at:%Y-%m-%d %H:%M} UTC" if retry_at else ""
+    return Problem(f"the authority's rate limit: {limit}{until} (it says: {detail})", fix, retry_at)
+
+
+def retry_moment(header: str | None, now: datetime) -> datetime | None:
+    """What a `Retry-After` header means; None where it is absent or makes no sense.
+
+    Source: RFC 9110, section 10.2.3
+    """
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        seconds = int(header) if len(header) < 9 else 10**8
+        return now + timedelta(seconds=seconds)
+    try:
+        moment = parsedate_to_datetime(header)
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
