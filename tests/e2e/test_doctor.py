@@ -417,6 +417,10 @@ def test_a_worker_that_wants_a_proxy_header(ward: Clinic) -> None:
     ("path", "level", "name"),
     [
         ("/down", Level.WARNING, "real-ip-spoofable"),
+        ("/anonymous", Level.WARNING, "real-ip-missing"),
+        ("/bare", Level.ERROR, "upgrade-headers-lost"),
+        ("/tls", Level.ERROR, "proxy-speaks-tls-to-plain-port"),
+        ("/host", Level.INFO, "host-header-changed"),
         ("/wss", Level.ERROR, "proxy-wrong-upstream"),
     ],
 )
@@ -427,6 +431,12 @@ def test_a_stand_in_sees_what_the_proxy_sends_on(
     found = diagnose(ward, ward.url("main", path), stand_in=place, timeout=2.0)
     assert found[0].level is level
     assert found[0].name == name
+
+
+def test_a_stand_in_finds_nothing_where_all_is_right(ward: Clinic) -> None:
+    place = ("127.0.0.1", ward.ports["closed"])
+    found = diagnose(ward, ward.url("main", "/right"), stand_in=place)
+    assert {finding.level for finding in found} == {Level.OK}
 
 
 def test_a_stand_in_is_told_when_the_service_still_runs(ward: Clinic) -> None:

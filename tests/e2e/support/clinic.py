@@ -24,6 +24,11 @@ UPGRADE = (
     "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 )
 
+# nginx passes on what it is not told to change: what clients claim must be cleared.
+NOBODY = 'proxy_set_header X-Forwarded-For ""; proxy_set_header Forwarded "";'
+CLEARED = 'proxy_set_header X-Real-IP "";'
+REAL_IP = "proxy_set_header X-Real-IP $remote_addr;"
+
 # By path: what stands in the location. {good} and the like are ports.
 LOCATIONS = {
     "/wss": f"proxy_pass http://127.0.0.1:{{good}}; {UPGRADE} proxy_read_timeout 60s;",
@@ -35,6 +40,13 @@ LOCATIONS = {
     "/slow": f"proxy_pass http://127.0.0.1:{{silent}}; {UPGRADE} proxy_read_timeout 300ms;",
     "/idle": f"proxy_pass http://127.0.0.1:{{quiet}}; {UPGRADE} proxy_read_timeout 1s;",
     "/pages": f"proxy_pass http://127.0.0.1:{{strict}}; {UPGRADE}",
+    "/bare": "proxy_pass http://127.0.0.1:{closed}; proxy_http_version 1.1;",
+    "/anonymous": f"proxy_pass http://127.0.0.1:{{closed}}; {UPGRADE} {NOBODY} {CLEARED}",
+    "/tls": f"proxy_pass https://127.0.0.1:{{closed}}; {UPGRADE}",
+    "/right": f"proxy_pass http://127.0.0.1:{{closed}}; {UPGRADE} {NOBODY} {REAL_IP}",
+    "/host": f"proxy_pass http://127.0.0.1:{{closed}}; {UPGRADE} {NOBODY} {REAL_IP}".replace(
+        "$http_host", "$proxy_host"
+    ),
     "/moved": "return 301 https://domain.com/wss;",
     "/found": "return 302 /login;",
     "/page": "default_type text/html; return 200 '<h1>hello</h1>';",
@@ -149,9 +161,8 @@ def _config(clinic: Clinic) -> str:
     )
     return (
         f"{user} pid {directory}/nginx.pid; error_log stderr notice; worker_processes 1;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{ access_log off; {temporary}\n"
-        + "\n".join(servers)
-        + "}\n"
+        f"events {{ worker_connections 512; }}\nhttp {{ access_log off; ssl_protocols TLSv1.2 TLSv1.3; "
+        f"{temporary}\n" + "\n".join(servers) + "}\n"
     )
 
 

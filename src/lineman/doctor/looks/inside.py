@@ -55,7 +55,7 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
         host=address.host,
         port=address.port,
         path=address.path,
-        is_tls=plan.tls is not None,
+        is_tls=plan.is_tls,
         count=worker.count,
         trusts_proxies=bool(worker.trusted_proxies),
         wants_proxy_header=plan.proxy_protocol is not None,
