@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -12,52 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization as forms
 
 from e2e.support import raw
 from e2e.support.client import DOMAIN
-from e2e.support.clinic import Clinic, clinic, server_context
+from e2e.support.clinic import Clinic
+from e2e.support.diagnosis import diagnose, facts_of, first, names
 from e2e.support.program import free_ports
-from lineman import Worker
+from e2e.support.proxies import Proxy, StartProxy
 from lineman.client.target import parse
 from lineman.doctor.checks import judge
-from lineman.doctor.facts import Facts, Question
-from lineman.doctor.finding import Finding, Level
-from lineman.doctor.looks.outside import Tools, look
-from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.serving import Serving
+from lineman.doctor.finding import Level
+from lineman.testing.certificates import TestCA
 from lineman.tls.facts import read_roots
-
-QUESTION = ("origin", "subprotocols", "profile", "patience")
-
-
-@pytest.fixture(scope="session")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    with clinic(tmp_path_factory.mktemp("clinic")) as running:
-        yield running
-
-
-def facts_of(ward: Clinic, url: str, **options: Any) -> Facts:
-    """What the doctor sees; its resolver leads to this machine unless `given` says otherwise."""
-    question = {name: options.pop(name) for name in QUESTION if name in options}
-    # Longer than any of them needs on a busy machine; what must time out says so itself.
-    tools = {"timeout": 10.0, "given": ("127.0.0.1",), **options}
-    roots = tuple(read_roots(ward.ca.ca_path))
-    return look(Question(parse(url), **question), Tools(roots=roots, **tools))
-
-
-def diagnose(ward: Clinic, url: str, **options: Any) -> list[Finding]:
-    return judge(facts_of(ward, url, **options))
-
-
-def first(findings: list[Finding]) -> Finding:
-    assert findings[0].level is Level.ERROR, findings
-    return findings[0]
-
-
-def names(findings: list[Finding], level: Level) -> list[str]:
-    return [finding.name for finding in findings if finding.level is level]
-
 
 # By what nginx was told: the name of the port, the path, options, and what the doctor must say.
 BROKEN_IN_NGINX: list[tuple[str, str, dict[str, Any], str, str]] = [
@@ -122,7 +86,7 @@ def test_a_healthy_line_asked_about_everything_has_no_warning_either(ward: Clini
         patience=0.2,
     )
     assert names(found, Level.ERROR) == names(found, Level.WARNING) == []
-    assert {"upstream", "cert-served-differs", "compression"} <= set(names(found, Level.OK))
+    assert {"upstream", "cert-served", "compression"} <= set(names(found, Level.OK))
 
 
 @pytest.mark.parametrize(
@@ -264,150 +228,34 @@ def test_no_way_there(ward: Clinic) -> None:
     assert found.name == "host-unreachable"
 
 
-# -- what no real server does --------------------------------------------------------------------
+# -- the other proxies ----------------------------------------------------------------------------
 
 
-def cut(link: socket.socket) -> None:
-    """Hangs up on an open line."""
-
-
-def closing(link: socket.socket) -> None:
-    link.sendall(b"\x88\x0b" + (1011).to_bytes(2, "big") + b"no logic.")
-    raw.swallow(link)
-
-
-def masked(link: socket.socket) -> None:
-    link.sendall(b"\x81\x82\x00\x00\x00\x00hi")
-    raw.swallow(link)
-
-
-def refusing_extensions(link: socket.socket) -> None:
-    if "sec-websocket-extensions" in (headers := raw.head_of(link)):
-        link.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        return
-    accept = raw.accept_of(headers["sec-websocket-key"])
-    link.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
-    )
-    pong(link)
-
-
-def pong(link: socket.socket) -> None:
-    """Answers one ping, as a server would."""
-    frame = link.recv(65536)
-    mask, payload = frame[2:6], frame[6 : 6 + (frame[1] & 127)]
-    clear = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-    link.sendall(b"\x8a" + bytes([len(clear)]) + clear)
-    raw.swallow(link)
-
-
-def refusing_subprotocols(link: socket.socket) -> None:
-    if "sec-websocket-protocol" in (headers := raw.head_of(link)):
-        link.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        return
-    accept = raw.accept_of(headers["sec-websocket-key"])
-    link.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
-    )
-    raw.swallow(link)
-
-
-BROKEN_ON_THE_LINE: list[tuple[raw.Handler, dict[str, Any], str]] = [
-    (raw.opening(accept="bm90aGluZyBvZiB0aGUga2luZA=="), {}, "accept-wrong"),
-    (raw.opening("Sec-WebSocket-Extensions: permessage-deflate"), {}, "extension-unasked"),
-    (raw.opening("Sec-WebSocket-Protocol: v3"), {}, "subprotocol-not-offered"),
-    (raw.opening(then=cut), {}, "1006"),
-    (raw.opening(then=closing), {}, "closed-after-open"),
-    (raw.opening(then=masked), {}, "frames-broken"),
-    (raw.opening(), {"timeout": 1.0}, "ping-unanswered"),
-    (raw.silent, {"timeout": 0.5}, "handshake-timeout"),
-    (refusing_extensions, {}, "extension-trouble"),
-    (refusing_subprotocols, {"subprotocols": ("v1",)}, "subprotocol-refused"),
-    (raw.answering(b"220 mail.example.com ESMTP\r\n"), {}, "not-http"),
-    (raw.answering(b""), {}, "handshake-dropped"),
-    (raw.answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), {}, "bad-request"),
-    (raw.answering(b"HTTP/1.1 431 No\r\nContent-Length: 0\r\n\r\n"), {}, "head-too-large"),
-    (raw.answering(b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n"), {}, "handshake-broken"),
-]
-
-
-@pytest.mark.parametrize(
-    ("handler", "options", "name"), BROKEN_ON_THE_LINE, ids=[n for *_, n in BROKEN_ON_THE_LINE]
-)
-def test_what_no_real_server_does_is_named_first(
-    ward: Clinic, handler: raw.Handler, options: dict[str, Any], name: str
+def test_a_healthy_line_through_each_proxy_has_no_error(
+    ward: Clinic, proxy: Proxy, ca: TestCA
 ) -> None:
-    with raw.serving(handler) as port:
-        found = first(diagnose(ward, f"ws://{DOMAIN}:{port}/", **options))
-    assert found.name == name, found
+    url = f"wss://{DOMAIN}:{proxy.https_port}/wss"
+    roots = tuple(read_roots(ca.ca_path))
+    found = diagnose(ward, url, roots=roots, patience=0.2, size=100_000)
+    assert names(found, Level.ERROR) == names(found, Level.WARNING) == []
 
 
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+def test_each_proxy_is_told_from_a_port_without_tls(ward: Clinic, proxy: Proxy) -> None:
+    found = first(diagnose(ward, f"ws://{DOMAIN}:{proxy.https_port}/wss"))
+    assert found.name == "ws-to-wss-port"
+    found = first(diagnose(ward, f"wss://{DOMAIN}:{proxy.http_port}/wss"))
+    assert found.name == "wss-to-ws-port"
 
 
-def only_h2(link: socket.socket) -> None:
-    assert isinstance(link, ssl.SSLSocket)
-    if link.selected_alpn_protocol() == "h2":
-        link.sendall(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-        raw.swallow(link)
-
-
-def test_a_server_that_speaks_http2_only(ward: Clinic) -> None:
-    context = server_context(ward.pairs["main"])
-    context.set_alpn_protocols(["h2"])
-    with raw.serving(only_h2, context=context) as port:
-        found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/"))
-    assert found.name == "alpn-h2-only"
-
-
-def test_a_server_that_wants_a_certificate_of_its_client(ward: Clinic) -> None:
-    context = server_context(ward.pairs["main"])
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(ward.ca.ca_path)
-    with raw.serving(raw.silent, context=context) as port:
-        found = first(diagnose(ward, f"wss://{DOMAIN}:{port}/"))
-    assert found.name == "tls-client-certificate"
-
-
-def test_a_server_that_hangs_up_when_tls_begins(ward: Clinic) -> None:
-    def hang_up(link: socket.socket) -> None:
-        link.recv(65536)
-
-    with raw.serving(hang_up) as port:
-        assert first(diagnose(ward, f"wss://{DOMAIN}:{port}/")).name == "tls-no-answer"
-
-
-def test_a_self_signed_certificate(ward: Clinic, tmp_path: Path) -> None:
-    alone = TestCA(tmp_path, name=DOMAIN)
-    key = tmp_path / "self.key"
-    key.write_bytes(
-        alone._key.private_bytes(
-            forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()
-        )
-    )
-    context = server_context(IssuedPair(alone.ca_path, key))
-    with raw.serving(raw.answering(NOT_FOUND), context=context) as port:
-        found = diagnose(ward, f"wss://{DOMAIN}:{port}/")
-    assert "cert-self-signed" in names(found, Level.ERROR)
-
-
-def test_a_proxy_that_keeps_frames_back(ward: Clinic) -> None:
-    upstream = parse(f"ws://127.0.0.1:{ward.ports['good']}/")
-    with raw.serving(raw.opening()) as port:
-        found = diagnose(ward, f"ws://{DOMAIN}:{port}/", upstream=upstream, timeout=2.0)
-    assert first(found).name == "proxy-buffers"
-
-
-def test_a_worker_that_wants_a_proxy_header(ward: Clinic) -> None:
-    worker = Worker("ws://127.0.0.1:0", proxy_protocol="required", trusted_proxies=["127.0.0.1/32"])
-    with Serving(worker) as site:
-        url = f"ws://{DOMAIN}:{site.port}/"
-        assert first(diagnose(ward, url)).name == "proxy-protocol-required"
-        upstream = parse(f"ws://127.0.0.1:{site.port}/")
-        found = diagnose(ward, ward.url("main", "/down"), upstream=upstream)
-        assert first(found).name == "proxy-protocol-missing"
+def test_apache_without_its_upgrade_is_told_the_line_of_apache(
+    ward: Clinic, start_proxy: StartProxy, ca: TestCA
+) -> None:
+    replacements = {" upgrade=websocket": ""}
+    apache = start_proxy("apache", ward.ports["good"], replacements)
+    url = f"wss://{DOMAIN}:{apache.https_port}/wss"
+    found = first(diagnose(ward, url, roots=tuple(read_roots(ca.ca_path))))
+    assert found.name == "upgrade-headers-lost"
+    assert "upgrade=websocket" in found.fix
 
 
 # -- a stand-in for the service -------------------------------------------------------------------

@@ -161,8 +161,10 @@ def _config(clinic: Clinic) -> str:
     )
     return (
         f"{user} pid {directory}/nginx.pid; error_log stderr notice; worker_processes 1;\n"
-        f"events {{ worker_connections 512; }}\nhttp {{ access_log off; ssl_protocols TLSv1.2 TLSv1.3; "
-        f"{temporary}\n" + "\n".join(servers) + "}\n"
+        "events { worker_connections 512; }\n"
+        f"http {{ access_log off; ssl_protocols TLSv1.2 TLSv1.3; {temporary}\n"
+        + "\n".join(servers)
+        + "}\n"
     )
 
 

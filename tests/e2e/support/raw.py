@@ -79,16 +79,36 @@ def opening(*more: str, accept: str | None = None, then: Handler | None = None) 
     """
 
     def handle(link: socket.socket) -> None:
-        key = head_of(link)["sec-websocket-key"]
-        lines = [
-            "HTTP/1.1 101 Switching Protocols",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            f"Sec-WebSocket-Accept: {accept or accept_of(key)}",
-            *more,
-        ]
-        link.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        open_line(link, head_of(link), *more, accept=accept)
         (then or swallow)(link)
+
+    return handle
+
+
+def open_line(
+    link: socket.socket, headers: dict[str, str], *more: str, accept: str | None = None
+) -> None:
+    """Answers a handshake with 101."""
+    lines = [
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {accept or accept_of(headers['sec-websocket-key'])}",
+        *more,
+    ]
+    link.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+
+
+def refusing(header: str, then: Handler) -> Handler:
+    """A handler that opens a websocket for whoever does not send this header (lower case)."""
+
+    def handle(link: socket.socket) -> None:
+        headers = head_of(link)
+        if header in headers:
+            link.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            return
+        open_line(link, headers)
+        then(link)
 
     return handle
 

@@ -30,14 +30,14 @@ def starts(facts: ProgramFacts) -> Iterator[Finding]:
 def runs(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether each worker is running, and is what answers."""
     for worker in _sound(facts):
-        where = f"{worker.name}: {worker.url}"
+        where = worker.url if worker.name == worker.url else f"{worker.name}: {worker.url}"
         if worker.listening is Outcome.DONE:
-            yield ok("worker-not-running", f"{where} is running")
+            yield ok("worker-running", f"{where} is running")
         elif worker.listening is not None:
             yield error(
                 "worker-not-running",
                 f"{where}: nothing listens there",
-                f"python {facts.script} start",
+                f"python {facts.script}",
             )
 
 
@@ -51,8 +51,8 @@ def speaks(facts: ProgramFacts) -> Iterator[Finding]:
             "worker-other-program",
             f"{worker.name}: what listens on port {worker.port} speaks {does}, and the program "
             f"says {should}: an older start of it, or another program",
-            f"ss -ltnp 'sport = :{worker.port}' says who; end that, or restart: python "
-            f"{facts.script} restart",
+            f"ss -ltnp 'sport = :{worker.port}' says who; end that, and "
+            f"start again: python {facts.script}",
         )
 
 
@@ -62,7 +62,7 @@ def certificate(facts: ProgramFacts) -> Iterator[Finding]:
         if not worker.served or not worker.on_disk or not worker.is_tls:
             continue
         if worker.served == worker.on_disk:
-            yield ok("cert-served-differs", f"{worker.name} serves the certificate on disk")
+            yield ok("cert-served", f"{worker.name} serves the certificate on disk")
         else:
             yield error(
                 "cert-served-differs",

@@ -114,7 +114,7 @@ def served(facts: Facts) -> Iterator[Finding]:
     if not facts.file_fingerprint or look is None or not look.fingerprint:
         return
     if facts.file_fingerprint == look.fingerprint:
-        yield ok("cert-served-differs", "the certificate served is the one on disk")
+        yield ok("cert-served", "the certificate served is the one on disk")
         return
     yield error(
         "cert-served-differs",
@@ -134,7 +134,7 @@ def certificate(facts: Facts) -> Iterator[Finding]:
     for each in found:
         if each.name and each.name != "cert-for-addresses":
             words = f" (a browser says {each.browser})" if each.browser else ""
-            yield Finding(_level(each), each.name, f"{each.text}{words}", each.fix or "see above")
+            yield Finding(_level(each), each.name, f"{each.text}{words}", each.fix)
     if not any(each.level is verdict.Level.BAD and each.browser for each in found):
         yield ok("certificate", "; ".join(_good(found)))
 

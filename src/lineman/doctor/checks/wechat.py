@@ -124,7 +124,7 @@ def background(facts: Facts) -> Iterator[Finding]:
         "wechat-background",
         "in the background a mini-program loses its line after about 5 s, often without a close "
         "event on either side; 5 sockets at most are open at once",
-        "ping at the server (ping_interval=25), reconnect in App.onShow: examples/wechat/socket.js",
+        "ping at the server (ping_interval=25), reconnect in App.onShow: examples/wechat/line.js",
     )
     if facts.idle is not None and facts.idle.outcome is Outcome.DONE and not facts.idle.pings:
         yield warning(

@@ -91,11 +91,12 @@ def ping(line: Line, timeout: float) -> LineLook:
     if watch.outcome is Outcome.DONE:
         watch.send(frames.PING, _PROBE)
     watch.until(began + timeout, _PROBE)
-    answered = _PROBE in watch.pongs
-    if answered:
-        # A service that throws its clients out does it at once: what is there is read as well.
-        watch.until(time.monotonic() + 0.05)
-    return watch.seen(time.monotonic() - began if answered else None)
+    if _PROBE not in watch.pongs:
+        return watch.seen(None)
+    took = time.monotonic() - began
+    # A service that throws its clients out does it at once: what is there is read as well.
+    watch.until(time.monotonic() + 0.05)
+    return watch.seen(took)
 
 
 def silence(line: Line, patience: float) -> LineLook:

@@ -191,7 +191,7 @@ def _paths(way: Way, ask: Ask) -> Iterator[tuple[str, int]]:
 def _clock(reply: Reply) -> datetime | None:
     try:
         found = parsedate_to_datetime(reply.header("date"))
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # whatever a server may write
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 

@@ -88,7 +88,7 @@ def _read(
     )
     try:
         return look_at(PemFile(Path(host), f"the certificate of {host}", blocks), roots)
-    except ConfigError:
+    except (ConfigError, ValueError):  # whatever a server may send
         return None
 
 
