@@ -18,11 +18,11 @@ FLOORS: list[set[str]] = [
     {"errors", "openssl", "uncompiled", "x500"},
     {"address"},
     {"protocols", "proxy"},
-    {"net", "tls", "process"},
+    {"net", "tls", "process", "build"},
     {"gateway"},
     {"worker"},
     {"__init__"},
-    {"build", "client"},
+    {"client"},
     {"doctor"},
     {"cli"},
     {"__main__", "testing"},
@@ -30,13 +30,23 @@ FLOORS: list[set[str]] = [
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Files that share a room, because they are parts of one thing.
-SHARED_ROOM = {
-    "certify": "worker",
-    "hotswap": "worker",
-    "options": "worker",
-    "run": "worker",
-    "slots": "worker",
-}
+SHARED_ROOM = dict.fromkeys(
+    (
+        *(
+            "certify",
+            "child",
+            "exporter",
+            "hotswap",
+            "inspection",
+            "metrics",
+            "options",
+            "processoptions",
+            "program",
+        ),
+        *("recycling", "run", "slots"),
+    ),
+    "worker",
+)
 
 
 def room_of(module: str) -> str:

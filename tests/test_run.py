@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import socket
@@ -40,8 +41,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a program; one that still runs at the end is ended."""
     programs: list[Program] = []
 
-    def begin(text: str, *arguments: str) -> Program:
-        script = tmp_path / "app.py"
+    def begin(text: str, *arguments: str, name: str = "app.py") -> Program:
+        script = tmp_path / name
         script.write_text(textwrap.dedent(text))
         program = Program("app.py", [sys.executable, script, *arguments])
         programs.append(program)
@@ -73,7 +74,7 @@ def pids_of(program: Program) -> list[int]:
 def is_alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
 
@@ -108,7 +109,7 @@ def test_a_signal_ends_it_in_order_and_clients_see_1001(
     program = start(ECHO.format(count=1), *arguments)
     with Client(port_of(program)) as client:
         client.open().send("who?")
-        assert client.receive() == str(program.process.pid)
+        assert client.receive() == str(*pids_of(program))
         program.signal(number)
         assert client.receive() == Close(1001, "the service is stopping")
         client.send_close(1001)
@@ -149,13 +150,11 @@ def test_on_worker_start_and_on_worker_stop_run_in_the_process(start: Start) -> 
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("frobnicate",), 2, "unknown command 'frobnicate'"),
-        (("start", "now"), 2, "unknown command 'start now'"),
-        (("start", "-d"), 2, "start -d does not exist yet"),
-        (("stop",), 2, "stop does not exist yet"),
-        (("reload",), 2, "kill -TERM PID"),
-        (("--help",), 0, "usage: python app.py [start]"),
-        (("-h",), 0, "usage: python app.py [start]"),
+        (("frobnicate",), 2, "invalid choice: 'frobnicate'"),
+        (("start", "now"), 2, "unrecognized arguments: now"),
+        (("stop", "--json"), 2, "unrecognized arguments: --json"),
+        (("--help",), 0, "reload "),
+        (("start", "-h"), 0, "usage: python app.py start"),
     ],
 )
 def test_other_commands_than_start(
@@ -164,7 +163,7 @@ def test_other_commands_than_start(
     program = start(ECHO.format(count=1), *arguments)
     assert status_of(program) == status
     assert says in program.output
-    assert "usage: " in program.output
+    assert "usage: python app.py" in program.output
     assert "listening" not in program.output
 
 
@@ -219,6 +218,38 @@ def test_a_child_that_cannot_start_ends_the_whole_with_exit_status_1(start: Star
     assert "does not start" in program.output
 
 
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("asyncio.run(main())", "an event loop runs in it"),
+        ("thread = threading.Thread(target=Worker.run_all); thread.start()", "its main thread"),
+    ],
+)
+def test_what_cannot_become_a_service_is_told(start: Start, call: str, why: str) -> None:
+    program = start(f"""
+        import asyncio, threading
+        from lineman import Worker
+
+        Worker("ws://127.0.0.1:0")
+
+        async def main():
+            Worker.run_all()
+
+        {call}
+    """)
+    status_of(program)
+    assert why in program.output
+    assert "await worker.start()" in program.output
+
+
+def test_a_program_that_is_no_file_is_told() -> None:
+    text = "from lineman import Worker; Worker('ws://127.0.0.1:0'); Worker.run_all()"
+    words = [sys.executable, "-"]
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert "write the program to one" in done.stderr
+
+
 # Several processes.
 
 
@@ -248,7 +279,7 @@ def test_a_process_that_is_killed_is_replaced_and_the_service_goes_on(start: Sta
     program.wait_for_line("ready: 2 processes")
     killed, other = pids_of(program)
     os.kill(killed, signal.SIGKILL)
-    program.wait_for_line(f"(process {killed}) ended: signal 9; it is restarted")
+    program.wait_for_line(f"(process {killed}) ended: signal 9 (SIGKILL); it is restarted")
     program.wait_for_line("listening on ", count=3)
     new = pids_of(program)[2]
     seen: set[int] = set()
@@ -313,21 +344,37 @@ def test_several_workers_run_side_by_side(start: Start) -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_second_start_on_a_port_in_use_is_refused(start: Start, count: int) -> None:
     port = port_of(start(ECHO.format(count=count)), count)
-    second = start(ECHO.format(count=count).replace(":0", f":{port}"))
+    second = start(ECHO.format(count=count).replace(":0", f":{port}"), name="other.py")
     assert status_of(second) == 1
     assert f"cannot listen on ws://127.0.0.1:{port}: address already in use" in second.output
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_the_end_of_the_terminal_stops_the_service_in_order(start: Start, count: int) -> None:
-    program = start(ECHO.format(count=count))
-    client = Client(port_of(program, count)).open()
-    program.process.send_signal(signal.SIGHUP)
-    close = client.receive()
-    assert isinstance(close, Close)
-    assert close.code == 1001
-    client.close()
-    assert status_of(program) == 0
+def test_the_end_of_the_terminal_stops_the_service_in_order(tmp_path: Path) -> None:
+    script = tmp_path / "app.py"
+    script.write_text(textwrap.dedent(ECHO.format(count=1)))
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(sys.executable, [sys.executable, str(script)])
+    output = b""
+    while b"ready: " not in output:
+        output += os.read(terminal, 4096)
+    port = int(re.search(rb"listening on \S+:(\d+)", output)[1])  # type: ignore[index]
+    with Client(port) as client:
+        client.open()
+        os.close(terminal)  # the kernel sends SIGHUP
+        assert client.receive() == Close(1001, "the service is stopping")
+        client.send_close(1001)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_sighup_without_a_terminal_reloads(start: Start) -> None:
+    program = start(ECHO.format(count=1))
+    with Client(port_of(program)) as client:
+        client.open()
+        program.signal(signal.SIGHUP)
+        assert client.receive() == Close(1012, "the service is restarting")
+        client.send_close(1012)
+    program.wait_for_line("reloaded: 1 process")
 
 
 def test_several_processes_share_a_unix_socket_and_its_file_goes_with_them(

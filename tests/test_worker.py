@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -139,6 +140,15 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, count=0), "count is 0", "1 or more"),
         (lambda: Worker(WS, count=True), "count is True", "1 or more"),
         (lambda: Worker(WS, count="4"), "count is '4'", "1 or more"),
+        (lambda: Worker(WS, user=33), "user is 33", '"www-data"'),
+        (lambda: Worker(WS, group=None), "group is None", "give a name"),
+        (lambda: Worker(WS, reloadable=1), "reloadable is 1", "True or False"),
+        (lambda: Worker(WS, drain_seconds=-1), "drain_seconds is -1", "0 or more"),
+        (lambda: Worker(WS, stop_timeout=0), "stop_timeout is 0", "more than 0"),
+        (lambda: Worker(WS, start_timeout="1"), "start_timeout is '1'", "number of seconds"),
+        (lambda: Worker(WS, watchdog_timeout=None), "watchdog_timeout is None", "0 or more"),
+        (lambda: Worker(WS, max_requests=1.5), "max_requests is 1.5", "whole number"),
+        (lambda: Worker(WS, max_memory=True), "max_memory is True", "0 for no limit"),
         (lambda: Worker(WS, max_message_size="10M"), "max_message_size is '10M'", "bytes"),
         (lambda: Worker(WS, handshake_timeout=0), "handshake_timeout is 0", "more than 0"),
         (lambda: Worker(WS, origins="https://a.example"), "origins is the single", "origins=["),
@@ -180,12 +190,21 @@ def test_what_cannot_work_is_refused_with_what_was_seen_and_the_fix(
     assert "\n" not in str(error)
 
 
-def test_a_port_that_is_taken_is_refused_with_the_command_that_shows_by_whom() -> None:
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
+    is_seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_seen:  # it is another user's
+        monkeypatch.setattr("lineman.net.portholder.find", lambda port: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         error = refusal(Worker(f"ws://127.0.0.1:{port}"))
     assert f"cannot listen on ws://127.0.0.1:{port}: address already in use" in error.seen
-    assert f"ss -ltnp 'sport = :{port}'" in error.fix
+    if is_seen:
+        assert f"(process {os.getpid()})" in error.seen
+        assert f"kill {os.getpid()}" in error.fix
+    else:
+        assert f"ss -ltnp 'sport = :{port}'" in error.fix
 
 
 def test_an_address_of_another_machine_is_refused() -> None:

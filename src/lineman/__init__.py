@@ -1,21 +1,25 @@
 """Lineman keeps lines up: services that hold long connections open, wss first."""
 
-from lineman.errors import (
-    ConfigError,
-    ConnectionLost,
-    HttpError,
-    LinemanError,
-    ProtocolError,
-    UsageError,
-)
-from lineman.net.callbacks import ErrorCode
-from lineman.net.connection import Connection
-from lineman.protocols.http import Request, Response
-from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.tls.acme.options import AcmeOptions
-from lineman.worker import Worker
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from lineman.build import VERSION as __version__
+
+if TYPE_CHECKING:
+    from lineman.errors import (
+        ConfigError,
+        ConnectionLost,
+        HttpError,
+        LinemanError,
+        ProtocolError,
+        UsageError,
+    )
+    from lineman.net.callbacks import ErrorCode
+    from lineman.net.connection import Connection
+    from lineman.protocols.http import Request, Response
+    from lineman.protocols.websocket.negotiation import DeflateOptions
+    from lineman.tls.acme.options import AcmeOptions
+    from lineman.worker import Worker
 
 __all__ = [
     "AcmeOptions",
@@ -33,3 +37,29 @@ __all__ = [
     "Worker",
     "__version__",
 ]
+
+# Loaded when they are asked for: a master, and every command, does without the data path.
+_HOMES = {
+    "AcmeOptions": "tls.acme.options",
+    "ConfigError": "errors",
+    "Connection": "net.connection",
+    "ConnectionLost": "errors",
+    "DeflateOptions": "protocols.websocket.negotiation",
+    "ErrorCode": "net.callbacks",
+    "HttpError": "errors",
+    "LinemanError": "errors",
+    "ProtocolError": "errors",
+    "Request": "protocols.http",
+    "Response": "protocols.http",
+    "UsageError": "errors",
+    "Worker": "worker",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lineman' has no attribute {name!r}")
+    value = getattr(import_module(f"lineman.{home}"), name)
+    globals()[name] = value
+    return value

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.machinery import EXTENSION_SUFFIXES
 
-from lineman.protocols.websocket import messages
+VERSION = "0.1.0"
 
 
 def is_compiled() -> bool:
     """Whether the codec that serves every message is an extension module in this process."""
+    from lineman.protocols.websocket import messages  # a master does without it
+
     return is_extension(getattr(messages, "__file__", None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lineman import address as addresses
+from lineman import processoptions as processes
 from lineman.address import Address
 from lineman.errors import ConfigError
 from lineman.net import outbox
@@ -20,6 +22,7 @@ from lineman.net.limits import Limits
 from lineman.net.outbox import SlowReaders
 from lineman.net.preamble import OPTIONAL, REQUIRED
 from lineman.net.proxylists import ProxyLists
+from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -77,6 +80,15 @@ class WorkerOptions(TypedDict, total=False):
     ping_interval: float
     ping_timeout: float
     backlog: int
+    user: str
+    group: str
+    reloadable: bool
+    drain_seconds: float
+    stop_timeout: float
+    start_timeout: float
+    watchdog_timeout: float
+    max_requests: int
+    max_memory: int
 
 
 logger = logging.getLogger("lineman")
@@ -95,6 +107,7 @@ class Plan:
 
     address: Address
     limits: Limits
+    is_tls: bool
     tls: LiveTls | None
     origins: OriginPolicy
     subprotocols: tuple[str, ...]
@@ -104,13 +117,9 @@ class Plan:
     proxy_protocol: str | None
     socket_mode: int
     compression: DeflateOptions | None
+    processes: ProcessOptions
     acme: Settings | None
     slow_readers: SlowReaders
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the worker speaks TLS itself; it may still be waiting for its certificate."""
-        return self.tls is not None or self.acme is not None
 
     @property
     def url(self) -> str:
@@ -119,36 +128,41 @@ class Plan:
         return str(replace(self.address, scheme=scheme))
 
 
-def read(worker: Worker, *, check_files: bool = True) -> Plan:
+def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -> Plan:
     """A worker's options, checked; nothing is opened but the certificate's files.
 
     Args:
         worker: whose attributes they are.
         check_files: as for `Worker.plan`.
+        open_files: whether to open the certificate's files at all; without, there is no
+            `tls`.
 
     Raises:
         ConfigError: what cannot work, and the fix.
     """
     if worker.transport not in ("tcp", "ssl"):
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
-    if isinstance(worker.count, bool) or not isinstance(worker.count, int) or worker.count < 1:
-        raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
     address = addresses.parse(worker.address)
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
         store = Store(acme)
-        if check_files:
+        if check_files and open_files:
             store.check()
         tls = replace(tls, cert=store.certificate_path)
-        is_there = store.is_usable(datetime.now(UTC))
+        opens = store.is_usable(datetime.now(UTC)) if open_files else False
+        spoken: TlsOptions | None = tls
+    else:
+        spoken = _spoken(worker, address, tls, check_files)
+        opens = open_files
     lists = ProxyLists(
         _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
     )
     return Plan(
         address=address,
         limits=limits,
-        tls=_live_tls(worker, address, tls, check_files) if acme is None or is_there else None,
+        is_tls=spoken is not None,
+        tls=LiveTls(spoken, check=check_files) if spoken is not None and opens else None,
         origins=OriginPolicy(worker.origins),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
@@ -157,9 +171,19 @@ def read(worker: Worker, *, check_files: bool = True) -> Plan:
         proxy_protocol=_proxy_protocol(worker),
         socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
+        processes=processes.read(worker),
         acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
+
+
+def tls_files(worker: Worker) -> list[str]:
+    """The files that a worker's TLS options name."""
+    tls = _read_context(worker)[1]
+    paths = [tls.ca_file, tls.crl_file]
+    for files in tls.files():
+        paths += [files.cert, files.key]
+    return [os.path.abspath(path) for path in paths if path is not None]
 
 
 def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
@@ -185,9 +209,10 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
-def _live_tls(
+def _spoken(
     worker: Worker, address: Address, tls: TlsOptions, check_files: bool
-) -> LiveTls | None:
+) -> TlsOptions | None:
+    """What TLS the worker speaks; None for none."""
     if worker.tls is not None:
         tls = _development(worker.tls, tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
@@ -203,7 +228,14 @@ def _live_tls(
             'give cert="server.pem", key="server.key"; or have it get one: '
             'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
-    return LiveTls(tls, check=check_files)
+    return tls
+
+
+def certificate_path(worker: Worker) -> Path | None:
+    """The file of the certificate that a worker serves; None where it serves none of a file."""
+    _, tls = _read_context(worker)
+    is_file = tls.cert is not None and tls.ssl_context is None
+    return Path(tls.cert).absolute() if is_file and tls.cert is not None else None
 
 
 def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:

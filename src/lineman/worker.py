@@ -25,6 +25,7 @@ from lineman.net.proxylists import DIRECTORY, ListWatch
 from lineman.net.service import Service
 from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
+from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import ARGUMENTS, Slot
 from lineman.tls.acme.options import AcmeOptions
@@ -75,6 +76,10 @@ class Worker:
             wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
         max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
         ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
+        user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
+        max_requests, max_memory: see `ProcessOptions`.
+        pid_file, log_file, log_format, log_level, metrics: of the whole program; set them on the
+        class.
 
     Raises:
         UsageError: an option that does not exist.
@@ -131,7 +136,21 @@ class Worker:
     ping_interval: float = 25.0
     ping_timeout: float = 20.0
     backlog: int = 4096
+    user: str = ""
+    group: str = ""
+    reloadable: bool = True
+    drain_seconds: float = 10.0
+    stop_timeout: float = 5.0
+    start_timeout: float = 60.0
+    watchdog_timeout: float = 60.0
+    max_requests: int = 0
+    max_memory: int = 0
 
+    pid_file: ClassVar[str | Path | None] = None
+    log_file: ClassVar[str | Path | None] = None
+    log_format: ClassVar[str] = "text"
+    log_level: ClassVar[str | int] = "INFO"
+    metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
 
     def __init__(
@@ -169,15 +188,19 @@ class Worker:
         return f"<Worker {self.name or self.address}>"
 
     @staticmethod
-    def run_all(arguments: Sequence[str] | None = None) -> None:
-        """Runs every worker of the program until it is told to stop, then exits.
+    def run_all(
+        arguments: Sequence[str] | None = None, *, pid_file: str | Path | None = None
+    ) -> None:
+        """Runs every worker of the program until it is told to stop; does not return.
 
         Args:
             arguments: the command, as after the script's name; None for the script's own.
+            pid_file: where the running program is found; None for `Worker.pid_file`, and without
+                that one for a place that its path tells.
         """
         from lineman.run import run_all  # the runner knows this module
 
-        run_all(Worker.all_workers, arguments)
+        run_all(Worker.all_workers, arguments, pid_file or Worker.pid_file)
 
     def plan(self, *, check_files: bool = True) -> Plan:
         """The options, checked; nothing is opened but the certificate's files.
@@ -264,12 +287,14 @@ class Worker:
             return []
         return hotswap.reload(self.live_tls, self._service, contents)
 
-    async def start(self, listener: socket.socket | None = None) -> None:
+    async def start(
+        self, listener: socket.socket | None = None, *, check_files: bool = True
+    ) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
 
         Args:
-            listener: a bound, listening socket to use, from a master that has checked the
-                options; None binds the worker's address.
+            listener: a bound, listening socket to use; None binds the worker's address.
+            check_files: as for `plan`.
 
         Raises:
             ConfigError: what cannot work, and the fix.
@@ -277,7 +302,7 @@ class Worker:
         """
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")
-        plan = self.plan(check_files=listener is None)
+        plan = self.plan(check_files=check_files)
         if listener is None:
             listener = bind(plan.address, plan.limits.backlog, socket_mode=plan.socket_mode)
             if plan.address.path:
@@ -357,17 +382,25 @@ class Worker:
             if hasattr(result, "__await__"):
                 await result
 
-    async def stop(self, timeout: float = 5.0) -> None:
-        """Stops listening, says goodbye to every client (1001), and frees everything.
+    async def stop(
+        self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
+    ) -> None:
+        """Stops listening, says goodbye to every client, and frees everything.
 
         Args:
             timeout: seconds that clients and handlers at work have.
+            drain: seconds before that, over which the goodbyes are spread; None says them all at
+                once and drops handshakes under way.
+            code: the close code that clients get.
         """
         if self._service is None:
             return
         service = self._service
         await self._end_certifier()
-        await service.stop(timeout)
+        if drain is None:
+            await service.stop(timeout, code)
+        else:
+            await service.drain(drain, timeout, code)
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None

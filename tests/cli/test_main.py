@@ -29,7 +29,7 @@ def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
                 raise error
             return 0
 
-    monkeypatch.setattr(command, "COMMANDS", (Failing,))
+    monkeypatch.setattr(command, "modules", lambda first, handoff: [Failing])
     return command.main(["fail"])
 
 

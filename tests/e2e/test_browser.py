@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +24,14 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo" / "app.py"
 def demo(directory: Path, port: int = 0, **environment: str) -> Iterator[tuple[Program, int]]:
     """The demo as `make demo` runs it, and the port where it listens."""
     env = {"DEMO_DIRECTORY": str(directory), "DEMO_PORT": str(port), **environment}
-    program = Program("demo", [sys.executable, DEMO], env=env)
-    try:
-        (line, *_) = program.wait_for_line("listening on ")
-        address = line.split("listening on ")[1].split()[0]
-        yield program, int(address.rsplit(":", 1)[1])
-    finally:
-        program.stop()
+    with tempfile.TemporaryDirectory() as run:  # several run at once
+        program = Program("demo", [sys.executable, DEMO], env={**env, "RUNTIME_DIRECTORY": run})
+        try:
+            (line, *_) = program.wait_for_line("listening on ")
+            address = line.split("listening on ")[1].split()[0]
+            yield program, int(address.rsplit(":", 1)[1])
+        finally:
+            program.stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import os
 import platform
 import ssl
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from lineman import __version__, build
-from lineman.cli import bench, cert, connect, doctor, proxy
+from lineman import __version__
 from lineman.errors import ConfigError, UsageError
-from lineman.net import tlsstream
+from lineman.process.handoff import Handoff, take_handoff
 
-COMMANDS = (bench, cert, connect, doctor, proxy)
+# The module of each command. Only the one that is asked for is loaded: a master is small.
+COMMANDS = {
+    "start": "start",
+    "run": "start",
+    "restart": "start",
+    "stop": "stop",
+    "reload": "reload",
+    "status": "status",
+    "connections": "connections",
+    "top": "top",
+    "bench": "bench",
+    "cert": "cert",
+    "connect": "connect",
+    "doctor": "doctor",
+    "proxy": "proxy",
+}
+# Those that are not about a program.
+OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy"})
 
 OK = 0
 FAILED = 1
@@ -23,21 +42,49 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT has ended
 
 def version() -> str:
     """One line that a bug report needs: this package, how it was built, and what it stands on."""
+    from lineman import build
+    from lineman.net import tlsstream  # it loads the data path
+
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = platform.python_version()
     way = "called directly" if tlsstream.is_direct() else "called through ssl"
     return f"lineman {__version__} ({build.describe()}), Python {python}, {openssl} {way}"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line, with every subcommand."""
+class _Version(argparse.Action):
+    """Prints the version; it is only found out when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(version())
+        parser.exit()
+
+
+def modules(first: str, handoff: Handoff | None) -> list[Any]:
+    """The modules whose commands the command line has, in order.
+
+    Args:
+        first: its first word; a command's name spares the others' loading.
+        handoff: of a program that was started by hand; None for `lineman` itself.
+    """
+    known = [name for name in COMMANDS if handoff is None or name not in OTHERS]
+    wanted = [first] if first in known else known
+    names = dict.fromkeys(COMMANDS[name] for name in wanted)
+    return [importlib.import_module(f"lineman.cli.{name}") for name in names]
+
+
+def parser(first: str = "", handoff: Handoff | None = None) -> argparse.ArgumentParser:
+    """The command line, with every subcommand; arguments as for `modules`."""
     made = argparse.ArgumentParser(
-        prog="lineman", description="Services that hold long connections open, wss first."
+        prog="lineman" if handoff is None else handoff.name,
+        description="Services that hold long connections open, wss first.",
     )
-    made.add_argument("--version", action="version", version=version())
+    made.add_argument("--version", action=_Version, nargs=0, help="print the version")
     words = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_to(words)
+    for module in modules(first, handoff):
+        if handoff is None:
+            module.add_to(words)
+        else:
+            module.add_to(words, handoff)
     return made
 
 
@@ -54,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: status 2 for words that are no command or option, 0 after `--help`.
     """
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    handoff = take_handoff()
+    options = parser(words[0] if words else "", handoff).parse_args(words)
     try:
         status: int = options.run(options)
     except UsageError as error:
@@ -62,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except ConfigError as error:
         print(f"lineman: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # `| head` has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

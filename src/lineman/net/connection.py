@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Hashable
 from typing import Any
 
@@ -9,9 +10,11 @@ from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, UsageError
 from lineman.net import syscalls
 from lineman.net.backpressure import Backpressure
+from lineman.net.causes import DESTROYED, Ending
 from lineman.net.inbox import Inbox
+from lineman.net.lifecycle import NO_LINGER
 from lineman.net.outbox import SlowReaders, Waiting
-from lineman.net.state import CLOSED, HANDSHAKE, OPEN
+from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
@@ -40,6 +43,7 @@ class Connection(Backpressure):
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
         messages_written: messages that `send` accepted.
+        opened_at: when it became a websocket, as `time.time()` tells it; 0 before.
         messages_dropped: messages that its client did not get because it reads too slowly.
         close_code: why it ended (RFC 6455, section 7.4; 1006 for a lost one); 0 while it is open.
         close_reason: the same in words.
@@ -94,6 +98,23 @@ class Connection(Backpressure):
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
         return None if self._tls is None else self._tls.version
+
+    @property
+    def tls_cipher(self) -> str | None:
+        """The cipher in OpenSSL's words, such as `TLS_AES_256_GCM_SHA384`; None without TLS."""
+        return None if self._tls is None else self._tls.cipher
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the peer last sent something; answers to our pings do not count."""
+        has_sent = self.messages_read != self._quiet_messages
+        since = self._last_received if has_sent else self._quiet_since
+        return max(0.0, self.service.wheel.now - since)
+
+    @property
+    def is_unopened(self) -> bool:
+        """Whether it is not a websocket yet, and may become one."""
+        return self._state is HANDSHAKE
 
     def send(
         self, message: str | bytes | bytearray | memoryview, key: Hashable | None = None
@@ -201,7 +222,12 @@ class Connection(Backpressure):
     def destroy(self) -> None:
         """Drops the connection now, without a close frame; what is unsent is lost."""
         self._is_ended_by_us = True
-        self._lose(closing.ABNORMAL, "destroyed by the program")
+        self._lose(closing.ABNORMAL, DESTROYED)
+
+    def leave_idle(self) -> None:
+        """Ends a connection whose plain requests are all answered."""
+        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
+            self.finish()
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
@@ -243,6 +269,20 @@ class Connection(Backpressure):
         """Counts the connection among the open ones of its worker."""
         self.service.connections[self.id] = self
         self.service.opened += 1
+        self.opened_at = time.time()
+
+    def unlist(self) -> None:
+        """Takes the connection off the books of its worker: it ends."""
+        ending = Ending(
+            self.close_code,
+            self.close_reason,
+            was_open=bool(self.opened_at),
+            is_ours=self._is_ended_by_us,
+            is_broken_rule=self._linger != NO_LINGER,  # the only end by the peer that lingers
+            was_answered=self._state is FINISHING,
+        )
+        self.service.connections.pop(self.id, None)
+        self.service.tally.add(self, ending)
 
     # In on_websocket_connect only.
 

@@ -13,6 +13,8 @@ cdef class Delivery(Transport):
     cdef object _goodbye
     cdef bint _is_ended_by_us
     cdef public long long messages_read
+    cdef long long _quiet_messages
+    cdef double _quiet_since
     cdef object _tls_info
 
     @cython.locals(service=Service)

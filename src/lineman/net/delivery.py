@@ -30,6 +30,8 @@ class Delivery(Transport):
         "_goodbye",
         "_inbox",
         "_is_ended_by_us",
+        "_quiet_messages",
+        "_quiet_since",
         "_state",
         "_tls_info",
         "messages_read",
@@ -40,6 +42,8 @@ class Delivery(Transport):
         self._attach(service.poller, fd, tls)
         self.service = service
         self.messages_read = 0
+        self._quiet_messages = -1  # none yet, not even a silence
+        self._quiet_since = 0.0
         self.filed_tick = 0
         self._callbacks = service.callbacks
         self._state: State = HANDSHAKE
@@ -63,7 +67,21 @@ class Delivery(Transport):
         """Whether more messages can come."""
         return self._state is OPEN and self._goodbye is None
 
-    # What `Lifecycle` does about it.
+    def note_silence(self, since: float) -> None:
+        """Notes that the peer is silent and is pinged now; its pong is to count for nothing.
+
+        Args:
+            since: when bytes last came.
+        """
+        if self._quiet_messages != self.messages_read:
+            self._quiet_messages = self.messages_read
+            self._quiet_since = since
+
+    # What the classes above this one do about it.
+
+    def unlist(self) -> None:
+        """Takes the connection off the books; it ends."""
+        raise NotImplementedError
 
     def on_deadline(self, now: float) -> float:
         """Acts on the clock."""

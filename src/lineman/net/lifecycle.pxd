@@ -15,6 +15,7 @@ cdef class Lifecycle(Delivery):
     cdef public object subprotocol
     cdef public long long messages_written
     cdef public long long messages_dropped
+    cdef readonly double opened_at
     cdef public int close_code
     cdef public object close_reason
     cdef object _local

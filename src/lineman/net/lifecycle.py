@@ -11,6 +11,7 @@ from lineman.address import format_ip_port
 from lineman.errors import HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
+from lineman.net.causes import DROPPED, NO_PONG, STOPPING, TOO_LATE
 from lineman.net.delivery import Delivery
 from lineman.net.outbox import Outbox
 from lineman.net.service import Service
@@ -60,6 +61,7 @@ class Lifecycle(Delivery):
         "id",
         "messages_dropped",
         "messages_written",
+        "opened_at",
         "peer",
         "proxy_header",
         "remote_ip",
@@ -78,6 +80,7 @@ class Lifecycle(Delivery):
         self.subprotocol: str | None = None
         self.messages_written = 0
         self.messages_dropped = 0
+        self.opened_at = 0.0
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
@@ -187,8 +190,8 @@ class Lifecycle(Delivery):
         """Learns that the connection is broken."""
         reason = in_words(error)
         if self._state is HANDSHAKE:
-            where = self.peer_address
-            self.service.log.log(logging.INFO, "failed handshakes", "%s: %s", where, reason)
+            log = self.service.log
+            log.log(logging.INFO, "failed handshakes", "%s: %s", self.peer_address, reason)
         is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
         if is_tls and self.abandon_tls():
             self._set_cause(closing.ABNORMAL, reason)
@@ -198,7 +201,7 @@ class Lifecycle(Delivery):
 
     def on_fault(self) -> None:
         """Gives up after a defect, or when the time to stop is over."""
-        self._lose(closing.ABNORMAL, "dropped by the service")
+        self._lose(closing.ABNORMAL, DROPPED)
 
     # Opening.
 
@@ -301,6 +304,7 @@ class Lifecycle(Delivery):
 
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
+        self.service.tally.refusals[error.status] += 1
         self.write(error_response(error))
         self._finish(linger=True)
 
@@ -311,7 +315,7 @@ class Lifecycle(Delivery):
     def leave_handshake(self) -> None:
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
         if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_answering):
-            self._lose(closing.GOING_AWAY, "the service is stopping")
+            self._lose(closing.GOING_AWAY, STOPPING)
 
     def give_up_handshake(self, answer: bytes) -> None:
         """Ends a handshake that took too long, with an answer where the peer can read one."""
@@ -319,7 +323,7 @@ class Lifecycle(Delivery):
             self.write(answer)
             self._finish(linger=True)
         else:
-            self._lose(closing.ABNORMAL, "no handshake in time")
+            self._lose(closing.ABNORMAL, TOO_LATE)
 
     def _finish(self, linger: bool) -> None:
         """Sends what is left, then ends.
@@ -364,6 +368,7 @@ class Lifecycle(Delivery):
         if self._state is CLOSED:
             return
         self._set_cause(code, reason)
+        self.unlist()
         self._enter(CLOSED)
         self.service.wheel.remove(self)
         self.shut()
@@ -372,7 +377,6 @@ class Lifecycle(Delivery):
         self._compressor = None
         self._outbox = None
         self.end_drain()
-        self.service.connections.pop(self.id, None)
         inbox = self._inbox
         if inbox is None:
             self.on_delivered_all()
@@ -423,9 +427,10 @@ class Lifecycle(Delivery):
             now, self._last_received, self._pinged_at, limits.ping_interval, limits.ping_timeout
         )
         if step is heartbeat.Step.GIVE_UP:
-            self._lose(closing.ABNORMAL, f"no answer to a ping within {limits.ping_timeout:g} s")
+            self._lose(closing.ABNORMAL, f"{NO_PONG} within {limits.ping_timeout:g} s")
             return 0.0
         if step is heartbeat.Step.PING:
             self._pinged_at = now
+            self.note_silence(self._last_received)
             self.write_frame(frames.FIN | frames.PING, b"")
         return again

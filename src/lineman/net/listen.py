@@ -7,7 +7,7 @@ import socket
 
 from lineman.address import Address
 from lineman.errors import ConfigError
-from lineman.net import unixsocket
+from lineman.net import portholder, unixsocket
 
 
 def bind(
@@ -71,16 +71,20 @@ def _is_ip(host: str) -> bool:
 def _explained(address: Address, error: OSError) -> ConfigError:
     seen = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
     if error.errno == errno.EADDRINUSE:
+        found = portholder.find(address.port)
+        if found is None:
+            holder = f"the process that `ss -ltnp 'sport = :{address.port}'` shows"
+            return ConfigError(seen, f"stop {holder}, or listen on another port")
         return ConfigError(
-            seen,
-            f"stop the process that `ss -ltnp 'sport = :{address.port}'` shows, "
-            "or listen on another port",
+            f"{seen} by {found.name} (process {found.pid})",
+            f"stop it: kill {found.pid}; or listen on another port",
         )
     if error.errno == errno.EACCES:
         return ConfigError(
             f"{seen}; ports below 1024 need a privilege",
-            "listen on a higher port behind nginx, or give the service "
-            "AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit",
+            "start it as root with user=, whose processes then run as that user; or give the "
+            "service AmbientCapabilities=CAP_NET_BIND_SERVICE in its systemd unit; or listen on a "
+            "higher port behind nginx",
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 import time
@@ -12,10 +13,13 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from lineman.net.callbacks import Callback, Callbacks
+from lineman.net.causes import STOPPING
+from lineman.net.lag import LagMeter
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
 from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Poller
+from lineman.net.tally import Tally
 from lineman.net.tlsstream import Challenges, TlsStream
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("lineman")
 
+# While draining, goodbyes are said so often.
+DRAIN_STEP = 0.05
 # A callback that keeps the loop for longer is worth a line in the log.
 SLOW_LOOP = 1.0
 
@@ -90,12 +96,16 @@ class Service:
         self.wheel = self.poller.wheel
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
+        self.tally = Tally()
+        self.lag = LagMeter()
         self.accepted = 0
         self.opened = 0
+        self.plain_requests = 0
         self.exceptions = 0
         self.send_failures = 0
         self.messages_dropped = 0
         self.is_stopping = False
+        self.is_draining = False
         self._last_id = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[Acceptor] = []
@@ -130,6 +140,7 @@ class Service:
         now = time.monotonic()
         elapsed = now - self._ticked_at
         self._ticked_at = now
+        self.lag.note(now, elapsed - GRANULARITY)
         if elapsed > SLOW_LOOP + GRANULARITY:
             self.log.log(
                 logging.WARNING,
@@ -194,6 +205,45 @@ class Service:
             listener.close()
         self._listeners.clear()
 
+    async def drain(
+        self, seconds: float, timeout: float, code: int = closing.SERVICE_RESTART
+    ) -> None:
+        """Accepts no more, says goodbye to every connection at its own moment, frees everything.
+
+        A connection that is still in its handshake may finish it, and is told then: whoever was
+        let in is not reset. It is all over sooner where no connection is left.
+
+        Args:
+            seconds: over which the goodbyes are spread, evenly.
+            timeout: seconds after that for handshakes, closing handshakes and handlers at work.
+            code: the close code that clients get.
+        """
+        self.stop_accepting()
+        self.is_draining = True
+        for connection in self._unopened():
+            connection.leave_idle()
+        spread = self.loop.time() + seconds
+        deadline = spread + timeout
+        due = 0.0
+        while (now := self.loop.time()) < deadline:
+            waiting = [each for each in self.connections.values() if each.may_receive]
+            share = min(1.0, DRAIN_STEP / (spread - now)) if now < spread else 1.0
+            due = min(due + len(waiting) * share, len(waiting))
+            for connection in waiting[: math.floor(due)]:
+                connection.say_goodbye(code, "the service is restarting")
+            due -= math.floor(due)
+            if not self.poller.handlers() or (now >= spread and not self._unopened()):
+                break
+            await asyncio.sleep(DRAIN_STEP)
+        await self.stop(max(0.0, deadline - self.loop.time()), code)
+
+    def _unopened(self) -> list[Connection]:
+        """Connections that have not become a websocket yet."""
+        from lineman.net.connection import Connection  # connections know this module
+
+        handlers = self.poller.handlers()
+        return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
+
     async def stop(self, timeout: float, code: int = closing.GOING_AWAY) -> None:
         """Says goodbye to every connection, waits for handlers at work, frees everything.
 
@@ -208,7 +258,7 @@ class Service:
         self.stop_accepting()
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
-            connection.say_goodbye(code, "the service is stopping")
+            connection.say_goodbye(code, STOPPING)
         for handler in self.poller.handlers():
             if isinstance(handler, (Connection, Preamble)):
                 handler.leave_handshake()

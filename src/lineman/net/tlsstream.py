@@ -206,6 +206,12 @@ class TlsStream:
         return version
 
     @property
+    def cipher(self) -> str | None:
+        """The name of the cipher, None before the handshake is done."""
+        found: tuple[str, str, int] | None = self._object.cipher()
+        return None if found is None else found[0]
+
+    @property
     def info(self) -> TlsInfo | None:
         """What was agreed on; None before the handshake is done."""
         return tlsinfo.read(self._object, self.server_name) if self.is_established else None

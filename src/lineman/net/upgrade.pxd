@@ -3,7 +3,7 @@ cdef class HttpStage:
     cdef object _parser
     cdef list _requests
     cdef bint _is_ended
-    cdef bint _is_idle
+    cdef readonly bint is_idle
     cdef readonly bint is_answering
     cdef readonly bint is_deciding
     cdef object _key

@@ -38,6 +38,7 @@ class HttpStage:
     Attributes:
         is_answering: whether a request waits for the program's answer.
         is_deciding: whether `on_websocket_connect` is at work.
+        is_idle: whether a request was answered, and nothing of another one has come.
     """
 
     __slots__ = (
@@ -45,7 +46,6 @@ class HttpStage:
         "_connection",
         "_headers",
         "_is_ended",
-        "_is_idle",
         "_key",
         "_parser",
         "_refusal",
@@ -53,6 +53,7 @@ class HttpStage:
         "_rest",
         "is_answering",
         "is_deciding",
+        "is_idle",
     )
 
     def __init__(self, connection: Lifecycle) -> None:
@@ -60,7 +61,7 @@ class HttpStage:
         self._parser: RequestParser | None = None
         self._requests: list[Request] = []
         self._is_ended = False
-        self._is_idle = False  # a request was answered, and nothing of another one has come
+        self.is_idle = False
         self.is_answering = False
         self.is_deciding = False
         self._key = ""
@@ -91,7 +92,7 @@ class HttpStage:
     def feed(self, data: memoryview) -> None:
         """Takes bytes; answers what they complete."""
         connection = self._connection
-        self._is_idle = False
+        self.is_idle = False
         if data[0] == HANDSHAKE_RECORD and not connection.bytes_read - len(data):
             self._refuse_tls()
             return
@@ -220,6 +221,7 @@ class HttpStage:
             request.keep_alive
             and (self._parser is None or self._parser.error is None)
             and not service.is_stopping
+            and not service.is_draining
             # Who asks on and on without reading the answers must not fill our memory.
             and connection.unsent < service.limits.max_send_buffer_size
         )
@@ -228,9 +230,10 @@ class HttpStage:
         except Exception:
             self._callback_raised("on_request")
             return
+        service.plain_requests += 1
         connection.write(answer)
         if keeps:
-            self._is_idle = True
+            self.is_idle = True
             connection.await_request()
         else:
             connection.finish()
@@ -317,6 +320,7 @@ class HttpStage:
         if connection.is_over:
             return
         if self._refusal is not None:
+            connection.service.tally.refusals[self._refusal.status] += 1
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
             return
@@ -359,7 +363,7 @@ class HttpStage:
     def timed_out(self) -> None:
         """Ends a handshake that took too long."""
         connection = self._connection
-        if self._is_idle:
+        if self.is_idle:
             connection.finish()
             return
         connection.service.log.log(

@@ -1,18 +1,99 @@
-"""What a service says on its standard error."""
+"""What a service says, where, and in which form: the standard `logging`, set up."""
 
 from __future__ import annotations
 
 import logging
-import sys
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lineman.errors import ConfigError
+from lineman.process.logfile import LineHandler
+from lineman.process.logformat import JsonFormatter, TextFormatter
+
+FORMATS = ("text", "json")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def set_up() -> None:
-    """Sends lineman's log to standard error, unless the program has set up logging itself."""
-    logger = logging.getLogger("lineman")
-    if logging.getLogger().handlers or logger.handlers:
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How a program logs.
+
+    Attributes:
+        log_file: absolute path; None for standard error.
+        log_format: `text` or `json`.
+        log_level: one of `LEVELS`.
+    """
+
+    log_file: str | None = None
+    log_format: str = "text"
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls, file: object, form: object, level: object) -> Self:
+        """The options, checked.
+
+        Raises:
+            ConfigError: a value that cannot work, and the fix.
+        """
+        if file is not None and not isinstance(file, (str, Path)):
+            raise ConfigError(f"log_file is {file!r}", 'give a path: "/var/log/chat.log"')
+        if form not in FORMATS:
+            raise ConfigError(f"log_format is {form!r}", 'give "text" or "json"')
+        name = logging.getLevelName(level) if isinstance(level, int) else str(level).upper()
+        if name not in LEVELS:
+            raise ConfigError(f"log_level is {level!r}", f"give one of {', '.join(LEVELS)}")
+        return cls(None if file is None else os.path.abspath(file), str(form), name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as they are told to every process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        """The options among the settings of a program."""
+        known = {name: settings[name] for name in cls.__slots__ if name in settings}
+        return cls(**known)
+
+
+def set_up(
+    options: LogOptions | None = None,
+    worker: str = "",
+    slot: int | None = None,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """Sends the log of this process where the options say.
+
+    A program that has set up logging itself and gives no option is left alone.
+
+    Args:
+        options: where to and how; None for what is usual.
+        worker: the name of this process' worker; for JSON.
+        slot: which of its processes this is; None for the master.
+        owner: user and group of the other processes, where they are not root and this one is.
+    """
+    options = options or LogOptions()
+    root = logging.getLogger()
+    others = [*root.handlers, *logging.getLogger("lineman").handlers]
+    has_own = any(not isinstance(handler, LineHandler) for handler in others)
+    if has_own and options == LogOptions():
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s [%(process)d] %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for handler in [each for each in root.handlers if isinstance(each, LineHandler)]:
+        root.removeHandler(handler)  # set up anew, after a reload
+        handler.close()
+    path = None if options.log_file is None else Path(options.log_file)
+    handler = LineHandler(path, owner)
+    is_json = options.log_format == "json"
+    handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
+    handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
+    root.addHandler(handler)
+    root.setLevel(options.log_level)
+
+
+def reopen() -> None:
+    """Opens the log file anew, after it was renamed; nothing where there is none."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LineHandler):
+            handler.reopen()

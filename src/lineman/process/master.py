@@ -1,177 +1,417 @@
-"""The master: small and blocking. It owns the listening sockets, starts children, and waits.
+"""The master: small, and blocking nowhere. It owns the sockets, starts children, and waits.
 
-A child is a fresh interpreter that runs the same command with its role in the environment. The
-sockets stay open in the master, so that no connection waiting to be accepted is lost while a
-child is replaced.
+`plan.decide` says what to do; this carries it out. A child is a fresh interpreter that runs the
+program's own command with its role in the environment, so that a reload loads new code.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from lineman.process.role import VARIABLE, Role
+from lineman.errors import ConfigError
+from lineman.process import owner as owners
+from lineman.process import plan, terminal
+from lineman.process.describing import Describing
+from lineman.process.description import Description, Place
+from lineman.process.desk import Desk
+from lineman.process.keyfiles import KeyFiles
+from lineman.process.model import (
+    Action,
+    Beat,
+    Deaf,
+    Drain,
+    Ended,
+    Event,
+    Exit,
+    Failed,
+    Kill,
+    Order,
+    Outcome,
+    Phase,
+    Ready,
+    Reload,
+    Remove,
+    Renew,
+    Say,
+    Seat,
+    Service,
+    Start,
+    Stop,
+    Woke,
+)
+from lineman.process.notify import Notifier
+from lineman.process.owner import Owner
+from lineman.process.reactor import Reactor
+from lineman.process.role import BLOCKED, Role
+from lineman.process.rundir import control_path
+from lineman.process.setting import Setting
+from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
+from lineman.process.title import set_title
 
 logger = logging.getLogger("lineman")
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-# A child that ends sooner after its start than this has failed quickly.
-QUICK = 5.0
-MAX_QUICK_FAILURES = 5
-STOP_TIMEOUT = 10.0
-
-
-@dataclass(slots=True)
-class Child:
-    """One slot: its socket and the process that serves it now.
-
-    Attributes:
-        worker: index of the worker.
-        slot: index among the worker's processes.
-        listener: the slot's own listening socket; it outlives every process.
-        title: how the log calls it.
-    """
-
-    worker: int
-    slot: int
-    listener: socket.socket
-    title: str
-    process: subprocess.Popen[bytes] | None = None
-    ready: int = -1
-    started_at: float = 0.0
-    restart_at: float = 0.0
-    failures: int = 0
-    is_ready: bool = field(default=False)
+SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+    signal.SIGCONT,
+)
+# The master looks around at least so often; one that slept longer was itself stopped.
+TICK = 5.0
+OVERSLEPT = 1.0
 
 
 class Master:
-    """Keeps one process in each slot until it is told to stop.
+    """Keeps the program running until it is told to stop."""
 
-    Args:
-        children: the slots; the master closes their sockets in the end.
-        tickets: descriptor that every child inherits: the secret of TLS session tickets.
-    """
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._reactor = Reactor(SIGNALS)
+        self._staff = Staff(self._reactor, self._on_event, self._on_answer)
+        self._service = Service([])
+        self._events: list[Event] = []
+        self._places: dict[tuple[str, int], Place] = {}
+        self._description = Description(())
+        self._settings: Mapping[str, Any] = {}
+        self._describing: Describing | None = None
+        self._keyfiles = KeyFiles()
+        self._notifier = Notifier()
+        self._terminal = terminal.Terminal()
+        self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
+        self._exit: int | None = None
+        self._has_begun = False
+        self._reload_fault = ""
+        self._has_told = False
 
-    def __init__(self, children: Sequence[Child], tickets: int) -> None:
-        self._tickets = tickets
-        self._children = list(children)
-        self._lifeline, self._lifeline_end = os.pipe()
-        self._stops_at = 0.0
-        self._status = 0
-        self._said_ready = False
+    def run(self, description: Description | None) -> int:
+        """Runs until told to stop.
 
-    def run(self) -> int:
-        """Runs until told to stop; the exit status of the program."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        for child in self._children:
-            self._start(child)
-        while True:
-            self._take_signal(signal.sigtimedwait(SIGNALS, self._patience()))
-            self._read_readiness()
-            self._reap()
-            if self._stops_at:
-                if not any(child.process for child in self._children):
-                    return self._end()
-                if time.monotonic() >= self._stops_at:
-                    self._send(signal.SIGKILL)
+        Args:
+            description: of the program; None has the program describe itself.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            ConfigError: a port or user that cannot be had.
+        """
+        set_title(f"master of {self.program.script}")
+        try:
+            if description is None:
+                self._describe(self._setting.owner)
             else:
-                self._restart_due()
+                self._begin(description)
+            while self._exit is None:
+                self._turn()
+            return self._exit
+        except ConfigError as error:
+            self._tell(False, str(error))
+            raise
+        finally:
+            self._close()
 
-    def _patience(self) -> float:
+    def _close(self) -> None:
+        for number in list(self._staff.children):
+            self._staff.kill(number)
+        if self._describing is not None:
+            os.kill(self._describing.pid, signal.SIGKILL)
+        self._tell(False, "the service was stopped before it was ready")
+        self._setting.sockets.close_all()
+        self._setting.pid_file.release()
+        self._desk.close()
+        self._reactor.close()
+
+    def _turn(self) -> None:
+        timeout = max(0.0, self._next_moment() - time.monotonic())
+        asked_at = time.monotonic()
+        signals = self._reactor.wait(timeout)
+        if time.monotonic() - asked_at > timeout + OVERSLEPT:
+            self._events.append(Woke())
+        for number in signals:
+            self._on_signal(number)
+        self._reap()
         now = time.monotonic()
-        moments = [child.restart_at - now for child in self._children if child.restart_at]
-        if self._stops_at:
-            moments.append(self._stops_at - now)
-        if not all(child.is_ready for child in self._children):
-            moments.append(0.02)
-        return max(0.0, min(moments, default=60.0))
+        self._keyfiles.refresh(now)
+        self._desk.expire(now)
+        if self._describing is not None and now >= self._describing.deadline:
+            self._describing.give_up()
+        if self._notifier.watchdog is not None:
+            self._notifier.alive()
+        if self._reload_fault:
+            why, self._reload_fault = self._reload_fault, ""
+            self._reload_failed(why)
+        self._decide()
 
-    def _start(self, child: Child) -> None:
-        reader, writer = os.pipe()
-        listener = child.listener.fileno()
-        role = Role(child.worker, child.slot, listener, writer, self._lifeline, self._tickets)
-        child.process = subprocess.Popen(
-            [sys.executable, *sys.orig_argv[1:]],
-            env={**os.environ, VARIABLE: role.encode()},
-            pass_fds=(listener, writer, self._lifeline, self._tickets),
-        )
-        os.close(writer)
-        child.ready = reader
-        child.is_ready = False
-        child.started_at = time.monotonic()
-        child.restart_at = 0.0
+    def _next_moment(self) -> float:
+        now = time.monotonic()
+        moments = [
+            now if self._events or self._reload_fault else now + TICK,
+            self._service.next_deadline(),
+            self._desk.next_deadline(),
+            self._keyfiles.next_look(),
+            None if self._describing is None else self._describing.deadline,
+            None if self._notifier.watchdog is None else now + self._notifier.watchdog,
+        ]
+        return min(moment for moment in moments if moment is not None)
 
-    def _read_readiness(self) -> None:
-        waiting = {child.ready: child for child in self._children if child.ready >= 0}
-        for descriptor in select.select(list(waiting), [], [], 0)[0]:
-            child = waiting[descriptor]
-            child.is_ready = os.read(descriptor, 1) == b"1"
-            os.close(descriptor)
-            child.ready = -1
-        if not self._said_ready and all(child.is_ready for child in self._children):
-            self._said_ready = True
-            logger.info("ready: %d processes", len(self._children))
+    def _decide(self) -> None:
+        if not self._has_begun and not any(isinstance(each, Stop) for each in self._events):
+            return  # there is no plan yet
+        events, self._events = self._events, []
+        was_stopping = self._service.phase is Phase.STOPPING
+        self._service, actions = plan.decide(self._service, events, time.monotonic())
+        if self._service.phase is Phase.STOPPING and not was_stopping:
+            self._notifier.stopping()
+        for action in actions:
+            self._do(action)
+
+    # What came in.
+
+    def _on_signal(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._events.append(Stop())
+        elif number == signal.SIGQUIT:
+            self._events.append(Stop(is_forced=True))
+        elif number == signal.SIGHUP:
+            if self._terminal.is_gone():
+                logger.info("the terminal is gone")
+                self._events.append(Stop())
+            else:
+                self._desk.want_reload(None)
+        elif number == signal.SIGUSR1:
+            self.reopen_logs()
+        elif number == signal.SIGCONT:
+            self._events.insert(0, Woke())
+
+    def reopen_logs(self) -> None:
+        """Opens every log file anew, here and in the children."""
+        self._setting.reopen()
+        self._staff.order_all("reopen-logs")
+
+    def stop(self, event: Stop) -> None:
+        """Stops the program."""
+        self._events.append(event)
+
+    def order_all(self, what: str, arguments: Mapping[str, Any]) -> None:
+        """Has every child do something."""
+        self._staff.order_all(what, **arguments)
+
+    def _on_event(self, child: Child, name: str, details: Mapping[str, Any]) -> None:
+        number = child.number
+        if name == "beat":
+            self._events.append(Beat(number))
+        elif name == "ready":
+            self._events.append(Ready(number))
+        elif name == "failed":
+            self._events.append(Failed(number, str(details.get("why"))))
+        elif name == "counted":
+            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
+        elif name == "inquire":
+            self._desk.inform(child)
+        elif name == "renew":
+            self._events.append(Renew(number, str(details.get("why"))))
+        elif name == "deaf":
+            self._events.append(Deaf(number))
+        elif name == "changed" and number == self._service.oldest_ready():
+            logger.info("%s has changed", details.get("path"))
+            self._desk.want_reload(None)
+
+    def _on_answer(self, process: int, number: int, answer: bytes) -> None:
+        self._desk.questions.take(process, number, answer)
 
     def _reap(self) -> None:
-        for child in self._children:
-            if child.process is None or child.process.poll() is None:
+        for pid, status in reap():
+            if self._describing is not None and pid == self._describing.pid:
+                describing, self._describing = self._describing, None
+                describing.ended(status)
                 continue
-            status = child.process.returncode
-            pid = child.process.pid
-            child.process = None
-            child.is_ready = False
-            if not self._stops_at:
-                self._plan_restart(child, pid, status)
+            child = self._staff.gone(pid, status)
+            if child is not None:
+                self._events.append(Ended(child.number, cause_of(status)))
+                self._desk.questions.leave(child.number)
+                self._desk.ledger.settle(child.number)
 
-    def _plan_restart(self, child: Child, pid: int, status: int) -> None:
+    # The program.
+
+    @property
+    def service(self) -> Service:
+        """The plan as it is."""
+        return self._service
+
+    @property
+    def staff(self) -> Staff:
+        """The children."""
+        return self._staff
+
+    @property
+    def program(self) -> Program:
+        """What is run."""
+        return self._setting.program
+
+    @property
+    def description(self) -> Description:
+        """The program as it last described itself."""
+        return self._description
+
+    def _describe(self, owner: Owner | None) -> None:
         now = time.monotonic()
-        is_quick = now - child.started_at < QUICK
-        child.failures = child.failures + 1 if is_quick else 0
-        cause = f"signal {-status}" if status < 0 else f"exit status {status}"
-        if child.failures >= MAX_QUICK_FAILURES or (status and not self._said_ready):
-            logger.error("%s (process %d) does not start: %s; stopping", child.title, pid, cause)
-            self._status = 1
-            self._stop()
+        self._describing = Describing(
+            self._reactor, self.program, owner, BLOCKED, now, self._described
+        )
+
+    def _described(self, description: Description | None, why: str) -> None:
+        is_start = not self._has_begun
+        try:
+            if description is None:
+                raise ConfigError(why, "correct it and try again")
+            if is_start:
+                self._begin(description)
+            else:
+                self._events.append(Reload(self._seats(description)))
+        except ConfigError as error:
+            if is_start:
+                raise
+            self._reload_failed(str(error))
+
+    def _begin(self, description: Description) -> None:
+        self._setting.sockets.refuse_strangers(description.places)
+        self._service = Service(list(self._seats(description)))
+        self._has_begun = True
+
+    def _seats(self, description: Description) -> tuple[Seat, ...]:
+        """The seats of a program; their sockets are open then, or nothing has changed."""
+        everybody = [self._owner_of(place) for place in description.places]
+        self._setting.sockets.open(description.places)
+        watches = self._setting.watches
+        self._description = description
+        whom = next((owner for owner in everybody if owner is not None), None)
+        self._settings = self._setting.configure(description.settings, whom)
+        self._places.update({(place.address, place.twin): place for place in description.places})
+        return tuple(
+            Seat(
+                key,
+                f"{place.title} #{key[2]}",
+                rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
+                is_reloadable=place.is_reloadable,
+                is_essential=not place.module,
+            )
+            for place in description.places
+            for key in place.seats()
+        )
+
+    def _owner_of(self, place: Place) -> Owner | None:
+        return owners.find(place.user, place.group) or self._setting.owner
+
+    def begin_reload(self) -> bool:
+        """Has the program describe itself and then replaces its processes; False: not now."""
+        if (
+            self._reload_fault
+            or self._describing
+            or self._service.reloading
+            or self._service.phase is not Phase.RUNNING
+        ):
+            return False
+        logger.info("reloading: the program is read again")
+        self._notifier.reloading()
+        owner = self._setting.owner
+        for place in self._description.places:
+            owner = owner or self._owner_of(place)  # new code does not run as root either
+        try:
+            self._describe(owner)
+        except (ConfigError, OSError) as error:
+            self._reload_fault = str(error)  # told in the next turn: who asks is not noted yet
+        return True
+
+    def _reload_failed(self, why: str) -> None:
+        text = f"the reload failed: {why}; the old code goes on everywhere"
+        logger.error("%s", text)
+        self._reloaded(False, text)
+
+    def _reloaded(self, ok: bool, text: str) -> None:
+        self._notifier.ready(text)
+        self._desk.reload_is_over(ok, text)
+
+    def _tell(self, ok: bool, text: str) -> None:
+        if not self._has_told:
+            self._has_told = True
+            self._setting.tell(ok, text)
+
+    # What is to be done.
+
+    def _do(self, action: Action) -> None:
+        if isinstance(action, Start):
+            self._start(action)
+        elif isinstance(action, Drain):
+            self._staff.order(
+                action.number,
+                "drain",
+                code=action.code,
+                seconds=action.seconds,
+                timeout=action.timeout,
+            )
+        elif isinstance(action, Order):
+            self._staff.order(action.number, "stop", timeout=action.timeout)
+        elif isinstance(action, Kill):
+            self._kill(action)
+        elif isinstance(action, Remove):
+            self._setting.sockets.close(action.key)
+        elif isinstance(action, Say):
+            logger.log(action.level, "%s", action.text)
+        elif isinstance(action, Outcome):
+            self._announce(action)
+        elif isinstance(action, Exit):
+            self._exit = action.status
+            logger.info("stopped")
+
+    def _announce(self, outcome: Outcome) -> None:
+        if outcome.what == "reload":
+            self._reloaded(outcome.ok, outcome.text)
             return
-        child.restart_at = now + (0.1 * 2**child.failures if is_quick else 0.0)
-        logger.error("%s (process %d) ended: %s; it is restarted", child.title, pid, cause)
+        self._tell(outcome.ok, outcome.text)
+        if outcome.ok:
+            self._notifier.ready(outcome.text)
 
-    def _restart_due(self) -> None:
-        now = time.monotonic()
-        for child in self._children:
-            if child.process is None and child.restart_at and now >= child.restart_at:
-                self._start(child)
+    def _kill(self, action: Kill) -> None:
+        child = self._staff.children.get(action.number)
+        if child is not None:
+            logger.error("process %d is killed: %s", child.pid, action.why)
+            self._staff.kill(action.number)
 
-    def _take_signal(self, info: signal.struct_siginfo | None) -> None:
-        if info is None or info.si_signo == signal.SIGCHLD:
+    def _start(self, action: Start) -> None:
+        place = self._places[action.key[:2]]
+        try:
+            owner = self._owner_of(place)
+            files = self._keyfiles.for_child(place.files, owner)
+            listener = self._setting.sockets[action.key].fileno()
+
+            def role(link: int) -> Role:
+                slot = action.key[2]
+                return Role(
+                    link,
+                    place.address,
+                    place.twin,
+                    slot,
+                    listener,
+                    place.is_checked,
+                    files,
+                    {**self._settings, "watch": self._setting.watches},
+                    place.title,
+                    self._setting.tickets,
+                )
+
+            popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
+        except (ConfigError, OSError) as error:
+            self._events.append(Ended(action.number, f"it cannot be started: {error}"))
             return
-        if self._stops_at:  # told twice
-            self._send(signal.SIGKILL)
-        else:
-            logger.info("stopping")
-            self._stop()
-
-    def _stop(self) -> None:
-        self._stops_at = time.monotonic() + STOP_TIMEOUT
-        self._send(signal.SIGTERM)
-
-    def _send(self, number: signal.Signals) -> None:
-        for child in self._children:
-            if child.process is not None:
-                child.process.send_signal(number)
-
-    def _end(self) -> int:
-        for child in self._children:
-            child.listener.close()
-        os.close(self._lifeline)
-        os.close(self._lifeline_end)
-        logger.info("stopped")
-        return self._status
+        self._staff.take(action.number, action.key, popen, end)
+        self._service.note_pid(action.number, popen.pid)

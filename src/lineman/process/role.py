@@ -1,9 +1,22 @@
-"""What a child process is told by its master, through its environment."""
+"""What a process of a program is told by its master, through its environment."""
 
 from __future__ import annotations
 
+import json
 import os
-from dataclasses import dataclass
+import signal
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# Signals that wait in a new child until it has said what it does about them.
+BLOCKED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
 
 VARIABLE = "LINEMAN_ROLE"
 
@@ -13,25 +26,43 @@ class Role:
     """Which part of the program this process is.
 
     Attributes:
-        worker: index of the worker, in the order in which the program makes them.
+        link: descriptor of the socket to the master.
+        address: of the worker that it serves, as the program writes it; empty for a process that
+            only describes the program.
+        twin: which one of the workers with this address.
+        title: of the worker, as the log and `status` call it.
         slot: index of this process among those of the worker.
         listener: descriptor of the slot's listening socket.
-        ready: descriptor to write one byte to once the child serves.
-        master: descriptor that reads as ended when the master is gone.
+        is_checked: whether somebody has looked closely at the certificate's files.
+        files: descriptors of files that only root may read, by their path.
+        settings: of the whole program, as `Description.settings`.
         tickets: descriptor of the memory with the secret of TLS session tickets.
     """
 
-    worker: int
-    slot: int
-    listener: int
-    ready: int
-    master: int
-    tickets: int
+    link: int
+    address: str = ""
+    twin: int = 0
+    slot: int = 0
+    listener: int = -1
+    is_checked: bool = True
+    files: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+    tickets: int = -1
+
+    @property
+    def describes(self) -> bool:
+        """Whether the process describes the program and ends."""
+        return self.listener < 0
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that the process inherits."""
+        own = (self.link,) if self.describes else (self.link, self.listener, self.tickets)
+        return (*own, *self.files.values())
 
     def encode(self) -> str:
         """The value of the environment's variable."""
-        numbers = (self.worker, self.slot, self.listener, self.ready, self.master, self.tickets)
-        return ":".join(str(number) for number in numbers)
+        return json.dumps(asdict(self))
 
 
 def take_role() -> Role | None:
@@ -42,7 +73,7 @@ def take_role() -> Role | None:
     value = os.environ.pop(VARIABLE, None)
     if value is None:
         return None
-    role = Role(*(int(number) for number in value.split(":")))
-    for descriptor in (role.listener, role.ready, role.master, role.tickets):
+    role = Role(**json.loads(value))
+    for descriptor in role.descriptors():
         os.set_inheritable(descriptor, False)
     return role

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lineman.errors import ConfigError
+from lineman.tls import inherited
 
 Role = Literal["certificate", "private key", "CA file", "CRL file"]
 
@@ -139,7 +140,9 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
 
 def _read_regular(source: _Source) -> bytes:
     # O_NONBLOCK: without it, opening a FIFO waits for a writer that may never come.
-    descriptor = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    descriptor = os.open(
+        inherited.where(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    )
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
+from lineman.tls.inherited import where
+
 Stamp: TypeAlias = tuple[int, ...]
 
 
@@ -61,7 +63,7 @@ class FileWatch:
 
 def _stamp(path: str) -> Stamp:
     try:
-        found = os.stat(path)
+        found = os.stat(where(path))
     except OSError as error:
         return (error.errno or 0,)
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -37,15 +37,16 @@ class CpuReading:
 
 
 def read(pids: Sequence[int], proc: Path = Path("/proc")) -> CpuReading:
-    """What these processes have used so far.
+    """What these processes, and those that they have started, have used so far.
 
     Raises:
         ConfigError: one of them does not exist.
     """
     tick = 1 / os.sysconf("SC_CLK_TCK")
     exact = user = system = 0.0
-    for pid in pids:
-        folder = proc / str(pid)
+    waiting = list(pids)
+    while waiting:
+        folder = proc / str(pid := waiting.pop())
         try:
             # The name, in brackets, may itself hold brackets and blanks.
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
@@ -54,10 +55,18 @@ def read(pids: Sequence[int], proc: Path = Path("/proc")) -> CpuReading:
             raise ConfigError(
                 f"there is no process {pid}", "give the server's process to --pid, or leave it out"
             ) from None
+        waiting += [child for task in tasks for child in _children(task) if child not in pids]
         user += int(fields[_UTIME]) * tick
         system += int(fields[_STIME]) * tick
         exact += sum(_exact(task / "schedstat") for task in tasks)
     return CpuReading(exact, user, system)
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(pid) for pid in (task / "children").read_text().split()]
+    except OSError:  # the thread has ended, or the kernel does not tell
+        return []
 
 
 def _exact(schedstat: Path) -> float:

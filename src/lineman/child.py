@@ -1,0 +1,166 @@
+"""A process that serves one worker for a master."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineman import program
+from lineman.errors import LinemanError
+from lineman.inspection import Inspection
+from lineman.process import logs
+from lineman.process.ledger import counters
+from lineman.process.link import Link
+from lineman.process.role import BLOCKED, Role
+from lineman.process.title import set_title
+from lineman.process.watch import watch_files
+from lineman.protocols.websocket.close import GOING_AWAY
+from lineman.recycling import watch_limits
+from lineman.tls import inherited
+from lineman.tls.tickets import TicketSecret
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+logger = logging.getLogger("lineman")
+
+
+def run(workers: Sequence[Worker], role: Role) -> int:
+    """Serves until the master says otherwise; the exit status."""
+    # The terminal's signals reach every process of its group; the master decides about them.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
+    inherited.use(role.files)
+    set_title(f"{role.address} #{role.slot}")
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_Child(workers, role).run())
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes the event loop of a process: uvloop's where it is installed; None for asyncio's."""
+    try:
+        import uvloop  # an extra
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class _Child:
+    """One worker, its link to the master, and how the two end."""
+
+    def __init__(self, workers: Sequence[Worker], role: Role) -> None:
+        self._role = role
+        self._worker = program.find(workers, role.address, role.twin)
+        self._link = Link()
+        self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._is_draining = False
+        self._ended = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        link = self._link
+        link.on("drain", self._drain)
+        link.on("stop", self._stop)
+        link.on("reopen-logs", logs.reopen)
+        await link.open(self._role.link, self._stop)  # the master is gone: so are we
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        link.on("reload-certificates", self._reload_certificates)
+        listener = socket.socket(fileno=self._role.listener)
+        worker = self._worker
+        if worker is None:
+            link.failed(f"the program has no worker {self._role.address} any more: reload it")
+            await link.close()
+            return 1
+        worker.use_ticket_secret(TicketSecret(self._role.tickets))
+        self._starting = loop.create_task(
+            worker.start(listener, check_files=not self._role.is_checked)
+        )
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            await link.close()
+            return 0
+        except Exception as error:
+            if not isinstance(error, LinemanError):
+                logger.exception("%r does not start", worker)
+            link.failed(_in_words(error))
+            await link.close()
+            return 1
+        await self._serve(worker)
+        return 0
+
+    async def _serve(self, worker: Worker) -> None:
+        """Answers and watches until the end."""
+        loop = asyncio.get_running_loop()
+        link = self._link
+        looking = Inspection(worker)
+        looking.start()
+        link.answer("status", functools.partial(self._status, looking))
+        link.answer("connections", looking.connections)
+        link.ready()
+        watching = [
+            loop.create_task(watch_limits(worker, link.renew)),
+            loop.create_task(looking.tell(link.counted)),
+        ]
+        if self._role.settings.get("watch"):
+            watching.append(loop.create_task(watch_files(link.changed)))
+        await self._ended.wait()
+        for task in watching:
+            task.cancel()
+        looking.stop()
+        link.counted(looking.counters())
+        await link.close()
+
+    def _status(self, looking: Inspection, **arguments: Any) -> dict[str, Any]:
+        """The figures; the master knows the counters first, so that none of them is ever lost."""
+        told = looking.status(**arguments)
+        self._link.counted(counters(told))
+        return told
+
+    def _reload_certificates(self) -> None:
+        if self._worker is not None:
+            self._worker.reload_certificates()
+
+    def _stop(self, timeout: float | None = None) -> None:
+        self._end(timeout, None, GOING_AWAY)
+
+    def _drain(self, code: int, seconds: float, timeout: float) -> None:
+        self._end(timeout, seconds, code)
+
+    def _end(self, timeout: float | None, drain: float | None, code: int) -> None:
+        worker = self._worker
+        if worker is None or (self._ending is not None and not self._is_draining):
+            return
+        if self._starting is None or not self._starting.done():
+            if self._starting is not None:
+                self._starting.cancel()
+            return
+        if self._ending is not None:
+            if drain is not None:
+                return
+            self._ending.cancel()  # a stop hurries a drain
+        self._is_draining = drain is not None
+
+        async def end() -> None:
+            patience = worker.stop_timeout if timeout is None else timeout
+            await worker.stop(patience, drain=drain, code=code)
+            self._ended.set()
+
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_task(end())
+        if self._is_draining:
+            loop.call_soon(self._link.event, "deaf")  # after its first step
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, LinemanError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

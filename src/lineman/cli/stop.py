@@ -1,0 +1,54 @@
+"""`lineman stop`: ends a running program.
+
+Exit status: 0 once it has ended, also if it did not run; 1 if it does not end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+
+from lineman.cli import target
+from lineman.errors import ConfigError
+from lineman.process.handoff import Handoff
+from lineman.process.request import NotRunning
+from lineman.process.rundir import holder
+
+# After the master's last word, until its process is gone.
+LEAVING = 10.0
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "stop",
+        help="end the program",
+        description="Ends the program: clients see 1001 and handlers at work have stop_timeout.",
+    )
+    made.set_defaults(run=run)
+    target.add_to(made, handoff)
+    made.add_argument(
+        "-g",
+        dest="graceful",
+        action="store_true",
+        help="let clients go over drain_seconds, and then end",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Stops the program and waits for its end."""
+    program = target.of(options)
+    try:
+        pid = holder(program.pid_file)
+        process = os.pidfd_open(pid) if pid > 0 else None
+        program.ask("stop", None, graceful=options.graceful)
+    except (NotRunning, ProcessLookupError):
+        print(f"{program.shown} does not run")
+        return 0
+    if process is not None and not select.select([process], [], [], LEAVING)[0]:
+        raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
+    print(f"{program.shown} is stopped (process {pid})")
+    return 0

@@ -1,0 +1,126 @@
+"""Which program a command is about."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lineman.errors import UsageError
+from lineman.process.description import Description
+from lineman.process.handoff import Handoff
+from lineman.process.request import NotRunning, ask
+from lineman.process.rundir import default_pid_file, find_pid_file, name_of
+from lineman.process.staff import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A program, running or not.
+
+    Attributes:
+        pid_file: where it is found while it runs.
+        description: what it says of itself; None where nobody has asked yet.
+        handoff: what it has left when it was started by hand; None for `lineman COMMAND`.
+    """
+
+    program: Program
+    pid_file: Path
+    description: Description | None
+    handoff: Handoff | None
+
+    @property
+    def name(self) -> str:
+        """What its log file and its like are called."""
+        return name_of(self.program.script, self.program.arguments)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return os.path.basename(self.program.script)
+
+    def command(self, word: str) -> str:
+        """How its user gives it a command."""
+        if self.handoff is not None:
+            return f"{self.handoff.name} {word}"
+        return f"lineman {word} {self.program.script}"
+
+    def ask(
+        self, command: str, timeout: float | None = 10.0, **arguments: Any
+    ) -> Mapping[str, Any]:
+        """The reply of its master; raises as `process.request.ask`."""
+        return ask(self.pid_file, {**arguments, "command": command}, timeout)
+
+    def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reply of its master, as an `Ask`."""
+        return self.ask(command, **arguments)
+
+
+# Asks a running program: a command with its arguments, and the reply.
+Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+NOT_RUNNING = 3  # as the scripts of services have it (LSB)
+
+
+def asking(
+    show: Callable[[argparse.Namespace, Ask], int],
+) -> Callable[[argparse.Namespace], int]:
+    """A command that asks the program; it says so where that does not run."""
+
+    def run(options: argparse.Namespace) -> int:
+        program = of(options)
+        try:
+            return show(options, program.inquire)
+        except NotRunning as error:
+            fix = program.command("start")
+            print(f"lineman: {program.shown} does not run: {error}; fix: {fix}", file=sys.stderr)
+            return NOT_RUNNING
+
+    return run
+
+
+def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
+    """Adds what tells the program: nothing but its pid file where it has told us itself."""
+    made.set_defaults(handoff=handoff)
+    if handoff is None:
+        made.add_argument("script", metavar="PROGRAM", help="the script, such as app.py")
+    made.add_argument(
+        "--pid-file",
+        metavar="FILE",
+        help="where the running program is found, if it is not the default place",
+    )
+
+
+def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
+    """The program that the options name.
+
+    Args:
+        starts: whether it shall be started, and so is not looked for elsewhere.
+
+    Raises:
+        UsageError: there is no such script.
+    """
+    handoff: Handoff | None = options.handoff
+    if handoff is None:
+        script = os.path.abspath(options.script)
+        if starts and not os.path.isfile(script):
+            raise UsageError(f"there is no file {options.script}")
+        logical = os.environ.get("PWD", "")
+        here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()
+        program = Program((sys.executable, options.script), here, script)
+        pid_file, description = None, None
+    else:
+        program, pid_file = handoff.program, handoff.pid_file
+        told = handoff.description
+        description = None if told is None else Description.from_json(told)
+    given = options.pid_file or pid_file
+    if given is not None:
+        found = Path(given).absolute()
+    else:
+        name = name_of(program.script, program.arguments)
+        found = default_pid_file(name) if starts else find_pid_file(name)
+    return Target(program, found, description, handoff)

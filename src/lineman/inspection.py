@@ -1,0 +1,261 @@
+"""Looking into a worker that runs in this process: its figures, and its connections.
+
+It costs the data path nothing: what connections have counted is added up when somebody asks, and
+every ten seconds for the rates. Long tables are gathered in slices, so that the event loop has
+its turn in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineman import build, options
+from lineman.net.connection import Connection
+from lineman.net.service import Service
+from lineman.process import usage
+from lineman.process.connections import COLUMNS, Network, Row, Selection, by_ip, is_in, pack
+from lineman.process.ledger import Counters, counters
+from lineman.process.status import Certificate, Report, Sample, Traffic, lately
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+SAMPLE_EVERY = 10.0
+# What a process that is killed takes with it was counted within this time.
+TELL_EVERY = 5.0
+# Rates are those since a sample that is at least so old.
+AT_LEAST = 2.0
+# Connections looked at before the event loop has its turn: less than a millisecond of work.
+SLICE = 250
+# The certificates of a report; of thousands, those that expire first.
+CERTIFICATES = 20
+# A table that may be longer than this is sorted by the command alone: sorting stops the service.
+SORTED = 5000
+
+
+def _keys() -> dict[str, Callable[[Connection], Any]]:
+    """As `connections.SORTS`, but of connections: rows are made of those only that are shown."""
+    return {
+        "id": lambda connection: connection.id,
+        "age": lambda connection: connection.opened_at or math.inf,
+        "idle": lambda connection: -connection.idle,
+        "messages": lambda connection: -(connection.messages_read + connection.messages_written),
+        "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
+        "buffered": lambda connection: -connection.unsent,
+        "ip": lambda connection: by_ip(connection.remote_ip),
+    }
+
+
+class Inspection:
+    """Answers what is asked about a running worker; `start` and `stop` belong to its event loop.
+
+    Args:
+        worker: one that has been started.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        if worker.service is None:
+            raise RuntimeError("defect: a worker is inspected before it was started")
+        self._worker = worker
+        self._service: Service = worker.service
+        self._samples: deque[Sample] = deque(maxlen=3)
+        self._timer: asyncio.TimerHandle | None = None
+        self._certificates = _certificates(worker)
+        self._started = usage.started()
+
+    def start(self) -> None:
+        """Begins to take samples for the rates."""
+        self._samples.append(self._sample())
+        self._timer = self._service.loop.call_later(SAMPLE_EVERY, self.start)
+
+    def stop(self) -> None:
+        """Takes no more samples; questions are still answered."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _sample(self) -> Sample:
+        service = self._service
+        totals = Traffic(*service.tally.carried(service.connections.values()))
+        return Sample(time.monotonic(), totals, usage.cpu_seconds())
+
+    def status(self, *, pss: bool = False, **_: Any) -> dict[str, Any]:
+        """The figures of this process, as a `Report` in JSON.
+
+        Args:
+            pss: whether to measure that too; the kernel walks through all memory for it.
+            **_: what a newer command asks besides.
+        """
+        return self._report(pss).to_json()
+
+    def _report(self, pss: bool) -> Report:
+        service = self._service
+        tally = service.tally
+        sample = self._sample()
+        rates, cpu = lately(self._samples, sample, AT_LEAST)
+        used, limit = usage.descriptors()
+        return Report(
+            worker=self._worker.name or self._worker.url,
+            url=self._worker.url,
+            pid=os.getpid(),
+            started=self._started,
+            version=build.VERSION,
+            compiled=build.is_compiled(),
+            rss=usage.rss(),
+            pss=usage.pss() if pss else None,
+            cpu_seconds=sample.cpu,
+            cpu=cpu,
+            connections=len(service.connections),
+            handshakes=max(0, service.accepted - tally.ended - len(service.connections)),
+            accepted=service.accepted,
+            opened=service.opened,
+            totals=sample.totals,
+            rates=rates,
+            send_failures=service.send_failures,
+            exceptions=service.exceptions,
+            dropped=service.messages_dropped,
+            lag=service.lag.last,
+            worst_lag=service.lag.worst(sample.at),
+            descriptors=used,
+            max_descriptors=limit,
+            certificates=shortlist(self._certificates),
+            unlisted=max(0, len(self._certificates) - CERTIFICATES),
+            closes=dict(tally.closes),
+            failures=dict(tally.failures),
+            refusals={str(status): count for status, count in tally.refusals.items()},
+        )
+
+    def counters(self) -> Counters:
+        """What only ever grows of the figures."""
+        return counters(self.status())
+
+    async def tell(self, counted: Callable[[Counters], None]) -> None:
+        """Passes the counters on every few seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(TELL_EVERY)
+            counted(self.counters())
+
+    async def connections(self, **arguments: Any) -> bytes:
+        """The connections that are asked for.
+
+        Args:
+            **arguments: of a `Selection`.
+
+        Returns:
+            JSON: `columns`, `rows` as lists in their order, how many are `matching`, the `total`.
+
+        Raises:
+            UsageError: no such selection.
+        """
+        selection = Selection.from_json(arguments)
+        handlers = self._service.poller.handlers()
+        found = [handler for handler in handlers if isinstance(handler, Connection)]
+        total = len(found)
+        mine = (self._worker.name, self._worker.url, self._worker.address)
+        if selection.worker not in (None, *mine) or selection.pid not in (None, os.getpid()):
+            found = []
+        chosen, matching = await self._choose(found, selection)
+        parts = []
+        for some in _slices(chosen):
+            rows = [pack(self._row(connection)) for connection in some]
+            parts.append(json.dumps(rows, separators=(",", ":"))[1:-1])
+            await asyncio.sleep(0)
+        head = json.dumps({"columns": COLUMNS, "matching": matching, "total": total})
+        return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
+
+    async def _choose(
+        self, found: list[Connection], selection: Selection
+    ) -> tuple[list[Connection], int]:
+        """Those that fit and come first, and how many fit."""
+        key = _keys()[selection.sort]
+        best: list[tuple[Any, int, Connection]] = []
+        limit = selection.limit if selection.limit <= SORTED else 0
+        matching = 0
+        network = selection.network()
+        for some in _slices(found):
+            fits = [(key(each), each.id, each) for each in some if _fits(each, selection, network)]
+            matching += len(fits)
+            best += fits
+            if limit and len(best) > 2 * limit + SLICE:
+                best = sorted(best, key=_place, reverse=selection.reverse)[:limit]
+            await asyncio.sleep(0)
+        if limit:
+            best = sorted(best, key=_place, reverse=selection.reverse)[:limit]
+        return [connection for _, _, connection in best], matching
+
+    def _row(self, connection: Connection) -> Row:
+        request = connection.request
+        return Row(
+            id=connection.id,
+            protocol="ws" if self._service.tls_context is None else "wss",
+            tls=connection.tls_version,
+            cipher=connection.tls_cipher,
+            subprotocol=connection.subprotocol,
+            ip=connection.remote_ip,
+            port=connection.remote_port,
+            peer=connection.peer_address,
+            path="" if request is None else request.path,
+            since=connection.opened_at or None,
+            idle=round(connection.idle, 3),
+            messages_in=connection.messages_read,
+            messages_out=connection.messages_written,
+            bytes_in=connection.bytes_read,
+            bytes_out=connection.bytes_written,
+            buffered=connection.unsent,
+            state=connection.state,
+            reason=connection.close_reason,
+        )
+
+
+def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The certificates of a report: the default one, and of the others those that end first."""
+    others = sorted(certificates[1:], key=lambda certificate: certificate.expires)
+    return (*certificates[:1], *others[: CERTIFICATES - 1])
+
+
+def _place(item: tuple[Any, int, Connection]) -> tuple[Any, int]:
+    return item[:2]
+
+
+def _slices(found: list[Connection]) -> Iterator[list[Connection]]:
+    for start in range(0, len(found), SLICE):
+        yield found[start : start + SLICE]
+
+
+def _fits(connection: Connection, selection: Selection, network: Network | None) -> bool:
+    if connection.state == "closed":
+        return False  # it has ended since the others were looked at
+    if selection.state is not None and connection.state != selection.state:
+        return False
+    if selection.idle_for and connection.idle < selection.idle_for:
+        return False
+    return network is None or is_in(network, connection.remote_ip)
+
+
+def _certificates(worker: Worker) -> tuple[Certificate, ...]:
+    """What the worker's certificate says, from the file that it was loaded from a moment ago."""
+    path = options.certificate_path(worker)
+    if path is None:
+        return ()
+    try:
+        # Without `cryptography`, which costs a process 11 MiB and 40 ms.
+        decoded: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
+    except (OSError, ssl.SSLError):
+        return ()
+    subject = ", ".join(f"{name}={value}" for part in decoded["subject"] for name, value in part)
+    return (
+        Certificate(
+            subject=subject,
+            names=tuple(value for _, value in decoded.get("subjectAltName", ())),
+            serial=decoded["serialNumber"].lower(),
+            expires=ssl.cert_time_to_seconds(decoded["notAfter"]),
+            loaded=time.time(),
+        ),
+    )

@@ -1,0 +1,63 @@
+"""Which process listens on a port, as far as this one may know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that listens."""
+
+    pid: int
+    name: str
+
+
+def find(port: int, proc: Path = Path("/proc")) -> Holder | None:
+    """The first process that listens on this port; None where it cannot be seen.
+
+    Source: proc_net_tcp(5), proc_pid_fd(5)
+    """
+    wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
+    if not wanted:
+        return None
+    for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
+        if any(link in wanted for link in _links(folder / "fd")):
+            return Holder(int(folder.name), _name(folder))
+    return None
+
+
+def _inodes(port: int, proc: Path) -> Iterable[str]:
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (proc / "net" / table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                yield fields[9]
+
+
+def _links(folder: Path) -> Iterable[str]:
+    try:
+        names = os.listdir(folder)
+    except OSError:  # it has ended, or is another user's
+        return
+    for name in names:
+        try:
+            yield os.readlink(folder / name)
+        except OSError:
+            continue
+
+
+def _name(folder: Path) -> str:
+    try:
+        return (folder / "comm").read_text().strip()
+    except OSError:
+        return "a process"

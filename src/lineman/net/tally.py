@@ -1,0 +1,75 @@
+"""What the connections of one service have carried, and how they ended.
+
+Nothing is counted here for a message: each connection counts its own, and its figures are added
+up when somebody asks and when it ends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from lineman.net.causes import Ending, close_cause, failure_cause
+
+if TYPE_CHECKING:
+    from lineman.net.connection import Connection
+
+
+class Tally:
+    """The figures of connections that have ended.
+
+    Attributes:
+        ended: connections that were accepted and have ended, open ones and others.
+        closes: how open ones ended, by cause.
+        failures: how handshakes failed, by cause.
+        refusals: requests answered with an HTTP error, by status.
+    """
+
+    __slots__ = (
+        "bytes_read",
+        "bytes_written",
+        "closes",
+        "ended",
+        "failures",
+        "messages_read",
+        "messages_written",
+        "refusals",
+    )
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.messages_read = 0
+        self.messages_written = 0
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.closes: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.refusals: Counter[int] = Counter()
+
+    def add(self, connection: Connection, ending: Ending) -> None:
+        """Counts a connection that ends now, once."""
+        self.ended += 1
+        self.messages_read += connection.messages_read
+        self.messages_written += connection.messages_written
+        self.bytes_read += connection.bytes_read
+        self.bytes_written += connection.bytes_written
+        if ending.was_open:
+            self.closes[close_cause(ending)] += 1
+        elif (cause := failure_cause(ending)) is not None:
+            self.failures[cause] += 1
+
+    def carried(self, connections: Iterable[Connection]) -> tuple[int, int, int, int]:
+        """All that was carried so far, by these connections and those that have ended.
+
+        Returns:
+            Messages read and written, bytes read and written.
+        """
+        messages_read, messages_written = self.messages_read, self.messages_written
+        bytes_read, bytes_written = self.bytes_read, self.bytes_written
+        for connection in connections:
+            messages_read += connection.messages_read
+            messages_written += connection.messages_written
+            bytes_read += connection.bytes_read
+            bytes_written += connection.bytes_written
+        return messages_read, messages_written, bytes_read, bytes_written

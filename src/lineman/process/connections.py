@@ -1,0 +1,211 @@
+"""Which connections to show, in which order, and a row for each: what goes over the wire. Pure.
+
+Every child filters, sorts and limits its own; the command puts the rows of all together and
+sorts and limits once more.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self, TypeAlias
+
+from lineman.errors import UsageError
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+STATES = ("handshake", "open", "closing", "finishing")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One connection.
+
+    Attributes:
+        id: its number in its process.
+        protocol: `ws` or `wss`.
+        tls: the version, cipher beside it; None for none.
+        ip: the client's; behind a proxy the one that the proxy tells. `port` belongs to it.
+        peer: `ip:port` of the other end of TCP.
+        path: what the client asked for; empty before it asked.
+        since: seconds since it was opened; None for one that is not open yet.
+        idle: seconds since the client sent something.
+        buffered: bytes that wait for the client to read.
+        reason: why it is closing, in words.
+        worker, slot, pid: which process has it; added by the command.
+    """
+
+    id: int = 0
+    protocol: str = ""
+    tls: str | None = None
+    cipher: str | None = None
+    subprotocol: str | None = None
+    ip: str = ""
+    port: int = 0
+    peer: str = ""
+    path: str = ""
+    since: float | None = None
+    idle: float = 0.0
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    buffered: int = 0
+    state: str = ""
+    reason: str = ""
+    worker: str = ""
+    slot: int = 0
+    pid: int = 0
+
+
+_NAMES = tuple(field.name for field in fields(Row))
+# What a child sends of a row, in this order; the rest the command knows.
+COLUMNS = _NAMES[: _NAMES.index("worker")]
+
+
+def by_ip(text: str) -> tuple[int, int]:
+    """An address as numbers, so that 10.0.0.9 comes before 10.0.0.10."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return 9, 0  # `unknown` comes last
+    return address.version, int(address)
+
+
+# What rows are sorted by; what one wants to see first comes first.
+SORTS: dict[str, Callable[[Row], Any]] = {
+    "id": lambda row: row.id,
+    "age": lambda row: row.since or math.inf,  # what is not open yet comes last
+    "idle": lambda row: -row.idle,
+    "messages": lambda row: -(row.messages_in + row.messages_out),
+    "bytes": lambda row: -(row.bytes_in + row.bytes_out),
+    "buffered": lambda row: -row.buffered,
+    "ip": lambda row: by_ip(row.ip),
+}
+
+
+def sort_key(sort: str, row: Row) -> tuple[Any, ...]:
+    """What a row is sorted by; rows that are equal in it are in the order of their ids."""
+    return (SORTS[sort](row), row.pid, row.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked for.
+
+    Attributes:
+        worker: only of this worker: its name or address; None for all.
+        pid: only of this process.
+        ip: only clients from this address or network, such as `10.0.0.0/8`.
+        state: only those in this state, one of `STATES`.
+        idle_for: only those that have been silent for so many seconds.
+        sort: one of `SORTS`.
+        reverse: the other way round.
+        limit: rows at most; 0 for all.
+    """
+
+    worker: str | None = None
+    pid: int | None = None
+    ip: str | None = None
+    state: str | None = None
+    idle_for: float = 0.0
+    sort: str = "id"
+    reverse: bool = False
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        if self.sort not in SORTS:
+            raise UsageError(f"cannot sort by {self.sort!r}; there are {', '.join(SORTS)}")
+        if self.state is not None and self.state not in STATES:
+            raise UsageError(f"no state is {self.state!r}; there are {', '.join(STATES)}")
+        if self.limit < 0:
+            raise UsageError(f"limit is {self.limit}; give 1 or more, or 0 for all")
+        if self.ip is not None:
+            self.network()
+
+    def network(self) -> Network | None:
+        """The network that `ip` names; None for any address.
+
+        Raises:
+            UsageError: it is neither an address nor a network.
+        """
+        if self.ip is None:
+            return None
+        try:
+            return ipaddress.ip_network(self.ip, strict=False)
+        except ValueError:
+            raise UsageError(
+                f"{self.ip!r} is no address or network; write it like 10.1.2.3 or 10.0.0.0/8"
+            ) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The arguments of the question."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, arguments: Mapping[str, Any]) -> Self:
+        """A question as it came; what a newer command asks besides is left out."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in arguments.items() if name in names})
+
+
+def is_in(network: Network, ip: str) -> bool:
+    """Whether an address, as text, is in a network; `unknown` is in none."""
+    try:
+        return ipaddress.ip_address(ip) in network
+    except ValueError:
+        return False
+
+
+def pack(row: Row) -> list[Any]:
+    """A row as it goes over the wire: its values in the order of `COLUMNS`."""
+    return [getattr(row, name) for name in COLUMNS]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of all processes.
+
+    Attributes:
+        rows: in order, as many as were asked for.
+        matching: how many there are that fit.
+        total: how many connections there are.
+        busy: pids of processes that did not answer in time.
+    """
+
+    rows: tuple[Row, ...]
+    matching: int
+    total: int
+    busy: tuple[int, ...]
+
+
+def merge(reply: Mapping[str, Any], selection: Selection) -> Found:
+    """The reply to the command `connections`, in one order.
+
+    Args:
+        reply: the answers of all children, each with `columns`, `rows`, `matching` and `total`.
+        selection: what was asked for.
+    """
+    rows: list[Row] = []
+    matching = total = 0
+    busy: list[int] = []
+    for child in reply.get("children") or ():
+        answer = child.get("answer")
+        if not isinstance(answer, Mapping) or "rows" not in answer:
+            busy.append(child.get("pid", 0))
+            continue
+        rows.extend(_unpack(child, answer))
+        matching += answer.get("matching", 0)
+        total += answer.get("total", 0)
+    rows.sort(key=lambda row: sort_key(selection.sort, row), reverse=selection.reverse)
+    return Found(tuple(rows[: selection.limit or None]), matching, total, tuple(busy))
+
+
+def _unpack(child: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterable[Row]:
+    whose = {name: child[name] for name in ("worker", "slot", "pid") if name in child}
+    columns = answer.get("columns", COLUMNS)
+    known = [(place, name) for place, name in enumerate(columns) if name in COLUMNS]
+    for values in answer["rows"]:
+        yield Row(**{name: values[place] for place, name in known}, **whose)

@@ -1,0 +1,238 @@
+"""The master's control socket: commands come in, children are asked, one reply goes out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from lineman.errors import ConfigError
+from lineman.process.reactor import Channel, Reactor
+from lineman.process.wire import MAX_REQUEST, WireError, decode, encode
+
+logger = logging.getLogger("lineman")
+
+MAX_CLIENTS = 16
+# One that connects and says nothing is let go after this time.
+SILENCE = 10.0
+# How long children have to answer; one that does not is shown as busy.
+PATIENCE = 1.0
+
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
+
+
+class Caller:
+    """One command on the control socket, from its request to its reply."""
+
+    def __init__(self, server: ControlServer, end: socket.socket, uid: int) -> None:
+        self._server = server
+        self.uid = uid
+        self.since = time.monotonic()
+        self.has_asked = False
+        self.channel = Channel(
+            server.reactor, end, self._on_line, lambda: server.forget(self), MAX_REQUEST
+        )
+
+    def _on_line(self, line: bytes) -> None:
+        if self.has_asked:
+            return  # one request for each connection
+        self.has_asked = True
+        try:
+            request = decode(line)
+        except WireError as error:
+            self.reply({"error": str(error)})
+            return
+        self._server.on_request(self, request)
+
+    def reply(self, message: dict[str, Any]) -> None:
+        """Sends the reply and closes."""
+        self.reply_raw([encode(message)])
+
+    def reply_raw(self, parts: Iterable[bytes]) -> None:
+        """Sends a reply that is JSON already, in parts; the last one ends the line."""
+        self.channel.send(*parts)
+        self.channel.close_when_sent()
+        self._server.forget(self)
+
+
+class ControlServer:
+    """Listens for commands of the same user, or of root.
+
+    Args:
+        reactor: the master's.
+        path: of the socket; one that is left over from a dead master is replaced.
+        on_request: gets each caller with its request; it must reply, now or later.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        path: Path,
+        on_request: Callable[[Caller, dict[str, Any]], None],
+    ) -> None:
+        self.reactor = reactor
+        self.on_request = on_request
+        self._path = path
+        self._callers: set[Caller] = set()
+        self._is_paused = False
+        self._socket = _listen(path)
+        reactor.watch(self._socket, self._accept)
+
+    def _accept(self, _: int) -> None:
+        try:
+            end, _address = self._socket.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            logger.error("cannot accept a command: %s", error.strerror)
+            self.reactor.forget(self._socket)  # it stays ready: look again in the next turn
+            self._is_paused = True
+            return
+        uid = peer_uid(end)
+        if uid not in (0, os.geteuid()):
+            end.close()
+            logger.warning("a command of user %d was refused on %s", uid, self._path)
+            return
+        now = time.monotonic()
+        for caller in [each for each in self._callers if not each.has_asked]:
+            if now - caller.since > SILENCE:
+                caller.channel.close()
+                self._callers.discard(caller)
+        if len(self._callers) >= MAX_CLIENTS:
+            end.close()
+            return
+        self._callers.add(Caller(self, end, uid))
+
+    def resume(self) -> None:
+        """Accepts again where it had to pause; to be called from time to time."""
+        if self._is_paused:
+            self._is_paused = False
+            self.reactor.watch(self._socket, self._accept)
+
+    def forget(self, caller: Caller) -> None:
+        """Stops counting a caller that has its reply, or has left."""
+        self._callers.discard(caller)
+
+    def close(self) -> None:
+        """Stops listening and takes the socket's file away."""
+        if not self._is_paused:
+            self.reactor.forget(self._socket)
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _listen(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > 107:  # sun_path of unix(7)
+        raise ConfigError(
+            f"the path of the control socket is too long for the kernel: {path}",
+            "give a shorter pid_file, such as /run/chat/chat.pid",
+        )
+    path.unlink(missing_ok=True)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        server.bind(str(path))
+    finally:
+        os.umask(before)
+    server.listen(MAX_CLIENTS)
+    server.setblocking(False)
+    return server
+
+
+def peer_uid(end: socket.socket) -> int:
+    """The user of the process at the other end of a unix socket, as the kernel knows it."""
+    data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(data)[1]
+    return uid
+
+
+class Asker(Protocol):
+    """Who wants to know something of the children."""
+
+    def reply_raw(self, parts: Iterable[bytes]) -> None:
+        """Takes the reply: JSON in parts, with the end of a line at its end."""
+        ...
+
+
+@dataclass(slots=True)
+class Question:
+    """What children were asked on behalf of a caller.
+
+    Attributes:
+        waiting: numbers of the processes that have not answered yet.
+        answers: the JSON of those that have.
+    """
+
+    caller: Asker
+    deadline: float
+    waiting: set[int]
+    answers: dict[int, bytes] = field(default_factory=dict)
+
+
+class Questions:
+    """Collects the answers of children; one that is late counts as busy.
+
+    Args:
+        compose: the reply to a caller, in parts, from the answers that came in time.
+    """
+
+    def __init__(self, compose: Callable[[dict[int, bytes]], Iterable[bytes]]) -> None:
+        self._compose = compose
+        self._open: dict[int, Question] = {}
+        self._last = 0
+
+    def ask(
+        self, caller: Asker, request: dict[str, Any], children: dict[int, Channel], now: float
+    ) -> None:
+        """Asks every child; the caller gets its reply when all have answered or it is too late.
+
+        Args:
+            request: with `command`; the rest of it are arguments.
+            children: by the number of their process.
+            now: on the clock of `expire`.
+        """
+        self._last += 1
+        arguments = {name: value for name, value in request.items() if name != "command"}
+        line = encode({**arguments, "ask": request["command"], "id": self._last})
+        question = Question(caller, now + PATIENCE, set(children))
+        self._open[self._last] = question
+        for channel in children.values():
+            channel.send(line)
+        self._finish_if_done(self._last)
+
+    def take(self, process: int, number: int, answer: bytes) -> None:
+        """Takes the answer of a child; one that comes too late is thrown away."""
+        question = self._open.get(number)
+        if question is not None and process in question.waiting:
+            question.waiting.discard(process)
+            question.answers[process] = answer
+            self._finish_if_done(number)
+
+    def leave(self, process: int) -> None:
+        """Waits no longer for a child that is gone."""
+        for number, question in list(self._open.items()):
+            question.waiting.discard(process)
+            self._finish_if_done(number)
+
+    def expire(self, now: float) -> None:
+        """Replies to those whose time is over."""
+        for number, question in list(self._open.items()):
+            if now >= question.deadline:
+                question.waiting.clear()
+                self._finish_if_done(number)
+
+    def next_deadline(self) -> float | None:
+        """When `expire` must be called; None for never."""
+        return min((question.deadline for question in self._open.values()), default=None)
+
+    def _finish_if_done(self, number: int) -> None:
+        question = self._open[number]
+        if not question.waiting:
+            del self._open[number]
+            question.caller.reply_raw(self._compose(question.answers))

@@ -1,0 +1,76 @@
+"""Leaving the terminal, and telling who waits there what became of the start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+Tell = Callable[[bool, str], None]
+
+
+def detach() -> Tell | tuple[bool, str]:
+    """Splits in two: the daemon, in a session of its own, and the process that waits for it.
+
+    Returns:
+        In the daemon a function to call once with the outcome and its words; in the process that
+        was called, that outcome.
+    """
+    reader, writer = os.pipe()
+    first = os.fork()
+    if first:
+        os.close(writer)
+        os.waitpid(first, 0)
+        with open(reader, "rb") as told:
+            outcome = told.read()
+        if not outcome:
+            return False, "the service ended before it was ready"
+        ok, text = json.loads(outcome)
+        return bool(ok), str(text)
+    os.close(reader)
+    os.setsid()
+    if os.fork():
+        os._exit(0)  # so that the daemon can never get a terminal again
+
+    def tell(ok: bool, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # who waited has been interrupted
+            os.write(writer, json.dumps([ok, text]).encode())
+        os.close(writer)
+
+    return tell
+
+
+def redirect(log: Path) -> None:
+    """Has this process, and those that it starts, write to a file and read nothing.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    for descriptor in (1, 2):
+        _open_onto(descriptor, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    _open_onto(0, Path(os.devnull), os.O_RDONLY)
+
+
+def _open_onto(descriptor: int, path: Path, flags: int) -> None:
+    opened = os.open(path, flags | os.O_CLOEXEC, 0o640)
+    os.dup2(opened, descriptor)
+    os.close(opened)
+
+
+def default_log(name: str) -> Path:
+    """The log of a daemon that names none; its directory is there.
+
+    Args:
+        name: of the program, as `rundir.name_of` gives it.
+    """
+    if given := os.environ.get("LOGS_DIRECTORY", "").split(":")[0]:  # systemd has made one
+        directory = Path(given)
+    elif os.geteuid() == 0:
+        directory = Path("/var/log/lineman")
+    else:
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        directory = Path(state) / "lineman"
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return directory / f"{name}.log"

@@ -1,0 +1,102 @@
+"""The user that children run as."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lineman.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user with a group and further groups.
+
+    Attributes:
+        name, home: what `USER` and `HOME` say in its processes.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    name: str
+    home: str
+
+    def environment(self) -> dict[str, str]:
+        """What its processes find in their environment."""
+        return {"USER": self.name, "LOGNAME": self.name, "HOME": self.home}
+
+
+def find(user: str, group: str) -> Owner | None:
+    """Whom children run as.
+
+    Args:
+        user: a name or number; empty for whoever runs the master.
+        group: a name or number; empty for the user's own.
+
+    Returns:
+        None where nothing has to change.
+
+    Raises:
+        ConfigError: there is no such user or group, or this process may not become it.
+    """
+    if not user and not group:
+        return None
+    entry = _user(user) if user else pwd.getpwuid(os.geteuid())
+    gid = _group(group) if group else entry.pw_gid
+    if os.geteuid() != 0:
+        if entry.pw_uid == os.geteuid() and gid in (os.getegid(), *os.getgroups()):
+            return None
+        me = _name(os.geteuid())
+        raise ConfigError(
+            f"its processes shall run as {user or me}{f':{group}' if group else ''}, "
+            f"but only root may change the user, and this is {me}",
+            f"start it as root, or leave user= and group= out and start it as {user or me}",
+        )
+    groups = tuple(os.getgrouplist(entry.pw_name, gid))
+    return Owner(entry.pw_uid, gid, groups, entry.pw_name, entry.pw_dir)
+
+
+def _user(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+    except KeyError:
+        raise ConfigError(
+            f"there is no user {user!r} on this machine", f"useradd --system {user}, or another one"
+        ) from None
+
+
+def _group(group: str) -> int:
+    try:
+        return int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ConfigError(
+            f"there is no group {group!r} on this machine",
+            f"groupadd --system {group}, or another one",
+        ) from None
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+@contextmanager
+def acting_as(owner: Owner) -> Iterator[None]:
+    """Opens files with the rights of this user, in a process of root that has one thread."""
+    groups, gid = os.getgroups(), os.getegid()
+    os.setgroups(owner.groups)
+    os.setegid(owner.gid)
+    os.seteuid(owner.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)

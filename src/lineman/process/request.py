@@ -1,0 +1,84 @@
+"""How a command asks a running master: one request, one reply."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from lineman.errors import ConfigError, LinemanError
+from lineman.process.control import peer_uid
+from lineman.process.rundir import control_path, holder
+from lineman.process.wire import encode
+
+CHUNK = 256 * 1024
+
+
+class NotRunning(LinemanError):
+    """No program holds this pid file."""
+
+
+def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+    """The master's reply.
+
+    Args:
+        pid_file: of the program.
+        request: with its `command`.
+        timeout: seconds; None for as long as it takes.
+
+    Raises:
+        NotRunning: there is no such program.
+        ConfigError: it does not answer, or not to this user.
+    """
+    path = control_path(pid_file)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.settimeout(timeout)
+        try:
+            end.connect(str(path))
+            uid = peer_uid(end)
+            end.sendall(encode(request))
+            reply = _read(end)
+        except PermissionError:
+            raise ConfigError(
+                f"it runs, but {path} belongs to another user ({_owner(path)})",
+                "run the command as that user, or as root",
+            ) from None
+        except (FileNotFoundError, ConnectionRefusedError):
+            pid = holder(pid_file)
+            if not pid:
+                raise NotRunning(f"no running program holds {pid_file}") from None
+            raise ConfigError(
+                f"process {pid} holds {pid_file}, but does not listen to commands",
+                f"try again in a moment; if it stays so: kill {pid}",
+            ) from None
+        except TimeoutError:
+            raise ConfigError(
+                f"its master (process {holder(pid_file)}) does not answer within {timeout:g} s",
+                f"look at it: ps -fp {holder(pid_file)}; is it stopped (kill -CONT), or stuck?",
+            ) from None
+        except (ConnectionResetError, BrokenPipeError):
+            reply = b""
+    if not reply:
+        raise ConfigError(
+            f"the master (user {uid}) closed the connection without an answer",
+            "run the command as its user, or as root; or it has just ended: look at its log",
+        )
+    answer: dict[str, Any] = json.loads(reply)
+    return answer
+
+
+def _read(end: socket.socket) -> bytes:
+    parts = []
+    while data := end.recv(CHUNK):
+        parts.append(data)
+        if data.endswith(b"\n"):
+            break
+    return b"".join(parts)
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except (OSError, KeyError):
+        return "unknown"

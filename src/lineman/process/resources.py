@@ -1,0 +1,34 @@
+"""How many files the processes of a program may have open."""
+
+from __future__ import annotations
+
+import logging
+import resource
+
+logger = logging.getLogger("lineman")
+
+# Below this, a service meets the limit before it meets its machine's.
+ENOUGH = 10_000
+
+
+def raise_open_files() -> int:
+    """Raises this process' limit of open files to the hard one; children inherit it.
+
+    Returns:
+        The limit. One that is too low is told in the log.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):
+            pass  # the kernel's own limit, fs.nr_open, is lower
+    if soft < ENOUGH:
+        logger.warning(
+            "each process may open %d files only, and so hold fewer clients; raise the hard limit: "
+            "ulimit -Hn, LimitNOFILE=65536 in the systemd unit, or --ulimit nofile=65536 in a "
+            "container",
+            soft,
+        )
+    return soft

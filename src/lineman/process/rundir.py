@@ -1,0 +1,204 @@
+"""Where a running program is found: its pid file, which is its lock, and its control socket."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineman.errors import ConfigError
+
+SYSTEM = Path("/run/lineman")
+
+
+def run_directory() -> Path:
+    """Where this user's programs keep their pid files.
+
+    `$RUNTIME_DIRECTORY` where systemd has made one, `/run/lineman` for root, else a directory of
+    the user's own.
+    """
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return SYSTEM
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(own, "lineman") if own else Path(f"/tmp/lineman-{os.geteuid()}")
+
+
+def name_of(script: str, arguments: Sequence[str] = ()) -> str:
+    """A file name for a program, the same for every way of writing its path.
+
+    Args:
+        script: path of the script.
+        arguments: its own, such as a port: with other ones it is another program.
+    """
+    real = os.path.realpath(script)
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(real).stem) or "program"
+    digest = hashlib.sha256(os.fsencode("\0".join((real, *arguments))))
+    return f"{stem[:40]}-{digest.hexdigest()[:8]}"
+
+
+def default_pid_file(name: str) -> Path:
+    """The pid file of a program that names none; `name` as `name_of` gives it."""
+    return run_directory() / f"{name}.pid"
+
+
+def find_pid_file(name: str) -> Path:
+    """The pid file to look for when a command is given: that of this user, or one of systemd's."""
+    own = default_pid_file(name)
+    if own.exists() or not SYSTEM.is_dir():
+        return own
+    elsewhere = [SYSTEM / own.name, *sorted(SYSTEM.glob(f"*/{own.name}"))]
+    return next((path for path in elsewhere if path.exists()), own)
+
+
+def control_path(pid_file: Path) -> Path:
+    """The control socket of the program with this pid file."""
+    return pid_file.with_suffix(".sock")
+
+
+def _prepare(directory: Path) -> None:
+    """Makes the directory where it is missing, and refuses one that others may write to."""
+    try:
+        if directory == SYSTEM or directory.parent == SYSTEM:
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        else:
+            directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {directory} for the pid file: {(error.strerror or str(error)).lower()}",
+            "make the directory, or name another place: pid_file= or --pid-file",
+        ) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise ConfigError(
+            f"{directory} is no directory; the pid file is kept there",
+            "remove what is there, or name another place: pid_file= or --pid-file",
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{directory} belongs to user {found.st_uid}, who could take the service over",
+            "name another place: pid_file= or --pid-file",
+        )
+
+
+def _refuse_shared(directory: Path) -> None:
+    mode = directory.stat().st_mode
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"{directory} may be written to by others (mode {mode & 0o7777:o}), who could take the "
+            "service over",
+            f"chmod go-w {directory}, or name another place: pid_file= or --pid-file",
+        )
+
+
+@dataclass(slots=True)
+class PidFile:
+    """A pid file that this process holds: nobody else can hold it until this process ends.
+
+    Attributes:
+        path: of the file.
+        was_stale: the process that left it behind without taking it away; 0 for none.
+    """
+
+    path: Path
+    was_stale: int
+    _descriptor: int
+
+    @classmethod
+    def take(cls, path: Path) -> PidFile:
+        """Takes the file, or says who has it.
+
+        Raises:
+            ConfigError: the program runs already, or the file cannot be written.
+        """
+        path = path.absolute()
+        _prepare(path.parent)
+        _refuse_shared(path.parent)
+        patience = time.monotonic() + 0.3  # a command that looks holds it for a moment
+        while True:
+            descriptor = _open(path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_ino == path.lstat().st_ino:
+                    break
+            except FileNotFoundError:
+                pass  # its holder has just ended and taken it away: again
+            except BlockingIOError:
+                pid = _pid_in(os.pread(descriptor, 32, 0))
+                os.close(descriptor)
+                if time.monotonic() < patience:
+                    time.sleep(0.02)
+                    continue
+                who = f"process {pid}" if pid else "another process, which is just starting"
+                raise ConfigError(
+                    f"it runs already: {who} ({path})",
+                    "stop it first, or use restart or reload; "
+                    "for a second one of the same program name another pid file: --pid-file",
+                ) from None
+            os.close(descriptor)
+        stale = _pid_in(os.pread(descriptor, 32, 0))
+        held = cls(path, stale, descriptor)
+        held.write(os.getpid())
+        return held
+
+    def write(self, pid: int) -> None:
+        """Writes the pid of the process that holds it from here on."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, b"%d\n" % pid, 0)
+
+    def release(self) -> None:
+        """Takes the file away, and lets others have it."""
+        self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except PermissionError:
+        who = f"user {path.lstat().st_uid}" if path.exists() else "another user"
+        raise ConfigError(
+            f"cannot write the pid file {path}: permission denied; it belongs to {who}",
+            "run the command as that user, or name another place: pid_file= or --pid-file",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the pid file {path}: {(error.strerror or str(error)).lower()}",
+            "name another place: pid_file= or --pid-file",
+        ) from None
+
+
+def _pid_in(content: bytes) -> int:
+    text = content.strip()
+    return int(text) if text.isdigit() else 0
+
+
+def holder(path: Path) -> int:
+    """The process that holds a pid file; 0 where none does.
+
+    Raises:
+        ConfigError: this user may not even look.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    except PermissionError:
+        raise ConfigError(
+            f"cannot read {path}: permission denied", "run the command as the service's user"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid_in(os.pread(descriptor, 32, 0)) or -1
+    finally:
+        os.close(descriptor)
+    return 0

@@ -1,0 +1,93 @@
+"""The listening sockets of every seat. They outlive the processes that accept from them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+
+from lineman.errors import ConfigError
+from lineman.process.description import Place
+from lineman.process.model import Key
+
+# Binds: host, port, scheme, backlog, whether it is the first one of its port.
+Bind = Callable[[Place, int, bool], socket.socket]
+
+
+class Sockets:
+    """Opens, keeps and closes the sockets of seats.
+
+    Args:
+        bind: makes a listening socket for a place, on this port; the flag says whether it is the
+            first one there, so that a foreign one is refused.
+        inherited: sockets that systemd has opened already.
+    """
+
+    def __init__(self, bind: Bind, inherited: Iterable[socket.socket] = ()) -> None:
+        self._bind = bind
+        self._inherited = list(inherited)
+        self._open: dict[Key, socket.socket] = {}
+
+    def __getitem__(self, key: Key) -> socket.socket:
+        return self._open[key]
+
+    def open(self, places: Iterable[Place]) -> None:
+        """Opens what is missing for these places; all or nothing.
+
+        Raises:
+            ConfigError: a port that cannot be had; nothing has changed then.
+        """
+        new: list[Key] = []
+        try:
+            for place in places:
+                for key in place.seats():
+                    if key not in self._open:
+                        self._open[key] = self._make(place, key)
+                        new.append(key)
+        except BaseException:
+            for key in new:
+                self.close(key)
+            raise
+
+    def _make(self, place: Place, key: Key) -> socket.socket:
+        for each in self._inherited:
+            if _is_for(each, place):
+                return each.dup()  # systemd's own socket serves every slot
+        shared = [opened for other, opened in self._open.items() if other[:2] == key[:2]]
+        if shared and place.path:
+            return shared[0].dup()  # a unix socket has one file: its processes share the socket
+        port = shared[0].getsockname()[1] if shared else place.port
+        return self._bind(place, port, not shared)
+
+    def refuse_strangers(self, places: Iterable[Place]) -> None:
+        """Says which socket of systemd no worker listens on.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        for each in self._inherited:
+            if not any(_is_for(each, place) for place in places):
+                host, port = each.getsockname()[:2]
+                raise ConfigError(
+                    f"systemd hands over a socket on {host}:{port}, where no worker listens",
+                    "write the same address in ListenStream= of the .socket unit and in Worker(…)",
+                )
+
+    def close(self, key: Key) -> None:
+        """Closes the socket of a seat that is gone."""
+        opened = self._open.pop(key, None)
+        if opened is not None:
+            opened.close()
+
+    def close_all(self) -> None:
+        """Closes every socket."""
+        for key in list(self._open):
+            self.close(key)
+
+
+def _is_for(opened: socket.socket, place: Place) -> bool:
+    if opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    host, port = opened.getsockname()[:2]
+    everywhere = {"0.0.0.0", "::"}
+    same = host == place.host or (host in everywhere and place.host in everywhere)
+    return same and port == place.port

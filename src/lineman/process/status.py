@@ -1,0 +1,246 @@
+"""What a service tells about itself: the values, and how they go over a wire as JSON. Pure.
+
+A child answers `status` with a `Report`; the master puts those of all children into one reply.
+While a service is reloaded, processes of two versions talk to each other: what one does not know
+is left out, what it misses has a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Messages and payload bytes, in from clients and out to them: totals, or a second's."""
+
+    messages_in: float = 0
+    messages_out: float = 0
+    bytes_in: float = 0
+    bytes_out: float = 0
+
+    def __add__(self, other: Traffic) -> Traffic:
+        return Traffic(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+
+    def since(self, earlier: Traffic, seconds: float) -> Traffic:
+        """What went on in each second since an earlier total; nothing for no time at all."""
+        if seconds <= 0:
+            return Traffic()
+        pairs = zip(_values(self), _values(earlier), strict=True)
+        return Traffic(*(max(0.0, now - before) / seconds for now, before in pairs))
+
+
+def _values(traffic: Traffic) -> tuple[float, ...]:
+    return (traffic.messages_in, traffic.messages_out, traffic.bytes_in, traffic.bytes_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The certificate that new clients get.
+
+    Attributes:
+        subject: the distinguished name.
+        names: DNS names and IP addresses that it is for.
+        serial: hexadecimal.
+        expires: the end of its time, in seconds since 1970.
+        loaded: when this process began to use it, in seconds since 1970; 0 for unknown.
+        error: why the files that stand there now are not used; empty where they are.
+    """
+
+    subject: str = ""
+    names: tuple[str, ...] = ()
+    serial: str = ""
+    expires: float = 0.0
+    loaded: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one child tells.
+
+    Attributes:
+        worker: its name, or its address where it has none.
+        url: where clients connect.
+        started: seconds since 1970.
+        version: of lineman; `compiled` says how its data path was built.
+        rss: bytes of memory in use, shared ones included; `pss` with a fair share of those.
+        cpu_seconds: spent since the start, user and system; `cpu` is the share of one core lately.
+        connections: open ones; `handshakes` are under way.
+        accepted: connections so far; `opened` are those that became websockets.
+        totals: since the start; `rates` are those of each second lately.
+        send_failures: messages that were not taken, or whose reader was too slow.
+        exceptions: callbacks that raised.
+        dropped: messages that a policy for slow readers left out.
+        lag: seconds by which the event loop was late; `worst_lag` within the last minute.
+        descriptors: in use; `max_descriptors` is the limit, 0 for unknown.
+        certificates: those that it serves, the default first; empty where it speaks plain ws, or
+            nothing is known of them. `unlisted` are further ones, later to expire.
+        closes: how open connections ended, by cause.
+        failures: how handshakes failed, by cause.
+        refusals: requests answered with an HTTP error, by status.
+    """
+
+    worker: str = ""
+    url: str = ""
+    pid: int = 0
+    started: float = 0.0
+    version: str = ""
+    compiled: bool = False
+    rss: int = 0
+    pss: int | None = None
+    cpu_seconds: float = 0.0
+    cpu: float = 0.0
+    connections: int = 0
+    handshakes: int = 0
+    accepted: int = 0
+    opened: int = 0
+    totals: Traffic = field(default_factory=Traffic)
+    rates: Traffic = field(default_factory=Traffic)
+    send_failures: int = 0
+    exceptions: int = 0
+    dropped: int = 0
+    lag: float = 0.0
+    worst_lag: float = 0.0
+    descriptors: int = 0
+    max_descriptors: int = 0
+    certificates: tuple[Certificate, ...] = ()
+    unlisted: int = 0
+    closes: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    refusals: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as values that JSON has."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """A report as a child of any version has sent it."""
+        known = _known(cls, value)
+        for name in ("totals", "rates"):
+            known[name] = Traffic(**_known(Traffic, known.get(name) or {}))
+        known["certificates"] = tuple(map(_certificate, known.get("certificates") or ()))
+        return cls(**known)
+
+
+def _certificate(value: Mapping[str, Any]) -> Certificate:
+    known = _known(Certificate, value)
+    return Certificate(**{**known, "names": tuple(known.get("names", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """What the master tells about itself.
+
+    Attributes:
+        started: seconds since 1970.
+        state: `starting`, `running`, `reloading` or `stopping`.
+        script: the program.
+    """
+
+    pid: int = 0
+    started: float = 0.0
+    state: str = ""
+    script: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One process, as the master knows it, and what it tells itself.
+
+    Attributes:
+        worker: its name, or its address where it has none.
+        slot: which of the worker's processes.
+        pid: None while there is no process.
+        state: `starting`, `ready`, `retiring`, `stopping`, or `down` while there is none.
+        restarts: how often a process of this slot has ended by itself.
+        last_cause: why the last of those did.
+        report: None if it did not answer in time: it is busy.
+    """
+
+    worker: str = ""
+    slot: int = 0
+    pid: int | None = None
+    state: str = ""
+    restarts: int = 0
+    last_cause: str = ""
+    report: Report | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it accepts clients."""
+        return self.state == "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole service."""
+
+    master: Master
+    children: tuple[Child, ...]
+
+    @classmethod
+    def from_json(cls, reply: Mapping[str, Any]) -> Self:
+        """The reply to the command `status`."""
+        children = [_child(child) for child in reply.get("children") or ()]
+        return cls(Master(**_known(Master, reply.get("master") or {})), tuple(children))
+
+    def workers(self) -> list[str]:
+        """The names of the workers, in the order of their first process."""
+        return list(dict.fromkeys(child.worker for child in self.children))
+
+    def reports(self, worker: str | None = None) -> list[Report]:
+        """What the processes of one worker tell, or those of all."""
+        return [
+            child.report
+            for child in self.children
+            if child.report is not None and worker in (None, child.worker)
+        ]
+
+
+def _child(value: Mapping[str, Any]) -> Child:
+    known = _known(Child, value)
+    known.pop("report", None)
+    answer = value.get("answer")
+    if isinstance(answer, Mapping) and "error" not in answer:
+        known["report"] = Report.from_json(answer)
+    return Child(**known)
+
+
+def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: each for name, each in value.items() if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was counted at one moment.
+
+    Attributes:
+        at: seconds on a clock that does not go back.
+        cpu: seconds spent so far.
+    """
+
+    at: float
+    totals: Traffic
+    cpu: float
+
+
+def lately(samples: Iterable[Sample], now: Sample, at_least: float) -> tuple[Traffic, float]:
+    """What went on in each second, and the share of one core that it took.
+
+    Args:
+        samples: earlier ones, the oldest first.
+        now: the present one.
+        at_least: seconds that must lie between the two that are compared.
+    """
+    before = [sample for sample in samples if now.at - sample.at >= at_least > 0]
+    if not before:
+        return Traffic(), 0.0
+    start = before[-1]
+    seconds = now.at - start.at
+    return now.totals.since(start.totals, seconds), max(0.0, now.cpu - start.cpu) / seconds

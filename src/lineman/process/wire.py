@@ -1,0 +1,101 @@
+"""How processes of one program talk: a line of JSON for each message. Pure.
+
+Master to child: `{"ask": name, "id": n, ...arguments}` wants an answer, `{"do": name,
+...arguments}` does not. Child to master: `{"event": name, ...}`, and an answer, whose head stands
+first so that the master can pass the rest on unread: `{"id":n,"answer":...}`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lineman.errors import LinemanError
+
+# A message longer than this is refused. The table of connections of a child that holds a hundred
+# thousand of them stays below.
+MAX_LINE = 64 * 1024 * 1024
+# What may be asked by a command, and ordered by a master.
+MAX_REQUEST = 64 * 1024
+
+_ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
+
+
+class WireError(LinemanError):
+    """The other process sent what is no message; its channel cannot go on."""
+
+
+class Lines:
+    """Puts lines together from what a socket delivers.
+
+    Args:
+        limit: bytes that a line may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that this completes, without their ends.
+
+        Raises:
+            WireError: a line is longer than the limit.
+        """
+        *ended, rest = data.split(b"\n")
+        lines = []
+        for part in ended:
+            self._keep(part)
+            lines.append(b"".join(self._parts))
+            self._parts.clear()
+            self._size = 0
+        if rest:
+            self._keep(rest)
+        return lines
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise WireError(f"a message of more than {self._limit} bytes")
+        self._parts.append(part)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """A message as a line."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """A line as a message.
+
+    Raises:
+        WireError: it is no JSON object.
+    """
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise WireError(f"a message that is no JSON ({error}): {line[:80]!r}") from None
+    if not isinstance(message, dict):
+        raise WireError(f"a message that is no JSON object: {line[:80]!r}")
+    return message
+
+
+def encode_answer(number: int, answer: Any) -> bytes:
+    """An answer as a line that `split_answer` understands.
+
+    Args:
+        number: of the question.
+        answer: what JSON has, or JSON already, as bytes.
+    """
+    text = answer if isinstance(answer, bytes) else encode(answer)[:-1]
+    return b'{"id":%d,"answer":%b}\n' % (number, text)
+
+
+def split_answer(line: bytes) -> tuple[int, bytes] | None:
+    """The number and the JSON of an answer; None for any other message."""
+    head = _ANSWER.match(line)
+    if head is None:
+        return None
+    return int(head.group(1)), line[head.end() : -1]

@@ -1,0 +1,104 @@
+"""A program's workers, described for the master that will run them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineman import address as addresses
+from lineman import options
+from lineman.errors import ConfigError
+from lineman.process.description import Description, Place
+from lineman.process.model import Rules
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+
+# How the log and `status` call the process that `Worker.metrics` adds.
+METRICS = "lineman metrics"
+
+
+def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Description:
+    """What a master has to know of these workers; every option is checked.
+
+    Raises:
+        ConfigError: what cannot work, and the fix.
+    """
+    twins: Counter[str] = Counter()
+    places = []
+    for worker in workers:
+        places.append(_place(worker, twins[worker.address]))
+        twins[worker.address] += 1
+    if settings.get("metrics") is not None:
+        places.append(_metrics_place(settings["metrics"], places))
+    return Description(tuple(places), dict(settings))
+
+
+def _place(worker: Worker, twin: int) -> Place:
+    files = options.tls_files(worker)
+    # What only root may read is looked at by the children, who get it from a master that is root.
+    is_checked = not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
+    plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
+    processes = plan.processes
+    return Place(
+        address=worker.address,
+        twin=twin,
+        title=worker.name or plan.url,
+        scheme=plan.address.scheme,
+        host=plan.address.host,
+        port=plan.address.port,
+        count=processes.count,
+        backlog=plan.limits.backlog,
+        path=plan.address.path,
+        socket_mode=plan.socket_mode,
+        user=processes.user,
+        group=processes.group,
+        files=tuple(files),
+        is_checked=is_checked,
+        is_reloadable=processes.reloadable,
+        rules=processes.rules,
+    )
+
+
+def _metrics_place(address: object, places: Sequence[Place]) -> Place:
+    """Where a process of its own tells Prometheus and load balancers how the service is."""
+    example = 'give an address of this machine: "127.0.0.1:9100"'
+    if not isinstance(address, str) or "//" in address or not re.search(r":\d+$", address):
+        raise ConfigError(f"metrics is {address!r}", example)
+    where = addresses.parse(f"ws://{address}")
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ConfigError(
+            f"metrics is {address!r}, but prometheus-client is not installed",
+            f"{sys.executable} -m pip install prometheus-client",
+        )
+    rules = [place.rules for place in places]
+    return Place(
+        address=f"metrics {address}",
+        twin=0,
+        title=METRICS,
+        scheme=where.scheme,
+        host=where.host,
+        port=where.port,
+        count=1,
+        backlog=64,
+        # As whoever serves: no program of this service listens as root that need not.
+        user=next((place.user for place in places if place.user), ""),
+        group=next((place.group for place in places if place.user), ""),
+        rules=Rules(
+            drain_seconds=max(each.drain_seconds for each in rules),
+            stop_timeout=max(each.stop_timeout for each in rules),
+        ),
+        module="lineman.exporter",
+    )
+
+
+def find(workers: Sequence[Worker], address: str, twin: int) -> Worker | None:
+    """The worker that a description called so; None where the program has changed."""
+    same = [worker for worker in workers if worker.address == address]
+    return same[twin] if twin < len(same) else None

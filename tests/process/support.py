@@ -1,0 +1,138 @@
+"""Whole programs for the tests of processes: scripts, commands, and what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from e2e.support.program import DEADLINE, Program
+
+ECHO = """
+    import os
+    from lineman import Worker
+
+    worker = Worker("ws://127.0.0.1:0", count={count}, drain_seconds={drain}, stop_timeout=2)
+
+    @worker.on_message
+    def reply(connection, message):
+        connection.send(str(os.getpid()))
+
+    Worker.run_all()
+"""
+
+
+def echo(count: int = 1, drain: float = 0.1) -> str:
+    """A program that answers with the pid of the process that got the message."""
+    return ECHO.format(count=count, drain=drain)
+
+
+class App:
+    """A script, and the commands that are given to it.
+
+    Args:
+        directory: where it is written, as `app.py`.
+        text: the program; it may be indented.
+        prefix: words before those that start it.
+    """
+
+    def __init__(self, directory: Path, text: str, prefix: Sequence[str] = ()) -> None:
+        self.prefix = list(prefix)
+        self.script = directory / "app.py"
+        self.write(text)
+        self.program: Program | None = None
+
+    def write(self, text: str) -> None:
+        """Writes the script anew, in one step."""
+        new = self.script.with_suffix(".new")
+        new.write_text(textwrap.dedent(text))
+        new.replace(self.script)
+
+    def start(self, *arguments: str, ready: str = "ready: ", **environment: str) -> Program:
+        """Starts it in the foreground and waits until it says that it is ready."""
+        words = [*self.prefix, sys.executable, self.script, "start", *arguments]
+        self.program = Program("app.py", words, env=environment)
+        if ready:
+            self.program.wait_for_line(ready)
+        return self.program
+
+    def run(self, *words: str, by_script: bool = True) -> subprocess.CompletedProcess[str]:
+        """Gives a command: `python app.py WORDS`, or `lineman WORDS app.py`; waits for its end."""
+        if by_script:
+            command = [sys.executable, str(self.script), *words]
+        else:
+            command = [sys.executable, "-m", "lineman", *words, str(self.script)]
+        if words[0] == "start":
+            command = [*self.prefix, *command]
+        return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` says."""
+        done = self.run("status", "--json", by_script=False)
+        assert not done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def stop(self) -> None:
+        """Ends it, whatever became of it."""
+        if self.program is not None:
+            self.program.stop()
+        else:
+            self.run("stop", by_script=False)
+
+    @property
+    def output(self) -> str:
+        """All that the foreground program has printed."""
+        assert self.program is not None
+        return self.program.output
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return port_in(self.output)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that have said that they listen, in order."""
+        return [int(pid) for pid in re.findall(r"\[(\d+)\] INFO listening on ", self.output)]
+
+
+def port_in(text: str) -> int:
+    """The port that a log tells."""
+    found = re.search(r"listening on \S+:(\d+)", text)
+    assert found is not None, text
+    return int(found[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(is_so: Callable[[], object], what: str) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + DEADLINE
+    while not is_so():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.01)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process' environment and more."""
+    return {**os.environ, **more}

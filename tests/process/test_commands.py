@@ -1,0 +1,204 @@
+"""`start -d`, `stop`, `restart`, `reload` and what they say, on real programs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lineman.process.request import ask
+from lineman.process.rundir import default_pid_file, name_of
+from lineman.testing.client import Client
+from process.support import App, echo, is_alive, port_in, wait_until
+
+MakeApp = Callable[[str], App]
+
+
+def log_of(said: str) -> Path:
+    """The log that `start -d` names."""
+    line = next(line for line in said.splitlines() if line.startswith("log: "))
+    return Path(line.removeprefix("log: "))
+
+
+def test_a_daemon_from_its_start_to_its_end(app: App) -> None:
+    done = app.run("start", "-d")
+    assert done.returncode == 0, done.stderr
+    assert "app.py runs: ready: 1 process" in done.stdout
+    assert "to stop it: python app.py stop" in done.stdout
+    port = port_in(log_of(done.stdout).read_text())  # it listens before start says so
+    (child,) = app.status()["children"]
+    with Client(port) as client:
+        client.open().send("who?")
+        assert client.receive() == str(child["pid"])
+
+    second = app.run("start")
+    assert second.returncode == 1
+    assert "it runs already: process" in second.stderr
+
+    old = app.status()["master"]["pid"]
+    restarted = app.run("restart", "-d", by_script=False)
+    assert restarted.returncode == 0, restarted.stderr
+    new = app.status()["master"]["pid"]
+    assert new != old
+    assert not is_alive(old)
+    assert not is_alive(child["pid"])
+
+    text = app.script.read_text()
+    app.write("this is no Python")
+    broken = app.run("restart", "-d", by_script=False)
+    assert broken.returncode == 1
+    assert "SyntaxError" in broken.stderr
+    assert app.status()["master"]["pid"] == new  # and it is not even stopped
+    app.write(text)
+
+    stopped = app.run("stop", by_script=False)
+    assert stopped.returncode == 0
+    assert f"is stopped (process {new})" in stopped.stdout
+    assert not is_alive(new)
+
+    again = app.run("stop")
+    assert (again.returncode, again.stdout) == (0, "app.py does not run\n")
+    reloaded = app.run("reload")
+    assert reloaded.returncode == 1
+    assert "does not run" in reloaded.stderr
+    assert "fix: python app.py start" in reloaded.stderr
+
+
+def test_a_daemon_that_cannot_start_says_why_where_it_was_started(make_app: MakeApp) -> None:
+    app = make_app(echo().replace("Worker.run_all()", "worker.on_worker_start = lambda: 1 / 0\n"))
+    app.write(app.script.read_text() + "\nWorker.run_all()\n")
+    done = app.run("start", "-d")
+    assert done.returncode == 1
+    assert "does not start: ZeroDivisionError: division by zero" in done.stderr
+    assert "Traceback" in log_of(done.stderr).read_text()
+    app.write("import no_such_module")
+    done = app.run("start", "-d", by_script=False)
+    assert done.returncode == 1
+    assert "No module named 'no_such_module'" in done.stderr
+
+
+def test_of_many_starts_at_once_one_succeeds(app: App) -> None:
+    words = [sys.executable, "-m", "lineman", "start", "-d", str(app.script)]
+    starts = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    said = [start.communicate(timeout=60) for start in starts]
+    assert sorted(start.returncode for start in starts) == [0, 1, 1, 1]
+    assert sum("it runs already" in error for _, error in said) == 3
+
+
+def test_what_a_killed_master_has_left_is_no_hindrance(app: App) -> None:
+    program = app.start()
+    master = program.process.pid
+    os.kill(master, signal.SIGKILL)
+    program.process.wait()
+    stopped = app.run("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, "app.py does not run\n")
+    assert app.run("start", "-d").returncode == 0
+    program.stop()
+    app.program = None
+
+
+def test_a_port_that_is_taken_names_who_has_it(make_app: MakeApp) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        app = make_app(echo().replace(":0", f":{port}"))
+        done = app.run("start")
+    assert done.returncode == 1
+    name = Path("/proc/self/comm").read_text().strip()
+    assert f"address already in use by {name} (process {os.getpid()})" in done.stderr
+    assert f"kill {os.getpid()}" in done.stderr
+
+
+def test_a_graceful_stop_lets_clients_go_over_a_time(make_app: MakeApp) -> None:
+    app = make_app(echo(drain=0.3))
+    app.start()
+    clients = [Client(app.port).open() for _ in range(5)]
+    stopping = subprocess.Popen([sys.executable, str(app.script), "stop", "-g"])
+    for client in clients:
+        assert client.receive_close().code == 1001
+        client.send_close(1001)
+        client.close()
+    assert stopping.wait(30) == 0
+    assert not any(is_alive(pid) for pid in app.pids)
+
+
+def test_a_program_with_arguments_of_its_own_runs_several_times(make_app: MakeApp) -> None:
+    app = make_app("""
+        import sys
+        from lineman import Worker
+
+        Worker("ws://127.0.0.1:0", name=sys.argv[1])
+        Worker.run_all(sys.argv[2:])
+    """)
+    for name in ("one", "two"):
+        assert app.run(name, "start", "-d").returncode == 0
+    for name in ("one", "two"):
+        done = app.run(name, "stop")
+        assert done.returncode == 0
+        assert "is stopped" in done.stdout
+
+
+def test_a_pid_file_of_ones_own(make_app: MakeApp, tmp_path: Path) -> None:
+    pid_file = tmp_path / "run" / "chat.pid"
+    app = make_app(echo().replace("run_all()", f"run_all(pid_file='{pid_file}')"))
+    program = app.start()
+    assert pid_file.read_text() == f"{program.process.pid}\n"
+    assert app.run("stop", by_script=False).stdout == "app.py does not run\n"
+    assert "is stopped" in app.run("stop", "--pid-file", str(pid_file), by_script=False).stdout
+    assert list(pid_file.parent.iterdir()) == []
+
+
+def test_logs_reopen_on_sigusr1(app: App) -> None:
+    done = app.run("start", "-d")
+    log = log_of(done.stdout)
+    log.rename(log.with_suffix(".1"))
+    os.kill(app.status()["master"]["pid"], signal.SIGUSR1)
+    wait_until(log.exists, "a new log file")
+    assert app.run("reload").returncode == 0
+    wait_until(lambda: "reloaded: " in log.read_text(), "the new file is written to")
+    assert "reloaded" not in log.with_suffix(".1").read_text()
+
+
+def test_sigquit_ends_at_once(app: App) -> None:
+    program = app.start()
+    with Client(app.port) as client:
+        client.open()
+        program.signal(signal.SIGQUIT)
+        client.assert_ended()
+    assert program.process.wait(20) == 1
+    assert not is_alive(app.pids[0])
+
+
+def test_orders_and_questions_reach_every_child(make_app: MakeApp) -> None:
+    app = make_app(echo(count=2))
+    app.start()
+    pid_file = default_pid_file(name_of(str(app.script)))
+    reply = ask(pid_file, {"command": "frobnicate"}, 20)
+    assert [child["answer"] for child in reply["children"]] == [
+        {"error": "this process does not know how to answer 'frobnicate'"}
+    ] * 2
+    assert ask(pid_file, {"command": "do", "what": "nothing known"}, 20)["ok"]
+    assert "no command" in ask(pid_file, {}, 20)["error"]
+    socket_file = pid_file.with_suffix(".sock")
+    assert socket_file.stat().st_mode & 0o777 == 0o600
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(socket_file))
+        rude.sendall(b"no json\n")
+        assert b"no JSON" in rude.recv(4096)
+    assert app.run("reload").returncode == 0
+
+
+@pytest.mark.parametrize("word", ["start", "reload", "stop", "status"])
+def test_a_script_that_does_not_exist(word: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "lineman", word, str(tmp_path / "none.py")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert done.returncode == {"start": 2, "stop": 0, "status": 3}.get(word, 1)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,133 @@
+"""What systemd hears from a service, and the sockets that it hands over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from e2e.support.program import Program, find_program, free_ports
+from lineman.testing.client import Client
+from process.support import App, echo
+
+MakeApp = Callable[[str], App]
+
+
+class Manager:
+    """The end of `$NOTIFY_SOCKET` that systemd holds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "notify"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        self._socket.settimeout(30)
+
+    def wait_for(self, word: str) -> dict[str, str]:
+        """The next message with this variable in it."""
+        while True:
+            lines = self._socket.recv(4096).decode().splitlines()
+            told = dict(line.split("=", 1) for line in lines)
+            if word in told:
+                return told
+
+    def __enter__(self) -> Manager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def test_it_says_ready_reloading_stopping_and_that_it_is_alive(app: App, tmp_path: Path) -> None:
+    with Manager(tmp_path) as manager:
+        program = app.start(NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="200000", ready="")
+        told = manager.wait_for("READY")
+        assert told["STATUS"] == "ready: 1 process"
+        assert int(told["MAINPID"]) == program.process.pid
+        assert program.output.count("listening on") == 1  # and not before
+        manager.wait_for("WATCHDOG")
+        manager.wait_for("WATCHDOG")
+        program.signal(signal.SIGHUP)
+        assert int(manager.wait_for("RELOADING")["MONOTONIC_USEC"]) > 0
+        assert "reloaded: " in manager.wait_for("READY")["STATUS"]
+        program.signal(signal.SIGTERM)
+        manager.wait_for("STOPPING")
+        assert program.process.wait(30) == 0
+
+
+def test_its_variables_do_not_reach_the_programs_own_children(make_app: MakeApp) -> None:
+    app = make_app("""
+        import os
+        from lineman import Worker
+
+        worker = Worker("ws://127.0.0.1:0")
+        worker.on_message = lambda connection, message: connection.send(
+            ",".join(name for name in os.environ if name[:6] in ("NOTIFY", "LISTEN", "LINEMA"))
+        )
+        Worker.run_all()
+    """)
+    app.start(NOTIFY_SOCKET="/nowhere")
+    with Client(app.port) as client:
+        client.open().send("?")
+        assert client.receive() == ""
+
+
+def activate(app: App, port: int) -> Program:
+    """Has systemd's own program listen, and start the service for the first client."""
+    activator = find_program("systemd-socket-activate", "systemd")
+    variables = [f"--setenv={name}" for name in ("RUNTIME_DIRECTORY", "PATH")]
+    listen = [activator, "-l", f"127.0.0.1:{port}", *variables]
+    return Program("systemd-socket-activate", [*listen, sys.executable, app.script, "start"])
+
+
+def test_a_socket_of_systemd_is_served_by_every_process(make_app: MakeApp) -> None:
+    (port,) = free_ports(1)
+    app = make_app(echo(count=2).replace(":0", f":{port}"))
+    activator = activate(app, port)
+    try:
+        activator.wait_for_line("Listening on")
+        with Client(port) as client:  # nobody but systemd listens yet
+            client.open().send("who?")
+            assert client.receive() in {str(pid) for pid in pids_in(activator)}
+        activator.wait_for_line("ready: 2 processes")
+        assert app.run("reload").returncode == 0
+        with Client(port) as client:
+            client.open()
+    finally:
+        activator.stop()
+
+
+def pids_in(program: Program) -> list[int]:
+    program.wait_for_line("listening on")
+    return [int(line.split("[")[1].split("]")[0]) for line in program.wait_for_line("listening on")]
+
+
+def test_a_socket_of_systemd_that_no_worker_wants_is_named(make_app: MakeApp) -> None:
+    (port,) = free_ports(1)
+    app = make_app(echo())
+    activator = activate(app, port)
+    try:
+        activator.wait_for_line("Listening on")
+        with socket.create_connection(("127.0.0.1", port)):
+            activator.wait_for_line(
+                f"systemd hands over a socket on 127.0.0.1:{port}, where no worker listens"
+            )
+    finally:
+        activator.stop()
+
+
+def test_the_unit_file_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    verify = find_program("systemd-analyze", "systemd")
+    howto = Path(__file__).parents[2] / "docs" / "howto" / "systemd"
+    for unit in ("chat.service", "chat.socket"):
+        text = (howto / unit).read_text()
+        text = text.replace("/srv/chat/.venv/bin/lineman", sys.executable)
+        (tmp_path / unit).write_text(text)
+    words = [verify, "verify", "--man=no", str(tmp_path / "chat.service")]
+    environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=60)
+    complaints = [line for line in done.stderr.splitlines() if "chat." in line]
+    assert complaints == []

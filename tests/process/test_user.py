@@ -1,0 +1,177 @@
+"""`user` and `group`: whom the program's code runs as.
+
+Only root may change the user; for everybody else the same start is refused, with the way out.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineman.testing.certificates import TestCA
+from lineman.testing.client import Client
+from process.support import App, echo, port_in
+
+IS_ROOT = os.geteuid() == 0
+NOBODY = pwd.getpwnam("nobody")
+
+# Says at once, at the level of the module, whom it runs as.
+TELLING = """
+    import os, sys
+    from lineman import Worker
+
+    print("code runs as", os.getuid(), file=sys.stderr, flush=True)
+    worker = Worker("wss://127.0.0.1:0", cert="{folder}/cert.pem", key="{folder}/key.pem", {user})
+
+    @worker.on_message
+    def reply(connection, message):
+        can_read = os.access("{folder}/key.pem", os.R_OK)
+        connection.send(f"{{os.getuid()}} {{os.getgid()}} {{os.getgroups()}} {{can_read}} "
+            f"{{os.environ['HOME']}} {{os.environ['USER']}}")
+
+    Worker.run_all()
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may look into."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def tls(open_folder: Path, tmp_path: Path) -> ssl.SSLContext:
+    """Trusts the certificate in that folder, whose key only its owner may read."""
+    ca = TestCA(tmp_path)
+    pair = ca.issue(["localhost"])
+    shutil.copy(pair.cert, open_folder / "cert.pem")
+    shutil.copy(pair.key, open_folder / "key.pem")
+    (open_folder / "cert.pem").chmod(0o644)
+    (open_folder / "key.pem").chmod(0o600)
+    return ssl.create_default_context(cafile=ca.ca_path)
+
+
+# Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
+# what Python needs of it ($1) is seen through $2.
+OPENED = """
+    mount --bind "$1" "$2" && mount -t tmpfs -o mode=755 none "$0" &&
+    mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Has another user find this Python, which may lie in a home that is closed to him."""
+    real = Path(sys.executable).resolve()
+    for folder in reversed(real.parents):
+        if not folder.stat().st_mode & 0o001:
+            below = folder / real.relative_to(folder).parts[0]
+            seen = str(tmp_path_factory.mktemp("python"))
+            return ["unshare", "--mount", "sh", "-c", OPENED, str(folder), str(below), seen]
+    return []
+
+
+def whom(port: int, tls: ssl.SSLContext) -> str:
+    with Client(port, tls=tls) as client:
+        client.open().send("who?")
+        return str(client.receive())
+
+
+def assert_refused(app: App, *words: str) -> None:
+    done = app.run("start", *words, by_script=False)
+    assert done.returncode == 1
+    assert "only root may change the user" in done.stderr
+    assert "leave user= and group= out" in done.stderr
+
+
+def test_with_user_on_the_command_line_no_code_runs_as_root(
+    open_folder: Path, tls: ssl.SSLContext, prefix: list[str]
+) -> None:
+    app = App(open_folder, TELLING.format(folder=open_folder, user=""), prefix)
+    if not IS_ROOT:
+        assert_refused(app, "--user", "root")
+        return
+    done = app.run(
+        "start", "-d", "--user", "nobody", "--log", f"{open_folder}/log", by_script=False
+    )
+    try:
+        assert done.returncode == 0, done.stderr
+        port = port_in((open_folder / "log").read_text())
+        answer = whom(port, tls)
+        ids = f"{NOBODY.pw_uid} {NOBODY.pw_gid} [{NOBODY.pw_gid}]"
+        assert answer == f"{ids} False {NOBODY.pw_dir} nobody"
+        reloaded = app.run("reload", by_script=False)
+        assert reloaded.returncode == 0, reloaded.stderr
+        assert whom(port, tls) == answer
+        log = (open_folder / "log").read_text()
+        assert log.count(f"code runs as {NOBODY.pw_uid}") == 4  # described and served, twice
+        assert "code runs as 0" not in log
+        assert log.count("listening on") == 2
+        assert "cannot write the log" not in log
+    finally:
+        app.run("stop", by_script=False)
+
+
+def test_with_user_in_the_program_its_processes_run_so(
+    open_folder: Path, tls: ssl.SSLContext, prefix: list[str]
+) -> None:
+    app = App(open_folder, TELLING.format(folder=open_folder, user='user="nobody"'), prefix)
+    if not IS_ROOT:
+        assert_refused(app)
+        return
+    app.start()
+    try:
+        assert whom(app.port, tls).startswith(f"{NOBODY.pw_uid} ")
+        assert app.run("reload", by_script=False).returncode == 0
+        runs = [line for line in app.output.splitlines() if line.startswith("code runs as")]
+        assert runs == ["code runs as 0", *[f"code runs as {NOBODY.pw_uid}"] * 2]
+    finally:
+        app.stop()
+
+
+def test_a_user_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    app = App(
+        tmp_path,
+        """
+        from lineman import Worker
+        Worker("ws://127.0.0.1:0", user="no-such-user")
+        Worker.run_all()
+        """,
+    )
+    done = app.run("start")
+    assert done.returncode == 1
+    assert "there is no user 'no-such-user' on this machine" in done.stderr
+
+
+def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) -> None:
+    """Somebody else's command is refused by the file's mode; root's own is not."""
+    pid_file = open_folder / "chat.pid"
+    app = App(open_folder, echo())
+    assert app.run("start", "-d", "--pid-file", str(pid_file)).returncode == 0
+    try:
+        control = pid_file.with_suffix(".sock")
+        assert control.stat().st_mode & 0o777 == 0o600
+        assert control.stat().st_uid == os.geteuid()
+        if IS_ROOT:
+            nobody = ["setpriv", f"--reuid={NOBODY.pw_uid}", "--clear-groups", sys.executable]
+            words = ["-m", "lineman", "stop", "--pid-file", str(pid_file), str(app.script)]
+            command = [*prefix, *nobody, *words]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+            assert done.returncode == 1
+            assert "belongs to another user (root)" in done.stderr
+            assert "run the command as that user, or as root" in done.stderr
+        assert app.run("status", "--pid-file", str(pid_file)).returncode == 0
+    finally:
+        assert app.run("stop", "--pid-file", str(pid_file)).returncode == 0

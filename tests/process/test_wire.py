@@ -1,0 +1,58 @@
+"""Lines of JSON between processes: whole, in pieces, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from lineman.process.wire import Lines, WireError, decode, encode, encode_answer, split_answer
+
+MESSAGE = encode({"ask": "status", "id": 7, "text": "ü\n"})
+
+
+def test_a_message_is_one_line() -> None:
+    assert MESSAGE.count(b"\n") == 1
+    assert decode(MESSAGE) == {"ask": "status", "id": 7, "text": "ü\n"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_lines_come_out_whole_however_they_came(size: int) -> None:
+    stream = MESSAGE * 3 + b"tail"
+    lines = Lines(1000)
+    found = [
+        line
+        for start in range(0, len(stream), size)
+        for line in lines.feed(stream[start : start + size])
+    ]
+    assert found == [MESSAGE[:-1]] * 3
+    assert lines.feed(b"\n") == [b"tail"]
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_line_at_the_limit_passes_and_one_past_it_does_not(size: int) -> None:
+    def feed(stream: bytes) -> list[bytes]:
+        lines = Lines(10)
+        pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
+        return [line for piece in pieces for line in lines.feed(piece)]
+
+    assert feed(b"x" * 10 + b"\n" + b"y" * 10 + b"\n") == [b"x" * 10, b"y" * 10]
+    with pytest.raises(WireError, match="more than 10 bytes"):
+        feed(b"x" * 11 + b"\n")
+    with pytest.raises(WireError, match="more than 10 bytes"):
+        feed(b"ok\n" + b"x" * 11)
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[1]", b"\xff", b"null", b'"text"'])
+def test_what_is_no_message_is_told(line: bytes) -> None:
+    with pytest.raises(WireError, match="no JSON"):
+        decode(line)
+
+
+def test_an_answer_is_passed_on_as_bytes() -> None:
+    line = encode_answer(12, {"rows": [1, 2, {"}": '"answer":'}]})
+    assert split_answer(line[:-1]) == (12, b'{"rows":[1,2,{"}":"\\"answer\\":"}]}')
+    assert decode(line)["id"] == 12
+
+
+@pytest.mark.parametrize("line", [b'{"event":"ready"}', b'{"answer":1,"id":2}', b"", b'{"id":"x"}'])
+def test_other_messages_are_no_answers(line: bytes) -> None:
+    assert split_answer(line) is None
