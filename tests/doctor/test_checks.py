@@ -65,6 +65,18 @@ def asked(url: str = "wss://chat.test/wss", **options: Any) -> Question:
 
 CASES: list[tuple[str, dict[str, Any], Level, str]] = [
     ("a private address", {"names": Names(ipv4=("10.0.0.7",))}, W, "dns-private-address"),
+    (
+        "a dead address of IPv6",
+        {"reach": (*GOOD.reach, Reach("2001:4860::1", Outcome.TIMEOUT))},
+        E,
+        "dns-ipv6-dead",
+    ),
+    (
+        "an address of IPv6, seen from a machine without",
+        {"reach": (*GOOD.reach, Reach("2001:4860::1", Outcome.UNREACHABLE))},
+        W,
+        "dns-ipv6-dead",
+    ),
     ("no IPv4", {"names": Names(ipv6=("2001:4860::1",))}, W, "dns-ipv6-only"),
     ("two", {"names": Names(ipv4=("8.8.8.8", "8.8.4.4"))}, INFO, "dns-several-addresses"),
     ("an address in the URL", {"question": asked("wss://8.8.8.8/")}, W, "host-is-address"),

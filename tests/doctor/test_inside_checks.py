@@ -32,7 +32,7 @@ BEHIND = WorkerFacts(
     listening=Outcome.DONE,
     speaks_tls=False,
 )
-MACHINE = Machine(files=65535, max_files=65535, somaxconn=4096, ports=28232)
+MACHINE = Machine(max_files=65535, somaxconn=4096, ports=28232)
 
 E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO
 
@@ -71,8 +71,7 @@ def test_a_healthy_program_has_nothing_to_be_told(worker: WorkerFacts) -> None:
 @pytest.mark.parametrize(
     ("change", "level", "name"),
     [
-        ({"files": 1024}, W, "file-limit"),
-        ({"files": 1024, "max_files": 2048}, W, "file-limit"),
+        ({"max_files": 2048}, W, "file-limit"),
         ({"somaxconn": 128}, W, "backlog-limit"),
         ({"ports": 5000}, W, "port-range"),
     ],

@@ -36,15 +36,6 @@ def masked(link: socket.socket) -> None:
     raw.swallow(link)
 
 
-def pong(link: socket.socket) -> None:
-    """Answers one ping, as a server would."""
-    frame = link.recv(65536)
-    mask, payload = frame[2:6], frame[6 : 6 + (frame[1] & 127)]
-    clear = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-    link.sendall(b"\x8a" + bytes([len(clear)]) + clear)
-    raw.swallow(link)
-
-
 BROKEN_ON_THE_LINE: list[tuple[raw.Handler, dict[str, Any], str]] = [
     (raw.opening(accept="bm90aGluZyBvZiB0aGUga2luZA=="), {}, "accept-wrong"),
     (raw.opening("Sec-WebSocket-Extensions: permessage-deflate"), {}, "extension-unasked"),
@@ -54,7 +45,7 @@ BROKEN_ON_THE_LINE: list[tuple[raw.Handler, dict[str, Any], str]] = [
     (raw.opening(then=masked), {}, "frames-broken"),
     (raw.opening(), {"timeout": 1.0}, "ping-unanswered"),
     (raw.silent, {"timeout": 0.5}, "handshake-timeout"),
-    (raw.refusing("sec-websocket-extensions", pong), {}, "extension-trouble"),
+    (raw.refusing("sec-websocket-extensions", raw.pong), {}, "extension-trouble"),
     (
         raw.refusing("sec-websocket-protocol", raw.swallow),
         {"subprotocols": ("v1",)},

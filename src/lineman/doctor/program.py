@@ -52,15 +52,14 @@ class Machine:
     """The limits of this process and its machine.
 
     Args:
-        files: file descriptors that a process may have; None: without a limit.
-        max_files: to which it may raise that itself.
+        max_files: file descriptors that a process may have, once it has raised its limit as a
+            program of Lineman does; None: without a limit.
         somaxconn: connections that may wait at a listening socket.
         ports: how many local ports a proxy on this machine has for one upstream.
         user: numeric id of the user.
         lowest_port: from which on any user may listen.
     """
 
-    files: int | None = None
     max_files: int | None = None
     somaxconn: int | None = None
     ports: int | None = None

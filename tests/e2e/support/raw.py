@@ -119,6 +119,15 @@ def swallow(link: socket.socket) -> None:
         pass
 
 
+def pong(link: socket.socket) -> None:
+    """Answers one ping, as a server would."""
+    frame = link.recv(65536)
+    mask, payload = frame[2:6], frame[6 : 6 + (frame[1] & 127)]
+    clear = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+    link.sendall(b"\x8a" + bytes([len(clear)]) + clear)
+    swallow(link)
+
+
 def silent(link: socket.socket) -> None:
     """Reads the request and never answers."""
     head_of(link)

@@ -37,7 +37,7 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
             yield error(
                 "worker-not-running",
                 f"{where}: nothing listens there",
-                f"python {facts.script}",
+                f"python {facts.script} start",
             )
 
 
@@ -52,7 +52,7 @@ def speaks(facts: ProgramFacts) -> Iterator[Finding]:
             f"{worker.name}: what listens on port {worker.port} speaks {does}, and the program "
             f"says {should}: an older start of it, or another program",
             f"ss -ltnp 'sport = :{worker.port}' says who; end that, and "
-            f"start again: python {facts.script}",
+            f"start again: python {facts.script} restart",
         )
 
 
@@ -140,16 +140,13 @@ def pings(facts: ProgramFacts) -> Iterator[Finding]:
 def limits(facts: ProgramFacts) -> Iterator[Finding]:
     """The machine's limits on descriptors, ports and waiting connections."""
     machine = facts.machine
-    if machine.files is not None and machine.files < MIN_FILES:
+    if machine.max_files is not None and machine.max_files < MIN_FILES:
         yield warning(
             "file-limit",
-            f"a process may have {machine.files} file descriptors, and each client takes one",
-            "ulimit -n 65535 before the start; systemd: LimitNOFILE=65535"
-            + (
-                ""
-                if machine.max_files is None or machine.max_files >= MIN_FILES
-                else f" (the hard limit is {machine.max_files}: /etc/security/limits.conf)"
-            ),
+            f"a process may have {machine.max_files} file descriptors (ulimit -Hn), and each "
+            "client takes one",
+            "systemd: LimitNOFILE=65535; a container: --ulimit nofile=65535; a shell: "
+            "/etc/security/limits.conf",
         )
     backlog = max((worker.backlog for worker in _sound(facts)), default=0)
     if machine.somaxconn is not None and machine.somaxconn < backlog:

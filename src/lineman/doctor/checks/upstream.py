@@ -51,7 +51,7 @@ def direct(facts: Facts) -> Iterator[Finding]:
         yield error(
             "upstream-down",
             f"nothing listens on {target.host}, port {target.port}: the proxy has nobody to ask",
-            "start the service: python app.py; and look at its port: ss -ltnp "
+            "start the service: python app.py start; and look at its port: ss -ltnp "
             f"'sport = :{target.port}'",
         )
     elif reply.outcome is Outcome.TIMEOUT:

@@ -105,10 +105,9 @@ def _reach_file(path: str, timeout: float) -> Outcome:
 
 def machine() -> Machine:
     """The limits of this process and its machine."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     first, last = _numbers("net/ipv4/ip_local_port_range", 2)
     return Machine(
-        files=None if soft == resource.RLIM_INFINITY else soft,
         max_files=None if hard == resource.RLIM_INFINITY else hard,
         somaxconn=_numbers("net/core/somaxconn", 1)[0],
         ports=None if first is None or last is None else last - first + 1,
