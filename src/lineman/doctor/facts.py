@@ -225,6 +225,8 @@ class Facts:
         question: what was asked.
         now: this machine's clock, aware.
         server_clock: the `Date` of the answer; None where it had none.
+        loopback: the same port on 127.0.0.1, looked at where the name leads to this machine and
+            nothing listens there.
         names, reach, tls, reply: the steps of connecting, one after the other.
         other_scheme: the handshake by the other scheme, looked at when this one failed.
         proxy_header: the handshake behind a PROXY header, looked at when it was hung up on.
@@ -247,6 +249,7 @@ class Facts:
     server_clock: datetime | None = None
     names: Names = field(default_factory=Names)
     reach: tuple[Reach, ...] = ()
+    loopback: Reach | None = None
     tls: TlsLook | None = None
     reply: Reply | None = None
     other_scheme: Reply | None = None

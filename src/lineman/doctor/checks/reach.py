@@ -130,7 +130,14 @@ def _some_address(facts: Facts) -> Iterator[Finding]:
 def _no_address(facts: Facts) -> Iterator[Finding]:
     outcomes = {reach.outcome for reach in facts.reach}
     port, where = facts.target.port, ", ".join(reach.ip for reach in facts.reach)
-    if Outcome.REFUSED in outcomes:
+    if facts.loopback is not None and facts.loopback.outcome is Outcome.DONE:
+        yield error(
+            "worker-loopback-only",
+            f"the service listens on {facts.loopback.ip} only, and clients come to {where}",
+            f'listen on 0.0.0.0: Worker("{facts.target.scheme}://0.0.0.0:{port}"); or put a web '
+            "server in front (lineman proxy)",
+        )
+    elif Outcome.REFUSED in outcomes:
         is_here = all(_is_loopback(ip) or ip in facts.names.own for ip in facts.names.all)
         yield error(
             "port-closed",

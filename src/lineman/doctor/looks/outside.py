@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 _USUAL_PATHS = ("/", "/ws", "/wss", "/websocket")
+_LOOPBACK = "127.0.0.1"
 _PATH_STATUSES = (200, 204, 404, 405, 410)
 
 
@@ -70,7 +71,7 @@ def look(question: Question, tools: Tools) -> Facts:
         facts = replace(facts, upstream=_upstream(tools.upstream, target, ask, tools))
     open_at = [reach.ip for reach in facts.reach if reach.outcome is Outcome.DONE]
     if not open_at:
-        return facts
+        return _loopback(facts, tools.timeout)
     way = Way(target, open_at[0], tools.timeout)
     if target.is_tls:
         facts = _tls(facts, way, ask, tools)
@@ -79,6 +80,15 @@ def look(question: Question, tools: Tools) -> Facts:
     if tools.stand_in is not None:
         return _stand_in(facts, way, ask, tools.stand_in)
     return _websocket(facts, way, ask, tools)
+
+
+def _loopback(facts: Facts, timeout: float) -> Facts:
+    """Whether the port is open on 127.0.0.1 alone; only this machine can be asked that."""
+    refused = [each.ip for each in facts.reach if each.outcome is Outcome.REFUSED]
+    if not any(ip in facts.names.own or ip.startswith("127.") for ip in refused):
+        return facts
+    (found,) = names.reach([_LOOPBACK], facts.target.port, timeout)
+    return replace(facts, loopback=found)
 
 
 def _headers(question: Question, tools: Tools) -> tuple[tuple[str, str], ...]:
