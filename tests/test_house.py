@@ -36,6 +36,7 @@ SHARED_ROOM = dict.fromkeys(
             "certify",
             "child",
             "exporter",
+            "gateways",
             "hotswap",
             "inspection",
             "metrics",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
         ProtocolError,
         UsageError,
     )
+    from lineman.gateway.history import HistoryOptions
+    from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient
+    from lineman.gateways import Gateway
     from lineman.net.callbacks import ErrorCode
     from lineman.net.connection import Connection
     from lineman.protocols.http import Request, Response
@@ -23,11 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcmeOptions",
+    "AsyncGatewayClient",
     "ConfigError",
     "Connection",
     "ConnectionLost",
     "DeflateOptions",
     "ErrorCode",
+    "Gateway",
+    "GatewayClient",
+    "HistoryOptions",
     "HttpError",
     "LinemanError",
     "ProtocolError",
@@ -41,11 +48,15 @@ __all__ = [
 # Loaded when they are asked for: a master, and every command, does without the data path.
 _HOMES = {
     "AcmeOptions": "tls.acme.options",
+    "AsyncGatewayClient": "gateway.pushing",
     "ConfigError": "errors",
     "Connection": "net.connection",
     "ConnectionLost": "errors",
     "DeflateOptions": "protocols.websocket.negotiation",
     "ErrorCode": "net.callbacks",
+    "Gateway": "gateways",
+    "GatewayClient": "gateway.pushing",
+    "HistoryOptions": "gateway.history",
     "HttpError": "errors",
     "LinemanError": "errors",
     "ProtocolError": "errors",

@@ -73,13 +73,16 @@ class _Child:
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         link.on("reload-certificates", self._reload_certificates)
-        listener = socket.socket(fileno=self._role.listener)
+        descriptor = self._role.listener
+        listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
         worker = self._worker
         if worker is None:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
         worker.use_ticket_secret(TicketSecret(self._role.tickets))
+        worker.id = self._role.slot
+        worker.links_directory = self._role.links
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
         )

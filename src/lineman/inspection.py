@@ -11,13 +11,12 @@ import asyncio
 import json
 import math
 import os
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import build, options
+from lineman import build
 from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
@@ -68,7 +67,6 @@ class Inspection:
         self._service: Service = worker.service
         self._samples: deque[Sample] = deque(maxlen=3)
         self._timer: asyncio.TimerHandle | None = None
-        self._certificates = _certificates(worker)
         self._started = usage.started()
 
     def start(self) -> None:
@@ -99,6 +97,7 @@ class Inspection:
         service = self._service
         tally = service.tally
         sample = self._sample()
+        certificates = _certificates(self._worker)
         rates, cpu = lately(self._samples, sample, AT_LEAST)
         used, limit = usage.descriptors()
         return Report(
@@ -125,8 +124,8 @@ class Inspection:
             worst_lag=service.lag.worst(sample.at),
             descriptors=used,
             max_descriptors=limit,
-            certificates=shortlist(self._certificates),
-            unlisted=max(0, len(self._certificates) - CERTIFICATES),
+            certificates=shortlist(certificates),
+            unlisted=max(0, len(certificates) - CERTIFICATES),
             closes=dict(tally.closes),
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},
@@ -240,22 +239,15 @@ def _fits(connection: Connection, selection: Selection, network: Network | None)
 
 
 def _certificates(worker: Worker) -> tuple[Certificate, ...]:
-    """What the worker's certificate says, from the file that it was loaded from a moment ago."""
-    path = options.certificate_path(worker)
-    if path is None:
-        return ()
-    try:
-        # Without `cryptography`, which costs a process 11 MiB and 40 ms.
-        decoded: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
-    except (OSError, ssl.SSLError):
-        return ()
-    subject = ", ".join(f"{name}={value}" for part in decoded["subject"] for name, value in part)
-    return (
+    """What the worker serves now, the default certificate first."""
+    return tuple(
         Certificate(
-            subject=subject,
-            names=tuple(value for _, value in decoded.get("subjectAltName", ())),
-            serial=decoded["serialNumber"].lower(),
-            expires=ssl.cert_time_to_seconds(decoded["notAfter"]),
-            loaded=time.time(),
-        ),
+            subject=served.info.subject,
+            names=served.info.names,
+            serial=served.info.serial,
+            expires=served.info.not_after.timestamp(),
+            loaded=served.loaded_at.timestamp(),
+            error=served.error,
+        )
+        for served in worker.certificates_served
     )

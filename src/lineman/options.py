@@ -105,7 +105,7 @@ class Plan:
     With `acme` there may be no `tls` yet: it comes with the first certificate.
     """
 
-    address: Address
+    address: Address | None
     limits: Limits
     is_tls: bool
     tls: LiveTls | None
@@ -123,7 +123,9 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """Where clients connect, with the scheme that they use."""
+        """Where clients connect, with the scheme that they use; empty where none do."""
+        if self.address is None:
+            return ""
         scheme = "wss" if self.is_tls else "ws"
         return str(replace(self.address, scheme=scheme))
 
@@ -142,7 +144,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     """
     if worker.transport not in ("tcp", "ssl"):
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
-    address = addresses.parse(worker.address)
+    address = addresses.parse(worker.address) if worker.address else None
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
@@ -210,9 +212,16 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
 
 
 def _spoken(
-    worker: Worker, address: Address, tls: TlsOptions, check_files: bool
+    worker: Worker, address: Address | None, tls: TlsOptions, check_files: bool
 ) -> TlsOptions | None:
     """What TLS the worker speaks; None for none."""
+    if address is None:
+        if tls.has_certificate or worker.tls is not None or worker.transport == "ssl":
+            raise ConfigError(
+                "a certificate is given to a worker without an address",
+                'give it one: Worker("wss://0.0.0.0:8282", …)',
+            )
+        return None
     if worker.tls is not None:
         tls = _development(worker.tls, tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
@@ -231,14 +240,7 @@ def _spoken(
     return tls
 
 
-def certificate_path(worker: Worker) -> Path | None:
-    """The file of the certificate that a worker serves; None where it serves none of a file."""
-    _, tls = _read_context(worker)
-    is_file = tls.cert is not None and tls.ssl_context is None
-    return Path(tls.cert).absolute() if is_file and tls.cert is not None else None
-
-
-def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
+def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings | None:
     """How the worker gets a certificate of its own; None where it is given one."""
     if worker.acme is None:
         for name in ("domains", "acme_ca", "acme_directory_path"):
@@ -248,9 +250,10 @@ def _acme(worker: Worker, address: Address, tls: TlsOptions) -> Settings | None:
                     'give your e-mail address as well: acme="you@example.com"',
                 )
         return None
-    if not address.is_tls and worker.transport != "ssl":
+    if address is None or not (address.is_tls or worker.transport == "ssl"):
         raise ConfigError(
-            f"acme is given, but {address} speaks plain ws", "write wss:// in the address"
+            f"acme is given, but {address or 'a worker without an address'} speaks plain ws",
+            "write wss:// in the address",
         )
     if tls.has_certificate:
         raise ConfigError(

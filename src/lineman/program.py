@@ -46,16 +46,17 @@ def _place(worker: Worker, twin: int) -> Place:
     is_checked = not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
     plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
     processes = plan.processes
+    address = plan.address
     return Place(
         address=worker.address,
         twin=twin,
-        title=worker.name or plan.url,
-        scheme=plan.address.scheme,
-        host=plan.address.host,
-        port=plan.address.port,
+        title=worker.name or plan.url or "worker without an address",
+        scheme="" if address is None else address.scheme,
+        host="" if address is None else address.host,
+        port=0 if address is None else address.port,
         count=processes.count,
         backlog=plan.limits.backlog,
-        path=plan.address.path,
+        path="" if address is None else address.path,
         socket_mode=plan.socket_mode,
         user=processes.user,
         group=processes.group,

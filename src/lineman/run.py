@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import threading
@@ -59,6 +60,7 @@ def _settings() -> dict[str, object]:
 
 
 def _describe(workers: Sequence[Worker], role: Role) -> None:
+    logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
     try:
         told = describe(workers, _settings()).to_json()
     except ConfigError as error:
@@ -76,6 +78,7 @@ def _hand_over(
     words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
     described = None
     if words[0] in STARTING:
+        logs.set_up()
         try:
             described = describe(workers, _settings()).to_json()
         except ConfigError as error:

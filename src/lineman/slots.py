@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from lineman.errors import UsageError
-from lineman.net.callbacks import Callback, Callbacks
+from lineman.net.callbacks import Callback
 
 F = TypeVar("F", bound=Callback)
+
+# Names of the arguments that each callback is called with.
+Arguments = Mapping[str, tuple[str, ...]]
 
 
 class BoundSlot:
     """One slot of one worker: a decorator, and what was set so far."""
 
-    __slots__ = ("_callbacks", "_name")
+    __slots__ = ("_arguments", "_callbacks", "_name")
 
-    def __init__(self, callbacks: Callbacks, name: str) -> None:
+    def __init__(self, callbacks: object, name: str, arguments: Arguments) -> None:
         self._callbacks = callbacks
         self._name = name
+        self._arguments = arguments
 
     @property
     def callback(self) -> Callback | None:
@@ -30,7 +34,7 @@ class BoundSlot:
 
     def __call__(self, function: F) -> F:
         """Puts a function into the slot; returns it, so that it works as a decorator."""
-        set_callback(self._callbacks, self._name, function)
+        set_callback(self._callbacks, self._name, function, self._arguments)
         return function
 
     def __bool__(self) -> bool:
@@ -41,7 +45,14 @@ class BoundSlot:
 
 
 class Slot:
-    """A callback attribute of a class whose instances have `callbacks`."""
+    """A callback attribute of a class whose instances have `callbacks`.
+
+    Args:
+        arguments: what each callback of the class is called with; None for those of a `Worker`.
+    """
+
+    def __init__(self, arguments: Arguments | None = None) -> None:
+        self._arguments = ARGUMENTS if arguments is None else arguments
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -53,10 +64,10 @@ class Slot:
     def __get__(self, instance: Any, owner: type) -> Slot | BoundSlot:
         if instance is None:
             return self
-        return BoundSlot(instance.callbacks, self._name)
+        return BoundSlot(instance.callbacks, self._name, self._arguments)
 
     def __set__(self, instance: Any, function: Callback | None) -> None:
-        set_callback(instance.callbacks, self._name, function)
+        set_callback(instance.callbacks, self._name, function, self._arguments)
 
 
 ARGUMENTS = {
@@ -73,7 +84,9 @@ ARGUMENTS = {
 }
 
 
-def set_callback(callbacks: Callbacks, name: str, function: Callback | None) -> None:
+def set_callback(
+    callbacks: object, name: str, function: Callback | None, arguments: Arguments
+) -> None:
     """Sets a callback; one that takes fewer of the last arguments is given fewer.
 
     Raises:
@@ -81,11 +94,11 @@ def set_callback(callbacks: Callbacks, name: str, function: Callback | None) -> 
     """
     if function is not None and not callable(function):
         raise UsageError(f"{name} takes a function, got {type(function).__name__}")
-    setattr(callbacks, name, None if function is None else _fitted(name, function))
+    fitted = None if function is None else _fitted(name, function, arguments[name])
+    setattr(callbacks, name, fitted)
 
 
-def _fitted(name: str, function: Callback) -> Callback:
-    given = ARGUMENTS[name]
+def _fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -43,6 +43,8 @@ class Worker:
     Args:
         address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
             `websocket://…` (which is `ws`, or `wss` with `transport="ssl"`).
+            Empty for a worker that no client connects to: its processes run `on_worker_start`, and
+            what that one begins.
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -80,6 +82,8 @@ class Worker:
         max_requests, max_memory: see `ProcessOptions`.
         pid_file, log_file, log_format, log_level, metrics: of the whole program; set them on the
         class.
+
+        id: of this process among those of the worker, from 0; 0 where there is one.
 
     Raises:
         UsageError: an option that does not exist.
@@ -155,13 +159,15 @@ class Worker:
 
     def __init__(
         self,
-        address: str,
+        address: str = "",
         context: Mapping[str, Any] | None = None,
         **given: Unpack[WorkerOptions],
     ) -> None:
         self.callbacks = Callbacks()
         self.address = address
         self.context = context
+        self.id = 0
+        self.links_directory = ""  # for sockets between this program's processes
         self._service: Service | None = None
         self._plan: Plan | None = None
         self._certifier: Certifier | None = None
@@ -253,6 +259,8 @@ class Worker:
         """The port that it listens on; of use where the address said 0."""
         if self._plan is None:
             raise UsageError("the worker does not run yet; its port is known after start()")
+        if self._plan.address is None:
+            raise UsageError("the worker has no address, and so no port")
         return self._plan.address.port
 
     @property
@@ -303,24 +311,26 @@ class Worker:
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")
         plan = self.plan(check_files=check_files)
-        if listener is None:
-            listener = bind(plan.address, plan.limits.backlog, socket_mode=plan.socket_mode)
-            if plan.address.path:
-                self._socket_file = SocketFile(plan.address.path)
+        address = plan.address
+        if listener is None and address is not None:
+            listener = bind(address, plan.limits.backlog, socket_mode=plan.socket_mode)
+            if address.path:
+                self._socket_file = SocketFile(address.path)
         try:
-            address = plan.address
-            if not address.path:
-                address = replace(address, port=listener.getsockname()[1])
-            if plan.acme is not None:
-                self._certifier = Certifier(plan.acme, address)
-                await self._certifier.start(listener, plan.limits)
-                plan = self.plan(check_files=False)
+            if listener is not None and address is not None:
+                if not address.path:
+                    address = replace(address, port=listener.getsockname()[1])
+                if plan.acme is not None:
+                    self._certifier = Certifier(plan.acme, address)
+                    await self._certifier.start(listener, plan.limits)
+                    plan = self.plan(check_files=False)
             self._plan = plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
             await self._tell("on_worker_start")
         except BaseException:
             await self._end_certifier()
-            listener.close()
+            if listener is not None:
+                listener.close()
             self._remove_socket_file()
             if self._service is not None:
                 self._service.close()
@@ -332,7 +342,8 @@ class Worker:
             hotswap.watch(plan.tls, self._service)
         if plan.proxy_lists.has_files:
             ListWatch(self._service, plan.proxy_lists)
-        logger.info("listening on %s", self._plan.url)
+        if listener is not None:
+            logger.info("listening on %s", self._plan.url)
 
     async def _end_certifier(self) -> None:
         certifier, self._certifier = self._certifier, None

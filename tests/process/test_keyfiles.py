@@ -31,11 +31,11 @@ def test_the_copy_is_in_memory_and_follows_the_file(kept: KeyFiles, tmp_path: Pa
     assert os.fstat(descriptor).st_mode & 0o777 == 0o444
     path.with_suffix(".new").write_text("second")
     path.with_suffix(".new").replace(path)
-    kept.refresh(100.0)
+    assert kept.refresh(100.0)
     assert where.read_text() == "second"
     path.unlink()
-    kept.refresh(101.0)  # not yet
-    kept.refresh(100.0 + LOOK)
+    assert not kept.refresh(101.0)  # not yet
+    assert not kept.refresh(100.0 + LOOK)
     assert where.read_text() == "second"
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from e2e.support.program import DEADLINE
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 from process.support import App, echo, port_in
@@ -52,15 +55,34 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def tls(open_folder: Path, tmp_path: Path) -> ssl.SSLContext:
+def ca(tmp_path: Path) -> TestCA:
+    return TestCA(tmp_path)
+
+
+@pytest.fixture
+def tls(open_folder: Path, ca: TestCA) -> ssl.SSLContext:
     """Trusts the certificate in that folder, whose key only its owner may read."""
-    ca = TestCA(tmp_path)
-    pair = ca.issue(["localhost"])
-    shutil.copy(pair.cert, open_folder / "cert.pem")
-    shutil.copy(pair.key, open_folder / "key.pem")
-    (open_folder / "cert.pem").chmod(0o644)
-    (open_folder / "key.pem").chmod(0o600)
+    put_pair(ca, open_folder)
     return ssl.create_default_context(cafile=ca.ca_path)
+
+
+def put_pair(ca: TestCA, folder: Path) -> None:
+    """Puts a new certificate into the folder, with a key that only its owner may read."""
+    pair = ca.issue(["localhost"])
+    for source, name, mode in ((pair.cert, "cert.pem", 0o644), (pair.key, "key.pem", 0o600)):
+        shutil.copy(source, folder / "new")
+        (folder / "new").chmod(mode)
+        (folder / "new").replace(folder / name)
+
+
+def serial_of(port: int, tls: ssl.SSLContext) -> str:
+    with (
+        socket.create_connection(("127.0.0.1", port), DEADLINE) as plain,
+        tls.wrap_socket(plain, server_hostname="localhost") as seen,
+    ):
+        found = seen.getpeercert()
+        assert found is not None
+        return str(found["serialNumber"])
 
 
 # Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
@@ -97,7 +119,7 @@ def assert_refused(app: App, *words: str) -> None:
 
 
 def test_with_user_on_the_command_line_no_code_runs_as_root(
-    open_folder: Path, tls: ssl.SSLContext, prefix: list[str]
+    open_folder: Path, ca: TestCA, tls: ssl.SSLContext, prefix: list[str]
 ) -> None:
     app = App(open_folder, TELLING.format(folder=open_folder, user=""), prefix)
     if not IS_ROOT:
@@ -115,6 +137,12 @@ def test_with_user_on_the_command_line_no_code_runs_as_root(
         reloaded = app.run("reload", by_script=False)
         assert reloaded.returncode == 0, reloaded.stderr
         assert whom(port, tls) == answer
+        before = serial_of(port, tls)
+        put_pair(ca, open_folder)  # renewed: the processes get the key by way of the master
+        deadline = time.monotonic() + DEADLINE
+        while serial_of(port, tls) == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         log = (open_folder / "log").read_text()
         assert log.count(f"code runs as {NOBODY.pw_uid}") == 4  # described and served, twice
         assert "code runs as 0" not in log

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "status",
     "connections": "connections",
     "top": "top",
+    "push": "push",
     "bench": "bench",
     "cert": "cert",
     "connect": "connect",
@@ -32,7 +33,7 @@ COMMANDS = {
     "proxy": "proxy",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy"})
+OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy", "push"})
 
 OK = 0
 FAILED = 1

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from lineman import options as worker_options
+from lineman.address import Address
 from lineman.cli.program import workers_of
 from lineman.errors import ConfigError, UsageError
 from lineman.options import Plan
@@ -163,8 +164,14 @@ def _plan_of(app: Path, name: str | None) -> Plan:
     raise UsageError(f"{app} {seen}; name one: --worker {' or --worker '.join(names)}")
 
 
+def _address_of(plan: Plan) -> Address:
+    if plan.address is None:
+        raise ConfigError("the worker has no address", "name one that has: --worker NAME")
+    return plan.address
+
+
 def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
-    address = plan.address
+    address = _address_of(plan)
     is_tls = plan.is_tls
     is_tcp = options.tcp or plan.proxy_protocol is not None
     if is_tls and not is_tcp:
@@ -188,7 +195,7 @@ def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError("the worker's port is chosen when it starts", "give it a port")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
     upstream = Upstream("" if address.path else host, address.port, address.path)
-    _warn(plan, upstream, is_tcp)
+    _warn(plan, address, upstream, is_tcp)
     return {
         "upstreams": (upstream,),
         "is_tcp": is_tcp,
@@ -198,10 +205,10 @@ def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _warn(plan: Plan, upstream: Upstream, is_tcp: bool) -> None:
+def _warn(plan: Plan, address: Address, upstream: Upstream, is_tcp: bool) -> None:
     """Says what the program still lacks to stand behind a proxy."""
     where = "unix" if upstream.path else upstream.host
-    if plan.address.host in ("0.0.0.0", "::"):
+    if address.host in ("0.0.0.0", "::"):
         _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
     known = {"unix": "unix", "localhost": "127.0.0.1"}.get(where, where)
     if known not in plan.trusted_proxies:

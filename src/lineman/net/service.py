@@ -127,12 +127,17 @@ class Service:
         """Has the next connections use this context; open ones go on as they are."""
         self.tls_context = context
 
-    def start(self, listener: socket.socket) -> None:
-        """Serves a bound, listening, non-blocking socket; the service owns it from here on."""
+    def start(self, listener: socket.socket | None) -> None:
+        """Serves a bound, listening, non-blocking socket; the service owns it from here on.
+
+        Args:
+            listener: None for a worker that no client connects to.
+        """
         from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
 
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
-        self._listeners.append(Acceptor(self, listener))
+        if listener is not None:
+            self._listeners.append(Acceptor(self, listener))
         self._ticked_at = time.monotonic()
         self._tick()
 

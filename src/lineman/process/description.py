@@ -17,7 +17,8 @@ class Place:
         address: as the program writes it; it tells the worker again after a reload.
         twin: which one of the workers with the same address.
         title: how the log and `status` call it.
-        scheme, host, port: where it listens; port 0 lets the kernel choose.
+        scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme
+            it does not listen.
         path: of a unix socket, in place of host and port.
         socket_mode: of its file.
         count: processes.
@@ -46,6 +47,11 @@ class Place:
     is_reloadable: bool = True
     module: str = ""
     rules: Rules = field(default_factory=Rules)
+
+    @property
+    def listens(self) -> bool:
+        """Whether clients connect to it."""
+        return bool(self.scheme)
 
     def seats(self) -> list[Key]:
         """The keys of its seats."""

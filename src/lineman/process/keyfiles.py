@@ -56,18 +56,21 @@ class KeyFiles:
         os.ftruncate(descriptor, len(content))
         self._seen[path] = (found.st_mtime_ns, found.st_ino)
 
-    def refresh(self, now: float) -> None:
-        """Copies again what has changed on disk, if it is time to look."""
+    def refresh(self, now: float) -> bool:
+        """Copies again what has changed on disk, if it is time to look; whether something has."""
         if not self._kept or now < self._next_look:
-            return
+            return False
         self._next_look = now + LOOK
+        has_changed = False
         for path in self._kept:
             try:
                 found = os.stat(path)
                 if (found.st_mtime_ns, found.st_ino) != self._seen[path]:
                     self._copy(path)
+                    has_changed = True
             except OSError as error:
                 logger.warning("cannot read %s again: %s", path, error.strerror)
+        return has_changed
 
     def next_look(self) -> float | None:
         """When `refresh` has something to do; None for never."""

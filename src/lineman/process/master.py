@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,7 @@ from lineman.process.notify import Notifier
 from lineman.process.owner import Owner
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
-from lineman.process.rundir import control_path
+from lineman.process.rundir import control_path, make_links_directory
 from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
 from lineman.process.title import set_title
@@ -88,6 +88,7 @@ class Master:
         self._notifier = Notifier()
         self._terminal = terminal.Terminal()
         self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
+        self._links = ""
         self._exit: int | None = None
         self._has_begun = False
         self._reload_fault = ""
@@ -141,7 +142,9 @@ class Master:
             self._on_signal(number)
         self._reap()
         now = time.monotonic()
-        self._keyfiles.refresh(now)
+        if self._keyfiles.refresh(now):
+            # The children cannot look at the files themselves, and so do not see that they changed.
+            self._staff.order_all("reload-certificates")
         self._desk.expire(now)
         if self._describing is not None and now >= self._describing.deadline:
             self._describing.give_up()
@@ -292,6 +295,7 @@ class Master:
         """The seats of a program; their sockets are open then, or nothing has changed."""
         everybody = [self._owner_of(place) for place in description.places]
         self._setting.sockets.open(description.places)
+        self._make_links_directory(description.places)
         watches = self._setting.watches
         self._description = description
         whom = next((owner for owner in everybody if owner is not None), None)
@@ -308,6 +312,12 @@ class Master:
             for place in description.places
             for key in place.seats()
         )
+
+    def _make_links_directory(self, places: Sequence[Place]) -> None:
+        inner = [place for place in places if not place.listens]
+        if inner:
+            path = self._setting.pid_file.path
+            self._links = str(make_links_directory(path, self._owner_of(inner[0])))
 
     def _owner_of(self, place: Place) -> Owner | None:
         return owners.find(place.user, place.group) or self._setting.owner
@@ -392,7 +402,7 @@ class Master:
         try:
             owner = self._owner_of(place)
             files = self._keyfiles.for_child(place.files, owner)
-            listener = self._setting.sockets[action.key].fileno()
+            listener = self._setting.sockets.descriptor(action.key)
 
             def role(link: int) -> Role:
                 slot = action.key[2]
@@ -407,6 +417,7 @@ class Master:
                     {**self._settings, "watch": self._setting.watches},
                     place.title,
                     self._setting.tickets,
+                    self._links,
                 )
 
             popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)

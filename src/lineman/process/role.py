@@ -27,38 +27,39 @@ class Role:
 
     Attributes:
         link: descriptor of the socket to the master.
-        address: of the worker that it serves, as the program writes it; empty for a process that
-            only describes the program.
+        address: of the worker that it serves, as the program writes it.
         twin: which one of the workers with this address.
-        title: of the worker, as the log and `status` call it.
-        slot: index of this process among those of the worker.
-        listener: descriptor of the slot's listening socket.
+        slot: index of this process among those of the worker; -1 for a process that only describes
+            the program.
+        listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
         is_checked: whether somebody has looked closely at the certificate's files.
         files: descriptors of files that only root may read, by their path.
         settings: of the whole program, as `Description.settings`.
         tickets: descriptor of the memory with the secret of TLS session tickets.
+        links: directory for sockets between the program's processes; empty where none are.
     """
 
     link: int
     address: str = ""
     twin: int = 0
-    slot: int = 0
+    slot: int = -1
     listener: int = -1
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     title: str = ""
     tickets: int = -1
+    links: str = ""
 
     @property
     def describes(self) -> bool:
         """Whether the process describes the program and ends."""
-        return self.listener < 0
+        return self.slot < 0
 
     def descriptors(self) -> tuple[int, ...]:
         """All that the process inherits."""
-        own = (self.link,) if self.describes else (self.link, self.listener, self.tickets)
-        return (*own, *self.files.values())
+        own = [self.link, self.listener, self.tickets]
+        return (*(each for each in own if each >= 0), *self.files.values())
 
     def encode(self) -> str:
         """The value of the environment's variable."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineman.errors import ConfigError
+from lineman.process.owner import Owner
 
 SYSTEM = Path("/run/lineman")
 
@@ -62,6 +63,41 @@ def find_pid_file(name: str) -> Path:
 def control_path(pid_file: Path) -> Path:
     """The control socket of the program with this pid file."""
     return pid_file.with_suffix(".sock")
+
+
+def links_directory(pid_file: Path) -> Path:
+    """Where the processes of the program with this pid file talk to each other."""
+    return pid_file.with_suffix(".d")
+
+
+def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
+    """Where a program's processes may talk to each other; nobody else can look into it.
+
+    Args:
+        pid_file: of the program.
+        owner: whom the processes run as; None for whoever runs this.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    directory = links_directory(pid_file)
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        if owner is not None:
+            os.chown(directory, owner.uid, owner.gid, follow_symlinks=False)
+        found = directory.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {directory} for the program's own sockets: "
+            f"{(error.strerror or str(error)).lower()}",
+            "name another place: pid_file= or --pid-file",
+        ) from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise ConfigError(
+            f"{directory} must be a directory of mode 0700; it is for the program's own sockets",
+            f"rm -r {directory}, and start again",
+        )
+    return directory
 
 
 def _prepare(directory: Path) -> None:

@@ -27,8 +27,10 @@ class Sockets:
         self._inherited = list(inherited)
         self._open: dict[Key, socket.socket] = {}
 
-    def __getitem__(self, key: Key) -> socket.socket:
-        return self._open[key]
+    def descriptor(self, key: Key) -> int:
+        """Of a seat's listening socket; -1 for a worker that does not listen."""
+        opened = self._open.get(key)
+        return -1 if opened is None else opened.fileno()
 
     def open(self, places: Iterable[Place]) -> None:
         """Opens what is missing for these places; all or nothing.
@@ -39,7 +41,7 @@ class Sockets:
         new: list[Key] = []
         try:
             for place in places:
-                for key in place.seats():
+                for key in place.seats() if place.listens else ():
                     if key not in self._open:
                         self._open[key] = self._make(place, key)
                         new.append(key)

@@ -1,0 +1,1 @@
+"""Brokers: what carries messages between gateway processes and machines."""

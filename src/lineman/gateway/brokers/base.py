@@ -1,0 +1,80 @@
+"""The one face of every broker; `tests/gateway/brokers` holds each to the same contract."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable
+
+
+class Broker(abc.ABC):
+    """Carries bytes from whoever publishes on a topic to all who have subscribed to it.
+
+    At most once, in order from one publisher to one subscriber. Nothing is kept: while a broker is
+    cut off, what is published is dropped and counted, and nothing grows. When it is back it
+    subscribes again by itself to all that `topics` gives.
+
+    Args:
+        on_message: gets the topic and the bytes, in the event loop; also of what it published
+            itself, where it has subscribed to that.
+        on_state: called with whether the broker is reached, when that changes.
+        topics: everything that must be subscribed to now.
+
+    Attributes:
+        is_connected: whether the broker is reached.
+        dropped: messages that were published while it was not, or faster than it took them.
+        trouble: in words, why it is not reached; empty while it is.
+    """
+
+    def __init__(
+        self,
+        on_message: Callable[[str, bytes], None],
+        on_state: Callable[[bool], None],
+        topics: Callable[[], Iterable[str]],
+    ) -> None:
+        self._on_message = on_message
+        self._on_state = on_state
+        self._topics = topics
+        self.is_connected = False
+        self.dropped = 0
+        self.trouble = "it was not tried yet"
+
+    @abc.abstractmethod
+    async def start(self) -> None:
+        """Begins to reach the broker, and goes on trying; returns at once.
+
+        Raises:
+            ConfigError: it can never work: a package is missing, an address is none.
+        """
+
+    @abc.abstractmethod
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Sends to all subscribers of a topic; dropped and counted while it cannot."""
+
+    @abc.abstractmethod
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Wants what is published on the topics from now on."""
+
+    @abc.abstractmethod
+    def unsubscribe(self, topics: Iterable[str]) -> None:
+        """Wants no more of it."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Sends what is under way, then ends."""
+
+    def _end(self) -> None:
+        """Notes that it was closed on purpose, of which nobody need be told."""
+        self.is_connected = False
+        self.trouble = "it was closed"
+
+    def _enter(self, is_connected: bool, trouble: str = "") -> None:
+        self.trouble = trouble
+        if is_connected is not self.is_connected:
+            self.is_connected = is_connected
+            self._on_state(is_connected)
+
+
+# What makes a broker, given what it calls.
+MakeBroker = Callable[
+    [Callable[[str, bytes], None], Callable[[bool], None], Callable[[], Iterable[str]]], Broker
+]

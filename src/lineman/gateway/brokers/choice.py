@@ -1,0 +1,31 @@
+"""Which broker an address means."""
+
+from __future__ import annotations
+
+from lineman.errors import ConfigError
+from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.brokers.embedded import Embedded
+from lineman.gateway.brokers.nats import Nats
+from lineman.gateway.brokers.redis import Redis
+
+
+def broker_maker(url: str, name: str) -> MakeBroker:
+    """What makes the broker at an address, given what it calls.
+
+    Args:
+        url: `hub:///path`, `redis://…`, `rediss://…`, `nats://…` or `tls://…`.
+        name: of the service.
+
+    Raises:
+        ConfigError: there is no such broker.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "hub":
+        return lambda *given: Embedded(rest, *given)
+    if scheme in ("redis", "rediss"):
+        return lambda *given: Redis(url, name, *given)
+    if scheme in ("nats", "tls"):
+        return lambda *given: Nats(url, name, *given)
+    raise ConfigError(
+        f"{url!r} is no broker's address", "give redis://…, rediss://…, nats://… or tls://…"
+    )

@@ -1,0 +1,390 @@
+"""A business worker: runs the program's callbacks for clients that gateway processes hold."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from lineman.errors import LinemanError, UsageError
+from lineman.gateway import messages, names
+from lineman.gateway.api import Api, MessageData, to_payload
+from lineman.gateway.link import Link
+from lineman.gateway.messages import (
+    Answer,
+    Ask,
+    Changed,
+    CloseClient,
+    Closed,
+    Decision,
+    Done,
+    Event,
+    Forget,
+    Hello,
+    Knock,
+    Meet,
+    Message,
+    Opened,
+    Order,
+    Received,
+    Reply,
+    Retire,
+    Retired,
+    SetSession,
+    UserEvent,
+)
+from lineman.gateway.visitor import Visitor
+from lineman.protocols.websocket import close as closing
+
+logger = logging.getLogger("lineman")
+
+Callback = Callable[..., Any]
+
+RETRY = 0.2
+ASK_TIMEOUT = 10.0
+
+_current: ContextVar[Visitor | None] = ContextVar("current client", default=None)
+
+
+class Business(Api):
+    """One business worker.
+
+    Args:
+        callbacks: the program's functions by name; absent or None where it has none.
+        paths: the unix sockets of the gateway processes of this machine.
+        slot: of this process.
+    """
+
+    def __init__(
+        self, callbacks: Mapping[str, Callback | None], paths: tuple[str, ...], slot: int
+    ) -> None:
+        self._callbacks = callbacks
+        self._paths = paths
+        self._slot = slot
+        self._loop = asyncio.get_running_loop()
+        self._links: dict[str, Link] = {}  # by the gateway process' name
+        self._visitors: dict[Link, dict[int, Visitor]] = {}
+        self._done: dict[Link, list[int]] = {}
+        self._decisions: dict[Visitor, dict[str, Any]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._last_question = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dialling: set[asyncio.Task[None]] = set()
+        self._is_retiring = False
+        self._unretired: set[Link] = set()
+        self._retired: asyncio.Future[None] | None = None
+        self.exceptions = 0
+
+    # Links to the gateway processes.
+
+    async def start(self) -> None:
+        """Dials every gateway process; returns when all have been reached once."""
+        ready = []
+        for path in self._paths:
+            reached = self._loop.create_future()
+            ready.append(reached)
+            self._dial(path, reached)
+        await asyncio.gather(*ready)
+
+    def _dial(self, path: str, reached: asyncio.Future[None] | None = None) -> None:
+        task = self._loop.create_task(self._keep_dialling(path, reached))
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+
+    async def _keep_dialling(self, path: str, reached: asyncio.Future[None] | None) -> None:
+        def on_end(link: Link, reason: str) -> None:
+            self._on_end(link)
+            if not self._is_retiring:
+                logger.warning("the gateway process at %s is gone: %s", path, reason)
+                self._dial(path)
+
+        while True:
+            try:
+                _, link = await self._loop.create_unix_connection(
+                    lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end), path
+                )
+            except OSError:
+                await asyncio.sleep(RETRY)
+                continue
+            self._visitors[link] = {}
+            self._done[link] = []
+            link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
+            if reached is not None:
+                reached.set_result(None)
+            return
+
+    def _on_end(self, link: Link) -> None:
+        self._links = {name: other for name, other in self._links.items() if other is not link}
+        self._visitors.pop(link, None)
+        self._done.pop(link, None)
+        self._note_retired(link)
+
+    async def retire(self, timeout: float) -> None:
+        """Takes no new events, and finishes those that it has; orders still work.
+
+        Args:
+            timeout: seconds for callbacks that are at work; they are cancelled then.
+        """
+        self._is_retiring = True
+        for task in list(self._dialling):
+            task.cancel()
+        for link in list(self._visitors):
+            link.post(Retire())
+            self._unretired.add(link)
+        if self._unretired:
+            self._retired = self._loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._retired, timeout)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1.0)  # one may swallow its cancellation
+
+    def close(self) -> None:
+        """Ends the links, after what was said on them has left."""
+        self._is_retiring = True
+        for link in list(self._visitors):
+            self._flush_done(link)
+            link.close()
+
+    def _note_retired(self, link: Link) -> None:
+        self._unretired.discard(link)
+        if not self._unretired and self._retired is not None and not self._retired.done():
+            self._retired.set_result(None)
+
+    # What comes from a gateway process.
+
+    def _on_batch(self, link: Link, batch: list[Message]) -> None:
+        visitors = self._visitors[link]
+        for message in batch:
+            if isinstance(message, (Received, Opened, Closed, Knock)):
+                visitor = visitors.get(message.number)
+                if visitor is not None:
+                    self._take(visitor, message)
+            elif isinstance(message, Meet):
+                visitors[message.number] = Visitor(self, link, message)
+            elif isinstance(message, Forget):
+                visitors.pop(message.number, None)
+            elif isinstance(message, Changed):
+                if (visitor := visitors.get(message.number)) is not None:
+                    visitor.change(message)
+            elif isinstance(message, Answer):
+                self._on_answer(message)
+            elif isinstance(message, UserEvent):
+                self._take_user(message)
+            elif isinstance(message, Retired):
+                self._note_retired(link)
+            elif isinstance(message, Hello):
+                link.peer = message.node
+                self._links[message.node] = link
+
+    def _take(self, visitor: Visitor, event: Event) -> None:
+        if visitor.queue is not None:
+            visitor.queue.append(event)  # in order, after the one that is at work
+            return
+        coroutine = self._begin(visitor, event)
+        if coroutine is not None:
+            visitor.queue = deque()
+            self._keep(self._loop.create_task(self._work_off(visitor, event, coroutine)))
+
+    def _take_user(self, event: UserEvent) -> None:
+        callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
+        if callback is None:
+            return
+        try:
+            result = callback(event.uid)
+        except Exception:
+            self._note_failure()
+            return
+        if inspect.iscoroutine(result):
+            self._keep(self._loop.create_task(self._await_user(result)))
+
+    async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        except Exception:
+            self._note_failure()
+
+    def _note_failure(self) -> None:
+        self.exceptions += 1
+        logger.exception("a callback raised")
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work_off(
+        self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any] | None
+    ) -> None:
+        _current.set(visitor)
+        while True:
+            if coroutine is not None:
+                try:
+                    await coroutine
+                except Exception as error:
+                    self._failed(visitor, event, error)
+                self._end(visitor, event)
+            if not visitor.queue:
+                visitor.queue = None
+                return
+            event = visitor.queue.popleft()
+            coroutine = self._begin(visitor, event)
+
+    def _begin(self, visitor: Visitor, event: Event) -> Coroutine[Any, Any, Any] | None:
+        """Calls the program; what is left to await where its callback is `async def`."""
+        token = _current.set(visitor)
+        try:
+            result = self._call(visitor, event)
+        except Exception as error:
+            self._failed(visitor, event, error)
+            result = None
+        finally:
+            _current.reset(token)
+        if result is not None and inspect.iscoroutine(result):
+            return result
+        self._end(visitor, event)
+        return None
+
+    def _call(self, visitor: Visitor, event: Event) -> Any:
+        callbacks = self._callbacks
+        if isinstance(event, Received):
+            callback = callbacks.get("on_message")
+            return None if callback is None else callback(visitor, event.data)
+        if isinstance(event, Opened):
+            callback = callbacks.get("on_connect")
+            return None if callback is None else callback(visitor)
+        if isinstance(event, Closed):
+            callback = callbacks.get("on_close")
+            return None if callback is None else callback(visitor, event.code, event.reason)
+        self._decisions[visitor] = {}
+        callback = callbacks.get("on_websocket_connect")
+        return None if callback is None else callback(visitor, visitor.request)
+
+    def _failed(self, visitor: Visitor, event: Event, error: Exception) -> None:
+        self.exceptions += 1
+        logger.error("%r: a callback raised; the client is closed", visitor, exc_info=error)
+        if isinstance(event, Knock):
+            self._decisions[visitor] = {"status": 500, "body": "Internal Server Error"}
+        else:
+            words = closing.words(closing.INTERNAL_ERROR)
+            visitor.link.post(CloseClient(visitor.id, None, closing.INTERNAL_ERROR, words))
+
+    def _end(self, visitor: Visitor, event: Event) -> None:
+        """Tells the gateway process that the event was handled."""
+        link = visitor.link
+        done = self._done.get(link)
+        if done is None:
+            return  # the link is gone, and with it everything about this client
+        try:
+            session = visitor.take_session_change()
+        except UsageError as error:
+            self._failed(visitor, event, error)
+        else:
+            if session is not None:
+                link.post(SetSession(visitor.id, session), len(session))
+        if isinstance(event, Knock):
+            link.post(Decision(visitor.number, **self._decisions.pop(visitor, {})))
+        elif isinstance(event, Closed):
+            self._visitors[link].pop(visitor.number, None)
+        if not done:
+            self._loop.call_soon(self._flush_done, link)
+        done.append(visitor.number)
+
+    def _flush_done(self, link: Link) -> None:
+        done = self._done.get(link)
+        if done:
+            link.post(Done(tuple(done)))
+            done.clear()
+
+    # What the program asks for.
+
+    @property
+    def current_client(self) -> Visitor | None:
+        """The client whose callback is at work; None outside of one."""
+        return _current.get()
+
+    def reply(self, visitor: Visitor, message: MessageData) -> None:
+        """Sends to a client that this worker serves."""
+        data = to_payload(message)
+        visitor.link.post(Reply(visitor.number, data), len(data))
+
+    def send_to_current_client(self, message: MessageData) -> None:
+        """Sends to the client whose callback is at work."""
+        self.reply(self._current("send_to_current_client"), message)
+
+    def close_current_client(
+        self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
+    ) -> None:
+        """Closes the client whose callback is at work."""
+        self.close_client(self._current("close_current_client"), message, code, reason)
+
+    def _current(self, name: str) -> Visitor:
+        visitor = _current.get()
+        if visitor is None:
+            raise UsageError(f"{name}() works in a client's callback only")
+        return visitor
+
+    def decide(self, visitor: Visitor, **changes: Any) -> None:
+        """Notes what `on_websocket_connect` decides about a client.
+
+        Raises:
+            UsageError: it is not at work.
+        """
+        decision = self._decisions.get(visitor)
+        if decision is None:
+            raise UsageError("this works in on_websocket_connect only, before the 101")
+        if "headers" in changes:
+            changes["headers"] = (*decision.get("headers", ()), *changes["headers"])
+        decision.update(changes)
+
+    def _give(self, order: Order) -> None:
+        link = self._link_for(getattr(order, "client", None))
+        link.post(order, len(getattr(order, "data", None) or ""))
+
+    def _link_for(self, client: str | None) -> Link:
+        """The link for an order: to the client's own process if that is one of ours.
+
+        Whatever else one callback orders takes the link of its client, so that it is done in the
+        order in which it was said.
+        """
+        if client is not None:
+            link = self._links.get(names.node_of(client) or "")
+            if link is not None:
+                return link
+        current = _current.get()
+        if current is not None and current.link.is_up:
+            return current.link
+        for link in self._links.values():
+            return link
+        raise UsageError("no gateway process is reachable; orders work from on_worker_start on")
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        link = self._link_for(about[0] if about and names.node_of(about[0]) else None)
+        self._last_question += 1
+        number = self._last_question
+        answered: asyncio.Future[Any] = self._loop.create_future()
+        self._asked[number] = answered
+        link.post(Ask(number, what, about))
+        try:
+            return await asyncio.wait_for(answered, ASK_TIMEOUT)
+        except TimeoutError:
+            raise LinemanError(
+                f"nobody answered the question {what} in {ASK_TIMEOUT:g} s"
+            ) from None
+        finally:
+            del self._asked[number]
+
+    def _on_answer(self, answer: Answer) -> None:
+        answered = self._asked.get(answer.number)
+        if answered is None or answered.done():
+            return
+        if answer.error:
+            answered.set_exception(UsageError(answer.error))
+        else:
+            answered.set_result(answer.value)

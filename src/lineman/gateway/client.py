@@ -1,0 +1,80 @@
+"""A client as its gateway process knows it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lineman.gateway.link import Link
+from lineman.gateway.messages import Event, Meet, encode_value
+from lineman.gateway.registry import Member
+from lineman.net.connection import Connection
+
+EMPTY_SESSION = encode_value({})
+
+
+class Client(Member):
+    """One connected client.
+
+    Attributes:
+        id: what the program calls it, on every node.
+        connection: its socket.
+        number: what this process and its business workers call it.
+        session: the program's dictionary, in MessagePack.
+        link: to the business worker that serves it; None while it has none.
+        unacknowledged: the events that the worker has and has not done with, with their sizes.
+        unacknowledged_size: bytes of them.
+        waiting: the events that no worker has; None for none.
+        waits_since: when the oldest of these came, by the event loop's clock.
+        is_paused: whether its socket is not read because too much waits.
+        is_gone: whether the connection is over; the record stays until a worker knows it.
+    """
+
+    __slots__ = (
+        "connection",
+        "id",
+        "is_gone",
+        "is_paused",
+        "link",
+        "session",
+        "unacknowledged",
+        "unacknowledged_size",
+        "waiting",
+        "waits_since",
+    )
+
+    def __init__(self, client_id: str, connection: Connection) -> None:
+        super().__init__()
+        self.id = client_id
+        self.connection = connection
+        self.session = EMPTY_SESSION
+        self.link: Link | None = None
+        self.unacknowledged: deque[tuple[Event, int]] | None = None
+        self.unacknowledged_size = 0
+        self.waiting: deque[tuple[Event, int]] | None = None
+        self.waits_since = 0.0
+        self.is_paused = False
+        self.is_gone = False
+
+    @property
+    def number(self) -> int:
+        """Unique in this process, and never used again."""
+        return self.connection.id
+
+    def __repr__(self) -> str:
+        return f"<Client {self.id} {self.connection!r}>"
+
+    def introduction(self) -> Meet:
+        """What a business worker must know before the first event."""
+        connection = self.connection
+        request = connection.request
+        return Meet(
+            number=self.number,
+            client=self.id,
+            remote_ip=connection.remote_ip,
+            remote_port=connection.remote_port,
+            target="/" if request is None else request.target,
+            headers=() if request is None else tuple(request.headers.items()),
+            uid=self.uid,
+            groups=tuple(self.groups or ()),
+            session=self.session,
+        )

@@ -1,0 +1,296 @@
+"""The other gateway processes, on this machine and elsewhere, as one of them sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lineman.errors import UsageError
+from lineman.gateway import messages, names
+from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.messages import (
+    Answer,
+    Ask,
+    BadMessageError,
+    Beat,
+    Farewell,
+    NodeAnswer,
+    NodeAsk,
+    NodeMessage,
+    Order,
+    Relay,
+)
+from lineman.gateway.orders import Orders
+from lineman.gateway.presence import homes_of
+from lineman.gateway.questions import QUESTIONS, Question
+from lineman.gateway.seal import Seal
+from lineman.net.loglimit import LogLimit
+
+logger = logging.getLogger("lineman")
+
+BEAT = 1.0
+# A node that was not heard of for so long is gone, with its clients.
+SILENCE = 3.5
+# An answer that has not come by then does not come: the node is gone, or it is not well.
+ANSWER_TIMEOUT = 2.0
+# Orders that came on one of their topics, remembered in case they come on another.
+REMEMBERED = 10_000
+
+
+class _Pending:
+    """A question that other nodes have not all answered."""
+
+    def __init__(self, waits_for: set[str], first: Any) -> None:
+        self.waits_for = waits_for
+        self.answers = [first]
+        self.is_complete = asyncio.get_running_loop().create_future()
+
+    def take(self, node: str, value: Any) -> None:
+        self.waits_for.discard(node)
+        self.answers.append(value)
+        self.check()
+
+    def check(self) -> None:
+        if not self.waits_for and not self.is_complete.done():
+            self.is_complete.set_result(None)
+
+
+class Cluster:
+    """Passes orders and questions between nodes, and knows which nodes live.
+
+    Args:
+        node: the name of this process.
+        orders: what is done with its clients.
+        make_broker: makes the broker, given what it calls.
+        on_order: does what an order from another node says.
+        on_nodes: called with all nodes that live when one has come or gone.
+        handlers: what else other nodes may say, and what takes it.
+        seal: signs what is said to other nodes, and checks what they say.
+        is_node: whether this is a node, with clients; a program that only pushes is none.
+
+    Attributes:
+        broker: what carries the messages.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        orders: Orders,
+        make_broker: MakeBroker,
+        on_order: Callable[[Order], None],
+        on_nodes: Callable[[list[str]], None],
+        handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
+        *,
+        seal: Seal | None = None,
+        is_node: bool = True,
+    ) -> None:
+        self._node = node
+        self._is_node = is_node
+        self._seal = seal or Seal(None)
+        self._orders = orders
+        self._on_order = on_order
+        self._on_nodes = on_nodes
+        self._loop = asyncio.get_running_loop()
+        self._log = LogLimit(logger, self._loop.time)
+        self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
+        self._pending: dict[int, _Pending] = {}
+        self._last_number = 0
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._ticker: asyncio.TimerHandle | None = None
+        self.broker = make_broker(self._on_message, self._on_state, self._topics)
+        self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
+            Beat: self._on_beat,
+            Farewell: self._on_farewell,
+            Relay: self._on_relay,
+            NodeAsk: self._on_ask,
+            NodeAnswer: self._on_answer,
+            **handlers,
+        }
+
+    async def start(self) -> None:
+        """Begins to reach the others."""
+        await self.broker.start()
+        self._tick()
+
+    async def stop(self) -> None:
+        """Tells the others that this node ends."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._is_node:
+            self._publish(names.ALL_NODES, Farewell(self._node))
+        await self.broker.close()
+
+    @property
+    def nodes(self) -> list[str]:
+        """All nodes that live, in an order that all agree on."""
+        return sorted((self._node, *self._heard) if self._is_node else self._heard)
+
+    def _topics(self) -> Iterator[str]:
+        yield names.ALL_NODES
+        yield names.node_topic(self._node)
+        yield from self._orders.registry.topics()
+
+    def _publish(self, topic: str, message: NodeMessage) -> None:
+        self.broker.publish(topic, self._seal.close(topic, messages.encode(message)))
+
+    # Who lives.
+
+    def _beat(self) -> None:
+        if self._is_node:
+            self._publish(names.ALL_NODES, Beat(self._node))
+
+    def _tick(self) -> None:
+        self._beat()
+        # What was not heard while the broker was away says nothing about the nodes.
+        if self.broker.is_connected:
+            now = self._loop.time()
+            for node, heard in list(self._heard.items()):
+                if now - heard > SILENCE:
+                    self._lose(node, "was not heard of")
+        self._ticker = self._loop.call_later(BEAT, self._tick)
+
+    def _on_state(self, is_connected: bool) -> None:
+        if is_connected:
+            now = self._loop.time()
+            self._heard = dict.fromkeys(self._heard, now)
+            self._beat()
+            logger.info("the broker is reached")
+        else:
+            logger.warning(
+                "the broker is cut off, only clients of this process are reached: %s",
+                self.broker.trouble,
+            )
+
+    def _on_beat(self, beat: Beat) -> None:
+        is_new = beat.origin not in self._heard
+        self._heard[beat.origin] = self._loop.time()
+        if is_new:
+            if self._is_node:
+                self._publish(names.node_topic(beat.origin), Beat(self._node))  # it need not wait
+            self._on_nodes(self.nodes)
+
+    def _on_farewell(self, farewell: Farewell) -> None:
+        if farewell.origin in self._heard:
+            self._lose(farewell.origin, "has ended")
+
+    def _lose(self, node: str, why: str) -> None:
+        del self._heard[node]
+        logger.info("the gateway process %s %s", node, why)
+        for pending in self._pending.values():
+            pending.waits_for.discard(node)
+            pending.check()
+        self._on_nodes(self.nodes)
+
+    def tell(self, node: str, message: NodeMessage) -> None:
+        """Says something to one other node."""
+        self._publish(names.node_topic(node), message)
+
+    def note_interest(self, gained: list[str], lost: list[str]) -> None:
+        """Has the broker told which topics this node holds now, and which it holds no more."""
+        if gained:
+            self.broker.subscribe(gained)
+        if lost:
+            self.broker.unsubscribe(lost)
+
+    # Orders.
+
+    def relay(self, order: Order) -> None:
+        """Passes an order on to the nodes that it may concern."""
+        self.relay_to(list(self._orders.topics_of(order)), order)
+
+    def relay_to(self, topics: Sequence[str], order: Order) -> None:
+        """Passes an order on to the nodes that hear of these topics."""
+        if not topics:
+            return
+        number = 0
+        if len(topics) > 1:  # some nodes may be reached more than once
+            self._last_number += 1
+            number = self._last_number
+        data = messages.encode(Relay(self._node, number, order))
+        for topic in topics:
+            self.broker.publish(topic, self._seal.close(topic, data))
+
+    def _on_message(self, topic: str, data: bytes) -> None:
+        opened = self._seal.open(topic, data)
+        try:
+            if opened is None:
+                raise BadMessageError("it was not sealed with this service's secret")
+            message: NodeMessage = messages.BETWEEN_NODES.decode(opened)
+        except BadMessageError as error:
+            self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
+            return
+        if message.origin != self._node:
+            self._handlers[type(message)](message)
+
+    def _on_relay(self, relay: Relay) -> None:
+        if relay.number:
+            key = (relay.origin, relay.number)
+            if key in self._seen:
+                return
+            self._seen[key] = None
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        try:
+            self._on_order(relay.order)
+        except UsageError as error:
+            self._log.log(logging.WARNING, "bad orders", "node %s: %s", relay.origin, error)
+
+    # Questions.
+
+    async def ask(self, ask: Ask) -> Any:
+        """The answer of all nodes together; those that do not answer in time count as gone.
+
+        Args:
+            ask: one of `QUESTIONS`.
+        """
+        question = QUESTIONS[ask.what]
+        own = question.answer(self._orders, ask.names)
+        held_by = self._who_knows(question, ask)
+        if held_by == self._node:
+            return own
+        wanted = set(self._heard) if held_by is None else set(self._heard) & {held_by}
+        if not wanted or not self.broker.is_connected:
+            return own
+        self._last_number += 1
+        number = self._last_number
+        pending = self._pending[number] = _Pending(wanted, None if question.is_for_home else own)
+        topic = names.ALL_NODES if held_by is None else names.node_topic(held_by)
+        self._publish(topic, NodeAsk(self._node, Ask(number, ask.what, ask.names)))
+        try:
+            await asyncio.wait_for(pending.is_complete, ANSWER_TIMEOUT)
+        except TimeoutError:
+            self._log.log(
+                logging.WARNING,
+                "questions that were not answered",
+                "%s did not say in %g s: %s",
+                ", ".join(sorted(pending.waits_for)),
+                ANSWER_TIMEOUT,
+                ask.what,
+            )
+        finally:
+            del self._pending[number]
+        return question.merge(pending.answers)
+
+    def _who_knows(self, question: Question, ask: Ask) -> str | None:
+        """The one node that can answer; None where each can answer a part."""
+        if not ask.names:
+            return None
+        if question.is_for_home:
+            return homes_of(ask.names[0], self.nodes)[0]
+        return names.node_of(ask.names[0])
+
+    def _on_ask(self, asked: NodeAsk) -> None:
+        question = QUESTIONS.get(asked.ask.what)
+        if question is None:
+            return  # of a newer version; whoever asks does without us
+        value = question.answer(self._orders, asked.ask.names)
+        answer = NodeAnswer(self._node, Answer(asked.ask.number, value))
+        self._publish(names.node_topic(asked.origin), answer)
+
+    def _on_answer(self, answered: NodeAnswer) -> None:
+        pending = self._pending.get(answered.answer.number)
+        if pending is not None:
+            pending.take(answered.origin, answered.answer.value)

@@ -1,0 +1,259 @@
+"""Which business worker gets a client's events, and what waits meanwhile.
+
+A client's events go to one worker at a time, in order. What its worker has and has not done with
+is bounded; what is past the bound waits here, and while something waits the client's socket is not
+read. A worker that retires is given nothing new: its clients go to another one when it
+has done with what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections import deque
+from collections.abc import Callable
+
+from lineman.gateway.client import Client
+from lineman.gateway.link import Link
+from lineman.gateway.messages import Event, Forget, Retired
+from lineman.net.loglimit import LogLimit
+from lineman.protocols.websocket import close as closing
+
+# What a worker may have of one client and not have done with.
+MAX_EVENTS = 64
+MAX_SIZE = 256 * 1024
+
+
+class Dispatch:
+    """Gives clients' events to business workers.
+
+    Args:
+        clock: seconds that only go forward; `loop.time`.
+        log: where a warning goes that strangers can cause.
+        on_settled: called with a client whose connection is over and of whom nothing waits any
+            more: the last that is heard of it.
+        redeliver: whether events that a worker took to its grave go to another one (at least
+            once), or are dropped and counted (at most once).
+        wait_timeout: seconds that a client's event waits for a worker before the client is closed.
+
+    Attributes:
+        dropped: events that no worker has done with, for sure or perhaps.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        log: LogLimit,
+        on_settled: Callable[[Client], None],
+        *,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._on_settled = on_settled
+        self._redeliver = redeliver
+        self._wait_timeout = wait_timeout
+        self._clients: dict[Link, set[Client]] = {}  # of each worker that takes new clients or not
+        self._retiring: set[Link] = set()
+        self._stalled: dict[Client, None] = {}  # those for whom there is no worker
+        self.dropped = 0
+
+    @property
+    def workers(self) -> int:
+        """How many business workers take clients."""
+        return len(self._clients) - len(self._retiring)
+
+    @property
+    def waiting_clients(self) -> int:
+        """How many clients have no worker and something for one."""
+        return len(self._stalled)
+
+    # Workers come and go.
+
+    def add_worker(self, link: Link) -> None:
+        """A worker is ready; what waited goes to it."""
+        self._clients[link] = set()
+        self._settle_stalled()
+
+    def retire_worker(self, link: Link) -> None:
+        """A worker takes nothing new from here on."""
+        if link not in self._clients:
+            return
+        self._retiring.add(link)
+        clients = list(self._clients[link])
+        for client in clients:
+            if not client.unacknowledged:
+                self._part(client)
+                self._pump(client)
+        if not clients:
+            link.post(Retired())
+
+    def _check_retired(self, link: Link) -> None:
+        if link in self._retiring and not self._clients[link]:
+            link.post(Retired())
+
+    def remove_worker(self, link: Link) -> None:
+        """A worker is gone, with whatever it had."""
+        clients = self._clients.pop(link, None)
+        self._retiring.discard(link)
+        for client in clients or ():
+            client.link = None
+            self._take_back(client)
+            self._pump(client)
+            self._settle(client)
+
+    def _take_back(self, client: Client) -> None:
+        lost, client.unacknowledged = client.unacknowledged, None
+        client.unacknowledged_size = 0
+        if not lost:
+            return
+        if not self._redeliver:
+            self.dropped += len(lost)
+            return
+        if client.waiting is None:
+            client.waiting = deque()
+            client.waits_since = self._clock()
+        client.waiting.extendleft(reversed(lost))
+
+    def worker_for(self, name: str) -> Link | None:
+        """A worker for what concerns no client: the same for the same name, while none changes."""
+        able = [link for link in self._clients if link not in self._retiring]
+        return able[zlib.crc32(name.encode()) % len(able)] if able else None
+
+    # Events.
+
+    def offer(self, client: Client, event: Event, size: int) -> None:
+        """Gives an event to the client's worker, now or when one can take it."""
+        if client.waiting is None:
+            if self._may_post(client):
+                self._post(client, event, size)
+                return
+            client.waiting = deque()
+            client.waits_since = self._clock()
+        client.waiting.append((event, size))
+        self._pump(client)
+
+    def acknowledge(self, link: Link, client: Client, count: int = 1) -> None:
+        """The worker has done with the oldest events of a client."""
+        has = client.unacknowledged
+        if client.link is not link or has is None:
+            return  # it was taken from that worker meanwhile
+        for _ in range(min(count, len(has))):
+            client.unacknowledged_size -= has.popleft()[1]
+        if not has and link in self._retiring:
+            self._part(client)
+        if client.waiting is not None:
+            self._pump(client)
+        elif client.is_gone:
+            self._settle(client)
+
+    def _settle(self, client: Client) -> None:
+        if client.is_gone and not client.unacknowledged and client.waiting is None:
+            self.forget(client)
+
+    def forget(self, client: Client) -> None:
+        """Lets go of a client that nobody need hear of any more."""
+        if client.link is not None:
+            client.link.post(Forget(client.number))
+            self._part(client)
+        self._stalled.pop(client, None)
+        client.waiting = None
+        self._on_settled(client)
+
+    def _may_post(self, client: Client) -> bool:
+        link = client.link
+        if link is None:
+            link = self._choose()
+            if link is None:
+                return False
+            self._assign(client, link)
+        return (
+            not link.is_clogged
+            and link not in self._retiring
+            and (
+                client.unacknowledged is None
+                or (
+                    len(client.unacknowledged) < MAX_EVENTS
+                    and client.unacknowledged_size < MAX_SIZE
+                )
+            )
+        )
+
+    def _choose(self) -> Link | None:
+        able = [
+            link for link in self._clients if link not in self._retiring and not link.is_clogged
+        ]
+        return min(able, key=lambda link: len(self._clients[link]), default=None)
+
+    def _assign(self, client: Client, link: Link) -> None:
+        client.link = link
+        self._clients[link].add(client)
+        link.post(client.introduction())
+
+    def _part(self, client: Client) -> None:
+        link = client.link
+        if link is not None:
+            self._clients[link].discard(client)
+            client.link = None
+            self._check_retired(link)
+        client.unacknowledged = None
+        client.unacknowledged_size = 0
+
+    def _post(self, client: Client, event: Event, size: int) -> None:
+        assert client.link is not None
+        if client.unacknowledged is None:
+            client.unacknowledged = deque()
+        client.unacknowledged.append((event, size))
+        client.unacknowledged_size += size
+        client.link.post(event, size)
+
+    # What waits.
+
+    def _pump(self, client: Client) -> None:
+        waiting = client.waiting
+        if waiting is None:
+            return
+        while waiting and self._may_post(client):
+            self._post(client, *waiting.popleft())
+        if waiting:
+            self._hold(client)
+            return
+        client.waiting = None
+        self._stalled.pop(client, None)
+        if client.is_paused:
+            client.is_paused = False
+            client.connection.resume_recv()
+
+    def _hold(self, client: Client) -> None:
+        if not client.is_paused and not client.is_gone:
+            client.is_paused = True
+            client.connection.pause_recv()
+        if client.link is None:
+            self._stalled[client] = None
+        elif client.link.is_clogged:
+            client.link.when_drained(lambda: self._pump(client))
+
+    def _settle_stalled(self) -> None:
+        stalled, self._stalled = self._stalled, {}
+        for client in stalled:
+            self._pump(client)
+
+    def check_waits(self) -> None:
+        """Closes the clients that have waited too long for a worker; called every second."""
+        now = self._clock()
+        for client in list(self._stalled):
+            if now - client.waits_since < self._wait_timeout:
+                continue
+            del self._stalled[client]
+            self.dropped += len(client.waiting or ())
+            client.waiting = None
+            self._log.log(
+                logging.ERROR,
+                "clients without a worker",
+                "%s: no business worker took its messages for %g s; it is closed with 1013",
+                client.connection,
+                self._wait_timeout,
+            )
+            client.connection.close(code=closing.TRY_AGAIN_LATER, reason="no worker is ready")
+            self._settle(client)

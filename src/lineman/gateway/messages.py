@@ -1,0 +1,413 @@
+"""What gateway processes, business workers and nodes say to each other. Pure.
+
+Every message is a struct in MessagePack: its fields have types that are checked when it is decoded,
+and nothing is ever made but these structs. `str` payloads are text messages, `bytes` binary ones.
+A client is called by its number where one gateway process and one of its business workers speak,
+and by its id everywhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lineman.errors import LinemanError
+
+VERSION = 1
+MAX_FRAME = 64 * 1024 * 1024
+LENGTH = 4  # bytes, big-endian, before each frame
+
+# `str` or `bytes`; a decoder cannot be told to take either, so whoever sends it on checks.
+Payload = Any
+
+
+class BadMessageError(LinemanError):
+    """The other side said something that is no message: the link to it is given up."""
+
+
+class Message(msgspec.Struct, array_like=True, gc=False):
+    """The base of all messages."""
+
+
+# Orders: what a program wants done with clients, wherever they are.
+
+
+class Send(Message, tag=1):
+    """Sends one message; a client that is named in several ways gets it once.
+
+    Attributes:
+        data: `str` as text, `bytes` as binary.
+        clients: ids.
+        uids: users.
+        groups: groups.
+        is_to_all: everybody; the three above are empty then.
+        exclude: ids of clients that do not get it.
+    """
+
+    data: Payload
+    clients: tuple[str, ...] = ()
+    uids: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    is_to_all: bool = False
+    exclude: tuple[str, ...] = ()
+
+
+class CloseClient(Message, tag=2):
+    """Closes a client's connection, after a last message where there is one."""
+
+    client: str
+    data: Payload | None = None
+    code: int = 1000
+    reason: str = ""
+
+
+class Bind(Message, tag=3):
+    """Says who a client is; without a uid, that it is nobody any more."""
+
+    client: str
+    uid: str | None = None
+
+
+class Join(Message, tag=4):
+    """Puts a client into a group."""
+
+    client: str
+    group: str
+
+
+class Leave(Message, tag=5):
+    """Takes a client out of a group."""
+
+    client: str
+    group: str
+
+
+class Ungroup(Message, tag=6):
+    """Dissolves a group."""
+
+    group: str
+
+
+class SetSession(Message, tag=7):
+    """Replaces a client's session, or adds to it.
+
+    Attributes:
+        session: a dictionary in MessagePack.
+        is_update: whether what is not named stays.
+    """
+
+    client: str
+    session: bytes
+    is_update: bool = False
+
+
+class Publish(Message, tag=8):
+    """Sends a message to a group and keeps it in the group's history."""
+
+    data: Payload
+    group: str
+
+
+class Deliver(Message, tag=9):
+    """A message with its place in its group's history, from the group's home to the members."""
+
+    data: Payload
+    group: str
+    epoch: str
+    offset: int
+
+
+Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession | Publish | Deliver
+
+
+# Questions.
+
+
+class Ask(Message, tag=10):
+    """A question to all nodes, or to those that hold a name.
+
+    Attributes:
+        number: comes back with the answer.
+        what: name of the question, see `questions.py`.
+        names: clients, uids or groups that it is about.
+    """
+
+    number: int
+    what: str
+    names: tuple[str, ...] = ()
+
+
+class Answer(Message, tag=11):
+    """The answer to an `Ask`; `error` says in words why there is none."""
+
+    number: int
+    value: Any = None
+    error: str = ""
+
+
+# From a gateway process to a business worker.
+
+
+class Meet(Message, tag=20):
+    """A client that this worker is to serve from now on, before the first event of it.
+
+    Attributes:
+        number: of the client in this gateway process.
+        client: its id.
+        request: path, query string and headers of its handshake.
+    """
+
+    number: int
+    client: str
+    remote_ip: str
+    remote_port: int
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    uid: str | None
+    groups: tuple[str, ...]
+    session: bytes
+
+
+class Knock(Message, tag=21):
+    """The client wants to open a websocket; the worker answers with a `Decision`."""
+
+    number: int
+
+
+class Opened(Message, tag=22):
+    """The client is there."""
+
+    number: int
+
+
+class Received(Message, tag=23):
+    """The client sent a message."""
+
+    number: int
+    data: Payload
+
+
+class Closed(Message, tag=24):
+    """The client is gone; its number is free after this."""
+
+    number: int
+    code: int
+    reason: str
+
+
+class Forget(Message, tag=25):
+    """Another worker serves the client now; its number means nothing any more."""
+
+    number: int
+
+
+class Changed(Message, tag=26):
+    """Somebody else changed what is known of the client."""
+
+    number: int
+    uid: str | None
+    groups: tuple[str, ...]
+    session: bytes
+
+
+class Retired(Message, tag=27):
+    """The worker that retires has done with all that it had; the link may end."""
+
+
+class UserEvent(Message, tag=28):
+    """A user has come online anywhere, or gone offline everywhere."""
+
+    uid: str
+    is_online: bool
+
+
+Event = Knock | Opened | Received | Closed
+
+
+# From a business worker, or a program that pushes, to a gateway process.
+
+
+class Hello(Message, tag=30):
+    """The first message on a link, of either side.
+
+    Attributes:
+        version: of this protocol.
+        node: of a gateway process; empty for others.
+        slot: of a business worker; -1 for a program that only pushes.
+        pid: for the log.
+    """
+
+    version: int
+    node: str = ""
+    slot: int = -1
+    pid: int = 0
+
+
+class Done(Message, tag=31):
+    """Events that were handled: the number of the client of each, in order."""
+
+    numbers: tuple[int, ...]
+
+
+class Reply(Message, tag=32):
+    """A message to a client of this gateway process."""
+
+    number: int
+    data: Payload
+
+
+class Decision(Message, tag=33):
+    """Whether a client that knocked may come in.
+
+    Attributes:
+        status: 0 to let it in, else the HTTP status that refuses it.
+        body: words for the one refused.
+        subprotocol: the one that was chosen, empty for none.
+        headers: for the 101.
+    """
+
+    number: int
+    status: int = 0
+    body: str = ""
+    subprotocol: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Retire(Message, tag=34):
+    """The worker takes no new events; it finishes those that it has."""
+
+
+ToBusiness = (
+    Hello
+    | Meet
+    | Knock
+    | Opened
+    | Received
+    | Closed
+    | Forget
+    | Changed
+    | Retired
+    | UserEvent
+    | Answer
+)
+ToGateway = Hello | Done | Reply | Decision | Retire | Order | Ask
+
+
+# From node to node, by the broker.
+
+
+class Relay(Message, tag=40):
+    """An order from another node.
+
+    Attributes:
+        origin: the node that passed it on; it has done its own part.
+        number: of the order at its origin: a node that is reached in two ways does it once.
+    """
+
+    origin: str
+    number: int
+    order: Order
+
+
+class Beat(Message, tag=41):
+    """A node lives; it says so every second."""
+
+    origin: str
+
+
+class NodeAsk(Message, tag=42):
+    """A question from another node."""
+
+    origin: str
+    ask: Ask
+
+
+class NodeAnswer(Message, tag=43):
+    """The answer of one node to another's question."""
+
+    origin: str
+    answer: Answer
+
+
+class Farewell(Message, tag=44):
+    """A node ends in order: nobody need wait until its beats are missed."""
+
+    origin: str
+
+
+class Hold(Message, tag=45):
+    """A node holds these uids, whose home another one is.
+
+    Attributes:
+        is_news: whether it has begun to; if not, it did already, and the homes have changed.
+    """
+
+    origin: str
+    names: tuple[str, ...]
+    is_news: bool
+
+
+class Release(Message, tag=46):
+    """A node holds these uids no more."""
+
+    origin: str
+    names: tuple[str, ...]
+
+
+NodeMessage = Relay | Beat | NodeAsk | NodeAnswer | Farewell | Hold | Release
+
+_encoder = msgspec.msgpack.Encoder()
+encode_value = _encoder.encode
+
+
+class Wire:
+    """One direction of a link, or a broker's topics: what may be said on it.
+
+    Args:
+        kinds: the union of the messages that are understood.
+    """
+
+    def __init__(self, kinds: Any) -> None:
+        self._one = msgspec.msgpack.Decoder(kinds)
+        self._batch = msgspec.msgpack.Decoder(list[kinds])
+
+    def decode(self, data: bytes | memoryview) -> Any:
+        """One message.
+
+        Raises:
+            BadMessageError: it is none, or none for this direction.
+        """
+        return _decode(self._one, data)
+
+    def decode_batch(self, data: bytes | memoryview) -> list[Any]:
+        """The messages of one frame.
+
+        Raises:
+            BadMessageError: as for `decode`.
+        """
+        found: list[Any] = _decode(self._batch, data)
+        return found
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | memoryview) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessageError(f"not a message of this version: {error}") from None
+
+
+def encode(message: Message) -> bytes:
+    """One message, for a broker."""
+    return _encoder.encode(message)
+
+
+def encode_frame(batch: list[Message]) -> bytes:
+    """A frame with its length before it, for a link."""
+    body = _encoder.encode(batch)
+    return len(body).to_bytes(LENGTH, "big") + body
+
+
+TO_BUSINESS = Wire(ToBusiness)
+TO_GATEWAY = Wire(ToGateway)
+BETWEEN_NODES = Wire(NodeMessage)

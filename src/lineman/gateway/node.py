@@ -1,0 +1,325 @@
+"""A gateway process: holds the clients, passes their events to business workers, obeys orders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from lineman.errors import UsageError
+from lineman.gateway import messages, names
+from lineman.gateway.client import Client
+from lineman.gateway.dispatch import Dispatch
+from lineman.gateway.guard import Due, Guard, GuardOptions
+from lineman.gateway.link import Link, listen
+from lineman.gateway.messages import (
+    Answer,
+    Ask,
+    Changed,
+    Closed,
+    Decision,
+    Done,
+    Hello,
+    Knock,
+    Message,
+    Opened,
+    Received,
+    Reply,
+    Retire,
+    UserEvent,
+)
+from lineman.gateway.routing import Routing, RoutingOptions
+from lineman.net.connection import Connection
+from lineman.net.loglimit import LogLimit
+from lineman.protocols.http import Request
+from lineman.protocols.websocket import close as closing
+
+logger = logging.getLogger("lineman")
+
+TICK = 1.0
+# From the range for private use (RFC 6455, section 7.4.2), after HTTP's 401.
+NOT_AUTHENTICATED = 4401
+
+
+class Node:
+    """One gateway process.
+
+    Args:
+        events: those that the program has callbacks for; the others are not passed on.
+        options: what leads beyond this process.
+        limits: of the clients.
+        redeliver: see `Dispatch`.
+        wait_timeout: see `Dispatch`; also how long a client that knocks waits.
+
+    Attributes:
+        name: of this process among all nodes.
+        routing: where orders and questions go.
+        dispatch: which worker gets the clients' events.
+        guard: what the clients may do.
+    """
+
+    def __init__(
+        self,
+        events: Collection[str],
+        options: RoutingOptions | None = None,
+        limits: GuardOptions | None = None,
+        *,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events = frozenset(events)
+        self._wait_timeout = wait_timeout
+        self.name = names.new_node()
+        self.routing = Routing(
+            self.name, options or RoutingOptions(), self._on_changed, self._on_user
+        )
+        self.orders = self.routing.orders
+        self.dispatch = Dispatch(
+            self._loop.time,
+            LogLimit(logger, self._loop.time),
+            self._on_settled,
+            redeliver=redeliver,
+            wait_timeout=wait_timeout,
+        )
+        self.guard = Guard(limits or GuardOptions(), self._loop.time)
+        self._is_guarded = not self.guard.is_idle
+        self._numbers: dict[int, Client] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._knocking: dict[int, asyncio.Future[Decision]] = {}
+        self._links: set[Link] = set()
+        self._servers: dict[str, asyncio.Server] = {}
+        self._ticker: asyncio.TimerHandle | None = None
+        self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
+            Hello: self._on_hello,
+            Done: self._on_done,
+            Reply: self._on_reply,
+            Decision: self._on_decision,
+            Retire: self._on_retire,
+            Ask: self._on_ask,
+        }
+
+    # Beginning and ending.
+
+    async def start(self, *paths: str) -> None:
+        """Takes business workers and programs that push at unix sockets.
+
+        Args:
+            paths: of the sockets; what is left over from an earlier process is replaced.
+
+        Raises:
+            ConfigError: a socket cannot be made there.
+        """
+        for path in paths:
+            self._servers[path] = await listen(self._new_link, path)
+        await self.routing.start()
+        self._tick()
+
+    async def stop(self) -> None:
+        """Ends all links, after what was said on them has left."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for path, server in self._servers.items():
+            server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        await self.routing.stop()
+        for link in list(self._links):
+            link.close()
+
+    def _tick(self) -> None:
+        self.dispatch.check_waits()
+        for client, due in self.guard.due():
+            self._act(client, due)
+        self.routing.sweep()
+        self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _new_link(self) -> Link:
+        return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
+
+    # Clients.
+
+    def welcome(self, connection: Connection) -> Client:
+        """The client of a connection, made when it is first heard of."""
+        client: Client | None = self._numbers.get(connection.id)
+        if client is None:
+            client = Client(names.new_client_id(self.name), connection)
+            self._numbers[connection.id] = client
+            connection.data = client
+        return client
+
+    def on_websocket_connect(
+        self, connection: Connection, request: Request
+    ) -> Coroutine[Any, Any, None] | None:
+        """Lets a client in or not, by the limits, and as a business worker says."""
+        why = self.guard.admit(connection.remote_ip)
+        if why is not None:
+            connection.reject(429, why)
+            return None
+        return self._knock(connection) if "on_websocket_connect" in self._events else None
+
+    async def _knock(self, connection: Connection) -> None:
+        client = self.welcome(connection)
+        answered: asyncio.Future[Decision] = self._loop.create_future()
+        self._knocking[client.number] = answered
+        self.dispatch.offer(client, Knock(client.number), 0)
+        try:
+            decision = await asyncio.wait_for(answered, self._wait_timeout)
+        except TimeoutError:
+            connection.reject(503, "No worker is ready; try again later.")
+            self._leave(client)
+            return
+        finally:
+            self._knocking.pop(client.number, None)
+        if decision.status and not connection.is_over:
+            connection.reject(decision.status, decision.body)
+        if decision.status or connection.is_over:
+            self._leave(client)
+            return
+        try:
+            for name, value in decision.headers:
+                connection.add_header(name, value)
+            if decision.subprotocol:
+                connection.choose_subprotocol(decision.subprotocol)
+        except UsageError:
+            self._leave(client)
+            raise
+
+    def on_connect(self, connection: Connection) -> None:
+        """A client is there."""
+        client = self.welcome(connection)
+        self.orders.clients[client.id] = client
+        if self._is_guarded:
+            self.guard.enter(client)
+        if "on_connect" in self._events:
+            self.dispatch.offer(client, Opened(client.number), 0)
+
+    def on_message(self, connection: Connection, message: str | bytes) -> None:
+        """A client said something."""
+        client: Client = connection.data
+        if self._is_guarded:
+            why = self.guard.hear(client, len(message))
+            if why is not None:
+                connection.close(code=closing.POLICY_VIOLATION, reason=why)
+                return
+        self.dispatch.offer(client, Received(client.number, message), len(message))
+
+    def on_close(self, connection: Connection, code: int, reason: str) -> None:
+        """A client is gone."""
+        client: Client = connection.data
+        self.orders.clients.pop(client.id, None)
+        self.orders.registry.remove(client)
+        client.is_gone = True
+        self.guard.leave(client)
+        self.routing.note_change()
+        if "on_close" in self._events:
+            self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
+        else:
+            self.dispatch.forget(client)
+
+    def _act(self, client: Client, due: Due) -> None:
+        connection = client.connection
+        if due is Due.AUTHENTICATION:
+            connection.close(code=NOT_AUTHENTICATED, reason=due.value)
+        elif due is Due.DEATH:
+            connection.close(code=closing.GOING_AWAY, reason=due.value)
+        elif self.guard.ping_data is not None:
+            connection.send(self.guard.ping_data)
+
+    def _leave(self, client: Client) -> None:
+        client.is_gone = True
+        self.dispatch.forget(client)
+
+    def _on_settled(self, client: Client) -> None:
+        self._numbers.pop(client.number, None)
+
+    def _on_changed(self, client: Client) -> None:
+        if client.link is not None:
+            client.link.post(
+                Changed(client.number, client.uid, tuple(client.groups or ()), client.session)
+            )
+
+    def _on_user(self, uid: str, is_online: bool) -> None:
+        link = self.dispatch.worker_for(uid)
+        if link is None:
+            self.dispatch.dropped += 1
+        else:
+            link.post(UserEvent(uid, is_online))
+
+    # What comes from a link.
+
+    def _on_batch(self, link: Link, batch: list[Message]) -> None:
+        if link not in self._links and not self._is_admitted(link, batch):
+            return
+        for message in batch:
+            handler = self._handlers.get(type(message))
+            try:
+                if handler is None:
+                    self.routing.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
+                else:
+                    handler(link, message)
+            except UsageError as error:
+                # One order that cannot be done must not end the others of its sender.
+                logger.error("an order of process %s was refused: %s", link.peer, error)
+
+    def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
+        first = batch[0] if batch else None
+        if not isinstance(first, Hello):
+            link.fail("it did not say Hello")
+        elif first.version != messages.VERSION:
+            link.fail(f"it speaks version {first.version} of the links, not {messages.VERSION}")
+        elif link.peer_uid() not in (None, 0, os.getuid()):
+            link.fail(f"it runs as user {link.peer_uid()}, not as {os.getuid()}")
+        else:
+            self._links.add(link)
+        return link in self._links
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        link.peer = f"{hello.pid}"
+        link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
+        if hello.slot >= 0:
+            self.dispatch.add_worker(link)
+
+    def _on_retire(self, link: Link, message: Retire) -> None:
+        self.dispatch.retire_worker(link)
+
+    def _on_end(self, link: Link, reason: str) -> None:
+        if link in self._links:
+            self._links.discard(link)
+        else:
+            logger.warning("a link was refused: %s", reason)
+        self.dispatch.remove_worker(link)
+
+    def _on_done(self, link: Link, done: Done) -> None:
+        for number in done.numbers:
+            client = self._numbers.get(number)
+            if client is not None:
+                self.dispatch.acknowledge(link, client)
+
+    def _on_reply(self, link: Link, reply: Reply) -> None:
+        client = self._numbers.get(reply.number)
+        if client is not None and client.connection.is_open:
+            self.orders.delivered += client.connection.send(reply.data)
+
+    def _on_decision(self, link: Link, decision: Decision) -> None:
+        answered = self._knocking.get(decision.number)
+        if answered is not None and not answered.done():
+            answered.set_result(decision)
+
+    def _on_ask(self, link: Link, ask: Ask) -> None:
+        task = self._loop.create_task(self._answer(link, ask))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, link: Link, ask: Ask) -> None:
+        try:
+            answer = Answer(ask.number, await self.routing.ask(ask))
+        except UsageError as error:
+            answer = Answer(ask.number, error=str(error))
+        except Exception:
+            logger.exception("the question %s could not be answered", ask.what)
+            answer = Answer(ask.number, error=f"the question {ask.what!r} could not be answered")
+        link.post(answer)

@@ -1,0 +1,143 @@
+"""What orders do to the clients of one gateway process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from lineman.errors import UsageError
+from lineman.gateway import names
+from lineman.gateway.api import to_payload
+from lineman.gateway.client import Client
+from lineman.gateway.histories import Frame, Histories, frame_as_json
+from lineman.gateway.messages import (
+    Bind,
+    CloseClient,
+    Deliver,
+    Join,
+    Leave,
+    Order,
+    Publish,
+    Send,
+    SetSession,
+    Ungroup,
+)
+from lineman.gateway.registry import Registry
+from lineman.gateway.session import decode_session, encode_session
+from lineman.net.broadcast import broadcast
+
+ClientOrder = CloseClient | Bind | Join | Leave | SetSession
+
+
+class Orders:
+    """Does what orders say, as far as it concerns the clients here.
+
+    Args:
+        node: the name of this process.
+        on_changed: called with a client of whom something else is known now.
+        histories: of the groups whose home this process is; None where none are kept.
+        frame: what members get of a message that is kept.
+
+    Attributes:
+        clients: the open clients by id.
+        registry: their uids and groups.
+        delivered: messages given to clients.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        on_changed: Callable[[Client], None],
+        histories: Histories | None = None,
+        frame: Frame = frame_as_json,
+    ) -> None:
+        self._node = node
+        self._on_changed = on_changed
+        self._frame = frame
+        self.histories = histories
+        self.clients: dict[str, Client] = {}
+        self.registry: Registry[Client] = Registry()
+        self.delivered = 0
+
+    def carry_out(self, order: Order) -> None:
+        """Does the part of an order that concerns the clients of this process.
+
+        Raises:
+            UsageError: it cannot be done: the message or the session is none.
+        """
+        if isinstance(order, Send):
+            self._deliver(order.data, self._receivers(order))
+        elif isinstance(order, Deliver):
+            data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
+            self._deliver(data, self.registry.members_of_group(order.group))
+        elif isinstance(order, Ungroup):
+            members = list(self.registry.members_of_group(order.group))
+            self.registry.ungroup(order.group)
+            for client in members:
+                self._on_changed(client)
+        elif isinstance(order, Publish):
+            raise UsageError("this process is not the home of the group, or keeps no history")
+        elif (found := self.clients.get(order.client)) is not None:
+            self._change(found, order)
+
+    def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
+        self.delivered += broadcast(data, [client.connection for client in to])
+
+    def _change(self, client: Client, order: ClientOrder) -> None:
+        if isinstance(order, CloseClient):
+            client.connection.close(order.data, order.code, order.reason)
+            return
+        if isinstance(order, Bind):
+            if order.uid is None:
+                self.registry.unbind(client)
+            else:
+                self.registry.bind(client, order.uid)
+        elif isinstance(order, Join):
+            self.registry.join(client, order.group)
+        elif isinstance(order, Leave):
+            self.registry.leave(client, order.group)
+        else:
+            given = decode_session(order.session)
+            if order.is_update:
+                given = _merge(decode_session(client.session), given)
+            client.session = encode_session(given)
+        self._on_changed(client)
+
+    def _receivers(self, order: Send) -> Collection[Client]:
+        if order.is_to_all:
+            found: Collection[Client] = self.clients.values()
+        else:
+            registry = self.registry
+            parts: list[Collection[Client]] = [registry.members_of_uid(uid) for uid in order.uids]
+            parts += [registry.members_of_group(group) for group in order.groups]
+            named = (self.clients.get(client) for client in order.clients)
+            parts.append([client for client in named if client is not None])
+            parts = [part for part in parts if part]
+            found = parts[0] if len(parts) == 1 else set[Client]().union(*parts)
+        if not order.exclude:
+            return found
+        excluded = frozenset(order.exclude)
+        return [client for client in found if client.id not in excluded]
+
+    def topics_of(self, order: Order) -> Iterator[str]:
+        """Where the other nodes hear of an order, those that it may concern."""
+        if isinstance(order, Send):
+            if order.is_to_all:
+                yield names.ALL_NODES
+                return
+            yield from map(names.uid_topic, order.uids)
+            yield from map(names.group_topic, order.groups)
+            clients: tuple[str, ...] = order.clients
+        elif isinstance(order, (Ungroup, Deliver, Publish)):
+            yield names.group_topic(order.group)
+            return
+        else:
+            clients = (order.client,)
+        nodes = {names.node_of(client) for client in clients}
+        yield from (names.node_topic(node) for node in nodes if node and node != self._node)
+
+
+def _merge(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}

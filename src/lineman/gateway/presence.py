@@ -1,0 +1,121 @@
+"""Which users are online anywhere, told once for all nodes. Pure.
+
+Each name has two homes among the nodes that live: the first says when the name comes and goes, the
+second knows the same and takes its place when it dies. They are chosen by rendezvous hashing
+(Thaler and Ravishankar, 1996): every node finds the same ones by itself, and when a node comes or
+goes only the names that it is home of move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+
+def homes_of(name: str, nodes: Sequence[str]) -> tuple[str, ...]:
+    """The homes of a name: the first, and the one that takes its place; fewer with fewer nodes.
+
+    Args:
+        name: a uid or a group.
+        nodes: all that live, at least one.
+    """
+    if len(nodes) <= 1:
+        return tuple(nodes)
+    text = name.encode()
+
+    def weight(node: str) -> bytes:
+        return hashlib.blake2b(text, key=node.encode(), digest_size=8).digest()
+
+    return tuple(sorted(nodes, key=weight, reverse=True)[:2])
+
+
+class Presence:
+    """What one node knows of the names whose home it is.
+
+    Args:
+        node: this node.
+
+    Attributes:
+        nodes: all that live, this one among them.
+    """
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self.nodes: tuple[str, ...] = (node,)
+        # Nearly every name is held by one node: it stands here without a set of its own.
+        self._holders: dict[str, str | set[str]] = {}
+
+    def hold(self, name: str, node: str) -> bool:
+        """A node has begun to hold a name.
+
+        Returns:
+            Whether the name is online only now, and this node is to say so.
+        """
+        found = self._holders.get(name)
+        if found is None:
+            self._holders[name] = node
+            return self._is_first_home(name)
+        if isinstance(found, set):
+            found.add(node)
+        elif found != node:
+            self._holders[name] = {found, node}
+        return False
+
+    def release(self, name: str, node: str) -> bool:
+        """A node has ceased to hold a name.
+
+        Returns:
+            Whether the name is offline now, and this node is to say so.
+        """
+        return self._drop(name, node) and self._is_first_home(name)
+
+    def _drop(self, name: str, node: str) -> bool:
+        """Forgets one holder; whether it was the last."""
+        found = self._holders.get(name)
+        if isinstance(found, set):
+            found.discard(node)
+            if len(found) == 1:
+                (self._holders[name],) = found
+            return False
+        if found != node:
+            return False
+        del self._holders[name]
+        return True
+
+    def set_nodes(self, nodes: Sequence[str]) -> list[str]:
+        """Nodes have come or gone.
+
+        Returns:
+            The names that are offline now because a node took them along, and of which this
+            node is to say so.
+        """
+        gone = set(self.nodes) - set(nodes)
+        self.nodes = tuple(nodes)
+        offline = []
+        for name in list(self._holders):
+            took_the_last = [node for node in gone if self._drop(name, node)]
+            if took_the_last and self._is_first_home(name):
+                offline.append(name)
+            if name in self._holders and self._node not in homes_of(name, self.nodes):
+                del self._holders[name]  # others know it now
+        return offline
+
+    def news_for(self, names: Iterable[str], before: Sequence[str]) -> dict[str, list[str]]:
+        """What this node must tell the homes that some of its names have got.
+
+        Args:
+            names: those that this node holds.
+            before: the nodes that lived when the homes were last told.
+
+        Returns:
+            For each other node, the names to tell it.
+        """
+        news: dict[str, list[str]] = {}
+        for name in names:
+            for home in homes_of(name, self.nodes):
+                if home not in homes_of(name, before):
+                    news.setdefault(home, []).append(name)
+        return news
+
+    def _is_first_home(self, name: str) -> bool:
+        return homes_of(name, self.nodes)[0] == self._node

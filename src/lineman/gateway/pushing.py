@@ -1,0 +1,371 @@
+"""Pushing from any program: a web application, a cron job, a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lineman.errors import LinemanError
+from lineman.gateway import messages, names
+from lineman.gateway.api import Api
+from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.cluster import BEAT, Cluster
+from lineman.gateway.link import Link
+from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
+from lineman.gateway.orders import Orders
+from lineman.gateway.presence import homes_of
+from lineman.gateway.seal import Seal
+
+T = TypeVar("T")
+
+TIMEOUT = 10.0
+RETRY = 0.2
+
+
+class NotReachedError(LinemanError):
+    """The gateway could not be reached; nothing was sent. Try again, or see that it runs."""
+
+
+class AsyncGatewayClient(Api):
+    """Orders and questions to a gateway from asyncio code of another program.
+
+    Use it as `async with AsyncGatewayClient(address) as gateway:`.
+
+    Args:
+        address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
+            share: `redis://…`, `nats://…`.
+        name: of the service, where a broker has several.
+        secret: of the service, where it has one.
+
+    Raises:
+        ConfigError: the address is none of these, or the broker's package is missing.
+        NotReachedError: on entering: there is nobody.
+    """
+
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+        self._route: _ByLink | _ByBroker
+        if address.startswith("unix://"):
+            self._route = _ByLink(address.removeprefix("unix://"))
+        else:
+            self._route = _ByBroker(address, name, secret)
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Reaches the gateway.
+
+        Raises:
+            NotReachedError: there is nobody.
+        """
+        await self._route.connect()
+
+    async def keep_connected(self) -> None:
+        """Reaches the gateway as soon as it is there, and again whenever it was away."""
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            with contextlib.suppress(NotReachedError, TimeoutError):
+                await self._route.connect()
+                await self._route.wait_for_end()
+            await asyncio.sleep(RETRY)
+
+    async def close(self) -> None:
+        """Ends it, after all that was ordered has left."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._route.close()
+
+    def _give(self, order: Order) -> None:
+        self._route.give(order)
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        return await self._route.ask(what, about)
+
+
+class _ByLink:
+    """Through a gateway process of this machine."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._link: Link | None = None
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._last_question = 0
+        self._ended: asyncio.Future[None] | None = None
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        admitted = loop.create_future()
+        self._ended = loop.create_future()
+
+        def on_batch(link: Link, batch: list[Any]) -> None:
+            for message in batch:
+                if isinstance(message, Hello) and not admitted.done():
+                    admitted.set_result(None)
+                elif isinstance(message, Answer):
+                    self._on_answer(message)
+
+        def on_end(link: Link, reason: str) -> None:
+            error = NotReachedError(f"the gateway at {self._path} ended the link: {reason}")
+            for waiting in (admitted, *self._asked.values()):
+                if not waiting.done():
+                    waiting.set_exception(error)
+            self._link = None
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
+
+        try:
+            _, link = await loop.create_unix_connection(
+                lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path
+            )
+        except OSError as error:
+            raise NotReachedError(
+                f"there is no gateway at {self._path}: {error.strerror}; "
+                "see that it runs, and on this machine"
+            ) from None
+        link.post(Hello(messages.VERSION, pid=os.getpid()))
+        await asyncio.wait_for(admitted, TIMEOUT)
+        self._link = link
+
+    def _on_answer(self, answer: Answer) -> None:
+        waiting = self._asked.get(answer.number)
+        if waiting is None or waiting.done():
+            return
+        if answer.error:
+            waiting.set_exception(LinemanError(answer.error))
+        else:
+            waiting.set_result(answer.value)
+
+    def _up(self) -> Link:
+        if self._link is None:
+            raise NotReachedError(f"the gateway at {self._path} is not connected; call connect()")
+        return self._link
+
+    def give(self, order: Order) -> None:
+        self._up().post(order)
+
+    async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        link = self._up()
+        self._last_question += 1
+        number = self._last_question
+        waiting = self._asked[number] = asyncio.get_running_loop().create_future()
+        link.post(Ask(number, what, about))
+        try:
+            return await asyncio.wait_for(waiting, TIMEOUT)
+        finally:
+            del self._asked[number]
+
+    async def wait_for_end(self) -> None:
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+
+    async def close(self) -> None:
+        if self._link is not None and self._ended is not None:
+            self._link.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended, TIMEOUT)
+
+
+class _ByBroker:
+    """Through the broker that the nodes share; no process of the service need be here."""
+
+    def __init__(self, url: str, name: str, secret: str | None) -> None:
+        self._url = url
+        self._make_broker = broker_maker(url, name)
+        self._seal = Seal(secret)
+        self._cluster: Cluster | None = None
+        self._reached: asyncio.Future[None] | None = None
+        self._connected_at = 0.0
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        node = names.new_node()
+        orders = Orders(node, lambda client: None)
+        cluster = self._cluster = Cluster(
+            node, orders, self._make_broker, lambda order: None, lambda nodes: None,
+            {messages.Hold: lambda _: None, messages.Release: lambda _: None},
+            seal=self._seal, is_node=False,
+        )  # fmt: skip
+        await cluster.start()
+        deadline = loop.time() + TIMEOUT
+        while not cluster.broker.is_connected:
+            if loop.time() > deadline:
+                trouble = cluster.broker.trouble
+                await self.close()
+                raise NotReachedError(f"the broker at {self._url} is not reached: {trouble}")
+            await asyncio.sleep(0.01)
+        self._connected_at = loop.time()
+
+    def _up(self) -> Cluster:
+        if self._cluster is None or not self._cluster.broker.is_connected:
+            raise NotReachedError(f"the broker at {self._url} is not reached; call connect()")
+        return self._cluster
+
+    def give(self, order: Order) -> None:
+        cluster = self._up()
+        if not isinstance(order, Publish):
+            cluster.relay(order)
+        elif cluster.nodes:
+            home = homes_of(order.group, cluster.nodes)[0]
+            cluster.relay_to([names.node_topic(home)], order)
+        else:
+            raise NotReachedError("no gateway process was heard of yet; ask something first")
+
+    async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        cluster = self._up()
+        # Every node says within a beat that it lives; before that the answer might leave some out.
+        await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
+        return await cluster.ask(Ask(0, what, about))
+
+    async def wait_for_end(self) -> None:
+        await asyncio.Event().wait()  # a broker is found again by itself
+
+    async def close(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.stop()
+            self._cluster = None
+
+
+class GatewayClient(Api):
+    """The same for ordinary code, as in a Django or Flask view: questions need no `await`.
+
+    It connects when it is first used and again when it has to, keeps one connection for all
+    threads, and is safe to make before a web server forks.
+
+    Args:
+        address: as for `AsyncGatewayClient`.
+        name, secret: as there.
+    """
+
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+        self._given = (address, name, secret)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._client: AsyncGatewayClient | None = None
+        AsyncGatewayClient(*self._given)  # what is wrong with the address is told now
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
+        """What a coroutine returns, run in the loop of this client's own thread."""
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._begin()
+            loop = self._loop
+            assert loop is not None
+
+        async def run() -> T:
+            if self._client is None:
+                client = AsyncGatewayClient(*self._given)
+                await client.connect()
+                self._client = client
+            try:
+                return await make(self._client)
+            except NotReachedError:
+                self._client = None
+                raise
+
+        return asyncio.run_coroutine_threadsafe(run(), loop).result(3 * TIMEOUT)
+
+    def _begin(self) -> None:
+        self._client = None
+        self._loop = asyncio.new_event_loop()
+        self._pid = os.getpid()
+        self._thread = threading.Thread(
+            target=_run_loop, args=(self._loop,), name="lineman-push", daemon=True
+        )
+        self._thread.start()
+        atexit.register(self.close)
+
+    def _give(self, order: Order) -> None:
+        async def give(client: AsyncGatewayClient) -> None:
+            client._give(order)
+
+        try:
+            self._run(give)
+        except NotReachedError:
+            self._run(give)  # it has been restarted since: once more, on a new connection
+
+    def _ask(self, what: str, *about: str) -> Any:
+        async def ask(client: AsyncGatewayClient) -> Any:
+            return await client._ask(what, *about)
+
+        return _Now(self._run(ask))
+
+    def close(self) -> None:
+        """Ends it, after all that was ordered has left."""
+        atexit.unregister(self.close)
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None or self._pid != os.getpid():
+            return
+        client, self._client = self._client, None
+        if client is not None:
+            asyncio.run_coroutine_threadsafe(client.close(), loop).result(3 * TIMEOUT)
+        loop.call_soon_threadsafe(loop.stop)
+        if self._thread is not None:
+            self._thread.join(TIMEOUT)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+class _Now:
+    """An answer that is there already, for whoever awaits it."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __await__(self) -> Any:
+        return self._value
+        yield
+
+
+def _without_await(name: str, question: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    def ask(self: GatewayClient, *args: Any, **named: Any) -> Any:
+        try:
+            question(self, *args, **named).send(None)
+        except StopIteration as stop:
+            return stop.value
+        raise RuntimeError("defect: a question waited")
+
+    ask.__name__ = name
+    ask.__doc__ = question.__doc__
+    setattr(GatewayClient, name, ask)
+
+
+for _name, _question in vars(Api).items():
+    if asyncio.iscoroutinefunction(_question) and not _name.startswith("_"):
+        _without_await(_name, _question)

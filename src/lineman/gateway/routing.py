@@ -1,0 +1,180 @@
+"""Where an order or a question goes: to the clients here, to other nodes, or to a name's home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lineman.errors import UsageError
+from lineman.gateway import names
+from lineman.gateway.attendance import Attendance
+from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.client import Client
+from lineman.gateway.cluster import Cluster
+from lineman.gateway.histories import Frame, Histories, frame_as_json
+from lineman.gateway.history import HistoryOptions
+from lineman.gateway.messages import Ask, Hold, Order, Publish, Release
+from lineman.gateway.orders import Orders
+from lineman.gateway.presence import homes_of
+from lineman.gateway.questions import QUESTIONS
+from lineman.gateway.seal import Seal
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """What leads beyond one gateway process.
+
+    Attributes:
+        make_broker: makes the broker that leads to the other nodes; None where there are none.
+        secret: that the nodes share; None for none.
+        history: how much is kept of each group; None for nothing.
+        frame: what members get of a message that is kept.
+        tells_users: whether somebody wants to hear of users that come and go.
+    """
+
+    make_broker: MakeBroker | None = None
+    secret: str | None = None
+    history: HistoryOptions | None = None
+    frame: Frame = frame_as_json
+    tells_users: bool = False
+
+
+class Routing:
+    """Passes orders and questions on, from whomever they come.
+
+    Args:
+        node: the name of this process.
+        options: see there.
+        on_changed: called with a client of whom something else is known now.
+        on_user: called with a uid and whether it is online now, once over all nodes.
+
+    Attributes:
+        orders: the clients here, and what is done with them.
+        cluster: the other nodes; None where there are none.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        options: RoutingOptions,
+        on_changed: Callable[[Client], None],
+        on_user: Callable[[str, bool], None],
+    ) -> None:
+        self._node = node
+        self._loop = asyncio.get_running_loop()
+        histories = None
+        if options.history is not None:
+            histories = Histories(options.history, self._loop.time)
+        self.orders = Orders(node, on_changed, histories, options.frame)
+        self._interest_is_due = False
+        self._attendance: Attendance | None = None
+        if options.tells_users:
+            self._attendance = Attendance(node, self.orders.registry.uids, self._tell, on_user)
+        self.cluster: Cluster | None = None
+        if options.make_broker is not None:
+            self.cluster = Cluster(
+                node, self.orders, options.make_broker, self.obey, self._on_nodes,
+                self._handlers(), seal=Seal(options.secret),
+            )  # fmt: skip
+
+    def _handlers(self) -> dict[Any, Callable[[Any], None]]:
+        attendance = self._attendance
+        if attendance is None:
+            return {Hold: lambda _: None, Release: lambda _: None}
+        return {Hold: attendance.on_hold, Release: attendance.on_release}
+
+    async def start(self) -> None:
+        """Begins to reach the other nodes."""
+        if self.cluster is not None:
+            await self.cluster.start()
+
+    async def stop(self) -> None:
+        """Tells them that this one ends."""
+        if self.cluster is not None:
+            await self.cluster.stop()
+
+    def sweep(self) -> None:
+        """Frees what is kept for too long; called every second."""
+        if self.orders.histories is not None:
+            self.orders.histories.sweep()
+
+    def _tell(self, node: str, message: Hold | Release) -> None:
+        if self.cluster is not None:
+            self.cluster.tell(node, message)
+
+    # Who is where.
+
+    def note_change(self) -> None:
+        """Has it told, when this turn of the event loop ends, which names are held here now."""
+        if not self._interest_is_due:
+            self._interest_is_due = True
+            self._loop.call_soon(self._tell_interest)
+
+    def _tell_interest(self) -> None:
+        self._interest_is_due = False
+        gained, lost = self.orders.registry.take_interest()
+        if self.cluster is not None:
+            self.cluster.note_interest(gained, lost)
+        if self._attendance is not None:
+            self._attendance.note(gained, lost)
+
+    def _on_nodes(self, nodes: list[str]) -> None:
+        if self._attendance is not None:
+            self._attendance.set_nodes(nodes)
+
+    def _home_of(self, group: str) -> str:
+        return self._node if self.cluster is None else homes_of(group, self.cluster.nodes)[0]
+
+    # Orders.
+
+    def carry_out(self, order: Order) -> None:
+        """Does what an order of this machine says, here and wherever else it concerns somebody.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
+        if isinstance(order, Publish):
+            self._publish(order)
+            return
+        self.obey(order)
+        if self.cluster is not None:
+            self.cluster.relay(order)
+
+    def obey(self, order: Order) -> None:
+        """Does the part of an order that concerns the clients here.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
+        if isinstance(order, Publish):
+            self._publish(order)
+        else:
+            self.orders.carry_out(order)
+            self.note_change()
+
+    def _publish(self, order: Publish) -> None:
+        histories = self.orders.histories
+        if histories is None:
+            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        home = self._home_of(order.group)
+        if home == self._node:
+            self.carry_out(histories.add(order.group, order.data))
+        elif self.cluster is not None:
+            self.cluster.relay_to([names.node_topic(home)], order)
+
+    # Questions.
+
+    async def ask(self, ask: Ask) -> Any:
+        """The answer of all nodes together.
+
+        Raises:
+            UsageError: there is no such question.
+        """
+        question = QUESTIONS.get(ask.what)
+        if question is None:
+            raise UsageError(f"there is no question {ask.what!r}")
+        if self.cluster is None:
+            return question.answer(self.orders, ask.names)
+        return await self.cluster.ask(ask)

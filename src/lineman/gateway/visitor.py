@@ -1,0 +1,145 @@
+"""A client as the program's callbacks in a business worker see it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from lineman.gateway.api import HasId, MessageData
+from lineman.gateway.link import Link
+from lineman.gateway.messages import Changed, Event, Meet
+from lineman.gateway.session import decode_session, encode_session
+from lineman.protocols.http import Headers, Request
+from lineman.protocols.websocket import close as closing
+
+if TYPE_CHECKING:
+    from lineman.gateway.business import Business
+
+
+class Visitor(HasId):
+    """One client; what the callbacks of a `Gateway` get.
+
+    Attributes:
+        id: the client's id on every node; not to be guessed, and new with each connection.
+        uid: which user it is; None while nobody has said so.
+        groups: the groups that it is in.
+        remote_ip: its address; behind a trusted proxy the one that the proxy tells.
+        remote_port: its port; 0 where a proxy does not tell it.
+    """
+
+    __slots__ = (
+        "_business",
+        "_meet",
+        "_request",
+        "_session",
+        "groups",
+        "id",
+        "link",
+        "number",
+        "queue",
+        "remote_ip",
+        "remote_port",
+        "stored_session",
+        "uid",
+    )
+
+    def __init__(self, business: Business, link: Link, meet: Meet) -> None:
+        self._business = business
+        self._meet = meet
+        self._request: Request | None = None
+        self._session: dict[str, Any] | None = None
+        self.id = meet.client
+        self.link = link
+        self.number = meet.number
+        self.uid = meet.uid
+        self.groups = frozenset(meet.groups)
+        self.remote_ip = meet.remote_ip
+        self.remote_port = meet.remote_port
+        self.stored_session = meet.session
+        self.queue: deque[Event] | None = None  # while an async callback is at work
+
+    def __repr__(self) -> str:
+        return f"<client {self.id} {self.remote_ip} uid={self.uid!r}>"
+
+    @property
+    def request(self) -> Request:
+        """The handshake: path, query, headers, cookies."""
+        if self._request is None:
+            headers = Headers([(name, value) for name, value in self._meet.headers])
+            self._request = Request("GET", self._meet.target, "1.1", headers)
+            self._request.remote_ip = self.remote_ip
+            self._request.remote_port = self.remote_port
+        return self._request
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The program's own dictionary; what a callback changes in it is kept when it returns."""
+        if self._session is None:
+            self._session = decode_session(self.stored_session)
+        return self._session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self._session = session
+
+    def take_session_change(self) -> bytes | None:
+        """The session, if a callback has changed it.
+
+        Raises:
+            UsageError: it cannot be kept.
+        """
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        encoded = encode_session(session)
+        if encoded == self.stored_session:
+            return None
+        self.stored_session = encoded
+        return encoded
+
+    def change(self, changed: Changed) -> None:
+        """Learns what somebody else has changed."""
+        self.uid = changed.uid
+        self.groups = frozenset(changed.groups)
+        self.stored_session = changed.session
+
+    # What a program does with it most: the same as the functions of `Api`.
+
+    def send(self, message: MessageData) -> None:
+        """Sends a message to this client."""
+        self._business.reply(self, message)
+
+    def close(
+        self,
+        message: MessageData | None = None,
+        code: int = closing.NORMAL,
+        reason: str = "",
+    ) -> None:
+        """Closes this client's connection, after a last message where one is given."""
+        self._business.close_client(self, message, code, reason)
+
+    def bind(self, uid: str | int) -> None:
+        """Says which user this client is."""
+        self._business.bind_uid(self, uid)
+
+    def join(self, group: str | int) -> None:
+        """Puts this client into a group."""
+        self._business.join_group(self, group)
+
+    def leave(self, group: str | int) -> None:
+        """Takes this client out of a group."""
+        self._business.leave_group(self, group)
+
+    # In on_websocket_connect only.
+
+    def reject(self, status: int = 403, body: str = "") -> None:
+        """Refuses the handshake with an HTTP status and a text."""
+        self._business.decide(self, status=status, body=body)
+
+    def choose_subprotocol(self, name: str) -> None:
+        """Agrees on a subprotocol that the client offered."""
+        self._business.decide(self, subprotocol=name)
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a header to the 101."""
+        self._business.decide(self, headers=((name, value),))

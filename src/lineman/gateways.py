@@ -1,0 +1,296 @@
+"""`Gateway`: processes that hold clients, and others that run the program's code for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lineman.errors import UsageError
+from lineman.gateway.api import Api
+from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.brokers.embedded import Hub
+from lineman.gateway.business import Business
+from lineman.gateway.guard import GuardOptions
+from lineman.gateway.histories import Frame, frame_as_json
+from lineman.gateway.history import HistoryOptions
+from lineman.gateway.http import HttpPush, check_token
+from lineman.gateway.messages import Order
+from lineman.gateway.node import Node
+from lineman.gateway.pushing import AsyncGatewayClient
+from lineman.gateway.routing import RoutingOptions
+from lineman.gateway.seal import Seal
+from lineman.gateway.visitor import Visitor
+from lineman.options import WorkerOptions
+from lineman.slots import Slot
+from lineman.worker import Worker
+
+ARGUMENTS = {
+    "on_worker_start": ("worker",),
+    "on_worker_stop": ("worker",),
+    "on_websocket_connect": ("client", "request"),
+    "on_connect": ("client",),
+    "on_message": ("client", "message"),
+    "on_close": ("client", "code", "reason"),
+    "on_request": ("request",),
+    "on_uid_online": ("uid",),
+    "on_uid_offline": ("uid",),
+}
+_LIMITS = tuple(field.name for field in fields(GuardOptions))
+
+
+class _Callbacks:
+    """The functions of one gateway; None where the user gave none."""
+
+    def __init__(self) -> None:
+        for name in ARGUMENTS:
+            setattr(self, name, None)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def names(self) -> list[str]:
+        """Those that are set."""
+        return [name for name in ARGUMENTS if self[name] is not None]
+
+
+class Gateway(Api):
+    """A service whose clients stay while its code is reloaded, and that reaches any of them.
+
+    Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and are
+    what a reload replaces. The functions that send and ask work in the latter. `on_request`, for a
+    page or a health check at the same port, runs in the former.
+
+    Args:
+        address: as for `Worker`.
+        context: as for `Worker`.
+        gateways: processes that hold clients.
+        workers: processes that run the callbacks.
+        name: of the service; nodes of one name and one broker are one service.
+        broker: `redis://…`, `rediss://…`, `nats://…` or `tls://…` where the service has several
+            machines; None for one.
+        secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
+        history: how much is kept of what is published to each group; None for nothing.
+        history_frame: `(group, epoch, offset, message) -> message`: what members get of that.
+        redeliver: whether messages that a worker took to its grave go to another one (at least
+            once), or are dropped and counted (at most once).
+        wait_timeout: seconds that a client's message waits for a worker.
+        push_socket: path of a unix socket where programs of this machine push
+            (`GatewayClient("unix:///run/app.sock")`); None for one in the run directory only.
+        push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
+            nowhere.
+        push_token: what they must carry.
+        **given: the options of `Worker`, and the limits of `GuardOptions`.
+
+    Raises:
+        UsageError: an option that does not exist.
+        ConfigError: a value that cannot work.
+    """
+
+    on_worker_start = Slot(ARGUMENTS)
+    on_worker_stop = Slot(ARGUMENTS)
+    on_websocket_connect = Slot(ARGUMENTS)
+    on_connect = Slot(ARGUMENTS)
+    on_message = Slot(ARGUMENTS)
+    on_close = Slot(ARGUMENTS)
+    on_request = Slot(ARGUMENTS)
+    on_uid_online = Slot(ARGUMENTS)
+    on_uid_offline = Slot(ARGUMENTS)
+
+    all_names: ClassVar[set[str]] = set()
+
+    def __init__(
+        self,
+        address: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        gateways: int = 1,
+        workers: int = 1,
+        name: str = "gateway",
+        broker: str | None = None,
+        secret: str | None = None,
+        history: HistoryOptions | None = None,
+        history_frame: Frame = frame_as_json,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+        push_socket: str | None = None,
+        push: str | None = None,
+        push_token: str | None = None,
+        **given: Any,
+    ) -> None:
+        if name in Gateway.all_names:
+            raise UsageError(f"there are two gateways called {name!r}; give each a name of its own")
+        if broker is not None:
+            broker_maker(broker, name)  # what cannot work is told now
+        self.callbacks = _Callbacks()
+        self.name = name
+        Seal(secret)
+        self._broker = broker
+        self._secret = secret
+        self._push_socket = push_socket
+        self._redeliver = redeliver
+        self._wait_timeout = wait_timeout
+        self._gateways = gateways
+        self._history = history
+        self._frame = history_frame
+        self._limits = _take_limits(given)
+        self._business: Business | None = None
+        self._node: Node | None = None
+        self._hub: Hub | None = None
+        self._client: AsyncGatewayClient | None = None
+        for option in given:
+            if option not in WorkerOptions.__annotations__ or option == "count":
+                raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
+        shared = {key: given[key] for key in ("user", "group", "stop_timeout") if key in given}
+        self._holding = Worker(
+            address, context, **{**given, "count": gateways, "name": name, "reloadable": False}
+        )
+        self._holding.on_worker_start = self._start_node
+        self._holding.on_worker_stop = self._stop_node
+        self._serving = Worker(count=workers, name=f"{name} business", **shared)
+        self._serving.on_worker_start = self._start_business
+        self._serving.on_worker_stop = self._stop_business
+        if gateways > 1 and broker is None:
+            hub = Worker(name=f"{name} hub", reloadable=False, **shared)
+            hub.on_worker_start = self._start_hub
+            hub.on_worker_stop = self._stop_hub
+        if push is not None:
+            check_token(push_token)
+            self._push_token = str(push_token)
+            pushing = Worker(push, name=f"{name} push", **shared)
+            pushing.on_worker_start = self._start_push
+            pushing.on_worker_stop = self._stop_push
+        Gateway.all_names.add(name)
+
+    def __repr__(self) -> str:
+        return f"<Gateway {self.name} {self._holding.address}>"
+
+    def _path(self, worker: Worker, what: str) -> str:
+        if not worker.links_directory:
+            raise UsageError("a Gateway runs in several processes: start it by Worker.run_all()")
+        return str(Path(worker.links_directory) / f"{self.name}-{what}.sock")
+
+    # The processes that hold clients.
+
+    async def _start_node(self, worker: Worker) -> None:
+        options = RoutingOptions(
+            self._make_broker(worker),
+            self._secret,
+            self._history,
+            self._frame,
+            bool(self.on_uid_online or self.on_uid_offline),
+        )
+        node = self._node = Node(
+            self.callbacks.names(),
+            options,
+            self._limits,
+            redeliver=self._redeliver,
+            wait_timeout=self._wait_timeout,
+        )
+        worker.on_websocket_connect = node.on_websocket_connect
+        worker.on_request = self.callbacks["on_request"]
+        worker.on_connect = node.on_connect
+        worker.on_message = node.on_message
+        worker.on_close = node.on_close
+        paths = [self._path(worker, str(worker.id))]
+        if self._push_socket is not None and worker.id == 0:
+            paths.append(self._push_socket)
+        await node.start(*paths)
+
+    def _make_broker(self, worker: Worker) -> MakeBroker | None:
+        if self._broker is not None:
+            return broker_maker(self._broker, self.name)
+        if self._gateways > 1:
+            return broker_maker(f"hub://{self._path(worker, 'hub')}", self.name)
+        return None
+
+    async def _stop_node(self) -> None:
+        if self._node is not None:
+            await self._node.stop()
+
+    async def _start_hub(self, worker: Worker) -> None:
+        self._hub = Hub()
+        await self._hub.start(self._path(worker, "hub"))
+
+    async def _stop_hub(self) -> None:
+        if self._hub is not None:
+            await self._hub.stop()
+
+    # The process that takes pushes by HTTP.
+
+    async def _start_push(self, worker: Worker) -> None:
+        client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
+        await client.keep_connected()
+        worker.on_request = HttpPush(client, self._push_token)
+        worker.on_websocket_connect = lambda connection, request: connection.reject(404)
+
+    async def _stop_push(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    # The processes that run the program's code.
+
+    async def _start_business(self, worker: Worker) -> None:
+        paths = tuple(self._path(worker, str(slot)) for slot in range(self._gateways))
+        callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
+        self._business = Business(callbacks, paths, worker.id)
+        await _call(callbacks["on_worker_start"], worker)
+        await self._business.start()
+
+    async def _stop_business(self, worker: Worker) -> None:
+        if self._business is None:
+            return
+        await self._business.retire(worker.stop_timeout)
+        try:
+            await _call(self.callbacks["on_worker_stop"], worker)
+        finally:
+            self._business.close()
+
+    def _working(self) -> Business:
+        if self._business is None:
+            raise UsageError(
+                f"process {os.getpid()} runs no callbacks of {self!r}; "
+                "from other programs use a GatewayClient"
+            )
+        return self._business
+
+    def _give(self, order: Order) -> None:
+        self._working()._give(order)
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        return await self._working()._ask(what, *about)
+
+    @property
+    def current_client(self) -> Visitor | None:
+        """The client whose callback is at work; None outside of one."""
+        return self._working().current_client
+
+    def send_to_current_client(self, message: str | bytes) -> None:
+        """Sends to the client whose callback is at work."""
+        self._working().send_to_current_client(message)
+
+    def close_current_client(
+        self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
+    ) -> None:
+        """Closes the client whose callback is at work."""
+        self._working().close_current_client(message, code, reason)
+
+
+def _take_limits(given: dict[str, Any]) -> GuardOptions:
+    """Takes the limits from the options; `ping_interval` stays, for it is the worker's as well."""
+    limits = {
+        name: given.pop(name) for name in _LIMITS if name in given and name != "ping_interval"
+    }
+    if limits.keys() & {"ping_data", "ping_not_response_limit"}:
+        limits["ping_interval"] = given.get("ping_interval", 0)
+    return GuardOptions(**limits)
+
+
+async def _call(callback: Any, worker: Worker) -> None:
+    if callback is not None:
+        result = callback(worker)
+        if hasattr(result, "__await__"):
+            await result

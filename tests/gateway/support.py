@@ -1,0 +1,139 @@
+"""What the tests of the gateway share: nodes and business workers in an event loop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lineman import Worker
+from lineman.gateway.business import Business
+from lineman.gateway.guard import GuardOptions
+from lineman.gateway.node import Node
+from lineman.gateway.routing import RoutingOptions
+from lineman.testing.client import Client
+
+T = TypeVar("T")
+DEADLINE = 20.0
+
+
+class System:
+    """Gateway processes and business workers, as the parts that a program runs in several.
+
+    Args:
+        directory: for unix sockets.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.faults: list[str] = []
+        self.paths: list[str] = []
+        self.nodes: list[Node] = []
+        self.workers: list[Worker] = []
+        self.businesses: list[Business] = []
+        self.clients: list[Client] = []
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            for client in self.clients:
+                client.close()
+            for business in self.businesses:
+                self.call(business.close)
+            for node, worker in zip(self.nodes, self.workers, strict=True):
+                self.run(worker.stop(5))
+                self.run(node.stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(DEADLINE)
+            self._loop.close()
+        if kind is None:
+            assert self.faults == []
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """What a coroutine returns, run in the loop."""
+
+        async def await_it() -> T:
+            return await awaitable
+
+        return asyncio.run_coroutine_threadsafe(await_it(), self._loop).result(DEADLINE)
+
+    def call(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
+        """What a function returns, called in the loop."""
+
+        async def call_it() -> T:
+            return function(*args, **named)
+
+        return self.run(call_it())
+
+    def wait_until(self, is_so: Callable[[], object], what: str) -> None:
+        """Returns as soon as something has become true in the loop."""
+
+        async def wait() -> None:
+            deadline = self._loop.time() + DEADLINE
+            while not is_so():
+                assert self._loop.time() < deadline, f"never: {what}"
+                await asyncio.sleep(0.005)
+
+        self.run(wait())
+
+    def add_node(
+        self,
+        *events: str,
+        routing: RoutingOptions | None = None,
+        limits: GuardOptions | None = None,
+        **options: Any,
+    ) -> Node:
+        """A gateway process; business workers that are added later serve it too."""
+
+        async def add() -> Node:
+            node = Node(events, routing, limits, **options)
+            worker = Worker("ws://127.0.0.1:0")
+            worker.on_connect = node.on_connect
+            worker.on_message = node.on_message
+            worker.on_close = node.on_close
+            worker.on_websocket_connect = node.on_websocket_connect
+            path = str(self.directory / f"node-{len(self.nodes)}.sock")
+            await node.start(path)
+            await worker.start()
+            self.paths.append(path)
+            self.nodes.append(node)
+            self.workers.append(worker)
+            return node
+
+        return self.run(add())
+
+    def add_business(self, **callbacks: Callable[..., Any]) -> Business:
+        """A business worker, connected to all nodes."""
+
+        async def add() -> Business:
+            business = Business(callbacks, tuple(self.paths), len(self.businesses))
+            self.businesses.append(business)
+            await business.start()
+            return business
+
+        return self.run(add())
+
+    def connect(self, target: str = "/", node: int = 0, **options: Any) -> Client:
+        """An open websocket to a node."""
+        client = Client(self.workers[node].port)
+        self.clients.append(client)
+        return client.open(target, **options)
+
+    def ask(self, question: Awaitable[T]) -> T:
+        """What a question of a business worker is answered with."""
+        return self.run(question)

@@ -1,0 +1,450 @@
+"""Clients, gateway processes and business workers together, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.support import System
+from lineman.errors import ConfigError, UsageError
+from lineman.gateway.brokers.embedded import Embedded, Hub
+from lineman.gateway.business import Business
+from lineman.gateway.guard import GuardOptions
+from lineman.gateway.history import HistoryOptions, Kept
+from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient, NotReachedError
+from lineman.gateway.routing import RoutingOptions
+from lineman.gateway.visitor import Visitor
+from lineman.protocols.websocket.messages import Close
+from lineman.testing.client import Client
+
+
+def echo(client: Visitor, message: str | bytes) -> None:
+    client.send(message)
+
+
+def test_a_message_goes_to_a_business_worker_and_its_answer_comes_back(system: System) -> None:
+    system.add_node("on_message")
+    system.add_business(on_message=echo)
+    client = system.connect()
+    client.send("hello")
+    assert client.receive() == "hello"
+    client.send(b"\x00\xff")
+    assert client.receive() == b"\x00\xff"
+
+
+def test_a_callback_knows_its_client(system: System) -> None:
+    seen: list[Any] = []
+
+    def on_connect(client: Visitor) -> None:
+        request = client.request
+        seen.append((client.remote_ip, request.path, request.query.get("a"), client.uid))
+        client.send("welcome")
+
+    system.add_node("on_connect")
+    system.add_business(on_connect=on_connect)
+    assert system.connect("/room?a=7").receive() == "welcome"
+    assert seen == [("127.0.0.1", "/room", "7", None)]
+
+
+def test_messages_of_one_client_are_handled_in_order_also_by_async_callbacks(
+    system: System,
+) -> None:
+    async def on_message(client: Visitor, message: str) -> None:
+        await asyncio.sleep(0.02 if message == "0" else 0)
+        client.send(message)
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    client = system.connect()
+    for number in range(20):
+        client.send(str(number))
+    assert [client.receive() for _ in range(20)] == [str(number) for number in range(20)]
+
+
+def test_a_session_is_kept_from_message_to_message_and_from_worker_to_worker(
+    system: System,
+) -> None:
+    def count(client: Visitor, message: str) -> None:
+        client.session.setdefault("list", []).append(message)
+        client.send(",".join(client.session["list"]))
+
+    system.add_node("on_message")
+    first = system.add_business(on_message=count)
+    client = system.connect()
+    client.send("a")
+    client.send("b")
+    assert [client.receive(), client.receive()] == ["a", "a,b"]
+    system.add_business(on_message=count)
+    system.run(first.retire(5))
+    client.send("c")
+    assert client.receive() == "a,b,c"
+
+
+def test_uids_groups_and_exclusions(system: System) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        name, _, group = message.partition("@")
+        client.bind(name)
+        client.join(group)
+        client.send("in")
+
+    system.add_node("on_message")
+    api = system.add_business(on_message=on_message)
+    anna, anna_too, bert = (system.connect() for _ in range(3))
+    for client, text in ((anna, "anna@a"), (anna_too, "anna@b"), (bert, "bert@a")):
+        client.send(text)
+        assert client.receive() == "in"
+    ids = system.ask(api.get_client_id_by_uid("anna"))
+    assert len(ids) == 2
+    assert system.ask(api.get_uid_by_client_id(ids[0])) == "anna"
+    assert sorted(system.ask(api.get_uid_list_by_group("a"))) == ["anna", "bert"]
+    assert system.ask(api.get_client_id_count_by_group("a")) == 2
+    assert system.ask(api.get_all_client_count()) == 3
+    assert system.ask(api.is_uid_online("bert"))
+    assert not system.ask(api.is_uid_online("nobody"))
+    system.call(api.send_to_uid, "anna", "to anna")
+    system.call(api.send_to_group, ["a", "b"], "to both groups")
+    system.call(
+        api.send_to_all,
+        "to all but bert",
+        exclude=system.ask(api.get_client_id_by_uid("bert")),
+    )
+    system.call(api.send_to_group, "a", "end")
+    system.call(api.send_to_group, "b", "end")
+    expected = ["to anna", "to both groups", "to all but bert", "end"]
+    assert [anna.receive() for _ in expected] == expected
+    assert [anna_too.receive() for _ in expected] == expected
+    assert [bert.receive() for _ in range(2)] == ["to both groups", "end"]
+
+
+def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
+    def knock(client: Visitor, request: Any) -> None:
+        if request.query.get("token") != "secret":
+            client.reject(401, "who are you?")
+        client.session["token"] = True
+        client.add_header("X-Seen", "yes")
+
+    def on_message(client: Visitor, message: str) -> None:
+        client.send(str(client.session["token"]))
+
+    node = system.add_node("on_websocket_connect", "on_message")
+    system.add_business(on_websocket_connect=knock, on_message=on_message)
+    client = system.connect("/?token=secret")
+    client.send("?")
+    assert client.receive() == "True"
+    refused = Client(system.workers[0].port)
+    system.clients.append(refused)
+    reply = refused.handshake()
+    assert (reply.status, reply.text) == (401, "who are you?")
+    system.wait_until(lambda: len(node._numbers) == 1, "the refused client is forgotten")
+
+
+def test_a_callback_that_raises_closes_its_client_and_no_other(system: System) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        if message == "bad":
+            raise RuntimeError("a defect of the program")
+        client.send(message)
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    good, bad = system.connect(), system.connect()
+    bad.send("bad")
+    assert bad.receive_close().code == 1011
+    good.send("still here")
+    assert good.receive() == "still here"
+
+
+def test_a_session_that_is_too_big_closes_its_client(system: System) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        client.session["big"] = "x" * 70_000
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    client = system.connect()
+    client.send("?")
+    assert client.receive_close().code == 1011
+
+
+def test_what_comes_while_no_worker_is_ready_waits_in_order(system: System) -> None:
+    system.add_node("on_message")
+    client = system.connect()
+    for number in range(200):
+        client.send(str(number))
+    node = system.nodes[0]
+    system.wait_until(lambda: node.dispatch.waiting_clients == 1, "the client waits")
+    system.add_business(on_message=echo)
+    assert [client.receive() for _ in range(200)] == [str(number) for number in range(200)]
+    assert node.dispatch.dropped == 0
+
+
+def test_a_client_that_waits_too_long_for_a_worker_is_closed_with_a_reason(
+    system: System,
+) -> None:
+    system.add_node("on_message", wait_timeout=0.1)
+    client = system.connect()
+    client.send("anybody there?")
+    close = client.receive_close()
+    assert (close.code, close.reason) == (1013, "no worker is ready")
+
+
+def test_a_worker_that_retires_finishes_what_it_has_and_nothing_is_lost_or_doubled(
+    system: System,
+) -> None:
+    async def slowly(client: Visitor, message: str) -> None:
+        await asyncio.sleep(0.01)
+        client.send(message)
+
+    system.add_node("on_message")
+    old = system.add_business(on_message=slowly)
+    clients = [system.connect() for _ in range(5)]
+    for number in range(50):
+        for client in clients:
+            client.send(str(number))
+    system.add_business(on_message=slowly)
+    system.run(old.retire(10))
+    for client in clients:
+        assert [client.receive() for _ in range(50)] == [str(number) for number in range(50)]
+
+
+def die(business: Business) -> None:
+    """Ends all links as the kernel does when a process is killed."""
+    business._is_retiring = True  # a dead process does not dial again
+    for link in list(business._visitors):
+        link.fail("killed")
+
+
+@pytest.mark.parametrize("redeliver", [False, True])
+def test_a_worker_that_dies_takes_its_messages_along_unless_they_are_redelivered(
+    system: System, redeliver: bool
+) -> None:
+    async def never(client: Visitor, message: str) -> None:
+        await asyncio.sleep(1000)
+
+    node = system.add_node("on_message", redeliver=redeliver)
+    dying = system.add_business(on_message=never)
+    client = system.connect()
+    client.send("first")
+    system.wait_until(lambda: dying._tasks, "the worker has it")
+    system.add_business(on_message=echo)
+    system.call(die, dying)
+    system.wait_until(lambda: node.dispatch.workers == 1, "the gateway process has noticed")
+    client.send("second")
+    if redeliver:
+        assert client.receive() == "first"
+    assert client.receive() == "second"
+    assert node.dispatch.dropped == (0 if redeliver else 1)
+    for task in list(dying._tasks):
+        system.call(task.cancel)
+
+
+def test_a_client_that_sends_faster_than_it_is_served_is_read_no_more(system: System) -> None:
+    release = asyncio.Event()
+
+    async def hold(client: Visitor, message: bytes) -> None:
+        await release.wait()
+        client.send(str(len(message)))
+
+    node = system.add_node("on_message")
+    system.add_business(on_message=hold)
+    greedy, other = system.connect(), system.connect()
+    for _ in range(20):
+        greedy.send(b"x" * 100_000)
+    (client, _) = node.orders.clients.values()
+    system.wait_until(lambda: client.is_paused, "its socket is not read")
+    assert client.unacknowledged_size < 1_000_000
+    other.send(b"y")
+    system.call(release.set)
+    assert other.receive() == "1"
+    assert [greedy.receive() for _ in range(20)] == ["100000"] * 20
+
+
+def test_a_closed_client_is_told_and_then_forgotten(system: System) -> None:
+    ends: list[tuple[int, str]] = []
+    node = system.add_node("on_message", "on_close")
+    system.add_business(
+        on_message=echo, on_close=lambda client, code, reason: ends.append((code, reason))
+    )
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+    client.send_close(4321, "bye")
+    system.wait_until(lambda: ends == [(4321, "bye")], "on_close is called")
+    system.wait_until(lambda: not node._numbers, "the client is forgotten")
+
+
+def test_orders_outside_of_a_running_gateway_are_told(system: System) -> None:
+    api = system.add_business()
+    with pytest.raises(UsageError, match="no gateway process is reachable"):
+        system.call(api.send_to_all, "x")
+    with pytest.raises(UsageError, match="in a client's callback only"):
+        system.call(api.send_to_current_client, "x")
+    with pytest.raises(UsageError, match="no client's id"):
+        system.call(api.send_to_client, "42", "x")
+
+
+@pytest.fixture
+def hub(system: System) -> Any:
+    path = str(system.directory / "hub.sock")
+    hub = Hub()
+    system.run(hub.start(path))
+    yield path
+    system.run(hub.stop())
+
+
+def add_two_nodes(system: System, hub: str, **options: Any) -> None:
+    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
+    for _ in range(2):
+        system.add_node("on_message", routing=routing)
+    for node in system.nodes:
+        cluster = node.routing.cluster
+        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
+
+
+def test_two_nodes_with_one_broker_are_one_service(system: System, hub: str) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        client.bind(message)
+        client.join("room")
+        client.send("in")
+
+    add_two_nodes(system, hub)
+    api = system.add_business(on_message=on_message)
+    anna, bert = system.connect(node=0), system.connect(node=1)
+    for client, name in ((anna, "anna"), (bert, "bert")):
+        client.send(name)
+        assert client.receive() == "in"
+    assert sorted(system.ask(api.get_uid_list_by_group("room"))) == ["anna", "bert"]
+    assert system.ask(api.get_all_client_count()) == 2
+    (bert_id,) = system.ask(api.get_client_id_by_uid("bert"))
+    assert system.ask(api.is_online(bert_id))
+    system.call(api.send_to_uid, ["anna", "bert"], "both")
+    system.call(api.send_to_group, "room", "room")
+    system.call(api.send_to_all, "all")
+    system.call(api.send_to_client, bert_id, "bert")
+    assert [anna.receive() for _ in range(3)] == ["both", "room", "all"]
+    assert [bert.receive() for _ in range(4)] == ["both", "room", "all", "bert"]
+    system.call(api.update_session, bert_id, {"a": {"b": 1}})
+    system.call(api.update_session, bert_id, {"a": {"c": 2}})
+    assert system.ask(api.get_session(bert_id)) == {"a": {"b": 1, "c": 2}}
+    system.call(api.close_client, bert_id, code=4000, reason="enough")
+    assert bert.receive_close().code == 4000
+
+
+def test_sockets_are_in_no_ones_way(system: System, tmp_path: Path) -> None:
+    system.add_node("on_message")
+    assert (tmp_path / "node-0.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_user_comes_and_goes_once_however_many_clients_and_nodes_he_is_on(
+    system: System, hub: str
+) -> None:
+    told: list[tuple[str, str]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: told.append(("online", uid)),
+        on_uid_offline=lambda uid: told.append(("offline", uid)),
+    )
+    here, there = system.connect(node=0), system.connect(node=1)
+    here.send("anna")
+    system.wait_until(lambda: told == [("online", "anna")], "she is online")
+    there.send("anna")
+    api = system.businesses[0]
+    while len(system.ask(api.get_client_id_by_uid("anna"))) < 2:
+        pass
+    here.send_close()
+    while len(system.ask(api.get_client_id_by_uid("anna"))) > 1:
+        pass
+    assert told == [("online", "anna")]
+    there.send_close()
+    system.wait_until(lambda: told[1:] == [("offline", "anna")], "she is offline")
+
+
+def test_who_was_away_gets_what_was_published_from_whichever_node(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    api = system.add_business(on_message=lambda client, message: client.join(message))
+    here, there = system.connect(node=0), system.connect(node=1)
+    for client in (here, there):
+        client.send("room")
+    while system.ask(api.get_client_id_count_by_group("room")) < 2:
+        pass
+    for number in range(3):
+        system.call(api.publish_to_group, "room", f"m{number}")
+    seen = [json.loads(here.receive()) for _ in range(3)]
+    assert seen == [json.loads(there.receive()) for _ in range(3)]
+    assert [one["data"] for one in seen] == ["m0", "m1", "m2"]
+    page = system.ask(api.get_history("room", seen[0]["epoch"], seen[0]["offset"]))
+    assert page.is_complete
+    assert page.missed == [Kept(2, "m1"), Kept(3, "m2")]
+    assert not system.ask(api.get_history("room", "another", 1)).is_complete
+
+
+def test_any_program_can_push_with_await_and_without(system: System) -> None:
+    system.add_node("on_message")
+    api = system.add_business(on_message=lambda client, message: client.bind(message))
+    client = system.connect()
+    client.send("anna")
+    while not system.ask(api.is_uid_online("anna")):
+        pass
+    address = f"unix://{system.paths[0]}"
+
+    async def push() -> list[str]:
+        async with AsyncGatewayClient(address) as gateway:
+            gateway.send_to_uid("anna", "from asyncio")
+            return await gateway.get_all_uid_list()
+
+    assert asyncio.run(push()) == ["anna"]
+    with GatewayClient(address) as gateway:
+        assert gateway.is_uid_online("anna")
+        assert not gateway.is_uid_online("bert")
+        gateway.send_to_uid("anna", "from a view")
+    assert [client.receive(), client.receive()] == ["from asyncio", "from a view"]
+
+
+def test_pushing_to_nobody_says_so(system: System) -> None:
+    gateway = GatewayClient(f"unix://{system.directory}/none.sock")
+    with pytest.raises(NotReachedError, match=r"there is no gateway at .*none\.sock"):
+        gateway.send_to_all("x")
+    gateway.close()
+    with pytest.raises(ConfigError, match="no broker's address"):
+        GatewayClient("http://localhost")
+
+
+def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: System) -> None:
+    limits = GuardOptions(messages_per_second=5, connections_per_ip=2)
+    system.add_node("on_message", limits=limits)
+    system.add_business(on_message=echo)
+    flooder, other = system.connect(), system.connect()
+    refused = Client(system.workers[0].port)
+    system.clients.append(refused)
+    assert refused.handshake().status == 429
+    for _ in range(11):
+        flooder.send("x")
+    while (event := flooder.receive()) == "x":
+        pass  # those before it that were answered in time
+    assert event == Close(1008, "more than 5 messages a second")
+    other.send("y")
+    assert other.receive() == "y"
+
+
+def test_a_client_that_does_not_say_who_it_is_is_closed(system: System) -> None:
+    system.add_node("on_message", limits=GuardOptions(authenticate_within=0.1))
+    system.add_business(on_message=lambda client, message: client.bind(message))
+    anna, stranger = system.connect(), system.connect()
+    anna.send("anna")
+    close = stranger.receive_close()
+    assert (close.code, close.reason) == (4401, "not authenticated in time")
+    system.call(system.businesses[0].send_to_uid, "anna", "welcome")
+    assert anna.receive() == "welcome"
+
+
+def test_a_silent_client_is_sent_the_programs_own_ping(system: System) -> None:
+    limits = GuardOptions(ping_interval=0.1, ping_data="ping", ping_not_response_limit=2)
+    system.add_node("on_message", limits=limits)
+    system.add_business(on_message=echo)
+    client = system.connect()
+    assert [client.receive(), client.receive()] == ["ping", "ping"]
+    close = client.receive_close()
+    assert (close.code, close.reason) == (1001, "silent for too long")

@@ -1,0 +1,185 @@
+"""A gateway in its real processes: reloads, deaths, and everything in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.support.program import DEADLINE, Program, free_ports
+from lineman.testing.client import Client
+
+APP = Path(__file__).parent / "apps" / "gateway_app.py"
+
+
+class Service:
+    """The program, and its commands."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port, self.push_port = free_ports(2)
+        self.directory = directory
+        self._env = {"XDG_RUNTIME_DIR": str(directory), "RUNTIME_DIRECTORY": str(directory)}
+        self._words = [sys.executable, str(APP), str(self.port), str(self.push_port)]
+        self.program = Program("gateway_app", [*self._words, "start"], env=self._env)
+        self.clients: list[Client] = []
+
+    def connect(self) -> Client:
+        client = Client(self.port).open("/")
+        self.clients.append(client)
+        return client
+
+    def command(self, *words: str) -> str:
+        done = subprocess.run(
+            [*self._words, *words],
+            env={**os.environ, **self._env},
+            capture_output=True,
+            text=True,
+            timeout=2 * DEADLINE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("run"))
+    try:
+        service.program.wait_for_line("ready:")
+        yield service
+    finally:
+        for client in service.clients:
+            client.close()
+        service.program.stop()
+
+
+def ask(client: Client, text: str) -> str:
+    client.send(text)
+    answer = client.receive()
+    assert isinstance(answer, str)
+    return answer
+
+
+class Talker:
+    """A client that asks and waits for each answer, until it is stopped."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.answers: list[str] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._talk)
+        self._thread.start()
+
+    def _talk(self) -> None:
+        while not self._is_over.is_set():
+            self.answers.append(ask(self.client, f"echo {len(self.answers)}"))
+
+    def wait_for_more(self) -> None:
+        """Returns when it was answered again, of what it has asked from now on."""
+        mark = len(self.answers) + 2
+        deadline = time.monotonic() + DEADLINE
+        while len(self.answers) < mark and self._thread.is_alive():
+            assert time.monotonic() < deadline, "no answer"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._is_over.set()
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive()
+        assert self.answers == [f"{number} {number + 1}" for number in range(len(self.answers))]
+
+
+def test_clients_and_their_sessions_stay_while_the_code_is_reloaded(service: Service) -> None:
+    talkers = [Talker(service.connect()) for _ in range(4)]
+    before = {ask(service.connect(), "pid") for _ in range(4)}
+    pipelined = service.connect()
+    for number in range(60):
+        pipelined.send(f"slow {number}")
+    for talker in talkers:
+        talker.wait_for_more()
+    service.command("reload")
+    for talker in talkers:
+        talker.wait_for_more()
+        talker.stop()
+    assert [pipelined.receive() for _ in range(60)] == [str(number) for number in range(60)]
+    after = {ask(service.connect(), "pid") for _ in range(4)}
+    assert not before & after
+
+
+def test_members_on_all_gateway_processes_hear_each_other(service: Service) -> None:
+    members = [service.connect() for _ in range(8)]  # the kernel spreads them over both
+    for number, member in enumerate(members):
+        assert ask(member, f"in {number}") == "in"
+    asker = service.connect()
+    deadline = time.monotonic() + DEADLINE
+    while ask(asker, "count") != "8":
+        assert time.monotonic() < deadline
+    seen: set[str] = set()
+    # Each process has told the other ones by now, or tells them in this turn: say it until all
+    # have heard it once.
+    while len(seen) < 8:
+        assert time.monotonic() < deadline
+        asker.send("room hello")
+        seen = set()
+        for number, member in enumerate(members):
+            member.plain.settimeout(1)
+            try:
+                while member.receive() != "hello":
+                    pass
+                seen.add(str(number))
+            except TimeoutError:
+                pass
+            member.plain.settimeout(DEADLINE)
+
+
+def test_a_killed_worker_is_replaced_and_its_messages_go_to_another(service: Service) -> None:
+    client = service.connect()
+    pid = int(ask(client, "pid"))
+    for number in range(20):
+        client.send(f"slow {number}")
+    os.kill(pid, signal.SIGKILL)
+    answers: list[str] = []
+    while not answers or answers[-1] != "19":
+        answers.append(str(client.receive()))
+    # At least once: what the dead one had answered but not acknowledged may come again.
+    assert sorted(set(answers), key=int) == [str(number) for number in range(20)]
+    service.program.wait_for_line(f"process {pid}")
+
+
+def test_other_programs_push_by_command_and_by_http(service: Service) -> None:
+    client = service.connect()
+    assert ask(client, "in anna") == "in"
+    socket = next(service.directory.glob("*.d/gateway-0.sock"))
+    words = ["push", f"unix://{socket}", "from a shell", "--uid", "anna"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lineman", *words], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, client.receive()) == ("sent\n", "from a shell")
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{service.push_port}/push",
+        json.dumps({"uid": "anna", "message": "by HTTP"}).encode(),
+        {"Authorization": "Bearer a token for the tests"},
+    )
+    with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+        assert answer.status == 202
+    assert client.receive() == "by HTTP"
+
+
+def test_the_hub_may_die(service: Service) -> None:
+    status = service.command("status", "--json")
+    pid = int(re.search(r'"gateway hub".*?"pid": (\d+)', status, re.DOTALL)[1])  # type: ignore[index]
+    reached = len(service.program.wait_for_line("the broker is reached"))
+    client = service.connect()
+    os.kill(pid, signal.SIGKILL)
+    assert ask(client, "echo still") == "still 1"
+    service.program.wait_for_line("the broker is reached", count=reached + 2)
