@@ -187,3 +187,25 @@ def test_a_unix_socket_is_tried_too(tmp_path: Path, capsys: pytest.CaptureFixtur
         listener.bind(str(path))
         listener.listen()
         assert "worker-not-running" not in diagnose(capsys, script)[1]
+
+
+def test_the_processes_of_a_gateway_reach_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (port,) = free_ports(1)
+    script = write(
+        tmp_path,
+        f"""
+        from lineman import Gateway, Worker
+        gateway = Gateway(
+            "ws://127.0.0.1:{port}", gateways=2, name="doctors", backlog=16,
+            trusted_proxies=["127.0.0.1/32"],
+        )
+        Worker.run_all()
+        """,
+    )
+    status, names = diagnose(capsys, script)
+    assert status == 1
+    assert names[0] == "worker-not-running"
+    assert "processes-without-gateway" not in names
+    assert "worker-open-without-tls" not in names

@@ -81,6 +81,13 @@ def test_a_limit_of_the_machine(change: dict[str, Any], level: Level, name: str)
     assert (found[0].level, found[0].name) == (level, name)
 
 
+def test_a_gateway_reaches_every_process_and_its_business_worker_listens_nowhere() -> None:
+    business = WorkerFacts("chat business")
+    gateway = replace(GOOD, count=4, has_gateway=True)
+    facts = ProgramFacts("app.py", (gateway, business), MACHINE, sends_to_all=3)
+    assert {each.level for each in judge(facts)} == {Level.OK}
+
+
 def test_a_low_port_is_for_root() -> None:
     worker = replace(GOOD, port=443, listening=Outcome.REFUSED)
     found = judge(ProgramFacts("app.py", (worker,), replace(MACHINE, user=1000)))

@@ -15,10 +15,12 @@ class WorkerFacts:
         name: its name, or its address.
         fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
         url: where it listens.
-        host, port: of it; port 0 for a unix socket or one chosen at the start.
+        host, port: of it; port 0 for a unix socket or one chosen at the start; no host and no path
+            for a worker that only runs code.
         path: of a unix socket.
         is_tls: whether it speaks TLS itself.
         count: of processes.
+        has_gateway: whether they are a gateway's, which reaches the clients of all.
         trusts_proxies: whether anybody's word on the client's address counts.
         wants_proxy_header: whether connections begin with a PROXY header.
         ping_interval: seconds; 0 for never.
@@ -37,6 +39,7 @@ class WorkerFacts:
     path: str = ""
     is_tls: bool = False
     count: int = 1
+    has_gateway: bool = False
     trusts_proxies: bool = False
     wants_proxy_header: bool = False
     ping_interval: float = 25.0

@@ -112,12 +112,12 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
 def processes(facts: ProgramFacts) -> Iterator[Finding]:
     """Several processes do not know each other's connections."""
     for worker in _sound(facts):
-        if worker.count == 1:
+        if worker.count == 1 or worker.has_gateway:
             continue
         seen = (
             f"{worker.name} runs in {worker.count} processes, and each has connections of its own"
         )
-        fix = "count=1, or send through the gateway, which reaches every process"
+        fix = "count=1, or a Gateway, which reaches every client: docs/howto/push-to-users.md"
         if facts.sends_to_all:
             line = f"; line {facts.sends_to_all} of {facts.script} sends to those of one"
             yield warning("processes-without-gateway", seen + line, fix)
@@ -178,7 +178,8 @@ def _runs(worker: WorkerFacts) -> bool:
 
 
 def _sound(facts: ProgramFacts) -> Iterator[WorkerFacts]:
-    return (worker for worker in facts.workers if not worker.fault)
+    """Those that could start and have an address to listen on."""
+    return (worker for worker in facts.workers if not worker.fault and (worker.host or worker.path))
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lineman import options
+from lineman.address import Address
 from lineman.client.target import Target
 from lineman.doctor.facts import Outcome
 from lineman.doctor.looks import tls
@@ -17,6 +18,7 @@ from lineman.doctor.looks.names import reach
 from lineman.doctor.looks.wire import Ask, Way, shake_hands
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError, UsageError
+from lineman.gateways import Gateway
 from lineman.worker import Worker
 
 _TO_ALL = frozenset({"broadcast", "connections"})
@@ -46,7 +48,7 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
     except (ConfigError, UsageError) as error:
         seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
         return WorkerFacts(name, fault=seen, fix=fix)
-    address = plan.address
+    address = plan.address or Address("ws", "", 0)  # a worker that only runs code
     cert = plan.tls.options.cert if plan.tls is not None else None
     listening, speaks_tls, served = _ask(address.host, address.port, address.path, timeout)
     return WorkerFacts(
@@ -57,6 +59,7 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
         path=address.path,
         is_tls=plan.is_tls,
         count=worker.count,
+        has_gateway=worker.name in Gateway.all_names,
         trusts_proxies=bool(worker.trusted_proxies),
         wants_proxy_header=plan.proxy_protocol is not None,
         ping_interval=plan.limits.ping_interval,
