@@ -13,7 +13,6 @@ MAX_SKEW = 120.0  # seconds; clocks without NTP drift by seconds a day
 
 _OLD = ("TLSv1", "TLSv1.1")
 _MODERN = "ssl_protocols TLSv1.2 TLSv1.3;  (Apache: SSLProtocol -all +TLSv1.2 +TLSv1.3)"
-_CONFIGURE = "lineman proxy nginx|apache|caddy|haproxy writes a configuration that works"
 
 
 def scheme(facts: Facts) -> Iterator[Finding]:
