@@ -8,6 +8,7 @@
 #   make soak     whether memory comes back after a million messages, some minutes
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
+#   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 
 # The data path is compiled where a C compiler is at hand; LINEMAN_COMPILE=required fails without
 # one, LINEMAN_COMPILE=no runs plain Python.
@@ -22,7 +23,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
 
-.PHONY: help demo test check cover fuzz soak bench programs
+.PHONY: help demo test check cover fuzz soak bench bench-gateway programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -55,6 +56,9 @@ soak: $(BUILD)
 
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
+
+bench-gateway: $(BUILD)
+	$(BIN)/python bench/gateway.py $(ARGS)
 
 programs:
 	@tools/setup programs

@@ -8,8 +8,15 @@ from sidebyside.rows import Row
 from sidebyside.samples import TIE, Samples
 from sidebyside.table import bold_least, number, render
 
+Marks = tuple[str, str]  # the lines between which a program writes
+
 BEGIN = "<!-- figures: begin; `make bench` writes from here -->"
 END = "<!-- figures: end; `make bench` writes up to here -->"
+
+GATEWAY_MARKS = (
+    "<!-- gateway: begin; `make bench-gateway` writes from here -->",
+    "<!-- gateway: end; `make bench-gateway` writes up to here -->",
+)
 
 SKELETON = f"""\
 # Benchmarks
@@ -19,6 +26,11 @@ same work on the same machine. `make bench` measures, and writes the figures on 
 
 {BEGIN}
 {END}
+
+## The gateway
+
+{GATEWAY_MARKS[0]}
+{GATEWAY_MARKS[1]}
 """
 
 
@@ -51,17 +63,18 @@ class Circumstances:
     notes: tuple[str, ...] = ()
 
 
-def replace_figures(text: str, figures: str) -> str:
+def replace_figures(text: str, figures: str, marks: Marks = (BEGIN, END)) -> str:
     """The page with new figures; what stands around them stays.
 
     Raises:
         ValueError: the page has lost the marks between which the figures stand.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = marks
+    before, begin, rest = text.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page lacks the line {END if begin else BEGIN!r}; put it back")
-    return f"{before}{BEGIN}\n\n{figures.strip()}\n\n{END}{after}"
+        raise ValueError(f"the page lacks the line {last if begin else first!r}; put it back")
+    return f"{before}{first}\n\n{figures.strip()}\n\n{last}{after}"
 
 
 def figures(samples: Samples, rows: list[Row], servers: list[str], facts: Circumstances) -> str:

@@ -22,6 +22,13 @@ PACKAGES = {
     "tornado": ["tornado", "uvloop"],
 }
 
+# The same for `make bench-gateway`.
+GATEWAY_PACKAGES = {
+    "gateway": ["uvloop", "redis"],
+    "socketio": ["python-socketio", "redis", "uvicorn", "websockets", "uvloop"],
+    "channels": ["channels", "channels_redis", "uvicorn", "websockets", "uvloop"],
+}
+
 # What a build takes in: nothing that an earlier one has left behind.
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -54,7 +61,8 @@ def set_up(servers: list[str], keep: bool) -> str:
     if not python.exists():
         print(f"making {FOLDER.name}", file=sys.stderr)
         _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
-    wanted = sorted({package for server in servers for package in PACKAGES.get(server, [])})
+    known = PACKAGES | GATEWAY_PACKAGES
+    wanted = sorted({package for server in servers for package in known.get(server, [])})
     print(f"installing {' '.join(wanted)}", file=sys.stderr)
     _pip(python, ["--upgrade", *wanted])
     if "lineman" in servers:

@@ -136,7 +136,7 @@ class LinemanBench(Generator):
         if row.is_memory:
             return words
         words += ["--size", str(row.size), "--depth", str(row.depth), "--json"]
-        words += ["--warmup", str(self.warmup), "--pid", str(server.pid)]
+        words += ["--warmup", str(self.warmup), "--pid", _list(server.pids)]
         words += ["--batch"] if row.is_batched else []
         return words + (["--spin"] if row.spins else [])
 
@@ -175,7 +175,7 @@ class Wsload(Generator):
         if row.is_memory:
             return [*words, "--hold", str(seconds)]
         words += ["--size", str(row.size), "--depth", str(row.depth), "--secs", str(seconds)]
-        words += ["--warm", str(self.warmup), "--pids", str(server.pid), "--json"]
+        words += ["--warm", str(self.warmup), "--pids", _list(server.pids), "--json"]
         words += ["--batch"] if row.is_batched else []
         return words + (["--spin"] if row.spins else [])
 
@@ -187,6 +187,10 @@ class Wsload(Generator):
                 f" {values['rate']} a second"
             )
         return Sample(values["srv_us_msg"], values["rate"], values["p50"], values["p99"])
+
+
+def _list(pids: list[int]) -> str:
+    return ",".join(map(str, pids))
 
 
 def choose(core: int, warmup: float) -> LinemanBench | Wsload:

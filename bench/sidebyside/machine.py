@@ -58,6 +58,15 @@ def memory_kib(pid: int) -> int:
     return int(_field(Path(f"/proc/{pid}/status"), "VmRSS").split()[0])
 
 
+def cpu_seconds(pids: list[int]) -> float:
+    """The CPU time that processes have used, in user and kernel."""
+    ticks = 0
+    for pid in pids:
+        _, _, fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")
+        ticks += sum(map(int, fields.split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def cores() -> tuple[int, int]:
     """The core for the server and the core for the load; the same where there is only one."""
     usable = sorted(os.sched_getaffinity(0))

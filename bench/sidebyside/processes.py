@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Server:
     Attributes:
         name: whose it is.
         port: where it listens on this machine.
-        process: its one process.
+        process: the one that was started.
         log: the file with all that it printed.
     """
 
@@ -41,6 +41,16 @@ class Server:
     def pid(self) -> int:
         """Its process id."""
         return self.process.pid
+
+    @property
+    def pids(self) -> list[int]:
+        """It and the processes that it has started, and those that they have."""
+        found = [self.pid]
+        for pid in found:
+            with suppress(FileNotFoundError):  # it has ended
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+                found += map(int, children.split())
+        return found
 
     @property
     def is_alive(self) -> bool:

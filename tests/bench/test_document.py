@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sidebyside.document import BEGIN, END, SKELETON, Circumstances, figures, replace_figures
+from sidebyside.document import (
+    BEGIN,
+    END,
+    GATEWAY_MARKS,
+    SKELETON,
+    Circumstances,
+    figures,
+    replace_figures,
+)
 from sidebyside.rows import ROWS, Row
 from sidebyside.samples import Sample, Samples
 
@@ -119,3 +127,10 @@ def test_a_page_without_its_marks_is_not_overwritten(text: str) -> None:
 
 def test_the_first_page_has_the_marks() -> None:
     assert "one" in replace_figures(SKELETON, "one")
+
+
+def test_the_gateway_has_its_own_place_on_the_page() -> None:
+    page = replace_figures(replace_figures(SKELETON, "one"), "two", GATEWAY_MARKS)
+    assert page.index("one") < page.index(END) < page.index(GATEWAY_MARKS[0]) < page.index("two")
+    with pytest.raises(ValueError, match="gateway: end"):
+        replace_figures(page.replace(GATEWAY_MARKS[1], ""), "two", GATEWAY_MARKS)

@@ -348,14 +348,14 @@ def test_several_workers_share_the_clients_and_one_that_is_gone_is_left_out(
         proxy = start_proxy(kind, f"{first.where},{second.where}")
         with ExitStack() as clients:
             pids = Counter(
-                whoami(clients.enter_context(websocket(tls(proxy.https_port, trust))))["pid"]
+                whoami(clients.enter_context(websocket(tls(proxy.https_port, trust))))["program"]
                 for _ in range(8)
             )
         assert pids == {first.program.process.pid: 4, second.program.process.pid: 4}
     for _ in range(4):
         with websocket(answered_by_the_new_one(proxy.https_port, trust)) as client:
             known = whoami(client)
-        assert (known["pid"], known["path"]) == (first.program.process.pid, "/wss")
+        assert (known["program"], known["path"]) == (first.program.process.pid, "/wss")
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_a_client_comes_back_to_its_worker_where_that_is_asked_for(
     workers = [stack.enter_context(service(**TRUSTED)) for _ in range(2)]
     proxy = start_proxy(kind, ",".join(worker.where for worker in workers), sticky=sticky)
     with websocket(tls(proxy.https_port, trust)) as client:
-        first = whoami(client)["pid"]
+        first = whoami(client)["program"]
         cookies = [line.partition(";")[0] for line in client.response.headers.get_all("Set-Cookie")]
     if kind == "apache":  # sets it on the answer to a plain request, and not on the 101
         answer = http_get(tls(proxy.https_port, trust), "/wss")
@@ -385,7 +385,7 @@ def test_a_client_comes_back_to_its_worker_where_that_is_asked_for(
     seen = set()
     for _ in range(5):
         with websocket(tls(proxy.https_port, trust), headers=headers) as client:
-            seen.add(whoami(client)["pid"])
+            seen.add(whoami(client)["program"])
     assert seen == {first}
     assert bool(cookies) == (sticky == "cookie")
 

@@ -119,7 +119,7 @@ def test_clients_share_several_workers_and_come_back_by_their_address(
     seen = set()
     for _ in range(5):
         with websocket(tls(proxy.https_port, trust)) as client:
-            seen.add(json.loads(client.ask("whoami"))["pid"])
+            seen.add(json.loads(client.ask("whoami"))["program"])
     assert len(seen) == 1
 
 

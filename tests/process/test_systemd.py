@@ -47,7 +47,8 @@ def test_it_says_ready_reloading_stopping_and_that_it_is_alive(app: App, tmp_pat
         told = manager.wait_for("READY")
         assert told["STATUS"] == "ready: 1 process"
         assert int(told["MAINPID"]) == program.process.pid
-        assert program.output.count("listening on") == 1  # and not before
+        program.wait_for_line("ready: 1 process")
+        assert program.output.index("listening on") < program.output.index("ready: ")
         manager.wait_for("WATCHDOG")
         manager.wait_for("WATCHDOG")
         program.signal(signal.SIGHUP)

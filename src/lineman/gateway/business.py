@@ -14,7 +14,7 @@ from typing import Any
 
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.api import Api, MessageData, to_payload
+from lineman.gateway.api import Api, MessageData
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
     Answer,
@@ -33,7 +33,6 @@ from lineman.gateway.messages import (
     Opened,
     Order,
     Received,
-    Reply,
     Retire,
     Retired,
     SetSession,
@@ -163,9 +162,12 @@ class Business(Api):
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
         visitors = self._visitors[link]
         for message in batch:
-            if isinstance(message, (Received, Opened, Closed, Knock)):
+            if type(message) is Received:  # nearly all are
                 visitor = visitors.get(message.number)
                 if visitor is not None:
+                    self._take(visitor, message)
+            elif isinstance(message, (Opened, Closed, Knock)):
+                if (visitor := visitors.get(message.number)) is not None:
                     self._take(visitor, message)
             elif isinstance(message, Meet):
                 visitors[message.number] = Visitor(self, link, message)
@@ -183,6 +185,7 @@ class Business(Api):
             elif isinstance(message, Hello):
                 link.peer = message.node
                 self._links[message.node] = link
+        _current.set(None)
 
     def _take(self, visitor: Visitor, event: Event) -> None:
         if visitor.queue is not None:
@@ -197,6 +200,7 @@ class Business(Api):
         callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
         if callback is None:
             return
+        _current.set(None)
         try:
             result = callback(event.uid)
         except Exception:
@@ -238,17 +242,18 @@ class Business(Api):
 
     def _begin(self, visitor: Visitor, event: Event) -> Coroutine[Any, Any, Any] | None:
         """Calls the program; what is left to await where its callback is `async def`."""
-        token = _current.set(visitor)
+        _current.set(visitor)  # until the next one, or the end of the batch or task
         try:
             result = self._call(visitor, event)
         except Exception as error:
             self._failed(visitor, event, error)
             result = None
-        finally:
-            _current.reset(token)
         if result is not None and inspect.iscoroutine(result):
             return result
-        self._end(visitor, event)
+        if type(event) is Received and not visitor.has_open_session:
+            self._note_done(visitor)
+        else:
+            self._end(visitor, event)
         return None
 
     def _call(self, visitor: Visitor, event: Event) -> Any:
@@ -278,8 +283,7 @@ class Business(Api):
     def _end(self, visitor: Visitor, event: Event) -> None:
         """Tells the gateway process that the event was handled."""
         link = visitor.link
-        done = self._done.get(link)
-        if done is None:
+        if link not in self._done:
             return  # the link is gone, and with it everything about this client
         try:
             session = visitor.take_session_change()
@@ -292,6 +296,13 @@ class Business(Api):
             link.post(Decision(visitor.number, **self._decisions.pop(visitor, {})))
         elif isinstance(event, Closed):
             self._visitors[link].pop(visitor.number, None)
+        self._note_done(visitor)
+
+    def _note_done(self, visitor: Visitor) -> None:
+        link = visitor.link
+        done = self._done.get(link)
+        if done is None:
+            return  # the link is gone, and with it everything about this client
         if not done:
             self._loop.call_soon(self._flush_done, link)
         done.append(visitor.number)
@@ -309,14 +320,9 @@ class Business(Api):
         """The client whose callback is at work; None outside of one."""
         return _current.get()
 
-    def reply(self, visitor: Visitor, message: MessageData) -> None:
-        """Sends to a client that this worker serves."""
-        data = to_payload(message)
-        visitor.link.post(Reply(visitor.number, data), len(data))
-
     def send_to_current_client(self, message: MessageData) -> None:
         """Sends to the client whose callback is at work."""
-        self.reply(self._current("send_to_current_client"), message)
+        self._current("send_to_current_client").send(message)
 
     def close_current_client(
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""

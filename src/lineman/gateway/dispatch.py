@@ -139,8 +139,12 @@ class Dispatch:
         has = client.unacknowledged
         if client.link is not link or has is None:
             return  # it was taken from that worker meanwhile
-        for _ in range(min(count, len(has))):
-            client.unacknowledged_size -= has.popleft()[1]
+        if count >= len(has):
+            has.clear()
+            client.unacknowledged_size = 0
+        else:
+            for _ in range(count):
+                client.unacknowledged_size -= has.popleft()[1]
         if not has and link in self._retiring:
             self._part(client)
         if client.waiting is not None:
@@ -168,17 +172,10 @@ class Dispatch:
             if link is None:
                 return False
             self._assign(client, link)
-        return (
-            not link.is_clogged
-            and link not in self._retiring
-            and (
-                client.unacknowledged is None
-                or (
-                    len(client.unacknowledged) < MAX_EVENTS
-                    and client.unacknowledged_size < MAX_SIZE
-                )
-            )
-        )
+        if link.is_clogged or link in self._retiring:
+            return False
+        has = client.unacknowledged
+        return not has or (len(has) < MAX_EVENTS and client.unacknowledged_size < MAX_SIZE)
 
     def _choose(self) -> Link | None:
         able = [
@@ -202,9 +199,10 @@ class Dispatch:
 
     def _post(self, client: Client, event: Event, size: int) -> None:
         assert client.link is not None
-        if client.unacknowledged is None:
-            client.unacknowledged = deque()
-        client.unacknowledged.append((event, size))
+        has = client.unacknowledged
+        if has is None:
+            has = client.unacknowledged = deque()
+        has.append((event, size))
         client.unacknowledged_size += size
         client.link.post(event, size)
 

@@ -9,7 +9,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from lineman.errors import ConfigError
 from lineman.gateway.messages import (
@@ -63,9 +63,9 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=4 * 1024 * 1024)
+        # uvloop's transports do what this class says and do not derive from it.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=4 * 1024 * 1024)
         self.is_up = True
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,7 +134,7 @@ class Link(asyncio.Protocol):
                 if end > len(data):
                     break
                 try:
-                    batch = self._wire.decode_batch(bytes(view[start + LENGTH : end]))
+                    batch = self._wire.decode_batch(view[start + LENGTH : end])
                 except BadMessageError as error:
                     self.fail(str(error))
                     break

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
@@ -200,12 +201,13 @@ class Node:
     def on_message(self, connection: Connection, message: str | bytes) -> None:
         """A client said something."""
         client: Client = connection.data
+        size = len(message)
         if self._is_guarded:
-            why = self.guard.hear(client, len(message))
+            why = self.guard.hear(client, size)
             if why is not None:
                 connection.close(code=closing.POLICY_VIOLATION, reason=why)
                 return
-        self.dispatch.offer(client, Received(client.number, message), len(message))
+        self.dispatch.offer(client, Received(connection.id, message), size)
 
     def on_close(self, connection: Connection, code: int, reason: str) -> None:
         """A client is gone."""
@@ -294,10 +296,10 @@ class Node:
         self.dispatch.remove_worker(link)
 
     def _on_done(self, link: Link, done: Done) -> None:
-        for number in done.numbers:
+        for number, count in Counter(done.numbers).items():
             client = self._numbers.get(number)
             if client is not None:
-                self.dispatch.acknowledge(link, client)
+                self.dispatch.acknowledge(link, client, count)
 
     def _on_reply(self, link: Link, reply: Reply) -> None:
         client = self._numbers.get(reply.number)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from lineman.gateway.api import HasId, MessageData
+from lineman.gateway.api import HasId, MessageData, to_payload
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Changed, Event, Meet
+from lineman.gateway.messages import Changed, Event, Meet, Reply
 from lineman.gateway.session import decode_session, encode_session
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -82,6 +82,11 @@ class Visitor(HasId):
     def session(self, session: dict[str, Any]) -> None:
         self._session = session
 
+    @property
+    def has_open_session(self) -> bool:
+        """Whether the program has looked at the session since the last callback returned."""
+        return self._session is not None
+
     def take_session_change(self) -> bytes | None:
         """The session, if a callback has changed it.
 
@@ -107,7 +112,8 @@ class Visitor(HasId):
 
     def send(self, message: MessageData) -> None:
         """Sends a message to this client."""
-        self._business.reply(self, message)
+        data = to_payload(message)
+        self.link.post(Reply(self.number, data), len(data))
 
     def close(
         self,

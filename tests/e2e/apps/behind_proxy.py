@@ -30,7 +30,7 @@ def answer(connection: Connection, message: str | bytes) -> None:
             "peer_address": connection.peer_address,
             "scheme": connection.request.scheme,
             "path": connection.request.path,
-            "pid": os.getpid(),
+            "program": os.getppid(),  # the process that was started: the master
         }
         header = connection.proxy_header
         if header is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.support.program import Program, find_program, free_ports, started
+from e2e.support.program import Program, find_program, free_ports, started, wait_for_port
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.tls.acme.options import AcmeOptions, Settings, settings
 
@@ -121,6 +121,8 @@ def pebble(
 
         stack.enter_context(started(start_dns))
         program = stack.enter_context(started(start))
+        for port in (ports["management"], ports["acme"], ports["dns-management"]):
+            wait_for_port(port)
         yield Pebble(
             program,
             f"https://127.0.0.1:{ports['acme']}/dir",

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -120,6 +121,19 @@ class Program:
         if self in Program.alive:
             Program.alive.remove(self)
         return status
+
+
+def wait_for_port(port: int) -> None:
+    """Wait until somebody listens on this port of 127.0.0.1; a program may say so too early."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), DEADLINE).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"nobody listens on port {port}"
+            time.sleep(0.01)
+        else:
+            return
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,8 +49,17 @@ def service(
         address: where to listen; port 0 takes one that is free.
         options: for its `Worker`.
     """
-    env = {"SERVICE_ADDRESS": address, "SERVICE_OPTIONS": json.dumps(options)}
-    program = Program(script.name, [sys.executable, script], env=env)
+    with tempfile.TemporaryDirectory() as run:  # several of one script run side by side
+        env = {
+            "SERVICE_ADDRESS": address,
+            "SERVICE_OPTIONS": json.dumps(options),
+            "RUNTIME_DIRECTORY": run,
+        }
+        program = Program(script.name, [sys.executable, script], env=env)
+        yield from _running(program)
+
+
+def _running(program: Program) -> Iterator[Service]:
     try:
         line = program.wait_for_line("listening on ")[0]
         found = re.search(r"listening on \w+(\+unix)?://(\S+)", line)

@@ -1,0 +1,95 @@
+"""What a gateway process can note in a second, and in how much memory, as one line of JSON.
+
+python gateway_registry.py speed | memory | presence
+
+The orders come as frames of a link, are decoded, and go the way of all orders. There is no
+connection behind a client here.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from lineman.gateway import names
+from lineman.gateway.client import Client
+from lineman.gateway.messages import LENGTH, TO_GATEWAY, Bind, Join, Leave, Order, encode_frame
+from lineman.gateway.routing import Routing, RoutingOptions
+
+CLIENTS = 20_000
+UIDS = 1_000_000
+AT_ONCE = 100
+
+
+def routing(clients: int, tells_users: bool = False) -> Routing:
+    """A gateway process' routing, with clients."""
+    node = names.new_node()
+    options = RoutingOptions(tells_users=tells_users)
+    made = Routing(node, options, lambda client: None, lambda uid, is_online: None)
+    for _ in range(clients):
+        client = Client(names.new_client_id(node), None)  # type: ignore[arg-type]
+        made.orders.clients[client.id] = client
+    return made
+
+
+def frames(orders: Iterator[Order]) -> Iterator[bytes]:
+    """The orders as a link brings them."""
+    batch: list[Order] = []
+    for order in orders:
+        batch.append(order)
+        if len(batch) == AT_ONCE:
+            yield encode_frame(batch)[LENGTH:]
+            batch = []
+
+
+async def obey(to: Routing, given: Iterator[bytes]) -> None:
+    """Does what the frames say, one a turn of the event loop."""
+    for frame in given:
+        for order in TO_GATEWAY.decode_batch(frame):
+            to.carry_out(order)
+        await asyncio.sleep(0)
+
+
+async def speed() -> dict[str, float]:
+    """How many orders of each kind a second of CPU."""
+    to = routing(CLIENTS)
+    clients = list(to.orders.clients)
+    found = {}
+    for name, make in (
+        ("bind", lambda number, client: Bind(client, f"user {number}")),
+        ("join", lambda number, client: Join(client, f"room {number % 100}")),
+        ("leave", lambda number, client: Leave(client, f"room {number % 100}")),
+    ):
+        given = list(frames(make(*pair) for pair in enumerate(clients)))
+        begun = time.process_time()
+        await obey(to, iter(given))
+        found[name] = CLIENTS / (time.process_time() - begun)
+    assert len(to.orders.registry.uids()) == CLIENTS
+    assert not to.orders.registry.groups()
+    return found
+
+
+def resident() -> int:
+    """Bytes of this process."""
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def memory(tells_users: bool) -> dict[str, float]:
+    """Bytes for each registered uid, and for each client's record before it has one."""
+    before = resident()
+    to = routing(UIDS, tells_users)
+    clients = iter(list(to.orders.clients))
+    empty = resident()
+    await obey(to, frames(Bind(client, f"user {number}") for number, client in enumerate(clients)))
+    full = resident()
+    assert len(to.orders.registry.uids()) == UIDS
+    return {"record": (empty - before) / UIDS, "uid": (full - empty) / UIDS}
+
+
+what = sys.argv[1]
+print(json.dumps(asyncio.run(speed() if what == "speed" else memory(what == "presence"))))
