@@ -14,8 +14,9 @@ if TYPE_CHECKING:
         ProtocolError,
         UsageError,
     )
+    from lineman.gateway.blocking import GatewayClient
     from lineman.gateway.history import HistoryOptions
-    from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient
+    from lineman.gateway.pushing import AsyncGatewayClient
     from lineman.gateways import Gateway
     from lineman.net.callbacks import ErrorCode
     from lineman.net.connection import Connection
@@ -55,7 +56,7 @@ _HOMES = {
     "DeflateOptions": "protocols.websocket.negotiation",
     "ErrorCode": "net.callbacks",
     "Gateway": "gateways",
-    "GatewayClient": "gateway.pushing",
+    "GatewayClient": "gateway.blocking",
     "HistoryOptions": "gateway.history",
     "HttpError": "errors",
     "LinemanError": "errors",

@@ -191,6 +191,7 @@ class Gateway(Api):
             wait_timeout=self._wait_timeout,
         )
         worker.on_websocket_connect = node.on_websocket_connect
+        worker.facts = node.facts
         worker.on_request = self.callbacks["on_request"]
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message

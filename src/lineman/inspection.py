@@ -129,6 +129,7 @@ class Inspection:
             closes=dict(tally.closes),
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},
+            facts={} if self._worker.facts is None else self._worker.facts(),
         )
 
     def counters(self) -> Counters:

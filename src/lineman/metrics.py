@@ -137,6 +137,7 @@ def families(status: Status, book: Book) -> Iterator[Metric]:
     yield start
     yield _processes(status)
     yield from _gauges(status)
+    yield from _facts(status)
     yield _certificates(status)
     yield from _counters(book)
 
@@ -165,6 +166,23 @@ def _gauges(status: Status) -> Iterator[Metric]:
                 key = (child.worker, str(child.slot))  # two for a while: one retires
                 had, now = figures.get(key, 0.0), value(child.report)
                 figures[key] = max(had, now) if "lag" in name or "max" in name else had + now
+        for labels, figure in figures.items():
+            family.add_metric(labels, figure)
+        yield family
+
+
+def _facts(status: Status) -> Iterator[Metric]:
+    """What workers tell besides; a gauge for each name."""
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    for child in status.children:
+        facts = {} if child.report is None else child.report.facts
+        for name, figure in facts.items():
+            figures = found.setdefault(name, {})
+            key = (child.worker, str(child.slot))  # two for a while: one retires
+            figures[key] = figures.get(key, 0.0) + float(figure)
+    for name, figures in found.items():
+        text = f"{name.replace('_', ' ').capitalize()}."
+        family = GaugeMetricFamily(f"lineman_{name}", text, labels=["worker", "slot"])
         for labels, figure in figures.items():
             family.add_metric(labels, figure)
         yield family

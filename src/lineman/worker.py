@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
@@ -167,6 +167,8 @@ class Worker:
         self.address = address
         self.context = context
         self.id = 0
+        # Figures for `status` and the metrics of whatever is built upon this worker, by name.
+        self.facts: Callable[[], Mapping[str, float]] | None = None
         self.links_directory = ""  # for sockets between this program's processes
         self._service: Service | None = None
         self._plan: Plan | None = None

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from lineman import Worker
+from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.node import Node
@@ -17,6 +18,12 @@ from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 
 T = TypeVar("T")
+
+
+class SupportsClose(Protocol):
+    def close(self) -> None: ...
+
+
 DEADLINE = 20.0
 
 
@@ -35,6 +42,8 @@ class System:
         self.workers: list[Worker] = []
         self.businesses: list[Business] = []
         self.clients: list[Client] = []
+        self.hub: Hub | None = None
+        self.peers: list[SupportsClose] = []  # whatever else a test has opened
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -52,6 +61,8 @@ class System:
         try:
             for client in self.clients:
                 client.close()
+            for peer in self.peers:
+                peer.close()
             for business in self.businesses:
                 self.call(business.close)
             for node, worker in zip(self.nodes, self.workers, strict=True):
@@ -137,3 +148,19 @@ class System:
     def ask(self, question: Awaitable[T]) -> T:
         """What a question of a business worker is answered with."""
         return self.run(question)
+
+
+def routing_by(hub: str, *, tells_users: bool = True) -> RoutingOptions:
+    """By the hub at a path, for a node that is added later."""
+    return RoutingOptions(lambda *given: Embedded(hub, *given), tells_users=tells_users)
+
+
+def add_two_nodes(system: System, hub: str, **options: Any) -> None:
+    """Two gateway processes with the hub at a path as their broker."""
+    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
+    for _ in range(2):
+        system.add_node("on_message", routing=routing)
+    for node in system.nodes:
+        cluster = node.routing.cluster
+        assert cluster is not None
+        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.support import System
+from gateway.support import System, add_two_nodes
 from lineman.errors import ConfigError, UsageError
-from lineman.gateway.brokers.embedded import Embedded, Hub
+from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions, Kept
-from lineman.gateway.pushing import AsyncGatewayClient, GatewayClient, NotReachedError
-from lineman.gateway.routing import RoutingOptions
+from lineman.gateway.pushing import AsyncGatewayClient, NotReachedError
 from lineman.gateway.visitor import Visitor
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
@@ -283,24 +282,6 @@ def test_orders_outside_of_a_running_gateway_are_told(system: System) -> None:
         system.call(api.send_to_current_client, "x")
     with pytest.raises(UsageError, match="no client's id"):
         system.call(api.send_to_client, "42", "x")
-
-
-@pytest.fixture
-def hub(system: System) -> Any:
-    path = str(system.directory / "hub.sock")
-    hub = Hub()
-    system.run(hub.start(path))
-    yield path
-    system.run(hub.stop())
-
-
-def add_two_nodes(system: System, hub: str, **options: Any) -> None:
-    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
-    for _ in range(2):
-        system.add_node("on_message", routing=routing)
-    for node in system.nodes:
-        cluster = node.routing.cluster
-        system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
 
 
 def test_two_nodes_with_one_broker_are_one_service(system: System, hub: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from lineman.gateway.link import Link
-from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Done, Retired, encode_frame
+from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Done, Retired, encode_frames
 
 
 class ForeignTransport:
@@ -44,7 +44,8 @@ def test_a_transport_of_another_event_loop_is_taken() -> None:
 
 
 def test_frames_that_are_cut_anywhere_are_heard_once_and_in_order() -> None:
-    frames = encode_frame([Retired()]) + encode_frame([Retired(), Retired()])
+    batches = ([Retired()], [Retired(), Retired()])
+    frames = b"".join(frame for batch in batches for frame in encode_frames(list(batch))[0])
 
     async def hear(cut: int) -> list[Any]:
         link, _, heard = new_link(TO_BUSINESS)

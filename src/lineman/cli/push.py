@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from lineman.errors import LinemanError, UsageError
-from lineman.gateway.pushing import GatewayClient
+from lineman.gateway.blocking import GatewayClient
 from lineman.process.handoff import Handoff
 from lineman.process.rundir import find_pid_file, links_directory, name_of
 

@@ -91,7 +91,7 @@ def render(status: Status, now: float, width: int | None = None) -> list[str]:
     if len(status.children) > 1:
         rows.append(_total(status))
     lines = [head(status, now), "", *table.render(COLUMNS, rows, width)]
-    notes = [*_restarts(status), *_certificates(status, now)]
+    notes = [*_facts(status), *_restarts(status), *_certificates(status, now)]
     return [*lines, "", *notes] if notes else lines
 
 
@@ -173,6 +173,18 @@ def _total(status: Status) -> list[str]:
         str(sum(report.send_failures + report.dropped for report in reports)),
         str(sum(report.exceptions for report in reports)),
         str(sum(child.restarts for child in status.children)),
+    ]
+
+
+def _facts(status: Status) -> list[str]:
+    return [
+        f"{printable(child.worker)} #{child.slot}: "
+        + ", ".join(
+            f"{printable(name).replace('_', ' ')} {float(figure):g}"
+            for name, figure in child.report.facts.items()
+        )
+        for child in status.children
+        if child.report is not None and child.report.facts
     ]
 
 

@@ -43,17 +43,14 @@ ClientOrId = HasId | str
 Clients = ClientOrId | Iterable[ClientOrId]
 
 
-class Api:
-    """Orders and questions; a subclass says where they go.
+class Commands:
+    """Orders; a subclass says where they go.
 
     A client is given as its id or as the object that callbacks get. A uid or a group is text of up
     to 256 bytes, or a whole number. Orders for clients that are gone do nothing.
     """
 
     def _give(self, order: Order) -> None:
-        raise NotImplementedError
-
-    async def _ask(self, what: str, *about: str) -> Any:
         raise NotImplementedError
 
     # Sending.
@@ -85,27 +82,6 @@ class Api:
         Members get it with its place: see `history=` of `Gateway`.
         """
         self._give(Publish(to_payload(message), names.check_name("group", group)))
-
-    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> Page:
-        """What was published to a group after a place.
-
-        Args:
-            group: the group.
-            epoch: of the last message that the client has; empty for all that is kept.
-            offset: of the same message.
-
-        Returns:
-            A page whose `is_complete` is false where the client must start anew.
-
-        Raises:
-            UsageError: the gateway keeps no history.
-        """
-        name = names.check_name("group", group)
-        found = await self._ask("history", name, epoch, str(int(offset)))
-        if found is None:
-            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
-        epoch, last, missed, is_complete = found
-        return Page(epoch, last, [Kept(*one) for one in missed], is_complete)
 
     def _send(self, message: MessageData, exclude: Clients = (), **to: Any) -> None:
         self._give(Send(to_payload(message), exclude=_ids(exclude), **to))
@@ -162,12 +138,40 @@ class Api:
         """Sets what is named in a client's session, also in dictionaries within; the rest stays."""
         self._give(SetSession(client_id(client), encode_session(session), is_update=True))
 
+
+class Api(Commands):
+    """Orders and questions; a subclass says where they go."""
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        raise NotImplementedError
+
+    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> Page:
+        """What was published to a group after a place.
+
+        Args:
+            group: the group.
+            epoch: of the last message that the client has; empty for all that is kept.
+            offset: of the same message.
+
+        Returns:
+            A page whose `is_complete` is false where the client must start anew.
+
+        Raises:
+            UsageError: the gateway keeps no history.
+        """
+        name = names.check_name("group", group)
+        if not isinstance(epoch, str):
+            raise UsageError(f"an epoch is text, got {type(epoch).__name__}")
+        found = await self._ask("history", name, epoch, str(int(offset)))
+        if found is None:
+            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        epoch, last, missed, is_complete = found
+        return Page(epoch, last, [Kept(*one) for one in missed], is_complete)
+
     async def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
         """A client's session; None where there is no such client."""
         found: dict[str, Any] | None = await self._ask("session", client_id(client))
         return found
-
-    # Questions.
 
     async def is_online(self, client: ClientOrId) -> bool:
         """Whether a client is connected."""
@@ -265,8 +269,13 @@ def to_payload(message: object) -> str | bytes:
     Raises:
         UsageError: it is neither text nor bytes.
     """
-    if isinstance(message, (str, bytes)):
+    if isinstance(message, bytes):
         return message
+    if isinstance(message, str):
+        try:
+            return message if message.isascii() or message.encode() else ""
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the message cannot be written as UTF-8: {error}") from None
     if isinstance(message, (bytearray, memoryview)):
         return bytes(message)
     raise UsageError(

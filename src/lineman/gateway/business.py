@@ -19,6 +19,7 @@ from lineman.gateway.link import Link
 from lineman.gateway.messages import (
     Answer,
     Ask,
+    Change,
     Changed,
     CloseClient,
     Closed,
@@ -32,7 +33,10 @@ from lineman.gateway.messages import (
     Message,
     Opened,
     Order,
+    Ping,
+    Pong,
     Received,
+    Refresh,
     Retire,
     Retired,
     SetSession,
@@ -69,6 +73,7 @@ class Business(Api):
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
         self._visitors: dict[Link, dict[int, Visitor]] = {}
+        self._by_id: dict[str, Visitor] = {}
         self._done: dict[Link, list[int]] = {}
         self._decisions: dict[Visitor, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -120,7 +125,8 @@ class Business(Api):
 
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
-        self._visitors.pop(link, None)
+        for visitor in self._visitors.pop(link, {}).values():
+            self._forget(visitor)
         self._done.pop(link, None)
         self._note_retired(link)
 
@@ -170,22 +176,30 @@ class Business(Api):
                 if (visitor := visitors.get(message.number)) is not None:
                     self._take(visitor, message)
             elif isinstance(message, Meet):
-                visitors[message.number] = Visitor(self, link, message)
+                visitor = visitors[message.number] = Visitor(self, link, message)
+                self._by_id[visitor.id] = visitor
             elif isinstance(message, Forget):
-                visitors.pop(message.number, None)
+                self._forget(visitors.pop(message.number, None))
             elif isinstance(message, Changed):
-                if (visitor := visitors.get(message.number)) is not None:
-                    visitor.change(message)
+                visitor = visitors.get(message.number)
+                if visitor is not None and not visitor.change(message):
+                    link.post(Refresh(message.number))
             elif isinstance(message, Answer):
                 self._on_answer(message)
             elif isinstance(message, UserEvent):
                 self._take_user(message)
+            elif isinstance(message, Ping):
+                link.post(Pong())
             elif isinstance(message, Retired):
                 self._note_retired(link)
             elif isinstance(message, Hello):
                 link.peer = message.node
                 self._links[message.node] = link
         _current.set(None)
+
+    def _forget(self, visitor: Visitor | None) -> None:
+        if visitor is not None and self._by_id.get(visitor.id) is visitor:
+            del self._by_id[visitor.id]
 
     def _take(self, visitor: Visitor, event: Event) -> None:
         if visitor.queue is not None:
@@ -209,6 +223,11 @@ class Business(Api):
         if inspect.iscoroutine(result):
             self._keep(self._loop.create_task(self._await_user(result)))
 
+    @staticmethod
+    def _is_cancelled() -> bool:
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+
     async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
@@ -231,6 +250,10 @@ class Business(Api):
             if coroutine is not None:
                 try:
                     await coroutine
+                except asyncio.CancelledError as error:
+                    if self._is_cancelled():
+                        raise  # the worker ends
+                    self._failed(visitor, event, error)  # something that the program awaited was
                 except Exception as error:
                     self._failed(visitor, event, error)
                 self._end(visitor, event)
@@ -271,7 +294,7 @@ class Business(Api):
         callback = callbacks.get("on_websocket_connect")
         return None if callback is None else callback(visitor, visitor.request)
 
-    def _failed(self, visitor: Visitor, event: Event, error: Exception) -> None:
+    def _failed(self, visitor: Visitor, event: Event, error: BaseException) -> None:
         self.exceptions += 1
         logger.error("%r: a callback raised; the client is closed", visitor, exc_info=error)
         if isinstance(event, Knock):
@@ -291,11 +314,11 @@ class Business(Api):
             self._failed(visitor, event, error)
         else:
             if session is not None:
-                link.post(SetSession(visitor.id, session), len(session))
+                self._give(SetSession(visitor.id, session))
         if isinstance(event, Knock):
             link.post(Decision(visitor.number, **self._decisions.pop(visitor, {})))
         elif isinstance(event, Closed):
-            self._visitors[link].pop(visitor.number, None)
+            self._forget(self._visitors[link].pop(visitor.number, None))
         self._note_done(visitor)
 
     def _note_done(self, visitor: Visitor) -> None:
@@ -350,8 +373,13 @@ class Business(Api):
         decision.update(changes)
 
     def _give(self, order: Order) -> None:
-        link = self._link_for(getattr(order, "client", None))
-        link.post(order, len(getattr(order, "data", None) or ""))
+        client = getattr(order, "client", None)
+        link = self._link_for(client)
+        if isinstance(order, Change):
+            visitor = self._by_id.get(order.client)
+            if visitor is not None and visitor.link is link:
+                visitor.apply(order)
+        link.post(order, len(getattr(order, "data", None) or getattr(order, "session", None) or ""))
 
     def _link_for(self, client: str | None) -> Link:
         """The link for an order: to the client's own process if that is one of ours.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Event, Meet, encode_value
+from lineman.gateway.messages import Change, Event, Meet, encode_value
 from lineman.gateway.registry import Member
 from lineman.net.connection import Connection
 
@@ -26,11 +26,17 @@ class Client(Member):
         waiting: the events that no worker has; None for none.
         waits_since: when the oldest of these came, by the event loop's clock.
         is_paused: whether its socket is not read because too much waits.
+        applied: how many orders about it have come from the worker that serves it, or did before.
+        early: orders about it that wait until it is let in; None where nothing was asked.
+        deaths: workers that died with an event of it, since the last that did not.
         is_gone: whether the connection is over; the record stays until a worker knows it.
     """
 
     __slots__ = (
+        "applied",
         "connection",
+        "deaths",
+        "early",
         "id",
         "is_gone",
         "is_paused",
@@ -53,6 +59,9 @@ class Client(Member):
         self.waiting: deque[tuple[Event, int]] | None = None
         self.waits_since = 0.0
         self.is_paused = False
+        self.applied = 0
+        self.deaths = 0
+        self.early: list[Change] | None = None
         self.is_gone = False
 
     @property
@@ -77,4 +86,5 @@ class Client(Member):
             uid=self.uid,
             groups=tuple(self.groups or ()),
             session=self.session,
+            applied=self.applied,
         )

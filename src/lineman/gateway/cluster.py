@@ -11,16 +11,14 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.brokers.base import MakeBroker
-from lineman.gateway.messages import (
-    Answer,
-    Ask,
-    BadMessageError,
+from lineman.gateway.messages import Answer, Ask, BadMessageError, Order
+from lineman.gateway.nodemessages import (
+    BETWEEN_NODES,
     Beat,
     Farewell,
     NodeAnswer,
     NodeAsk,
     NodeMessage,
-    Order,
     Relay,
 )
 from lineman.gateway.orders import Orders
@@ -65,9 +63,11 @@ class Cluster:
         node: the name of this process.
         orders: what is done with its clients.
         make_broker: makes the broker, given what it calls.
-        on_order: does what an order from another node says.
+        on_order: does what an order from another node says, which is named too.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
+        on_return: called when the broker is there again: what was said meanwhile was missed.
+        on_stranger: called with a node that has ended and was never heard of.
         seal: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
 
@@ -80,9 +80,11 @@ class Cluster:
         node: str,
         orders: Orders,
         make_broker: MakeBroker,
-        on_order: Callable[[Order], None],
+        on_order: Callable[[Order, str], None],
         on_nodes: Callable[[list[str]], None],
         handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
+        on_return: Callable[[], None] = lambda: None,
+        on_stranger: Callable[[str], None] = lambda node: None,
         *,
         seal: Seal | None = None,
         is_node: bool = True,
@@ -93,6 +95,9 @@ class Cluster:
         self._orders = orders
         self._on_order = on_order
         self._on_nodes = on_nodes
+        self._on_return = on_return
+        self._on_stranger = on_stranger
+        self._was_reached = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
@@ -150,6 +155,8 @@ class Cluster:
             for node, heard in list(self._heard.items()):
                 if now - heard > SILENCE:
                     self._lose(node, "was not heard of")
+                    # Who has begun since it fell silent does not miss it, and must be told.
+                    self._publish(names.ALL_NODES, Farewell(node))
         self._ticker = self._loop.call_later(BEAT, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
@@ -158,6 +165,9 @@ class Cluster:
             self._heard = dict.fromkeys(self._heard, now)
             self._beat()
             logger.info("the broker is reached")
+            if self._was_reached:
+                self._on_return()
+            self._was_reached = True
         else:
             logger.warning(
                 "the broker is cut off, only clients of this process are reached: %s",
@@ -175,6 +185,8 @@ class Cluster:
     def _on_farewell(self, farewell: Farewell) -> None:
         if farewell.origin in self._heard:
             self._lose(farewell.origin, "has ended")
+        else:
+            self._on_stranger(farewell.origin)
 
     def _lose(self, node: str, why: str) -> None:
         del self._heard[node]
@@ -183,6 +195,10 @@ class Cluster:
             pending.waits_for.discard(node)
             pending.check()
         self._on_nodes(self.nodes)
+
+    def tell_all(self, message: NodeMessage) -> None:
+        """Says something to all other nodes."""
+        self._publish(names.ALL_NODES, message)
 
     def tell(self, node: str, message: NodeMessage) -> None:
         """Says something to one other node."""
@@ -218,12 +234,23 @@ class Cluster:
         try:
             if opened is None:
                 raise BadMessageError("it was not sealed with this service's secret")
-            message: NodeMessage = messages.BETWEEN_NODES.decode(opened)
+            message: NodeMessage = BETWEEN_NODES.decode(opened)
+            if not names.is_node(message.origin):
+                raise BadMessageError(f"it comes from {message.origin!r:.40}, which is no node")
         except BadMessageError as error:
             self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
             return
-        if message.origin != self._node:
+        if message.origin == self._node:
+            return
+        try:
             self._handlers[type(message)](message)
+        except Exception as error:  # what one node says must not end the link to all
+            self._log.log(
+                logging.ERROR,
+                "broker messages not obeyed",
+                "%s from node %s: %s: %s",
+                type(message).__name__, message.origin, type(error).__name__, error,
+            )  # fmt: skip
 
     def _on_relay(self, relay: Relay) -> None:
         if relay.number:
@@ -234,7 +261,7 @@ class Cluster:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         try:
-            self._on_order(relay.order)
+            self._on_order(relay.order, relay.origin)
         except UsageError as error:
             self._log.log(logging.WARNING, "bad orders", "node %s: %s", relay.origin, error)
 

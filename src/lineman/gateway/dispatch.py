@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from lineman.gateway.client import Client
 from lineman.gateway.link import Link
@@ -22,6 +22,8 @@ from lineman.protocols.websocket import close as closing
 # What a worker may have of one client and not have done with.
 MAX_EVENTS = 64
 MAX_SIZE = 256 * 1024
+# What so many workers in a row have died with is not given to another one.
+MAX_DEATHS = 3
 
 
 class Dispatch:
@@ -32,6 +34,7 @@ class Dispatch:
         log: where a warning goes that strangers can cause.
         on_settled: called with a client whose connection is over and of whom nothing waits any
             more: the last that is heard of it.
+        on_lost: called with a client and the events that a worker took to its grave for good.
         redeliver: whether events that a worker took to its grave go to another one (at least
             once), or are dropped and counted (at most once).
         wait_timeout: seconds that a client's event waits for a worker before the client is closed.
@@ -45,6 +48,7 @@ class Dispatch:
         clock: Callable[[], float],
         log: LogLimit,
         on_settled: Callable[[Client], None],
+        on_lost: Callable[[Client, list[Event]], None],
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
@@ -52,12 +56,19 @@ class Dispatch:
         self._clock = clock
         self._log = log
         self._on_settled = on_settled
+        self._on_lost = on_lost
         self._redeliver = redeliver
         self._wait_timeout = wait_timeout
         self._clients: dict[Link, set[Client]] = {}  # of each worker that takes new clients or not
         self._retiring: set[Link] = set()
         self._stalled: dict[Client, None] = {}  # those for whom there is no worker
+        self._clogged: dict[Link, dict[Client, None]] = {}  # those who wait for its worker to read
         self.dropped = 0
+
+    @property
+    def links(self) -> Collection[Link]:
+        """Those of all business workers, also of those that retire."""
+        return self._clients.keys()
 
     @property
     def workers(self) -> int:
@@ -96,6 +107,7 @@ class Dispatch:
     def remove_worker(self, link: Link) -> None:
         """A worker is gone, with whatever it had."""
         clients = self._clients.pop(link, None)
+        self._clogged.pop(link, None)
         self._retiring.discard(link)
         for client in clients or ():
             client.link = None
@@ -108,8 +120,10 @@ class Dispatch:
         client.unacknowledged_size = 0
         if not lost:
             return
-        if not self._redeliver:
+        client.deaths += 1
+        if not self._redeliver or client.deaths >= MAX_DEATHS:
             self.dropped += len(lost)
+            self._on_lost(client, [event for event, _ in lost])
             return
         if client.waiting is None:
             client.waiting = deque()
@@ -139,6 +153,7 @@ class Dispatch:
         has = client.unacknowledged
         if client.link is not link or has is None:
             return  # it was taken from that worker meanwhile
+        client.deaths = 0
         if count >= len(has):
             has.clear()
             client.unacknowledged_size = 0
@@ -229,8 +244,23 @@ class Dispatch:
             client.connection.pause_recv()
         if client.link is None:
             self._stalled[client] = None
+            for link in self._clients:
+                if link.is_clogged:
+                    self._await(link)  # it takes those without a worker when it has drained
         elif client.link.is_clogged:
-            client.link.when_drained(lambda: self._pump(client))
+            self._await(client.link)[client] = None
+
+    def _await(self, link: Link) -> dict[Client, None]:
+        clogged = self._clogged.get(link)
+        if clogged is None:
+            clogged = self._clogged[link] = {}
+            link.when_drained(lambda: self._on_drained(link))
+        return clogged
+
+    def _on_drained(self, link: Link) -> None:
+        for client in self._clogged.pop(link, ()):
+            self._pump(client)
+        self._settle_stalled()
 
     def _settle_stalled(self) -> None:
         stalled, self._stalled = self._stalled, {}

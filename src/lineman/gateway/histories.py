@@ -55,6 +55,10 @@ class Histories:
             return Page("", 0, [], is_complete=not epoch)
         return history.since(epoch, offset, self._clock())
 
+    def keep(self, is_kept: Callable[[str], bool]) -> None:
+        """Forgets the groups of which `is_kept` is false."""
+        self._groups = {group: history for group, history in self._groups.items() if is_kept(group)}
+
     def sweep(self) -> None:
         """Forgets groups in which nothing was said for long; called every now and then."""
         now = self._clock()

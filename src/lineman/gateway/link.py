@@ -15,16 +15,18 @@ from lineman.errors import ConfigError
 from lineman.gateway.messages import (
     LENGTH,
     MAX_FRAME,
+    Answer,
     BadMessageError,
     Message,
     Wire,
-    encode_frame,
+    encode_frames,
 )
 
 logger = logging.getLogger("lineman")
 
 # A turn of the event loop that says more than this is not waited for.
 FLUSH_SIZE = 256 * 1024
+UNKNOWN = "unknown"
 UCRED = struct.Struct("3i")  # pid, uid, gid; see unix(7)
 
 
@@ -40,6 +42,7 @@ class Link(asyncio.Protocol):
         is_up: whether messages can be posted; what is posted to a link that is down is dropped.
         is_clogged: whether the other side reads so slowly that more should wait.
         peer: who the other side is, for the log.
+        asked_at: since when an answer to a `Ping` is missing; None where none is.
     """
 
     def __init__(
@@ -59,7 +62,8 @@ class Link(asyncio.Protocol):
         self._drained: list[Callable[[], None]] = []
         self.is_up = False
         self.is_clogged = False
-        self.peer = "unknown"
+        self.peer = UNKNOWN
+        self.asked_at: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""
@@ -93,7 +97,17 @@ class Link(asyncio.Protocol):
         if self._batch and self._transport is not None:
             batch, self._batch = self._batch, []
             self._batched = 0
-            self._transport.write(encode_frame(batch))
+            frames, bad = encode_frames(batch)
+            for frame in frames:
+                self._transport.write(frame)
+            for message, problem in bad:
+                self._give_up(message, problem)
+
+    def _give_up(self, message: Message, problem: str) -> None:
+        kind = type(message).__name__
+        logger.error("to process %s: a %s was dropped: %s", self.peer, kind, problem)
+        if isinstance(message, Answer):
+            self.post(Answer(message.number, error=f"the answer cannot be sent: {problem}"[:500]))
 
     def pause_writing(self) -> None:
         """Learns that the other side reads slowly."""

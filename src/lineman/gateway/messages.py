@@ -118,6 +118,8 @@ class Deliver(Message, tag=9):
     offset: int
 
 
+# What is known of a client changes by these.
+Change = Bind | Join | Leave | SetSession
 Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession | Publish | Deliver
 
 
@@ -167,6 +169,7 @@ class Meet(Message, tag=20):
     uid: str | None
     groups: tuple[str, ...]
     session: bytes
+    applied: int
 
 
 class Knock(Message, tag=21):
@@ -203,12 +206,13 @@ class Forget(Message, tag=25):
 
 
 class Changed(Message, tag=26):
-    """Somebody else changed what is known of the client."""
+    """Somebody else changed what is known of the client; `applied` of its worker's orders count."""
 
     number: int
     uid: str | None
     groups: tuple[str, ...]
     session: bytes
+    applied: int
 
 
 class Retired(Message, tag=27):
@@ -278,6 +282,20 @@ class Retire(Message, tag=34):
     """The worker takes no new events; it finishes those that it has."""
 
 
+class Ping(Message, tag=29):
+    """Asks a business worker whether its event loop turns; at once it says `Pong`."""
+
+
+class Pong(Message, tag=36):
+    """It does."""
+
+
+class Refresh(Message, tag=35):
+    """What the worker was told of a client crossed its own orders: it asks to be told again."""
+
+    number: int
+
+
 ToBusiness = (
     Hello
     | Meet
@@ -289,73 +307,11 @@ ToBusiness = (
     | Changed
     | Retired
     | UserEvent
+    | Ping
     | Answer
 )
-ToGateway = Hello | Done | Reply | Decision | Retire | Order | Ask
+ToGateway = Hello | Done | Reply | Decision | Retire | Refresh | Pong | Order | Ask
 
-
-# From node to node, by the broker.
-
-
-class Relay(Message, tag=40):
-    """An order from another node.
-
-    Attributes:
-        origin: the node that passed it on; it has done its own part.
-        number: of the order at its origin: a node that is reached in two ways does it once.
-    """
-
-    origin: str
-    number: int
-    order: Order
-
-
-class Beat(Message, tag=41):
-    """A node lives; it says so every second."""
-
-    origin: str
-
-
-class NodeAsk(Message, tag=42):
-    """A question from another node."""
-
-    origin: str
-    ask: Ask
-
-
-class NodeAnswer(Message, tag=43):
-    """The answer of one node to another's question."""
-
-    origin: str
-    answer: Answer
-
-
-class Farewell(Message, tag=44):
-    """A node ends in order: nobody need wait until its beats are missed."""
-
-    origin: str
-
-
-class Hold(Message, tag=45):
-    """A node holds these uids, whose home another one is.
-
-    Attributes:
-        is_news: whether it has begun to; if not, it did already, and the homes have changed.
-    """
-
-    origin: str
-    names: tuple[str, ...]
-    is_news: bool
-
-
-class Release(Message, tag=46):
-    """A node holds these uids no more."""
-
-    origin: str
-    names: tuple[str, ...]
-
-
-NodeMessage = Relay | Beat | NodeAsk | NodeAnswer | Farewell | Hold | Release
 
 _encoder = msgspec.msgpack.Encoder()
 encode_value = _encoder.encode
@@ -402,12 +358,27 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_frame(batch: list[Message]) -> bytes:
-    """A frame with its length before it, for a link."""
-    body = _encoder.encode(batch)
-    return len(body).to_bytes(LENGTH, "big") + body
+def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message, str]]]:
+    """Frames with their lengths before them, for a link.
+
+    Returns:
+        One frame, or several where it would be too large; and what no frame can carry, with the
+        reason: one bad message takes no other along.
+    """
+    try:
+        body = _encoder.encode(batch)
+        problem = f"it has {len(body)} bytes, {MAX_FRAME} are allowed"
+        if len(body) <= MAX_FRAME:
+            return [len(body).to_bytes(LENGTH, "big") + body], []
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        problem = str(error)
+    if len(batch) == 1:
+        return [], [(batch[0], problem)]
+    middle = len(batch) // 2
+    frames, bad = encode_frames(batch[:middle])
+    more, worse = encode_frames(batch[middle:])
+    return frames + more, bad + worse
 
 
 TO_BUSINESS = Wire(ToBusiness)
 TO_GATEWAY = Wire(ToGateway)
-BETWEEN_NODES = Wire(NodeMessage)

@@ -9,6 +9,7 @@ from lineman.errors import UsageError
 
 MAX_NAME = 256  # bytes of UTF-8
 CLIENT_ID = re.compile(r"[0-9a-f]{32}")
+NODE = re.compile("[0-9a-f]{8}")
 NODE_DIGITS = 8
 
 
@@ -42,6 +43,11 @@ def check_name(kind: str, value: object) -> str:
 def new_node() -> str:
     """A name for a gateway process, which no other has and no earlier one had: 8 hex digits."""
     return secrets.token_hex(NODE_DIGITS // 2)
+
+
+def is_node(name: str) -> bool:
+    """Whether this can be a gateway process' name."""
+    return NODE.fullmatch(name) is not None
 
 
 def new_client_id(node: str) -> str:

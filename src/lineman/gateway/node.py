@@ -15,21 +15,30 @@ from lineman.gateway import messages, names
 from lineman.gateway.client import Client
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
-from lineman.gateway.link import Link, listen
+from lineman.gateway.link import UNKNOWN, Link, listen
 from lineman.gateway.messages import (
     Answer,
     Ask,
+    Bind,
+    Change,
     Changed,
     Closed,
     Decision,
     Done,
+    Event,
     Hello,
+    Join,
     Knock,
+    Leave,
     Message,
     Opened,
+    Ping,
+    Pong,
     Received,
+    Refresh,
     Reply,
     Retire,
+    SetSession,
     UserEvent,
 )
 from lineman.gateway.routing import Routing, RoutingOptions
@@ -83,6 +92,7 @@ class Node:
             self._loop.time,
             LogLimit(logger, self._loop.time),
             self._on_settled,
+            self._on_lost,
             redeliver=redeliver,
             wait_timeout=wait_timeout,
         )
@@ -101,7 +111,14 @@ class Node:
             Decision: self._on_decision,
             Retire: self._on_retire,
             Ask: self._on_ask,
+            Refresh: self._on_refresh,
+            Pong: self._on_pong,
+            Bind: self._change,
+            Join: self._change,
+            Leave: self._change,
+            SetSession: self._change,
         }
+        self._changing: Client | None = None
 
     # Beginning and ending.
 
@@ -133,13 +150,62 @@ class Node:
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
+        self._check_knocks()
+        self._check_links()
         for client, due in self.guard.due():
             self._act(client, due)
         self.routing.sweep()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
+    def _check_knocks(self) -> None:
+        for client in list(self.orders.knocking.values()):
+            if not client.connection.is_over:
+                continue
+            answered = self._knocking.get(client.number)
+            if answered is None:
+                self._leave(client)  # let in, and gone before it was there
+            elif not answered.done():
+                answered.set_result(Decision(client.number, 503))
+
+    def _check_links(self) -> None:
+        """Gives up business workers that hang: they answer nothing, with whatever they have."""
+        now = self._loop.time()
+        for link in list(self.dispatch.links):
+            if link.asked_at is None:
+                link.asked_at = now
+                link.post(Ping())
+            elif now - link.asked_at > self._wait_timeout:
+                logger.error(
+                    "the business worker %s has not answered for %.0f s: it hangs, "
+                    "and others serve its clients", link.peer, now - link.asked_at,
+                )  # fmt: skip
+                link.fail("it hangs")
+
+    def _on_pong(self, link: Link, pong: Pong) -> None:
+        link.asked_at = None
+
     def _new_link(self) -> Link:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
+
+    def facts(self) -> dict[str, float]:
+        """What `status` and the metrics show of it."""
+        orders, dispatch = self.orders, self.dispatch
+        found: dict[str, float] = {
+            "gateway_clients": len(orders.clients),
+            "gateway_uids": len(orders.registry.uids()),
+            "gateway_groups": len(orders.registry.groups()),
+            "gateway_workers_ready": dispatch.workers,
+            "gateway_waiting_clients": dispatch.waiting_clients,
+            "gateway_dropped_events": dispatch.dropped,
+            "gateway_delivered_messages": orders.delivered,
+            "gateway_refused_clients": self.guard.refused,
+        }
+        cluster = self.routing.cluster
+        if cluster is not None:
+            found["gateway_nodes"] = len(cluster.nodes)
+            found["gateway_broker_connected"] = cluster.broker.is_connected
+            found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+        return found
 
     # Clients.
 
@@ -164,6 +230,8 @@ class Node:
 
     async def _knock(self, connection: Connection) -> None:
         client = self.welcome(connection)
+        client.early = []
+        self.orders.knocking[client.id] = client
         answered: asyncio.Future[Decision] = self._loop.create_future()
         self._knocking[client.number] = answered
         self.dispatch.offer(client, Knock(client.number), 0)
@@ -192,9 +260,13 @@ class Node:
     def on_connect(self, connection: Connection) -> None:
         """A client is there."""
         client = self.welcome(connection)
-        self.orders.clients[client.id] = client
+        self.orders.let_in(client)
+        self.routing.note_change()
         if self._is_guarded:
+            why = self.guard.admit(connection.remote_ip)  # others came while this one knocked
             self.guard.enter(client)
+            if why is not None:
+                connection.close(code=closing.POLICY_VIOLATION, reason=why)
         if "on_connect" in self._events:
             self.dispatch.offer(client, Opened(client.number), 0)
 
@@ -233,16 +305,55 @@ class Node:
 
     def _leave(self, client: Client) -> None:
         client.is_gone = True
+        self.orders.knocking.pop(client.id, None)
         self.dispatch.forget(client)
+
+    def _on_lost(self, client: Client, events: list[Event]) -> None:
+        """A worker died with these, and no other one gets them."""
+        answered = self._knocking.get(client.number)
+        if answered is not None and not answered.done():
+            answered.set_result(Decision(client.number, 503, "The worker failed; try again."))
+        elif not client.is_gone and (
+            client.deaths > 1 or any(isinstance(event, Opened) for event in events)
+        ):
+            # Nobody has met it: better that it comes again than that it stays a stranger.
+            client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
     def _on_settled(self, client: Client) -> None:
         self._numbers.pop(client.number, None)
 
     def _on_changed(self, client: Client) -> None:
+        if client is not self._changing:  # its worker knows what it has ordered itself
+            self._tell(client)
+
+    def _tell(self, client: Client) -> None:
         if client.link is not None:
+            groups = tuple(client.groups or ())
             client.link.post(
-                Changed(client.number, client.uid, tuple(client.groups or ()), client.session)
+                Changed(client.number, client.uid, groups, client.session, client.applied),
+                len(client.session),
             )
+
+    def _change(self, link: Link, order: Change) -> None:
+        orders = self.orders
+        client = orders.clients.get(order.client) or orders.knocking.get(order.client)
+        if client is None or client.link is not link:
+            self.routing.carry_out(order)
+            return
+        client.applied += 1
+        self._changing = client
+        try:
+            self.routing.carry_out(order)
+        except UsageError:
+            self._tell(client)  # it must not go on with what was refused
+            raise
+        finally:
+            self._changing = None
+
+    def _on_refresh(self, link: Link, refresh: Refresh) -> None:
+        client = self._numbers.get(refresh.number)
+        if client is not None and client.link is link:
+            self._tell(client)
 
     def _on_user(self, uid: str, is_online: bool) -> None:
         link = self.dispatch.worker_for(uid)
@@ -257,6 +368,8 @@ class Node:
         if link not in self._links and not self._is_admitted(link, batch):
             return
         for message in batch:
+            if not link.is_up:
+                return  # it was given up for what it said before
             handler = self._handlers.get(type(message))
             try:
                 if handler is None:
@@ -266,6 +379,8 @@ class Node:
             except UsageError as error:
                 # One order that cannot be done must not end the others of its sender.
                 logger.error("an order of process %s was refused: %s", link.peer, error)
+            except Exception:
+                logger.exception("an order of process %s could not be done", link.peer)
 
     def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
         first = batch[0] if batch else None
@@ -280,6 +395,9 @@ class Node:
         return link in self._links
 
     def _on_hello(self, link: Link, hello: Hello) -> None:
+        if link.peer != UNKNOWN:
+            link.fail("it said Hello twice")
+            return
         link.peer = f"{hello.pid}"
         link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
         if hello.slot >= 0:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import names
@@ -12,6 +12,7 @@ from lineman.gateway.client import Client
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.messages import (
     Bind,
+    Change,
     CloseClient,
     Deliver,
     Join,
@@ -19,14 +20,15 @@ from lineman.gateway.messages import (
     Order,
     Publish,
     Send,
-    SetSession,
     Ungroup,
 )
 from lineman.gateway.registry import Registry
-from lineman.gateway.session import decode_session, encode_session
+from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.net.broadcast import broadcast
 
-ClientOrder = CloseClient | Bind | Join | Leave | SetSession
+logger = logging.getLogger("lineman")
+
+ClientOrder = CloseClient | Change
 
 
 class Orders:
@@ -40,6 +42,7 @@ class Orders:
 
     Attributes:
         clients: the open clients by id.
+        knocking: those that are not let in yet.
         registry: their uids and groups.
         delivered: messages given to clients.
     """
@@ -56,6 +59,7 @@ class Orders:
         self._frame = frame
         self.histories = histories
         self.clients: dict[str, Client] = {}
+        self.knocking: dict[str, Client] = {}
         self.registry: Registry[Client] = Registry()
         self.delivered = 0
 
@@ -79,6 +83,21 @@ class Orders:
             raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)
+        elif not isinstance(order, CloseClient):
+            found = self.knocking.get(order.client)
+            if found is not None and found.early is not None:
+                found.early.append(order)
+
+    def let_in(self, client: Client) -> None:
+        """A client is open now: what was ordered about it before counts from here on."""
+        self.clients[client.id] = client
+        self.knocking.pop(client.id, None)
+        early, client.early = client.early, None
+        for order in early or ():
+            try:
+                self._change(client, order)
+            except UsageError as error:
+                logger.error("an order about %r was refused: %s", client, error)
 
     def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
         self.delivered += broadcast(data, [client.connection for client in to])
@@ -99,7 +118,7 @@ class Orders:
         else:
             given = decode_session(order.session)
             if order.is_update:
-                given = _merge(decode_session(client.session), given)
+                given = merge(decode_session(client.session), given)
             client.session = encode_session(given)
         self._on_changed(client)
 
@@ -135,9 +154,3 @@ class Orders:
             clients = (order.client,)
         nodes = {names.node_of(client) for client in clients}
         yield from (names.node_topic(node) for node in nodes if node and node != self._node)
-
-
-def _merge(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}

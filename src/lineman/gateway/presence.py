@@ -82,6 +82,44 @@ class Presence:
         del self._holders[name]
         return True
 
+    def held_by(self, node: str) -> list[str]:
+        """The names that a node holds, as far as this one is their home."""
+        return [
+            name for name, found in self._holders.items()
+            if found == node or (isinstance(found, set) and node in found)
+        ]  # fmt: skip
+
+    def drop(self, node: str) -> list[str]:
+        """A node is gone that this one need never have heard of itself.
+
+        Returns:
+            As `set_nodes`.
+        """
+        return [
+            name for name in self.held_by(node)
+            if self._drop(name, node) and self._is_first_home(name)
+        ]  # fmt: skip
+
+    def handover(
+        self, before: Sequence[str], nodes: Sequence[str]
+    ) -> dict[tuple[str, str], list[str]]:
+        """What homes that are new must be told of names that other nodes hold.
+
+        A node may have died and not be missed yet: it cannot announce again what it held.
+
+        Returns:
+            By new home and holder, the names.
+        """
+        told: dict[tuple[str, str], list[str]] = {}
+        if set(nodes) <= set(before):
+            return told
+        for name, found in self._holders.items():
+            for home in set(homes_of(name, nodes)) - set(homes_of(name, before)) - {self._node}:
+                for holder in found if isinstance(found, set) else (found,):
+                    if holder not in (self._node, home):
+                        told.setdefault((home, holder), []).append(name)
+        return told
+
     def set_nodes(self, nodes: Sequence[str]) -> list[str]:
         """Nodes have come or gone.
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from lineman.errors import LinemanError
-from lineman.gateway import messages, names
+from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
@@ -21,8 +18,6 @@ from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.seal import Seal
-
-T = TypeVar("T")
 
 TIMEOUT = 10.0
 RETRY = 0.2
@@ -93,6 +88,10 @@ class AsyncGatewayClient(Api):
             self._keeping.cancel()
         await self._route.close()
 
+    async def drain(self) -> None:
+        """Returns when the gateway takes what was ordered: for programs that push a lot."""
+        await self._route.drain()
+
     def _give(self, order: Order) -> None:
         self._route.give(order)
 
@@ -141,7 +140,11 @@ class _ByLink:
                 "see that it runs, and on this machine"
             ) from None
         link.post(Hello(messages.VERSION, pid=os.getpid()))
-        await asyncio.wait_for(admitted, TIMEOUT)
+        try:
+            await asyncio.wait_for(admitted, TIMEOUT)
+        except TimeoutError:
+            link.fail("it does not answer")
+            raise NotReachedError(f"the gateway at {self._path} does not answer") from None
         self._link = link
 
     def _on_answer(self, answer: Answer) -> None:
@@ -159,7 +162,15 @@ class _ByLink:
         return self._link
 
     def give(self, order: Order) -> None:
-        self._up().post(order)
+        self._up().post(order, len(getattr(order, "data", None) or ""))
+
+    async def drain(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        link.flush()
+        while link.is_clogged and link.is_up:
+            await asyncio.sleep(0.01)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         link = self._up()
@@ -199,8 +210,8 @@ class _ByBroker:
         node = names.new_node()
         orders = Orders(node, lambda client: None)
         cluster = self._cluster = Cluster(
-            node, orders, self._make_broker, lambda order: None, lambda nodes: None,
-            {messages.Hold: lambda _: None, messages.Release: lambda _: None},
+            node, orders, self._make_broker, lambda order, origin: None, lambda nodes: None,
+            dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None),
             seal=self._seal, is_node=False,
         )  # fmt: skip
         await cluster.start()
@@ -234,6 +245,10 @@ class _ByBroker:
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
         return await cluster.ask(Ask(0, what, about))
 
+    async def drain(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.broker.drain()
+
     async def wait_for_end(self) -> None:
         await asyncio.Event().wait()  # a broker is found again by itself
 
@@ -241,131 +256,3 @@ class _ByBroker:
         if self._cluster is not None:
             await self._cluster.stop()
             self._cluster = None
-
-
-class GatewayClient(Api):
-    """The same for ordinary code, as in a Django or Flask view: questions need no `await`.
-
-    It connects when it is first used and again when it has to, keeps one connection for all
-    threads, and is safe to make before a web server forks.
-
-    Args:
-        address: as for `AsyncGatewayClient`.
-        name, secret: as there.
-    """
-
-    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
-        self._given = (address, name, secret)
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._pid = 0
-        self._client: AsyncGatewayClient | None = None
-        AsyncGatewayClient(*self._given)  # what is wrong with the address is told now
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _run(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
-        """What a coroutine returns, run in the loop of this client's own thread."""
-        with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._begin()
-            loop = self._loop
-            assert loop is not None
-
-        async def run() -> T:
-            if self._client is None:
-                client = AsyncGatewayClient(*self._given)
-                await client.connect()
-                self._client = client
-            try:
-                return await make(self._client)
-            except NotReachedError:
-                self._client = None
-                raise
-
-        return asyncio.run_coroutine_threadsafe(run(), loop).result(3 * TIMEOUT)
-
-    def _begin(self) -> None:
-        self._client = None
-        self._loop = asyncio.new_event_loop()
-        self._pid = os.getpid()
-        self._thread = threading.Thread(
-            target=_run_loop, args=(self._loop,), name="lineman-push", daemon=True
-        )
-        self._thread.start()
-        atexit.register(self.close)
-
-    def _give(self, order: Order) -> None:
-        async def give(client: AsyncGatewayClient) -> None:
-            client._give(order)
-
-        try:
-            self._run(give)
-        except NotReachedError:
-            self._run(give)  # it has been restarted since: once more, on a new connection
-
-    def _ask(self, what: str, *about: str) -> Any:
-        async def ask(client: AsyncGatewayClient) -> Any:
-            return await client._ask(what, *about)
-
-        return _Now(self._run(ask))
-
-    def close(self) -> None:
-        """Ends it, after all that was ordered has left."""
-        atexit.unregister(self.close)
-        with self._lock:
-            loop, self._loop = self._loop, None
-        if loop is None or self._pid != os.getpid():
-            return
-        client, self._client = self._client, None
-        if client is not None:
-            asyncio.run_coroutine_threadsafe(client.close(), loop).result(3 * TIMEOUT)
-        loop.call_soon_threadsafe(loop.stop)
-        if self._thread is not None:
-            self._thread.join(TIMEOUT)
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
-
-
-class _Now:
-    """An answer that is there already, for whoever awaits it."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __await__(self) -> Any:
-        return self._value
-        yield
-
-
-def _without_await(name: str, question: Callable[..., Coroutine[Any, Any, Any]]) -> None:
-    def ask(self: GatewayClient, *args: Any, **named: Any) -> Any:
-        try:
-            question(self, *args, **named).send(None)
-        except StopIteration as stop:
-            return stop.value
-        raise RuntimeError("defect: a question waited")
-
-    ask.__name__ = name
-    ask.__doc__ = question.__doc__
-    setattr(GatewayClient, name, ask)
-
-
-for _name, _question in vars(Api).items():
-    if asyncio.iscoroutinefunction(_question) and not _name.startswith("_"):
-        _without_await(_name, _question)

@@ -12,10 +12,11 @@ from lineman.gateway import names
 from lineman.gateway.attendance import Attendance
 from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.client import Client
-from lineman.gateway.cluster import Cluster
+from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Ask, Hold, Order, Publish, Release
+from lineman.gateway.messages import Ask, Order, Publish
+from lineman.gateway.nodemessages import ABOUT_USERS, Hold, Release, Roll, RollCall
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.questions import QUESTIONS
@@ -69,6 +70,7 @@ class Routing:
             histories = Histories(options.history, self._loop.time)
         self.orders = Orders(node, on_changed, histories, options.frame)
         self._interest_is_due = False
+        self._calling: asyncio.TimerHandle | None = None
         self._attendance: Attendance | None = None
         if options.tells_users:
             self._attendance = Attendance(node, self.orders.registry.uids, self._tell, on_user)
@@ -76,14 +78,19 @@ class Routing:
         if options.make_broker is not None:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), seal=Seal(options.secret),
+                self._handlers(), self._on_return, self._on_stranger, seal=Seal(options.secret),
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         attendance = self._attendance
         if attendance is None:
-            return {Hold: lambda _: None, Release: lambda _: None}
-        return {Hold: attendance.on_hold, Release: attendance.on_release}
+            return dict.fromkeys(ABOUT_USERS, lambda _: None)
+        return {
+            Hold: attendance.on_hold,
+            Release: attendance.on_release,
+            Roll: attendance.on_roll,
+            RollCall: attendance.on_roll_call,
+        }
 
     async def start(self) -> None:
         """Begins to reach the other nodes."""
@@ -92,6 +99,8 @@ class Routing:
 
     async def stop(self) -> None:
         """Tells them that this one ends."""
+        if self._calling is not None:
+            self._calling.cancel()
         if self.cluster is not None:
             await self.cluster.stop()
 
@@ -100,7 +109,7 @@ class Routing:
         if self.orders.histories is not None:
             self.orders.histories.sweep()
 
-    def _tell(self, node: str, message: Hold | Release) -> None:
+    def _tell(self, node: str, message: Hold | Release | Roll) -> None:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
@@ -123,9 +132,33 @@ class Routing:
     def _on_nodes(self, nodes: list[str]) -> None:
         if self._attendance is not None:
             self._attendance.set_nodes(nodes)
+            if self._calling is None:
+                # What crossed this news, and what a node held that was missed for a while only.
+                self._calling = self._loop.call_later(BEAT, self._call_rolls)
+        if self.orders.histories is not None:
+            # What moves away goes on elsewhere: if it comes back, it is another history.
+            self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
+
+    def _call_rolls(self) -> None:
+        self._calling = None
+        if self.cluster is not None:
+            self.cluster.tell_all(RollCall(self._node))
+
+    def _on_stranger(self, node: str) -> None:
+        if self._attendance is not None:
+            self._attendance.forget(node)
+
+    def _on_return(self) -> None:
+        if self.orders.histories is not None:
+            self.orders.histories.keep(lambda group: False)  # others went on without it
+        if self._attendance is not None and self.cluster is not None:
+            self.cluster.tell_all(RollCall(self._node))
+            self._attendance.call_roll()
 
     def _home_of(self, group: str) -> str:
-        return self._node if self.cluster is None else homes_of(group, self.cluster.nodes)[0]
+        if self.cluster is None or not self.cluster.broker.is_connected:
+            return self._node  # nobody else is reached: what is kept is kept here
+        return homes_of(group, self.cluster.nodes)[0]
 
     # Orders.
 
@@ -142,24 +175,28 @@ class Routing:
         if self.cluster is not None:
             self.cluster.relay(order)
 
-    def obey(self, order: Order) -> None:
+    def obey(self, order: Order, origin: str = "") -> None:
         """Does the part of an order that concerns the clients here.
+
+        Args:
+            order: what is to be done.
+            origin: the node that passed it on; empty for this one.
 
         Raises:
             UsageError: it cannot be done.
         """
         if isinstance(order, Publish):
-            self._publish(order)
+            self._publish(order, origin)
         else:
             self.orders.carry_out(order)
             self.note_change()
 
-    def _publish(self, order: Publish) -> None:
+    def _publish(self, order: Publish, origin: str = "") -> None:
         histories = self.orders.histories
         if histories is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
         home = self._home_of(order.group)
-        if home == self._node:
+        if home in (self._node, origin):  # back to where it came from would be for ever
             self.carry_out(histories.add(order.group, order.data))
         elif self.cluster is not None:
             self.cluster.relay_to([names.node_topic(home)], order)

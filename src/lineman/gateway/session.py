@@ -10,6 +10,8 @@ from lineman.errors import UsageError
 
 MAX_SESSION = 64 * 1024
 
+_KEPT = (str, bytes, bytearray, int, float)  # and None, lists, tuples (as lists), dictionaries
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
@@ -26,6 +28,7 @@ def encode_session(session: dict[str, Any]) -> bytes:
     if not isinstance(session, dict):
         raise UsageError(f"a session is a dictionary, got {type(session).__name__}")
     try:
+        _check(session)
         encoded = _encoder.encode(session)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(
@@ -38,6 +41,27 @@ def encode_session(session: dict[str, Any]) -> bytes:
             "keep what is large elsewhere, and its key here"
         )
     return encoded
+
+
+def _check(value: object) -> None:
+    """What would come back as something else, as a date does, must not go in."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{key!r:.80} is a key and no text")
+            _check(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check(item)
+    elif value is not None and not isinstance(value, _KEPT):
+        raise TypeError(f"{value!r:.80} is a {type(value).__name__}")
+
+
+def merge(old: Any, new: Any) -> Any:
+    """A session with what is named in another set, also in dictionaries within."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
 
 
 def decode_session(encoded: bytes) -> dict[str, Any]:

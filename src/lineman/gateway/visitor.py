@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from lineman.errors import UsageError
 from lineman.gateway.api import HasId, MessageData, to_payload
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Changed, Event, Meet, Reply
-from lineman.gateway.session import decode_session, encode_session
+from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet, Reply
+from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
 
@@ -29,6 +30,7 @@ class Visitor(HasId):
 
     __slots__ = (
         "_business",
+        "_loaded",
         "_meet",
         "_request",
         "_session",
@@ -36,6 +38,7 @@ class Visitor(HasId):
         "id",
         "link",
         "number",
+        "ordered",
         "queue",
         "remote_ip",
         "remote_port",
@@ -56,6 +59,8 @@ class Visitor(HasId):
         self.remote_ip = meet.remote_ip
         self.remote_port = meet.remote_port
         self.stored_session = meet.session
+        self.ordered = meet.applied  # orders about it, this worker's and those before it
+        self._loaded = b""  # what `session` was made of
         self.queue: deque[Event] | None = None  # while an async callback is at work
 
     def __repr__(self) -> str:
@@ -75,12 +80,14 @@ class Visitor(HasId):
     def session(self) -> dict[str, Any]:
         """The program's own dictionary; what a callback changes in it is kept when it returns."""
         if self._session is None:
-            self._session = decode_session(self.stored_session)
+            self._loaded = self.stored_session
+            self._session = decode_session(self._loaded)
         return self._session
 
     @session.setter
     def session(self, session: dict[str, Any]) -> None:
         self._session = session
+        self._loaded = b""
 
     @property
     def has_open_session(self) -> bool:
@@ -97,16 +104,35 @@ class Visitor(HasId):
         if session is None:
             return None
         encoded = encode_session(session)
-        if encoded == self.stored_session:
-            return None
-        self.stored_session = encoded
-        return encoded
+        # What was only read must not undo what others have written meanwhile.
+        return None if encoded in (self._loaded, self.stored_session) else encoded
 
-    def change(self, changed: Changed) -> None:
-        """Learns what somebody else has changed."""
+    def change(self, changed: Changed) -> bool:
+        """Learns what somebody else has changed; not where it crossed what was ordered here."""
+        if changed.applied != self.ordered:
+            return False
         self.uid = changed.uid
         self.groups = frozenset(changed.groups)
         self.stored_session = changed.session
+        return True
+
+    def apply(self, order: Change) -> None:
+        """Does here what was ordered about it, so that the program sees it at once."""
+        self.ordered += 1
+        if isinstance(order, Bind):
+            self.uid = order.uid
+        elif isinstance(order, Join):
+            self.groups |= {order.group}
+        elif isinstance(order, Leave):
+            self.groups -= {order.group}
+        elif not order.is_update:
+            self.stored_session = order.session
+        else:
+            given = decode_session(order.session)
+            merged = merge(decode_session(self.stored_session), given)
+            self.stored_session = encode_session(merged)
+            if self._session is not None:
+                self._session = merge(self._session, given)
 
     # What a program does with it most: the same as the functions of `Api`.
 
@@ -140,12 +166,20 @@ class Visitor(HasId):
 
     def reject(self, status: int = 403, body: str = "") -> None:
         """Refuses the handshake with an HTTP status and a text."""
-        self._business.decide(self, status=status, body=body)
+        if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 599:
+            raise UsageError(f"reject() takes an HTTP status from 300 to 599, got {status!r}")
+        self._business.decide(self, status=status, body=_text(body))
 
     def choose_subprotocol(self, name: str) -> None:
         """Agrees on a subprotocol that the client offered."""
-        self._business.decide(self, subprotocol=name)
+        self._business.decide(self, subprotocol=_text(name))
 
     def add_header(self, name: str, value: str) -> None:
         """Adds a header to the 101."""
-        self._business.decide(self, headers=((name, value),))
+        self._business.decide(self, headers=((_text(name), _text(value)),))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"text is wanted here, got {value!r:.80}")
+    return value

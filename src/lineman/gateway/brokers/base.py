@@ -58,6 +58,9 @@ class Broker(abc.ABC):
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
 
+    async def drain(self) -> None:  # noqa: B027
+        """Returns when what was published has been taken, or dropped."""
+
     @abc.abstractmethod
     async def close(self) -> None:
         """Sends what is under way, then ends."""

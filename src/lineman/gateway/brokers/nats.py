@@ -125,7 +125,9 @@ class Nats(Remote):
 
     async def _write(self, work: list[Work]) -> None:
         for one in work:
-            if one.topic is not None:
+            if one.topic is not None and len(one.payload) > self._client.max_payload:
+                self._refuse(one, self._client.max_payload)
+            elif one.topic is not None:
                 await self._client.publish(self._prefix + _token(one.topic), one.payload)
             await self._subscribe(one.subscribe)
             for topic in one.unsubscribe:

@@ -148,9 +148,21 @@ class Remote(Broker):
         if self._takes_work:
             self._add(Work(unsubscribe=tuple(topics)))
 
+    def _refuse(self, work: Work, limit: int) -> None:
+        self.dropped += 1
+        logger.error(
+            "a message of %d bytes was dropped, the broker takes %d: raise its limit, or send less",
+            len(work.payload), limit,
+        )  # fmt: skip
+
     def _add(self, work: Work) -> None:
         self._work.append(work)
         self._has_work.set()
+
+    async def drain(self) -> None:
+        """Returns when there is room for more."""
+        while self.is_connected and self._waiting > MAX_WAITING // 2:
+            await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Sends what is under way, then ends."""

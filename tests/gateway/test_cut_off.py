@@ -1,0 +1,135 @@
+"""Two nodes whose broker goes away and comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from gateway.support import System, add_two_nodes, routing_by
+from lineman.gateway.brokers.embedded import Hub
+from lineman.gateway.history import HistoryOptions
+
+
+def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:
+    """Ends the hub, does something, and starts it again."""
+    clusters = [cluster for node in system.nodes if (cluster := node.routing.cluster)]
+    assert system.hub is not None
+    system.run(system.hub.stop())
+    system.wait_until(lambda: not any(one.broker.is_connected for one in clusters), "cut off")
+    meanwhile()
+    system.hub = Hub()
+    system.run(system.hub.start(hub))
+    system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
+
+
+def test_who_came_and_went_while_the_broker_was_away_is_told_when_it_is_back(
+    system: System, hub: str
+) -> None:
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: news.append((uid, True)),
+        on_uid_offline=lambda uid: news.append((uid, False)),
+    )
+    stays, leaves = system.connect(node=0), system.connect(node=1)
+    # Of ten uids some have one node as their first home, and some the other.
+    names = {f"u{number}" for number in range(10)}
+    leaving = [system.connect(node=number % 2) for number in range(10)]
+    for name, client in zip(sorted(names), leaving, strict=True):
+        client.send(name)
+    stays.send("stays")
+    system.wait_until(lambda: len(news) == 11, "all are online")
+
+    def meanwhile() -> None:
+        for client in leaving:
+            client.close()
+        for number in range(10):
+            system.connect(node=number % 2).send(f"new{number}")
+        bound = [node.orders.registry for node in system.nodes]
+        system.wait_until(
+            lambda: sum(len(registry.uids()) for registry in bound) == 11, "they came and went"
+        )
+
+    cut_off_and_back(system, hub, meanwhile)
+    system.wait_until(lambda: len(news) >= 31, "told")
+    assert sorted(news[11:]) == sorted(
+        [(name, False) for name in names] + [(f"new{number}", True) for number in range(10)]
+    )
+    leaves.close()
+
+
+def test_without_a_broker_a_history_goes_on_here_and_begins_anew_afterwards(
+    system: System, hub: str
+) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    api = system.add_business(on_message=lambda client, message: client.join(message))
+    client = system.connect(node=0)
+    groups = [f"group{number}" for number in range(6)]  # with homes on both nodes
+    for group in groups:
+        client.send(group)
+    while len(system.ask(api.get_all_group_id_list())) < 6:
+        pass
+    before: dict[str, str] = {}
+
+    def publish_all(text: str) -> dict[str, str]:
+        for group in groups:
+            system.call(api.publish_to_group, group, text)
+        found = [json.loads(client.receive()) for _ in groups]
+        assert [one["data"] for one in found] == [text] * 6
+        return {one["group"]: one["epoch"] for one in found}
+
+    before = publish_all("before")
+    cut_off_and_back(system, hub, lambda: before.update(publish_all("meanwhile")))
+    after = publish_all("after")
+    assert not set(before.values()) & set(after.values())
+
+
+def test_a_history_that_moved_away_and_back_is_another_one(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    (one, two) = system.nodes
+    routing, other = one.routing, two.routing
+    group = next(f"g{n}" for n in range(99) if routing._home_of(f"g{n}") == two.name)
+    api = system.add_business()
+    system.call(other.orders.histories.add, group, "x")  # type: ignore[union-attr]
+    # As if it were alone for a while, and then not: the home moves to it and back.
+    system.call(routing.orders.histories.add, group, "while the other was away")  # type: ignore[union-attr]
+    assert one.orders.histories is not None
+    assert group in one.orders.histories._groups
+    system.call(routing._on_nodes, routing.cluster.nodes)  # type: ignore[union-attr]
+    assert group not in one.orders.histories._groups
+    assert [kept.data for kept in system.ask(api.get_history(group)).missed] == ["x"]
+
+
+def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_was_missed(
+    system: System, hub: str
+) -> None:
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    callbacks = {
+        "on_message": lambda client, message: client.bind(message),
+        "on_uid_online": lambda uid: news.append((uid, True)),
+        "on_uid_offline": lambda uid: news.append((uid, False)),
+    }
+    system.add_business(**callbacks)
+    names = {f"u{number}" for number in range(12)}
+    for name in names:
+        system.connect(node=1).send(name)
+    system.wait_until(lambda: len(news) == 12, "all are online")
+    dead = system.nodes[1].routing.cluster
+    assert dead is not None
+    assert dead._ticker is not None
+    system.call(dead._ticker.cancel)
+    system.call(setattr, dead, "_is_node", False)  # it says no farewell either
+    system.run(dead.broker.close())
+    first, third = system.nodes[0], system.add_node("on_message", routing=routing_by(hub))
+    system.add_business(**callbacks)
+    clusters = [node.routing.cluster for node in (first, third)]
+    system.wait_until(
+        lambda: all(
+            one and third.name in one.nodes and first.name in one.nodes for one in clusters
+        ),
+        "they see each other",
+    )
+    system.wait_until(lambda: len(news) == 24, "all are offline")
+    assert sorted(news[12:]) == [(name, False) for name in sorted(names)]

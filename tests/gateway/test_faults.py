@@ -1,0 +1,375 @@
+"""What must not take others along: bad messages, hanging workers, clients that vanish."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.support import DEADLINE, System
+from lineman.cli.status import render
+from lineman.errors import UsageError
+from lineman.gateway import messages
+from lineman.gateway.brokers.base import Broker
+from lineman.gateway.guard import GuardOptions
+from lineman.gateway.history import HistoryOptions
+from lineman.gateway.messages import Answer, Hello, Ping, Received, Reply, Send, encode_frames
+from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
+from lineman.gateway.routing import RoutingOptions
+from lineman.gateway.visitor import Visitor
+from lineman.metrics import Book, families
+from lineman.process.status import Child, Master, Report, Status
+
+
+def echo(client: Visitor, message: str | bytes) -> None:
+    client.send(message)
+
+
+class Peer:
+    """Something that speaks to a gateway process by hand."""
+
+    def __init__(self, system: System) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(system.paths[0])
+        self._stream = self.socket.makefile("rb")
+        self._heard = self._hear()
+        system.peers.append(self)
+
+    def say(self, *batch: messages.Message) -> None:
+        self.socket.sendall(b"".join(encode_frames(list(batch))[0]))
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._stream.close()
+        self.socket.close()
+
+    def hear(self) -> Iterator[Any]:
+        """The messages that come from now on, until the other side hangs up."""
+        return self._heard
+
+    def _hear(self) -> Iterator[Any]:
+        with contextlib.suppress(ConnectionResetError):
+            while head := self._stream.read(4):
+                frame = self._stream.read(int.from_bytes(head, "big"))
+                yield from messages.TO_BUSINESS.decode_batch(frame)
+
+    def wait_for(self, kind: type[messages.Message]) -> Any:
+        return next(message for message in self.hear() if isinstance(message, kind))
+
+
+def worker(system: System, slot: int = 0) -> Peer:
+    """A business worker that does nothing by itself."""
+    peer = Peer(system)
+    peer.say(Hello(messages.VERSION, slot=slot, pid=4711))
+    peer.wait_for(Hello)
+    return peer
+
+
+# What programs say.
+
+
+def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -> None:
+    raised: list[Exception] = []
+
+    def on_message(client: Visitor, message: str) -> None:
+        try:
+            client.send("\ud800")
+        except UsageError as error:
+            raised.append(error)
+        client.send("after it")
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "after it"
+    assert "UTF-8" in str(raised[0])
+
+
+def test_what_no_frame_can_carry_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MAX_FRAME", 1000)
+    small = [Reply(number, "x" * 90) for number in range(30)]
+    frames, bad = encode_frames([*small, Reply(30, "y" * 2000), Reply(31, "\ud800"), *small])
+    found = [one for frame in frames for one in messages.TO_GATEWAY.decode_batch(frame[4:])]
+    assert found == [*small, *small]
+    assert all(len(frame) <= 1004 for frame in frames)
+    assert [message.number for message, _ in bad] == [30, 31]  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_is_too_large_is_an_error_and_no_end(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.add_node("on_message")
+    api = system.add_business(on_message=lambda client, message: client.join("x" * 200))
+    client = system.connect()
+    client.send("x")
+    while not system.ask(api.get_all_group_id_list()):
+        pass
+    monkeypatch.setattr(messages, "MAX_FRAME", 150)
+    with pytest.raises(UsageError, match="the answer cannot be sent: it has"):
+        system.ask(api.get_all_group_id_list())
+    monkeypatch.undo()
+    assert system.ask(api.get_all_client_count()) == 1
+
+
+@pytest.mark.parametrize("bad", [("reject", "403"), ("reject", 99), ("add_header", "A", 5)])
+def test_a_bad_decision_fails_its_client_and_not_the_link(
+    system: System, bad: tuple[Any, ...]
+) -> None:
+    def knock(client: Visitor, request: Any) -> None:
+        if request.path == "/bad":
+            getattr(client, bad[0])(*bad[1:])
+
+    system.add_node("on_websocket_connect", "on_message")
+    system.add_business(on_websocket_connect=knock, on_message=echo)
+    client = system.connect()
+    with pytest.raises(Exception, match="500"):
+        system.connect("/bad")
+    client.send("x")
+    assert client.receive() == "x"
+
+
+def test_a_callback_whose_own_task_was_cancelled_closes_its_client(system: System) -> None:
+    async def on_message(client: Visitor, message: str) -> None:
+        inner = asyncio.get_running_loop().create_future()
+        inner.cancel()
+        await inner
+
+    node = system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    client = system.connect()
+    client.send("x")
+    assert client.receive_close().code == 1011
+    client.close()
+    system.wait_until(lambda: not node._numbers, "it is forgotten")
+
+
+def test_a_history_frame_that_raises_is_logged_and_the_link_stays(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    def frame(*given: Any) -> str:
+        raise ZeroDivisionError
+
+    routing = RoutingOptions(history=HistoryOptions(), frame=frame)
+    system.add_node("on_message", routing=routing)
+    api = system.add_business(on_message=echo)
+    system.call(api.publish_to_group, "room", "x")
+    client = system.connect()
+    client.send("y")
+    assert client.receive() == "y"
+    assert "ZeroDivisionError" in caplog.text
+
+
+# What links say.
+
+
+def test_who_says_hello_twice_is_given_up_with_all_that_it_says(system: System) -> None:
+    node = system.add_node("on_message")
+    peer = worker(system)
+    hello = Hello(messages.VERSION, slot=0)
+    peer.say(hello, hello)
+    assert list(peer.hear()) == []
+    system.wait_until(lambda: node.dispatch.workers == 0, "it is no worker any more")
+    system.add_business(on_message=echo)
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x03abc", b"\xff" * 64, b"\x00\x00\x00\x05\x91"],
+)
+def test_garbage_on_a_link_ends_that_link_only(system: System, garbage: bytes) -> None:
+    system.add_node("on_message")
+    system.add_business(on_message=echo)
+    peer = worker(system, 1)
+    peer.socket.sendall(garbage)
+    peer.socket.shutdown(socket.SHUT_WR)
+    assert not [one for one in peer.hear() if not isinstance(one, Ping)]
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+
+
+def test_a_worker_that_hangs_is_given_up_and_another_takes_its_clients(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = system.add_node("on_message", redeliver=True, wait_timeout=1.0)
+    peer = worker(system)
+    client = system.connect()
+    client.send("x")
+    peer.wait_for(Received)
+    system.add_business(on_message=echo)
+    assert client.receive() == "x"
+    assert node.dispatch.workers == 1
+    assert "it hangs" in caplog.text
+
+
+def test_what_workers_die_of_is_given_to_three_and_no_more(system: System) -> None:
+    node = system.add_node("on_message", redeliver=True)
+    client = system.connect()
+    client.send("deadly")
+    for _ in range(3):
+        peer = worker(system)
+        assert peer.wait_for(Received).data == "deadly"
+        peer.close()
+    assert client.receive_close().code == 1012
+    assert node.dispatch.dropped == 1
+
+
+def test_a_client_whose_arrival_died_with_its_worker_is_sent_away(system: System) -> None:
+    system.add_node("on_connect", "on_message")
+    peer = worker(system)
+    client = system.connect()
+    peer.wait_for(messages.Opened)
+    peer.close()
+    assert client.receive_close().code == 1012
+
+
+def test_a_knock_that_died_with_its_worker_is_answered_at_once(system: System) -> None:
+    system.add_node("on_websocket_connect")
+    peer = worker(system)
+    plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
+    plain.settimeout(DEADLINE)
+    plain.sendall(KNOCK)
+    peer.wait_for(messages.Knock)
+    peer.close()
+    assert plain.recv(1000).startswith(b"HTTP/1.1 503")
+    plain.close()
+
+
+KNOCK = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def test_a_client_that_vanishes_while_it_knocks_is_forgotten(system: System) -> None:
+    node = system.add_node("on_websocket_connect")
+    peer = worker(system)
+    plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
+    plain.sendall(KNOCK)
+    peer.wait_for(messages.Knock)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    plain.close()
+    system.wait_until(
+        lambda: not (node._numbers or node._knocking or node.orders.knocking), "it is forgotten"
+    )
+
+
+def test_who_knocks_twice_at_the_same_time_passes_no_limit(system: System) -> None:
+    node = system.add_node("on_websocket_connect", limits=GuardOptions(connections_per_ip=1))
+    peer = worker(system)
+    for _ in range(2):
+        plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
+        system.peers.append(plain)
+        plain.sendall(KNOCK)
+    knocks = [peer.wait_for(messages.Knock) for _ in range(2)]
+    peer.say(*(messages.Decision(knock.number) for knock in knocks))
+    system.wait_until(lambda: len(node.orders.clients) == 2, "both are let in")
+    assert sum(one.connection.is_open for one in node.orders.clients.values()) == 1
+
+
+def test_what_status_shows_of_a_gateway(system: System) -> None:
+    node = system.add_node("on_message", routing=RoutingOptions(Loud))
+    api = system.add_business(on_message=echo)
+    client = system.connect()
+    system.wait_until(lambda: node.orders.clients, "it is there")
+    (client_id,) = node.orders.clients
+    system.call(api.bind_uid, client_id, "anna")
+    system.call(api.join_group, client_id, "room")
+    system.call(api.send_to_group, "room", "x")
+    assert client.receive() == "x"
+    facts = system.call(node.facts)
+    assert {name for name, figure in facts.items() if figure == 0} == {
+        "gateway_waiting_clients",
+        "gateway_dropped_events",
+        "gateway_refused_clients",
+        "gateway_broker_dropped_messages",
+    }
+    assert {figure for figure in facts.values() if figure} == {1}
+    report = Report(worker="chat", facts=facts)
+    status = Status(Master(), (Child("chat", 0, 11, "ready", 0, "", report),))
+    assert any("chat #0: gateway clients 1, gateway uids 1" in line for line in render(status, 0.0))
+    found = {metric.name: metric for metric in families(status, Book())}
+    (sample,) = found["lineman_gateway_broker_connected"].samples
+    assert (sample.labels, sample.value) == ({"worker": "chat", "slot": "0"}, 1)
+
+
+def test_a_worker_that_reads_nothing_holds_up_its_own_clients_only(system: System) -> None:
+    node = system.add_node("on_message")
+    peer = worker(system)
+    stuck = [system.connect() for _ in range(40)]
+    for client in stuck:
+        client.send(b"x" * 200_000)
+        client.send(b"x" * 200_000)
+        client.send(b"y")
+    system.wait_until(
+        lambda: any(link.is_clogged for link in node.dispatch.links), "the link is full"
+    )
+    (link,) = node.dispatch.links
+    system.add_business(on_message=echo)
+    client = system.connect()
+    client.send("z")
+    assert client.receive() == "z"
+    assert len(link._drained) <= 1, "one callback for a link, not one for each event"
+    peer.close()
+
+
+# What a broker says.
+
+
+class Loud(Broker):
+    """A broker whose messages the test writes; it is there at once."""
+
+    async def start(self) -> None:
+        self._enter(True)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        pass
+
+    def subscribe(self, topics: Any) -> None:
+        pass
+
+    def unsubscribe(self, topics: Any) -> None:
+        pass
+
+    async def close(self) -> None:
+        self._end()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff\xfe\xfd",
+        messages.encode(Beat("x" * 100_000)),
+        messages.encode(Beat("not hex!")),
+        messages.encode(Relay("0" * 8, 0, Send(12345, is_to_all=True))),
+        messages.encode(NodeAsk("0" * 8, messages.Ask(1, "history", ("g", "e", "no number")))),
+        messages.encode(NodeAsk("0" * 8, messages.Ask(1, "session", ()))),
+        messages.encode(Answer(1, "an answer is no message between nodes")),
+    ],
+    ids=range(8),
+)
+def test_garbage_from_a_broker_is_logged_and_harms_nobody(
+    system: System, data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    node = system.add_node("on_message", routing=RoutingOptions(Loud, history=HistoryOptions()))
+    system.add_business(on_message=echo)
+    cluster = node.routing.cluster
+    assert cluster is not None
+    system.call(cluster.broker._on_message, "nodes", data)
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+    assert cluster.nodes == [node.name]
+    assert "topic 'nodes'" in caplog.text or "node 00000000" in caplog.text
