@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
     {"gateway"},
     {"worker"},
     {"__init__"},
+    {"client"},
     {"doctor"},
     {"cli"},
     {"__main__", "testing"},

@@ -14,8 +14,8 @@ from sidebyside.rows import ROWS
 from sidebyside.samples import Sample
 
 from lineman.cli.bench import plan_of
-from lineman.cli.client.target import parse
 from lineman.cli.main import parser
+from lineman.client.target import parse
 
 ROW = {row.name: row for row in ROWS}
 OURS = LinemanBench(1, 0.3)

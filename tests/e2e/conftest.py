@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from e2e.support.client import DOMAIN
+from e2e.support.clinic import Clinic, clinic
 from e2e.support.program import Program
 from e2e.support.proxies import KINDS, Proxy, StartProxy, running, site_options
 from e2e.support.service import TRUSTED, Service, service
@@ -124,3 +125,10 @@ def proxy(
     if kind not in shared_proxies:
         shared_proxies[kind] = starter(session_stack)(kind, worker.where)
     return shared_proxies[kind]
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+    """Everything that the doctor's tests break; shared, and no test mends it."""
+    with clinic(tmp_path_factory.mktemp("clinic")) as running:
+        yield running

@@ -28,6 +28,7 @@ def bad(cert: Path, ca: TestCA | None, *names: str) -> Finding:
     """The one thing that is wrong."""
     found = [each for each in findings(cert, ca, *names) if each.level is Level.BAD]
     assert len(found) == 1, found
+    assert found[0].name, "whoever must act upon it looks it up by its name"
     return found[0]
 
 

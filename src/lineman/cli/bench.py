@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 from lineman.cli.client import arguments
-from lineman.cli.client import target as targets
 from lineman.cli.client.arguments import number, seconds
 from lineman.cli.client.failures import of_error
-from lineman.cli.client.target import Target
 from lineman.cli.load.engine import Address, Engine, resolve
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.progress import choose
 from lineman.cli.load.report import as_json, render
+from lineman.client import target as targets
+from lineman.client.target import Target
 from lineman.errors import ConfigError
 
 EXAMPLES = """\

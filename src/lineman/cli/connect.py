@@ -16,12 +16,12 @@ import tty
 from collections.abc import Iterator
 
 from lineman.cli.client import arguments, shown
-from lineman.cli.client import target as targets
-from lineman.cli.client.answer import NotHttpError
 from lineman.cli.client.failures import ended_early, of_error
-from lineman.cli.client.session import Opening, RefusedError
 from lineman.cli.client.talk import Conversation, Manners, OutputGoneError, Pipe, Terminal
 from lineman.cli.client.wire import Wire
+from lineman.client import target as targets
+from lineman.client.answer import NotHttpError
+from lineman.client.session import Opening, RefusedError
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
 

@@ -29,10 +29,11 @@ COMMANDS = {
     "bench": "bench",
     "cert": "cert",
     "connect": "connect",
+    "doctor": "doctor",
     "proxy": "proxy",
 }
 # Those that are not about a program.
-OTHERS = frozenset({"bench", "cert", "connect", "proxy", "push"})
+OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy", "push"})
 
 OK = 0
 FAILED = 1

@@ -23,6 +23,11 @@ def dev_directory() -> Path:
 
 def private_addresses() -> list[str]:
     """The addresses by which others in the same network reach this machine; perhaps none."""
+    return [each for each in ipv4_addresses() if is_permitted(each)]
+
+
+def ipv4_addresses() -> list[str]:
+    """Every IPv4 address of this machine, loopback included."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():
@@ -32,4 +37,4 @@ def private_addresses() -> list[str]:
             except OSError:  # it has none
                 continue
             found.append(str(ip_address(answer[20:24])))
-    return [each for each in dict.fromkeys(found) if is_permitted(each)]
+    return list(dict.fromkeys(found))

@@ -40,6 +40,7 @@ class Finding:
         text: what was seen.
         fix: what to do; empty where nothing is.
         browser, java, wechat: what each would say; empty: nothing.
+        name: of a finding that somebody must act upon, to look it up by.
     """
 
     level: Level
@@ -48,6 +49,7 @@ class Finding:
     browser: str = ""
     java: str = ""
     wechat: str = ""
+    name: str = ""
 
 
 _NO_HANDSHAKE = "fail: ssl hand shake error"
@@ -77,6 +79,7 @@ def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[
                 "ERR_CERT_INVALID",
                 "PKIX path validation failed",
                 _NO_HANDSHAKE,
+                name="cert-of-an-authority",
             )
         )
     if not facts.serves:
@@ -88,6 +91,7 @@ def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[
                 "ERR_CERT_INVALID",
                 "Extended key usage does not permit use for TLS server authentication",
                 _NO_HANDSHAKE,
+                name="cert-not-for-servers",
             )
         )
     return found
@@ -103,6 +107,7 @@ def _names(facts: CertificateFacts, names: Sequence[str]) -> list[Finding]:
                 "ERR_CERT_COMMON_NAME_INVALID",
                 "",  # it falls back to the common name
                 _NO_HANDSHAKE,
+                name="cert-without-names",
             )
         ]
     found = [Finding(Level.OK, f"it is for {', '.join(facts.names)}")]
@@ -118,6 +123,7 @@ def _names(facts: CertificateFacts, names: Sequence[str]) -> list[Finding]:
                     "ERR_CERT_COMMON_NAME_INVALID",
                     f"No subject alternative DNS name matching {name} found",
                     _NO_HANDSHAKE,
+                    name="cert-wrong-name",
                 )
             )
     wanted = names or facts.names
@@ -128,6 +134,7 @@ def _names(facts: CertificateFacts, names: Sequence[str]) -> list[Finding]:
                 "it is for addresses only",
                 "use a domain name for mini-programs; for browsers and Java addresses will do",
                 wechat="fail: url not in domain list (an address cannot be on it)",
+                name="cert-for-addresses",
             )
         )
     return found
@@ -168,6 +175,7 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Finding]:
                 "ERR_CERT_DATE_INVALID",
                 "CertificateExpiredException: NotAfter",
                 _NO_HANDSHAKE,
+                name="cert-expired",
             )
         ]
     if now < facts.not_before:
@@ -180,13 +188,21 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Finding]:
                 "ERR_CERT_DATE_INVALID",
                 "CertificateNotYetValidException: NotBefore",
                 _NO_HANDSHAKE,
+                name="cert-not-yet-valid",
             )
         ]
     left = facts.not_after - now
     text = f"it is valid until {date(facts.not_after)}, {span(left)} from now"
     found = [Finding(Level.OK, text)]
     if left < facts.life / 6:
-        found = [Finding(Level.NOTE, text, "it should have been renewed by now: look why not")]
+        found = [
+            Finding(
+                Level.NOTE,
+                text,
+                "it should have been renewed by now: look why not",
+                name="cert-expires-soon",
+            )
+        ]
     longest = next((days for since, days in _LONGEST if facts.not_before >= since), None)
     if longest is not None and facts.life > timedelta(days=longest, seconds=1):
         is_public = bool(facts.chain.root)
@@ -197,6 +213,7 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Finding]:
                 "a public authority" + ("" if is_public else ", and any life from one of your own"),
                 "ask for a shorter one" if is_public else "",
                 "ERR_CERT_VALIDITY_TOO_LONG" if is_public else "",
+                name="cert-lives-too-long",
             )
         )
     return found
@@ -213,6 +230,7 @@ def _key(facts: CertificateFacts) -> list[Finding]:
                 "ERR_CERT_WEAK_KEY",
                 "Algorithm constraints check failed on keysize limits",
                 _NO_HANDSHAKE,
+                name="cert-weak-key",
             )
         )
     elif facts.key.startswith("Ed"):
@@ -224,6 +242,7 @@ def _key(facts: CertificateFacts) -> list[Finding]:
                 "ERR_SSL_VERSION_OR_CIPHER_MISMATCH",
                 "",
                 _NO_HANDSHAKE,
+                name="cert-weak-key",
             )
         )
     else:
@@ -237,6 +256,7 @@ def _key(facts: CertificateFacts) -> list[Finding]:
                 "ERR_CERT_WEAK_SIGNATURE_ALGORITHM",
                 f"Algorithm constraints check failed on signature algorithm: {facts.digest}",
                 _NO_HANDSHAKE,
+                name="cert-weak-signature",
             )
         )
     return found
@@ -247,7 +267,7 @@ def _chain(facts: CertificateFacts) -> list[Finding]:
     found = []
     if chain.missing and len(chain.sent) > 1 and chain.unneeded:
         text = f"the file has {len(chain.sent)} certificates, but not the one that issued it"
-        found.append(Finding(Level.NOTE, text))
+        found.append(Finding(Level.NOTE, text, name="cert-chain-unneeded"))
     if not chain.is_in_order:
         found.append(
             Finding(
@@ -257,14 +277,17 @@ def _chain(facts: CertificateFacts) -> list[Finding]:
                 "",
                 "",
                 "old Android versions refuse a chain out of order",
+                name="cert-chain-order",
             )
         )
     if chain.sends_root:
         text = "the root is in the file; clients have their own, and each handshake pays for it"
-        found.append(Finding(Level.NOTE, text, "leave the last certificate out"))
+        found.append(
+            Finding(Level.NOTE, text, "leave the last certificate out", name="cert-chain-root")
+        )
     if chain.unneeded and not chain.missing:
         text = f"{len(chain.unneeded)} in the file have no part in it: {'; '.join(chain.unneeded)}"
-        found.append(Finding(Level.NOTE, text, "leave them out"))
+        found.append(Finding(Level.NOTE, text, "leave them out", name="cert-chain-unneeded"))
     if chain.fault:
         found.append(
             Finding(
@@ -274,6 +297,7 @@ def _chain(facts: CertificateFacts) -> list[Finding]:
                 "ERR_CERT_INVALID",
                 "PKIX path validation failed",
                 _NO_HANDSHAKE,
+                name="cert-chain-fault",
             )
         )
     return found
@@ -283,7 +307,14 @@ def _trust(facts: CertificateFacts) -> list[Finding]:
     chain = facts.chain
     if not facts.knows_roots:
         text = "this machine knows no authorities, so whether it is trusted cannot be told"
-        return [Finding(Level.NOTE, text, "apt-get install ca-certificates, or give --ca FILE")]
+        return [
+            Finding(
+                Level.NOTE,
+                text,
+                "apt-get install ca-certificates, or give --ca FILE",
+                name="cert-unknown-roots",
+            )
+        ]
     if chain.root:
         links = " > ".join(dict.fromkeys((*chain.path, chain.root)))
         return [Finding(Level.OK, f"it leads to an authority that this machine trusts: {links}")]
@@ -295,12 +326,12 @@ def _trust(facts: CertificateFacts) -> list[Finding]:
     if chain.is_self_signed:
         text = "it is self-signed: nobody vouches for it"
         fix = "get one from a public authority; for development: lineman cert trust"
-        return [Finding(Level.BAD, text, fix, *private)]
+        return [Finding(Level.BAD, text, fix, *private, name="cert-self-signed")]
     unknown = chain.missing or chain.path[-1]
     if len(chain.path) > 1 or not chain.missing:
         text = f"it leads to an authority that this machine does not trust: {unknown}"
         fix = "get one from a public authority, or have every client trust that one (--ca FILE)"
-        return [Finding(Level.BAD, text, fix, *private)]
+        return [Finding(Level.BAD, text, fix, *private, name="cert-private-authority")]
     return [
         Finding(
             Level.BAD,
@@ -309,5 +340,6 @@ def _trust(facts: CertificateFacts) -> list[Finding]:
             "its authority is a private one",
             "ERR_CERT_AUTHORITY_INVALID on phones; a desktop may fetch what is missing and hide it",
             *private[1:],
+            name="cert-chain-incomplete",
         )
     ]

@@ -8,7 +8,6 @@ import ssl
 
 import pytest
 
-from lineman.cli.client.answer import Answer, NotHttpError
 from lineman.cli.client.failures import (
     close_words,
     closed_by_server,
@@ -16,8 +15,9 @@ from lineman.cli.client.failures import (
     of_error,
     timed_out,
 )
-from lineman.cli.client.session import RefusedError
-from lineman.cli.client.target import parse
+from lineman.client.answer import Answer, NotHttpError
+from lineman.client.session import RefusedError
+from lineman.client.target import parse
 from lineman.protocols.http_messages import Headers
 
 PLAIN = parse("ws://example.com:8282/chat")

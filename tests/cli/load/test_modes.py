@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.client.session import Opening
-from lineman.cli.client.target import parse
 from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.tally import Tally
 from lineman.cli.load.work import Work, wrong_replies
+from lineman.client.session import Opening
+from lineman.client.target import parse
 from lineman.protocols.websocket.messages import Decoder
 
 SECOND = 1_000_000_000

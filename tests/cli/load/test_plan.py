@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.client.session import Opening
-from lineman.cli.client.target import parse
 from lineman.cli.load.plan import Mode, Plan, new_payload
+from lineman.client.session import Opening
+from lineman.client.target import parse
 from lineman.errors import UsageError
 
 OPENING = Opening(parse("ws://127.0.0.1:1/"))

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.client.session import Opening
-from lineman.cli.client.target import parse
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.report import as_json, bar, duration, render, three_digits
 from lineman.cli.load.tally import Result, ServerCpu
+from lineman.client.session import Opening
+from lineman.client.target import parse
 
 
 def result(plan: dict[str, Any] | None = None, **changes: Any) -> Result:

@@ -1,4 +1,4 @@
-"""A websocket client's side: what `lineman bench` and `lineman connect` have in common.
+"""What `lineman bench` and `lineman connect` have in common, on top of `lineman.client`.
 
-Pure: target, session, answer, failures, editor, shown. What touches a socket is thin: wire.
+Pure: failures, editor, shown. What touches a socket is thin: wire.
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import ssl
 
-from lineman.cli.client.session import Opening
-from lineman.cli.client.target import Target
+from lineman.client.session import Opening
+from lineman.client.target import Target
 from lineman.errors import ConfigError
 
 

@@ -8,9 +8,9 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from lineman.cli.client.answer import Answer, NotHttpError
-from lineman.cli.client.session import RefusedError
-from lineman.cli.client.target import Target
+from lineman.client.answer import Answer, NotHttpError
+from lineman.client.session import RefusedError
+from lineman.client.target import Target
 from lineman.protocols.websocket import close
 
 

@@ -8,7 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
-from lineman.cli.client.session import Masks, Opening, Session
+from lineman.client.session import Masks, Opening, Session
 from lineman.errors import ConnectionLost
 from lineman.protocols.websocket import close, frames
 from lineman.protocols.websocket.messages import Event

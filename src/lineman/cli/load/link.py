@@ -12,7 +12,6 @@ import ssl
 from collections import deque
 from enum import Enum
 
-from lineman.cli.client.answer import NotHttpError
 from lineman.cli.client.failures import (
     Failure,
     closed_by_server,
@@ -20,8 +19,9 @@ from lineman.cli.client.failures import (
     of_error,
     timed_out,
 )
-from lineman.cli.client.session import RefusedError, Session, close_frame
 from lineman.cli.load.shared import Net, User
+from lineman.client.answer import NotHttpError
+from lineman.client.session import RefusedError, Session, close_frame
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close, frames
 from lineman.protocols.websocket.messages import Close, Ping

@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from enum import Enum
 
-from lineman.cli.client.session import Opening
+from lineman.client.session import Opening
 from lineman.errors import UsageError
 
 

@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.client.session import Masks, Opening
+from lineman.client.session import Masks, Opening
 
 if TYPE_CHECKING:
     from lineman.cli.load.link import Link

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.client.session import Masks
 from lineman.cli.load.plan import Plan, new_payload
 from lineman.cli.load.schedule import Schedule
 from lineman.cli.load.tally import Tally
+from lineman.client.session import Masks
 from lineman.protocols.websocket import frames
 
 SECOND = 1_000_000_000

@@ -10,8 +10,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lineman.cli.client.answer import Answer, AnswerReader, objection
-from lineman.cli.client.target import Target
+from lineman.client.answer import Answer, AnswerReader, objection
+from lineman.client.target import Target
 from lineman.protocols.websocket import close, frames
 from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Decoder, Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.cli.client.target import Target, parse
+from lineman.client.target import Target, parse
 from lineman.errors import UsageError
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from lineman.cli.client.answer import NotHttpError
-from lineman.cli.client.session import Masks, Opening, RefusedError, Session, close_frame
-from lineman.cli.client.target import parse
+from lineman.client.answer import NotHttpError
+from lineman.client.session import Masks, Opening, RefusedError, Session, close_frame
+from lineman.client.target import parse
 from lineman.errors import UsageError
 from lineman.protocols.http import RequestParser
 from lineman.protocols.websocket import frames, handshake

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.cli.client.answer import (
+from lineman.client.answer import (
     MAX_BODY,
     MAX_HEAD,
     Answer,

@@ -1,0 +1,1 @@
+"""A websocket client's side, pure: its URL, its handshake, the answer, and what is said then."""

@@ -1,0 +1,1 @@
+"""Why a line does not connect: facts (looks at the edge), checks (pure), report."""

@@ -1,0 +1,290 @@
+"""What was seen from outside: values only. `looks` fills them in, `checks` judges them.
+
+None stands for what was not looked at, because something before it failed or nobody asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from lineman.client.answer import Answer
+from lineman.client.target import Target
+from lineman.tls.facts import CertificateFacts
+
+
+class Outcome(Enum):
+    """How an attempt ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    CLOSED = "closed"  # the other side hung up, in order or by a reset
+    NOT_TLS = "not TLS"
+    NOT_HTTP = "not HTTP"
+    ALERT = "alert"  # TLS was refused, with a reason
+    BROKEN = "broken"  # the websocket protocol was
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the host's name leads to.
+
+    Args:
+        ipv4, ipv6: addresses, in the resolver's order.
+        fault: why there is none: `unknown` (no such name), `no answer` (of the resolver); empty
+            where there is one.
+        own: this machine's addresses.
+        is_given: whether `--resolve` named them.
+    """
+
+    ipv4: tuple[str, ...] = ()
+    ipv6: tuple[str, ...] = ()
+    fault: str = ""
+    own: tuple[str, ...] = ()
+    is_given: bool = False
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every address."""
+        return self.ipv4 + self.ipv6
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A TCP connection to one address: DONE, REFUSED, TIMEOUT or UNREACHABLE."""
+
+    ip: str
+    outcome: Outcome
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsLook:
+    """TLS with the server, whatever its certificate.
+
+    Args:
+        outcome: DONE, CLOSED, TIMEOUT, NOT_TLS or ALERT.
+        reason: what OpenSSL said where it failed.
+        version, cipher: what was agreed on.
+        alpn: the protocol that was chosen of `http/1.1`; empty: none.
+        certificate: what was served; None where it could not be read.
+        fingerprint: SHA-256 of the certificate served, hexadecimal.
+        versions: which of TLSv1 … TLSv1.3 it takes.
+        any_cipher: the version that it speaks when every old cipher is offered; empty: none.
+        h2_alpn: what it chooses where `h2` alone is offered; looked at when http/1.1 failed.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    version: str = ""
+    cipher: str = ""
+    alpn: str = ""
+    certificate: CertificateFacts | None = None
+    fingerprint: str = ""
+    versions: tuple[str, ...] | None = None
+    any_cipher: str = ""
+    h2_alpn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one handshake.
+
+    Args:
+        outcome: DONE (HTTP came back), CLOSED, TIMEOUT, REFUSED, NOT_TLS, ALERT or NOT_HTTP.
+        answer: the HTTP response.
+        objection: why its 101 opens no websocket; empty where it does, or is none.
+        start: the first bytes of what is no HTTP.
+        reason: what OpenSSL said where TLS failed.
+        seconds: that it took.
+    """
+
+    outcome: Outcome
+    answer: Answer | None = None
+    objection: str = ""
+    start: bytes = b""
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 for none."""
+        return 0 if self.answer is None else self.answer.status
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a websocket was opened."""
+        return self.status == 101 and not self.objection
+
+    def header(self, name: str) -> str:
+        """A header's value; empty where it is not there."""
+        return "" if self.answer is None else self.answer.headers.get(name) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineLook:
+    """What an open websocket did.
+
+    Args:
+        pong: seconds until the answer to a ping; None: it did not come.
+        outcome: DONE while it is open, CLOSED where it ended, BROKEN where it broke the protocol.
+        code, reason: of the server's close frame; 1006 where there was none; 0 while it is open.
+        after: seconds from the 101 to the end.
+        pings: that the server sent.
+    """
+
+    pong: float | None = None
+    outcome: Outcome = Outcome.DONE
+    code: int = 0
+    reason: str = ""
+    after: float = 0.0
+    pings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLook:
+    """A message of a size: whether the line was still answering after it."""
+
+    size: int
+    is_taken: bool
+    code: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The service itself, asked without the proxy.
+
+    Args:
+        target: where it was asked.
+        reply: to the handshake, by the scheme of the target.
+        speaks_tls: whether TLS is spoken there; None: not looked at.
+        line: once it was open.
+        takes_proxy_header: whether it answered once a PROXY header came first.
+    """
+
+    target: Target
+    reply: Reply
+    speaks_tls: bool | None = None
+    line: LineLook | None = None
+    takes_proxy_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What reached a stand-in for the service when the proxy was asked.
+
+    Args:
+        fault: why there was none; empty: it listened.
+        is_reached: whether anything came.
+        is_tls: whether the proxy spoke TLS to it.
+        headers: names (lower case) and values that came.
+        version: of HTTP, such as `HTTP/1.0`.
+        spoofed: header names in which the word of the client came through as it was.
+    """
+
+    fault: str = ""
+    is_reached: bool = False
+    is_tls: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+    spoofed: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str:
+        """A header's value; empty where it did not come."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the doctor was asked to try.
+
+    Args:
+        target: the URL.
+        origin: the `Origin` to send; None for none.
+        subprotocols: to offer.
+        profile: `wechat` or empty.
+        patience: seconds for which to watch a silent line; 0 for not at all.
+    """
+
+    target: Target
+    origin: str | None = None
+    subprotocols: tuple[str, ...] = ()
+    profile: str = ""
+    patience: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that was seen.
+
+    Args:
+        question: what was asked.
+        now: this machine's clock, aware.
+        server_clock: the `Date` of the answer; None where it had none.
+        loopback: the same port on 127.0.0.1, looked at where the name leads to this machine and
+            nothing listens there.
+        names, reach, tls, reply: the steps of connecting, one after the other.
+        other_scheme: the handshake by the other scheme, looked at when this one failed.
+        proxy_header: the handshake behind a PROXY header, looked at when it was hung up on.
+        other_paths: statuses of other paths, looked at after a 404 and its like.
+        other_origins: statuses for other origins, by what was sent ('' for none), after a 403.
+        without_subprotocol: the handshake without one, looked at when it failed with one.
+        with_extension: the handshake with compression offered, as every browser does.
+        extension_line: what the line did with compression agreed on.
+        line: what the open websocket did.
+        idle: what it did while it was left alone.
+        size: a large message.
+        upstream: the service without the proxy.
+        seen: what reached a stand-in for the service.
+        file: the certificate on disk; `file_fault` why it could not be read.
+        file_fingerprint: as `TlsLook.fingerprint`.
+    """
+
+    question: Question
+    now: datetime
+    server_clock: datetime | None = None
+    names: Names = field(default_factory=Names)
+    reach: tuple[Reach, ...] = ()
+    loopback: Reach | None = None
+    tls: TlsLook | None = None
+    reply: Reply | None = None
+    other_scheme: Reply | None = None
+    proxy_header: Reply | None = None
+    other_paths: tuple[tuple[str, int], ...] = ()
+    other_origins: tuple[tuple[str, int], ...] = ()
+    without_subprotocol: Reply | None = None
+    with_extension: Reply | None = None
+    extension_line: LineLook | None = None
+    line: LineLook | None = None
+    idle: LineLook | None = None
+    size: SizeLook | None = None
+    upstream: Upstream | None = None
+    seen: Seen | None = None
+    file_fingerprint: str = ""
+    file_fault: str = ""
+
+    @property
+    def target(self) -> Target:
+        """The URL that was asked about."""
+        return self.question.target
+
+    @property
+    def speaks_other_scheme(self) -> bool:
+        """Whether the port turned out to speak `ws` and not `wss`, or the other way round."""
+        other = self.other_scheme
+        if other is None or other.answer is None:
+            return False
+        if not self.target.is_tls or other.status != 400:
+            return True
+        # A port that speaks TLS tells a client so that does not.
+        text = other.answer.text.lower()
+        return not any(word in text for word in ("https", "wss", "ssl", "tls"))
+
+    @property
+    def place(self) -> str:
+        """Host and port in words."""
+        return f"{self.target.host}, port {self.target.port}"

@@ -1,0 +1,141 @@
+"""Looks at a program from inside: its workers, its files, the machine's limits."""
+
+from __future__ import annotations
+
+import ast
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from lineman import options
+from lineman.address import Address
+from lineman.client.target import Target
+from lineman.doctor.facts import Outcome
+from lineman.doctor.looks import tls
+from lineman.doctor.looks.names import reach
+from lineman.doctor.looks.wire import Ask, Way, shake_hands
+from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.errors import ConfigError, UsageError
+from lineman.gateways import Gateway
+from lineman.worker import Worker
+
+_TO_ALL = frozenset({"broadcast", "connections"})
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def look(script: Path, workers: Sequence[Worker], timeout: float) -> ProgramFacts:
+    """Everything that can be seen of a program.
+
+    Args:
+        script: its file.
+        workers: that it makes.
+        timeout: seconds for each connection.
+    """
+    return ProgramFacts(
+        str(script),
+        tuple(_worker(worker, timeout) for worker in workers),
+        machine(),
+        _sends_to_all(script),
+    )
+
+
+def _worker(worker: Worker, timeout: float) -> WorkerFacts:
+    name = worker.name or worker.address
+    try:
+        plan = options.read(worker)
+    except (ConfigError, UsageError) as error:
+        seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
+        return WorkerFacts(name, fault=seen, fix=fix)
+    address = plan.address or Address("ws", "", 0)  # a worker that only runs code
+    cert = plan.tls.options.cert if plan.tls is not None else None
+    listening, speaks_tls, served = _ask(address.host, address.port, address.path, timeout)
+    return WorkerFacts(
+        name,
+        url=plan.url,
+        host=address.host,
+        port=address.port,
+        path=address.path,
+        is_tls=plan.is_tls,
+        count=worker.count,
+        has_gateway=worker.name in Gateway.all_names,
+        trusts_proxies=bool(worker.trusted_proxies),
+        wants_proxy_header=plan.proxy_protocol is not None,
+        ping_interval=plan.limits.ping_interval,
+        backlog=plan.limits.backlog,
+        listening=listening,
+        speaks_tls=speaks_tls,
+        served=served,
+        on_disk=tls.file_fingerprint(Path(cert))[0] if cert else "",
+    )
+
+
+def _ask(
+    host: str, port: int, path: str, timeout: float
+) -> tuple[Outcome | None, bool | None, str]:
+    """Whether it listens, whether it speaks TLS, and the certificate's fingerprint."""
+    if path:
+        return _reach_file(path, timeout), None, ""
+    if not port:
+        return None, None, ""
+    ip = _ANYWHERE.get(host, host)
+    outcome = reach([ip], port, timeout)[0].outcome
+    if outcome is not Outcome.DONE:
+        return outcome, None, ""
+    found = tls.look(Way(Target("wss", host, port, "/"), ip, timeout), ())
+    if found.outcome is Outcome.DONE:
+        return outcome, True, found.fingerprint
+    reply, line = shake_hands(Way(Target("ws", host, port, "/"), ip, timeout), Ask())
+    if line is not None:
+        line.close()
+    return outcome, False if reply.status else None, ""
+
+
+def _reach_file(path: str, timeout: float) -> Outcome:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        link.settimeout(timeout)
+        try:
+            link.connect(path)
+        except TimeoutError:
+            return Outcome.TIMEOUT
+        except (ConnectionRefusedError, FileNotFoundError):
+            return Outcome.REFUSED
+        except OSError:
+            return Outcome.UNREACHABLE
+    return Outcome.DONE
+
+
+def machine() -> Machine:
+    """The limits of this process and its machine."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    first, last = _numbers("net/ipv4/ip_local_port_range", 2)
+    return Machine(
+        max_files=None if hard == resource.RLIM_INFINITY else hard,
+        somaxconn=_numbers("net/core/somaxconn", 1)[0],
+        ports=None if first is None or last is None else last - first + 1,
+        user=os.geteuid(),
+        lowest_port=_numbers("net/ipv4/ip_unprivileged_port_start", 1)[0] or 0,
+    )
+
+
+def _numbers(name: str, count: int) -> list[int | None]:
+    try:
+        words = Path("/proc/sys", name).read_text(encoding="ascii").split()
+        return [int(word) for word in words[:count]]
+    except (OSError, ValueError):
+        return [None] * count
+
+
+def _sends_to_all(script: Path) -> int:
+    """The first line that uses `worker.broadcast` or `worker.connections`."""
+    try:
+        tree = ast.parse(script.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return 0
+    lines = (
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in _TO_ALL
+    )
+    return min(lines, default=0)

@@ -1,0 +1,128 @@
+"""What an open websocket does: answers a ping, stays open in silence, takes a large message."""
+
+from __future__ import annotations
+
+import ssl
+import time
+
+from lineman.doctor.facts import LineLook, Outcome, SizeLook
+from lineman.doctor.looks.wire import CHUNK, Line, outcome_of
+from lineman.errors import ProtocolError
+from lineman.protocols.websocket import close, frames
+from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
+
+_PROBE = b"doctor"
+_PIECE = 16 * 1024  # of a large message
+
+
+class _Watch:
+    """Reads a line, answers its pings, and keeps what happened."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.outcome = Outcome.DONE
+        self.code = 0
+        self.reason = ""
+        self.pings = 0
+        self.pongs: list[bytes] = []
+        self._events(line.decoder.feed(line.early) if line.early else [])
+        line.early = b""
+
+    def until(self, deadline: float, pong: bytes | None = None) -> None:
+        """Reads until then; to the end of the line, or to this pong where one is waited for."""
+        while self.outcome is Outcome.DONE and (pong is None or pong not in self.pongs):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self.read(left)
+
+    def read(self, seconds: float) -> None:
+        """What comes within this time; with 0 what is there."""
+        link = self.line.link
+        try:
+            link.settimeout(seconds)
+            data = link.recv(CHUNK)
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            return
+        except OSError as error:
+            self._lost(outcome_of(error)[1])
+            return
+        if data:
+            self._events(self.line.decoder.feed(data))
+        else:
+            self._lost("")
+
+    def _lost(self, reason: str) -> None:
+        self.outcome, self.code, self.reason = Outcome.CLOSED, close.ABNORMAL, reason
+
+    def _events(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Ping):
+                self.pings += 1
+                self.send(frames.PONG, event.payload)
+            elif isinstance(event, Pong):
+                self.pongs.append(event.payload)
+            elif isinstance(event, Close):
+                self.outcome, self.code, self.reason = Outcome.CLOSED, event.code, event.reason
+            elif isinstance(event, ProtocolError):
+                self.outcome, self.reason = Outcome.BROKEN, event.reason
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        """One frame; what the line says to a failure is found at the next read."""
+        line = self.line
+        try:
+            line.link.sendall(frames.encode_masked(opcode, payload, line.masks.take()))
+        except OSError as error:
+            if self.outcome is Outcome.DONE:
+                self.read(0.1)  # the server's close frame, if it sent one
+            if self.outcome is Outcome.DONE:
+                self._lost(outcome_of(error)[1])
+
+    def seen(self, pong: float | None) -> LineLook:
+        """What happened, as facts."""
+        after = time.monotonic() - self.line.opened
+        return LineLook(pong, self.outcome, self.code, self.reason, after, self.pings)
+
+
+def ping(line: Line, timeout: float) -> LineLook:
+    """Sends a ping and waits for its answer."""
+    watch = _Watch(line)
+    began = time.monotonic()
+    if watch.outcome is Outcome.DONE:
+        watch.send(frames.PING, _PROBE)
+    watch.until(began + timeout, _PROBE)
+    if _PROBE not in watch.pongs:
+        return watch.seen(None)
+    took = time.monotonic() - began
+    # A service that throws its clients out does it at once: what is there is read as well.
+    watch.until(time.monotonic() + 0.05)
+    return watch.seen(took)
+
+
+def silence(line: Line, patience: float) -> LineLook:
+    """Says nothing but answers to pings, until the line is cut or the time is over."""
+    line.opened = time.monotonic()
+    watch = _Watch(line)
+    watch.until(line.opened + patience)
+    return watch.seen(None)
+
+
+def large(line: Line, size: int, timeout: float) -> SizeLook:
+    """Sends a binary message of this size in one frame, and a ping behind it."""
+    watch = _Watch(line)
+    frame = frames.encode_masked(frames.BINARY, bytes(size), line.masks.take())
+    for start in range(0, len(frame), _PIECE):
+        # What the server says is read at once: its reset, later, would throw it away.
+        watch.read(0)
+        if watch.outcome is not Outcome.DONE:
+            break
+        try:
+            line.link.settimeout(timeout)
+            line.link.sendall(frame[start : start + _PIECE])
+        except OSError:
+            watch.until(time.monotonic() + timeout)  # to the reason, if there is one
+            break
+    if watch.outcome is Outcome.DONE:
+        watch.send(frames.PING, _PROBE)
+    watch.until(time.monotonic() + timeout, _PROBE)
+    return SizeLook(size, _PROBE in watch.pongs, watch.code, watch.reason)

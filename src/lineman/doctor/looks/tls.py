@@ -1,0 +1,156 @@
+"""TLS with the server: what is agreed on, what is served, which versions are on."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineman.doctor.facts import Outcome, TlsLook
+from lineman.doctor.looks.wire import Way, any_certificate, connect, outcome_of
+from lineman.errors import ConfigError
+from lineman.tls.facts import CertificateFacts, look_at
+from lineman.tls.pem import PemBlock, PemFile, read_pem
+
+if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
+    from cryptography import x509
+
+_VERSIONS = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_EVERYTHING = "ALL:@SECLEVEL=0"
+
+
+def look(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
+    """TLS as clients speak it; where that fails, as nobody should.
+
+    Args:
+        way: its target is `wss`.
+        roots: authorities that clients trust.
+    """
+    found = _handshake(way, roots)
+    if found.outcome is Outcome.DONE:
+        return replace(found, versions=_versions(way))
+    if found.outcome in (Outcome.ALERT, Outcome.CLOSED):
+        return replace(found, any_cipher=_any_cipher(way), h2_alpn=chosen_alpn(way, "h2"))
+    return found
+
+
+def _handshake(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
+    try:
+        with connect(way) as link:
+            assert isinstance(link, ssl.SSLSocket)
+            chain = _chain_of(link)
+            cipher = link.cipher()
+            return TlsLook(
+                Outcome.DONE,
+                version=link.version() or "",
+                cipher=cipher[0] if cipher else "",
+                alpn=link.selected_alpn_protocol() or "",
+                certificate=_read(chain, way.target.host, roots),
+                fingerprint=_fingerprint(chain[0]) if chain else "",
+            )
+    except OSError as error:
+        outcome, reason = outcome_of(error)
+        return TlsLook(outcome, reason)
+
+
+def _chain_of(link: ssl.SSLSocket) -> list[bytes]:
+    """What the server sent, each certificate as DER; Python has it in public from 3.13 on."""
+    holder: Any = link if hasattr(link, "get_unverified_chain") else link._sslobj  # type: ignore[attr-defined]
+    found = holder.get_unverified_chain() or ()
+    return [each if isinstance(each, bytes) else each.public_bytes(_DER) for each in found]
+
+
+_DER = 2  # _ssl.ENCODING_DER
+
+
+def _fingerprint(der: bytes) -> str:
+    return hashlib.sha256(der).hexdigest()
+
+
+def _read(
+    chain: Sequence[bytes], host: str, roots: Sequence[x509.Certificate]
+) -> CertificateFacts | None:
+    if not chain:
+        return None
+    blocks = tuple(
+        PemBlock("CERTIFICATE", ssl.DER_cert_to_PEM_cert(der).encode("ascii"), der, 1)
+        for der in chain
+    )
+    try:
+        return look_at(PemFile(Path(host), f"the certificate of {host}", blocks), roots)
+    except (ConfigError, ValueError):  # whatever a server may send
+        return None
+
+
+def file_fingerprint(path: Path) -> tuple[str, str]:
+    """That of the first certificate in a file, and why there is none."""
+    try:
+        file = read_pem(path, "certificate")
+    except ConfigError as error:
+        return "", error.seen
+    if not file.certificates:
+        return "", f"there is no certificate in {file.shown}"
+    return _fingerprint(file.certificates[0].der), ""
+
+
+def _versions(way: Way) -> tuple[str, ...]:
+    """Which versions the server takes, with whatever cipher."""
+    with ThreadPoolExecutor(max_workers=len(_VERSIONS)) as pool:
+        found = pool.map(lambda name: bool(_try(way, name, name)), _VERSIONS)
+        return tuple(name for name, takes in zip(_VERSIONS, found, strict=True) if takes)
+
+
+def _any_cipher(way: Way) -> str:
+    return _try(way, "TLSv1", "TLSv1.3")
+
+
+def _try(way: Way, lowest: str, highest: str) -> str:
+    """The version agreed on with every cipher on offer; empty: none."""
+    context = any_certificate()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old versions are asked for on purpose
+        context.minimum_version = _VERSIONS[lowest]
+        context.maximum_version = _VERSIONS[highest]
+    context.set_ciphers(_EVERYTHING)
+    context.set_alpn_protocols([way.alpn])
+    try:
+        with connect(way, context) as link:
+            return (link.version() or "") if isinstance(link, ssl.SSLSocket) else ""
+    except OSError:
+        return ""
+
+
+def late_alert(way: Way) -> str:
+    """OpenSSL's word for what the server refuses once TLS stands; empty: nothing.
+
+    A server of TLS 1.3 judges the client's certificate when the client has begun to talk already,
+    and what it says is lost where it hangs up on unread words: so nothing is said here.
+    """
+    try:
+        with connect(way) as link:
+            link.settimeout(min(1.0, way.timeout))
+            link.recv(1)
+    except OSError as error:
+        outcome, reason = outcome_of(error)
+        return reason if outcome is Outcome.ALERT else ""
+    return ""
+
+
+def chosen_alpn(way: Way, protocol: str) -> str:
+    """What the server chooses where this protocol alone is offered; empty: nothing."""
+    try:
+        with connect(replace(way, alpn=protocol)) as link:
+            chosen = link.selected_alpn_protocol() if isinstance(link, ssl.SSLSocket) else None
+            return chosen or ""
+    except OSError:
+        return ""

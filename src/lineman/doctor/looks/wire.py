@@ -1,0 +1,227 @@
+"""One connection to one address: TCP, a PROXY header where asked, TLS, the handshake."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import time
+from dataclasses import dataclass, replace
+
+from lineman.client.answer import Answer, AnswerReader, NotHttpError, objection
+from lineman.client.session import MAX_MESSAGE_SIZE, Masks
+from lineman.client.target import Target
+from lineman.doctor.facts import Outcome, Reply
+from lineman.errors import ProtocolError
+from lineman.protocols.http_messages import Headers
+from lineman.protocols.websocket import negotiation
+from lineman.protocols.websocket.deflate import Inflater
+from lineman.protocols.websocket.handshake import client_request
+from lineman.protocols.websocket.messages import Decoder
+from lineman.protocols.websocket.negotiation import DeflateOptions
+
+CHUNK = 64 * 1024
+_DEFLATE = DeflateOptions()
+_EXTENSIONS = "sec-websocket-extensions"
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG",
+    "UNEXPECTED_MESSAGE", "RECORD_TOO_SMALL", "BAD_RECORD_TYPE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to get there.
+
+    Args:
+        target: host, port and path; its scheme says whether TLS is spoken.
+        ip: the address that stands for the host.
+        timeout: seconds for each connection, all its steps together.
+        has_proxy_header: whether a PROXY header goes first.
+        alpn: the protocol that TLS offers.
+    """
+
+    target: Target
+    ip: str
+    timeout: float
+    has_proxy_header: bool = False
+    alpn: str = "http/1.1"
+
+    def with_scheme(self, scheme: str) -> Way:
+        """The same place by another scheme."""
+        return replace(self, target=self.target.with_scheme(scheme))
+
+    def with_resource(self, resource: str) -> Way:
+        """Another path there."""
+        target = self.target
+        return replace(self, target=Target(target.scheme, target.host, target.port, resource))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the handshake says.
+
+    Args:
+        headers: further ones.
+        subprotocols: offered.
+        has_compression: whether permessage-deflate is offered.
+        host: the value of `Host`; empty: that of the target.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    has_compression: bool = False
+    host: str = ""
+
+
+class Line:
+    """An open websocket: its socket, its decoder, and what came right behind the handshake."""
+
+    def __init__(self, link: socket.socket, decoder: Decoder, early: bytes) -> None:
+        self.link = link
+        self.decoder = decoder
+        self.early = early
+        self.masks = Masks()
+        self.opened = time.monotonic()
+
+    def close(self) -> None:
+        """Closes the socket, without a goodbye."""
+        self.link.close()
+
+
+class _TlsLink(ssl.SSLSocket):
+    """Leaves no socket open where the peer is gone before TLS begins, as CPython's does."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def any_certificate() -> ssl.SSLContext:
+    """TLS as clients speak it today, whatever the certificate is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = _TlsLink
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def connect(way: Way, context: ssl.SSLContext | None = None) -> socket.socket:
+    """A socket that has spoken TLS already where the target's scheme says so.
+
+    Raises:
+        OSError: what failed.
+    """
+    link = socket.create_connection((way.ip, way.target.port), way.timeout)
+    try:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if way.has_proxy_header:
+            link.sendall(_proxy_header(link))
+        if way.target.is_tls:
+            if context is None:
+                context = any_certificate()
+                context.set_alpn_protocols([way.alpn])
+            link = context.wrap_socket(link, server_hostname=way.target.host)
+    except BaseException:
+        link.close()
+        raise
+    return link
+
+
+def _proxy_header(link: socket.socket) -> bytes:
+    """Version 1 (haproxy.org, proxy-protocol.txt, section 2.1)."""
+    (own, own_port), (peer, peer_port) = link.getsockname()[:2], link.getpeername()[:2]
+    family = "TCP6" if ":" in own else "TCP4"
+    return f"PROXY {family} {own} {peer} {own_port} {peer_port}\r\n".encode("ascii")
+
+
+def outcome_of(error: OSError) -> tuple[Outcome, str]:
+    """How an attempt ended, and OpenSSL's word for it."""
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or str(error)
+        if reason in _NOT_TLS:
+            return Outcome.NOT_TLS, reason
+        if isinstance(error, ssl.SSLEOFError) or "EOF" in reason:
+            return Outcome.CLOSED, reason
+        return Outcome.ALERT, reason
+    if isinstance(error, TimeoutError):
+        return Outcome.TIMEOUT, ""
+    if isinstance(error, ConnectionRefusedError):
+        return Outcome.REFUSED, ""
+    if isinstance(error, ConnectionError):
+        return Outcome.CLOSED, "connection reset"
+    return Outcome.UNREACHABLE, error.strerror or str(error)
+
+
+def shake_hands(way: Way, ask: Ask) -> tuple[Reply, Line | None]:
+    """One handshake; the line where it opened one, which the caller must close."""
+    began = time.monotonic()
+    key = base64.b64encode(os.urandom(16)).decode("ascii")
+    link: socket.socket | None = None
+    line: Line | None = None
+    try:
+        link = connect(way)
+        link.sendall(_request(way.target, key, ask))
+        reply, rest = _read_answer(link, began + way.timeout)
+        if reply.answer is not None and reply.status == 101:
+            reply, decoder = _judge(reply, reply.answer, key, ask)
+            if not reply.objection:
+                line = Line(link, decoder, rest)
+    except OSError as error:
+        outcome, reason = outcome_of(error)
+        reply = Reply(outcome, reason=reason)
+    finally:
+        if link is not None and line is None:
+            link.close()
+    return replace(reply, seconds=time.monotonic() - began), line
+
+
+def _request(target: Target, key: str, ask: Ask) -> bytes:
+    offer = negotiation.offer(_DEFLATE) if ask.has_compression else None
+    return client_request(
+        ask.host or target.authority, target.resource, key, ask.headers, ask.subprotocols, offer
+    )
+
+
+def _read_answer(link: socket.socket, deadline: float) -> tuple[Reply, bytes]:
+    reader = AnswerReader()
+    answer = None
+    try:
+        while answer is None:
+            link.settimeout(max(0.001, deadline - time.monotonic()))
+            data = link.recv(CHUNK)
+            if not data:
+                answer = reader.finish()
+                break
+            answer = reader.feed(data)
+    except NotHttpError as error:
+        return Reply(Outcome.NOT_HTTP, start=error.start), b""
+    except OSError as error:
+        answer = reader.finish()
+        if answer is None:
+            outcome, reason = outcome_of(error)
+            return Reply(outcome, reason=reason), b""
+    if answer is None:
+        return Reply(Outcome.CLOSED), b""
+    return Reply(Outcome.DONE, answer), reader.rest
+
+
+def _judge(reply: Reply, answer: Answer, key: str, ask: Ask) -> tuple[Reply, Decoder]:
+    """Whether a 101 opens a websocket, and how what follows is to be read."""
+    chosen = answer.headers.get(_EXTENSIONS)
+    inflater, wrong = None, ""
+    judged = answer
+    if ask.has_compression and chosen is not None:
+        judged = replace(answer, headers=_without(answer.headers, _EXTENSIONS))
+        try:
+            agreement = negotiation.accept(chosen, _DEFLATE)
+            inflater = Inflater(agreement, MAX_MESSAGE_SIZE, is_server=False)
+        except ProtocolError as error:
+            wrong = error.reason
+    wrong = objection(judged, key, ask.subprotocols) or wrong
+    decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False, inflater=inflater)
+    return replace(reply, objection=wrong), decoder
+
+
+def _without(headers: Headers, name: str) -> Headers:
+    return Headers([(key, value) for key, value in headers.items() if key.lower() != name])

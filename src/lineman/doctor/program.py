@@ -1,0 +1,88 @@
+"""What was seen of a program from inside: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lineman.doctor.facts import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """One worker of the program.
+
+    Args:
+        name: its name, or its address.
+        fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
+        url: where it listens.
+        host, port: of it; port 0 for a unix socket or one chosen at the start; no host and no path
+            for a worker that only runs code.
+        path: of a unix socket.
+        is_tls: whether it speaks TLS itself.
+        count: of processes.
+        has_gateway: whether they are a gateway's, which reaches the clients of all.
+        trusts_proxies: whether anybody's word on the client's address counts.
+        wants_proxy_header: whether connections begin with a PROXY header.
+        ping_interval: seconds; 0 for never.
+        backlog: connections that may wait.
+        listening: what came of a connection to it; None where there was nothing to connect to.
+        speaks_tls: whether TLS is spoken at that port; None: not looked at.
+        served, on_disk: SHA-256 of the certificates; empty: not looked at.
+    """
+
+    name: str
+    fault: str = ""
+    fix: str = ""
+    url: str = ""
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    is_tls: bool = False
+    count: int = 1
+    has_gateway: bool = False
+    trusts_proxies: bool = False
+    wants_proxy_header: bool = False
+    ping_interval: float = 25.0
+    backlog: int = 4096
+    listening: Outcome | None = None
+    speaks_tls: bool | None = None
+    served: str = ""
+    on_disk: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The limits of this process and its machine.
+
+    Args:
+        max_files: file descriptors that a process may have, once it has raised its limit as a
+            program of Lineman does; None: without a limit.
+        somaxconn: connections that may wait at a listening socket.
+        ports: how many local ports a proxy on this machine has for one upstream.
+        user: numeric id of the user.
+        lowest_port: from which on any user may listen.
+    """
+
+    max_files: int | None = None
+    somaxconn: int | None = None
+    ports: int | None = None
+    user: int = 0
+    lowest_port: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFacts:
+    """Everything that was seen of a program.
+
+    Args:
+        script: its path.
+        workers: of it.
+        machine: that it runs on.
+        sends_to_all: the line of its source that sends to the connections of one process only;
+            0: none was found.
+    """
+
+    script: str
+    workers: tuple[WorkerFacts, ...]
+    machine: Machine
+    sends_to_all: int = 0

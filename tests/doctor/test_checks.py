@@ -1,0 +1,200 @@
+"""What is said of facts: those that no server of the tests can show, and what comes before what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lineman.client.answer import Answer
+from lineman.client.target import parse
+from lineman.doctor.checks import judge
+from lineman.doctor.facts import (
+    Facts,
+    LineLook,
+    Names,
+    Outcome,
+    Question,
+    Reach,
+    Reply,
+    Seen,
+    SizeLook,
+    TlsLook,
+    Upstream,
+)
+from lineman.doctor.finding import Level
+from lineman.protocols.http_messages import Headers
+
+E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO
+DIRECT = parse("ws://127.0.0.1:8282/wss")
+
+
+def answer(status: int, text: str = "", **headers: str) -> Reply:
+    lines = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return Reply(Outcome.DONE, Answer(status, Headers(lines), text))
+
+
+OPEN = answer(101, upgrade="websocket")
+GOOD = Facts(
+    Question(parse("wss://chat.test/wss"), patience=60.0),
+    datetime(2026, 11, 25, tzinfo=UTC),
+    names=Names(ipv4=("8.8.8.8",), own=("127.0.0.1", "8.8.8.8")),
+    reach=(Reach("8.8.8.8", Outcome.DONE),),
+    tls=TlsLook(Outcome.DONE, version="TLSv1.3", versions=("TLSv1.2", "TLSv1.3")),
+    reply=OPEN,
+    line=LineLook(pong=0.01),
+    idle=LineLook(pings=2),
+)
+
+
+def worst(facts: Facts) -> tuple[Level, str]:
+    found = judge(facts)[0]
+    assert found.fix or found.level in (Level.OK, Level.INFO), found
+    return found.level, found.name
+
+
+def test_good_facts_are_good() -> None:
+    assert {found.level for found in judge(GOOD)} == {Level.OK}
+
+
+def asked(url: str = "wss://chat.test/wss", **options: Any) -> Question:
+    return Question(parse(url), **options)
+
+
+CASES: list[tuple[str, dict[str, Any], Level, str]] = [
+    ("a private address", {"names": Names(ipv4=("10.0.0.7",))}, W, "dns-private-address"),
+    (
+        "a dead address of IPv6",
+        {"reach": (*GOOD.reach, Reach("2001:4860::1", Outcome.TIMEOUT))},
+        E,
+        "dns-ipv6-dead",
+    ),
+    (
+        "an address of IPv6, seen from a machine without",
+        {"reach": (*GOOD.reach, Reach("2001:4860::1", Outcome.UNREACHABLE))},
+        W,
+        "dns-ipv6-dead",
+    ),
+    ("no IPv4", {"names": Names(ipv6=("2001:4860::1",))}, W, "dns-ipv6-only"),
+    ("two", {"names": Names(ipv4=("8.8.8.8", "8.8.4.4"))}, INFO, "dns-several-addresses"),
+    ("an address in the URL", {"question": asked("wss://8.8.8.8/")}, W, "host-is-address"),
+    (
+        "no TLS and no HTTP",
+        {"tls": TlsLook(Outcome.NOT_TLS), "reply": None, "line": None},
+        E,
+        "not-tls",
+    ),
+    (
+        "TLS that is silent",
+        {"tls": TlsLook(Outcome.TIMEOUT), "reply": None, "line": None},
+        E,
+        "tls-no-answer",
+    ),
+    (
+        "an unknown name in TLS",
+        {"tls": TlsLook(Outcome.ALERT, "TLSV1_UNRECOGNIZED_NAME"), "reply": None, "line": None},
+        E,
+        "tls-unknown-name",
+    ),
+    ("TLS 1.2 alone", {"tls": replace(GOOD.tls, versions=("TLSv1.2",))}, INFO, "tls13-missing"),  # type: ignore[type-var]
+    ("a slow handshake", {"reply": replace(OPEN, seconds=9.0)}, W, "handshake-slow"),
+    (
+        "Cloudflare",
+        {"reply": answer(101, upgrade="websocket", cf_ray="1")},
+        INFO,
+        "cdn-on-the-way",
+    ),
+    ("a teapot", {"reply": answer(418, "no")}, E, "handshake-refused"),
+    ("410", {"reply": answer(410)}, E, "wrong-path"),
+    ("405", {"reply": answer(405)}, E, "not-a-websocket"),
+    ("407", {"reply": answer(407)}, E, "login-required"),
+    ("505", {"reply": answer(505)}, E, "upgrade-headers-lost"),
+    ("414", {"reply": answer(414)}, E, "head-too-large"),
+    ("308", {"reply": answer(308, location="https://chat.test/wss/")}, E, "redirect"),
+    (
+        "a line that breaks with compression",
+        {"with_extension": OPEN, "extension_line": LineLook(outcome=Outcome.BROKEN, reason="x")},
+        E,
+        "extension-trouble",
+    ),
+    ("it pings nobody", {"idle": LineLook()}, W, "no-server-ping"),
+    (
+        "it wants to be talked to",
+        {"idle": LineLook(outcome=Outcome.CLOSED, code=4000, after=30.0)},
+        E,
+        "idle-closed",
+    ),
+    ("silence after a large one", {"size": SizeLook(9, False)}, E, "message-too-big"),
+    (
+        "the service hangs",
+        {"reply": answer(504), "upstream": Upstream(DIRECT, Reply(Outcome.TIMEOUT))},
+        E,
+        "upstream-hangs",
+    ),
+    (
+        "the service refuses",
+        {"reply": answer(403), "upstream": Upstream(DIRECT, answer(403, "no"))},
+        E,
+        "upstream-refuses",
+    ),
+    ("a stand-in alone", {"reply": answer(502), "seen": Seen()}, E, "proxy-wrong-upstream"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "name"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_one_thing_is_wrong(change: dict[str, Any], level: Level, name: str) -> None:
+    assert worst(replace(GOOD, **change)) == (level, name)
+
+
+@pytest.mark.parametrize(
+    ("after", "who"),
+    [(60.1, "nginx"), (50.0, "HAProxy"), (100.4, "Cloudflare"), (30.0, "Google"), (77.0, "")],
+)
+def test_who_cuts_after_so_many_seconds(after: float, who: str) -> None:
+    cut = LineLook(outcome=Outcome.CLOSED, code=1006, after=after)
+    found = judge(replace(GOOD, idle=cut))[0]
+    assert found.name == "idle-cut"
+    assert ("that is the limit of" in found.seen) == bool(who)
+    assert who in found.seen
+
+
+def test_two_upstreams_with_tls_are_one_too_many_only_where_the_line_fails() -> None:
+    speaks = Upstream(DIRECT, answer(400), speaks_tls=True)
+    assert worst(replace(GOOD, upstream=speaks)) == (Level.INFO, "upstream-speaks-tls")
+    broken = replace(GOOD, upstream=speaks, reply=answer(400, "use wss://"), line=None)
+    assert worst(broken) == (Level.ERROR, "upstream-speaks-tls")
+
+
+def test_the_service_behind_a_proxy_header_is_well_where_the_proxy_sends_it() -> None:
+    needs = Upstream(DIRECT, Reply(Outcome.CLOSED), takes_proxy_header=True)
+    assert worst(replace(GOOD, upstream=needs))[0] is Level.OK
+    found = replace(GOOD, upstream=needs, reply=answer(502), line=None)
+    assert worst(found) == (Level.ERROR, "proxy-protocol-missing")
+
+
+def test_a_mini_program_without_an_origin_is_told_of_a_server_that_wants_one() -> None:
+    question = asked(profile="wechat")
+    origins = (("https://chat.test", 101),)
+    refused = replace(
+        GOOD, question=question, reply=answer(403), line=None, idle=None, other_origins=origins
+    )
+    assert "wechat-origin" in [found.name for found in judge(refused)]
+
+
+def test_a_mini_program_wants_its_subprotocol_and_tls_1_2() -> None:
+    question = asked(profile="wechat", subprotocols=("v1",))
+    tls = TlsLook(Outcome.DONE, versions=("TLSv1.3",))
+    names = [found.name for found in judge(replace(GOOD, question=question, tls=tls))]
+    assert "wechat-subprotocol" in names
+    assert "wechat-tls12" in names
+
+
+def test_a_port_that_speaks_tls_and_says_so_is_no_plain_port() -> None:
+    told = answer(400, "The plain HTTP request was sent to HTTPS port")
+    facts = replace(GOOD, tls=TlsLook(Outcome.ALERT), reply=None, line=None, other_scheme=told)
+    assert worst(facts) == (Level.ERROR, "tls-no-answer")
+    assert worst(replace(facts, other_scheme=answer(404)))[1] == "wss-to-ws-port"

@@ -1,0 +1,37 @@
+"""Asks the doctor about something that is broken in the clinic, and reads what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.support.clinic import Clinic
+from lineman.client.target import parse
+from lineman.doctor.checks import judge
+from lineman.doctor.facts import Facts, Question
+from lineman.doctor.finding import Finding, Level
+from lineman.doctor.looks.outside import Tools, look
+from lineman.tls.facts import read_roots
+
+QUESTION = ("origin", "subprotocols", "profile", "patience")
+
+
+def facts_of(ward: Clinic, url: str, **options: Any) -> Facts:
+    """What the doctor sees; its resolver leads to this machine unless `given` says otherwise."""
+    question = {name: options.pop(name) for name in QUESTION if name in options}
+    # Longer than any of them needs on a busy machine; what must time out says so itself.
+    tools = {"timeout": 10.0, "given": ("127.0.0.1",), **options}
+    tools.setdefault("roots", tuple(read_roots(ward.ca.ca_path)))
+    return look(Question(parse(url), **question), Tools(**tools))
+
+
+def diagnose(ward: Clinic, url: str, **options: Any) -> list[Finding]:
+    return judge(facts_of(ward, url, **options))
+
+
+def first(findings: list[Finding]) -> Finding:
+    assert findings[0].level is Level.ERROR, findings
+    return findings[0]
+
+
+def names(findings: list[Finding], level: Level) -> list[str]:
+    return [finding.name for finding in findings if finding.level is level]
