@@ -58,7 +58,7 @@ bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
 
 bench-gateway: $(BUILD)
-	$(BIN)/python bench/gateway.py $(ARGS)
+	$(BIN)/python bench/compare_gateway.py $(ARGS)
 
 programs:
 	@tools/setup programs

@@ -13,7 +13,7 @@ import pytest
 from sidebyside.generators import LoadFailedError
 from sidebyside.rooms import ENGINE_IO, PLAIN, Dialect, Listener, numbered
 
-BENCH = Path(__file__).parents[2] / "bench" / "gateway.py"
+BENCH = Path(__file__).parents[2] / "bench" / "compare_gateway.py"
 DEADLINE = 120.0
 
 

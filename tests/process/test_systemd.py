@@ -66,7 +66,12 @@ def test_its_variables_do_not_reach_the_programs_own_children(make_app: MakeApp)
 
         worker = Worker("ws://127.0.0.1:0")
         worker.on_message = lambda connection, message: connection.send(
-            ",".join(name for name in os.environ if name[:6] in ("NOTIFY", "LISTEN", "LINEMA"))
+            ",".join(
+                name
+                for name in os.environ
+                if name[:6] in ("NOTIFY", "LISTEN")
+                or name in ("LINEMAN_ROLE", "LINEMAN_PROGRAM")
+            )
         )
         Worker.run_all()
     """)

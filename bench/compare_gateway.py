@@ -1,7 +1,7 @@
 """`make bench-gateway`: the gateway beside a plain worker, and beside others with Redis.
 
-    python bench/gateway.py --short     a few seconds, with Lineman alone, for correctness
-    python bench/gateway.py             all of it, and its section of docs/benchmarks.md
+    python bench/compare_gateway.py --short     a few seconds, with Lineman alone, for correctness
+    python bench/compare_gateway.py             all of it, and its section of docs/benchmarks.md
 
 WSLOAD may name a load generator in C, see `compare.py`. The rooms need Debian's `redis-server`.
 """
