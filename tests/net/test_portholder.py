@@ -19,7 +19,8 @@ def test_a_port_of_ours_is_found(host: str) -> None:
         port = server.getsockname()[1]
         name = Path("/proc/self/comm").read_text().strip()
         assert portholder.find(port) == Holder(os.getpid(), name)
-    assert portholder.find(port) is None
+    found = portholder.find(port)
+    assert found is None or found.pid != os.getpid()  # somebody else may have it by now
 
 
 def test_a_port_that_is_connected_only_has_no_holder() -> None:
