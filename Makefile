@@ -71,8 +71,11 @@ $(BUILD): $(SOURCES)
 # The extension modules once more, with AddressSanitizer in them, in a directory of their own.
 .venv/asan.stamp: $(SOURCES) | $(BUILD)
 	mkdir -p build/asan
+	# Not into .venv: plain Python is tested there without Cython.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target build/asan-tools \
+		"Cython>=3.1" "setuptools>=77"
 	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
-	cd build/asan && CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
+	cd build/asan && PYTHONPATH=$(CURDIR)/build/asan-tools CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
 	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
