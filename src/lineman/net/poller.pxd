@@ -1,7 +1,7 @@
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
-from lineman.net.syscalls cimport epoll_event, epoll_wait
+from lineman.net.syscalls cimport add_to_epoll, close_fd, epoll_event, epoll_wait
 from lineman.net.wheel cimport Timed, Wheel
 
 ctypedef epoll_event *p_epoll_event
@@ -37,6 +37,8 @@ cdef class Poller:
     cdef unsigned char *cork_room
     cdef unsigned char frame_head[16]
 
+    @cython.locals(missing=Py_ssize_t)
+    cpdef add(self, int fd, Handler handler, int events=*)
     cpdef close_descriptor(self, int fd)
     cpdef cork(self, Handler handler)
     cpdef serve_again(self, int fd)

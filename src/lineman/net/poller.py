@@ -8,10 +8,10 @@ for each. All of asyncio goes on working beside it.
 from __future__ import annotations
 
 import logging
-import os
 import select
 from collections.abc import Callable
 
+from lineman.net.syscalls import add_to_epoll, close_fd
 from lineman.net.wheel import Timed, Wheel
 
 try:
@@ -118,7 +118,10 @@ class Poller:
 
     def add(self, fd: int, handler: Handler, events: int = READ) -> None:
         """Watches a descriptor."""
-        self._epoll.register(fd, events)
+        if cython.compiled:
+            add_to_epoll(self._epoll_fd, fd, events)
+        else:
+            self._epoll.register(fd, events)
         missing = fd + 1 - len(self._handlers)
         if missing > 0:
             self._handlers.extend([None] * max(missing, 64))
@@ -144,7 +147,7 @@ class Poller:
         if self._in_batch:
             self._closing.append(fd)
         else:
-            os.close(fd)
+            close_fd(fd)
 
     def cork(self, handler: Handler) -> None:
         """Has `handler.flush` called once, at the end of this batch or soon."""
@@ -180,7 +183,7 @@ class Poller:
             self._in_batch = False
             closing, self._closing = self._closing, []
             for fd in closing:
-                os.close(fd)
+                close_fd(fd)
 
     def _serve(self, fd: int, events: int) -> None:
         handler = self._handlers[fd]

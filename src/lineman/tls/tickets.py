@@ -168,7 +168,7 @@ class Tickets:
         Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
 
         Returns:
-            1: go on; 2: go on, and give the client a new ticket; 0: no ticket.
+            1: go on; 2: go on, and give the client a new ticket; 0: no ticket; -1: give up.
         """
         calls = _native_calls()
         assert calls is not None
@@ -176,7 +176,8 @@ class Tickets:
         if makes:
             key = self._keys[self._newest]
             ctypes.memmove(name, self._newest, 16)
-            ctypes.memmove(iv, os.urandom(16), 16)
+            if not calls.random(iv, 16):
+                return -1
             start = calls.encrypt
         else:
             named = ctypes.string_at(name, 16)
@@ -189,7 +190,11 @@ class Tickets:
             return 0
         if not start(cipher, calls.aes, None, key.cipher, iv):
             return 0
-        return 1 if makes or named == self._newest else 2
+        if makes:
+            return 1
+        # A client of TLS 1.3 uses each ticket once (RFC 8446, appendix C.4), so it needs another.
+        is_spent = named != self._newest or calls.version(connection) >= _TLS_1_3
+        return 2 if is_spent else 1
 
 
 class _Parameter(ctypes.Structure):
@@ -221,6 +226,8 @@ class _Native:
         )
 
 
+_TLS_1_3 = 0x0304
+
 _WORD = ctypes.c_void_p
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, _WORD, _WORD, _WORD, _WORD, _WORD, ctypes.c_int)
 _NEVER_FREED: list[Any] = []
@@ -231,6 +238,8 @@ class _Calls:
     """Functions of OpenSSL; called without letting go of the interpreter, for they are short."""
 
     set_callback: Any
+    version: Any
+    random: Any
     set_mac: Any
     encrypt: Any
     decrypt: Any
@@ -260,6 +269,8 @@ def _look_up() -> _Calls | None:
         names = (_WORD, ctypes.c_char_p, ctypes.c_char_p)
         return _Calls(
             function("SSL_CTX_set_tlsext_ticket_key_evp_cb", _WORD, _CALLBACK),
+            function("SSL_version", _WORD),
+            function("RAND_bytes", _WORD, ctypes.c_int),
             function("EVP_MAC_CTX_set_params", _WORD, _WORD),
             function("EVP_EncryptInit_ex", *start),
             function("EVP_DecryptInit_ex", *start),
