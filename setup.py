@@ -28,6 +28,7 @@ COMPILED = (
     "lineman/net/transport",
     "lineman/net/upgrade",
     "lineman/net/wheel",
+    "lineman/tls/ticketcall",
     "lineman/protocols/forwarded",
     "lineman/protocols/http",
     "lineman/protocols/http_messages",
