@@ -39,6 +39,7 @@ SHARED_ROOM = dict.fromkeys(
             "gateways",
             "hotswap",
             "inspection",
+            "memory",
             "metrics",
             "options",
             "processoptions",

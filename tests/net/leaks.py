@@ -6,7 +6,6 @@ counted is the service's.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import subprocess
@@ -15,24 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineman.memory import mallinfo
+
 VISITORS = Path(__file__).parent / "visitors.py"
 DEADLINE = 120.0
-
-
-class _Mallinfo(ctypes.Structure):
-    """Source: mallinfo2(3)."""
-
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in (
-            *("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks"),
-            *("uordblks", "fordblks", "keepcost"),
-        )
-    ]
-
-
-_mallinfo = ctypes.CDLL(None).mallinfo2
-_mallinfo.restype = _Mallinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +41,7 @@ def held() -> Held:
     """What this process holds, garbage aside."""
     for _ in range(3):
         gc.collect()
-    info = _mallinfo()
+    info = mallinfo()
     return Held(sys.getallocatedblocks(), info.uordblks + info.hblkhd)
 
 
