@@ -81,6 +81,13 @@ def test_a_limit_of_the_machine(change: dict[str, Any], level: Level, name: str)
     assert (found[0].level, found[0].name) == (level, name)
 
 
+@pytest.mark.parametrize(("pid", "words"), [(0, "a process may"), (4711, "process 4711 may")])
+def test_whose_limit_it_is_is_told(pid: int, words: str) -> None:
+    machine = replace(MACHINE, max_files=1024, whose_files=pid)
+    found = judge(ProgramFacts("app.py", (GOOD,), machine))[0]
+    assert found.seen.startswith(words)
+
+
 def test_a_gateway_reaches_every_process_and_its_business_worker_listens_nowhere() -> None:
     business = WorkerFacts("chat business")
     gateway = replace(GOOD, count=4, has_gateway=True)
