@@ -9,8 +9,8 @@ import pytest
 
 from lineman.doctor.checks.inside import judge
 from lineman.doctor.facts import Outcome
-from lineman.doctor.finding import Level
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.finding import Level
 
 GOOD = WorkerFacts(
     "chat",

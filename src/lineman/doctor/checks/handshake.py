@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from lineman.doctor.checks.upstream import UPGRADE, software
 from lineman.doctor.facts import Facts, Outcome, Reply
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding
 
 SLOW = 5.0  # seconds
 

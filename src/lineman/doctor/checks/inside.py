@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from lineman.doctor.facts import Outcome
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
 from lineman.doctor.program import ProgramFacts, WorkerFacts
+from lineman.finding import Finding
 
 MIN_FILES = 4096  # descriptors; a connection takes one
 MIN_PORTS = 16000
