@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 CHECKS = ROOT / "src" / "lineman" / "doctor" / "checks"
 VERDICT = ROOT / "src" / "lineman" / "tls" / "verdict.py"
 REFERENCE = ROOT / "docs" / "reference" / "doctor.md"
-MAKERS = {"ok": 0, "info": 0, "warning": 0, "error": 0, "Finding": 1}
+MAKERS = {"ok": 0, "info": 0, "warning": 0, "error": 0, "Finding": 1, "Refusal": 0}
 
 # A certificate for addresses alone is told by `host-is-address` and `wechat-name-needed`.
 ELSEWHERE = {"cert-for-addresses"}
