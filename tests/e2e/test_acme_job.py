@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import resource
 import subprocess
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ import pytest
 from cryptography import x509
 
 from e2e.support.interceptor import Answer, Interceptor, interceptor
+from e2e.support.knocks import Knocks
 from e2e.support.pebble import DOMAIN, Pebble, pebble
-from e2e.support.program import DEADLINE, free_ports
+from e2e.support.program import DEADLINE, find_program, free_ports
+from lineman.cli.main import main
 from lineman.errors import ConfigError
 from lineman.tls.acme.answers import Answers
 from lineman.tls.acme.job import Report, Wish
@@ -31,26 +34,6 @@ from lineman.tls.acme.renewalinfo import certificate_id
 from lineman.tls.acme.store import Store
 
 JOB = "import sys; from lineman.tls.acme.job import main; sys.exit(main())"
-
-
-class Knocks(BaseHTTPRequestHandler):
-    """Answers http-01 from the state directory; holds the authority up while told to."""
-
-    root: Path
-    gate = threading.Event()
-    knocked = threading.Event()
-
-    def do_GET(self) -> None:
-        found = Answers(self.root).http(self.path.rpartition("/")[2]) or b"wrong"
-        self.knocked.set()
-        self.gate.wait(DEADLINE)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(found)))
-        self.end_headers()
-        self.wfile.write(found)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -386,3 +369,64 @@ def test_a_suggestion_that_cannot_be_had_is_no_hindrance(
     between.directory["renewalInfo"] = "{base}/renewal-info"
     between.instead["/renewal-info"] = Answer(503, {"type": "about:blank"})
     assert run(wish(authority.settings(root, ca=between.url))).result == "obtained"
+
+
+# On the command line.
+
+
+def test_a_certificate_by_hand(
+    authority: Pebble, root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--directory", str(root)]
+    obtain = ["cert", "obtain", DOMAIN, *where, "--ca", authority.url, "--email",
+              "you@example.com", "--ca-file", str(authority.ca_file),
+              "--http-port", str(free_ports(1)[0])]  # fmt: skip
+    assert main(["cert", "list", *where]) == 1
+    assert "there are no certificates" in capfd.readouterr().err
+    assert main(obtain) == 0
+    assert "is here: " in capfd.readouterr().out
+    assert main(obtain) == 0
+    assert "is not due yet" in capfd.readouterr().out
+    assert main(["cert", "list", *where]) == 0
+    assert re.search(rf"{DOMAIN}  \S+  valid until \d{{4}}-", capfd.readouterr().out)
+    assert main(["cert", "show", DOMAIN, *where]) == 0
+    shown = capfd.readouterr().out
+    path = root.glob(f"*/{DOMAIN}/certificate.pem").__next__()
+    assert f"file:           {path}" in shown
+    assert "renewed from:" in shown
+    assert f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}" in shown
+    assert main(["cert", "renew", *where]) == 0
+    assert authority.orders == 1
+    assert main(["cert", "renew", "--force", *where]) == 0
+    assert authority.orders == 2
+    find_program("openssl", "openssl")
+    said = subprocess.run(
+        ["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, check=True
+    )
+    assert b"prime256v1" in said.stdout
+
+    authority.program.stop()
+    before = path.read_bytes()
+    assert main(["cert", "renew", "--force", *where]) == 1
+    assert "cannot be reached" in capfd.readouterr().err
+    assert path.read_bytes() == before
+    assert main(["cert", "list", *where]) == 1
+    assert "FAILED once" in capfd.readouterr().out
+
+
+def test_a_name_that_is_not_there(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["cert", "show", "other.example.net", "--directory", str(root)]) == 1
+    assert "lineman cert obtain" in capfd.readouterr().err
+
+
+def test_root_does_not_write_into_another_users_directory(
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(root, 65534, 65534)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["cert", "obtain", "a.example.com", "--directory", str(root)]) == 1
+    assert "sudo -u" in capfd.readouterr().err
+    assert list(root.iterdir()) == []
