@@ -73,7 +73,7 @@ class System:
             self._thread.join(DEADLINE)
             self._loop.close()
         if kind is None:
-            assert self.faults == []
+            assert self.faults == [], self.faults
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """What a coroutine returns, run in the loop."""

@@ -14,11 +14,11 @@ import pytest
 from gateway.support import DEADLINE, System
 from lineman.cli.status import render
 from lineman.errors import UsageError
-from lineman.gateway import messages
+from lineman.gateway import messages, records
 from lineman.gateway.brokers.base import Broker
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Answer, Hello, Ping, Received, Reply, Send, encode_frames
+from lineman.gateway.messages import Answer, Hello, Ping, Send, SetSession, encode_frames
 from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
@@ -55,11 +55,17 @@ class Peer:
 
     def _hear(self) -> Iterator[Any]:
         with contextlib.suppress(ConnectionResetError):
-            while head := self._stream.read(4):
-                frame = self._stream.read(int.from_bytes(head, "big"))
-                yield from messages.TO_BUSINESS.decode_batch(frame)
+            while head := self._stream.read(messages.LENGTH):
+                if head[0] < records.RECORD:
+                    frame = self._stream.read(int.from_bytes(head, "big"))
+                    yield from messages.TO_BUSINESS.decode_batch(frame)
+                else:
+                    head += self._stream.read(records.HEAD_SIZE - len(head))
+                    kind, size, _ = records.HEAD.unpack(head)
+                    payload = self._stream.read(size)
+                    yield payload.decode() if kind == records.TEXT else payload
 
-    def wait_for(self, kind: type[messages.Message]) -> Any:
+    def wait_for(self, kind: type) -> Any:
         return next(message for message in self.hear() if isinstance(message, kind))
 
 
@@ -94,12 +100,13 @@ def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -
 
 def test_what_no_frame_can_carry_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_FRAME", 1000)
-    small = [Reply(number, "x" * 90) for number in range(30)]
-    frames, bad = encode_frames([*small, Reply(30, "y" * 2000), Reply(31, "\ud800"), *small])
+    small = [SetSession(f"{number}", b"x" * 90) for number in range(30)]
+    long, wrong = SetSession("30", b"y" * 2000), SetSession("\ud800", b"")
+    frames, bad = encode_frames([*small, long, wrong, *small])
     found = [one for frame in frames for one in messages.TO_GATEWAY.decode_batch(frame[4:])]
     assert found == [*small, *small]
     assert all(len(frame) <= 1004 for frame in frames)
-    assert [message.number for message, _ in bad] == [30, 31]  # type: ignore[attr-defined]
+    assert [message for message, _ in bad] == [long, wrong]
 
 
 def test_an_answer_that_is_too_large_is_an_error_and_no_end(
@@ -205,7 +212,7 @@ def test_a_worker_that_hangs_is_given_up_and_another_takes_its_clients(
     peer = worker(system)
     client = system.connect()
     client.send("x")
-    peer.wait_for(Received)
+    peer.wait_for(str)
     system.add_business(on_message=echo)
     assert client.receive() == "x"
     assert node.dispatch.workers == 1
@@ -218,7 +225,7 @@ def test_what_workers_die_of_is_given_to_three_and_no_more(system: System) -> No
     client.send("deadly")
     for _ in range(3):
         peer = worker(system)
-        assert peer.wait_for(Received).data == "deadly"
+        assert peer.wait_for(str) == "deadly"
         peer.close()
     assert client.receive_close().code == 1012
     assert node.dispatch.dropped == 1
