@@ -15,7 +15,7 @@ ctypedef unsigned char *p_uchar
 ctypedef const unsigned char *p_const_uchar
 
 cdef int BINARY, DONE, LENGTH, RECORD, TEXT
-cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME
+cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME, SIZE_OF_NOTHING
 
 cdef class Receiver:
     cdef on_record(self, Link link, long long number, int kind, const unsigned char *data, Py_ssize_t start, Py_ssize_t end)

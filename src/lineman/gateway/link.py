@@ -35,6 +35,8 @@ logger = logging.getLogger("lineman")
 
 # A turn of the event loop that says more than this is not waited for.
 FLUSH_SIZE = 256 * 1024
+# What a message without a payload counts for.
+SIZE_OF_NOTHING = 64
 # From so much that the other side has not taken on, less should be said; see `is_clogged`.
 CLOGGED_SIZE = 4 * 1024 * 1024
 # And from so much on nothing more is taken from the program.
@@ -146,7 +148,7 @@ class Link:
         if not self.is_up:
             return
         self._batch.append(message)
-        self._batched += size
+        self._batched += SIZE_OF_NOTHING + size
         if self._batched > FLUSH_SIZE:
             self.flush()
         else:
@@ -171,6 +173,7 @@ class Link:
             UsageError: it is none.
         """
         if not self.is_up:
+            to_payload(message)  # what cannot be sent at all is told all the same
             return
         if cython.compiled:
             if type(message) is str:
@@ -275,7 +278,7 @@ class Link:
     def pause_writing(self) -> None:
         """Learns that the other side reads slowly."""
         self.is_clogged = True
-        if self._yields and self.is_up and self._transport is not None:
+        if self._yields and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
@@ -289,10 +292,12 @@ class Link:
 
     def _go_on(self) -> None:
         """Takes what has waited meanwhile, and reads again."""
-        if self.is_up:
-            self.data_received(b"")
-        if self.is_up and not self.is_clogged and self._transport is not None:
-            self._transport.resume_reading()
+        transport = self._transport
+        if transport is None or not self.is_up or transport.is_closing():
+            return
+        self.data_received(b"")
+        if self.is_up and not self.is_clogged:
+            transport.resume_reading()
 
     def when_drained(self, function: Callable[[], None]) -> None:
         """Calls a function once, when the link is clogged no more, or over."""

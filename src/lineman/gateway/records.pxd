@@ -2,23 +2,28 @@
 
 cdef extern from *:
     """
+    #include <endian.h>
     #include <stdint.h>
     #include <string.h>
     static inline Py_ssize_t lineman_record_size(const unsigned char *from)
     {
-        return (Py_ssize_t)((uint32_t)from[1] << 24 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 8 | from[4]);
+        uint32_t size;
+        memcpy(&size, from + 1, 4);
+        return (Py_ssize_t)be32toh(size);
     }
     static inline long long lineman_record_number(const unsigned char *from)
     {
-        uint64_t number = 0;
-        for (int k = 5; k < 13; k++) number = number << 8 | from[k];
-        return (long long)number;
+        uint64_t number;
+        memcpy(&number, from + 5, 8);
+        return (long long)be64toh(number);
     }
     static inline void lineman_record_head(unsigned char *to, int kind, Py_ssize_t size, long long number)
     {
+        uint32_t short_size = htobe32((uint32_t)size);
+        uint64_t wide = htobe64((uint64_t)number);
         to[0] = (unsigned char)kind;
-        for (int k = 0; k < 4; k++) to[1 + k] = (unsigned char)((uint64_t)size >> (24 - 8 * k));
-        for (int k = 0; k < 8; k++) to[5 + k] = (unsigned char)((uint64_t)number >> (56 - 8 * k));
+        memcpy(to + 1, &short_size, 4);
+        memcpy(to + 5, &wide, 8);
     }
     static inline int lineman_is_ascii(const unsigned char *from, Py_ssize_t size)
     {
