@@ -11,8 +11,8 @@ cdef class Client(Member):
     cdef public Py_ssize_t unacknowledged_size
     cdef public object waiting
     cdef public double waits_since
-    cdef public bint is_paused
     cdef public long long applied
-    cdef public int deaths
     cdef public object early
+    cdef public int deaths
+    cdef public bint is_paused
     cdef public bint is_gone
