@@ -50,7 +50,7 @@ class Visitor:
         self._business = business
         self._meet = meet
         self._request: Request | None = None
-        self._session: dict[str, Any] | None = None
+        self._session: dict[str, Any] | None = None  # where a callback has looked at it
         self.id = meet.client
         self.link = link
         self.number = meet.number
@@ -88,11 +88,6 @@ class Visitor:
     def session(self, session: dict[str, Any]) -> None:
         self._session = session
         self._loaded = b""
-
-    @property
-    def has_open_session(self) -> bool:
-        """Whether the program has looked at the session since the last callback returned."""
-        return self._session is not None
 
     def take_session_change(self) -> bytes | None:
         """The session, if a callback has changed it.
