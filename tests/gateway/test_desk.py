@@ -7,6 +7,8 @@ import io
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.support import Handled, Said, said_on
 from gateway.test_link import ForeignTransport
@@ -132,6 +134,21 @@ def test_what_raises_is_noted_and_the_rest_goes_on() -> None:
     work = hear(message_record(1, "raise") + message_record(1, "next"))
     assert [type(error) for error in work.failures] == [ZeroDivisionError]
     assert work.said == [Said(1, "next"), Handled(1, 2)]
+
+
+@given(
+    st.lists(st.sampled_from(MESSAGES), max_size=3).map(stream_of),
+    st.binary(max_size=40) | st.binary(max_size=40).map(lambda tail: b"\x81\x00\x00" + tail),
+    st.integers(1, 50),
+)
+def test_garbage_behind_records_ends_the_link_or_waits_for_more(
+    before: bytes, garbage: bytes, step: int
+) -> None:
+    whole = hear(before + garbage)
+    pieces = [garbage[start : start + step] for start in range(0, len(garbage), step)]
+    in_pieces = hear(before, *pieces)
+    assert (in_pieces.heard, in_pieces.ends) == (whole.heard, whole.ends)
+    assert len(whole.ends) <= 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 70_000])

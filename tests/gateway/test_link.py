@@ -18,6 +18,9 @@ class ForeignTransport:
     def set_write_buffer_limits(self, high: int) -> None:
         """Is called once."""
 
+    def abort(self) -> None:
+        """Is called where the link is given up."""
+
     def write(self, data: bytes) -> None:
         """Keeps what is sent."""
         self.written += data
