@@ -12,6 +12,13 @@ from setuptools import Extension, setup
 
 SOURCES = Path("src")
 COMPILED = (
+    "lineman/gateway/client",
+    "lineman/gateway/desk",
+    "lineman/gateway/dispatch",
+    "lineman/gateway/link",
+    "lineman/gateway/registry",
+    "lineman/gateway/traffic",
+    "lineman/gateway/visitor",
     "lineman/net/acceptor",
     "lineman/net/backpressure",
     "lineman/net/broadcast",

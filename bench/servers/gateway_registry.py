@@ -13,15 +13,17 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 from lineman.gateway import names
 from lineman.gateway.client import Client
-from lineman.gateway.messages import LENGTH, TO_GATEWAY, Bind, Join, Leave, Order, encode_frame
+from lineman.gateway.messages import LENGTH, TO_GATEWAY, Bind, Join, Leave, Order, encode_frames
 from lineman.gateway.routing import Routing, RoutingOptions
 
 CLIENTS = 20_000
 UIDS = 1_000_000
 AT_ONCE = 100
+NOWHERE = SimpleNamespace(id=0)  # in place of a connection
 
 
 def routing(clients: int, tells_users: bool = False) -> Routing:
@@ -30,7 +32,7 @@ def routing(clients: int, tells_users: bool = False) -> Routing:
     options = RoutingOptions(tells_users=tells_users)
     made = Routing(node, options, lambda client: None, lambda uid, is_online: None)
     for _ in range(clients):
-        client = Client(names.new_client_id(node), None)  # type: ignore[arg-type]
+        client = Client(names.new_client_id(node), NOWHERE)  # type: ignore[arg-type]
         made.orders.clients[client.id] = client
     return made
 
@@ -41,7 +43,7 @@ def frames(orders: Iterator[Order]) -> Iterator[bytes]:
     for order in orders:
         batch.append(order)
         if len(batch) == AT_ONCE:
-            yield encode_frame(batch)[LENGTH:]
+            yield encode_frames(batch)[0][0][LENGTH:]
             batch = []
 
 

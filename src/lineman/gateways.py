@@ -264,6 +264,13 @@ class Gateway(Api):
     async def _ask(self, what: str, *about: str) -> Any:
         return await self._working()._ask(what, *about)
 
+    async def drain(self) -> None:
+        """Returns when the gateway processes take what was ordered: for programs that send a lot.
+
+        Who never awaits it gets a `LinkFullError` when 64 MiB wait for a gateway process.
+        """
+        await self._working().drain()
+
     @property
     def current_client(self) -> Visitor | None:
         """The client whose callback is at work; None outside of one."""

@@ -4,20 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import IO, Any, NamedTuple, Protocol, Self, TypeVar
 
 from lineman import Worker
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
+from lineman.gateway.messages import LENGTH, Wire
 from lineman.gateway.node import Node
+from lineman.gateway.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 
 T = TypeVar("T")
+
+
+class Said(NamedTuple):
+    """A message of a client, or to it, as a link carries it."""
+
+    number: int
+    data: str | bytes
+
+
+class Handled(NamedTuple):
+    """So many events of a client were handled."""
+
+    number: int
+    count: int
+
+
+def said_on(stream: IO[bytes], wire: Wire) -> Iterator[Any]:
+    """What is said on a link, in order: messages, and what its records mean."""
+    while head := stream.read(LENGTH):
+        if head[0] < RECORD:
+            yield from wire.decode_batch(stream.read(int.from_bytes(head, "big")))
+            continue
+        kind, size, number = HEAD.unpack(head + stream.read(HEAD_SIZE - LENGTH))
+        if kind == DONE:
+            yield Handled(number, size)
+        else:
+            payload = stream.read(size)
+            yield Said(number, payload.decode() if kind == TEXT else payload)
 
 
 class SupportsClose(Protocol):
@@ -73,7 +103,7 @@ class System:
             self._thread.join(DEADLINE)
             self._loop.close()
         if kind is None:
-            assert self.faults == []
+            assert self.faults == [], self.faults
 
     def run(self, awaitable: Awaitable[T]) -> T:
         """What a coroutine returns, run in the loop."""

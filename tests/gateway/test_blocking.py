@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gateway.support import DEADLINE, System
 from lineman.gateway.blocking import GatewayClient
-from lineman.gateway.messages import Hello, encode_frames
+from lineman.gateway.messages import VERSION, Hello, encode_frames
 
 
 def test_threads_share_one_connection_and_a_forked_child_has_its_own(system: System) -> None:
@@ -61,7 +61,7 @@ def test_who_pushes_faster_than_the_gateway_reads_waits(system: System) -> None:
         thread.start()
         accepted, _ = listener.accept()
         accepted.settimeout(DEADLINE)
-        accepted.sendall(encode_frames([Hello(1)])[0][0])
+        accepted.sendall(encode_frames([Hello(VERSION)])[0][0])
         running = gateway._running
         system.wait_until(
             lambda: running and running._client and running._client._route._link.is_clogged,  # type: ignore[union-attr]

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from gateway.support import DEADLINE, System
+from gateway.support import DEADLINE, Said, System, said_on
 from lineman.cli.status import render
 from lineman.errors import UsageError
 from lineman.gateway import messages
 from lineman.gateway.brokers.base import Broker
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Answer, Hello, Ping, Received, Reply, Send, encode_frames
+from lineman.gateway.messages import Answer, Hello, Ping, Send, SetSession, encode_frames
 from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
+from lineman.gateway.records import HEAD, TEXT, done_record, message_record
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.visitor import Visitor
 from lineman.metrics import Book, families
@@ -55,11 +56,9 @@ class Peer:
 
     def _hear(self) -> Iterator[Any]:
         with contextlib.suppress(ConnectionResetError):
-            while head := self._stream.read(4):
-                frame = self._stream.read(int.from_bytes(head, "big"))
-                yield from messages.TO_BUSINESS.decode_batch(frame)
+            yield from said_on(self._stream, messages.TO_BUSINESS)
 
-    def wait_for(self, kind: type[messages.Message]) -> Any:
+    def wait_for(self, kind: type) -> Any:
         return next(message for message in self.hear() if isinstance(message, kind))
 
 
@@ -94,12 +93,13 @@ def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -
 
 def test_what_no_frame_can_carry_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_FRAME", 1000)
-    small = [Reply(number, "x" * 90) for number in range(30)]
-    frames, bad = encode_frames([*small, Reply(30, "y" * 2000), Reply(31, "\ud800"), *small])
+    small = [SetSession(f"{number}", b"x" * 90) for number in range(30)]
+    long, wrong = SetSession("30", b"y" * 2000), SetSession("\ud800", b"")
+    frames, bad = encode_frames([*small, long, wrong, *small])
     found = [one for frame in frames for one in messages.TO_GATEWAY.decode_batch(frame[4:])]
     assert found == [*small, *small]
     assert all(len(frame) <= 1004 for frame in frames)
-    assert [message.number for message, _ in bad] == [30, 31]  # type: ignore[attr-defined]
+    assert [message for message, _ in bad] == [long, wrong]
 
 
 def test_an_answer_that_is_too_large_is_an_error_and_no_end(
@@ -184,7 +184,15 @@ def test_who_says_hello_twice_is_given_up_with_all_that_it_says(system: System) 
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x03abc", b"\xff" * 64, b"\x00\x00\x00\x05\x91"],
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00\x00\x00\x03abc",
+        b"\xff" * 64,
+        b"\x00\x00\x00\x05\x91",
+        message_record(1, "x")[:-1],
+        HEAD.pack(0x84, 1, 1) + b"x",
+        HEAD.pack(TEXT, 1 << 31, 1),
+    ],
 )
 def test_garbage_on_a_link_ends_that_link_only(system: System, garbage: bytes) -> None:
     system.add_node("on_message")
@@ -198,6 +206,48 @@ def test_garbage_on_a_link_ends_that_link_only(system: System, garbage: bytes) -
     assert client.receive() == "x"
 
 
+def test_who_is_no_worker_may_not_say_records(system: System) -> None:
+    system.add_node("on_message")
+    system.add_business(on_message=echo)
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+    peer = Peer(system)
+    peer.say(Hello(messages.VERSION, pid=4711))
+    peer.wait_for(Hello)
+    peer.socket.sendall(message_record(1, "from a stranger"))
+    assert list(peer.hear()) == []
+    client.send("y")
+    assert client.receive() == "y"
+
+
+def test_a_text_that_is_no_utf8_reaches_no_client_and_ends_its_link(system: System) -> None:
+    system.add_node("on_message")
+    peer = worker(system)
+    client = system.connect()
+    client.send("x")
+    number, _ = peer.wait_for(Said)
+    good = message_record(number, "gr\u00fc\u00df dich")
+    peer.socket.sendall(good + HEAD.pack(TEXT, 2, number) + b"\xc3\x28")
+    assert client.receive() == "gr\u00fc\u00df dich"
+    assert not [one for one in peer.hear() if not isinstance(one, Ping)]
+    system.add_business(on_message=echo)
+    client.send("y")
+    assert client.receive() == "y"
+
+
+def test_records_about_clients_that_nobody_knows_do_nothing(system: System) -> None:
+    system.add_node("on_message")
+    peer = worker(system)
+    client = system.connect()
+    client.send("x")
+    number, _ = peer.wait_for(Said)
+    strangers = [message_record(99, "x"), done_record(99, 1), message_record(2**64 - 1, "x")]
+    peer.socket.sendall(b"".join([*strangers, done_record(number, 1000)]))
+    peer.socket.sendall(message_record(number, "still here"))
+    assert client.receive() == "still here"
+
+
 def test_a_worker_that_hangs_is_given_up_and_another_takes_its_clients(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,7 +255,7 @@ def test_a_worker_that_hangs_is_given_up_and_another_takes_its_clients(
     peer = worker(system)
     client = system.connect()
     client.send("x")
-    peer.wait_for(Received)
+    peer.wait_for(Said)
     system.add_business(on_message=echo)
     assert client.receive() == "x"
     assert node.dispatch.workers == 1
@@ -218,7 +268,7 @@ def test_what_workers_die_of_is_given_to_three_and_no_more(system: System) -> No
     client.send("deadly")
     for _ in range(3):
         peer = worker(system)
-        assert peer.wait_for(Received).data == "deadly"
+        assert peer.wait_for(Said).data == "deadly"
         peer.close()
     assert client.receive_close().code == 1012
     assert node.dispatch.dropped == 1

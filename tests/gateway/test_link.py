@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, cast
 
 from lineman.gateway.link import Link
-from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Done, Retired, encode_frames
+from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Pong, Retired, encode_frames
 
 
 class ForeignTransport:
@@ -17,6 +17,9 @@ class ForeignTransport:
 
     def set_write_buffer_limits(self, high: int) -> None:
         """Is called once."""
+
+    def abort(self) -> None:
+        """Is called where the link is given up."""
 
     def write(self, data: bytes) -> None:
         """Keeps what is sent."""
@@ -35,12 +38,12 @@ def new_link(wire: Any) -> tuple[Link, ForeignTransport, list[Any]]:
 def test_a_transport_of_another_event_loop_is_taken() -> None:
     async def say() -> bytes:
         link, transport, _ = new_link(TO_BUSINESS)
-        link.post(Done((1, 2)))
+        link.post(Pong())
         await asyncio.sleep(0)
         return transport.written
 
     written = asyncio.run(say())
-    assert TO_GATEWAY.decode_batch(written[LENGTH:]) == [Done((1, 2))]
+    assert TO_GATEWAY.decode_batch(written[LENGTH:]) == [Pong()]
 
 
 def test_frames_that_are_cut_anywhere_are_heard_once_and_in_order() -> None:

@@ -7,7 +7,7 @@ function; what asks is awaited.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from lineman.errors import UsageError
 from lineman.gateway import names
@@ -31,10 +31,8 @@ Name = str | int
 Names = Name | Iterable[Name]
 
 
-class HasId:
+class HasId(Protocol):
     """Whatever stands for a client: it has its id."""
-
-    __slots__ = ()
 
     id: str
 

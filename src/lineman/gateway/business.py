@@ -9,13 +9,15 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
+from lineman.gateway.desk import Desk
+from lineman.gateway.desk import current as _current
 from lineman.gateway.link import Link
+from lineman.gateway.meeting import dial
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -24,7 +26,6 @@ from lineman.gateway.messages import (
     CloseClient,
     Closed,
     Decision,
-    Done,
     Event,
     Forget,
     Hello,
@@ -35,7 +36,6 @@ from lineman.gateway.messages import (
     Order,
     Ping,
     Pong,
-    Received,
     Refresh,
     Retire,
     Retired,
@@ -51,8 +51,6 @@ Callback = Callable[..., Any]
 
 RETRY = 0.2
 ASK_TIMEOUT = 10.0
-
-_current: ContextVar[Visitor | None] = ContextVar("current client", default=None)
 
 
 class Business(Api):
@@ -72,9 +70,8 @@ class Business(Api):
         self._slot = slot
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
-        self._visitors: dict[Link, dict[int, Visitor]] = {}
+        self._desks: dict[Link, Desk] = {}
         self._by_id: dict[str, Visitor] = {}
-        self._done: dict[Link, list[int]] = {}
         self._decisions: dict[Visitor, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._last_question = 0
@@ -108,16 +105,17 @@ class Business(Api):
                 logger.warning("the gateway process at %s is gone: %s", path, reason)
                 self._dial(path)
 
+        desk = Desk(self, self._callbacks.get("on_message"))
         while True:
             try:
-                _, link = await self._loop.create_unix_connection(
-                    lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end), path
+                link = await dial(
+                    lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end, desk, yields=True),
+                    path,
                 )
             except OSError:
                 await asyncio.sleep(RETRY)
                 continue
-            self._visitors[link] = {}
-            self._done[link] = []
+            self._desks[link] = desk
             link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
             if reached is not None:
                 reached.set_result(None)
@@ -125,9 +123,9 @@ class Business(Api):
 
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
-        for visitor in self._visitors.pop(link, {}).values():
+        desk = self._desks.pop(link, None)
+        for visitor in () if desk is None else desk.visitors.values():
             self._forget(visitor)
-        self._done.pop(link, None)
         self._note_retired(link)
 
     async def retire(self, timeout: float) -> None:
@@ -139,7 +137,7 @@ class Business(Api):
         self._is_retiring = True
         for task in list(self._dialling):
             task.cancel()
-        for link in list(self._visitors):
+        for link in list(self._desks):
             link.post(Retire())
             self._unretired.add(link)
         if self._unretired:
@@ -154,9 +152,13 @@ class Business(Api):
     def close(self) -> None:
         """Ends the links, after what was said on them has left."""
         self._is_retiring = True
-        for link in list(self._visitors):
-            self._flush_done(link)
+        for link in list(self._desks):
             link.close()
+
+    async def drain(self) -> None:
+        """Returns when the gateway processes take what was ordered."""
+        for link in list(self._desks):
+            await link.drain()
 
     def _note_retired(self, link: Link) -> None:
         self._unretired.discard(link)
@@ -166,20 +168,17 @@ class Business(Api):
     # What comes from a gateway process.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
-        visitors = self._visitors[link]
+        desk = self._desks[link]
+        visitors = desk.visitors
         for message in batch:
-            if type(message) is Received:  # nearly all are
-                visitor = visitors.get(message.number)
-                if visitor is not None:
-                    self._take(visitor, message)
-            elif isinstance(message, (Opened, Closed, Knock)):
+            if isinstance(message, (Opened, Closed, Knock)):
                 if (visitor := visitors.get(message.number)) is not None:
                     self._take(visitor, message)
             elif isinstance(message, Meet):
                 visitor = visitors[message.number] = Visitor(self, link, message)
                 self._by_id[visitor.id] = visitor
             elif isinstance(message, Forget):
-                self._forget(visitors.pop(message.number, None))
+                self._forget(desk.forget(message.number))
             elif isinstance(message, Changed):
                 visitor = visitors.get(message.number)
                 if visitor is not None and not visitor.change(message):
@@ -207,8 +206,12 @@ class Business(Api):
             return
         coroutine = self._begin(visitor, event)
         if coroutine is not None:
-            visitor.queue = deque()
-            self._keep(self._loop.create_task(self._work_off(visitor, event, coroutine)))
+            self.work_off(visitor, event, coroutine)
+
+    def work_off(self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Awaits an `async def` callback; what comes meanwhile for its client waits its turn."""
+        visitor.queue = deque()
+        self._keep(self._loop.create_task(self._work_off(visitor, event, coroutine)))
 
     def _take_user(self, event: UserEvent) -> None:
         callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
@@ -218,7 +221,7 @@ class Business(Api):
         try:
             result = callback(event.uid)
         except Exception:
-            self._note_failure()
+            self._note_error()
             return
         if inspect.iscoroutine(result):
             self._keep(self._loop.create_task(self._await_user(result)))
@@ -232,9 +235,9 @@ class Business(Api):
         try:
             await coroutine
         except Exception:
-            self._note_failure()
+            self._note_error()
 
-    def _note_failure(self) -> None:
+    def _note_error(self) -> None:
         self.exceptions += 1
         logger.exception("a callback raised")
 
@@ -253,10 +256,10 @@ class Business(Api):
                 except asyncio.CancelledError as error:
                     if self._is_cancelled():
                         raise  # the worker ends
-                    self._failed(visitor, event, error)  # something that the program awaited was
+                    self.note_failure(visitor, event, error)  # what the program awaited was
                 except Exception as error:
-                    self._failed(visitor, event, error)
-                self._end(visitor, event)
+                    self.note_failure(visitor, event, error)
+                self.end(visitor, event)
             if not visitor.queue:
                 visitor.queue = None
                 return
@@ -269,21 +272,18 @@ class Business(Api):
         try:
             result = self._call(visitor, event)
         except Exception as error:
-            self._failed(visitor, event, error)
+            self.note_failure(visitor, event, error)
             result = None
         if result is not None and inspect.iscoroutine(result):
             return result
-        if type(event) is Received and not visitor.has_open_session:
-            self._note_done(visitor)
-        else:
-            self._end(visitor, event)
+        self.end(visitor, event)
         return None
 
     def _call(self, visitor: Visitor, event: Event) -> Any:
         callbacks = self._callbacks
-        if isinstance(event, Received):
+        if isinstance(event, (str, bytes)):
             callback = callbacks.get("on_message")
-            return None if callback is None else callback(visitor, event.data)
+            return None if callback is None else callback(visitor, event)
         if isinstance(event, Opened):
             callback = callbacks.get("on_connect")
             return None if callback is None else callback(visitor)
@@ -294,7 +294,8 @@ class Business(Api):
         callback = callbacks.get("on_websocket_connect")
         return None if callback is None else callback(visitor, visitor.request)
 
-    def _failed(self, visitor: Visitor, event: Event, error: BaseException) -> None:
+    def note_failure(self, visitor: Visitor, event: Event, error: BaseException) -> None:
+        """A callback raised: its client is closed."""
         self.exceptions += 1
         logger.error("%r: a callback raised; the client is closed", visitor, exc_info=error)
         if isinstance(event, Knock):
@@ -303,38 +304,24 @@ class Business(Api):
             words = closing.words(closing.INTERNAL_ERROR)
             visitor.link.post(CloseClient(visitor.id, None, closing.INTERNAL_ERROR, words))
 
-    def _end(self, visitor: Visitor, event: Event) -> None:
+    def end(self, visitor: Visitor, event: Event) -> None:
         """Tells the gateway process that the event was handled."""
         link = visitor.link
-        if link not in self._done:
+        desk = self._desks.get(link)
+        if desk is None:
             return  # the link is gone, and with it everything about this client
         try:
             session = visitor.take_session_change()
         except UsageError as error:
-            self._failed(visitor, event, error)
+            self.note_failure(visitor, event, error)
         else:
             if session is not None:
-                self._give(SetSession(visitor.id, session))
+                self._post(link, SetSession(visitor.id, session))
         if isinstance(event, Knock):
             link.post(Decision(visitor.number, **self._decisions.pop(visitor, {})))
         elif isinstance(event, Closed):
-            self._forget(self._visitors[link].pop(visitor.number, None))
-        self._note_done(visitor)
-
-    def _note_done(self, visitor: Visitor) -> None:
-        link = visitor.link
-        done = self._done.get(link)
-        if done is None:
-            return  # the link is gone, and with it everything about this client
-        if not done:
-            self._loop.call_soon(self._flush_done, link)
-        done.append(visitor.number)
-
-    def _flush_done(self, link: Link) -> None:
-        done = self._done.get(link)
-        if done:
-            link.post(Done(tuple(done)))
-            done.clear()
+            self._forget(desk.forget(visitor.number))
+        link.acknowledge(visitor.number)
 
     # What the program asks for.
 
@@ -373,13 +360,17 @@ class Business(Api):
         decision.update(changes)
 
     def _give(self, order: Order) -> None:
-        client = getattr(order, "client", None)
-        link = self._link_for(client)
+        link = self._link_for(getattr(order, "client", None))
+        link.check_room()
+        self._post(link, order)
+
+    def _post(self, link: Link, order: Order) -> None:
         if isinstance(order, Change):
             visitor = self._by_id.get(order.client)
             if visitor is not None and visitor.link is link:
                 visitor.apply(order)
-        link.post(order, len(getattr(order, "data", None) or getattr(order, "session", None) or ""))
+        size = len(getattr(order, "data", None) or getattr(order, "session", None) or "")
+        link.post(order, size)
 
     def _link_for(self, client: str | None) -> Link:
         """The link for an order: to the client's own process if that is one of ours.
@@ -404,6 +395,7 @@ class Business(Api):
         number = self._last_question
         answered: asyncio.Future[Any] = self._loop.create_future()
         self._asked[number] = answered
+        link.check_room()
         link.post(Ask(number, what, about))
         try:
             return await asyncio.wait_for(answered, ASK_TIMEOUT)

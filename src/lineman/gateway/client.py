@@ -18,10 +18,10 @@ class Client(Member):
     Attributes:
         id: what the program calls it, on every node.
         connection: its socket.
-        number: what this process and its business workers call it.
+        number: what this process and its business workers call it; never used again.
         session: the program's dictionary, in MessagePack.
         link: to the business worker that serves it; None while it has none.
-        unacknowledged: the events that the worker has and has not done with, with their sizes.
+        unacknowledged: the events that the worker has and has not done with, the oldest first.
         unacknowledged_size: bytes of them.
         waiting: the events that no worker has; None for none.
         waits_since: when the oldest of these came, by the event loop's clock.
@@ -41,6 +41,7 @@ class Client(Member):
         "is_gone",
         "is_paused",
         "link",
+        "number",
         "session",
         "unacknowledged",
         "unacknowledged_size",
@@ -52,22 +53,18 @@ class Client(Member):
         super().__init__()
         self.id = client_id
         self.connection = connection
+        self.number = connection.id
         self.session = EMPTY_SESSION
         self.link: Link | None = None
-        self.unacknowledged: deque[tuple[Event, int]] | None = None
+        self.unacknowledged: list[Event] | None = None
         self.unacknowledged_size = 0
-        self.waiting: deque[tuple[Event, int]] | None = None
+        self.waiting: deque[Event] | None = None
         self.waits_since = 0.0
         self.is_paused = False
         self.applied = 0
         self.deaths = 0
         self.early: list[Change] | None = None
         self.is_gone = False
-
-    @property
-    def number(self) -> int:
-        """Unique in this process, and never used again."""
-        return self.connection.id
 
     def __repr__(self) -> str:
         return f"<Client {self.id} {self.connection!r}>"

@@ -26,6 +26,11 @@ MAX_SIZE = 256 * 1024
 MAX_DEATHS = 3
 
 
+def size_of(event: Event) -> int:
+    """What an event counts for in `MAX_SIZE`."""
+    return len(event) if isinstance(event, (str, bytes)) else 0
+
+
 class Dispatch:
     """Gives clients' events to business workers.
 
@@ -123,7 +128,7 @@ class Dispatch:
         client.deaths += 1
         if not self._redeliver or client.deaths >= MAX_DEATHS:
             self.dropped += len(lost)
-            self._on_lost(client, [event for event, _ in lost])
+            self._on_lost(client, lost)
             return
         if client.waiting is None:
             client.waiting = deque()
@@ -137,15 +142,15 @@ class Dispatch:
 
     # Events.
 
-    def offer(self, client: Client, event: Event, size: int) -> None:
+    def offer(self, client: Client, event: Event) -> None:
         """Gives an event to the client's worker, now or when one can take it."""
         if client.waiting is None:
             if self._may_post(client):
-                self._post(client, event, size)
+                self._post(client, event)
                 return
             client.waiting = deque()
             client.waits_since = self._clock()
-        client.waiting.append((event, size))
+        client.waiting.append(event)
         self._pump(client)
 
     def acknowledge(self, link: Link, client: Client, count: int = 1) -> None:
@@ -158,9 +163,10 @@ class Dispatch:
             has.clear()
             client.unacknowledged_size = 0
         else:
-            for _ in range(count):
-                client.unacknowledged_size -= has.popleft()[1]
-        if not has and link in self._retiring:
+            for event in has[:count]:
+                client.unacknowledged_size -= size_of(event)
+            del has[:count]
+        if self._retiring and not has and link in self._retiring:
             self._part(client)
         if client.waiting is not None:
             self._pump(client)
@@ -187,7 +193,7 @@ class Dispatch:
             if link is None:
                 return False
             self._assign(client, link)
-        if link.is_clogged or link in self._retiring:
+        if link.is_clogged or (self._retiring and link in self._retiring):
             return False
         has = client.unacknowledged
         return not has or (len(has) < MAX_EVENTS and client.unacknowledged_size < MAX_SIZE)
@@ -212,14 +218,17 @@ class Dispatch:
         client.unacknowledged = None
         client.unacknowledged_size = 0
 
-    def _post(self, client: Client, event: Event, size: int) -> None:
-        assert client.link is not None
-        has = client.unacknowledged
-        if has is None:
-            has = client.unacknowledged = deque()
-        has.append((event, size))
-        client.unacknowledged_size += size
-        client.link.post(event, size)
+    def _post(self, client: Client, event: Event) -> None:
+        link = client.link
+        assert link is not None
+        if client.unacknowledged is None:
+            client.unacknowledged = []
+        client.unacknowledged.append(event)
+        if isinstance(event, (str, bytes)):
+            client.unacknowledged_size += len(event)
+            link.send(client.number, event)
+        else:
+            link.post(event)
 
     # What waits.
 
@@ -228,7 +237,7 @@ class Dispatch:
         if waiting is None:
             return
         while waiting and self._may_post(client):
-            self._post(client, *waiting.popleft())
+            self._post(client, waiting.popleft())
         if waiting:
             self._hold(client)
             return

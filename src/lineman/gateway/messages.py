@@ -3,7 +3,8 @@
 Every message is a struct in MessagePack: its fields have types that are checked when it is decoded,
 and nothing is ever made but these structs. `str` payloads are text messages, `bytes` binary ones.
 A client is called by its number where one gateway process and one of its business workers speak,
-and by its id everywhere else.
+and by its id everywhere else. What clients say and hear, and that it was handled, goes beside
+these: see `records.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from lineman.errors import LinemanError
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME = 64 * 1024 * 1024
 LENGTH = 4  # bytes, big-endian, before each frame
 
@@ -184,13 +185,6 @@ class Opened(Message, tag=22):
     number: int
 
 
-class Received(Message, tag=23):
-    """The client sent a message."""
-
-    number: int
-    data: Payload
-
-
 class Closed(Message, tag=24):
     """The client is gone; its number is free after this."""
 
@@ -226,7 +220,8 @@ class UserEvent(Message, tag=28):
     is_online: bool
 
 
-Event = Knock | Opened | Received | Closed
+# What happens to a client; `str` and `bytes` are messages that it has sent.
+Event = Knock | Opened | Closed | str | bytes
 
 
 # From a business worker, or a program that pushes, to a gateway process.
@@ -246,19 +241,6 @@ class Hello(Message, tag=30):
     node: str = ""
     slot: int = -1
     pid: int = 0
-
-
-class Done(Message, tag=31):
-    """Events that were handled: the number of the client of each, in order."""
-
-    numbers: tuple[int, ...]
-
-
-class Reply(Message, tag=32):
-    """A message to a client of this gateway process."""
-
-    number: int
-    data: Payload
 
 
 class Decision(Message, tag=33):
@@ -297,20 +279,9 @@ class Refresh(Message, tag=35):
 
 
 ToBusiness = (
-    Hello
-    | Meet
-    | Knock
-    | Opened
-    | Received
-    | Closed
-    | Forget
-    | Changed
-    | Retired
-    | UserEvent
-    | Ping
-    | Answer
+    Hello | Meet | Knock | Opened | Closed | Forget | Changed | Retired | UserEvent | Ping | Answer
 )
-ToGateway = Hello | Done | Reply | Decision | Retire | Refresh | Pong | Order | Ask
+ToGateway = Hello | Decision | Retire | Refresh | Pong | Order | Ask
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -328,7 +299,7 @@ class Wire:
         self._one = msgspec.msgpack.Decoder(kinds)
         self._batch = msgspec.msgpack.Decoder(list[kinds])
 
-    def decode(self, data: bytes | memoryview) -> Any:
+    def decode(self, data: bytes) -> Any:
         """One message.
 
         Raises:
@@ -336,7 +307,7 @@ class Wire:
         """
         return _decode(self._one, data)
 
-    def decode_batch(self, data: bytes | memoryview) -> list[Any]:
+    def decode_batch(self, data: bytes | bytearray) -> list[Any]:
         """The messages of one frame.
 
         Raises:
@@ -346,7 +317,7 @@ class Wire:
         return found
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | memoryview) -> Any:
+def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | bytearray) -> Any:
     try:
         return decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
@@ -15,7 +14,8 @@ from lineman.gateway import messages, names
 from lineman.gateway.client import Client
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
-from lineman.gateway.link import UNKNOWN, Link, listen
+from lineman.gateway.link import UNKNOWN, Link
+from lineman.gateway.meeting import listen
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -24,7 +24,6 @@ from lineman.gateway.messages import (
     Changed,
     Closed,
     Decision,
-    Done,
     Event,
     Hello,
     Join,
@@ -34,14 +33,13 @@ from lineman.gateway.messages import (
     Opened,
     Ping,
     Pong,
-    Received,
     Refresh,
-    Reply,
     Retire,
     SetSession,
     UserEvent,
 )
 from lineman.gateway.routing import Routing, RoutingOptions
+from lineman.gateway.traffic import Traffic
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit
 from lineman.protocols.http import Request
@@ -69,6 +67,7 @@ class Node:
         routing: where orders and questions go.
         dispatch: which worker gets the clients' events.
         guard: what the clients may do.
+        on_message: to be called with each message of a client's connection.
     """
 
     def __init__(
@@ -98,7 +97,9 @@ class Node:
         )
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
-        self._numbers: dict[int, Client] = {}
+        self._traffic = Traffic(self.dispatch, self.guard if self._is_guarded else None)
+        self._numbers = self._traffic.clients
+        self.on_message = self._traffic.hear
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
@@ -106,8 +107,6 @@ class Node:
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
             Hello: self._on_hello,
-            Done: self._on_done,
-            Reply: self._on_reply,
             Decision: self._on_decision,
             Retire: self._on_retire,
             Ask: self._on_ask,
@@ -197,7 +196,7 @@ class Node:
             "gateway_workers_ready": dispatch.workers,
             "gateway_waiting_clients": dispatch.waiting_clients,
             "gateway_dropped_events": dispatch.dropped,
-            "gateway_delivered_messages": orders.delivered,
+            "gateway_delivered_messages": orders.delivered + self._traffic.delivered,
             "gateway_refused_clients": self.guard.refused,
         }
         cluster = self.routing.cluster
@@ -234,7 +233,7 @@ class Node:
         self.orders.knocking[client.id] = client
         answered: asyncio.Future[Decision] = self._loop.create_future()
         self._knocking[client.number] = answered
-        self.dispatch.offer(client, Knock(client.number), 0)
+        self.dispatch.offer(client, Knock(client.number))
         try:
             decision = await asyncio.wait_for(answered, self._wait_timeout)
         except TimeoutError:
@@ -268,18 +267,7 @@ class Node:
             if why is not None:
                 connection.close(code=closing.POLICY_VIOLATION, reason=why)
         if "on_connect" in self._events:
-            self.dispatch.offer(client, Opened(client.number), 0)
-
-    def on_message(self, connection: Connection, message: str | bytes) -> None:
-        """A client said something."""
-        client: Client = connection.data
-        size = len(message)
-        if self._is_guarded:
-            why = self.guard.hear(client, size)
-            if why is not None:
-                connection.close(code=closing.POLICY_VIOLATION, reason=why)
-                return
-        self.dispatch.offer(client, Received(connection.id, message), size)
+            self.dispatch.offer(client, Opened(client.number))
 
     def on_close(self, connection: Connection, code: int, reason: str) -> None:
         """A client is gone."""
@@ -290,7 +278,7 @@ class Node:
         self.guard.leave(client)
         self.routing.note_change()
         if "on_close" in self._events:
-            self.dispatch.offer(client, Closed(client.number, code, reason), len(reason))
+            self.dispatch.offer(client, Closed(client.number, code, reason))
         else:
             self.dispatch.forget(client)
 
@@ -320,7 +308,7 @@ class Node:
             client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
     def _on_settled(self, client: Client) -> None:
-        self._numbers.pop(client.number, None)
+        self._traffic.forget(client.number)
 
     def _on_changed(self, client: Client) -> None:
         if client is not self._changing:  # its worker knows what it has ordered itself
@@ -401,6 +389,7 @@ class Node:
         link.peer = f"{hello.pid}"
         link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
         if hello.slot >= 0:
+            link.receiver = self._traffic
             self.dispatch.add_worker(link)
 
     def _on_retire(self, link: Link, message: Retire) -> None:
@@ -412,17 +401,6 @@ class Node:
         else:
             logger.warning("a link was refused: %s", reason)
         self.dispatch.remove_worker(link)
-
-    def _on_done(self, link: Link, done: Done) -> None:
-        for number, count in Counter(done.numbers).items():
-            client = self._numbers.get(number)
-            if client is not None:
-                self.dispatch.acknowledge(link, client, count)
-
-    def _on_reply(self, link: Link, reply: Reply) -> None:
-        client = self._numbers.get(reply.number)
-        if client is not None and client.connection.is_open:
-            self.orders.delivered += client.connection.send(reply.data)
 
     def _on_decision(self, link: Link, decision: Decision) -> None:
         answered = self._knocking.get(decision.number)

@@ -14,6 +14,7 @@ from lineman.gateway.api import Api
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
+from lineman.gateway.meeting import dial
 from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
@@ -131,9 +132,7 @@ class _ByLink:
                 self._ended.set_result(None)
 
         try:
-            _, link = await loop.create_unix_connection(
-                lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path
-            )
+            link = await dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path)
         except OSError as error:
             raise NotReachedError(
                 f"there is no gateway at {self._path}: {error.strerror}; "
@@ -162,15 +161,13 @@ class _ByLink:
         return self._link
 
     def give(self, order: Order) -> None:
-        self._up().post(order, len(getattr(order, "data", None) or ""))
+        link = self._up()
+        link.check_room()
+        link.post(order, len(getattr(order, "data", None) or ""))
 
     async def drain(self) -> None:
-        link = self._link
-        if link is None:
-            return
-        link.flush()
-        while link.is_clogged and link.is_up:
-            await asyncio.sleep(0.01)
+        if self._link is not None:
+            await self._link.drain()
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         link = self._up()

@@ -6,9 +6,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from lineman.errors import UsageError
-from lineman.gateway.api import HasId, MessageData, to_payload
+from lineman.gateway.api import MessageData
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet, Reply
+from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lineman.gateway.business import Business
 
 
-class Visitor(HasId):
+class Visitor:
     """One client; what the callbacks of a `Gateway` get.
 
     Attributes:
@@ -50,7 +50,7 @@ class Visitor(HasId):
         self._business = business
         self._meet = meet
         self._request: Request | None = None
-        self._session: dict[str, Any] | None = None
+        self._session: dict[str, Any] | None = None  # where a callback has looked at it
         self.id = meet.client
         self.link = link
         self.number = meet.number
@@ -88,11 +88,6 @@ class Visitor(HasId):
     def session(self, session: dict[str, Any]) -> None:
         self._session = session
         self._loaded = b""
-
-    @property
-    def has_open_session(self) -> bool:
-        """Whether the program has looked at the session since the last callback returned."""
-        return self._session is not None
 
     def take_session_change(self) -> bytes | None:
         """The session, if a callback has changed it.
@@ -137,9 +132,15 @@ class Visitor(HasId):
     # What a program does with it most: the same as the functions of `Api`.
 
     def send(self, message: MessageData) -> None:
-        """Sends a message to this client."""
-        data = to_payload(message)
-        self.link.post(Reply(self.number, data), len(data))
+        """Sends a message to this client.
+
+        Raises:
+            LinkFullError: its gateway process reads too slowly; see `Gateway.drain`.
+        """
+        link = self.link
+        if link.is_full:
+            link.check_room()
+        link.send(self.number, message)
 
     def close(
         self,

@@ -5,21 +5,10 @@ from lineman.net.backpressure cimport Backpressure
 from lineman.net.causes cimport close_cause, failure_cause
 from lineman.net.service cimport Service
 from lineman.net.tally cimport Tally
+from lineman.net.utf8 cimport lineman_utf8
 
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar
-
-cdef extern from *:
-    """
-    /* The text as UTF-8 without a copy where it is ASCII; NULL, and no error, where it has none. */
-    static inline const char *lineman_utf8(PyObject *text, Py_ssize_t *size)
-    {
-        const char *data = PyUnicode_AsUTF8AndSize(text, size);
-        if (data == NULL) PyErr_Clear();
-        return data;
-    }
-    """
-    const char *_utf8 "lineman_utf8"(object text, Py_ssize_t *size)
 
 cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
@@ -30,5 +19,9 @@ cdef class Connection(Backpressure):
     cpdef send(self, message, key=*)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)
+    cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t size) except -1
+    cdef bint borrow_cork(self) except -1
+    @cython.locals(size=Py_ssize_t)
+    cdef return_cork(self)
     cdef _to_wait(self, message)
     cpdef bint send_encoded(self, bytes frame, key) except? -1

@@ -162,7 +162,7 @@ class Connection(Backpressure):
         assert cython.compiled
         if type(message) is str:
             size = 0
-            text = _utf8(message, cython.address(size))
+            text = lineman_utf8(message, cython.address(size))
             if text is not cython.NULL:
                 self._put_frame(FIRST_OF_TEXT, cython.cast(p_const_uchar, text), size)
                 return
@@ -172,6 +172,45 @@ class Connection(Backpressure):
             return
         first, payload = to_frame(message)
         self.write_frame(first, payload)
+
+    def send_memory(self, is_text: bool, data: bytes, size: int) -> bool:
+        """Compiled only: sends what lies in C's memory; False where only `send` can, or nobody.
+
+        Args:
+            is_text: whether it is UTF-8, and a text.
+            data: where the message lies.
+            size: bytes of it.
+        """
+        assert cython.compiled
+        if self._state is not OPEN or self._is_blocked or self._compressor is not None:
+            return False
+        self._put_frame(FIRST_OF_TEXT if is_text else FIRST_OF_BINARY, data, size)
+        self.messages_written += 1
+        if self._is_blocked:
+            self.check_full()
+        return True
+
+    def borrow_cork(self) -> bool:
+        """Compiled only: takes the poller's cork until `return_cork`; False if it is taken.
+
+        For who writes much to one connection while the poller serves none.
+        """
+        assert cython.compiled
+        if self.poller.cork_owner is not None:
+            return False
+        self.poller.cork_owner = self
+        self.poller.cork_size = 0
+        return True
+
+    def return_cork(self) -> None:
+        """Compiled only: gives it back; what is in it leaves with all that is corked."""
+        assert cython.compiled
+        size = self.poller.cork_size
+        self.poller.cork_size = 0
+        self.poller.cork_owner = None
+        if size:
+            self._keep(self.poller.cork_room, size)
+            self._cork()
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""

@@ -3,6 +3,8 @@
 cimport cython
 from cpython.exc cimport PyErr_SetFromErrno
 
+ctypedef const unsigned char *p_const_uchar
+
 cdef extern from *:
     """
     #ifndef _GNU_SOURCE
@@ -109,6 +111,8 @@ cdef extern from *:
 
 @cython.locals(count=Py_ssize_t)
 cdef Py_ssize_t receive_into(int fd, unsigned char *room, Py_ssize_t size) except? -2
+@cython.locals(count=Py_ssize_t)
+cdef Py_ssize_t send_from(int fd, const char *room, Py_ssize_t size) except? -2
 
 cdef char ip_room[64]
 cdef int port_room

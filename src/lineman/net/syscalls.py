@@ -53,6 +53,15 @@ def receive_into(fd: int, room: bytearray, size: int) -> int:
     return count
 
 
+def send_from(fd: int, room: bytearray, size: int) -> int:
+    """Compiled only: `send`, from C's memory."""
+    assert cython.compiled
+    count: int = lineman_send(fd, cython.cast(p_const_uchar, room), size)
+    if count == -2:
+        raise last_error()
+    return count
+
+
 def last_error() -> OSError:
     """Compiled only: what the last system call says."""
     try:

@@ -10,7 +10,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.string cimport memcpy
 
 from lineman.net.poller cimport Handler, Poller
-from lineman.net.syscalls cimport lineman_send, lineman_send_two, receive_into
+from lineman.net.syscalls cimport lineman_send, lineman_send_two, receive_into, send_from
 from lineman.net.tlsstream cimport TlsStream
 from lineman.protocols.websocket.frames cimport lineman_header
 

@@ -298,13 +298,13 @@ class Transport(Handler):
         if tls is not None and not tls.is_established:
             return True  # what is corked waits for the handshake
         while self._out:
-            if tls is None:
-                count = syscalls.send(self.fd, self._out)
+            if cython.compiled and tls is None:
+                count = send_from(self.fd, PyByteArray_AS_STRING(self._out), len(self._out))
             elif cython.compiled and tls.is_direct:
                 room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out))
                 count = tls.write_from(room, len(self._out))
             else:
-                count = tls.write(self._out)
+                count = syscalls.send(self.fd, self._out) if tls is None else tls.write(self._out)
             if count < 0:
                 return False
             self.bytes_written += count

@@ -1,0 +1,82 @@
+"""The clients of one gateway process in a business worker, and the short way of their messages."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from lineman.gateway.link import Data, Link, Receiver
+from lineman.gateway.records import TEXT
+from lineman.gateway.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lineman.gateway.business import Business
+
+# The client whose callback is at work, also in the tasks that it begins.
+current: ContextVar[Visitor | None] = ContextVar("current client", default=None)
+
+
+class Desk(Receiver):
+    """Serves the messages of one link.
+
+    Args:
+        business: takes whatever is not over when the callback returns.
+        on_message: the program's callback; None where it has none.
+
+    Attributes:
+        visitors: the clients by their numbers in their gateway process; see `forget`.
+    """
+
+    __slots__ = ("_business", "_last", "_on_message", "visitors")
+
+    def __init__(self, business: Business, on_message: Callable[..., Any] | None) -> None:
+        self._business = business
+        self._on_message = on_message
+        self._last: Visitor | None = None  # whose messages come now, and who is `current`
+        self.visitors: dict[int, Visitor] = {}
+
+    def forget(self, number: int) -> Visitor | None:
+        """A client's number means nothing any more; the client, where there is one."""
+        self._last = None
+        return self.visitors.pop(number, None)
+
+    def on_record(
+        self, link: Link, number: int, kind: int, data: Data, start: int, end: int
+    ) -> None:
+        """A message of a client; see `Receiver`."""
+        visitor = self._last
+        if visitor is None or visitor.number != number:
+            visitor = self.visitors.get(number)
+            if visitor is None:
+                return
+            self._last = visitor
+            current.set(visitor)
+        message = data[start:end].decode("utf-8") if kind == TEXT else bytes(data[start:end])
+        if visitor.queue is not None:
+            visitor.queue.append(message)  # in order, after the one that is at work
+        elif self._on_message is None:
+            link.acknowledge(number)
+        else:
+            self._serve(link, visitor, message)
+
+    def _serve(self, link: Link, visitor: Visitor, message: str | bytes) -> None:
+        try:
+            result = self._on_message(visitor, message)  # type: ignore[misc]  # there is one
+        except Exception as error:
+            self._business.note_failure(visitor, message, error)
+            result = None
+        if result is not None and isinstance(result, CoroutineType):
+            self._business.work_off(visitor, message, result)
+        elif visitor._session is None:
+            link.acknowledge(visitor.number)
+        else:
+            self._business.end(visitor, message)
+
+    def on_pause(self) -> None:
+        """See `Receiver`: nobody's callback is at work now."""
+        if self._last is not None:
+            self._last = None
+            current.set(None)

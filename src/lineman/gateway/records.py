@@ -1,0 +1,31 @@
+"""What nearly all that is said on a link is: messages, and that they were handled. Pure.
+
+A frame of MessagePack (see `messages.py`) begins with the first byte of its length, which is small.
+Where a byte from RECORD on stands instead, a record begins:
+
+    kind (1 byte) | size (4) | number of the client (8) | payload (size bytes)
+
+with numbers big-endian. TEXT and BINARY are a message of the client, or to it, by direction. DONE
+has no payload, and `size` says how many events of the client were handled, the oldest first.
+"""
+
+from __future__ import annotations
+
+import struct
+
+RECORD = 0x80
+TEXT, BINARY, DONE = 0x81, 0x82, 0x83
+
+HEAD = struct.Struct(">BIQ")
+HEAD_SIZE = 13
+
+
+def message_record(number: int, message: str | bytes) -> bytes:
+    """A message of, or to, the client with this number."""
+    kind, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
+    return HEAD.pack(kind, len(payload), number) + payload
+
+
+def done_record(number: int, count: int) -> bytes:
+    """So many events of the client with this number were handled."""
+    return HEAD.pack(DONE, count, number)

@@ -1,0 +1,3 @@
+cdef class Member:
+    cdef public object uid
+    cdef public object groups

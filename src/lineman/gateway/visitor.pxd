@@ -1,0 +1,23 @@
+cimport cython
+
+from lineman.gateway.link cimport Link
+
+cdef class Visitor:
+    cdef object _business
+    cdef object _loaded
+    cdef object _meet
+    cdef object _request
+    cdef object _session
+    cdef public object groups
+    cdef readonly object id
+    cdef readonly Link link
+    cdef readonly long long number
+    cdef public long long ordered
+    cdef public object queue
+    cdef readonly object remote_ip
+    cdef readonly int remote_port
+    cdef public object stored_session
+    cdef public object uid
+
+    @cython.locals(link=Link)
+    cpdef send(self, message)
