@@ -1,4 +1,6 @@
-cpdef words(int code)
-cpdef bint is_sendable(int code)
-cpdef bytes encode(int code, reason)
+# A code is any number here: what two bytes cannot hold is refused like others that may not be sent.
+
+cpdef words(code)
+cpdef bint is_sendable(code)
+cpdef bytes encode(code, reason)
 cpdef tuple decode(bytes payload)
