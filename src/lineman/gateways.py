@@ -269,15 +269,19 @@ class Gateway(Api):
         """The client whose callback is at work; None outside of one."""
         return self._working().current_client
 
-    def send_to_current_client(self, message: str | bytes) -> None:
+    def send_to_current_client(self, message: str | bytes, raw: bool = False) -> None:
         """Sends to the client whose callback is at work."""
-        self._working().send_to_current_client(message)
+        self._working().send_to_current_client(message, raw)
 
     def close_current_client(
         self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
     ) -> None:
         """Closes the client whose callback is at work."""
         self._working().close_current_client(message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work, without a close frame."""
+        self._working().destroy_current_client()
 
 
 def _take_limits(given: dict[str, Any]) -> GuardOptions:

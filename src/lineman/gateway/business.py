@@ -343,15 +343,19 @@ class Business(Api):
         """The client whose callback is at work; None outside of one."""
         return _current.get()
 
-    def send_to_current_client(self, message: MessageData) -> None:
+    def send_to_current_client(self, message: MessageData, raw: bool = False) -> None:
         """Sends to the client whose callback is at work."""
-        self._current("send_to_current_client").send(message)
+        self._current("send_to_current_client").send(message, raw)
 
     def close_current_client(
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
     ) -> None:
         """Closes the client whose callback is at work."""
         self.close_client(self._current("close_current_client"), message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work."""
+        self.destroy_client(self._current("destroy_current_client"))
 
     def _current(self, name: str) -> Visitor:
         visitor = _current.get()

@@ -303,11 +303,10 @@ class Cluster:
 
     def _who_knows(self, question: Question, ask: Ask) -> str | None:
         """The one node that can answer; None where each can answer a part."""
-        if not ask.names:
-            return None
         if question.is_for_home:
             return homes_of(ask.names[0], self.nodes)[0]
-        return names.node_of(ask.names[0])
+        # A uid may look like a client's id and says nothing of where its clients are.
+        return names.node_of(ask.names[0]) if question.is_about_client else None
 
     def _on_ask(self, asked: NodeAsk) -> None:
         question = QUESTIONS.get(asked.ask.what)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 from lineman.errors import UsageError
 from lineman.gateway.api import HasId, MessageData, to_payload
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet, Reply
+from lineman.gateway.messages import (
+    Bind,
+    Change,
+    Changed,
+    Event,
+    Join,
+    Leave,
+    Meet,
+    Reply,
+    Send,
+)
+from lineman.gateway.raw import to_frames
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -136,8 +147,12 @@ class Visitor(HasId):
 
     # What a program does with it most: the same as the functions of `Api`.
 
-    def send(self, message: MessageData) -> None:
-        """Sends a message to this client."""
+    def send(self, message: MessageData, raw: bool = False) -> None:
+        """Sends a message to this client; with `raw` whole websocket frames, see `Commands`."""
+        if raw:
+            frames = to_frames(message)
+            self.link.post(Send(frames, clients=(self.id,), is_raw=True), len(frames))
+            return
         data = to_payload(message)
         self.link.post(Reply(self.number, data), len(data))
 
@@ -149,6 +164,10 @@ class Visitor(HasId):
     ) -> None:
         """Closes this client's connection, after a last message where one is given."""
         self._business.close_client(self, message, code, reason)
+
+    def destroy(self) -> None:
+        """Drops this client's connection at once, without a close frame."""
+        self._business.destroy_client(self)
 
     def bind(self, uid: str | int) -> None:
         """Says which user this client is."""
