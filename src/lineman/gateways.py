@@ -70,8 +70,8 @@ class Gateway(Api):
         gateways: processes that hold clients.
         workers: processes that run the callbacks.
         name: of the service; nodes of one name and one broker are one service.
-        broker: `redis://…`, `rediss://…`, `nats://…` or `tls://…` where the service has several
-            machines; None for one.
+        broker: `redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` where the
+            service has several machines; None for one.
         secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
         history: how much is kept of what is published to each group; None for nothing.
         history_frame: `(group, epoch, offset, message) -> message`: what members get of that.

@@ -78,7 +78,7 @@ class Routing:
         if options.make_broker is not None:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), self._on_return, self._on_stranger, seal=Seal(options.secret),
+                self._handlers(), self._on_missed, self._on_stranger, seal=Seal(options.secret),
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
@@ -148,8 +148,8 @@ class Routing:
         if self._attendance is not None:
             self._attendance.forget(node)
 
-    def _on_return(self) -> None:
-        if self.orders.histories is not None:
+    def _on_missed(self, was_away: bool) -> None:
+        if was_away and self.orders.histories is not None:
             self.orders.histories.keep(lambda group: False)  # others went on without it
         if self._attendance is not None and self.cluster is not None:
             self.cluster.tell_all(RollCall(self._node))

@@ -162,6 +162,11 @@ class Embedded(Broker):
             self._enter(False, f"the hub is gone: {reason}")
             self._dial()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the hub takes what is published."""
+        return self._link is None or not self._link.is_clogged
+
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends to all subscribers of a topic."""
         if self._link is None or self._link.is_clogged:
