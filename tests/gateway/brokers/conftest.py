@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +40,67 @@ class Server:
         if self._program is not None:
             self._program.stop()
             self._program = None
+
+    def signal(self, number: int) -> None:
+        assert self._program is not None
+        self._program.signal(number)
+
+
+class Relay:
+    """A port in front of a server, whose connections can be cut off without being closed."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._silent: set[int] = set()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._to))
+            with self._lock:
+                number = len(self._pairs)
+                self._pairs.append((near, far))
+            for ends in ((near, far), (far, near)):
+                thread = threading.Thread(target=self._pump, args=(number, *ends), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, number: int, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                if number not in self._silent:
+                    sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def connections(self) -> int:
+        """How many have come so far."""
+        return len(self._pairs)
+
+    def cut(self, number: int) -> None:
+        """From now on what either side says on one connection comes to nothing."""
+        self._silent.add(number)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in (end for pair in self._pairs for end in pair):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        for end in (end for pair in self._pairs for end in pair):
+            end.close()
 
 
 def redis_server(directory: Path, *more: str) -> Server:
@@ -103,6 +167,10 @@ class RedisClusterServer:
     def stop(self) -> None:
         for server in self.servers:
             server.stop()
+
+    def signal(self, number: int) -> None:
+        """To one of them only."""
+        self.servers[1].signal(number)
 
     def tell(self, node: int, *words: str) -> str:
         """What redis-cli prints for a command to one of them."""

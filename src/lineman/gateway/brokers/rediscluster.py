@@ -8,13 +8,13 @@ node after the other for messages; here each primary has a connection that is al
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from lineman.errors import ConfigError
 from lineman.gateway.brokers.redisline import Command, RedisLine, make_client
-from lineman.gateway.brokers.remote import Remote, Work
+from lineman.gateway.brokers.remote import Remote, Work, end_tasks
 from lineman.gateway.brokers.slots import Address, SlotMap, by_slot, moved_to
 
 # A slot that is being moved: those who serve it may disagree for a moment about who does.
@@ -53,7 +53,8 @@ class RedisCluster(Remote):
         self._clients: dict[Address, Any] = {}
         self._lines: dict[Address, RedisLine] = {}
         self._reaching = asyncio.Lock()
-        self._listening: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended: asyncio.Future[None] | None = None  # of the session, while it is read
         self._wanted: dict[int, set[bytes]] = {}  # channels by slot
         self._held_by: dict[int, Address] = {}  # where they are subscribed to
         self._moved: set[int] = set()
@@ -115,8 +116,8 @@ class RedisCluster(Remote):
                 line = RedisLine(self._client(address), self.timeout, self._take, self._on_moved)
                 self._lines[address] = line
                 await line.open()
-                if self._listening is not None:
-                    self._listening.create_task(self._listen(address))
+                if self._ended is not None:
+                    self._run(self._listen(address))
             return line
 
     def _client(self, address: Address) -> Any:
@@ -141,15 +142,25 @@ class RedisCluster(Remote):
         self._on_message(channel[len(self._prefix) :].decode(), payload)
 
     async def _read(self) -> None:
+        ended = self._ended = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.TaskGroup() as self._listening:
-                for address in self._lines:
-                    self._listening.create_task(self._listen(address))
-                self._listening.create_task(self._follow_slots())
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            self._run(self._follow_slots())
+            for address in self._lines:
+                self._run(self._listen(address))
+            await ended
         finally:
-            self._listening = None
+            self._ended = None
+            tasks, self._tasks = self._tasks, []
+            await end_tasks(tasks)
+
+    def _run(self, side: Coroutine[Any, Any, None]) -> None:
+        def on_end(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and self._ended is not None and not self._ended.done():
+                self._ended.set_exception(task.exception() or ConnectionError("it ended"))
+
+        task = asyncio.get_running_loop().create_task(side)
+        task.add_done_callback(on_end)
+        self._tasks.append(task)
 
     async def _listen(self, address: Address) -> None:
         while True:

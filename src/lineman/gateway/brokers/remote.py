@@ -10,7 +10,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lineman.errors import ConfigError
 from lineman.gateway.brokers.base import Broker
@@ -138,9 +138,7 @@ class Remote(Broker):
         try:
             done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for side in sides:
-                side.cancel()
-            await asyncio.gather(*sides, return_exceptions=True)
+            await end_tasks(sides)
         for side in done:
             side.result()
         raise ConnectionError("the broker ended the connection")
@@ -245,16 +243,33 @@ class Remote(Broker):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wait_for_the_last(), self.timeout)
         self._is_closing = True
-        while not self._task.done():
-            self._task.cancel()  # which `wait_for` and the libraries swallow at times
-            await asyncio.wait([self._task], timeout=0.2)
-        if not self._task.cancelled():
-            self._task.exception()  # seen
+        await end_tasks([self._task])
         self._end()
 
     async def _wait_for_the_last(self) -> None:
         while self.is_connected and (self._messages or self._work):
             await asyncio.sleep(0.001)
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancels tasks until they have ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the client libraries use,
+    swallows the cancellation of a task whose turn has come in the same moment.
+    """
+    is_cancelled = False
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        try:
+            await asyncio.wait(pending, timeout=0.2)
+        except asyncio.CancelledError:
+            is_cancelled = True  # it is our turn when they are gone
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 def parts_of(whole: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
