@@ -39,6 +39,8 @@ ARGUMENTS = {
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
 }
+# Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
+_SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
 _LIMITS = tuple(field.name for field in fields(GuardOptions))
 
 
@@ -144,7 +146,7 @@ class Gateway(Api):
         for option in given:
             if option not in WorkerOptions.__annotations__ or option == "count":
                 raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
-        shared = {key: given[key] for key in ("user", "group", "stop_timeout") if key in given}
+        shared = {key: given[key] for key in _SHARED if key in given}
         self._holding = Worker(
             address, context, **{**given, "count": gateways, "name": name, "reloadable": False}
         )
@@ -213,7 +215,8 @@ class Gateway(Api):
             await self._node.stop()
 
     async def _start_hub(self, worker: Worker) -> None:
-        self._hub = Hub()
+        hub = self._hub = Hub()
+        worker.facts = lambda: {"gateway_hub_dropped_messages": hub.dropped}
         await self._hub.start(self._path(worker, "hub"))
 
     async def _stop_hub(self) -> None:

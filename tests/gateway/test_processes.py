@@ -53,7 +53,10 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("run"))
+    # Longer than the path of a unix socket may be.
+    directory = tmp_path_factory.mktemp("run") / ("a-long-name-" * 12)
+    directory.mkdir(mode=0o700)
+    service = Service(directory)
     try:
         service.program.wait_for_line("ready:")
         yield service

@@ -15,7 +15,7 @@ from typing import Any
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
-from lineman.gateway.link import Link
+from lineman.gateway.link import Link, dial
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -110,9 +110,7 @@ class Business(Api):
 
         while True:
             try:
-                _, link = await self._loop.create_unix_connection(
-                    lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end), path
-                )
+                link = await dial(lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end), path)
             except OSError:
                 await asyncio.sleep(RETRY)
                 continue

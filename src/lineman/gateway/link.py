@@ -21,6 +21,7 @@ from lineman.gateway.messages import (
     Wire,
     encode_frames,
 )
+from lineman.unixpath import short_path
 
 logger = logging.getLogger("lineman")
 
@@ -184,6 +185,17 @@ class Link(asyncio.Protocol):
         return int(uid)
 
 
+async def dial(make: Callable[[], Link], path: str) -> Link:
+    """A link to whoever takes links at a unix socket.
+
+    Raises:
+        OSError: nobody does.
+    """
+    with short_path(path) as short:
+        _, link = await asyncio.get_running_loop().create_unix_connection(make, short)
+    return link
+
+
 async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
     """Takes links at a unix socket that only this user may use.
 
@@ -202,7 +214,8 @@ async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
     # Nobody else may connect to it, not even between its making and a chmod.
     before = os.umask(0o177)
     try:
-        return await asyncio.get_running_loop().create_unix_server(make, path)
+        with short_path(path) as short:
+            return await asyncio.get_running_loop().create_unix_server(make, short)
     except OSError as error:
         raise ConfigError(
             f"cannot listen at {path}: {(error.strerror or str(error)).lower()}",

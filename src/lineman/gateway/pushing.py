@@ -13,7 +13,7 @@ from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
-from lineman.gateway.link import Link
+from lineman.gateway.link import Link, dial
 from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
@@ -131,9 +131,7 @@ class _ByLink:
                 self._ended.set_result(None)
 
         try:
-            _, link = await loop.create_unix_connection(
-                lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path
-            )
+            link = await dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path)
         except OSError as error:
             raise NotReachedError(
                 f"there is no gateway at {self._path}: {error.strerror}; "

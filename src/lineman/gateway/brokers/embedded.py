@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lineman.gateway.brokers.base import Broker
-from lineman.gateway.link import Link, listen
+from lineman.gateway.link import Link, dial, listen
 from lineman.gateway.messages import Message, Wire
 
 logger = logging.getLogger("lineman")
@@ -137,12 +137,9 @@ class Embedded(Broker):
         self._task = asyncio.get_running_loop().create_task(self._keep_dialling())
 
     async def _keep_dialling(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                _, link = await loop.create_unix_connection(
-                    lambda: Link(FROM_HUB, self._on_batch, self._on_end), self._path
-                )
+                link = await dial(lambda: Link(FROM_HUB, self._on_batch, self._on_end), self._path)
             except OSError as error:
                 self._enter(False, f"the hub at {self._path} is not there: {error.strerror}")
                 await asyncio.sleep(RETRY)

@@ -22,9 +22,11 @@ T = TypeVar("T")
 # Published and not taken yet; what is past either is dropped and counted.
 MAX_WAITING = 8 * 1024 * 1024
 MAX_MESSAGES = 100_000
-# Topics whose subscription has changed and was not told yet: past it a new session begins, which is
-# told all of them at once.
+# Topics whose subscription has changed and was not told yet: past it a new session begins.
 MAX_CHANGES = 1_000_000
+# Subscribed to before a session counts as open. With a million of them it would be too late to
+# say that this node lives: the others follow while it is at work.
+FIRST_TOPICS = 10_000
 # Handed to the client library in one go: what it has not taken in `timeout` is given up.
 AT_ONCE = 1024 * 1024
 TOPICS_AT_ONCE = 1000
@@ -83,6 +85,7 @@ class Remote(Broker):
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
         self._changes = 0
+        self._max_changes = MAX_CHANGES
         self._has_work = asyncio.Event()
         self._takes_work = False
         self._is_closing = False
@@ -117,7 +120,10 @@ class Remote(Broker):
             try:
                 # From here on what is subscribed to waits, and all before it is among the topics.
                 self._takes_work = True
-                await self._open(tuple(self._topics()))
+                topics = tuple(self._topics())
+                await self._open(topics[:FIRST_TOPICS])
+                self._max_changes = MAX_CHANGES + len(topics)
+                self._subscribe_first(topics[FIRST_TOPICS:])
                 self._enter(True)
                 pause = FIRST_RETRY
                 await self._talk()
@@ -148,9 +154,9 @@ class Remote(Broker):
             await self._has_work.wait()
             self._has_work.clear()
             while self._work:
-                if self._changes > MAX_CHANGES:
+                if self._changes > self._max_changes:
                     raise ConnectionError(
-                        f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
+                        f"{self._changes} changes of subscriptions wait, {self._max_changes} may"
                     )
                 await self._write_some()
 
@@ -203,6 +209,14 @@ class Remote(Broker):
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
             self._change(Work(subscribe=part))
 
+    def _subscribe_first(self, topics: tuple[str, ...]) -> None:
+        """Subscribes to what was wanted already, before what has changed since."""
+        works = [Work(subscribe=part) for part in parts_of(topics, TOPICS_AT_ONCE)]
+        self._work.extendleft(reversed(works))
+        self._changes += len(topics)
+        if works:
+            self._has_work.set()
+
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
@@ -210,7 +224,7 @@ class Remote(Broker):
 
     def _change(self, work: Work) -> None:
         # Past the bound the session is about to end, and the next one asks for all that is wanted.
-        if self._takes_work and self._changes <= MAX_CHANGES:
+        if self._takes_work and self._changes <= self._max_changes:
             self._changes += work.changes
             self._add(work)
 
@@ -228,7 +242,9 @@ class Remote(Broker):
     @property
     def has_room(self) -> bool:
         """Whether more may be published without being dropped."""
-        return self._waiting <= MAX_WAITING // 2 and self._messages <= MAX_MESSAGES // 2
+        return (
+            self._waiting <= min(AT_ONCE, MAX_WAITING // 2) and self._messages <= MAX_MESSAGES // 2
+        )
 
     async def drain(self) -> None:
         """Returns when there is room for more."""
