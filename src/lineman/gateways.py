@@ -85,7 +85,8 @@ class Gateway(Api):
         push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
             nowhere.
         push_token: what they must carry.
-        **given: the options of `Worker`, and the limits of `GuardOptions`.
+        **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
+            reload replaces the processes that hold clients too, which are let go with 1012.
 
     Raises:
         UsageError: an option that does not exist.
@@ -148,7 +149,7 @@ class Gateway(Api):
                 raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
         shared = {key: given[key] for key in _SHARED if key in given}
         self._holding = Worker(
-            address, context, **{**given, "count": gateways, "name": name, "reloadable": False}
+            address, context, **{"reloadable": False, **given, "count": gateways, "name": name}
         )
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node

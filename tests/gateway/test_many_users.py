@@ -29,6 +29,7 @@ USERS = 6000
 def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """The users' names are several times what a broker's queue takes at once."""
     monkeypatch.setattr(remote, "MAX_WAITING", 20_000)
+    monkeypatch.setattr(remote, "FIRST_TOPICS", 500)
     monkeypatch.setattr(attendance, "AT_ONCE", 100)
     monkeypatch.setattr(cluster, "BEAT", 0.2)
 

@@ -15,7 +15,8 @@ from typing import Any
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
-from lineman.gateway.link import Link, dial
+from lineman.gateway.dialling import Dialler
+from lineman.gateway.link import Link
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -49,7 +50,6 @@ logger = logging.getLogger("lineman")
 
 Callback = Callable[..., Any]
 
-RETRY = 0.2
 ASK_TIMEOUT = 10.0
 
 _current: ContextVar[Visitor | None] = ContextVar("current client", default=None)
@@ -68,7 +68,6 @@ class Business(Api):
         self, callbacks: Mapping[str, Callback | None], paths: tuple[str, ...], slot: int
     ) -> None:
         self._callbacks = callbacks
-        self._paths = paths
         self._slot = slot
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
@@ -79,8 +78,12 @@ class Business(Api):
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._last_question = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._dialling: set[asyncio.Task[None]] = set()
-        self._is_retiring = False
+        self._dialler = Dialler(
+            paths,
+            lambda on_end: Link(messages.TO_BUSINESS, self._on_batch, on_end),
+            self._on_link,
+            self._on_end,
+        )
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
@@ -89,37 +92,12 @@ class Business(Api):
 
     async def start(self) -> None:
         """Dials every gateway process; returns when all have been reached once."""
-        ready = []
-        for path in self._paths:
-            reached = self._loop.create_future()
-            ready.append(reached)
-            self._dial(path, reached)
-        await asyncio.gather(*ready)
+        await self._dialler.start()
 
-    def _dial(self, path: str, reached: asyncio.Future[None] | None = None) -> None:
-        task = self._loop.create_task(self._keep_dialling(path, reached))
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
-
-    async def _keep_dialling(self, path: str, reached: asyncio.Future[None] | None) -> None:
-        def on_end(link: Link, reason: str) -> None:
-            self._on_end(link)
-            if not self._is_retiring:
-                logger.warning("the gateway process at %s is gone: %s", path, reason)
-                self._dial(path)
-
-        while True:
-            try:
-                link = await dial(lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end), path)
-            except OSError:
-                await asyncio.sleep(RETRY)
-                continue
-            self._visitors[link] = {}
-            self._done[link] = []
-            link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
-            if reached is not None:
-                reached.set_result(None)
-            return
+    def _on_link(self, link: Link) -> None:
+        self._visitors[link] = {}
+        self._done[link] = []
+        link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
 
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
@@ -134,9 +112,7 @@ class Business(Api):
         Args:
             timeout: seconds for callbacks that are at work; they are cancelled then.
         """
-        self._is_retiring = True
-        for task in list(self._dialling):
-            task.cancel()
+        self._dialler.stop()
         for link in list(self._visitors):
             link.post(Retire())
             self._unretired.add(link)
@@ -151,7 +127,7 @@ class Business(Api):
 
     def close(self) -> None:
         """Ends the links, after what was said on them has left."""
-        self._is_retiring = True
+        self._dialler.stop()
         for link in list(self._visitors):
             self._flush_done(link)
             link.close()

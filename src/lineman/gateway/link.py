@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -196,12 +197,40 @@ async def dial(make: Callable[[], Link], path: str) -> Link:
     return link
 
 
-async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
+class Listener:
+    """A unix socket at which links are taken.
+
+    Args:
+        server: that takes them.
+        path: of the socket.
+        alias: a second name of it; empty for none.
+    """
+
+    def __init__(self, server: asyncio.Server, path: str, alias: str) -> None:
+        self._server = server
+        self._path = path
+        self._alias = alias
+        self._made = os.lstat(path)
+
+    def close(self) -> None:
+        """Takes no more of them; the path is left to whoever listens there meanwhile."""
+        self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._made, os.lstat(self._path)):
+                os.unlink(self._path)
+        with contextlib.suppress(FileNotFoundError):
+            if self._alias:
+                os.unlink(self._alias)
+
+
+async def listen(make: Callable[[], Link], path: str, alias: str = "") -> Listener:
     """Takes links at a unix socket that only this user may use.
 
     Args:
         make: makes the end of each link.
-        path: of the socket; a socket that is left over from an earlier process is replaced.
+        path: of the socket; one of an earlier process is replaced, which goes on with the links
+            that it has, and is found by its alias.
+        alias: a name in the same directory that no other process has; empty for none.
 
     Raises:
         ConfigError: it cannot be made there.
@@ -215,7 +244,10 @@ async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
     before = os.umask(0o177)
     try:
         with short_path(path) as short:
-            return await asyncio.get_running_loop().create_unix_server(make, short)
+            server = await asyncio.get_running_loop().create_unix_server(make, short)
+        if alias:
+            os.link(path, alias)
+        return Listener(server, path, alias)
     except OSError as error:
         raise ConfigError(
             f"cannot listen at {path}: {(error.strerror or str(error)).lower()}",

@@ -183,6 +183,45 @@ def test_more_changes_of_subscriptions_than_may_wait_begin_a_new_session(
         asyncio.run(test(server))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_session_is_open_before_very_many_topics_are_told_and_follows_what_changes_meanwhile(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "FIRST_TOPICS", 10)
+    monkeypatch.setattr(remote, "TOPICS_AT_ONCE", 100)
+    topics = [f"t{number}" for number in range(5000)]
+
+    async def test(server: Server | RedisClusterServer) -> None:
+        (other,) = await open_ends(url_of(kind, server), ())
+        one = Heard(*topics)
+        later: list[int] = []
+
+        def on_state(is_connected: bool) -> None:
+            later.append(len(broker._open_later))  # as soon as it is open
+            broker.unsubscribe(["t20", "t21"])
+            broker.subscribe(["t21", "new"])
+
+        make = broker_maker(url_of(kind, server), "test")
+        broker: Any = make(one.take, on_state, lambda: one.topics)
+        one.broker = broker
+        await broker.start()
+        try:
+            await until(lambda: later)
+            assert later == [4990]
+            await until(lambda: not broker._open_later)
+            for topic in ("t0", "t10", "t21", "t22", "t4999", "new"):
+                await reaches(other, one, topic)
+            other.broker.publish("t20", b"not any more")
+            await reaches(other, one, "t22")
+            assert ("t20", b"not any more") not in one.messages
+        finally:
+            for heard in (one, other):
+                await heard.broker.close()
+
+    with running(server_of(kind, tmp_path)) as server:
+        asyncio.run(test(server))
+
+
 def facts(system: System, number: int) -> dict[str, float]:
     return system.call(system.nodes[number].facts)
 

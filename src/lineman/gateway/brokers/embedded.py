@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from lineman.gateway.brokers.base import Broker
-from lineman.gateway.link import Link, dial, listen
+from lineman.gateway.link import Link, Listener, dial, listen
 from lineman.gateway.messages import Message, Wire
 
 logger = logging.getLogger("lineman")
@@ -55,21 +54,17 @@ class Hub:
     def __init__(self) -> None:
         self._subscribers: dict[str, set[Link]] = {}
         self._topics: dict[Link, set[str]] = {}
-        self._server: asyncio.Server | None = None
-        self._path = ""
+        self._listener: Listener | None = None
         self.dropped = 0
 
     async def start(self, path: str) -> None:
         """Serves a unix socket; one that is left over from an earlier process is replaced."""
-        self._server = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
-        self._path = path
+        self._listener = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
 
     async def stop(self) -> None:
         """Ends all links."""
-        if self._server is not None:
-            self._server.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+        if self._listener is not None:
+            self._listener.close()
         for link in list(self._topics):
             link.close()
 

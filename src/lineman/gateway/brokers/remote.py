@@ -85,7 +85,8 @@ class Remote(Broker):
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
         self._changes = 0
-        self._max_changes = MAX_CHANGES
+        # Topics of a session that is open already, which are to be subscribed to as well.
+        self._open_later: dict[str, None] = {}
         self._has_work = asyncio.Event()
         self._takes_work = False
         self._is_closing = False
@@ -121,9 +122,10 @@ class Remote(Broker):
                 # From here on what is subscribed to waits, and all before it is among the topics.
                 self._takes_work = True
                 topics = tuple(self._topics())
+                self._open_later.update(dict.fromkeys(topics[FIRST_TOPICS:]))
                 await self._open(topics[:FIRST_TOPICS])
-                self._max_changes = MAX_CHANGES + len(topics)
-                self._subscribe_first(topics[FIRST_TOPICS:])
+                if self._open_later:
+                    self._has_work.set()
                 self._enter(True)
                 pause = FIRST_RETRY
                 await self._talk()
@@ -153,17 +155,16 @@ class Remote(Broker):
         while True:
             await self._has_work.wait()
             self._has_work.clear()
-            while self._work:
-                if self._changes > self._max_changes:
+            while self._work or self._open_later:
+                if self._changes > MAX_CHANGES:
                     raise ConnectionError(
-                        f"{self._changes} changes of subscriptions wait, {self._max_changes} may"
+                        f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
                     )
                 await self._write_some()
 
     async def _write_some(self) -> None:
-        work = []
-        messages = size = 0
-        told = 0
+        work = self._take_later()
+        messages = size = told = 0
         while self._work and told < AT_ONCE:
             one = self._work.popleft()
             work.append(one)
@@ -184,9 +185,15 @@ class Remote(Broker):
             self._messages -= messages
             self._waiting -= size
 
+    def _take_later(self) -> list[Work]:
+        count = min(TOPICS_AT_ONCE, len(self._open_later))
+        topics = tuple(self._open_later.popitem()[0] for _ in range(count))
+        return [Work(subscribe=topics)] if topics else []
+
     def _forget_work(self) -> None:
         self.dropped += sum(work.topic is not None for work in self._work)
         self._work.clear()
+        self._open_later.clear()
         self._messages = self._waiting = self._changes = 0
         self._has_work.clear()
         self._takes_work = False
@@ -209,14 +216,6 @@ class Remote(Broker):
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
             self._change(Work(subscribe=part))
 
-    def _subscribe_first(self, topics: tuple[str, ...]) -> None:
-        """Subscribes to what was wanted already, before what has changed since."""
-        works = [Work(subscribe=part) for part in parts_of(topics, TOPICS_AT_ONCE)]
-        self._work.extendleft(reversed(works))
-        self._changes += len(topics)
-        if works:
-            self._has_work.set()
-
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
@@ -224,7 +223,9 @@ class Remote(Broker):
 
     def _change(self, work: Work) -> None:
         # Past the bound the session is about to end, and the next one asks for all that is wanted.
-        if self._takes_work and self._changes <= self._max_changes:
+        if self._takes_work and self._changes <= MAX_CHANGES:
+            for topic in (*work.subscribe, *work.unsubscribe) if self._open_later else ():
+                self._open_later.pop(topic, None)
             self._changes += work.changes
             self._add(work)
 
