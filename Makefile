@@ -5,7 +5,7 @@
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
-#   make soak     whether memory comes back after a million messages, some minutes
+#   make soak     whether memory comes back after a million messages and more, ten minutes
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
@@ -46,10 +46,11 @@ cover: .venv/dev.stamp
 	$(BIN)/coverage report --show-missing --skip-covered
 
 fuzz: .venv/asan.stamp .venv/dev.stamp
-	$(BIN)/python tests/fuzz/run.py --codec $$(($(SECONDS) / 3)) $(ARGS)
+	$(BIN)/python tests/fuzz/run.py --codec $$(($(SECONDS) / 4)) $(ARGS)
+	$(BIN)/python tests/fuzz/guided.py --seconds $$(($(SECONDS) / 4)) $(ARGS)
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
-	--codec $$(($(SECONDS) / 3)) --service $$(($(SECONDS) / 3)) $(ARGS)
+	--codec $$(($(SECONDS) / 4)) --service $$(($(SECONDS) / 4)) $(ARGS)
 
 soak: $(BUILD)
 	$(BIN)/python bench/soak.py $(ARGS)

@@ -1,36 +1,40 @@
 """`make soak`: does memory come back?
 
-    python bench/soak.py                                             some minutes
-    python bench/soak.py --connects 2000 --messages 20000 --burst 100 --quiet 5
+    python bench/soak.py                                             ten minutes
+    python bench/soak.py --scheme wss --part messages                one piece of it
+    python bench/soak.py --connects 2000 --messages 20000 --large 100 --quiet 5 --slow 20
 
-For ws and wss, against a server in a process of its own: a warm-up, then connects and disconnects,
-then messages; resident memory must be where it was after the warm-up. Then connections that are
-idle, one message of 64 KiB on each and back, and quiet; they must weigh no more than 2 KiB above
-what they weighed before. Status 1 where it does not hold.
+For ws and wss, each part against a server in a process of its own:
+
+    connects   connects and disconnects; resident memory is where it was after a warm-up
+    messages   the same for messages
+    large      connections that are idle, one message of 64 KiB on each and back, and quiet; they
+               weigh no more than 2 KiB above what they weighed before
+    slow       a broadcast to clients of whom many read nothing, with each of the policies; memory
+               keeps its bound, who reads gets every message, and all of it comes back
+
+Status 1 where it does not hold.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sidebyside import machine
-from sidebyside.processes import HOST, Server, serving
+from sidebyside.processes import Server
 from sidebyside.rows import KIB
+from soaking import Place, load, open_clients, slowreaders
 
-from lineman.testing.client import Client
-from lineman.tls import devca
+from lineman import memory
 
-SERVER = Path(__file__).parent / "servers" / "lineman_server.py"
 SIZE = 64 * KIB
 # What a process of Python may wander by without a leak: 100,000 connects of which each left a
 # single object of 32 bytes would come to more.
@@ -45,41 +49,72 @@ class Soak:
     Attributes:
         connects: connections that open and close.
         messages: that are echoed.
-        burst: connections with a large message each.
+        large: connections with a large message each.
         quiet: seconds before memory is read.
+        slow: connections that read nothing.
     """
 
     connects: int
     messages: int
-    burst: int
+    large: int
     quiet: float
+    slow: int
 
 
-def load(url: str, mode: str, count: int) -> int:
-    """Has a service do something at least so many times; how many times it was.
+class Verdict:
+    """Prints figures beside their limits, and remembers whether all kept them."""
 
-    Raises:
-        SystemExit: something failed.
-    """
-    done = 0
-    while done < count:
-        words = [sys.executable, "-m", "lineman", "bench", url, "--mode", mode, "--insecure"]
-        words += ["--connections", "50", "--duration", "2", "--json"]
-        run = subprocess.run(words, capture_output=True, check=False)
-        if run.returncode:
-            raise SystemExit(f"soak: {run.stdout.decode()} {run.stderr.decode()}")
-        done += json.loads(run.stdout)["count"]
-    return done
+    def __init__(self, scheme: str) -> None:
+        self.is_good = True
+        self._scheme = scheme
+
+    def tell(self, what: str, figure: float, limit: float, unit: str = "KiB") -> None:
+        """One figure and the most that it may be."""
+        self.is_good &= figure <= limit
+        verdict = "" if figure <= limit else "   TOO MUCH"
+        print(
+            f"{self._scheme:<4} {what}: {figure:+.1f} {unit}, at most {limit:g}{verdict}",
+            flush=True,
+        )
 
 
-def above_idle(server: Server, tls: ssl.SSLContext | None, soak: Soak) -> float:
-    """Bytes that a connection weighs more than before its large message went there and back."""
+def grown(place: Place, mode: str, count: int, what: str, verdict: Verdict) -> None:
+    """Resident memory after much of the same work, above that after a twentieth of it."""
+    with place.echoing() as server:
+        url = place.url(server)
+        load(url, mode, count // 20)
+        time.sleep(1)
+        before = machine.memory_kib(server.pid)
+        done = load(url, mode, count)
+        time.sleep(1)
+        verdict.tell(f"{done} {what}", machine.memory_kib(server.pid) - before, TOLERANCE / KIB)
+
+
+def connects(place: Place, soak: Soak, verdict: Verdict) -> None:
+    """Memory after connects and disconnects."""
+    grown(place, "connect", soak.connects, "connects and disconnects", verdict)
+
+
+def messages(place: Place, soak: Soak, verdict: Verdict) -> None:
+    """Memory after messages."""
+    grown(place, "echo", soak.messages, "messages", verdict)
+
+
+def large(place: Place, soak: Soak, verdict: Verdict) -> None:
+    """Memory of connections that had one large message each, some time ago."""
+    with place.echoing() as server:
+        empty = machine.memory_kib(server.pid)
+        idle, after = large_there_and_back(server, place.tls, soak)
+        print(f"{place.scheme:<4} {soak.large} idle connections: "
+              f"{(idle - empty) / soak.large:.2f} KiB each")  # fmt: skip
+        what = f"each of them, {soak.quiet:g} s after 64 KiB there and back"
+        verdict.tell(what, (after - idle) / soak.large, ABOVE_IDLE / KIB)
+
+
+def large_there_and_back(server: Server, tls: ssl.SSLContext | None, soak: Soak) -> tuple[int, int]:
+    """Memory in KiB with idle connections, and with the same ones after a large message each."""
     message = bytes(SIZE)
-    with ExitStack() as stack:
-        clients = [
-            stack.enter_context(Client(server.port, tls=tls, timeout=60)).open()
-            for _ in range(soak.burst)
-        ]
+    with open_clients(server, tls, soak.large) as clients:
         time.sleep(1)
         idle = machine.memory_kib(server.pid)
         for client in clients:
@@ -88,59 +123,62 @@ def above_idle(server: Server, tls: ssl.SSLContext | None, soak: Soak) -> float:
             if client.receive_message() != message:
                 raise SystemExit("soak: another message came back")
         time.sleep(soak.quiet)
-        return (machine.memory_kib(server.pid) - idle) * KIB / soak.burst
+        return idle, machine.memory_kib(server.pid)
 
 
-def soak_one(is_tls: bool, soak: Soak, core: int) -> bool:
-    """Soaks one server; whether memory came back."""
-    scheme = "wss" if is_tls else "ws"
-    is_good = True
+def slow(place: Place, soak: Soak, verdict: Verdict) -> None:
+    """What a broadcast does to memory and to those who read, while others do not."""
+    for policy in slowreaders.POLICIES:
+        found = slowreaders.measure(place, policy, soak.slow)
+        for how, words in (
+            ("alone", found.alone),
+            (f"while {soak.slow} slow ones fill up", found.filling),
+            ("once they are full", found.full),
+        ):
+            print(f'{place.scheme:<4} "{policy}": {slowreaders.READERS} readers {how}: {words}')
+        verdict.tell(f'"{policy}": lost by the readers', found.lost, 0, "messages")
+        # Those who read may be behind for a moment, too.
+        most = slowreaders.BOUND * (soak.slow + slowreaders.READERS) / KIB + TOLERANCE / KIB
+        verdict.tell(f'"{policy}": the most that the process grew by', found.peak, most)
+        left = (TOLERANCE + memory.WORTH) / KIB
+        verdict.tell(f'"{policy}": when they have gone', found.left, left)
 
-    def tell(what: str, figure: float, limit: float, unit: str) -> None:
-        nonlocal is_good
-        is_good &= figure <= limit
-        verdict = "" if figure <= limit else "   TOO MUCH"
-        print(f"{scheme:<4} {what}: {figure:+.1f} {unit}, at most {limit:g}{verdict}", flush=True)
 
-    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        pair = devca.ensure(Path(directory), ["localhost"])
-        words = [sys.executable, str(SERVER), "{port}"]
-        words += [str(pair.cert), str(pair.key)] if is_tls else []
-        server = stack.enter_context(serving("lineman", words, core))
-        url = f"{scheme}://{HOST}:{server.port}/"
-        load(url, "connect", soak.connects // 20)
-        load(url, "echo", soak.messages // 20)
-        time.sleep(1)
-        before = machine.memory_kib(server.pid)
-        for mode, count in (("connect", soak.connects), ("echo", soak.messages)):
-            done = load(url, mode, count)
-            time.sleep(1)
-            grown = machine.memory_kib(server.pid) - before
-            what = "connects and disconnects" if mode == "connect" else "messages"
-            tell(f"{done} {what}", grown, TOLERANCE / KIB, "KiB")
-        tls = None
-        if is_tls:
-            tls = ssl.create_default_context(cafile=pair.ca)
-        what = f"each of {soak.burst} connections, {soak.quiet:g} s after 64 KiB"
-        tell(what, above_idle(server, tls, soak) / KIB, ABOVE_IDLE / KIB, "KiB")
-    return is_good
+PARTS: dict[str, Callable[[Place, Soak, Verdict], None]] = {
+    "connects": connects,
+    "messages": messages,
+    "large": large,
+    "slow": slow,
+}
 
 
 def main() -> None:
     """Reads the command line and soaks ws, then wss."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__.split("\n")[0])
     add = parser.add_argument
+    add("--scheme", nargs="+", choices=("ws", "wss"), default=["ws", "wss"])
+    add("--part", nargs="+", choices=list(PARTS), default=list(PARTS))
     add("--connects", type=int, default=100_000, metavar="N", help="(default: 100000)")
     add("--messages", type=int, default=1_000_000, metavar="N", help="(default: 1000000)")
-    add("--burst", type=int, default=1000, metavar="N", help="connections (default: 1000)")
+    add("--large", type=int, default=5000, metavar="N", help="connections (default: 5000)")
     add("--quiet", type=float, default=60.0, metavar="S", help="seconds (default: 60)")
+    add("--slow", type=int, default=200, metavar="N", help="slow readers (default: 200)")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    core, _ = machine.cores()
-    soak = Soak(options.connects, options.messages, options.burst, options.quiet)
-    results = [soak_one(is_tls, soak, core) for is_tls in (False, True)]
-    raise SystemExit(0 if all(results) else 1)
+    soak = Soak(options.connects, options.messages, options.large, options.quiet, options.slow)
+    print(", ".join(machine.describe()), "|", *machine.versions(sys.executable, []), flush=True)
+    is_good = True
+    with tempfile.TemporaryDirectory() as directory:
+        for scheme in options.scheme:
+            place = Place(scheme, Path(directory))
+            verdict = Verdict(scheme)
+            for part in options.part:
+                began = time.monotonic()
+                PARTS[part](place, soak, verdict)
+                print(f"{scheme:<4} {part} took {time.monotonic() - began:.0f} s", flush=True)
+            is_good &= verdict.is_good
+    raise SystemExit(0 if is_good else 1)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ MAX_LINES = 450
 # From the ground up. A room knows itself and the floors below; two rooms on one floor do not know
 # each other. `testing` is on the roof: it may know everything, and nobody knows it.
 FLOORS: list[set[str]] = [
-    {"errors", "openssl", "uncompiled", "x500"},
+    {"errors", "finding", "openssl", "uncompiled", "x500"},
     {"address"},
     {"unixpath"},
     {"protocols", "proxy"},
@@ -40,6 +40,7 @@ SHARED_ROOM = dict.fromkeys(
             "gateways",
             "hotswap",
             "inspection",
+            "memory",
             "metrics",
             "options",
             "processoptions",

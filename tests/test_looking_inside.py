@@ -24,6 +24,7 @@ from e2e.support.program import DEADLINE, Program, free_ports
 from e2e.support.screen import Screen
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
+from process.support import wait_until
 
 ECHO = """
     import os, time
@@ -92,13 +93,6 @@ def run(tmp_path: Path) -> Iterator[Run]:
             return app
 
         yield begin
-
-
-def wait_until(is_so: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not is_so():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.02)
 
 
 # status and connections.

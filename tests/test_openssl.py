@@ -23,17 +23,11 @@ def server_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
-def connection_of(context: ssl.SSLContext) -> object:
-    wrapped = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
-    return wrapped._sslobj
-
-
 def is_out_of_reach() -> bool:
     context = server_context()
     return (
         openssl.library() is None
         and openssl.context_pointer(context) is None
-        and openssl.connection_pointer(connection_of(context)) is None
         and openssl.function_address("SSL_read") is None
     )
 
@@ -48,17 +42,6 @@ def test_a_setting_made_through_the_pointer_is_seen_by_python() -> None:
     assert not before & ssl.OP_NO_TICKET
     library.SSL_CTX_set_options(openssl.context_pointer(context), int(ssl.OP_NO_TICKET))
     assert context.options == before | ssl.OP_NO_TICKET
-
-
-def test_each_connection_has_a_pointer_of_its_own() -> None:
-    library = openssl.library()
-    assert library is not None
-    context = server_context()
-    one, two = connection_of(context), connection_of(context)
-    first, second = openssl.connection_pointer(one), openssl.connection_pointer(two)
-    assert first != second
-    for pointer in (first, second):
-        assert library.SSL_get_SSL_CTX(pointer) == openssl.context_pointer(context)
 
 
 def test_a_function_is_found_by_its_name() -> None:

@@ -58,6 +58,16 @@ def memory_kib(pid: int) -> int:
     return int(_field(Path(f"/proc/{pid}/status"), "VmRSS").split()[0])
 
 
+def forget_peak(pid: int) -> None:
+    """Has the kernel look anew for the most memory of a process (proc(5), `clear_refs`)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory_kib(pid: int) -> int:
+    """The most resident memory that a process has had, since `forget_peak`, in KiB."""
+    return int(_field(Path(f"/proc/{pid}/status"), "VmHWM").split()[0])
+
+
 def cpu_seconds(pids: list[int]) -> float:
     """The CPU time that processes have used, in user and kernel."""
     ticks = 0

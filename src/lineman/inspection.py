@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import time
 from collections import deque
@@ -20,7 +19,7 @@ from lineman import build
 from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
-from lineman.process.connections import COLUMNS, Network, Row, Selection, by_ip, is_in, pack
+from lineman.process.connections import COLUMNS, SORTS, Network, Selection, is_in
 from lineman.process.ledger import Counters, counters
 from lineman.process.status import Certificate, Report, Sample, Traffic, lately
 
@@ -40,17 +39,34 @@ CERTIFICATES = 20
 SORTED = 5000
 
 
-def _keys() -> dict[str, Callable[[Connection], Any]]:
-    """As `connections.SORTS`, but of connections: rows are made of those only that are shown."""
-    return {
-        "id": lambda connection: connection.id,
-        "age": lambda connection: connection.opened_at or math.inf,
-        "idle": lambda connection: -connection.idle,
-        "messages": lambda connection: -(connection.messages_read + connection.messages_written),
-        "bytes": lambda connection: -(connection.bytes_read + connection.bytes_written),
-        "buffered": lambda connection: -connection.unsent,
-        "ip": lambda connection: by_ip(connection.remote_ip),
-    }
+# The columns of a row, read from a connection. To sort, those that decide are enough: rows are made
+# of those connections only that are shown.
+_READ: dict[str, Callable[[Connection], Any]] = {
+    "id": lambda connection: connection.id,
+    "protocol": lambda connection: "ws" if connection.service.tls_context is None else "wss",
+    "tls": lambda connection: connection.tls_version,
+    "cipher": lambda connection: connection.tls_cipher,
+    "subprotocol": lambda connection: connection.subprotocol,
+    "ip": lambda connection: connection.remote_ip,
+    "port": lambda connection: connection.remote_port,
+    "peer": lambda connection: connection.peer_address,
+    "path": lambda connection: "" if connection.request is None else connection.request.path,
+    "since": lambda connection: connection.opened_at or None,
+    "idle": lambda connection: round(connection.idle, 3),
+    "messages_in": lambda connection: connection.messages_read,
+    "messages_out": lambda connection: connection.messages_written,
+    "bytes_in": lambda connection: connection.bytes_read,
+    "bytes_out": lambda connection: connection.bytes_written,
+    "buffered": lambda connection: connection.unsent,
+    "state": lambda connection: connection.state,
+    "reason": lambda connection: connection.close_reason,
+}
+
+
+def _key(sort: str) -> Callable[[Connection], Any]:
+    order = SORTS[sort]
+    read = [_READ[name] for name in order.columns]
+    return lambda connection: order.key(*(each(connection) for each in read))
 
 
 class Inspection:
@@ -164,7 +180,7 @@ class Inspection:
         chosen, matching = await self._choose(found, selection)
         parts = []
         for some in _slices(chosen):
-            rows = [pack(self._row(connection)) for connection in some]
+            rows = [[_READ[name](each) for name in COLUMNS] for each in some]
             parts.append(json.dumps(rows, separators=(",", ":"))[1:-1])
             await asyncio.sleep(0)
         head = json.dumps({"columns": COLUMNS, "matching": matching, "total": total})
@@ -174,7 +190,7 @@ class Inspection:
         self, found: list[Connection], selection: Selection
     ) -> tuple[list[Connection], int]:
         """Those that fit and come first, and how many fit."""
-        key = _keys()[selection.sort]
+        key = _key(selection.sort)
         best: list[tuple[Any, int, Connection]] = []
         limit = selection.limit if selection.limit <= SORTED else 0
         matching = 0
@@ -189,29 +205,6 @@ class Inspection:
         if limit:
             best = sorted(best, key=_place, reverse=selection.reverse)[:limit]
         return [connection for _, _, connection in best], matching
-
-    def _row(self, connection: Connection) -> Row:
-        request = connection.request
-        return Row(
-            id=connection.id,
-            protocol="ws" if self._service.tls_context is None else "wss",
-            tls=connection.tls_version,
-            cipher=connection.tls_cipher,
-            subprotocol=connection.subprotocol,
-            ip=connection.remote_ip,
-            port=connection.remote_port,
-            peer=connection.peer_address,
-            path="" if request is None else request.path,
-            since=connection.opened_at or None,
-            idle=round(connection.idle, 3),
-            messages_in=connection.messages_read,
-            messages_out=connection.messages_written,
-            bytes_in=connection.bytes_read,
-            bytes_out=connection.bytes_written,
-            buffered=connection.unsent,
-            state=connection.state,
-            reason=connection.close_reason,
-        )
 
 
 def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:

@@ -16,7 +16,6 @@ import ctypes
 import functools
 import os
 import ssl
-from typing import Any
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 
@@ -48,14 +47,6 @@ def library() -> ctypes.CDLL | None:
 def context_pointer(context: ssl.SSLContext) -> int | None:
     """The `SSL_CTX *` of a context, valid for as long as that lives; None where out of reach."""
     return None if library() is None else _word(context, 0)
-
-
-def connection_pointer(connection: Any) -> int | None:
-    """The `SSL *` of a `_ssl._SSLSocket`, which `ssl.SSLObject` and `ssl.SSLSocket` are around.
-
-    Valid for as long as that object lives; None where out of reach.
-    """
-    return None if library() is None else _word(connection, 1)
 
 
 def last_failure(number: int) -> OSError:

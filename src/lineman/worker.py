@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, options
+from lineman import hotswap, memory, options
 from lineman.certify import Certifier
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -339,6 +339,7 @@ class Worker:
                 self._service = None
             raise
         self._service.start(listener)
+        memory.watch(self._service)
         if plan.tls is not None:
             self._share_tickets(plan.tls)
             hotswap.watch(plan.tls, self._service)

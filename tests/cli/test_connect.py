@@ -106,6 +106,16 @@ def test_a_large_message_goes_both_ways(url: str) -> None:
     assert talk([f"{url}/", "--count", "1"], text + "\n").stdout == text + "\n"
 
 
+def test_compression_is_offered_unless_it_is_turned_off(url: str) -> None:
+    lines = "".join(f"{number} {'again and ' * 50}\n" for number in range(3))
+    done = talk([f"{url}/", "-v", "--count", "3"], lines)
+    assert done.stdout == lines
+    assert done.stderr.lower().count("sec-websocket-extensions: permessage-deflate") == 2
+    done = talk([f"{url}/", "-v", "--count", "3", "--no-compression"], lines)
+    assert done.stdout == lines
+    assert "extensions" not in done.stderr.lower()
+
+
 def test_a_close_code_is_in_words_and_in_the_status(url: str) -> None:
     done = talk([f"{url}/goodbye", "--wait", "30"], "x\n")
     assert done.stderr == "closed by the server: 4001 (enough)\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from lineman.cli import connections as command
 from lineman.cli.table import width_of
 from lineman.errors import UsageError
-from lineman.process.connections import COLUMNS, Found, Row, Selection, pack
+from lineman.process.connections import COLUMNS, Found, Row, Selection
 
 NOW = 1_800_000_000.0
 
@@ -118,7 +118,12 @@ def options(*words: str) -> argparse.Namespace:
 
 
 def answering(rows: list[Row]) -> Mapping[str, Any]:
-    answer = {"columns": COLUMNS, "rows": [pack(row) for row in rows], "matching": 9, "total": 9}
+    answer = {
+        "columns": COLUMNS,
+        "rows": [astuple(row)[: len(COLUMNS)] for row in rows],
+        "matching": 9,
+        "total": 9,
+    }
     return {"children": [{"worker": "chat", "slot": 0, "pid": 11, "answer": answer}]}
 
 

@@ -12,8 +12,11 @@ from lineman.client.target import parse
 from lineman.errors import UsageError
 from lineman.protocols.http import RequestParser
 from lineman.protocols.websocket import frames, handshake
+from lineman.protocols.websocket.deflate import Inflater, compressor
 from lineman.protocols.websocket.messages import Close, Decoder
+from lineman.protocols.websocket.negotiation import DeflateOptions, accept
 
+RSV1_FIN = frames.FIN | frames.RSV1
 OPENING = Opening(parse("ws://example.com:8282/chat?room=7"))
 
 
@@ -109,3 +112,73 @@ def test_the_close_frame_is_masked_and_holds_the_code() -> None:
 
 def test_the_request_is_one_head() -> None:
     assert len(re.findall(b"\r\n\r\n", Session(OPENING).request)) == 1
+
+
+# Compression.
+
+COMPRESSED = Opening(
+    OPENING.target,
+    compression=DeflateOptions(
+        server_no_context_takeover=False, client_no_context_takeover=False, threshold=0
+    ),
+)
+
+
+def agreed(session: Session, answer: str = "permessage-deflate") -> Session:
+    session.feed(handshake.response(key_of(session), extensions=answer))
+    return session
+
+
+def test_compression_is_offered_where_it_is_wanted() -> None:
+    assert b"permessage-deflate" in Session(COMPRESSED).request
+    assert b"Extensions" not in Session(OPENING).request
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits=9; server_max_window_bits=9",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    ],
+)
+def test_messages_are_compressed_both_ways(answer: str) -> None:
+    session = agreed(Session(COMPRESSED), answer)
+    agreement = accept(answer, COMPRESSED.compression or DeflateOptions())
+    server = Decoder(1 << 20, inflater=Inflater(agreement, 1 << 20))
+    shrinking = compressor(agreement, DeflateOptions(threshold=0))
+    for number in range(3):
+        text = f"message {number} " * 50
+        frame = session.encode(frames.TEXT, text.encode(), b"abcd")
+        assert len(frame) < len(text) / 2
+        assert server.feed(frame) == [text]
+        back = frames.encode(frames.TEXT, shrinking.compress(text.encode()), RSV1_FIN)
+        assert session.feed(back) == [text]
+
+
+def test_control_frames_are_never_compressed() -> None:
+    session = agreed(Session(COMPRESSED))
+    assert session.encode(frames.PING, b"x" * 100, b"abcd") == frames.encode_masked(
+        frames.PING, b"x" * 100, b"abcd"
+    )
+
+
+def test_without_an_agreement_nothing_is_compressed() -> None:
+    session = Session(COMPRESSED)
+    session.feed(handshake.response(key_of(session)))
+    assert len(session.encode(frames.TEXT, b"x" * 100, b"abcd")) == 106
+
+
+@pytest.mark.parametrize(
+    ("opening", "answer", "words"),
+    [
+        (OPENING, "permessage-deflate", "not offered"),
+        (COMPRESSED, "x-other", "permessage-deflate"),
+        (COMPRESSED, "permessage-deflate; server_max_window_bits=99", "server_max_window_bits"),
+    ],
+)
+def test_an_extension_that_answers_no_offer_is_refused(
+    opening: Opening, answer: str, words: str
+) -> None:
+    with pytest.raises(RefusedError, match=words):
+        agreed(Session(opening), answer)

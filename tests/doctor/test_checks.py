@@ -24,7 +24,7 @@ from lineman.doctor.facts import (
     TlsLook,
     Upstream,
 )
-from lineman.doctor.finding import Level
+from lineman.finding import Level
 from lineman.protocols.http_messages import Headers
 
 E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO

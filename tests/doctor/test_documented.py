@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 CHECKS = ROOT / "src" / "lineman" / "doctor" / "checks"
 VERDICT = ROOT / "src" / "lineman" / "tls" / "verdict.py"
 REFERENCE = ROOT / "docs" / "reference" / "doctor.md"
-MAKERS = {"ok": 0, "info": 0, "warning": 0, "error": 0, "Finding": 1}
+MAKERS = {"ok": 0, "info": 0, "warning": 0, "error": 0, "Finding": 1, "Refusal": 0}
 
 # A certificate for addresses alone is told by `host-is-address` and `wechat-name-needed`.
 ELSEWHERE = {"cert-for-addresses"}
@@ -35,10 +35,9 @@ def names() -> set[str]:
             for maker in makers & set(MAKERS):
                 found |= texts(call.args[MAKERS[maker]])
     for call in calls(VERDICT):
-        for keyword in call.keywords:
-            if keyword.arg == "name":
-                found |= texts(keyword.value)
-    return found - ELSEWHERE
+        if isinstance(call.func, ast.Name) and call.func.id == "Judgement":
+            found |= texts(call.args[1])
+    return found - ELSEWHERE - {""}  # what is as it should be has no name
 
 
 def test_each_name_is_a_heading_and_each_heading_a_name() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from lineman.doctor.checks.inside import judge
 from lineman.doctor.facts import Outcome
-from lineman.doctor.finding import Level
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.finding import Level
 
 GOOD = WorkerFacts(
     "chat",
@@ -79,6 +79,13 @@ def test_a_healthy_program_has_nothing_to_be_told(worker: WorkerFacts) -> None:
 def test_a_limit_of_the_machine(change: dict[str, Any], level: Level, name: str) -> None:
     found = judge(ProgramFacts("app.py", (BEHIND,), replace(MACHINE, **change)))
     assert (found[0].level, found[0].name) == (level, name)
+
+
+@pytest.mark.parametrize(("pid", "words"), [(0, "a process may"), (4711, "process 4711 may")])
+def test_whose_limit_it_is_is_told(pid: int, words: str) -> None:
+    machine = replace(MACHINE, max_files=1024, whose_files=pid)
+    found = judge(ProgramFacts("app.py", (GOOD,), machine))[0]
+    assert found.seen.startswith(words)
 
 
 def test_a_gateway_reaches_every_process_and_its_business_worker_listens_nowhere() -> None:

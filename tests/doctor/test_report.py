@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lineman.doctor import report
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding
 
 FOUND = [
     error("wrong-path", "HTTP 404 for /nope", "use the path /wss"),

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import pytest
 from cryptography import x509
 
 from e2e.support.interceptor import Answer, Interceptor, interceptor
+from e2e.support.knocks import Knocks
 from e2e.support.pebble import DOMAIN, Pebble, pebble
 from e2e.support.program import DEADLINE, find_program, free_ports
 from lineman.cli.main import main
@@ -33,26 +34,6 @@ from lineman.tls.acme.renewalinfo import certificate_id
 from lineman.tls.acme.store import Store
 
 JOB = "import sys; from lineman.tls.acme.job import main; sys.exit(main())"
-
-
-class Knocks(BaseHTTPRequestHandler):
-    """Answers http-01 from the state directory; holds the authority up while told to."""
-
-    root: Path
-    gate = threading.Event()
-    knocked = threading.Event()
-
-    def do_GET(self) -> None:
-        found = Answers(self.root).http(self.path.rpartition("/")[2]) or b"wrong"
-        self.knocked.set()
-        self.gate.wait(DEADLINE)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(found)))
-        self.end_headers()
-        self.wfile.write(found)
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from e2e.support.program import free_ports
 from e2e.support.proxies import Proxy, StartProxy
 from lineman.client.target import parse
 from lineman.doctor.checks import judge
-from lineman.doctor.finding import Level
 from lineman.doctor.looks.names import own_addresses
+from lineman.finding import Level
 from lineman.testing.certificates import TestCA
 from lineman.tls.facts import read_roots
 

@@ -17,7 +17,7 @@ from e2e.support.clinic import Clinic, server_context
 from e2e.support.diagnosis import diagnose, first, names
 from lineman import Worker
 from lineman.client.target import parse
-from lineman.doctor.finding import Level
+from lineman.finding import Level
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.serving import Serving
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -38,6 +41,14 @@ def test_both_decoders_say_the_same_of_random_messages() -> None:
     random = Random(20261125)
     for _ in range(300):
         properties.random_messages(random)
+
+
+def test_the_guided_one_runs() -> None:
+    script = Path(__file__).with_name("guided.py")
+    command = [sys.executable, str(script), "--seconds", "0.5", "--seed", "20261125"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing found" in done.stdout or "left out" in done.stdout
 
 
 def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

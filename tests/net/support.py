@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import threading
@@ -128,3 +129,18 @@ def descriptors() -> int:
 def echo(connection: Connection, message: str | bytes) -> None:
     """Sends back what came."""
     connection.send(message)
+
+
+def still_serves(bystander: Client) -> None:
+    """Fails unless a client that has done nothing wrong has its message echoed."""
+    bystander.send("still here")
+    assert bystander.receive() == "still here"
+
+
+def client_hello(context: ssl.SSLContext) -> bytes:
+    """What a client says first in TLS."""
+    outgoing = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()

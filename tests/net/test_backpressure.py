@@ -20,6 +20,7 @@ from net.support import Recorder, Site, wait_until
 
 LIMIT = 200_000
 SIZE = 1000
+LOOKS = 10
 DROPPING = ["drop_oldest", "latest"]
 
 
@@ -28,13 +29,20 @@ def numbered(number: int, size: int = SIZE) -> str:
 
 
 def block(site: Site, connection: Connection) -> None:
-    """Sends until the kernel takes no more, and one message has to wait."""
+    """Sends until the kernel takes no more for a while, and one message has to wait.
+
+    What it acknowledges late, up to 40 ms, makes room once more.
+    """
+    looks = 0
 
     def fill() -> bool:
-        for _ in range(50):
-            connection.send(bytes(SIZE))
-        connection.flush()
-        return connection.unsent > 0
+        nonlocal looks
+        looks = looks + 1 if connection.unsent else 0
+        if not connection.unsent:
+            for _ in range(50):
+                connection.send(bytes(SIZE))
+            connection.flush()
+        return looks >= LOOKS
 
     wait_until(lambda: site.call(fill), "the client's socket is full")
 

@@ -1,100 +1,102 @@
 """What connections and messages leave behind: nothing, counted and not weighed.
 
-Garbage is collected before each count, so that a single object kept for every fourth connection, or
-40 bytes for each, fails. `make soak` looks at the memory of a whole process.
+`make soak` looks at the memory of a whole process, after a million messages.
 """
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections.abc import Iterator
-
 import pytest
 
+from lineman import Connection, DeflateOptions, Request
 from net.conftest import Serve
+from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 from net.support import Site, echo
 
-CONNECTS = 400
-MESSAGES = 5000
 
-
-@pytest.fixture
-def traced() -> Iterator[None]:
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
-
-
-def come_and_go(site: Site, count: int) -> None:
-    for number in range(count):
-        client = site.connect().open()
-        client.send("x" * (number % 300))
-        client.receive_message()
-        if number % 3 == 0:
-            client.reset()
-        elif number % 3 == 1:
-            client.send_close()
-            client.receive_close()
-        client.close()
-        site.clients.remove(client)
+def at_rest(site: Site) -> Held:
     site.wait_until_empty()
+    return site.call(held)
 
 
-def kept(site: Site) -> tuple[int, int]:
-    """Objects that the collector knows, and bytes of Python's memory."""
-
-    def count() -> tuple[int, int]:
-        for _ in range(3):
-            gc.collect()
-        return len(gc.get_objects()), tracemalloc.get_traced_memory()[0]
-
-    return site.call(count)
-
-
-def test_connections_leave_nothing(serve: Serve, tls: bool, traced: None) -> None:
-    site = serve(tls, on_message=echo, slow_readers="latest")
-    come_and_go(site, 50)
-    objects, size = kept(site)
-    come_and_go(site, CONNECTS)
-    more_objects, more_size = kept(site)
-    assert more_objects - objects < CONNECTS // 4
-    assert more_size - size < CONNECTS * 40
-
-
-def test_messages_leave_nothing(serve: Serve, tls: bool, traced: None) -> None:
+def test_connections_leave_nothing(serve: Serve, tls: bool) -> None:
     site = serve(tls, on_message=echo)
-    client = site.open()
-
-    def talk(count: int) -> None:
-        for number in range(count):
-            client.send(bytes(number % 1000))
-            assert len(client.receive_message()) == number % 1000
-
-    talk(200)
-    objects, size = kept(site)
-    talk(MESSAGES)
-    more_objects, more_size = kept(site)
-    assert more_objects - objects < 50
-    assert more_size - size < MESSAGES * 8
+    left, count = growth(
+        lambda count: bench(site.worker.url, "connect", count, "--connections", "1"),
+        lambda: at_rest(site),
+        500 if tls else 4000,
+    )
+    assert_nothing_is_left(left, count)
 
 
-def test_messages_that_were_dropped_leave_nothing(serve: Serve, tls: bool, traced: None) -> None:
+def refuse(connection: Connection, request: Request) -> None:
+    if request.path == "/refused":
+        connection.reject(403)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind", "count"),
+    [
+        ("ws", "rude", 1500), ("wss", "rude", 600),
+        ("ws", "refused", 2000), ("wss", "refused", 600),
+        ("ws", "compressed", 1000), ("wss", "compressed", 500),
+        ("ws", "hello", 1500), ("wss", "hello", 800),
+    ],
+)  # fmt: skip
+def test_visitors_leave_nothing(serve: Serve, scheme: str, kind: str, count: int) -> None:
+    tls = scheme == "wss"
+    site = serve(
+        tls,
+        on_message=echo,
+        on_websocket_connect=refuse,
+        compression=DeflateOptions(
+            server_no_context_takeover=False, client_no_context_takeover=False
+        ),
+    )
+    left, count = growth(
+        lambda count: visit(site.port, tls, kind, count), lambda: at_rest(site), count
+    )
+    assert_nothing_is_left(left, count)
+
+
+@pytest.mark.parametrize("size", [16, 600])
+def test_what_is_kept_of_each_connection_is_seen(serve: Serve, size: int) -> None:
+    kept: list[bytes] = []
+    site = serve(on_close=lambda connection, code, reason: kept.append(bytes(size)))
+    site.worker.on_message = echo
+    left, count = growth(
+        lambda count: visit(site.port, False, "rude", count), lambda: at_rest(site), 400
+    )
+    with pytest.raises(AssertionError, match="after 400"):
+        assert_nothing_is_left(left, count)
+
+
+def test_messages_leave_nothing(serve: Serve, tls: bool) -> None:
+    site = serve(tls, on_message=echo)
+    left, count = growth(
+        lambda count: bench(site.worker.url, "echo", count, "--connections", "20", "--depth", "8"),
+        lambda: at_rest(site),
+        20_000,
+    )
+    assert_nothing_is_left(left, count // 10)
+
+
+def test_messages_that_were_dropped_leave_nothing(serve: Serve, tls: bool) -> None:
     site = serve(tls, slow_readers="drop_oldest", max_send_buffer_size=10_000)
     client = site.open(receive_buffer=4096)
     connection = site.connection
 
     def flood(count: int) -> int:
+        before = connection.messages_dropped
         for number in range(count):
             connection.send(bytes(900 + number % 100))
         connection.flush()
-        return connection.messages_dropped
+        return connection.messages_dropped - before
 
     while not site.call(lambda: flood(100)):
         pass
-    objects, size = kept(site)
-    assert site.call(lambda: flood(MESSAGES)) > MESSAGES // 2
-    more_objects, more_size = kept(site)
-    assert more_objects - objects < 50
-    assert more_size - size < 10 * 1000
+    left, dropped = growth(
+        lambda count: site.call(lambda: flood(count)), lambda: site.call(held), 50_000
+    )
+    assert dropped > 40_000
+    assert_nothing_is_left(left, dropped // 10)
     client.close()

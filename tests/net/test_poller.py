@@ -1,50 +1,12 @@
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 from collections.abc import Callable, Iterator
-from typing import ClassVar
 
 import pytest
 
 from lineman.net.poller import READ, WRITE, Handler, Poller
-
-
-class Noting(Handler):
-    """Notes its events, and does what it is told to."""
-
-    peers: ClassVar[list[socket.socket]] = []
-
-    def __init__(self, poller: Poller, act: Callable[[int], None] = lambda events: None) -> None:
-        ours, self.peer = socket.socketpair()
-        Noting.peers.append(self.peer)
-        ours.setblocking(False)
-        self.fd = ours.detach()
-        self.poller = poller
-        self.act = act
-        self.on_flush: Callable[[], None] = lambda: None
-        self.events: list[int] = []
-        self.faults = 0
-        self.flushes = 0
-        poller.add(self.fd, self)
-
-    def on_events(self, events: int) -> None:
-        self.events.append(events)
-        if events & READ:
-            os.read(self.fd, 1000)
-        self.act(events)
-
-    def on_fault(self) -> None:
-        self.faults += 1
-        self.close()
-
-    def flush(self) -> None:
-        self.flushes += 1
-        self.on_flush()
-
-    def close(self) -> None:
-        self.poller.close_descriptor(self.fd)
+from net.polled import Noting, is_open
 
 
 class Deferred:
@@ -77,13 +39,6 @@ def poller(deferred: Deferred) -> Iterator[Poller]:
     poller.close()
     while Noting.peers:
         Noting.peers.pop().close()
-
-
-def is_open(fd: int) -> bool:
-    with contextlib.suppress(OSError):
-        os.fstat(fd)
-        return True
-    return False
 
 
 def test_one_dispatch_serves_every_descriptor_that_is_ready(poller: Poller) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.support.program import Program
 from lineman.process.request import ask
 from lineman.process.rundir import default_pid_file, name_of
 from lineman.testing.client import Client
@@ -68,6 +69,25 @@ def test_a_daemon_from_its_start_to_its_end(app: App) -> None:
     assert reloaded.returncode == 1
     assert "does not run" in reloaded.stderr
     assert "fix: python app.py start" in reloaded.stderr
+
+
+def test_a_second_one_that_differs_by_its_environment_needs_a_pid_file_of_its_own(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = app.start()
+    monkeypatch.setenv("ROOM", "second")
+    refused = app.run("start")
+    assert refused.returncode == 1
+    assert f"it runs already: process {first.process.pid} (" in refused.stderr
+    assert "--pid-file FILE" in refused.stderr
+    here = ["--pid-file", str(tmp_path / "second.pid")]
+    second = Program("app.py", [sys.executable, app.script, "start", *here])
+    try:
+        second.wait_for_line("ready: ")
+        assert f"(process {second.process.pid})" in app.run("stop", *here).stdout
+    finally:
+        second.stop()
+    assert app.status()["master"]["pid"] == first.process.pid
 
 
 def test_a_daemon_that_cannot_start_says_why_where_it_was_started(make_app: MakeApp) -> None:

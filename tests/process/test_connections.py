@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import astuple
 from typing import Any
 
 import pytest
 
 from lineman.errors import UsageError
-from lineman.process.connections import COLUMNS, SORTS, Row, Selection, is_in, merge, pack, sort_key
+from lineman.process.connections import COLUMNS, SORTS, Row, Selection, is_in, merge, sort_key
 
 
 def answer(*rows: Row, matching: int | None = None) -> dict[str, Any]:
     count = len(rows)
     return {
         "columns": list(COLUMNS),
-        "rows": [pack(row) for row in rows],
+        "rows": [astuple(row)[: len(COLUMNS)] for row in rows],
         "matching": count if matching is None else matching,
         "total": count,
     }

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lineman.testing.certificates import TestCA
+from lineman.errors import ConfigError
+from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls.context import server_context
+from lineman.tls.live import LiveTls
+from lineman.tls.options import TlsOptions
 
 
 def revoke(ca: TestCA, *certificates: Path, next_update: timedelta = timedelta(days=1)) -> Path:
@@ -52,3 +58,20 @@ def damage_rsa_key(path: Path) -> None:
             serialization.NoEncryption(),
         )
     )
+
+
+def refusal(check: bool = True, **options: Any) -> str:
+    """Why no context is made with these options."""
+    with pytest.raises(ConfigError) as caught:
+        server_context(TlsOptions(**options), check=check)
+    return str(caught.value)
+
+
+def live(pair: IssuedPair, **options: Any) -> LiveTls:
+    """TLS that follows its files."""
+    return LiveTls(TlsOptions(cert=pair.cert, key=pair.key, **options))
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the log has of errors."""
+    return [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]

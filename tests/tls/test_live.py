@@ -22,7 +22,7 @@ from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.tls.live import LiveTls
 from lineman.tls.options import TlsOptions
-from tls.support import damage_rsa_key, revoke
+from tls.support import damage_rsa_key, errors, live
 
 Served = Callable[..., str]
 
@@ -47,10 +47,6 @@ def serial_in(path: Path) -> str:
     return f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}"
 
 
-def live(pair: IssuedPair, **options: Any) -> LiveTls:
-    return LiveTls(TlsOptions(cert=pair.cert, key=pair.key, **options))
-
-
 def put(source: IssuedPair, target: IssuedPair) -> None:
     """Renew as most programs do: each file renamed into place."""
     for old, new in ((target.key, source.key), (target.cert, source.cert)):
@@ -67,10 +63,6 @@ def pair(ca: TestCA) -> IssuedPair:
 @pytest.fixture
 def renewed(ca: TestCA) -> IssuedPair:
     return ca.issue("localhost", filename="renewed")
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
 
 
 # A new pair.
@@ -367,57 +359,6 @@ def test_a_context_that_allows_less_than_tls_1_2_is_told(
     context.minimum_version = ssl.TLSVersion.TLSv1_1
     LiveTls(TlsOptions(ssl_context=context))
     assert "the ssl_context allows TLS 1.1, which browsers refuse" in caplog.text
-
-
-# Clients' authorities.
-
-
-def test_a_new_list_of_revoked_clients_counts_from_the_next_handshake(
-    ca: TestCA, pair: IssuedPair, client_context: ssl.SSLContext, handshake: Any
-) -> None:
-    phone = ca.issue("phone", filename="phone", purpose="client")
-    client_context.load_cert_chain(phone.cert, phone.key)
-    client_context.maximum_version = ssl.TLSVersion.TLSv1_2
-    crl = revoke(ca)
-    tls = live(pair, ca_file=ca.ca_path, crl_file=crl, verify_client="required")
-    handshake(tls.context, client_context)
-    revoke(ca, phone.cert)
-    assert tls.look()
-    with pytest.raises(ssl.SSLError, match="certificate revoked"):
-        handshake(tls.context, client_context)
-
-
-def test_a_list_that_is_no_use_leaves_the_old_one(
-    ca: TestCA, pair: IssuedPair, caplog: pytest.LogCaptureFixture
-) -> None:
-    crl = revoke(ca)
-    tls = live(pair, ca_file=ca.ca_path, crl_file=crl, verify_client="required")
-    crl.write_text("")
-    for _ in range(3):
-        assert not tls.look()
-    (line,) = errors(caplog)
-    assert line.startswith("clients' certificates are judged as before: the CRL file")
-    assert tls.reload() == [line.partition(": ")[2]]
-
-
-def test_an_authority_that_is_taken_out_of_the_directory_no_longer_counts(
-    ca: TestCA, pair: IssuedPair, client_context: ssl.SSLContext, handshake: Any, tmp_path: Path
-) -> None:
-    phone = ca.issue("phone", filename="phone", purpose="client")
-    client_context.load_cert_chain(phone.cert, phone.key)
-    client_context.maximum_version = ssl.TLSVersion.TLSv1_2
-    directory = tmp_path / "authorities"
-    directory.mkdir()
-    shutil.copy(ca.ca_path, directory / "phones.pem")
-    shutil.copy(TestCA(tmp_path / "other", name="other").ca_path, directory / "other.pem")
-    subprocess.run(["openssl", "rehash", directory], check=True)
-    tls = live(pair, ca_path=directory, verify_client="required")
-    handshake(tls.context, client_context)
-    (directory / "phones.pem").unlink()
-    subprocess.run(["openssl", "rehash", directory], check=True)
-    assert tls.look()
-    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        handshake(tls.context, client_context)
 
 
 # Nobody renews it.

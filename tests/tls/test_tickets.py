@@ -95,6 +95,20 @@ def test_a_session_is_resumed_by_another_process_with_the_same_secret(
     assert visit(first, client, session)[0]
 
 
+def test_who_has_used_a_ticket_of_tls_1_3_gets_another(
+    pair: IssuedPair, secret: TicketSecret, client_context: ssl.SSLContext
+) -> None:
+    """A browser uses each once (RFC 8446, appendix C.4)."""
+    client_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    tls = live(pair, secret)
+    _, session = visit(tls, client_context)
+    for _ in range(3):
+        is_resumed, following = visit(tls, client_context, session)
+        assert is_resumed
+        assert following.id != session.id
+        session = following
+
+
 def test_it_is_resumed_after_the_certificate_has_changed(
     ca: TestCA, pair: IssuedPair, secret: TicketSecret, client: ssl.SSLContext
 ) -> None:

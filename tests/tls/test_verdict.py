@@ -11,22 +11,23 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from lineman.finding import Level
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.tls.facts import look_at, read_roots
 from lineman.tls.pem import read_pem
-from lineman.tls.verdict import Finding, Level, judge
+from lineman.tls.verdict import Judgement, judge
 
 NOW = datetime.now(UTC)
 
 
-def findings(cert: Path, ca: TestCA | None, *names: str) -> list[Finding]:
+def findings(cert: Path, ca: TestCA | None, *names: str) -> list[Judgement]:
     roots = [] if ca is None else read_roots(ca.ca_path)
     return judge(look_at(read_pem(cert, "certificate"), roots), names, NOW)
 
 
-def bad(cert: Path, ca: TestCA | None, *names: str) -> Finding:
+def bad(cert: Path, ca: TestCA | None, *names: str) -> Judgement:
     """The one thing that is wrong."""
-    found = [each for each in findings(cert, ca, *names) if each.level is Level.BAD]
+    found = [each for each in findings(cert, ca, *names) if each.level is Level.ERROR]
     assert len(found) == 1, found
     assert found[0].name, "whoever must act upon it looks it up by its name"
     return found[0]
@@ -45,7 +46,7 @@ def blocks(path: Path) -> list[str]:
 def test_a_good_chain_has_nothing_bad_and_is_told(ca: TestCA, chained: IssuedPair) -> None:
     found = findings(chained.cert, ca, "chat.example.com", "other.example.com")
     assert {each.level for each in found} == {Level.OK}
-    texts = "\n".join(each.text for each in found)
+    texts = "\n".join(each.seen for each in found)
     assert "other.example.com is covered" in texts
     assert "its key is ECDSA P-256" in texts
     assert "CN=chat.example.com > CN=Lineman test intermediate > CN=Lineman test CA" in texts
@@ -62,8 +63,8 @@ def test_a_good_chain_has_nothing_bad_and_is_told(ca: TestCA, chained: IssuedPai
     ],
 )
 def test_a_name_that_is_not_covered(ca: TestCA, chained: IssuedPair, name: str, why: str) -> None:
-    found = [each for each in findings(chained.cert, ca, name) if each.level is Level.BAD]
-    assert why in found[0].text
+    found = [each for each in findings(chained.cert, ca, name) if each.level is Level.ERROR]
+    assert why in found[0].seen
     assert found[0].browser == "ERR_CERT_COMMON_NAME_INVALID"
     assert found[0].java == f"No subject alternative DNS name matching {name} found"
 
@@ -71,7 +72,7 @@ def test_a_name_that_is_not_covered(ca: TestCA, chained: IssuedPair, name: str, 
 def test_a_missing_intermediate(ca: TestCA, chained: IssuedPair) -> None:
     chained.cert.write_text(blocks(chained.cert)[0])
     found = bad(chained.cert, ca)
-    assert found.text.endswith("issuer is missing: CN=Lineman test intermediate")
+    assert found.seen.endswith("issuer is missing: CN=Lineman test intermediate")
     assert "fullchain.pem instead of cert.pem" in found.fix
     assert "a desktop may fetch what is missing" in found.browser
     assert found.java.startswith("PKIX path building failed")
@@ -92,27 +93,27 @@ def test_the_wrong_order(ca: TestCA, chained: IssuedPair) -> None:
 
 def test_an_authority_first(ca: TestCA, chained: IssuedPair) -> None:
     chained.cert.write_text("".join(reversed(blocks(chained.cert))))
-    texts = [each.text for each in findings(chained.cert, ca) if each.level is Level.BAD]
+    texts = [each.seen for each in findings(chained.cert, ca) if each.level is Level.ERROR]
     assert "the first certificate is an authority's, not a server's" in texts
 
 
 def test_a_root_in_the_file_and_a_stranger(ca: TestCA, chained: IssuedPair, tmp_path: Path) -> None:
     whole = chained.cert.read_text() + ca.ca_path.read_text()
     chained.cert.write_text(whole + TestCA(tmp_path, name="stranger").ca_path.read_text())
-    notes = [each.text for each in findings(chained.cert, ca) if each.level is Level.NOTE]
+    notes = [each.seen for each in findings(chained.cert, ca) if each.level is Level.INFO]
     assert notes[0].startswith("the root is in the file")
     assert notes[1] == "1 in the file have no part in it: CN=stranger"
 
 
 def test_an_authority_that_nobody_trusts(ca: TestCA, chained: IssuedPair, tmp_path: Path) -> None:
     found = bad(chained.cert, TestCA(tmp_path))
-    assert found.text.endswith("that this machine does not trust: CN=Lineman test CA")
+    assert found.seen.endswith("that this machine does not trust: CN=Lineman test CA")
     assert found.browser == "ERR_CERT_AUTHORITY_INVALID"
 
 
 def test_without_authorities_trust_is_not_judged(chained: IssuedPair) -> None:
     found = findings(chained.cert, None)
-    assert [each.level for each in found].count(Level.BAD) == 0
+    assert [each.level for each in found].count(Level.ERROR) == 0
     assert "apt-get install ca-certificates" in found[-1].fix
 
 
@@ -126,7 +127,7 @@ def test_without_authorities_trust_is_not_judged(chained: IssuedPair) -> None:
 def test_dates(ca: TestCA, before: int, after: int, text: str, java: str) -> None:
     start, end = NOW + timedelta(days=before), NOW + timedelta(days=after)
     found = bad(ca.issue("a.test", not_before=start, not_after=end).cert, ca)
-    assert found.text.startswith(text)
+    assert found.seen.startswith(text)
     assert (found.browser, found.java) == ("ERR_CERT_DATE_INVALID", java)
 
 
@@ -140,10 +141,10 @@ def test_a_life_longer_than_browsers_take_from_public_authorities(
     ca: TestCA, tmp_path: Path
 ) -> None:
     pair = ca.issue("a.test", not_after=NOW + timedelta(days=250))
-    found = [each for each in findings(pair.cert, ca) if "lives for" in each.text]
+    found = [each for each in findings(pair.cert, ca) if "lives for" in each.seen]
     assert found[0].browser == "ERR_CERT_VALIDITY_TOO_LONG"
-    found = [each for each in findings(pair.cert, TestCA(tmp_path)) if "lives for" in each.text]
-    assert (found[0].level, found[0].browser) == (Level.NOTE, "")
+    found = [each for each in findings(pair.cert, TestCA(tmp_path)) if "lives for" in each.seen]
+    assert (found[0].level, found[0].browser) == (Level.INFO, "")
 
 
 def self_signed(path: Path, key: object, *, names: bool = True) -> Path:
@@ -168,30 +169,30 @@ def self_signed(path: Path, key: object, *, names: bool = True) -> Path:
 
 def test_one_that_vouches_for_itself(ca: TestCA, tmp_path: Path) -> None:
     path = self_signed(tmp_path / "a.pem", ec.generate_private_key(ec.SECP256R1()))
-    assert bad(path, ca).text == "it is self-signed: nobody vouches for it"
+    assert bad(path, ca).seen == "it is self-signed: nobody vouches for it"
 
 
 def test_one_without_names(ca: TestCA, tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     path = self_signed(tmp_path / "a.pem", key, names=False)
     first = findings(path, ca)[0]
-    assert first.text.startswith("it has no names (subjectAltName)")
+    assert first.seen.startswith("it has no names (subjectAltName)")
     assert first.browser == "ERR_CERT_COMMON_NAME_INVALID"
     assert not first.java
 
 
 def test_keys_that_clients_do_not_take(ca: TestCA, tmp_path: Path) -> None:
     path = self_signed(tmp_path / "a.pem", ed25519.Ed25519PrivateKey.generate())
-    texts = [each.text for each in findings(path, ca)]
+    texts = [each.seen for each in findings(path, ca)]
     assert "its key is Ed25519, which no browser takes" in texts
     path = self_signed(tmp_path / "b.pem", ec.generate_private_key(ec.BrainpoolP256R1()))
-    texts = [each.text for each in findings(path, ca)]
+    texts = [each.seen for each in findings(path, ca)]
     assert any(text.startswith("its key cannot serve: a key on the curve") for text in texts)
 
 
 def test_one_for_clients_only(ca: TestCA) -> None:
     pair = ca.issue("a.test", purpose="client")
-    assert any("lacks serverAuth" in each.text for each in findings(pair.cert, ca))
+    assert any("lacks serverAuth" in each.seen for each in findings(pair.cert, ca))
 
 
 def test_one_for_addresses_only_is_no_use_for_mini_programs(ca: TestCA) -> None:

@@ -14,6 +14,7 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lineman.cli.client import arguments, shown
 from lineman.cli.client.failures import ended_early, of_error
@@ -24,8 +25,14 @@ from lineman.client.answer import NotHttpError
 from lineman.client.session import Opening, RefusedError
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
+from lineman.protocols.websocket.negotiation import DeflateOptions
 
 INTERRUPTED = 130
+
+# As browsers do: a message may build on those before it, and small ones are compressed as well.
+COMPRESSION = DeflateOptions(
+    server_no_context_takeover=False, client_no_context_takeover=False, threshold=0
+)
 
 EXAMPLES = """\
 examples:
@@ -54,6 +61,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add = made.add_argument
     add("url", metavar="URL", help="ws://… or wss://…")
     arguments.add_handshake(made)
+    add("--no-compression", action="store_true", help="do not offer permessage-deflate")
     add("-v", "--verbose", action="store_true", help="show headers, pings and times")
     kind = made.add_mutually_exclusive_group()
     kind.add_argument("--binary", action="store_true", help="send lines as binary messages")
@@ -77,6 +85,8 @@ def run(options: argparse.Namespace) -> int:
     """
     target = targets.parse(options.url)
     opening = arguments.opening_of(options, target)
+    if not options.no_compression:
+        opening = replace(opening, compression=COMPRESSION)
     tls = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     manners = Manners(

@@ -21,10 +21,10 @@ from lineman.doctor.checks import inside as inside_checks
 from lineman.doctor.checks import judge
 from lineman.doctor.checks.wechat import PROFILE
 from lineman.doctor.facts import Question
-from lineman.doctor.finding import Finding
 from lineman.doctor.looks import inside
 from lineman.doctor.looks.outside import Tools, look
 from lineman.errors import UsageError
+from lineman.finding import Finding
 from lineman.tls.facts import read_roots, system_roots
 
 EXAMPLES = """\

@@ -18,20 +18,16 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    made = commands.add_parser(
+    made = target.add_command(
+        commands,
         "reload",
-        help="replace its processes by new ones, with new code",
-        description="Starts new processes with new code, and lets the old ones retire: their "
-        "clients see 1012, spread over drain_seconds. Waits until the new code serves everywhere.",
+        handoff,
+        run,
+        "replace its processes by new ones, with new code",
+        "Starts new processes with new code, and lets the old ones retire: their clients see 1012, "
+        "spread over drain_seconds. Waits until the new code serves everywhere.",
     )
-    made.set_defaults(run=run)
-    target.add_to(made, handoff)
-    made.add_argument(
-        "-g",
-        dest="graceful",
-        action="store_true",
-        help="wait until the old processes are gone as well",
-    )
+    target.add_graceful(made, "wait until the old processes are gone as well")
 
 
 def run(options: argparse.Namespace) -> int:

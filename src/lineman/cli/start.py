@@ -50,17 +50,15 @@ def add_to(
     for word, text in WORDS.items():
         if word == "run" and handoff is not None:
             continue
-        made = commands.add_parser(word, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        made.set_defaults(run=restart if word == "restart" else run, daemon=False, graceful=False)
-        target.add_to(made, handoff)
+        how = restart if word == "restart" else run
+        made = target.add_command(commands, word, handoff, how, text)
+        made.set_defaults(daemon=False, graceful=False)
         if word != "run":
             made.add_argument(
                 "-d", dest="daemon", action="store_true", help="as a daemon, in the background"
             )
         if word == "restart":
-            made.add_argument(
-                "-g", dest="graceful", action="store_true", help="let clients go over a time"
-            )
+            target.add_graceful(made, "let clients go over a time")
         made.add_argument(
             "--watch", action="store_true", help="reload when a file of the program changes"
         )

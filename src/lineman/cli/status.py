@@ -50,11 +50,11 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    text = "look at its processes"
-    made = commands.add_parser("status", help=text, description=f"{text.capitalize()}.")
-    made.set_defaults(run=target.asking(show))
-    target.add_to(made, handoff)
-    add_options(made)
+    add_options(
+        target.add_command(
+            commands, "status", handoff, target.asking(show), "look at its processes"
+        )
+    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

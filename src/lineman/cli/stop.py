@@ -23,19 +23,15 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    made = commands.add_parser(
+    made = target.add_command(
+        commands,
         "stop",
-        help="end the program",
-        description="Ends the program: clients see 1001 and handlers at work have stop_timeout.",
+        handoff,
+        run,
+        "end the program",
+        "Ends the program: clients see 1001 and handlers at work have stop_timeout.",
     )
-    made.set_defaults(run=run)
-    target.add_to(made, handoff)
-    made.add_argument(
-        "-g",
-        dest="graceful",
-        action="store_true",
-        help="let clients go over drain_seconds, and then end",
-    )
+    target.add_graceful(made, "let clients go over drain_seconds, and then end")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -83,6 +83,36 @@ def asking(
     return run
 
 
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    word: str,
+    handoff: Handoff | None,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    description: str = "",
+) -> argparse.ArgumentParser:
+    """Adds a command about a program.
+
+    Args:
+        commands: where it is added.
+        word: its name.
+        handoff: what the program has left when it was started by hand; None for `lineman COMMAND`.
+        run: does it, and returns the exit status.
+        text: a line for the list of commands.
+        description: what its own help says; that line where it is empty.
+    """
+    description = description or f"{text[0].upper()}{text[1:]}."
+    made = commands.add_parser(word, help=text, description=description)
+    made.set_defaults(run=run)
+    add_to(made, handoff)
+    return made
+
+
+def add_graceful(made: argparse.ArgumentParser, text: str) -> None:
+    """Adds `-g`, the patient way of doing it."""
+    made.add_argument("-g", dest="graceful", action="store_true", help=text)
+
+
 def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     """Adds what tells the program: nothing but its pid file where it has told us itself."""
     made.set_defaults(handoff=handoff)

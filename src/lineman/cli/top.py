@@ -120,10 +120,13 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    text = "look at its processes and clients, live"
-    made = commands.add_parser("top", help=text, description=f"{text.capitalize()}.")
-    made.set_defaults(run=lambda options: show(options, target.of(options).inquire))
-    target.add_to(made, handoff)
+    made = target.add_command(
+        commands,
+        "top",
+        handoff,
+        lambda options: show(options, target.of(options).inquire),
+        "look at its processes and clients, live",
+    )
     add_options(made)
 
 

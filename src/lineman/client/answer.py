@@ -9,8 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lineman.errors import ProtocolError
 from lineman.protocols.http_messages import Headers, has_token
+from lineman.protocols.websocket.close import PROTOCOL_ERROR
 from lineman.protocols.websocket.handshake import accept_key
+from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions, accept
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 1024  # of a refusal, to be quoted: one line is enough
@@ -106,13 +109,19 @@ class AnswerReader:
         self._left = min(int(length), MAX_BODY) if re.fullmatch("[0-9]{1,18}", length) else 0
 
 
-def objection(answer: Answer, key: str, subprotocols: Sequence[str]) -> str | None:
+def objection(
+    answer: Answer,
+    key: str,
+    subprotocols: Sequence[str],
+    compression: DeflateOptions | None = None,
+) -> str | None:
     """Why a 101 does not open a websocket, in words; None where it does.
 
     Args:
         answer: a response with the status 101.
         key: the `Sec-WebSocket-Key` that was sent.
         subprotocols: those that were offered.
+        compression: what was offered; None for none.
     """
     headers = answer.headers
     if not has_token(headers, "upgrade", "websocket"):
@@ -121,9 +130,29 @@ def objection(answer: Answer, key: str, subprotocols: Sequence[str]) -> str | No
         return "its 101 has no Connection: Upgrade"
     if headers.get("sec-websocket-accept") != accept_key(key):
         return "its Sec-WebSocket-Accept does not belong to our key"
-    if "sec-websocket-extensions" in headers:
-        return "it chose an extension that was not offered"
+    try:
+        agreement(answer, compression)
+    except ProtocolError as error:
+        return error.reason
     chosen = headers.get("sec-websocket-protocol")
     if chosen is not None and chosen not in subprotocols:
         return f"it chose the subprotocol {chosen!r} that was not offered"
     return None
+
+
+def agreement(answer: Answer, compression: DeflateOptions | None) -> Agreement | None:
+    """The compression that a 101 agrees on; None for none.
+
+    Args:
+        answer: a response with the status 101.
+        compression: what was offered; None for none.
+
+    Raises:
+        ProtocolError: it is no answer to the offer.
+    """
+    chosen = answer.headers.get("sec-websocket-extensions")
+    if chosen is None:
+        return None
+    if compression is None:
+        raise ProtocolError(PROTOCOL_ERROR, "it chose an extension that was not offered")
+    return accept(chosen, compression)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import binascii
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lineman.client.answer import Answer, AnswerReader, objection
+from lineman.client.answer import Answer, AnswerReader, agreement, objection
 from lineman.client.target import Target
 from lineman.protocols.websocket import close, frames
+from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
 from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Decoder, Event
+from lineman.protocols.websocket.negotiation import DeflateOptions, offer
 
 # A client that measures takes what the server sends; it is no server that must defend itself.
 MAX_MESSAGE_SIZE = 1 << 30
@@ -42,11 +43,13 @@ class Opening:
         target: whom it is sent to.
         headers: further header lines.
         subprotocols: offered, best first.
+        compression: offered; None for none.
     """
 
     target: Target
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
+    compression: DeflateOptions | None = None
 
     def request(self, key: str) -> bytes:
         """The handshake as it goes on the line.
@@ -55,8 +58,9 @@ class Opening:
             UsageError: a header or a subprotocol would break it.
         """
         target = self.target
+        extensions = None if self.compression is None else offer(self.compression)
         return client_request(
-            target.authority, target.resource, key, self.headers, self.subprotocols
+            target.authority, target.resource, key, self.headers, self.subprotocols, extensions
         )
 
 
@@ -74,18 +78,20 @@ class Session:
     """
 
     __slots__ = (
-        "_decoder", "_key", "_offered", "_reader", "answer", "is_open", "request", "subprotocol",
+        "_compressor", "_decoder", "_key", "_opening", "_reader", "answer", "is_open", "request",
+        "subprotocol",
     )  # fmt: skip
 
     def __init__(self, opening: Opening) -> None:
         self._key = binascii.b2a_base64(os.urandom(16), newline=False).decode("ascii")
-        self._offered: Sequence[str] = opening.subprotocols
+        self._opening = opening
         self.request = opening.request(self._key)
         self.answer: Answer | None = None
         self.subprotocol: str | None = None
         self.is_open = False
         self._reader: AnswerReader | None = AnswerReader()
         self._decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False)
+        self._compressor: Compressor | None = None
 
     def feed(self, data: bytes | memoryview) -> list[Event]:
         """The events that these bytes complete; look at `is_open` when there are none.
@@ -119,10 +125,30 @@ class Session:
         self.answer = answer
         if answer.status != 101:
             raise RefusedError(answer)
-        wrong = objection(answer, self._key, self._offered)
+        opening = self._opening
+        wrong = objection(answer, self._key, opening.subprotocols, opening.compression)
         if wrong is not None:
             raise RefusedError(answer, wrong)
         self.subprotocol = answer.headers.get("sec-websocket-protocol")
+        agreed = agreement(answer, opening.compression)
+        if agreed is not None and opening.compression is not None:
+            inflater = Inflater(agreed, MAX_MESSAGE_SIZE, is_server=False)
+            self._decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False, inflater=inflater)
+            self._compressor = compressor(agreed, opening.compression, is_server=False)
+
+    def encode(self, opcode: int, payload: bytes, mask: bytes) -> bytes:
+        """A frame of its own, compressed where that is agreed on and gains; it must be sent.
+
+        Args:
+            opcode: of a whole message, or of a control frame.
+            payload: its bytes.
+            mask: four bytes that nobody can guess.
+        """
+        if self._compressor is not None and opcode in (frames.TEXT, frames.BINARY):
+            shrunk = self._compressor.shrink(payload)
+            if shrunk is not None:
+                return frames.encode_masked(opcode, shrunk, mask, frames.FIN | frames.RSV1)
+        return frames.encode_masked(opcode, payload, mask)
 
 
 class Masks:

@@ -1,41 +1,12 @@
-"""What a check says."""
+"""What a check is, and what it says in few words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import TypeAlias
 
 from lineman.doctor.facts import Facts
-
-
-class Level(IntEnum):
-    """How bad a finding is: the higher, the worse."""
-
-    OK = 0
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found.
-
-    Args:
-        level: ERROR: clients cannot connect, or not stay; WARNING: some cannot, or will not one
-            day; INFO: good to know.
-        name: by which docs/reference/doctor.md tells more.
-        seen: what was seen, as a sentence without a full stop.
-        fix: the command or the line that mends it; empty where nothing needs mending.
-    """
-
-    level: Level
-    name: str
-    seen: str
-    fix: str = ""
-
+from lineman.finding import Finding, Level
 
 Check: TypeAlias = Callable[[Facts], Iterator[Finding]]
 

@@ -52,11 +52,13 @@ class WorkerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The limits of this process and its machine.
+    """The limits of the program and its machine.
 
     Args:
-        max_files: file descriptors that a process may have, once it has raised its limit as a
-            program of Lineman does; None: without a limit.
+        max_files: file descriptors that a process may have: one of the program where it runs, else
+            this one, once it has raised its limit as a program of Lineman does; None: without a
+            limit.
+        whose_files: the process of the program whose limit that is; 0: it does not run.
         somaxconn: connections that may wait at a listening socket.
         ports: how many local ports a proxy on this machine has for one upstream.
         user: numeric id of the user.
@@ -64,6 +66,7 @@ class Machine:
     """
 
     max_files: int | None = None
+    whose_files: int = 0
     somaxconn: int | None = None
     ports: int | None = None
     user: int = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lineman.protocols.websocket import close as closing
 
 # Reasons that are told in words and counted by name.
@@ -38,51 +36,41 @@ CLOSE_CAUSES = (
 FAILURE_CAUSES = ("tls", "timeout", "stopping", "lost")
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a connection ends.
+def close_cause(code: int, reason: str, is_ours: bool, is_broken_rule: bool) -> str:
+    """The name of the cause for which an open connection ended, one of `CLOSE_CAUSES`.
 
-    Attributes:
-        code: the close code; 0 where none was set, as after a plain request.
+    Args:
+        code: the close code.
         reason: the same in words.
-        was_open: whether it had become a websocket.
         is_ours: whether this side began to close.
         is_broken_rule: whether the peer broke the protocol.
-        was_answered: whether the peer had its HTTP answer before.
     """
-
-    code: int
-    reason: str
-    was_open: bool
-    is_ours: bool = False
-    is_broken_rule: bool = False
-    was_answered: bool = False
-
-
-def close_cause(ending: Ending) -> str:
-    """The name of the cause for which an open connection ended, one of `CLOSE_CAUSES`."""
-    if ending.code == closing.ABNORMAL:
-        for reason, cause in _LOST:
-            if ending.reason.startswith(reason):
+    if code == closing.ABNORMAL:
+        for words, cause in _LOST:
+            if reason.startswith(words):
                 return cause
         return "lost"
-    if ending.is_ours:
-        return _OURS.get(ending.code, "program")
-    if ending.is_broken_rule:
-        return _BROKEN_RULES.get(ending.code, "protocol_error")
+    if is_ours:
+        return _OURS.get(code, "program")
+    if is_broken_rule:
+        return _BROKEN_RULES.get(code, "protocol_error")
     return "client"
 
 
-def failure_cause(ending: Ending) -> str | None:
+def failure_cause(reason: str, was_answered: bool) -> str | None:
     """Why a connection never became a websocket, one of `FAILURE_CAUSES`.
+
+    Args:
+        reason: why it ended, in words.
+        was_answered: whether the peer had its HTTP answer before.
 
     Returns:
         None where it had its answer: a plain request, or a refusal that is counted by its status.
     """
-    if ending.reason.startswith(TLS):
+    if reason.startswith(TLS):
         return "tls"
-    if ending.was_answered:
+    if was_answered:
         return None
-    if ending.reason == TOO_LATE:
+    if reason == TOO_LATE:
         return "timeout"
-    return "stopping" if ending.reason == STOPPING else "lost"
+    return "stopping" if reason == STOPPING else "lost"

@@ -2,6 +2,9 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from lineman.net.backpressure cimport Backpressure
+from lineman.net.causes cimport close_cause, failure_cause
+from lineman.net.service cimport Service
+from lineman.net.tally cimport Tally
 
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar
@@ -22,6 +25,8 @@ cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
 cdef class Connection(Backpressure):
     cpdef enlist(self)
+    @cython.locals(service=Service, tally=Tally, is_broken_rule=bint, code=int, is_ours=bint)
+    cpdef unlist(self)
     cpdef send(self, message, key=*)
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)

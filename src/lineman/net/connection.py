@@ -10,7 +10,7 @@ from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, UsageError
 from lineman.net import syscalls
 from lineman.net.backpressure import Backpressure
-from lineman.net.causes import DESTROYED, Ending
+from lineman.net.causes import DESTROYED, close_cause, failure_cause
 from lineman.net.inbox import Inbox
 from lineman.net.lifecycle import NO_LINGER
 from lineman.net.outbox import SlowReaders, Waiting
@@ -273,16 +273,18 @@ class Connection(Backpressure):
 
     def unlist(self) -> None:
         """Takes the connection off the books of its worker: it ends."""
-        ending = Ending(
-            self.close_code,
-            self.close_reason,
-            was_open=bool(self.opened_at),
-            is_ours=self._is_ended_by_us,
-            is_broken_rule=self._linger != NO_LINGER,  # the only end by the peer that lingers
-            was_answered=self._state is FINISHING,
-        )
-        self.service.connections.pop(self.id, None)
-        self.service.tally.add(self, ending)
+        service = self.service
+        tally = service.tally
+        tally.add(self.messages_read, self.messages_written, self.bytes_read, self.bytes_written)
+        if self.opened_at:
+            service.connections.pop(self.id, None)
+            is_broken_rule = self._linger != NO_LINGER  # the only end by the peer that lingers
+            code, is_ours = self.close_code, self._is_ended_by_us
+            tally.closes[close_cause(code, self.close_reason, is_ours, is_broken_rule)] += 1
+            return
+        cause = failure_cause(self.close_reason, self._state is FINISHING)
+        if cause is not None:
+            tally.failures[cause] += 1
 
     # In on_websocket_connect only.
 

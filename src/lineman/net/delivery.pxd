@@ -19,6 +19,8 @@ cdef class Delivery(Transport):
 
     @cython.locals(service=Service)
     cdef _set_up(self, Service service, int fd, tls)
+    cpdef open(self, rest, agreement)
+    cpdef unlist(self)
     cpdef callback_failed(self, error)
     cpdef start_close(self, int code, reason)
     cpdef on_peer_close(self, event)

@@ -19,6 +19,7 @@ from lineman.net.tlsstream import ClientRefused, TlsStream
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
+from lineman.protocols.websocket.negotiation import Agreement
 
 
 class Delivery(Transport):
@@ -78,6 +79,10 @@ class Delivery(Transport):
             self._quiet_since = since
 
     # What the classes above this one do about it.
+
+    def open(self, rest: bytes, agreement: Agreement | None) -> None:
+        """Begins with messages."""
+        raise NotImplementedError
 
     def unlist(self) -> None:
         """Takes the connection off the books; it ends."""

@@ -1,7 +1,9 @@
 cimport cython
 
 from lineman.net.delivery cimport Delivery
+from lineman.net.syscalls cimport hold_back
 from lineman.net.upgrade cimport HttpStage
+from lineman.protocols.websocket.close cimport encode, words
 from lineman.protocols.websocket.opening cimport Opening, read_opening
 from lineman.protocols.websocket.messages cimport Decoder
 

@@ -16,12 +16,14 @@ from lineman.net.delivery import Delivery
 from lineman.net.outbox import Outbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
+from lineman.net.syscalls import hold_back
 from lineman.net.tlsstream import in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
+from lineman.protocols.websocket.close import encode, words
 from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder
 from lineman.protocols.websocket.negotiation import Agreement
@@ -246,7 +248,7 @@ class Lifecycle(Delivery):
 
     def start_close(self, code: int, reason: str) -> None:
         """Sends our close frame; the peer has `close_timeout` to answer it."""
-        payload = closing.encode(code, reason)
+        payload = encode(code, reason)
         self._is_ended_by_us = True
         if self._forced_close is not None:  # the peer ended it first: no answer will come
             self.take(self._forced_close[1])
@@ -278,7 +280,7 @@ class Lifecycle(Delivery):
     def on_peer_close(self, event: Close) -> None:
         """Answers the peer's close frame and ends."""
         self._set_cause(event.code, event.reason)
-        self._say_last(closing.encode(event.code, ""))
+        self._say_last(encode(event.code, ""))
         self._finish(linger=False)
 
     def on_closing_answered(self, error: ProtocolError | None) -> None:
@@ -291,7 +293,7 @@ class Lifecycle(Delivery):
         self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
-            self._say_last(closing.encode(error.code, error.reason))
+            self._say_last(encode(error.code, error.reason))
             self._finish(linger=True)
 
     def callback_failed(self, error: BaseException) -> None:
@@ -300,7 +302,7 @@ class Lifecycle(Delivery):
         logger.error("%s: a callback raised; the connection is closed", self, exc_info=error)
         self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
         if self._state is OPEN:
-            self.start_close(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
+            self.start_close(closing.INTERNAL_ERROR, words(closing.INTERNAL_ERROR))
 
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
@@ -339,6 +341,8 @@ class Lifecycle(Delivery):
         self._linger = WILL_LINGER if linger else NO_LINGER
         if self._inbox is not None:
             self._inbox.wake()
+        if not linger:
+            hold_back(self.fd)
         self.flush()
         if self._state is FINISHING:
             if self.unsent:
@@ -361,7 +365,7 @@ class Lifecycle(Delivery):
         if self._forced_close is not None:  # the peer's last word, which still waits its turn
             code, reason = self._forced_close[1].code, self._forced_close[1].reason
         self.close_code = code
-        self.close_reason = reason or closing.words(code)
+        self.close_reason = reason or words(code)
 
     def _lose(self, code: int, reason: str) -> None:
         """The end, whatever led to it: frees the socket, tells the program."""

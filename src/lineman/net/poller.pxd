@@ -1,13 +1,13 @@
 cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
-from lineman.net.syscalls cimport epoll_event, epoll_wait
+from lineman.net.syscalls cimport add_to_epoll, close_fd, epoll_event, epoll_wait
 from lineman.net.wheel cimport Timed, Wheel
 
 ctypedef epoll_event *p_epoll_event
 ctypedef unsigned char *p_uchar
 
-cdef int BATCH
+cdef int BATCH, _ALONE
 
 cdef class Handler(Timed):
     cpdef on_events(self, int events)
@@ -27,6 +27,11 @@ cdef class Poller:
     cdef bint _in_batch
     cdef bint _is_closed
     cdef bint _flush_is_due
+    cdef object _loop
+    cdef set _alone
+    cdef int _alone_fd
+    cdef int _alone_count
+    cdef set _unusual
     cdef readonly object buffer
     cdef unsigned char[::1] _view
     cdef readonly Wheel wheel
@@ -37,11 +42,19 @@ cdef class Poller:
     cdef unsigned char *cork_room
     cdef unsigned char frame_head[16]
 
+    @cython.locals(missing=Py_ssize_t)
+    cpdef add(self, int fd, Handler handler, int events=*)
     cpdef close_descriptor(self, int fd)
     cpdef cork(self, Handler handler)
     cpdef serve_again(self, int fd)
-    @cython.locals(count=int, index=int, closing=list, again=list)
+    cdef _watch(self, int fd, int events)
+    @cython.locals(count=int, index=int, fd=int, again=list)
     cpdef dispatch(self)
+    @cython.locals(closing=list, fd=int)
+    cdef _end_batch(self)
+    cdef _count_alone(self, int fd)
+    cdef _leave_loop(self, int fd)
+    cpdef _serve_alone(self, int fd)
     @cython.locals(handler=Handler)
     cdef _serve(self, int fd, int events)
     @cython.locals(handler=Handler, corked=list)

@@ -3,15 +3,19 @@
 It stands in the asyncio loop as one reader, since an epoll descriptor is itself pollable: one
 wake-up of asyncio serves a whole batch of ready sockets, without a handle, a transport or a task
 for each. All of asyncio goes on working beside it.
+
+Who talks alone would pay for two epolls with every message, so a descriptor that has been the only
+ready one for a while moves into asyncio's own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
 import select
 from collections.abc import Callable
 
+from lineman.net.syscalls import add_to_epoll, close_fd
 from lineman.net.wheel import Timed, Wheel
 
 try:
@@ -29,6 +33,11 @@ BROKEN = select.EPOLLERR | select.EPOLLHUP
 BUFFER_SIZE = 256 * 1024
 # Served in one wake-up, then the rest of asyncio has its turn.
 BATCH = 512
+# So many batches in a row of one and the same descriptor alone, and it moves into asyncio's epoll;
+# so many descriptors at most.
+ALONE = 64
+_ALONE = ALONE  # as a C number
+MAX_ALONE = 4
 
 
 # What the connection being served writes is collected here, and leaves in one system call.
@@ -58,6 +67,7 @@ class Poller:
 
     Args:
         defer: runs a function soon in the event loop; `loop.call_soon`.
+        loop: has a descriptor watched by the event loop itself; None for never.
 
     Attributes:
         buffer: the one receive buffer. Its content is valid within one event only.
@@ -66,6 +76,9 @@ class Poller:
 
     __slots__ = (
         "_again",
+        "_alone",
+        "_alone_count",
+        "_alone_fd",
         "_closing",
         "_corked",
         "_defer",
@@ -74,6 +87,8 @@ class Poller:
         "_handlers",
         "_in_batch",
         "_is_closed",
+        "_loop",
+        "_unusual",
         "_view",
         "buffer",
         "cork_owner",
@@ -81,13 +96,22 @@ class Poller:
         "wheel",
     )
 
-    def __init__(self, defer: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self,
+        defer: Callable[[Callable[[], None]], object],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._epoll = select.epoll()
         self._handlers: list[Handler | None] = []  # by descriptor
         self._corked: list[Handler] = []
         self._closing: list[int] = []
         self._again: list[int] = []
         self._is_closed = False
+        self._loop = loop
+        self._alone: set[int] = set()  # descriptors that are in the loop's epoll instead
+        self._alone_fd = -1  # the only one of the last batches,
+        self._alone_count = 0  # so many of them
+        self._unusual: set[int] = set()  # descriptors watched for something else than READ
         self._defer = defer
         self._in_batch = False
         self._flush_is_due = False
@@ -118,21 +142,42 @@ class Poller:
 
     def add(self, fd: int, handler: Handler, events: int = READ) -> None:
         """Watches a descriptor."""
-        self._epoll.register(fd, events)
+        self._watch(fd, events)
         missing = fd + 1 - len(self._handlers)
         if missing > 0:
             self._handlers.extend([None] * max(missing, 64))
         self._handlers[fd] = handler
 
+    def _watch(self, fd: int, events: int) -> None:
+        if events != READ:
+            self._unusual.add(fd)
+        if cython.compiled:
+            add_to_epoll(self._epoll_fd, fd, events)
+        else:
+            self._epoll.register(fd, events)
+
     def modify(self, fd: int, events: int) -> None:
         """Changes what is watched for; errors and hang-ups always are."""
+        if fd in self._alone:
+            if events != READ:
+                self._leave_loop(fd)
+                self._watch(fd, events)
+            return
+        if events == READ:
+            self._unusual.discard(fd)
+        else:
+            self._unusual.add(fd)
         self._epoll.modify(fd, events)
 
     def forget(self, fd: int) -> None:
         """Stops watching a descriptor without closing it."""
         if self._handlers[fd] is not None:
             self._handlers[fd] = None
-            self._epoll.unregister(fd)
+            self._unusual.discard(fd)
+            if fd in self._alone:
+                self._leave_loop(fd)
+            else:
+                self._epoll.unregister(fd)
 
     def close_descriptor(self, fd: int) -> None:
         """Stops watching a descriptor and closes it.
@@ -141,10 +186,13 @@ class Poller:
         accepted meanwhile, that one would get events meant for this one.
         """
         self._handlers[fd] = None  # closing takes the descriptor out of epoll
+        self._unusual.discard(fd)
+        if fd in self._alone:
+            self._leave_loop(fd)
         if self._in_batch:
             self._closing.append(fd)
         else:
-            os.close(fd)
+            close_fd(fd)
 
     def cork(self, handler: Handler) -> None:
         """Has `handler.flush` called once, at the end of this batch or soon."""
@@ -171,16 +219,54 @@ class Poller:
             if cython.compiled:
                 count = epoll_wait(self._epoll_fd, self._events, BATCH, 0)
                 for index in range(count):
-                    self._serve(self._events[index].data.fd, self._events[index].events)
+                    fd = self._events[index].data.fd
+                    self._serve(fd, self._events[index].events)
             else:
-                for fd, events in self._epoll.poll(0, BATCH):
+                ready = self._epoll.poll(0, BATCH)
+                count = len(ready)
+                for fd, events in ready:
                     self._serve(fd, events)
+            if count:
+                self._count_alone(fd if count == 1 else -1)
         finally:
-            self._flush()
-            self._in_batch = False
-            closing, self._closing = self._closing, []
-            for fd in closing:
-                os.close(fd)
+            self._end_batch()
+
+    def _end_batch(self) -> None:
+        self._flush()
+        self._in_batch = False
+        closing, self._closing = self._closing, []
+        for fd in closing:
+            close_fd(fd)
+
+    # Who talks alone.
+
+    def _count_alone(self, fd: int) -> None:
+        """Notes which descriptor was the only one of a batch; -1 for several."""
+        if fd < 0 or fd != self._alone_fd:
+            self._alone_fd = fd
+            self._alone_count = 0
+            return
+        self._alone_count += 1
+        if self._alone_count < _ALONE:
+            return
+        self._alone_count = 0
+        is_usual = self._handlers[fd] is not None and fd not in self._unusual
+        if is_usual and self._loop is not None and len(self._alone) < MAX_ALONE:
+            self._epoll.unregister(fd)
+            self._alone.add(fd)
+            self._loop.add_reader(fd, self._serve_alone, fd)
+
+    def _leave_loop(self, fd: int) -> None:
+        assert self._loop is not None
+        self._alone.discard(fd)
+        self._loop.remove_reader(fd)
+
+    def _serve_alone(self, fd: int) -> None:
+        self._in_batch = True
+        try:
+            self._serve(fd, READ)
+        finally:
+            self._end_batch()
 
     def _serve(self, fd: int, events: int) -> None:
         handler = self._handlers[fd]
@@ -212,5 +298,7 @@ class Poller:
     def close(self) -> None:
         """Closes the poller; descriptors that are still in it are not touched."""
         self._is_closed = True
+        for fd in list(self._alone):
+            self._leave_loop(fd)
         self._handlers.clear()
         self._epoll.close()

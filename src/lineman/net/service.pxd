@@ -1,4 +1,5 @@
 from lineman.net.callbacks cimport Callbacks
+from lineman.net.tally cimport Tally
 from lineman.net.wheel cimport Wheel
 
 cdef class Service:
@@ -18,6 +19,7 @@ cdef class Service:
     cdef readonly object poller
     cdef readonly Wheel wheel
     cdef readonly dict connections
+    cdef readonly Tally tally
     cdef public long long accepted
     cdef public long long opened
     cdef public long long exceptions

@@ -92,7 +92,7 @@ class Service:
         self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
-        self.poller = Poller(self.loop.call_soon)
+        self.poller = Poller(self.loop.call_soon, self.loop)
         self.wheel = self.poller.wheel
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}

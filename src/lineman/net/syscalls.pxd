@@ -11,10 +11,12 @@ cdef extern from *:
     #include <arpa/inet.h>
     #include <errno.h>
     #include <netinet/in.h>
+    #include <netinet/tcp.h>
     #include <string.h>
     #include <sys/epoll.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
+    #include <unistd.h>
     static inline Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size)
     {
         Py_ssize_t count;
@@ -78,8 +80,21 @@ cdef extern from *:
         }
         return fd;
     }
+    static inline void lineman_hold_back(int fd)
+    {
+        int on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);  /* a unix socket has no packets */
+    }
+    static inline int lineman_watch(int epoll, int fd, int events)
+    {
+        struct epoll_event event = {.events = (uint32_t)events, .data.fd = fd};
+        return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
     """
     int lineman_peek(int fd) noexcept nogil
+    void lineman_hold_back(int fd) noexcept nogil
+    int lineman_watch(int epoll, int fd, int events) noexcept nogil
+    int lineman_close "close"(int fd) noexcept nogil
     int lineman_accept(int listener, char *ip, int *port) noexcept nogil
     Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size) noexcept nogil
     Py_ssize_t lineman_send(int fd, const unsigned char *source, Py_ssize_t size) noexcept nogil
@@ -97,6 +112,10 @@ cdef Py_ssize_t receive_into(int fd, unsigned char *room, Py_ssize_t size) excep
 
 cdef char ip_room[64]
 cdef int port_room
+
+cpdef add_to_epoll(int epoll, int fd, int events)
+cpdef close_fd(int fd)
+cpdef hold_back(int fd)
 
 @cython.locals(found=int)
 cpdef int peek(int fd) except? -3

@@ -6,8 +6,10 @@ an exception wherever the system says it often.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 
 from lineman.protocols.forwarded import UNIX
 
@@ -18,6 +20,16 @@ except ImportError:
 
 AGAIN = -1
 ENDED = -2
+
+
+@contextlib.contextmanager
+def borrowed(fd: int) -> Iterator[socket.socket]:
+    """The descriptor as a socket, for what is done seldom; it stays the caller's."""
+    lent = socket.socket(fileno=fd)
+    try:
+        yield lent
+    finally:
+        lent.detach()
 
 
 def receive(fd: int, buffer: memoryview) -> int:
@@ -62,13 +74,11 @@ def peek(fd: int) -> int:
         if found == -3:
             PyErr_SetFromErrno(OSError)
         return found
-    borrowed = socket.socket(fileno=fd)
     try:
-        first = borrowed.recv(1, socket.MSG_PEEK)
+        with borrowed(fd) as tcp:
+            first = tcp.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return AGAIN
-    finally:
-        borrowed.detach()
     return first[0] if first else ENDED
 
 
@@ -108,15 +118,41 @@ def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     return accepted.detach(), (UNIX, 0) if is_unix else (address[0], address[1])
 
 
+def add_to_epoll(epoll: int, fd: int, events: int) -> None:
+    """Compiled only: watches a descriptor.
+
+    Raises:
+        OSError: it cannot be watched, or is already.
+    """
+    assert cython.compiled
+    if lineman_watch(epoll, fd, events) < 0:
+        PyErr_SetFromErrno(OSError)
+
+
+def close_fd(fd: int) -> None:
+    """Closes a descriptor."""
+    if cython.compiled:
+        lineman_close(fd)
+    else:
+        os.close(fd)
+
+
+def hold_back(fd: int) -> None:
+    """Has what is written from now on leave with the end of the stream, in as few packets as fit.
+
+    To be called where the descriptor is closed as soon as the kernel has taken everything.
+    """
+    if cython.compiled:
+        lineman_hold_back(fd)
+        return
+    with contextlib.suppress(OSError), borrowed(fd) as tcp:  # a unix socket has no packets
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+
+
 def finish_writing(fd: int) -> None:
     """Sends the end of the stream; reading goes on. A connection that is gone already is fine."""
-    duplicate = socket.socket(fileno=fd)
-    try:
-        duplicate.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-    finally:
-        duplicate.detach()
+    with contextlib.suppress(OSError), borrowed(fd) as tcp:
+        tcp.shutdown(socket.SHUT_WR)
 
 
 def local_address(fd: int) -> tuple[str, int]:
@@ -125,9 +161,6 @@ def local_address(fd: int) -> tuple[str, int]:
     Raises:
         OSError: the connection is gone.
     """
-    duplicate = socket.socket(fileno=fd)
-    try:
-        name = duplicate.getsockname()
-    finally:
-        duplicate.detach()
+    with borrowed(fd) as tcp:
+        name = tcp.getsockname()
     return (UNIX, 0) if isinstance(name, (str, bytes)) else (name[0], name[1])

@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from lineman.net.causes import Ending, close_cause, failure_cause
-
 if TYPE_CHECKING:
     from lineman.net.connection import Connection
 
@@ -47,17 +45,15 @@ class Tally:
         self.failures: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
 
-    def add(self, connection: Connection, ending: Ending) -> None:
-        """Counts a connection that ends now, once."""
+    def add(
+        self, messages_read: int, messages_written: int, bytes_read: int, bytes_written: int
+    ) -> None:
+        """Counts what a connection has carried that ends now, once."""
         self.ended += 1
-        self.messages_read += connection.messages_read
-        self.messages_written += connection.messages_written
-        self.bytes_read += connection.bytes_read
-        self.bytes_written += connection.bytes_written
-        if ending.was_open:
-            self.closes[close_cause(ending)] += 1
-        elif (cause := failure_cause(ending)) is not None:
-            self.failures[cause] += 1
+        self.messages_read += messages_read
+        self.messages_written += messages_written
+        self.bytes_read += bytes_read
+        self.bytes_written += bytes_written
 
     def carried(self, connections: Iterable[Connection]) -> tuple[int, int, int, int]:
         """All that was carried so far, by these connections and those that have ended.

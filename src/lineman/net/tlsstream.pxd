@@ -5,7 +5,7 @@ cimport cython
 cdef extern from *:
     """
     #include <errno.h>
-    #define LINEMAN_TLS_FUNCTIONS 7
+    #define LINEMAN_TLS_FUNCTIONS 10
     static void *lineman_tls_table[LINEMAN_TLS_FUNCTIONS];
     static int lineman_tls_errno;
     static inline int lineman_tls_is_ready(void)
@@ -24,6 +24,11 @@ cdef extern from *:
     #define LINEMAN_SSL_CTRL ((long (*)(void *, int, long, void *))lineman_tls_table[4])
     #define LINEMAN_ERR_CLEAR ((void (*)(void))lineman_tls_table[5])
     #define LINEMAN_ERR_PEEK ((unsigned long (*)(void))lineman_tls_table[6])
+    #define LINEMAN_SSL_DO_HANDSHAKE ((int (*)(void *))lineman_tls_table[7])
+    #define LINEMAN_SSL_SHUTDOWN ((int (*)(void *))lineman_tls_table[8])
+    #define LINEMAN_SSL_SET_FD ((int (*)(void *, int))lineman_tls_table[9])
+    /* The SSL of a _SSLSocket: the second word behind an object's head; see openssl.py. */
+    static inline void *lineman_tls_pointer(PyObject *object) { return ((void **)(object + 1))[1]; }
     /* What others have left in the list of errors would be taken for ours. */
     static inline void lineman_tls_begin(void)
     {
@@ -60,7 +65,27 @@ cdef extern from *:
     }
     static inline int lineman_tls_pending(void *ssl) { return LINEMAN_SSL_HAS_PENDING(ssl); }
     /* SSL_CTRL_SET_READ_AHEAD, for this connection alone: the context is the program's. */
-    static inline int lineman_tls_read_ahead(void *ssl) { LINEMAN_SSL_CTRL(ssl, 41, 1, 0); return 1; }
+    static inline int lineman_tls_attach(void *ssl, int fd)
+    {
+        LINEMAN_SSL_CTRL(ssl, 41, 1, 0);
+        return LINEMAN_SSL_SET_FD(ssl, fd) == 1;
+    }
+    /* 1 where it is done, 2 where it waits to write, 0 where it waits to read, 3 for an error. */
+    static inline int lineman_tls_handshake(void *ssl)
+    {
+        int answer, error;
+        lineman_tls_begin();
+        answer = LINEMAN_SSL_DO_HANDSHAKE(ssl);
+        if (answer == 1) return 1;
+        error = LINEMAN_SSL_GET_ERROR(ssl, answer);
+        return error == 2 ? 0 : error == 3 ? 2 : 3;
+    }
+    /* Says goodbye, and leaves no error of it for whoever looks next. */
+    static inline void lineman_tls_end(void *ssl)
+    {
+        lineman_tls_begin();
+        if (LINEMAN_SSL_SHUTDOWN(ssl) < 0) LINEMAN_ERR_CLEAR();
+    }
     """
     int lineman_tls_errno
     int lineman_tls_is_ready() noexcept nogil
@@ -68,14 +93,18 @@ cdef extern from *:
     Py_ssize_t lineman_tls_read(void *ssl, unsigned char *to, Py_ssize_t size) noexcept
     Py_ssize_t lineman_tls_write(void *ssl, const unsigned char *source, Py_ssize_t size) noexcept
     int lineman_tls_pending(void *ssl) noexcept
-    int lineman_tls_read_ahead(void *ssl) noexcept
+    void *lineman_tls_pointer(object connection) noexcept
+    int lineman_tls_attach(void *ssl, int fd) noexcept
+    int lineman_tls_handshake(void *ssl) noexcept
+    void lineman_tls_end(void *ssl) noexcept
 
 ctypedef void *p_void
 
-cdef int RECORD
+cdef int DONE, FAILED, NO_ROOM, RECORD
 
 cdef class TlsStream:
     cdef object __weakref__
+    cdef int _fd
     cdef object _socket
     cdef object _object
     cdef void *_ssl
@@ -89,6 +118,8 @@ cdef class TlsStream:
 
     cdef _begin(self, context)
     cpdef bint handshake(self) except? -1
+    @cython.locals(answer=int)
+    cdef bint _shake(self) except? -1
     cdef bint _look_at_hello(self, challenges) except -1
     cdef _wait_for(self, int count)
     cdef _choose(self, challenges, hello)

@@ -5,9 +5,9 @@ itself and gives its buffers back while the connection is idle, so that one cost
 a burst leaves nothing behind; memory BIOs would keep what they have grown to.
 
 Compiled, and where `lineman.openssl` reaches it, the library is called without Python between, and
-reads ahead: a record in one system call, not its header in one and its body in another. Else the
-calls go through `ssl`; there an `SSLWantReadError` costs as much as a message, so what is pending
-is looked at before reading again.
+reads ahead: a record in one system call, not its header in one and its body in another. No Python
+socket is made then. Else the calls go through `ssl`; there an `SSLWantReadError` costs as much as a
+message, so what is pending is looked at before reading again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import ssl
 from typing import Any, Protocol
 
 from lineman import openssl
-from lineman.net import tlsinfo
+from lineman.net import syscalls, tlsinfo
 from lineman.net.tlsinfo import TlsInfo
 from lineman.protocols import clienthello
 
@@ -29,6 +29,9 @@ except ImportError:
     from lineman import uncompiled as cython
 
 AGAIN = -1
+
+# What the handshake says; as C numbers.
+DONE, NO_ROOM, FAILED = 1, 2, 3
 
 RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.1)
 
@@ -115,7 +118,13 @@ _FUNCTIONS = (
     "SSL_ctrl",
     "ERR_clear_error",
     "ERR_peek_error",
+    "SSL_do_handshake",
+    "SSL_shutdown",
+    "SSL_set_fd",
 )
+
+# What a TLS object is made around before it is given its descriptor; never read or written.
+_NO_BIO = ssl.MemoryBIO()
 
 
 class Challenges(Protocol):
@@ -153,6 +162,7 @@ class TlsStream:
     __slots__ = (
         "__weakref__",
         "_challenges",
+        "_fd",
         "_is_challenge",
         "_looked_at",
         "_object",
@@ -166,9 +176,8 @@ class TlsStream:
     def __init__(
         self, context: ssl.SSLContext, fd: int, challenges: Challenges | None = None
     ) -> None:
-        # With the family given, the kernel need not be asked for it.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fd)
-        self._socket.setblocking(False)
+        self._fd = fd
+        self._socket: socket.socket | None = None
         self.is_established = False
         self.wants_write = False
         self.server_name: str | None = None
@@ -179,15 +188,21 @@ class TlsStream:
 
     def _begin(self, context: ssl.SSLContext) -> None:
         """Makes the TLS object; before the handshake it can be made anew."""
+        self.is_direct = _has_functions()
+        self._object: Any
+        if cython.compiled and self.is_direct:
+            self._object = context._wrap_bio(_NO_BIO, _NO_BIO, server_side=True, owner=self)
+            self._ssl = lineman_tls_pointer(self._object)
+            if not lineman_tls_attach(self._ssl, self._fd):
+                raise MemoryError
+            return
+        if self._socket is None:
+            # With the family given, the kernel need not be asked for it.
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, self._fd)
+            self._socket.setblocking(False)
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
-        self._object: Any = context._wrap_socket(self._socket, server_side=True, owner=self)
-        self.is_direct = False
-        if cython.compiled:
-            pointer = openssl.connection_pointer(self._object)
-            if pointer is not None and _has_functions():
-                self._ssl = cython.cast(p_void, cython.cast(size_t, pointer))
-                self.is_direct = lineman_tls_read_ahead(self._ssl)
+        self._object = context._wrap_socket(self._socket, server_side=True, owner=self)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -226,6 +241,20 @@ class TlsStream:
         self.wants_write = False
         if self._challenges is not None and not self._look_at_hello(self._challenges):
             return False
+        if not self._shake():
+            return False
+        self.is_established = True
+        if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
+            raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
+        return True
+
+    def _shake(self) -> bool:
+        if cython.compiled and self.is_direct:
+            answer = lineman_tls_handshake(self._ssl)
+            if answer != FAILED:
+                self.wants_write = answer == NO_ROOM
+                return answer == DONE
+            # Asked again, OpenSSL fails again, and `ssl` makes of it what it does.
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
@@ -233,9 +262,6 @@ class TlsStream:
         except ssl.SSLWantWriteError:
             self.wants_write = True
             return False
-        self.is_established = True
-        if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
-            raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
         return True
 
     def _look_at_hello(self, challenges: Challenges) -> bool:
@@ -249,7 +275,8 @@ class TlsStream:
         """
         if challenges.is_waiting or challenges.is_open():
             try:
-                data = self._socket.recv(clienthello.MAX_SIZE, socket.MSG_PEEK)
+                with syscalls.borrowed(self._fd) as tcp:
+                    data = tcp.recv(clienthello.MAX_SIZE, socket.MSG_PEEK)
             except BlockingIOError:
                 return False
             try:
@@ -269,7 +296,8 @@ class TlsStream:
         return True
 
     def _wait_for(self, count: int) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+        with syscalls.borrowed(self._fd) as tcp:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
     def _choose(self, challenges: Challenges, hello: clienthello.ClientHello | None) -> None:
         context = None if hello is None else challenges.tls(hello.server_name, hello.protocols)
@@ -337,13 +365,18 @@ class TlsStream:
 
     def end(self) -> None:
         """Says goodbye (close_notify), if the handshake was done, without waiting for an answer."""
-        if self.is_established:
-            with contextlib.suppress(OSError):
-                self._object.shutdown()
+        if not self.is_established:
+            return
+        if cython.compiled and self.is_direct:
+            lineman_tls_end(self._ssl)
+            return
+        with contextlib.suppress(OSError):
+            self._object.shutdown()
 
     def release(self) -> None:
         """Gives the descriptor back to the caller; nothing may be called after."""
-        self._socket.detach()
+        if self._socket is not None:
+            self._socket.detach()
 
 
 def is_direct() -> bool:

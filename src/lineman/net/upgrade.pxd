@@ -1,5 +1,12 @@
+cimport cython
+
+from lineman.net.delivery cimport Delivery
+from lineman.net.service cimport Service
+from lineman.protocols.websocket.handshake cimport response
+from lineman.protocols.websocket.opening cimport Opening
+
 cdef class HttpStage:
-    cdef object _connection
+    cdef Delivery _connection
     cdef object _parser
     cdef list _requests
     cdef bint _is_ended
@@ -12,8 +19,12 @@ cdef class HttpStage:
     cdef object _refusal
     cdef tuple _compression
 
+    @cython.locals(connection=Delivery)
+    cpdef begin(self, Opening opening, bytes rest)
     cdef bint _is_direct(self) except -1
     cdef _find_client(self, request)
     cdef _judge(self, request)
+    @cython.locals(connection=Delivery, service=Service)
     cdef _decide(self)
+    @cython.locals(connection=Delivery)
     cdef _accept(self)

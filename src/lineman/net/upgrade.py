@@ -18,6 +18,7 @@ from lineman.protocols.http import (
     error_response,
 )
 from lineman.protocols.websocket import handshake
+from lineman.protocols.websocket.handshake import response
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
 from lineman.protocols.websocket.opening import Opening
 
@@ -328,9 +329,7 @@ class HttpStage:
             connection.refuse(HttpError(503, "The service is stopping; connect again."))
             return
         agreement, extensions = self._compression or (None, None)
-        connection.write(
-            handshake.response(self._key, connection.subprotocol, self._headers, extensions)
-        )
+        connection.write(response(self._key, connection.subprotocol, self._headers, extensions))
         connection.open(self._rest if self._parser is None else self._parser.rest, agreement)
 
     def reject(self, status: int, body: str) -> None:
@@ -346,12 +345,12 @@ class HttpStage:
         offered = handshake.offered_subprotocols(request)
         if name not in offered:
             raise UsageError(f"subprotocol {name!r} was not offered; the client offered {offered}")
-        handshake.response(self._key, name)  # what a client offers need not be a name
+        response(self._key, name)  # what a client offers need not be a name
         self._connection.subprotocol = name
 
     def add_header(self, name: str, value: str) -> None:
         """Adds a header to the 101."""
-        handshake.response(self._key, headers=[(name, value)])  # raises here, in the program
+        response(self._key, headers=[(name, value)])  # raises here, in the program
         self._headers += ((name, value),)
 
     # What goes wrong.

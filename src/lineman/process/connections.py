@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self, TypeAlias
@@ -74,21 +75,34 @@ def by_ip(text: str) -> tuple[int, int]:
     return address.version, int(address)
 
 
-# What rows are sorted by; what one wants to see first comes first.
-SORTS: dict[str, Callable[[Row], Any]] = {
-    "id": lambda row: row.id,
-    "age": lambda row: row.since or math.inf,  # what is not open yet comes last
-    "idle": lambda row: -row.idle,
-    "messages": lambda row: -(row.messages_in + row.messages_out),
-    "bytes": lambda row: -(row.bytes_in + row.bytes_out),
-    "buffered": lambda row: -row.buffered,
-    "ip": lambda row: by_ip(row.ip),
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What rows are sorted by; what one wants to see first comes first.
+
+    Attributes:
+        columns: names of the values that decide, as `Row` has them.
+        key: of these values.
+    """
+
+    columns: tuple[str, ...]
+    key: Callable[..., Any]
+
+
+SORTS: dict[str, Order] = {
+    "id": Order(("id",), lambda number: number),
+    "age": Order(("since",), lambda since: since or math.inf),  # what is not open yet comes last
+    "idle": Order(("idle",), operator.neg),
+    "messages": Order(("messages_in", "messages_out"), lambda came, left: -(came + left)),
+    "bytes": Order(("bytes_in", "bytes_out"), lambda came, left: -(came + left)),
+    "buffered": Order(("buffered",), operator.neg),
+    "ip": Order(("ip",), by_ip),
 }
 
 
 def sort_key(sort: str, row: Row) -> tuple[Any, ...]:
     """What a row is sorted by; rows that are equal in it are in the order of their ids."""
-    return (SORTS[sort](row), row.pid, row.id)
+    order = SORTS[sort]
+    return order.key(*(getattr(row, name) for name in order.columns)), row.pid, row.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +171,6 @@ def is_in(network: Network, ip: str) -> bool:
         return ipaddress.ip_address(ip) in network
     except ValueError:
         return False
-
-
-def pack(row: Row) -> list[Any]:
-    """A row as it goes over the wire: its values in the order of `COLUMNS`."""
-    return [getattr(row, name) for name in COLUMNS]
 
 
 @dataclass(frozen=True, slots=True)

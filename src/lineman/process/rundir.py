@@ -176,8 +176,9 @@ class PidFile:
                 who = f"process {pid}" if pid else "another process, which is just starting"
                 raise ConfigError(
                     f"it runs already: {who} ({path})",
-                    "stop it first, or use restart or reload; "
-                    "for a second one of the same program name another pid file: --pid-file",
+                    "stop it first, or use restart or reload; for a second one beside it (another "
+                    "environment does not make it another program) name another place in this and "
+                    "in its other commands: --pid-file FILE, and --log FILE for a daemon",
                 ) from None
             os.close(descriptor)
         stale = _pid_in(os.pread(descriptor, 32, 0))

@@ -188,6 +188,9 @@ class LiveTls:
         self._tickets = Tickets(secret)
         self._owner = owner.encode()
         self._install_tickets(self.context)
+        for entry in self._entries[1:]:
+            if entry.context is not None:
+                self._tickets.install(entry.context)
         return self._tickets.are_shared
 
     @property
@@ -224,8 +227,13 @@ class LiveTls:
             if entry.error != str(error):  # the next client asks as well
                 self._keep_old(entry, error)
             return None
-        entry.context = made.context
+        self._serve(entry, made.context)
         return made.context
+
+    def _serve(self, entry: _Entry, context: ssl.SSLContext) -> None:
+        entry.context = context
+        if self._tickets is not None:
+            self._tickets.install(context)
 
     # Changing.
 
@@ -319,7 +327,7 @@ class LiveTls:
             )
         old_names = entry.names
         if entry.context is not None:  # else nobody has asked for it yet
-            entry.context = made.context
+            self._serve(entry, made.context)
         entry.take(made.certificate, now)
         if entry.names != old_names:
             self._table = self._made_table()

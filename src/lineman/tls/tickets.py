@@ -8,7 +8,6 @@ and the last one is forgotten: who learns today's cannot read yesterday's ticket
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import hashlib
 import hmac
@@ -18,26 +17,17 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from lineman import openssl
+from lineman.tls.ticketcall import KEYS, TicketCall, TicketKey
 
 # Seconds for which one key makes tickets. OpenSSL's tickets live for two hours.
 PERIOD = 3600.0
 # Earlier keys that still open tickets.
-KEPT = 2
+KEPT = KEYS - 1
 
 _STATE = struct.Struct("<Q32s")  # the oldest period that counts, and its secret
-
-
-@dataclass(frozen=True, slots=True)
-class TicketKey:
-    """What one period's tickets are made with: the name that they carry, and two keys."""
-
-    name: bytes
-    cipher: bytes
-    mac: bytes
 
 
 class TicketSecret:
@@ -123,148 +113,35 @@ class Tickets:
         clock: the system's monotonic clock; for tests.
 
     Attributes:
-        identity: see `TicketSecret.keys`; may be set anew, and then old tickets no longer count.
         are_shared: whether that is possible here: False until `install` has worked. Python has no
             way to it; where its OpenSSL cannot be reached, tickets are good in one process only.
     """
 
     def __init__(self, secret: TicketSecret, clock: Callable[[], float] = time.monotonic) -> None:
-        self.identity = b""
         self.are_shared = False
+        self._identity = b""
         self._secret = secret
         self._clock = clock
-        self._read_until = 0.0
-        self._read_for = b""
-        self._keys: dict[bytes, _Native] = {}
-        self._newest = b""
-        # OpenSSL may call it for as long as any connection lives, so it is never let go of.
-        self._callback = _CALLBACK(self._on_ticket)
-        _NEVER_FREED.append(self._callback)
+        self._call = TicketCall(self._refresh)
+
+    @property
+    def identity(self) -> bytes:
+        """See `TicketSecret.keys`; may be set anew, and then old tickets no longer count."""
+        return self._identity
+
+    @identity.setter
+    def identity(self, identity: bytes) -> None:
+        self._identity = identity
+        self._call.good_until = 0.0
 
     def install(self, context: ssl.SSLContext) -> bool:
         """Has a context use them; whether that is possible here."""
         pointer = openssl.context_pointer(context)
-        calls = _native_calls()
-        if pointer is None or calls is None:
-            return False
-        self.are_shared = bool(calls.set_callback(pointer, self._callback))
+        self.are_shared = pointer is not None and self._call.install(pointer)
         return self.are_shared
 
     def _refresh(self) -> None:
         now = self._clock()
-        if now < self._read_until and self._read_for == self.identity:
-            return
-        keys = self._secret.keys(now, self.identity)
-        self._keys = {key.name: _Native(key) for key in keys}
-        self._newest = keys[0].name
-        self._read_until = (now // PERIOD + 1) * PERIOD
-        self._read_for = self.identity
-
-    def _on_ticket(
-        self, connection: int, name: int, iv: int, cipher: int, mac: int, makes: int
-    ) -> int:
-        """What OpenSSL calls for each ticket.
-
-        Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
-
-        Returns:
-            1: go on; 2: go on, and give the client a new ticket; 0: no ticket.
-        """
-        calls = _native_calls()
-        assert calls is not None
-        self._refresh()
-        if makes:
-            key = self._keys[self._newest]
-            ctypes.memmove(name, self._newest, 16)
-            ctypes.memmove(iv, os.urandom(16), 16)
-            start = calls.encrypt
-        else:
-            named = ctypes.string_at(name, 16)
-            found = self._keys.get(named)
-            if found is None:
-                return 0
-            key = found
-            start = calls.decrypt
-        if not calls.set_mac(mac, key.params):
-            return 0
-        if not start(cipher, calls.aes, None, key.cipher, iv):
-            return 0
-        return 1 if makes or named == self._newest else 2
-
-
-class _Parameter(ctypes.Structure):
-    """OpenSSL's `OSSL_PARAM`."""
-
-    _fields_ = (
-        ("key", ctypes.c_char_p),
-        ("data_type", ctypes.c_uint),
-        ("data", ctypes.c_void_p),
-        ("data_size", ctypes.c_size_t),
-        ("return_size", ctypes.c_size_t),
-    )
-
-
-class _Native:
-    """A key as OpenSSL takes it."""
-
-    __slots__ = ("_kept", "cipher", "params")
-
-    def __init__(self, key: TicketKey) -> None:
-        mac = ctypes.create_string_buffer(key.mac, len(key.mac))
-        digest = ctypes.create_string_buffer(b"SHA256")
-        self._kept = (mac, digest)
-        self.cipher = ctypes.create_string_buffer(key.cipher, len(key.cipher))
-        self.params = (_Parameter * 3)(
-            _Parameter(b"key", 5, ctypes.addressof(mac), len(key.mac), 0),  # an octet string
-            _Parameter(b"digest", 4, ctypes.addressof(digest), 6, 0),  # text
-            _Parameter(None, 0, None, 0, 0),
-        )
-
-
-_WORD = ctypes.c_void_p
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, _WORD, _WORD, _WORD, _WORD, _WORD, ctypes.c_int)
-_NEVER_FREED: list[Any] = []
-
-
-@dataclass(frozen=True, slots=True)
-class _Calls:
-    """Functions of OpenSSL; called without letting go of the interpreter, for they are short."""
-
-    set_callback: Any
-    set_mac: Any
-    encrypt: Any
-    decrypt: Any
-    aes: int
-
-
-_calls: list[_Calls | None] = []
-
-
-def _native_calls() -> _Calls | None:
-    """Looked up once; None where OpenSSL is out of reach, or older than 3.0."""
-    if not _calls:
-        _calls.append(_look_up())
-    return _calls[0]
-
-
-def _look_up() -> _Calls | None:
-    if openssl.library() is None or ssl.OPENSSL_VERSION_INFO < (3,):
-        return None
-
-    def function(name: str, *arguments: Any, returns: Any = ctypes.c_int) -> Any:
-        address = openssl.function_address(name) or 0
-        return ctypes.PYFUNCTYPE(returns, *arguments)(address)
-
-    try:
-        start = (_WORD, _WORD, _WORD, _WORD, _WORD)
-        names = (_WORD, ctypes.c_char_p, ctypes.c_char_p)
-        return _Calls(
-            function("SSL_CTX_set_tlsext_ticket_key_evp_cb", _WORD, _CALLBACK),
-            function("EVP_MAC_CTX_set_params", _WORD, _WORD),
-            function("EVP_EncryptInit_ex", *start),
-            function("EVP_DecryptInit_ex", *start),
-            # Fetched once: through `EVP_aes_256_cbc()` each use would look it up again.
-            function("EVP_CIPHER_fetch", *names, returns=_WORD)(None, b"AES-256-CBC", None),
-        )
-    except AttributeError:
-        return None
+        self._call.set_keys(self._secret.keys(now, self._identity))
+        if self._clock is time.monotonic:  # another clock is asked each time
+            self._call.good_until = (now // PERIOD + 1) * PERIOD

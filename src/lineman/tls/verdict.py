@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from ipaddress import ip_address
 
+from lineman.finding import Finding, Level
 from lineman.tls.facts import CertificateFacts
 from lineman.tls.info import date, span
 from lineman.tls.names import NameTable
@@ -23,39 +23,23 @@ _LONGEST = (
 _BROKEN_DIGESTS = ("md5", "sha1")
 
 
-class Level(Enum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    NOTE = "note"
-    BAD = "bad"
-
-
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
+class Judgement(Finding):
+    """One thing that was looked at; ERROR: some client would refuse the certificate.
 
     Args:
-        level: BAD: some client would refuse it, or be without what it needs.
-        text: what was seen.
-        fix: what to do; empty where nothing is.
         browser, java, wechat: what each would say; empty: nothing.
-        name: of a finding that somebody must act upon, to look it up by.
     """
 
-    level: Level
-    text: str
-    fix: str = ""
     browser: str = ""
     java: str = ""
     wechat: str = ""
-    name: str = ""
 
 
 _NO_HANDSHAKE = "fail: ssl hand shake error"
 
 
-def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[Finding]:
+def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[Judgement]:
     """Everything that is to be said, in the order in which it is best read.
 
     Args:
@@ -72,69 +56,69 @@ def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[
     ]
     if facts.is_authority and not facts.chain.is_self_signed:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-of-an-authority",
                 "the first certificate is an authority's, not a server's",
                 "put the server's certificate first",
                 "ERR_CERT_INVALID",
                 "PKIX path validation failed",
                 _NO_HANDSHAKE,
-                name="cert-of-an-authority",
             )
         )
     if not facts.serves:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-not-for-servers",
                 "it is not for servers (its extended key usage lacks serverAuth)",
                 "ask for a certificate for TLS servers",
                 "ERR_CERT_INVALID",
                 "Extended key usage does not permit use for TLS server authentication",
                 _NO_HANDSHAKE,
-                name="cert-not-for-servers",
             )
         )
     return found
 
 
-def _names(facts: CertificateFacts, names: Sequence[str]) -> list[Finding]:
+def _names(facts: CertificateFacts, names: Sequence[str]) -> list[Judgement]:
     if not facts.names:
         return [
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-without-names",
                 "it has no names (subjectAltName); browsers no longer look at the subject",
                 "ask for a new one with the names in it",
                 "ERR_CERT_COMMON_NAME_INVALID",
                 "",  # it falls back to the common name
                 _NO_HANDSHAKE,
-                name="cert-without-names",
             )
         ]
-    found = [Finding(Level.OK, f"it is for {', '.join(facts.names)}")]
+    found = [Judgement(Level.OK, "", f"it is for {', '.join(facts.names)}")]
     for name in names:
         if _covers(facts.names, name):
-            found.append(Finding(Level.OK, f"{name} is covered"))
+            found.append(Judgement(Level.OK, "", f"{name} is covered"))
         else:
             found.append(
-                Finding(
-                    Level.BAD,
+                Judgement(
+                    Level.ERROR,
+                    "cert-wrong-name",
                     f"it is not for {name}{_why_not(facts.names, name)}",
                     f"ask for a certificate with {name} in it, or connect by another name",
                     "ERR_CERT_COMMON_NAME_INVALID",
                     f"No subject alternative DNS name matching {name} found",
                     _NO_HANDSHAKE,
-                    name="cert-wrong-name",
                 )
             )
     wanted = names or facts.names
     if all(_is_address(name) for name in wanted):
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-for-addresses",
                 "it is for addresses only",
                 "use a domain name for mini-programs; for browsers and Java addresses will do",
                 wechat="fail: url not in domain list (an address cannot be on it)",
-                name="cert-for-addresses",
             )
         )
     return found
@@ -165,159 +149,161 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _dates(facts: CertificateFacts, now: datetime) -> list[Finding]:
+def _dates(facts: CertificateFacts, now: datetime) -> list[Judgement]:
     if now > facts.not_after:
         return [
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-expired",
                 f"it expired on {date(facts.not_after)}, {span(now - facts.not_after)} ago",
                 "renew it",
                 "ERR_CERT_DATE_INVALID",
                 "CertificateExpiredException: NotAfter",
                 _NO_HANDSHAKE,
-                name="cert-expired",
             )
         ]
     if now < facts.not_before:
         return [
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-not-yet-valid",
                 f"it is valid only from {date(facts.not_before)}, in "
                 f"{span(facts.not_before - now)}",
                 "look at this machine's clock (timedatectl), or wait",
                 "ERR_CERT_DATE_INVALID",
                 "CertificateNotYetValidException: NotBefore",
                 _NO_HANDSHAKE,
-                name="cert-not-yet-valid",
             )
         ]
     left = facts.not_after - now
     text = f"it is valid until {date(facts.not_after)}, {span(left)} from now"
-    found = [Finding(Level.OK, text)]
+    found = [Judgement(Level.OK, "", text)]
     if left < facts.life / 6:
         found = [
-            Finding(
-                Level.NOTE,
+            Judgement(
+                Level.INFO,
+                "cert-expires-soon",
                 text,
                 "it should have been renewed by now: look why not",
-                name="cert-expires-soon",
             )
         ]
     longest = next((days for since, days in _LONGEST if facts.not_before >= since), None)
     if longest is not None and facts.life > timedelta(days=longest, seconds=1):
         is_public = bool(facts.chain.root)
         found.append(
-            Finding(
-                Level.BAD if is_public else Level.NOTE,
+            Judgement(
+                Level.ERROR if is_public else Level.INFO,
+                "cert-lives-too-long",
                 f"it lives for {facts.life.days} days; browsers take at most {longest} from "
                 "a public authority" + ("" if is_public else ", and any life from one of your own"),
                 "ask for a shorter one" if is_public else "",
                 "ERR_CERT_VALIDITY_TOO_LONG" if is_public else "",
-                name="cert-lives-too-long",
             )
         )
     return found
 
 
-def _key(facts: CertificateFacts) -> list[Finding]:
+def _key(facts: CertificateFacts) -> list[Judgement]:
     found = []
     if facts.key_fault:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-weak-key",
                 f"its key cannot serve: {facts.key_fault}",
                 "openssl ecparam -genkey -name prime256v1 -noout, and ask again with that key",
                 "ERR_CERT_WEAK_KEY",
                 "Algorithm constraints check failed on keysize limits",
                 _NO_HANDSHAKE,
-                name="cert-weak-key",
             )
         )
     elif facts.key.startswith("Ed"):
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-weak-key",
                 f"its key is {facts.key}, which no browser takes",
                 "ask for a certificate with an ECDSA P-256 key",
                 "ERR_SSL_VERSION_OR_CIPHER_MISMATCH",
                 "",
                 _NO_HANDSHAKE,
-                name="cert-weak-key",
             )
         )
     else:
-        found.append(Finding(Level.OK, f"its key is {facts.key}"))
+        found.append(Judgement(Level.OK, "", f"its key is {facts.key}"))
     if facts.digest in _BROKEN_DIGESTS:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-weak-signature",
                 f"it is signed with {facts.digest.upper()}, which is broken",
                 "ask for a new one; every authority signs with SHA-256 today",
                 "ERR_CERT_WEAK_SIGNATURE_ALGORITHM",
                 f"Algorithm constraints check failed on signature algorithm: {facts.digest}",
                 _NO_HANDSHAKE,
-                name="cert-weak-signature",
             )
         )
     return found
 
 
-def _chain(facts: CertificateFacts) -> list[Finding]:
+def _chain(facts: CertificateFacts) -> list[Judgement]:
     chain = facts.chain
     found = []
     if chain.missing and len(chain.sent) > 1 and chain.unneeded:
         text = f"the file has {len(chain.sent)} certificates, but not the one that issued it"
-        found.append(Finding(Level.NOTE, text, name="cert-chain-unneeded"))
+        found.append(Judgement(Level.INFO, "cert-chain-unneeded", text))
     if not chain.is_in_order:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-chain-order",
                 "the certificates are in the wrong order: " + " > ".join(chain.sent),
                 "write them so: " + " > ".join(chain.path),
                 "",
                 "",
                 "old Android versions refuse a chain out of order",
-                name="cert-chain-order",
             )
         )
     if chain.sends_root:
         text = "the root is in the file; clients have their own, and each handshake pays for it"
         found.append(
-            Finding(Level.NOTE, text, "leave the last certificate out", name="cert-chain-root")
+            Judgement(Level.INFO, "cert-chain-root", text, "leave the last certificate out")
         )
     if chain.unneeded and not chain.missing:
         text = f"{len(chain.unneeded)} in the file have no part in it: {'; '.join(chain.unneeded)}"
-        found.append(Finding(Level.NOTE, text, "leave them out", name="cert-chain-unneeded"))
+        found.append(Judgement(Level.INFO, "cert-chain-unneeded", text, "leave them out"))
     if chain.fault:
         found.append(
-            Finding(
-                Level.BAD,
+            Judgement(
+                Level.ERROR,
+                "cert-chain-fault",
                 f"a strict check of the chain fails: {chain.fault}",
                 "ask the authority for a new one",
                 "ERR_CERT_INVALID",
                 "PKIX path validation failed",
                 _NO_HANDSHAKE,
-                name="cert-chain-fault",
             )
         )
     return found
 
 
-def _trust(facts: CertificateFacts) -> list[Finding]:
+def _trust(facts: CertificateFacts) -> list[Judgement]:
     chain = facts.chain
     if not facts.knows_roots:
         text = "this machine knows no authorities, so whether it is trusted cannot be told"
         return [
-            Finding(
-                Level.NOTE,
+            Judgement(
+                Level.INFO,
+                "cert-unknown-roots",
                 text,
                 "apt-get install ca-certificates, or give --ca FILE",
-                name="cert-unknown-roots",
             )
         ]
     if chain.root:
         links = " > ".join(dict.fromkeys((*chain.path, chain.root)))
-        return [Finding(Level.OK, f"it leads to an authority that this machine trusts: {links}")]
+        return [
+            Judgement(Level.OK, "", f"it leads to an authority that this machine trusts: {links}")
+        ]
     private = (
         "ERR_CERT_AUTHORITY_INVALID",
         "PKIX path building failed: unable to find valid certification path to requested target",
@@ -326,20 +312,20 @@ def _trust(facts: CertificateFacts) -> list[Finding]:
     if chain.is_self_signed:
         text = "it is self-signed: nobody vouches for it"
         fix = "get one from a public authority; for development: lineman cert trust"
-        return [Finding(Level.BAD, text, fix, *private, name="cert-self-signed")]
+        return [Judgement(Level.ERROR, "cert-self-signed", text, fix, *private)]
     unknown = chain.missing or chain.path[-1]
     if len(chain.path) > 1 or not chain.missing:
         text = f"it leads to an authority that this machine does not trust: {unknown}"
         fix = "get one from a public authority, or have every client trust that one (--ca FILE)"
-        return [Finding(Level.BAD, text, fix, *private, name="cert-private-authority")]
+        return [Judgement(Level.ERROR, "cert-private-authority", text, fix, *private)]
     return [
-        Finding(
-            Level.BAD,
+        Judgement(
+            Level.ERROR,
+            "cert-chain-incomplete",
             f"the certificate of its issuer is missing: {unknown}",
             "give the whole chain (fullchain.pem instead of cert.pem); if that is all there is, "
             "its authority is a private one",
             "ERR_CERT_AUTHORITY_INVALID on phones; a desktop may fetch what is missing and hide it",
             *private[1:],
-            name="cert-chain-incomplete",
         )
     ]

@@ -8,8 +8,8 @@ from e2e.support.clinic import Clinic
 from lineman.client.target import parse
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import Facts, Question
-from lineman.doctor.finding import Finding, Level
 from lineman.doctor.looks.outside import Tools, look
+from lineman.finding import Finding, Level
 from lineman.tls.facts import read_roots
 
 QUESTION = ("origin", "subprotocols", "profile", "patience")

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lineman.errors import ConfigError
+from lineman.finding import Level
 from lineman.tls.certificates import check_files, read_pair, wrong_blocks
 from lineman.tls.facts import CertificateFacts, look_at, read_roots, system_roots
 from lineman.tls.names import plain_name
 from lineman.tls.pem import PemFile, read_pem
-from lineman.tls.verdict import Finding, Level, judge
+from lineman.tls.verdict import Judgement, judge
 
-_MARKS = {Level.OK: "ok  ", Level.NOTE: "note", Level.BAD: "BAD "}
+_MARKS = {Level.OK: "ok  ", Level.INFO: "note", Level.ERROR: "BAD "}
 _CLIENTS = (("a browser", "browser"), ("Java", "java"), ("a WeChat mini-program", "wechat"))
 
 
@@ -55,12 +56,12 @@ def run(options: argparse.Namespace) -> int:
     facts = look_at(file, [] if roots_file is None else read_roots(roots_file))
     findings = [*judge(facts, names, datetime.now(UTC)), *_key_findings(options, file, facts)]
     print("\n".join(_lines(file, facts, findings)))
-    return 1 if any(finding.level is Level.BAD for finding in findings) else 0
+    return 1 if any(finding.level is Level.ERROR for finding in findings) else 0
 
 
 def _key_findings(
     options: argparse.Namespace, file: PemFile, facts: CertificateFacts
-) -> Iterator[Finding]:
+) -> Iterator[Judgement]:
     """Whether the key fits; nothing where none is given and the file has none either."""
     if options.key is None and not file.keys:
         return
@@ -69,13 +70,13 @@ def _key_findings(
         # What is said of the dates is said already, so the day is one on which it was valid.
         check_files(cert, key, _passphrase(key), now=facts.not_before)
     except ConfigError as error:
-        yield Finding(Level.BAD, error.seen, error.fix)
+        yield Judgement(Level.ERROR, "", error.seen, error.fix)
     else:
-        yield Finding(Level.OK, f"the private key {key.shown} belongs to it")
+        yield Judgement(Level.OK, "", f"the private key {key.shown} belongs to it")
         mode = os.stat(key.path).st_mode & 0o777
         if mode & 0o007:
             text = f"everybody on this machine may read {key.shown} (mode {mode:04o})"
-            yield Finding(Level.NOTE, text, f"chmod o= {key.quoted}")
+            yield Judgement(Level.INFO, "", text, f"chmod o= {key.quoted}")
 
 
 def _passphrase(key: PemFile) -> str | None:
@@ -84,7 +85,7 @@ def _passphrase(key: PemFile) -> str | None:
     return None
 
 
-def _lines(file: PemFile, facts: CertificateFacts, findings: Sequence[Finding]) -> Iterator[str]:
+def _lines(file: PemFile, facts: CertificateFacts, findings: Sequence[Judgement]) -> Iterator[str]:
     count = len(file.certificates)
     yield f"{file.shown}: {count} certificate{'s' if count > 1 else ''}"
     yield f"  subject  {facts.subject or '(none)'}"
@@ -92,7 +93,7 @@ def _lines(file: PemFile, facts: CertificateFacts, findings: Sequence[Finding]) 
     yield f"  serial   {facts.serial}"
     yield ""
     for finding in findings:
-        yield f"  {_MARKS[finding.level]} {finding.text}"
+        yield f"  {_MARKS[finding.level]} {finding.seen}"
         if finding.fix:
             yield f"       fix: {finding.fix}"
     yield ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lineman.client.session import Masks, Opening, Session
 from lineman.errors import ConnectionLost
-from lineman.protocols.websocket import close, frames
+from lineman.protocols.websocket import close
 from lineman.protocols.websocket.messages import Event
 
 CHUNK = 64 * 1024
@@ -123,7 +123,7 @@ class Wire:
             TimeoutError: the server takes nothing.
         """
         self._socket.settimeout(self._timeout)
-        self._socket.sendall(frames.encode_masked(opcode, payload, self._masks.take()))
+        self._socket.sendall(self.session.encode(opcode, payload, self._masks.take()))
 
     def close(self) -> None:
         """Closes the socket."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lineman.doctor.checks import handshake, line, reach, tls, upstream, wechat
 from lineman.doctor.facts import Facts
-from lineman.doctor.finding import Check, Finding
+from lineman.doctor.finding import Check
+from lineman.finding import Finding
 
 # From the ground up: what stands on something broken is not to blame. A standing-in service and
 # an upstream asked directly know more than the proxy's answer, so they speak before it.

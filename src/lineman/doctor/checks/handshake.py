@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from lineman.doctor.checks.upstream import UPGRADE, software
 from lineman.doctor.facts import Facts, Outcome, Reply
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding
 
 SLOW = 5.0  # seconds
 
@@ -176,71 +178,74 @@ def _upgrade(facts: Facts, reply: Reply) -> Finding:
     )
 
 
-def _upstream(facts: Facts, reply: Reply) -> Finding:
-    return error(
-        "upstream-down",
-        f"HTTP {reply.status}: the proxy cannot reach the service behind it, or it hangs up",
-        "is it running, on the port that the proxy names, and does proxy_pass say http:// where it "
-        "speaks no TLS (ss -ltnp)? See the proxy's error log; ask it directly: "
-        f"--upstream ws://127.0.0.1:8282{facts.target.resource}",
-    )
-
-
-def _upstream_slow(facts: Facts, reply: Reply) -> Finding:
-    return error(
-        "upstream-timeout",
-        "HTTP 504: the service behind the proxy takes the connection and says nothing",
-        "a callback blocks the service, or the proxy asks a port that drops what it is sent; see "
-        "the service's log; ask it directly: --upstream ws://127.0.0.1:8282",
-    )
-
-
-def _forbidden(facts: Facts, reply: Reply) -> Finding:
-    return error(
-        "forbidden",
-        f"HTTP 403{_words(reply)}, whatever the Origin",
-        "the service or a WAF refuses it: give what it asks for (--origin, -H 'Cookie: …'), or see "
-        "on_websocket_connect and the proxy's deny rules",
-    )
-
-
-def _login(facts: Facts, reply: Reply) -> Finding:
-    return error(
-        "login-required",
-        f"HTTP {reply.status}{_words(reply)}: the server wants to know who asks",
-        "give it: -H 'Authorization: Bearer …'. A browser cannot set that header: take a cookie, a "
-        "token in the query, or one in the first message",
-    )
-
-
-def _rate(facts: Facts, reply: Reply) -> Finding:
-    wait = reply.header("retry-after")
-    return error(
-        "rate-limited",
-        f"HTTP 429{_words(reply)}: too many requests from here"
-        + (f"; Retry-After: {wait}" if wait else ""),
-        "wait, and raise the limit where clients share an address (limit_req, limit_conn)",
-    )
-
-
-def _head(facts: Facts, reply: Reply) -> Finding:
-    return error(
-        "head-too-large",
-        f"HTTP {reply.status}{_words(reply)}: the request's head is too large",
-        "send fewer cookies or a shorter query; raise the limit: large_client_header_buffers "
-        "4 32k; (worker: max_head_size)",
-    )
-
-
 def _other(facts: Facts, reply: Reply) -> Finding:
     where = "the service's log" if reply.status >= 500 else "the service and its proxy"
     return error("handshake-refused", f"HTTP {reply.status}{_words(reply)}", f"look at {where}")
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an answer says by its status alone.
+
+    Attributes:
+        name: of the finding.
+        seen: what is told; `{words}` are those of the answer, `{wait}` when to come again.
+        fix: what mends it; `{path}` is what was asked for.
+    """
+
+    name: str
+    seen: str
+    fix: str
+
+    def __call__(self, facts: Facts, reply: Reply) -> Finding:
+        """The finding."""
+        wait = reply.header("retry-after")
+        seen = self.seen.format(words=_words(reply), wait=f"; Retry-After: {wait}" if wait else "")
+        fix = self.fix.format(path=facts.target.resource)
+        return error(self.name, f"HTTP {reply.status}{seen}", fix)
+
+
+_UPSTREAM = Refusal(
+    "upstream-down",
+    ": the proxy cannot reach the service behind it, or it hangs up",
+    "is it running, on the port that the proxy names, and does proxy_pass say http:// where it "
+    "speaks no TLS (ss -ltnp)? See the proxy's error log; ask it directly: "
+    "--upstream ws://127.0.0.1:8282{path}",
+)
+_UPSTREAM_SLOW = Refusal(
+    "upstream-timeout",
+    ": the service behind the proxy takes the connection and says nothing",
+    "a callback blocks the service, or the proxy asks a port that drops what it is sent; see "
+    "the service's log; ask it directly: --upstream ws://127.0.0.1:8282",
+)
+_FORBIDDEN = Refusal(
+    "forbidden",
+    "{words}, whatever the Origin",
+    "the service or a WAF refuses it: give what it asks for (--origin, -H 'Cookie: …'), or see "
+    "on_websocket_connect and the proxy's deny rules",
+)
+_LOGIN = Refusal(
+    "login-required",
+    "{words}: the server wants to know who asks",
+    "give it: -H 'Authorization: Bearer …'. A browser cannot set that header: take a cookie, a "
+    "token in the query, or one in the first message",
+)
+_RATE = Refusal(
+    "rate-limited",
+    "{words}: too many requests from here{wait}",
+    "wait, and raise the limit where clients share an address (limit_req, limit_conn)",
+)
+_HEAD = Refusal(
+    "head-too-large",
+    "{words}: the request's head is too large",
+    "send fewer cookies or a shorter query; raise the limit: large_client_header_buffers "
+    "4 32k; (worker: max_head_size)",
+)
+
 _BY_STATUS: dict[int, Callable[[Facts, Reply], Finding]] = {
-    200: _page, 204: _page, 400: _upgrade, 401: _login, 403: _forbidden, 404: _wrong_path,
-    405: _page, 407: _login, 410: _wrong_path, 413: _head, 414: _head, 426: _upgrade, 429: _rate,
-    431: _head, 502: _upstream, 503: _upstream, 504: _upstream_slow, 505: _upgrade,
+    200: _page, 204: _page, 400: _upgrade, 401: _LOGIN, 403: _FORBIDDEN, 404: _wrong_path,
+    405: _page, 407: _LOGIN, 410: _wrong_path, 413: _HEAD, 414: _HEAD, 426: _upgrade, 429: _RATE,
+    431: _HEAD, 502: _UPSTREAM, 503: _UPSTREAM, 504: _UPSTREAM_SLOW, 505: _upgrade,
 }  # fmt: skip
 
 

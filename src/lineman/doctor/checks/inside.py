@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 from lineman.doctor.facts import Outcome
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
 from lineman.doctor.program import ProgramFacts, WorkerFacts
+from lineman.finding import Finding
 
 MIN_FILES = 4096  # descriptors; a connection takes one
 MIN_PORTS = 16000
@@ -141,12 +142,16 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
     """The machine's limits on descriptors, ports and waiting connections."""
     machine = facts.machine
     if machine.max_files is not None and machine.max_files < MIN_FILES:
+        pid = machine.whose_files
+        who, where = (
+            (f"process {pid}", f"/proc/{pid}/limits") if pid else ("a process", "ulimit -Hn")
+        )
         yield warning(
             "file-limit",
-            f"a process may have {machine.max_files} file descriptors (ulimit -Hn), and each "
-            "client takes one",
+            f"{who} may have {machine.max_files} file descriptors ({where}), and each client "
+            "takes one",
             "systemd: LimitNOFILE=65535; a container: --ulimit nofile=65535; a shell: "
-            "/etc/security/limits.conf",
+            f"/etc/security/limits.conf; and restart: python {facts.script} restart",
         )
     backlog = max((worker.backlog for worker in _sound(facts)), default=0)
     if machine.somaxconn is not None and machine.somaxconn < backlog:

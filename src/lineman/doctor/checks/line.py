@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lineman.doctor.facts import Facts, LineLook, Outcome
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding
 from lineman.protocols.websocket import close
 
 # Who cuts a silent line after so many seconds, unless told otherwise.

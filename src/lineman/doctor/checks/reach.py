@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from lineman.doctor.facts import Facts, Outcome
-from lineman.doctor.finding import Finding, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding
 
 
 def scheme(facts: Facts) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from lineman.doctor.checks.handshake import needs_proxy_header, only_h2
 from lineman.doctor.facts import Facts, Outcome
-from lineman.doctor.finding import Finding, Level, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding, Level
 from lineman.tls import verdict
 
 MAX_SKEW = 120.0  # seconds; clocks without NTP drift by seconds a day
@@ -133,19 +134,19 @@ def certificate(facts: Facts) -> Iterator[Finding]:
     for each in found:
         if each.name and each.name != "cert-for-addresses":
             words = f" (a browser says {each.browser})" if each.browser else ""
-            yield Finding(_level(each), each.name, f"{each.text}{words}", each.fix)
-    if not any(each.level is verdict.Level.BAD and each.browser for each in found):
+            yield Finding(_level(each), each.name, f"{each.seen}{words}", each.fix)
+    if not any(each.level is Level.ERROR and each.browser for each in found):
         yield ok("certificate", "; ".join(_good(found)))
 
 
-def _good(found: list[verdict.Finding]) -> Iterator[str]:
+def _good(found: list[verdict.Judgement]) -> Iterator[str]:
     for each in found:
-        if each.level is verdict.Level.OK and not each.text.startswith("it is for "):
-            yield each.text
+        if each.level is Level.OK and not each.seen.startswith("it is for "):
+            yield each.seen
 
 
-def _level(found: verdict.Finding) -> Level:
-    if found.level is verdict.Level.BAD:
+def _level(found: verdict.Judgement) -> Level:
+    if found.level is Level.ERROR:
         return Level.ERROR if found.browser or found.java else Level.WARNING
     is_urgent = found.name in ("cert-expires-soon", "cert-unknown-roots")
     return Level.WARNING if is_urgent else Level.INFO

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from lineman.doctor.facts import Facts, Outcome
-from lineman.doctor.finding import Finding, Level, error, info, ok, warning
+from lineman.doctor.finding import error, info, ok, warning
+from lineman.finding import Finding, Level
 from lineman.tls import verdict
 
 PROFILE = "wechat"
@@ -81,7 +82,7 @@ def tls(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             "wechat-certificate",
-            f"wx.connectSocket says {each.wechat!r}: {each.text}",
+            f"wx.connectSocket says {each.wechat!r}: {each.seen}",
             each.fix,
         )
     if not said:

@@ -19,6 +19,7 @@ from lineman.doctor.looks.wire import Ask, Way, shake_hands
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError, UsageError
 from lineman.gateways import Gateway
+from lineman.process.rundir import find_pid_file, holder, name_of
 from lineman.worker import Worker
 
 _TO_ALL = frozenset({"broadcast", "connections"})
@@ -36,7 +37,7 @@ def look(script: Path, workers: Sequence[Worker], timeout: float) -> ProgramFact
     return ProgramFacts(
         str(script),
         tuple(_worker(worker, timeout) for worker in workers),
-        machine(),
+        machine(script),
         _sends_to_all(script),
     )
 
@@ -106,17 +107,46 @@ def _reach_file(path: str, timeout: float) -> Outcome:
     return Outcome.DONE
 
 
-def machine() -> Machine:
-    """The limits of this process and its machine."""
+def machine(script: Path) -> Machine:
+    """The limits of a program and its machine: of its processes where it runs, else of this one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    max_files, whose = (None if hard == resource.RLIM_INFINITY else hard), 0
+    for pid in _processes(script):
+        limit = _open_files(pid)
+        if limit is not None and (not whose or limit < (max_files or 0)):
+            max_files, whose = limit, pid
     first, last = _numbers("net/ipv4/ip_local_port_range", 2)
     return Machine(
-        max_files=None if hard == resource.RLIM_INFINITY else hard,
+        max_files=max_files,
+        whose_files=whose,
         somaxconn=_numbers("net/core/somaxconn", 1)[0],
         ports=None if first is None or last is None else last - first + 1,
         user=os.geteuid(),
         lowest_port=_numbers("net/ipv4/ip_unprivileged_port_start", 1)[0] or 0,
     )
+
+
+def _processes(script: Path) -> list[int]:
+    """The processes of the running program that hold its clients; none where it is not found."""
+    try:
+        master = holder(find_pid_file(name_of(str(script))))
+        words = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
+    except (ConfigError, OSError):
+        return []
+    return [int(word) for word in words.split()]
+
+
+def _open_files(pid: int) -> int | None:
+    """How many files a process may have open; None where it cannot be told.
+
+    Source: proc(5), `/proc/pid/limits`
+    """
+    try:
+        lines = Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    soft = [line.split()[3] for line in lines if line.startswith("Max open files ")]
+    return int(soft[0]) if soft and soft[0].isdigit() else None
 
 
 def _numbers(name: str, count: int) -> list[int | None]:

@@ -9,12 +9,10 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 
-from lineman.client.answer import Answer, AnswerReader, NotHttpError, objection
+from lineman.client.answer import Answer, AnswerReader, NotHttpError, agreement, objection
 from lineman.client.session import MAX_MESSAGE_SIZE, Masks
 from lineman.client.target import Target
 from lineman.doctor.facts import Outcome, Reply
-from lineman.errors import ProtocolError
-from lineman.protocols.http_messages import Headers
 from lineman.protocols.websocket import negotiation
 from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.handshake import client_request
@@ -23,7 +21,6 @@ from lineman.protocols.websocket.negotiation import DeflateOptions
 
 CHUNK = 64 * 1024
 _DEFLATE = DeflateOptions()
-_EXTENSIONS = "sec-websocket-extensions"
 _NOT_TLS = (
     "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG",
     "UNEXPECTED_MESSAGE", "RECORD_TOO_SMALL", "BAD_RECORD_TYPE",
@@ -208,20 +205,9 @@ def _read_answer(link: socket.socket, deadline: float) -> tuple[Reply, bytes]:
 
 def _judge(reply: Reply, answer: Answer, key: str, ask: Ask) -> tuple[Reply, Decoder]:
     """Whether a 101 opens a websocket, and how what follows is to be read."""
-    chosen = answer.headers.get(_EXTENSIONS)
-    inflater, wrong = None, ""
-    judged = answer
-    if ask.has_compression and chosen is not None:
-        judged = replace(answer, headers=_without(answer.headers, _EXTENSIONS))
-        try:
-            agreement = negotiation.accept(chosen, _DEFLATE)
-            inflater = Inflater(agreement, MAX_MESSAGE_SIZE, is_server=False)
-        except ProtocolError as error:
-            wrong = error.reason
-    wrong = objection(judged, key, ask.subprotocols) or wrong
+    offered = _DEFLATE if ask.has_compression else None
+    wrong = objection(answer, key, ask.subprotocols, offered) or ""
+    agreed = None if wrong else agreement(answer, offered)
+    inflater = None if agreed is None else Inflater(agreed, MAX_MESSAGE_SIZE, is_server=False)
     decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False, inflater=inflater)
     return replace(reply, objection=wrong), decoder
-
-
-def _without(headers: Headers, name: str) -> Headers:
-    return Headers([(key, value) for key, value in headers.items() if key.lower() != name])

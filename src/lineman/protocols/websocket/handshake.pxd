@@ -10,7 +10,7 @@ cdef extern from *:
     #include <string.h>
     #define LINEMAN_ROL(word, by) ((word) << (by) | (word) >> (32 - (by)))
     /* One block of SHA-1 (RFC 3174, section 6.1). */
-    static void lineman_sha1_block(uint32_t state[5], const unsigned char *block)
+    static inline void lineman_sha1_block(uint32_t state[5], const unsigned char *block)
     {
         uint32_t w[80], a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
         for (int t = 0; t < 16; t++)
@@ -29,7 +29,7 @@ cdef extern from *:
         state[0] += a; state[1] += b; state[2] += c; state[3] += d; state[4] += e;
     }
     /* SHA-1 of a key and the GUID, 24 and 36 bytes, in base64: 28 characters. */
-    static void lineman_accept_key(unsigned char *to, const unsigned char *key, const unsigned char *guid)
+    static inline void lineman_accept_key(unsigned char *to, const unsigned char *key, const unsigned char *guid)
     {
         static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         uint32_t state[5] = {0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u};

@@ -2,6 +2,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from lineman.protocols.websocket.assembly cimport Assembly
+from lineman.protocols.websocket.close cimport decode
 from lineman.protocols.websocket.frames cimport (
     lineman_mask,
     lineman_mask_ascii,

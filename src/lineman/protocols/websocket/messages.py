@@ -14,9 +14,13 @@ import codecs
 from dataclasses import dataclass
 
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket import close
 from lineman.protocols.websocket.assembly import Assembly
-from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, PROTOCOL_ERROR
+from lineman.protocols.websocket.close import (
+    INVALID_DATA,
+    MESSAGE_TOO_BIG,
+    PROTOCOL_ERROR,
+    decode,
+)
 from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.frames import (
     BINARY,
@@ -335,7 +339,7 @@ class Decoder:
             return Ping(payload)
         if opcode == PONG:
             return Pong(payload)
-        code, reason = close.decode(payload)
+        code, reason = decode(payload)
         self._end()
         return Close(code, reason)
 

@@ -1,0 +1,32 @@
+"""Lineman under `make soak`: sends what comes to everybody, and treats slow readers as it is told.
+
+python burst_server.py PORT POLICY [CERT KEY]
+"""
+
+import asyncio
+import sys
+
+from common import HOST, run
+
+from lineman import Connection, Worker
+
+port, policy, *pair = sys.argv[1:]
+scheme = "wss" if pair else "ws"
+worker = Worker(f"{scheme}://{HOST}:{port}", slow_readers=policy)
+if pair:
+    worker.cert, worker.key = pair
+
+
+@worker.on_message
+def tell(connection: Connection, message: str | bytes) -> None:
+    """Tells everybody; the message is the newest of its kind."""
+    worker.broadcast(message, key="newest")
+
+
+async def main() -> None:
+    """Serves until it is ended."""
+    await worker.start()
+    await asyncio.Event().wait()
+
+
+run(main())

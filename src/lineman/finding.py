@@ -1,0 +1,33 @@
+"""What somebody found who looked at a service or a certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """How bad a finding is: the higher, the worse."""
+
+    OK = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    Args:
+        level: ERROR: clients cannot connect, or not stay; WARNING: some cannot, or will not one
+            day; INFO: good to know.
+        name: by which docs/reference/doctor.md tells more; empty where nobody has to look it up.
+        seen: what was seen, as a sentence without a full stop.
+        fix: the command or the line that mends it; empty where nothing needs mending.
+    """
+
+    level: Level
+    name: str
+    seen: str
+    fix: str = ""

@@ -1,0 +1,11 @@
+cdef class Tally:
+    cdef readonly long long ended
+    cdef readonly long long messages_read
+    cdef readonly long long messages_written
+    cdef readonly long long bytes_read
+    cdef readonly long long bytes_written
+    cdef readonly object closes
+    cdef readonly object failures
+    cdef readonly object refusals
+
+    cpdef add(self, long long messages_read, long long messages_written, long long bytes_read, long long bytes_written)

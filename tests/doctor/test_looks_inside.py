@@ -1,0 +1,33 @@
+"""What is seen of a program from inside, while it runs and while it does not."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineman.doctor.looks import inside
+from process.support import App, echo
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    app = App(tmp_path, echo(count=2), prefix=["prlimit", "--nofile=600:600"])
+    yield app
+    app.stop()
+
+
+def test_the_limit_of_files_is_that_of_the_running_processes(app: App) -> None:
+    app.start()
+    found = inside.machine(app.script)
+    assert found.max_files == 600
+    assert found.whose_files in app.pids
+
+
+def test_of_a_program_that_does_not_run_it_is_our_own(app: App) -> None:
+    found = inside.machine(app.script)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert found.max_files == (None if hard == resource.RLIM_INFINITY else hard)
+    assert found.whose_files == 0

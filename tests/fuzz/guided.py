@@ -1,0 +1,84 @@
+"""The codec against its twin, with inputs that follow the branches of the plain one (atheris).
+
+    python tests/fuzz/guided.py --seconds 20 [--seed N]
+
+`run.py` makes whole messages and cuts them; this finds the value that some comparison waits for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import SystemRandom
+from types import FunctionType, ModuleType
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fuzz import properties
+
+try:
+    import atheris
+except ImportError:  # it has wheels for some Pythons and processors only
+    atheris = None
+
+# Longer ones are made by `run.py`; here they would only be slower.
+LONGEST = 400
+AGREED = (True, True, 15, 15)
+
+
+def one(data: bytes) -> None:
+    """Feeds both decoders the same bytes, cut once."""
+    choose = atheris.FuzzedDataProvider(data)
+    is_masked = choose.ConsumeBool()
+    agreed = AGREED if choose.ConsumeBool() else None
+    limit = choose.PickValueInList([100, 2**20, 2**63 - 1])
+    cut = choose.ConsumeIntInRange(0, LONGEST)
+    wire = choose.ConsumeBytes(choose.remaining_bytes())
+    properties.decoding([wire[:cut], wire[cut:]], is_masked, limit, agreed)
+
+
+def functions(module: ModuleType) -> Iterator[FunctionType]:
+    """The functions and methods that a module defines."""
+    for value in vars(module).values():
+        inside = vars(value).values() if isinstance(value, type) else [value]
+        for each in inside:
+            if isinstance(each, FunctionType) and each.__module__ == module.__name__:
+                yield each
+
+
+def main() -> None:
+    """Reads the command line and fuzzes; a finding ends the process with a traceback."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1, 2**31))
+    options = parser.parse_args()
+    print(f"fuzz: guided, --seed {options.seed}", flush=True)
+    if atheris is None:
+        print("left out: there is no atheris for this Python and machine", flush=True)
+        return
+    for module in (properties.PLAIN.messages, properties.PLAIN.deflate):
+        for each in functions(module):
+            atheris.instrument_func(each)
+    deadline = time.monotonic() + options.seconds
+    tried = 0
+
+    def until_the_deadline(data: bytes) -> None:
+        nonlocal tried
+        if time.monotonic() >= deadline:
+            print(f"{tried} inputs, nothing found", flush=True)
+            os._exit(0)  # libFuzzer itself has no orderly end
+        tried += 1
+        one(data)
+
+    words = [f"-seed={options.seed}", f"-max_len={LONGEST}", "-verbosity=0"]
+    words.append(f"-artifact_prefix={os.environ.get('TMPDIR', '/tmp')}/fuzz-")
+    atheris.Setup([sys.argv[0], *words], until_the_deadline)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What clients of a gateway leave behind, in its own process and in the business worker's."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gateway.support import System
+from lineman.gateway.visitor import Visitor
+from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
+
+
+def test_clients_leave_nothing(system: System) -> None:
+    seen: Counter[str] = Counter()
+
+    def enter(client: Visitor) -> None:
+        client.bind(f"user {client.id}")
+        client.join("everybody")
+        client.join(f"room of {client.id}")
+        client.session["since"] = "now"
+        seen["entered"] += 1
+
+    def leave(client: Visitor, code: int, reason: str) -> None:
+        seen["left"] += 1
+
+    def look() -> Held:
+        system.wait_until(lambda: not system.workers[0].connections, "everybody has gone")
+        system.wait_until(lambda: seen["left"] == seen["entered"], "and was told of")
+        return system.call(held)
+
+    system.add_node("on_connect", "on_message", "on_close")
+    system.add_business(
+        on_connect=enter,
+        on_message=lambda client, message: client.send(message),
+        on_close=leave,
+    )
+    port = system.workers[0].port
+    left, count = growth(lambda count: visit(port, False, "rude", count), look, 1000)
+    assert seen["left"] == 2000
+    assert_nothing_is_left(left, count)
+
+
+def test_messages_leave_nothing(system: System) -> None:
+    def look() -> Held:
+        system.wait_until(lambda: not system.workers[0].connections, "everybody has gone")
+        return system.call(held)
+
+    system.add_node("on_message")
+    system.add_business(on_message=lambda client, message: client.send(message))
+    url = system.workers[0].url
+    left, count = growth(lambda count: bench(url, "echo", count, "--connections", "10"), look, 5000)
+    assert_nothing_is_left(left, count // 10)

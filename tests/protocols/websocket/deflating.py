@@ -1,0 +1,65 @@
+"""What the tests of compression share: agreements, every zlib, ways of feeding a message."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import pytest
+
+from lineman.protocols.websocket import zlibs
+from lineman.protocols.websocket.deflate import Inflater
+from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
+from lineman.protocols.websocket.zlibs import Engine
+
+ALONE = Agreement(server_no_context_takeover=True, client_no_context_takeover=True)
+TAKEOVER = Agreement()
+OPTIONS = DeflateOptions()
+LIMIT = 1 << 20
+
+ENGINES = [Engine("zlib", zlib.compressobj, 1), Engine("zlib", zlib.compressobj, 6)]
+if zlibs.ISAL is not None:
+    ENGINES.append(Engine("isal", zlibs.ISAL, 2))
+if zlibs.ZLIB_NG is not None:
+    ENGINES.append(Engine("zlib-ng", zlibs.ZLIB_NG, 3))
+each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda e: f"{e.name}-{e.level}")
+
+
+def hexed(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+HELLO = hexed("f248cdc9c90700")
+
+# Ways of feeding one message.
+
+
+def whole(inflater: Inflater, payload: bytes) -> bytes:
+    return inflater.inflate(payload)
+
+
+def in_one_piece(inflater: Inflater, payload: bytes) -> bytes:
+    return inflater.feed(payload) + inflater.finish()
+
+
+def by_byte(inflater: Inflater, payload: bytes) -> bytes:
+    return in_pieces(inflater, payload, range(1, len(payload)))
+
+
+def in_pieces(inflater: Inflater, payload: bytes, cuts: Sequence[int]) -> bytes:
+    edges = [0, *cuts, len(payload)]
+    got = [inflater.feed(payload[start:stop]) for start, stop in pairwise(edges)]
+    return b"".join([*got, inflater.finish()])
+
+
+def with_the_last_as_a_whole(inflater: Inflater, payload: bytes) -> bytes:
+    half = len(payload) // 2
+    return inflater.feed(payload[:half]) + inflater.inflate(payload[half:])
+
+
+Way = Callable[[Inflater, bytes], bytes]
+each_way = pytest.mark.parametrize(
+    "way", [whole, in_one_piece, by_byte, with_the_last_as_a_whole], ids=lambda f: f.__name__
+)
+each_agreement = pytest.mark.parametrize("agreement", [ALONE, TAKEOVER], ids=["alone", "takeover"])
