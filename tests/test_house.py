@@ -17,6 +17,7 @@ MAX_LINES = 450
 FLOORS: list[set[str]] = [
     {"errors", "finding", "openssl", "uncompiled", "x500"},
     {"address"},
+    {"unixpath"},
     {"protocols", "proxy"},
     {"net", "tls", "process", "build"},
     {"gateway"},

@@ -101,8 +101,11 @@ def _path(text: str, name: str, path: str) -> str:
     example = f"write it like {name}:///run/app.sock"
     if not path.startswith("/") or path.endswith("/") or "\0" in path:
         raise ConfigError(f"the address {text!r} has no absolute path of a socket", example)
-    if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH:
-        raise ConfigError(f"the path in {text!r} is longer than {MAX_PATH} bytes", example)
+    size = len(path.encode("utf-8", "surrogateescape"))
+    if size > MAX_PATH:
+        raise ConfigError(
+            f"the path in {text!r} has {size} bytes, a unix socket's may have {MAX_PATH}", example
+        )
     return path
 
 

@@ -39,6 +39,8 @@ ARGUMENTS = {
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
 }
+# Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
+_SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
 _LIMITS = tuple(field.name for field in fields(GuardOptions))
 
 
@@ -70,8 +72,8 @@ class Gateway(Api):
         gateways: processes that hold clients.
         workers: processes that run the callbacks.
         name: of the service; nodes of one name and one broker are one service.
-        broker: `redis://…`, `rediss://…`, `nats://…` or `tls://…` where the service has several
-            machines; None for one.
+        broker: `redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` where the
+            service has several machines; None for one.
         secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
         history: how much is kept of what is published to each group; None for nothing.
         history_frame: `(group, epoch, offset, message) -> message`: what members get of that.
@@ -83,7 +85,8 @@ class Gateway(Api):
         push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
             nowhere.
         push_token: what they must carry.
-        **given: the options of `Worker`, and the limits of `GuardOptions`.
+        **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
+            reload replaces the processes that hold clients too, which are let go with 1012.
 
     Raises:
         UsageError: an option that does not exist.
@@ -144,9 +147,9 @@ class Gateway(Api):
         for option in given:
             if option not in WorkerOptions.__annotations__ or option == "count":
                 raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
-        shared = {key: given[key] for key in ("user", "group", "stop_timeout") if key in given}
+        shared = {key: given[key] for key in _SHARED if key in given}
         self._holding = Worker(
-            address, context, **{**given, "count": gateways, "name": name, "reloadable": False}
+            address, context, **{"reloadable": False, **given, "count": gateways, "name": name}
         )
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
@@ -213,7 +216,8 @@ class Gateway(Api):
             await self._node.stop()
 
     async def _start_hub(self, worker: Worker) -> None:
-        self._hub = Hub()
+        hub = self._hub = Hub()
+        worker.facts = lambda: {"gateway_hub_dropped_messages": hub.dropped}
         await self._hub.start(self._path(worker, "hub"))
 
     async def _stop_hub(self) -> None:
@@ -276,15 +280,19 @@ class Gateway(Api):
         """The client whose callback is at work; None outside of one."""
         return self._working().current_client
 
-    def send_to_current_client(self, message: str | bytes) -> None:
+    def send_to_current_client(self, message: str | bytes, raw: bool = False) -> None:
         """Sends to the client whose callback is at work."""
-        self._working().send_to_current_client(message)
+        self._working().send_to_current_client(message, raw)
 
     def close_current_client(
         self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
     ) -> None:
         """Closes the client whose callback is at work."""
         self._working().close_current_client(message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work, without a close frame."""
+        self._working().destroy_current_client()
 
 
 def _take_limits(given: dict[str, Any]) -> GuardOptions:

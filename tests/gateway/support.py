@@ -137,9 +137,13 @@ class System:
         *events: str,
         routing: RoutingOptions | None = None,
         limits: GuardOptions | None = None,
+        at: str = "",
         **options: Any,
     ) -> Node:
-        """A gateway process; business workers that are added later serve it too."""
+        """A gateway process; business workers that are added later serve it too.
+
+        With `at` it takes the place of the one that listens there, which goes on.
+        """
 
         async def add() -> Node:
             node = Node(events, routing, limits, **options)
@@ -148,10 +152,11 @@ class System:
             worker.on_message = node.on_message
             worker.on_close = node.on_close
             worker.on_websocket_connect = node.on_websocket_connect
-            path = str(self.directory / f"node-{len(self.nodes)}.sock")
+            path = at or str(self.directory / f"node-{len(self.nodes)}.sock")
             await node.start(path)
             await worker.start()
-            self.paths.append(path)
+            if not at:
+                self.paths.append(path)
             self.nodes.append(node)
             self.workers.append(worker)
             return node

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
+
 from gateway.support import System, add_two_nodes, routing_by
+from lineman.gateway import cluster as cluster_module
 from lineman.gateway.brokers.embedded import Hub
 from lineman.gateway.history import HistoryOptions
 
@@ -133,3 +136,36 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
     )
     system.wait_until(lambda: len(news) == 24, "all are offline")
     assert sorted(news[12:]) == [(name, False) for name in sorted(names)]
+
+
+def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_tell(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT", 0.05)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.3)
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: news.append((uid, True)),
+        on_uid_offline=lambda uid: news.append((uid, False)),
+    )
+    names = {f"u{number}" for number in range(8)}
+    for number, name in enumerate(sorted(names)):
+        system.connect(node=number % 2).send(name)
+    system.wait_until(lambda: len(news) == 8, "all are online")
+    clusters = [cluster for node in system.nodes if (cluster := node.routing.cluster)]
+    assert system.hub is not None
+    swallowed: list[object] = []
+    passes_on = system.hub._pass_on
+    system.hub._pass_on = swallowed.append  # type: ignore[assignment, method-assign]
+    system.wait_until(lambda: len(swallowed) > 40, "twenty beats of each came to nothing")
+    assert [len(cluster.nodes) for cluster in clusters] == [2, 2]
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    # It speaks again: who is silent from now on is gone.
+    dead = clusters[1]
+    assert dead._ticker is not None
+    system.call(dead._ticker.cancel)
+    system.wait_until(lambda: len(clusters[0].nodes) == 1, "it is missed")
+    told = sorted(name for name, is_online in news if not is_online)
+    assert told == sorted(names)[1::2]

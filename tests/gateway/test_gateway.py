@@ -210,7 +210,7 @@ def test_a_worker_that_retires_finishes_what_it_has_and_nothing_is_lost_or_doubl
 
 def die(business: Business) -> None:
     """Ends all links as the kernel does when a process is killed."""
-    business._is_retiring = True  # a dead process does not dial again
+    business._dialler.stop()  # a dead process does not dial again
     for link in list(business._desks):
         link.fail("killed")
 

@@ -43,6 +43,8 @@ def push(
         ({"all": True, "message": "hi", "exclude": [CLIENT]},
          Send("hi", is_to_all=True, exclude=(CLIENT,))),
         ({"group": "room", "message": "hi", "keep": True}, Publish("hi", "room")),
+        ({"uid": "42", "base64": "gQJoaQ==", "raw": True},
+         Send(b"\x81\x02hi", uids=("42",), is_raw=True)),
     ],
 )  # fmt: skip
 def test_a_request_becomes_an_order(body: dict[str, Any], order: Order) -> None:
@@ -73,6 +75,10 @@ def test_without_the_token_nothing_happens(token: str) -> None:
         ({"uid": {"a": 1}, "message": "hi"}, "got dict"),
         ({"client": "42", "message": "hi"}, "no client's id"),
         ({"uid": "42", "message": "hi", "messge": 1}, "no field 'messge'"),
+        ({"uid": "42", "base64": "gQJoaQ==", "raw": "yes"}, "give true or false"),
+        ({"uid": "42", "message": "hi", "raw": True}, "give bytes"),
+        ({"uid": "42", "base64": "gQJo", "raw": True}, "end within a frame"),
+        ({"group": "g", "base64": "gQJoaQ==", "raw": True, "keep": True}, "cannot be kept"),
     ],
 )
 def test_what_cannot_be_done_is_told(body: Any, seen: str) -> None:

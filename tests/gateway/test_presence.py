@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineman.gateway.presence import Presence, homes_of
+from lineman.gateway.presence import Presence, homes_of, new_homes_of
 
 NODES = ["n1", "n2", "n3", "n4", "n5"]
 NAMES = [f"user {number}" for number in range(1000)]
@@ -48,10 +48,17 @@ class World:
         nodes = sorted(self.alive)
         before = {node: presence.nodes for node, presence in self.alive.items()}
         for presence in self.alive.values():
-            self.offline += presence.set_nodes(nodes)
+            presence.nodes = tuple(nodes)
         for node, presence in self.alive.items():
-            for home, names in presence.news_for(self.held[node], before[node]).items():
-                for name in names:
+            for name in presence.names():
+                for home, holder in presence.handover(name, before[node]):
+                    if holder in self.alive:
+                        self.alive[home].hold(name, holder)
+                if presence.review(name, set(before[node]) - set(nodes)):
+                    self.offline.append(name)
+        for node in self.alive:
+            for name in self.held[node]:
+                for home in new_homes_of(name, before[node], nodes):
                     self.alive[home].hold(name, node)
 
     def join(self, node: str) -> None:

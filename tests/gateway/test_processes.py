@@ -53,7 +53,10 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("run"))
+    # Longer than the path of a unix socket may be.
+    directory = tmp_path_factory.mktemp("run") / ("a-long-name-" * 12)
+    directory.mkdir(mode=0o700)
+    service = Service(directory)
     try:
         service.program.wait_for_line("ready:")
         yield service
@@ -166,6 +169,14 @@ def test_other_programs_push_by_command_and_by_http(service: Service) -> None:
         [sys.executable, "-m", "lineman", *words], capture_output=True, text=True, check=True
     )
     assert (done.stdout, client.receive()) == ("sent\n", "from a shell")
+    words = ["push", f"unix://{socket}", "-", "--uid", "anna", "--raw"]
+    for given, status in ((b"\x81\x03raw", 0), (b"raw", 1)):
+        raw = subprocess.run(
+            [sys.executable, "-m", "lineman", *words], input=given, capture_output=True, check=False
+        )
+        assert raw.returncode == status, raw.stderr
+    assert b"no frames that every client can take" in raw.stderr
+    assert client.receive() == "raw"
     request = urllib.request.Request(
         f"http://127.0.0.1:{service.push_port}/push",
         json.dumps({"uid": "anna", "message": "by HTTP"}).encode(),

@@ -40,6 +40,11 @@ def add_to(
     add("--all", action="store_true", help="to everybody")
     add("--keep", action="store_true", help="with --group: keep it in the group's history")
     add("--binary", action="store_true", help="as a binary message")
+    add(
+        "--raw",
+        action="store_true",
+        help="the message, from standard input, is whole websocket frames, to be sent as they are",
+    )
     add("--name", default="gateway", help="of the service (default: gateway)")
     add(
         "--secret-file",
@@ -54,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("to whom? give --uid, --group, --client or --all")
     if options.keep and not options.group:
         raise UsageError("--keep goes with --group")
+    if options.raw and (options.keep or options.binary or options.message != "-"):
+        raise UsageError("--raw takes frames from standard input (-); no --binary, no --keep")
     message = _message(options)
     try:
         with GatewayClient(_address(options), options.name, _secret(options)) as gateway:
@@ -67,22 +74,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _push(gateway: GatewayClient, options: argparse.Namespace, message: str | bytes) -> None:
     if options.all:
-        gateway.send_to_all(message)
+        gateway.send_to_all(message, raw=options.raw)
         return
     if options.uid:
-        gateway.send_to_uid(options.uid, message)
+        gateway.send_to_uid(options.uid, message, raw=options.raw)
     if options.client:
-        gateway.send_to_all(message, clients=options.client)
+        gateway.send_to_all(message, clients=options.client, raw=options.raw)
     if options.keep:
         for group in options.group:
             gateway.publish_to_group(group, message)
     elif options.group:
-        gateway.send_to_group(options.group, message)
+        gateway.send_to_group(options.group, message, raw=options.raw)
 
 
 def _message(options: argparse.Namespace) -> str | bytes:
     text: str = options.message
-    if options.binary:
+    if options.binary or options.raw:
         return sys.stdin.buffer.read() if text == "-" else text.encode()
     return sys.stdin.read() if text == "-" else text
 

@@ -15,6 +15,7 @@ from lineman.gateway.history import Kept, Page
 from lineman.gateway.messages import (
     Bind,
     CloseClient,
+    DestroyClient,
     Join,
     Leave,
     Order,
@@ -23,6 +24,7 @@ from lineman.gateway.messages import (
     SetSession,
     Ungroup,
 )
+from lineman.gateway.raw import to_frames
 from lineman.gateway.session import encode_session
 from lineman.protocols.websocket import close as closing
 
@@ -51,28 +53,37 @@ class Commands:
     def _give(self, order: Order) -> None:
         raise NotImplementedError
 
-    # Sending.
+    # Sending. With `raw` the message is bytes that are whole websocket frames, made by the program:
+    # they are checked (`UsageError`), and sent as they are.
 
     def send_to_all(
-        self, message: MessageData, clients: Clients | None = None, exclude: Clients = ()
+        self,
+        message: MessageData,
+        clients: Clients | None = None,
+        exclude: Clients = (),
+        raw: bool = False,
     ) -> None:
         """Sends to every client, or to the `clients` given, but not to `exclude`."""
         if clients is None:
-            self._send(message, is_to_all=True, exclude=exclude)
+            self._send(message, raw, is_to_all=True, exclude=_ids(exclude))
         else:
-            self._send(message, clients=_ids(clients), exclude=exclude)
+            self._send(message, raw, clients=_ids(clients), exclude=_ids(exclude))
 
-    def send_to_client(self, client: ClientOrId, message: MessageData) -> None:
+    def send_to_client(self, client: ClientOrId, message: MessageData, raw: bool = False) -> None:
         """Sends to one client."""
-        self._send(message, clients=(client_id(client),))
+        self._send(message, raw, clients=(client_id(client),))
 
-    def send_to_uid(self, uid: Names, message: MessageData, exclude: Clients = ()) -> None:
+    def send_to_uid(
+        self, uid: Names, message: MessageData, exclude: Clients = (), raw: bool = False
+    ) -> None:
         """Sends to every client of one user, or of each of several."""
-        self._send(message, uids=_names("uid", uid), exclude=exclude)
+        self._send(message, raw, uids=check_names("uid", uid), exclude=_ids(exclude))
 
-    def send_to_group(self, group: Names, message: MessageData, exclude: Clients = ()) -> None:
+    def send_to_group(
+        self, group: Names, message: MessageData, exclude: Clients = (), raw: bool = False
+    ) -> None:
         """Sends to the members of one group, or of each of several: once to each."""
-        self._send(message, groups=_names("group", group), exclude=exclude)
+        self._send(message, raw, groups=check_names("group", group), exclude=_ids(exclude))
 
     def publish_to_group(self, group: Name, message: MessageData) -> None:
         """Sends to the members of a group, and keeps it for those who are away.
@@ -81,8 +92,9 @@ class Commands:
         """
         self._give(Publish(to_payload(message), names.check_name("group", group)))
 
-    def _send(self, message: MessageData, exclude: Clients = (), **to: Any) -> None:
-        self._give(Send(to_payload(message), exclude=_ids(exclude), **to))
+    def _send(self, message: MessageData, raw: bool, **to: Any) -> None:
+        data = to_frames(message) if raw else to_payload(message)
+        self._give(Send(data, is_raw=bool(raw), **to))
 
     # Who is who.
 
@@ -121,6 +133,10 @@ class Commands:
         closing.encode(code, reason)
         data = None if message is None else to_payload(message)
         self._give(CloseClient(client_id(client), data, code, reason))
+
+    def destroy_client(self, client: ClientOrId) -> None:
+        """Drops a client's connection at once, without a close frame; what is unsent is lost."""
+        self._give(DestroyClient(client_id(client)))
 
     # Sessions.
 
@@ -236,6 +252,43 @@ class Api(Commands):
         """All groups that have a member."""
         return list(await self._ask("all_groups"))
 
+    async def get_all_group_client_id_list(self) -> dict[str, list[str]]:
+        """The ids of the clients in each group."""
+        return dict(await self._ask("all_clients_by_group"))
+
+    async def get_all_group_client_id_count(self) -> dict[str, int]:
+        """How many clients are in each group."""
+        return dict(await self._ask("all_client_counts_by_group"))
+
+    async def get_all_group_uid_list(self) -> dict[str, list[str]]:
+        """The users that are in each group, each once; a group without one is left out."""
+        return dict(await self._ask("all_uids_by_group"))
+
+    async def get_all_group_uid_count(self) -> dict[str, int]:
+        """How many users are in each group."""
+        found = await self.get_all_group_uid_list()
+        return {group: len(uids) for group, uids in found.items()}
+
+    # Several at once: one question for all.
+
+    async def is_uids_online(self, uids: Iterable[Name]) -> dict[str, bool]:
+        """Whether each of several users is connected, by uid."""
+        asked = check_names("uid", uids)
+        online = set(await self._ask("online_of_uids", *asked))
+        return {uid: uid in online for uid in asked}
+
+    async def batch_get_client_id_by_uid(self, uids: Iterable[Name]) -> dict[str, list[str]]:
+        """The ids of the clients of each of several users, by uid."""
+        asked = check_names("uid", uids)
+        found = await self._ask("clients_of_uids", *asked)
+        return {uid: list(found.get(uid, ())) for uid in asked}
+
+    async def batch_get_client_id_count_by_group(self, groups: Iterable[Name]) -> dict[str, int]:
+        """How many clients are in each of several groups, by group."""
+        asked = check_names("group", groups)
+        found = await self._ask("client_counts_of_groups", *asked)
+        return {group: int(found.get(group, 0)) for group in asked}
+
 
 def client_id(client: object) -> str:
     """The id of a client that was given as itself or as its id.
@@ -255,7 +308,12 @@ def _ids(clients: Clients) -> tuple[str, ...]:
     return tuple(map(client_id, clients))
 
 
-def _names(kind: str, given: Names) -> tuple[str, ...]:
+def check_names(kind: str, given: Names) -> tuple[str, ...]:
+    """One name or several as texts.
+
+    Raises:
+        UsageError: one of them is none, see `names.check_name`.
+    """
     if isinstance(given, (str, int, bytes)):
         return (names.check_name(kind, given),)
     return tuple(names.check_name(kind, name) for name in given)

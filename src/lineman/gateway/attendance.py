@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lineman.gateway.names import UID_TOPIC
 from lineman.gateway.nodemessages import Hold, Release, Roll, RollCall
-from lineman.gateway.presence import Presence, homes_of
+from lineman.gateway.pace import Job
+from lineman.gateway.presence import Presence, homes_of, new_homes_of
 
 # Uids in one message between nodes.
 AT_ONCE = 1000
+# Names that are looked at in one step of a job.
+STEP = 50
 
 
 class Attendance:
@@ -18,7 +21,7 @@ class Attendance:
     Args:
         node: this node.
         uids: those that it holds now.
-        tell: sends a message to another node.
+        do: does a job, which may be long, after those before it.
         on_change: called with a uid and whether it is online now, once over all nodes.
     """
 
@@ -26,15 +29,17 @@ class Attendance:
         self,
         node: str,
         uids: Callable[[], Iterable[str]],
-        tell: Callable[[str, Hold | Release | Roll], None],
+        do: Callable[[Job], None],
         on_change: Callable[[str, bool], None],
     ) -> None:
         self._node = node
         self._uids = uids
-        self._tell = tell
+        self._do = do
         self._on_change = on_change
         self._presence = Presence(node)
-        self._rolls: dict[str, list[tuple[str, ...]]] = {}  # parts of those not told whole yet
+        self._called: set[str] = set()  # who is to get a roll that has not begun
+        self._parts: dict[str, int] = {}  # of the rolls that nodes have begun to tell
+        self._named: dict[str, set[str]] = {}  # what nodes hold by a roll that was not worked off
 
     def note(self, gained: Iterable[str], lost: Iterable[str]) -> None:
         """This node has begun and ceased to hold some topics."""
@@ -49,10 +54,14 @@ class Attendance:
                     self._change(uid, self._node, is_held)
                 else:
                     elsewhere.setdefault(home, []).append(uid)
+        if elsewhere:
+            self._do(self._tell_homes(elsewhere, is_held))
+
+    def _tell_homes(self, elsewhere: dict[str, list[str]], is_held: bool) -> Job:
         for home, names in elsewhere.items():
-            for part in _parts(names):
-                message = Hold(self._node, part, True) if is_held else Release(self._node, part)
-                self._tell(home, message)
+            for start in range(0, len(names), AT_ONCE):
+                part = tuple(names[start : start + AT_ONCE])
+                yield home, Hold(self._node, part, True) if is_held else Release(self._node, part)
 
     def _change(self, uid: str, node: str, is_held: bool, is_news: bool = True) -> None:
         presence = self._presence
@@ -62,6 +71,9 @@ class Attendance:
 
     def on_hold(self, hold: Hold) -> None:
         """Another node holds names of which this one is home."""
+        named = self._named.get(hold.origin)
+        if named is not None:
+            named.update(hold.names)
         for uid in hold.names:
             self._change(uid, hold.origin, True, hold.is_news)
 
@@ -74,69 +86,138 @@ class Attendance:
 
     def call_roll(self, node: str | None = None) -> None:
         """Tells one other node all names whose home it is, or each of them."""
-        others = self._presence.nodes if node is None else (node,)
-        mine: dict[str, list[str]] = {other: [] for other in others if other != self._node}
-        for uid in self._uids():
-            for home in homes_of(uid, self._presence.nodes):
-                if home in mine:
-                    mine[home].append(uid)
-        for home, names in mine.items():
-            parts = list(_parts(names)) or [()]
-            for number, part in enumerate(parts):
-                self._tell(home, Roll(self._node, part, number, number == len(parts) - 1))
+        is_due = bool(self._called)
+        self._called.update(self._presence.nodes if node is None else (node,))
+        self._called.discard(self._node)
+        if self._called and not is_due:
+            self._do(self._roll())
+
+    def _roll(self) -> Job:
+        called, self._called = self._called, set()
+        parts = dict.fromkeys(called, 0)
+
+        def homes(uid: str) -> Iterable[str]:
+            return called.intersection(homes_of(uid, self._presence.nodes))
+
+        for share in _shares(list(self._uids()), homes):
+            if share is None:
+                yield None
+                continue
+            node, names = share
+            yield node, Roll(self._node, names, parts[node], False)
+            parts[node] += 1
+        for node, number in parts.items():
+            yield node, Roll(self._node, (), number, True)
 
     def on_roll_call(self, call: RollCall) -> None:
         """Another node has missed messages."""
         self.call_roll(call.origin)
 
     def on_roll(self, roll: Roll) -> None:
-        """Another node tells all that it holds."""
+        """Another node tells all that it holds, in parts; each says what is so."""
+        origin = roll.origin
         if roll.part == 0:
-            self._rolls[roll.origin] = []
-        told = self._rolls.get(roll.origin)
-        if told is None or roll.part != len(told):
-            self._rolls.pop(roll.origin, None)  # a part is missing: better nothing than half
+            self._parts[origin] = 0
+            self._named[origin] = set()
+        named = self._named.get(origin)
+        if named is not None:
+            named.update(roll.names)
+        for uid in roll.names:
+            self._change(uid, origin, True)
+        if self._parts.get(origin) != roll.part:
+            self._forget_roll(origin)  # a part is missing: who was in it must not go
+            if roll.is_last:
+                self._do(iter([(origin, RollCall(self._node))]))
+        elif roll.is_last:
+            del self._parts[origin]
+            self._do(self._release_others(origin))
+        else:
+            self._parts[origin] += 1
+
+    def _forget_roll(self, origin: str) -> None:
+        self._parts.pop(origin, None)
+        self._named.pop(origin, None)
+
+    def _release_others(self, origin: str) -> Job:
+        """Who was not named in a node's roll is there no more."""
+        named = self._named.get(origin)
+        if named is None:
             return
-        told.append(roll.names)
-        if not roll.is_last:
-            return
-        del self._rolls[roll.origin]
-        names = {name for part in told for name in part}
-        for uid in self._presence.held_by(roll.origin):
-            if uid not in names:
-                self._change(uid, roll.origin, False)
-        for uid in names:
-            self._change(uid, roll.origin, True)
+        for count, uid in enumerate(self._presence.held_by(origin), 1):
+            if self._named.get(origin) is not named:
+                return  # it tells anew
+            if uid not in named:
+                self._change(uid, origin, False)
+            if count % STEP == 0:
+                yield None
+        if self._named.get(origin) is named and origin not in self._parts:
+            del self._named[origin]
 
     def forget(self, node: str) -> None:
         """A node is gone, says another one; this one may have begun after its end."""
         for uid in self._presence.drop(node):
             self._on_change(uid, False)
 
+    # Nodes come and go.
+
     def set_nodes(self, nodes: Sequence[str]) -> None:
         """Nodes have come or gone: what they took along is told, new homes learn what is theirs."""
         before = self._presence.nodes
-        for gone in self._rolls.keys() - set(nodes):
-            del self._rolls[gone]
-        for (home, holder), names in self._presence.handover(before, nodes).items():
-            for part in _parts(names):
-                self._tell(home, Hold(holder, part, False))
-        for uid in self._presence.set_nodes(nodes):
-            self._on_change(uid, False)
-        for home, names in self._presence.news_for(self._uids(), before).items():
-            for part in _parts(names):
-                hold = Hold(self._node, part, False)
+        for gone in set(before) - set(nodes):
+            self._forget_roll(gone)
+        self._presence.nodes = tuple(nodes)
+        self._do(self._review(before, set(before) - set(nodes)))
+        self._do(self._tell_new_homes(before))
+
+    def _review(self, before: Sequence[str], gone: set[str]) -> Job:
+        presence = self._presence
+        told: dict[tuple[str, str], list[str]] = {}
+        for count, name in enumerate(presence.names(), 1):
+            for home, holder in presence.handover(name, before):
+                found = told.setdefault((home, holder), [])
+                found.append(name)
+                if len(found) == AT_ONCE:
+                    yield home, Hold(holder, tuple(found), False)
+                    found.clear()
+            if presence.review(name, gone):
+                self._on_change(name, False)
+            if count % STEP == 0:
+                yield None
+        for (home, holder), found in told.items():
+            if found:
+                yield home, Hold(holder, tuple(found), False)
+
+    def _tell_new_homes(self, before: Sequence[str]) -> Job:
+        def homes(uid: str) -> Iterator[str]:
+            for home in new_homes_of(uid, before, self._presence.nodes):
                 if home == self._node:
-                    self.on_hold(hold)
+                    self._change(uid, self._node, True, is_news=False)
                 else:
-                    self._tell(home, hold)
+                    yield home
+
+        for share in _shares(list(self._uids()), homes):
+            yield None if share is None else (share[0], Hold(self._node, share[1], False))
+
+
+def _shares(
+    names: Iterable[str], targets: Callable[[str], Iterable[str]]
+) -> Iterator[tuple[str, tuple[str, ...]] | None]:
+    """Names by the node that each concerns, in parts; None now and then, while none is full."""
+    collected: dict[str, list[str]] = {}
+    for count, name in enumerate(names, 1):
+        for node in targets(name):
+            found = collected.setdefault(node, [])
+            found.append(name)
+            if len(found) == AT_ONCE:
+                yield node, tuple(found)
+                found.clear()
+        if count % STEP == 0:
+            yield None
+    for node, found in collected.items():
+        if found:
+            yield node, tuple(found)
 
 
 def _uids_of(topics: Iterable[str]) -> list[str]:
     skip = len(UID_TOPIC)
     return [topic[skip:] for topic in topics if topic.startswith(UID_TOPIC)]
-
-
-def _parts(names: list[str]) -> Iterable[tuple[str, ...]]:
-    for start in range(0, len(names), AT_ONCE):
-        yield tuple(names[start : start + AT_ONCE])

@@ -7,11 +7,11 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from lineman.gateway.api import ClientOrId, Commands, Name
+from lineman.gateway.api import ClientOrId, Commands, Name, check_names
 from lineman.gateway.history import Page
 from lineman.gateway.messages import Order
 from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient, NotReachedError
@@ -224,6 +224,37 @@ class GatewayClient(Commands):
     def get_all_group_id_list(self) -> list[str]:
         """All groups that have a member."""
         return self._wait(lambda api: api.get_all_group_id_list())
+
+    def get_all_group_client_id_list(self) -> dict[str, list[str]]:
+        """The ids of the clients in each group."""
+        return self._wait(lambda api: api.get_all_group_client_id_list())
+
+    def get_all_group_client_id_count(self) -> dict[str, int]:
+        """How many clients are in each group."""
+        return self._wait(lambda api: api.get_all_group_client_id_count())
+
+    def get_all_group_uid_list(self) -> dict[str, list[str]]:
+        """The users that are in each group, each once; a group without one is left out."""
+        return self._wait(lambda api: api.get_all_group_uid_list())
+
+    def get_all_group_uid_count(self) -> dict[str, int]:
+        """How many users are in each group."""
+        return self._wait(lambda api: api.get_all_group_uid_count())
+
+    def is_uids_online(self, uids: Iterable[Name]) -> dict[str, bool]:
+        """Whether each of several users is connected, by uid."""
+        asked = check_names("uid", uids)  # which may be given only once
+        return self._wait(lambda api: api.is_uids_online(asked))
+
+    def batch_get_client_id_by_uid(self, uids: Iterable[Name]) -> dict[str, list[str]]:
+        """The ids of the clients of each of several users, by uid."""
+        asked = check_names("uid", uids)
+        return self._wait(lambda api: api.batch_get_client_id_by_uid(asked))
+
+    def batch_get_client_id_count_by_group(self, groups: Iterable[Name]) -> dict[str, int]:
+        """How many clients are in each of several groups, by group."""
+        asked = check_names("group", groups)
+        return self._wait(lambda api: api.batch_get_client_id_count_by_group(asked))
 
 
 _all: weakref.WeakSet[GatewayClient] = weakref.WeakSet()

@@ -9,15 +9,15 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
 from lineman.gateway.desk import Desk
 from lineman.gateway.desk import current as _current
+from lineman.gateway.dialling import Dialler, OnEnd
 from lineman.gateway.link import Link
-from lineman.gateway.meeting import dial
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -49,7 +49,6 @@ logger = logging.getLogger("lineman")
 
 Callback = Callable[..., Any]
 
-RETRY = 0.2
 ASK_TIMEOUT = 10.0
 
 
@@ -66,7 +65,6 @@ class Business(Api):
         self, callbacks: Mapping[str, Callback | None], paths: tuple[str, ...], slot: int
     ) -> None:
         self._callbacks = callbacks
-        self._paths = paths
         self._slot = slot
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
@@ -76,8 +74,7 @@ class Business(Api):
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._last_question = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._dialling: set[asyncio.Task[None]] = set()
-        self._is_retiring = False
+        self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
@@ -86,40 +83,15 @@ class Business(Api):
 
     async def start(self) -> None:
         """Dials every gateway process; returns when all have been reached once."""
-        ready = []
-        for path in self._paths:
-            reached = self._loop.create_future()
-            ready.append(reached)
-            self._dial(path, reached)
-        await asyncio.gather(*ready)
+        await self._dialler.start()
 
-    def _dial(self, path: str, reached: asyncio.Future[None] | None = None) -> None:
-        task = self._loop.create_task(self._keep_dialling(path, reached))
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
-
-    async def _keep_dialling(self, path: str, reached: asyncio.Future[None] | None) -> None:
-        def on_end(link: Link, reason: str) -> None:
-            self._on_end(link)
-            if not self._is_retiring:
-                logger.warning("the gateway process at %s is gone: %s", path, reason)
-                self._dial(path)
-
+    def _new_link(self, on_end: OnEnd) -> Link:
         desk = Desk(self, self._callbacks.get("on_message"))
-        while True:
-            try:
-                link = await dial(
-                    lambda: Link(messages.TO_BUSINESS, self._on_batch, on_end, desk, yields=True),
-                    path,
-                )
-            except OSError:
-                await asyncio.sleep(RETRY)
-                continue
-            self._desks[link] = desk
-            link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
-            if reached is not None:
-                reached.set_result(None)
-            return
+        return Link(messages.TO_BUSINESS, self._on_batch, on_end, desk, yields=True)
+
+    def _on_link(self, link: Link) -> None:
+        self._desks[link] = cast(Desk, link.receiver)
+        link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
 
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
@@ -134,9 +106,7 @@ class Business(Api):
         Args:
             timeout: seconds for callbacks that are at work; they are cancelled then.
         """
-        self._is_retiring = True
-        for task in list(self._dialling):
-            task.cancel()
+        self._dialler.stop()
         for link in list(self._desks):
             link.post(Retire())
             self._unretired.add(link)
@@ -151,7 +121,7 @@ class Business(Api):
 
     def close(self) -> None:
         """Ends the links, after what was said on them has left."""
-        self._is_retiring = True
+        self._dialler.stop()
         for link in list(self._desks):
             link.close()
 
@@ -330,15 +300,19 @@ class Business(Api):
         """The client whose callback is at work; None outside of one."""
         return _current.get()
 
-    def send_to_current_client(self, message: MessageData) -> None:
+    def send_to_current_client(self, message: MessageData, raw: bool = False) -> None:
         """Sends to the client whose callback is at work."""
-        self._current("send_to_current_client").send(message)
+        self._current("send_to_current_client").send(message, raw)
 
     def close_current_client(
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
     ) -> None:
         """Closes the client whose callback is at work."""
         self.close_client(self._current("close_current_client"), message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work."""
+        self.destroy_client(self._current("destroy_current_client"))
 
     def _current(self, name: str) -> Visitor:
         visitor = _current.get()

@@ -66,7 +66,8 @@ class Cluster:
         on_order: does what an order from another node says, which is named too.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
-        on_return: called when the broker is there again: what was said meanwhile was missed.
+        on_missed: called where others' messages may have been missed, or ours by them; with whether
+            the broker was away.
         on_stranger: called with a node that has ended and was never heard of.
         seal: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
@@ -83,7 +84,7 @@ class Cluster:
         on_order: Callable[[Order, str], None],
         on_nodes: Callable[[list[str]], None],
         handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
-        on_return: Callable[[], None] = lambda: None,
+        on_missed: Callable[[bool], None] = lambda was_away: None,
         on_stranger: Callable[[str], None] = lambda node: None,
         *,
         seal: Seal | None = None,
@@ -95,9 +96,12 @@ class Cluster:
         self._orders = orders
         self._on_order = on_order
         self._on_nodes = on_nodes
-        self._on_return = on_return
+        self._on_missed = on_missed
         self._on_stranger = on_stranger
+        self._is_reached = False
         self._was_reached = False
+        self._echoed = 0.0  # when the broker last brought back what this node had said
+        self._dropped = 0
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
@@ -149,30 +153,47 @@ class Cluster:
 
     def _tick(self) -> None:
         self._beat()
-        # What was not heard while the broker was away says nothing about the nodes.
+        # What was not heard while the broker was away says nothing about the nodes. It is away, of
+        # which it need not have told yet, where it brings back nothing of our own either.
         if self.broker.is_connected:
-            now = self._loop.time()
+            until = self._echoed if self._is_node else self._loop.time()
             for node, heard in list(self._heard.items()):
-                if now - heard > SILENCE:
+                if until - heard > SILENCE:
                     self._lose(node, "was not heard of")
                     # Who has begun since it fell silent does not miss it, and must be told.
                     self._publish(names.ALL_NODES, Farewell(node))
+            if self._dropped != self.broker.dropped and self.broker.has_room:
+                self._dropped = self.broker.dropped
+                self._on_missed(False)
         self._ticker = self._loop.call_later(BEAT, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
-        if is_connected:
-            now = self._loop.time()
-            self._heard = dict.fromkeys(self._heard, now)
-            self._beat()
-            logger.info("the broker is reached")
-            if self._was_reached:
-                self._on_return()
-            self._was_reached = True
-        else:
+        is_new = is_connected and not self._is_reached
+        self._is_reached = is_connected
+        if not is_connected:
             logger.warning(
                 "the broker is cut off, only clients of this process are reached: %s",
                 self.broker.trouble,
             )
+            return
+        self._dropped = self.broker.dropped
+        self._listen_anew()
+        self._beat()
+        if is_new:
+            logger.info("the broker is reached")
+        if self._was_reached:
+            self._on_missed(is_new)
+        self._was_reached = True
+
+    def _listen_anew(self) -> None:
+        """Whoever was not heard for a while had no chance to be."""
+        self._echoed = self._loop.time()
+        self._heard = dict.fromkeys(self._heard, self._echoed)
+
+    def _on_echo(self) -> None:
+        if self._loop.time() - self._echoed > SILENCE:
+            self._listen_anew()
+        self._echoed = self._loop.time()
 
     def _on_beat(self, beat: Beat) -> None:
         is_new = beat.origin not in self._heard
@@ -241,6 +262,8 @@ class Cluster:
             self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
             return
         if message.origin == self._node:
+            if isinstance(message, Beat):
+                self._on_echo()
             return
         try:
             self._handlers[type(message)](message)
@@ -303,11 +326,10 @@ class Cluster:
 
     def _who_knows(self, question: Question, ask: Ask) -> str | None:
         """The one node that can answer; None where each can answer a part."""
-        if not ask.names:
-            return None
         if question.is_for_home:
             return homes_of(ask.names[0], self.nodes)[0]
-        return names.node_of(ask.names[0])
+        # A uid may look like a client's id and says nothing of where its clients are.
+        return names.node_of(ask.names[0]) if question.is_about_client else None
 
     def _on_ask(self, asked: NodeAsk) -> None:
         question = QUESTIONS.get(asked.ask.what)

@@ -19,7 +19,7 @@ from lineman.protocols.http import Request, Response
 
 PATH = "/push"
 MIN_TOKEN = 16
-FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep"})
+FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep", "raw"})
 
 
 class HttpPush:
@@ -59,19 +59,24 @@ class HttpPush:
         gateway = self._gateway
         message = _message(body)
         exclude = _list(body, "exclude")
+        raw = body.get("raw", False)
+        if not isinstance(raw, bool):
+            raise UsageError(f'"raw" is {raw!r:.40}; give true or false')
+        if raw and body.get("keep") is True:
+            raise UsageError('"raw" frames cannot be kept; leave "raw" or "keep" out')
         if body.get("all") is True:
-            gateway.send_to_all(message, exclude=exclude)
+            gateway.send_to_all(message, exclude=exclude, raw=raw)
         if "uid" in body:
-            gateway.send_to_uid(_list(body, "uid"), message, exclude)
+            gateway.send_to_uid(_list(body, "uid"), message, exclude, raw)
         if "client" in body:
-            gateway.send_to_all(message, _list(body, "client"), exclude)
+            gateway.send_to_all(message, _list(body, "client"), exclude, raw)
         if "group" not in body:
             return
         if body.get("keep") is True:
             for group in _list(body, "group"):
                 gateway.publish_to_group(group, message)
         else:
-            gateway.send_to_group(_list(body, "group"), message, exclude)
+            gateway.send_to_group(_list(body, "group"), message, exclude, raw)
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

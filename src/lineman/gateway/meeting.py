@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import cast
 
 from lineman.errors import ConfigError
 from lineman.gateway.link import Link
+from lineman.unixpath import short_path
 
 # A link does what a protocol of asyncio does, and cannot derive from it where it is compiled.
 Make = Callable[[], asyncio.Protocol]
@@ -19,18 +21,47 @@ async def dial(make: Callable[[], Link], path: str) -> Link:
     """A link to whoever takes links at a unix socket.
 
     Raises:
-        OSError: there is nobody.
+        OSError: nobody does.
     """
-    _, link = await asyncio.get_running_loop().create_unix_connection(cast(Make, make), path)
+    with short_path(path) as short:
+        _, link = await asyncio.get_running_loop().create_unix_connection(cast(Make, make), short)
     return cast(Link, link)
 
 
-async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
+class Listener:
+    """A unix socket at which links are taken.
+
+    Args:
+        server: that takes them.
+        path: of the socket.
+        alias: a second name of it; empty for none.
+    """
+
+    def __init__(self, server: asyncio.Server, path: str, alias: str) -> None:
+        self._server = server
+        self._path = path
+        self._alias = alias
+        self._made = os.lstat(path)
+
+    def close(self) -> None:
+        """Takes no more of them; the path is left to whoever listens there meanwhile."""
+        self._server.close()
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._made, os.lstat(self._path)):
+                os.unlink(self._path)
+        with contextlib.suppress(FileNotFoundError):
+            if self._alias:
+                os.unlink(self._alias)
+
+
+async def listen(make: Callable[[], Link], path: str, alias: str = "") -> Listener:
     """Takes links at a unix socket that only this user may use.
 
     Args:
         make: makes the end of each link.
-        path: of the socket; a socket that is left over from an earlier process is replaced.
+        path: of the socket; one of an earlier process is replaced, which goes on with the links
+            that it has, and is found by its alias.
+        alias: a name in the same directory that no other process has; empty for none.
 
     Raises:
         ConfigError: it cannot be made there.
@@ -43,7 +74,11 @@ async def listen(make: Callable[[], Link], path: str) -> asyncio.Server:
     # Nobody else may connect to it, not even between its making and a chmod.
     before = os.umask(0o177)
     try:
-        return await asyncio.get_running_loop().create_unix_server(cast(Make, make), path)
+        with short_path(path) as short:
+            server = await asyncio.get_running_loop().create_unix_server(cast(Make, make), short)
+        if alias:
+            os.link(path, alias)
+        return Listener(server, path, alias)
     except OSError as error:
         raise ConfigError(
             f"cannot listen at {path}: {(error.strerror or str(error)).lower()}",

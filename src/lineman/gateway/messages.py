@@ -44,6 +44,7 @@ class Send(Message, tag=1):
         groups: groups.
         is_to_all: everybody; the three above are empty then.
         exclude: ids of clients that do not get it.
+        is_raw: whether `data` is whole frames, see `raw.py`, and no message.
     """
 
     data: Payload
@@ -52,6 +53,7 @@ class Send(Message, tag=1):
     groups: tuple[str, ...] = ()
     is_to_all: bool = False
     exclude: tuple[str, ...] = ()
+    is_raw: bool = False
 
 
 class CloseClient(Message, tag=2):
@@ -61,6 +63,12 @@ class CloseClient(Message, tag=2):
     data: Payload | None = None
     code: int = 1000
     reason: str = ""
+
+
+class DestroyClient(Message, tag=12):
+    """Drops a client's connection at once, without a close frame."""
+
+    client: str
 
 
 class Bind(Message, tag=3):
@@ -121,7 +129,8 @@ class Deliver(Message, tag=9):
 
 # What is known of a client changes by these.
 Change = Bind | Join | Leave | SetSession
-Order = Send | CloseClient | Bind | Join | Leave | Ungroup | SetSession | Publish | Deliver
+End = CloseClient | DestroyClient
+Order = Send | End | Change | Ungroup | Publish | Deliver
 
 
 # Questions.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Collection, Coroutine
@@ -12,10 +11,11 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.client import Client
+from lineman.gateway.dialling import alias_of
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
 from lineman.gateway.link import UNKNOWN, Link
-from lineman.gateway.meeting import listen
+from lineman.gateway.meeting import Listener, listen
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -103,7 +103,7 @@ class Node:
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
-        self._servers: dict[str, asyncio.Server] = {}
+        self._listeners: list[Listener] = []
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
             Hello: self._on_hello,
@@ -125,13 +125,15 @@ class Node:
         """Takes business workers and programs that push at unix sockets.
 
         Args:
-            paths: of the sockets; what is left over from an earlier process is replaced.
+            paths: of the sockets, the first for business workers; an earlier process that
+                listens there still keeps its links.
 
         Raises:
             ConfigError: a socket cannot be made there.
         """
         for path in paths:
-            self._servers[path] = await listen(self._new_link, path)
+            alias = alias_of(path, self.name) if path == paths[0] else ""
+            self._listeners.append(await listen(self._new_link, path, alias))
         await self.routing.start()
         self._tick()
 
@@ -139,10 +141,8 @@ class Node:
         """Ends all links, after what was said on them has left."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for path, server in self._servers.items():
-            server.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        for listener in self._listeners:
+            listener.close()
         await self.routing.stop()
         for link in list(self._links):
             link.close()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 
 from lineman.errors import UsageError
-from lineman.gateway import names
+from lineman.gateway import names, raw
 from lineman.gateway.api import to_payload
 from lineman.gateway.client import Client
 from lineman.gateway.histories import Frame, Histories, frame_as_json
@@ -15,6 +15,8 @@ from lineman.gateway.messages import (
     Change,
     CloseClient,
     Deliver,
+    DestroyClient,
+    End,
     Join,
     Leave,
     Order,
@@ -28,7 +30,7 @@ from lineman.net.broadcast import broadcast
 
 logger = logging.getLogger("lineman")
 
-ClientOrder = CloseClient | Change
+ClientOrder = End | Change
 
 
 class Orders:
@@ -70,7 +72,11 @@ class Orders:
             UsageError: it cannot be done: the message or the session is none.
         """
         if isinstance(order, Send):
-            self._deliver(order.data, self._receivers(order))
+            receivers = self._receivers(order)
+            if order.is_raw:
+                self._deliver_raw(order.data, receivers)
+            else:
+                self._deliver(order.data, receivers)
         elif isinstance(order, Deliver):
             data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
             self._deliver(data, self.registry.members_of_group(order.group))
@@ -83,9 +89,10 @@ class Orders:
             raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)
-        elif not isinstance(order, CloseClient):
-            found = self.knocking.get(order.client)
-            if found is not None and found.early is not None:
+        elif (found := self.knocking.get(order.client)) is not None:
+            if isinstance(order, DestroyClient):
+                found.connection.destroy()
+            elif not isinstance(order, CloseClient) and found.early is not None:
                 found.early.append(order)
 
     def let_in(self, client: Client) -> None:
@@ -102,9 +109,17 @@ class Orders:
     def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
         self.delivered += broadcast(data, [client.connection for client in to])
 
+    def _deliver_raw(self, data: object, to: Collection[Client]) -> None:
+        frames = raw.to_frames(data)  # again: an older program, or a stranger, may not have
+        for client in list(to):
+            self.delivered += client.connection.send_encoded(frames, None)
+
     def _change(self, client: Client, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):
             client.connection.close(order.data, order.code, order.reason)
+            return
+        if isinstance(order, DestroyClient):
+            client.connection.destroy()
             return
         if isinstance(order, Bind):
             if order.uid is None:

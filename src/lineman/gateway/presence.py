@@ -29,6 +29,12 @@ def homes_of(name: str, nodes: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(nodes, key=weight, reverse=True)[:2])
 
 
+def new_homes_of(name: str, before: Sequence[str], nodes: Sequence[str]) -> list[str]:
+    """The homes that a name has got since other nodes lived."""
+    had = homes_of(name, before)
+    return [home for home in homes_of(name, nodes) if home not in had]
+
+
 class Presence:
     """What one node knows of the names whose home it is.
 
@@ -100,60 +106,42 @@ class Presence:
             if self._drop(name, node) and self._is_first_home(name)
         ]  # fmt: skip
 
-    def handover(
-        self, before: Sequence[str], nodes: Sequence[str]
-    ) -> dict[tuple[str, str], list[str]]:
-        """What homes that are new must be told of names that other nodes hold.
+    # When nodes have come or gone: `nodes` says so first, then each name is looked at.
+
+    def names(self) -> list[str]:
+        """Those whose home this node is, or was until nodes came or went."""
+        return list(self._holders)
+
+    def handover(self, name: str, before: Sequence[str]) -> list[tuple[str, str]]:
+        """Which homes that are new must be told of which holders that are other nodes.
 
         A node may have died and not be missed yet: it cannot announce again what it held.
+        """
+        if set(self.nodes) <= set(before):
+            return []
+        found = self._holders.get(name)
+        if found is None:
+            return []
+        return [
+            (home, holder)
+            for home in new_homes_of(name, before, self.nodes)
+            if home != self._node
+            for holder in (found if isinstance(found, set) else (found,))
+            if holder not in (self._node, home)
+        ]
+
+    def review(self, name: str, gone: Iterable[str]) -> bool:
+        """Lets go of nodes that have gone, and of a name that has other homes now.
 
         Returns:
-            By new home and holder, the names.
+            Whether the name is offline now, and this node is to say so.
         """
-        told: dict[tuple[str, str], list[str]] = {}
-        if set(nodes) <= set(before):
-            return told
-        for name, found in self._holders.items():
-            for home in set(homes_of(name, nodes)) - set(homes_of(name, before)) - {self._node}:
-                for holder in found if isinstance(found, set) else (found,):
-                    if holder not in (self._node, home):
-                        told.setdefault((home, holder), []).append(name)
-        return told
-
-    def set_nodes(self, nodes: Sequence[str]) -> list[str]:
-        """Nodes have come or gone.
-
-        Returns:
-            The names that are offline now because a node took them along, and of which this
-            node is to say so.
-        """
-        gone = set(self.nodes) - set(nodes)
-        self.nodes = tuple(nodes)
-        offline = []
-        for name in list(self._holders):
-            took_the_last = [node for node in gone if self._drop(name, node)]
-            if took_the_last and self._is_first_home(name):
-                offline.append(name)
-            if name in self._holders and self._node not in homes_of(name, self.nodes):
-                del self._holders[name]  # others know it now
-        return offline
-
-    def news_for(self, names: Iterable[str], before: Sequence[str]) -> dict[str, list[str]]:
-        """What this node must tell the homes that some of its names have got.
-
-        Args:
-            names: those that this node holds.
-            before: the nodes that lived when the homes were last told.
-
-        Returns:
-            For each other node, the names to tell it.
-        """
-        news: dict[str, list[str]] = {}
-        for name in names:
-            for home in homes_of(name, self.nodes):
-                if home not in homes_of(name, before):
-                    news.setdefault(home, []).append(name)
-        return news
+        for node in gone:
+            if node not in self.nodes and self._drop(name, node):
+                return self._is_first_home(name)
+        if name in self._holders and self._node not in homes_of(name, self.nodes):
+            del self._holders[name]  # others know it now
+        return False
 
     def _is_first_home(self, name: str) -> bool:
         return homes_of(name, self.nodes)[0] == self._node

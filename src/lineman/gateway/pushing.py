@@ -35,7 +35,7 @@ class AsyncGatewayClient(Api):
 
     Args:
         address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
-            share: `redis://…`, `nats://…`.
+            share: `redis://…`, `redis+cluster://…`, `nats://…`.
         name: of the service, where a broker has several.
         secret: of the service, where it has one.
 

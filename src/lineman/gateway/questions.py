@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -21,11 +22,13 @@ class Question:
         answer: what one node says, of its own clients.
         merge: makes one answer of those of several nodes.
         is_for_home: whether only the home of the first name knows.
+        is_about_client: whether the name is a client's id, which says who knows.
     """
 
     answer: Callable[[Orders, Names], Any]
     merge: Callable[[list[Any]], Any]
     is_for_home: bool = False
+    is_about_client: bool = False
 
 
 def _first(answers: list[Any]) -> Any:
@@ -42,6 +45,21 @@ def _united(answers: list[Any]) -> list[Any]:
 
 def _mapped(answers: list[Any]) -> dict[Any, Any]:
     return {key: value for answer in answers for key, value in answer.items()}
+
+
+def _joined_by_name(answers: list[dict[Any, list[Any]]]) -> dict[Any, list[Any]]:
+    merged: dict[Any, dict[Any, None]] = {}
+    for answer in answers:
+        for name, items in answer.items():
+            merged.setdefault(name, {}).update(dict.fromkeys(items))
+    return {name: list(items) for name, items in merged.items()}
+
+
+def _added_by_name(answers: list[dict[Any, int]]) -> dict[Any, int]:
+    merged: Counter[Any] = Counter()
+    for answer in answers:
+        merged.update(answer)
+    return dict(merged)
 
 
 def _session(client: Client) -> Any:
@@ -67,18 +85,28 @@ def _in_group(orders: Orders, names: Names) -> Iterable[Client]:
     return orders.registry.members_of_group(names[0])
 
 
+def _groups(orders: Orders) -> list[tuple[str, Collection[Client]]]:
+    registry = orders.registry
+    return [(group, registry.members_of_group(group)) for group in registry.groups()]
+
+
 QUESTIONS: dict[str, Question] = {
-    "is_online": Question(lambda o, n: n[0] in o.clients, any),
+    "is_online": Question(lambda o, n: n[0] in o.clients, any, is_about_client=True),
     "is_uid_online": Question(lambda o, n: bool(o.registry.members_of_uid(n[0])), any),
     "session": Question(
-        lambda o, n: None if (client := _named(o, n)) is None else _session(client), _first
+        lambda o, n: None if (client := _named(o, n)) is None else _session(client),
+        _first,
+        is_about_client=True,
     ),
     "uid_of_client": Question(
-        lambda o, n: None if (client := _named(o, n)) is None else client.uid, _first
+        lambda o, n: None if (client := _named(o, n)) is None else client.uid,
+        _first,
+        is_about_client=True,
     ),
     "groups_of_client": Question(
         lambda o, n: None if (client := _named(o, n)) is None else sorted(client.groups or ()),
         _first,
+        is_about_client=True,
     ),
     "clients_of_uid": Question(
         lambda o, n: [client.id for client in o.registry.members_of_uid(n[0])], _joined
@@ -93,4 +121,33 @@ QUESTIONS: dict[str, Question] = {
     "all_uids": Question(lambda o, n: list(o.registry.uids()), _united),
     "history": Question(_history, _first, is_for_home=True),
     "all_groups": Question(lambda o, n: list(o.registry.groups()), _united),
+    "all_clients_by_group": Question(
+        lambda o, n: {g: [one.id for one in members] for g, members in _groups(o)}, _joined_by_name
+    ),
+    "all_client_counts_by_group": Question(
+        lambda o, n: {group: len(members) for group, members in _groups(o)}, _added_by_name
+    ),
+    "all_uids_by_group": Question(
+        lambda o, n: {
+            g: list(uids) for g, _ in _groups(o) if (uids := o.registry.uids_of_group(g))
+        },
+        _joined_by_name,
+    ),
+    "online_of_uids": Question(
+        lambda o, n: [uid for uid in n if o.registry.members_of_uid(uid)], _united
+    ),
+    "clients_of_uids": Question(
+        lambda o, n: {
+            uid: [client.id for client in members]
+            for uid in n
+            if (members := o.registry.members_of_uid(uid))
+        },
+        _joined_by_name,
+    ),
+    "client_counts_of_groups": Question(
+        lambda o, n: {
+            group: len(members) for group in n if (members := o.registry.members_of_group(group))
+        },
+        _added_by_name,
+    ),
 }

@@ -18,6 +18,7 @@ from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import Ask, Order, Publish
 from lineman.gateway.nodemessages import ABOUT_USERS, Hold, Release, Roll, RollCall
 from lineman.gateway.orders import Orders
+from lineman.gateway.pace import About, Pace
 from lineman.gateway.presence import homes_of
 from lineman.gateway.questions import QUESTIONS
 from lineman.gateway.seal import Seal
@@ -71,14 +72,16 @@ class Routing:
         self.orders = Orders(node, on_changed, histories, options.frame)
         self._interest_is_due = False
         self._calling: asyncio.TimerHandle | None = None
+        self._pace: Pace | None = None
         self._attendance: Attendance | None = None
         if options.tells_users:
-            self._attendance = Attendance(node, self.orders.registry.uids, self._tell, on_user)
+            self._pace = Pace(self._tell, self._has_room)
+            self._attendance = Attendance(node, self.orders.registry.uids, self._pace.add, on_user)
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), self._on_return, self._on_stranger, seal=Seal(options.secret),
+                self._handlers(), self._on_missed, self._on_stranger, seal=Seal(options.secret),
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
@@ -101,6 +104,8 @@ class Routing:
         """Tells them that this one ends."""
         if self._calling is not None:
             self._calling.cancel()
+        if self._pace is not None:
+            self._pace.stop()
         if self.cluster is not None:
             await self.cluster.stop()
 
@@ -109,7 +114,10 @@ class Routing:
         if self.orders.histories is not None:
             self.orders.histories.sweep()
 
-    def _tell(self, node: str, message: Hold | Release | Roll) -> None:
+    def _has_room(self) -> bool:
+        return self.cluster is None or self.cluster.broker.has_room
+
+    def _tell(self, node: str, message: About) -> None:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
@@ -148,8 +156,8 @@ class Routing:
         if self._attendance is not None:
             self._attendance.forget(node)
 
-    def _on_return(self) -> None:
-        if self.orders.histories is not None:
+    def _on_missed(self, was_away: bool) -> None:
+        if was_away and self.orders.histories is not None:
             self.orders.histories.keep(lambda group: False)  # others went on without it
         if self._attendance is not None and self.cluster is not None:
             self.cluster.tell_all(RollCall(self._node))

@@ -20,4 +20,4 @@ cdef class Visitor:
     cdef public object uid
 
     @cython.locals(link=Link)
-    cpdef send(self, message)
+    cpdef send(self, message, bint raw=*)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from lineman.errors import UsageError
 from lineman.gateway.api import MessageData
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet
+from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet, Send
+from lineman.gateway.raw import to_frames
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -131,8 +132,8 @@ class Visitor:
 
     # What a program does with it most: the same as the functions of `Api`.
 
-    def send(self, message: MessageData) -> None:
-        """Sends a message to this client.
+    def send(self, message: MessageData, raw: bool = False) -> None:
+        """Sends a message to this client; with `raw` whole websocket frames, see `Commands`.
 
         Raises:
             LinkFullError: its gateway process reads too slowly; see `Gateway.drain`.
@@ -140,6 +141,10 @@ class Visitor:
         link = self.link
         if link.is_full:
             link.check_room()
+        if raw:
+            frames = to_frames(message)
+            link.post(Send(frames, clients=(self.id,), is_raw=True), len(frames))
+            return
         link.send(self.number, message)
 
     def close(
@@ -150,6 +155,10 @@ class Visitor:
     ) -> None:
         """Closes this client's connection, after a last message where one is given."""
         self._business.close_client(self, message, code, reason)
+
+    def destroy(self) -> None:
+        """Drops this client's connection at once, without a close frame."""
+        self._business.destroy_client(self)
 
     def bind(self, uid: str | int) -> None:
         """Says which user this client is."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from lineman.errors import ConfigError
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode
+from lineman.unixpath import short_path
 
 logger = logging.getLogger("lineman")
 
@@ -128,16 +128,12 @@ class ControlServer:
 
 
 def _listen(path: Path) -> socket.socket:
-    if len(os.fsencode(path)) > 107:  # sun_path of unix(7)
-        raise ConfigError(
-            f"the path of the control socket is too long for the kernel: {path}",
-            "give a shorter pid_file, such as /run/chat/chat.pid",
-        )
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        server.bind(str(path))
+        with short_path(path) as short:
+            server.bind(short)
     finally:
         os.umask(before)
     server.listen(MAX_CLIENTS)

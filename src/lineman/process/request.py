@@ -11,6 +11,7 @@ from lineman.errors import ConfigError, LinemanError
 from lineman.process.control import peer_uid
 from lineman.process.rundir import control_path, holder
 from lineman.process.wire import encode
+from lineman.unixpath import short_path
 
 CHUNK = 256 * 1024
 
@@ -35,7 +36,8 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.settimeout(timeout)
         try:
-            end.connect(str(path))
+            with short_path(path) as short:
+                end.connect(short)
             uid = peer_uid(end)
             end.sendall(encode(request))
             reply = _read(end)

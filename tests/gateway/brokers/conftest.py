@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import socket
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.support.program import PortTaken, Program, find_program, free_ports
+from e2e.support.program import DEADLINE, PortTaken, Program, find_program, free_ports
 
 
 class Server:
@@ -37,6 +41,67 @@ class Server:
             self._program.stop()
             self._program = None
 
+    def signal(self, number: int) -> None:
+        assert self._program is not None
+        self._program.signal(number)
+
+
+class Relay:
+    """A port in front of a server, whose connections can be cut off without being closed."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        self._silent: set[int] = set()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._to))
+            with self._lock:
+                number = len(self._pairs)
+                self._pairs.append((near, far))
+            for ends in ((near, far), (far, near)):
+                thread = threading.Thread(target=self._pump, args=(number, *ends), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, number: int, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                if number not in self._silent:
+                    sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+    @property
+    def connections(self) -> int:
+        """How many have come so far."""
+        return len(self._pairs)
+
+    def cut(self, number: int) -> None:
+        """From now on what either side says on one connection comes to nothing."""
+        self._silent.add(number)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for end in (end for pair in self._pairs for end in pair):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(DEADLINE)
+        for end in (end for pair in self._pairs for end in pair):
+            end.close()
+
 
 def redis_server(directory: Path, *more: str) -> Server:
     def words(port: int) -> list[str]:
@@ -44,6 +109,74 @@ def redis_server(directory: Path, *more: str) -> Server:
         return [*here, "--save", "", *more]
 
     return Server("redis-server", words, "Ready to accept connections")
+
+
+class RedisClusterServer:
+    """Three primaries and a replica of the first, which know each other from the beginning."""
+
+    def __init__(self, directory: Path, *more: str) -> None:
+        self._directory = directory
+        self._more = more
+        self.ids = [f"{number:040x}" for number in range(1, 5)]
+        self.ports: list[int] = []
+        self.servers: list[Server] = []
+
+    @property
+    def url(self) -> str:
+        """Of two of them: either may be dead."""
+        return f"redis+cluster://127.0.0.1:{self.ports[0]},127.0.0.1:{self.ports[1]}"
+
+    def start(self) -> None:
+        for attempt in range(5):
+            if not self.servers:
+                self._choose()
+            try:
+                for server in self.servers:
+                    server.start()
+            except PortTaken:
+                self.stop()
+                if attempt == 4:
+                    raise
+                self.servers.clear()
+            else:
+                return
+
+    def _choose(self) -> None:
+        ports = free_ports(8)
+        self.ports, buses = ports[:4], ports[4:]
+        shares = ["0-5460", "5461-10922", "10923-16383", ""]
+        for me in range(4):
+            home = self._directory / f"node-{ports[me]}"
+            home.mkdir(parents=True)
+            lines = []
+            for each in range(4):
+                flags = ("myself," if each == me else "") + ("slave" if each == 3 else "master")
+                of = self.ids[0] if each == 3 else "-"
+                where = f"127.0.0.1:{ports[each]}@{buses[each]}"
+                epoch = 1 if each == 3 else each + 1
+                lines.append(
+                    f"{self.ids[each]} {where} {flags} {of} 0 0 {epoch} connected {shares[each]}"
+                )
+            lines.append("vars currentEpoch 3 lastVoteEpoch 0\n")
+            (home / "nodes.conf").write_text("\n".join(lines))
+            more = ["--cluster-enabled", "yes", "--cluster-port", str(buses[me]), *self._more]
+            server = redis_server(home, *more, "--cluster-node-timeout", "60000")
+            server.port = ports[me]
+            self.servers.append(server)
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+    def signal(self, number: int) -> None:
+        """To one of them only."""
+        self.servers[1].signal(number)
+
+    def tell(self, node: int, *words: str) -> str:
+        """What redis-cli prints for a command to one of them."""
+        command = [find_program("redis-cli", "redis-tools"), "-p", str(self.ports[node]), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=DEADLINE)
+        return done.stdout.strip()
 
 
 def nats_server(*more: str) -> Server:

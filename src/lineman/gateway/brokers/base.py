@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable
 class Broker(abc.ABC):
     """Carries bytes from whoever publishes on a topic to all who have subscribed to it.
 
-    At most once, in order from one publisher to one subscriber. Nothing is kept: while a broker is
-    cut off, what is published is dropped and counted, and nothing grows. When it is back it
-    subscribes again by itself to all that `topics` gives.
+    At most once, and in order what one publisher says to one subscriber on one topic. Nothing is
+    kept: while a broker is cut off, what is published is dropped and counted, and nothing grows.
+    When it is back it subscribes again by itself to all that `topics` gives.
 
     Args:
         on_message: gets the topic and the bytes, in the event loop; also of what it published
             itself, where it has subscribed to that.
-        on_state: called with whether the broker is reached, when that changes.
+        on_state: called with whether the broker is reached, when that changes; and again with True
+            where messages may have been missed meanwhile.
         topics: everything that must be subscribed to now.
 
     Attributes:
@@ -57,6 +58,11 @@ class Broker(abc.ABC):
     @abc.abstractmethod
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so little waits that more may well be published."""
+        return True
 
     async def drain(self) -> None:  # noqa: B027
         """Returns when what was published has been taken, or dropped."""

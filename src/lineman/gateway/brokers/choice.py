@@ -7,13 +7,15 @@ from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.brokers.embedded import Embedded
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
+from lineman.gateway.brokers.rediscluster import RedisCluster
 
 
 def broker_maker(url: str, name: str) -> MakeBroker:
     """What makes the broker at an address, given what it calls.
 
     Args:
-        url: `hub:///path`, `redis://…`, `rediss://…`, `nats://…` or `tls://…`.
+        url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
+            `nats://…` or `tls://…`.
         name: of the service.
 
     Raises:
@@ -24,8 +26,11 @@ def broker_maker(url: str, name: str) -> MakeBroker:
         return lambda *given: Embedded(rest, *given)
     if scheme in ("redis", "rediss"):
         return lambda *given: Redis(url, name, *given)
+    if scheme in ("redis+cluster", "rediss+cluster"):
+        return lambda *given: RedisCluster(url, name, *given)
     if scheme in ("nats", "tls"):
         return lambda *given: Nats(url, name, *given)
     raise ConfigError(
-        f"{url!r} is no broker's address", "give redis://…, rediss://…, nats://… or tls://…"
+        f"{url!r} is no broker's address",
+        "give redis://…, rediss://…, redis+cluster://…, nats://… or tls://…",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -11,7 +10,7 @@ from typing import Any
 
 from lineman.gateway.brokers.base import Broker
 from lineman.gateway.link import Link
-from lineman.gateway.meeting import dial, listen
+from lineman.gateway.meeting import Listener, dial, listen
 from lineman.gateway.messages import Message, Wire
 
 logger = logging.getLogger("lineman")
@@ -56,21 +55,17 @@ class Hub:
     def __init__(self) -> None:
         self._subscribers: dict[str, set[Link]] = {}
         self._topics: dict[Link, set[str]] = {}
-        self._server: asyncio.Server | None = None
-        self._path = ""
+        self._listener: Listener | None = None
         self.dropped = 0
 
     async def start(self, path: str) -> None:
         """Serves a unix socket; one that is left over from an earlier process is replaced."""
-        self._server = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
-        self._path = path
+        self._listener = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
 
     async def stop(self) -> None:
         """Ends all links."""
-        if self._server is not None:
-            self._server.close()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
+        if self._listener is not None:
+            self._listener.close()
         for link in list(self._topics):
             link.close()
 
@@ -159,6 +154,11 @@ class Embedded(Broker):
             self._link = None
             self._enter(False, f"the hub is gone: {reason}")
             self._dial()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the hub takes what is published."""
+        return self._link is None or not self._link.is_clogged
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends to all subscribers of a topic."""

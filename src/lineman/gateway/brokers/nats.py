@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.remote import TIMEOUT, Remote, Work
+from lineman.gateway.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
 
 
 class Nats(Remote):
@@ -66,6 +66,7 @@ class Nats(Remote):
 
     async def _open(self, topics: tuple[str, ...]) -> None:
         from nats.aio.client import Client
+        from nats.errors import NoServersError
 
         loop = asyncio.get_running_loop()
         ended = self._ended = loop.create_future()
@@ -84,21 +85,30 @@ class Nats(Remote):
         connecting = client.connect(
             self._url,
             allow_reconnect=False,
-            connect_timeout=int(TIMEOUT),
-            ping_interval=int(TIMEOUT) // 2,
+            # Where nobody listens it would try for itself, for two minutes.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=self._whole_timeout,
+            # It gives up after three intervals of silence.
+            ping_interval=max(1, self._whole_timeout // 2),
             disconnected_cb=on_end,
             closed_cb=on_end,
             error_cb=on_error,
             tls=self._tls(),
         )
         try:
-            await connecting
-        except OSError as error:
+            await asyncio.wait_for(connecting, 2 * self.timeout)
+        except (OSError, NoServersError) as error:
             # What the server said before it hung up tells more than that it did.
             await asyncio.wait([said], timeout=0.2)
             raise ConnectionError(said.result() if said.done() else str(error)) from None
-        await self._subscribe(topics)
-        await client.flush(int(TIMEOUT))
+        for part in parts_of(topics, TOPICS_AT_ONCE):
+            await self._subscribe(part)
+            await client.flush(self._whole_timeout)
+
+    @property
+    def _whole_timeout(self) -> int:
+        return max(1, round(self.timeout))
 
     def _tls(self) -> ssl.SSLContext | None:
         if not self._url.startswith("tls:"):
@@ -134,7 +144,7 @@ class Nats(Remote):
                 subscription = self._subscriptions.pop(topic, None)
                 if subscription is not None:
                     await subscription.unsubscribe()
-        await self._client.flush(int(TIMEOUT))
+        await self._client.flush(self._whole_timeout)
 
     async def _shut(self) -> None:
         client, self._client = self._client, None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lineman.errors import ConfigError
-from lineman.gateway.brokers.remote import TIMEOUT, Remote, Work
+from lineman.gateway.brokers.redisline import RedisLine, make_client
+from lineman.gateway.brokers.remote import Remote, Work, parts_of
+
+logger = logging.getLogger("lineman")
 
 # Subscribed to in one command.
-TOPICS_AT_ONCE = 1000
+TOPICS_AT_ONCE = 100
 
 
 class Redis(Remote):
@@ -34,7 +38,8 @@ class Redis(Remote):
         self._url = url
         self._prefix = f"lineman:{name}:".encode()
         self._client: Any = None
-        self._pubsub: Any = None
+        self._line: RedisLine | None = None
+        self._has_warned = False
 
     async def start(self) -> None:
         """Begins to reach the server, and goes on trying.
@@ -42,73 +47,58 @@ class Redis(Remote):
         Raises:
             ConfigError: redis-py is missing, or cannot read the address.
         """
-        self._make_client()  # what is wrong with the address is told now
+        make_client(self._url, self.timeout)  # what is wrong with the address is told now
         await super().start()
 
-    def _make_client(self) -> Any:
-        try:
-            import redis.asyncio as redis
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
-        except ImportError:
-            raise ConfigError(
-                "a redis:// broker needs the package redis", "pip install 'lineman[redis]'"
-            ) from None
-        try:
-            client = redis.Redis.from_url(
-                self._url,
-                socket_timeout=TIMEOUT,
-                socket_connect_timeout=TIMEOUT,
-                health_check_interval=TIMEOUT,
-                retry=Retry(NoBackoff(), 0),  # a lost connection is ours to notice
-            )
-            # It looks at the options only now.
-            client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        except (ValueError, TypeError) as error:
-            raise ConfigError(
-                f"the broker's address is none that redis-py reads: {error}",
-                "give redis://user:password@host:6379 or rediss://…",
-            ) from None
-        return client
-
     async def _open(self, topics: tuple[str, ...]) -> None:
-        self._client = self._make_client()
+        self._client = make_client(self._url, self.timeout)
         await self._client.ping()
-        self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
-        # One that nobody publishes on: redis-py reads only while it has subscribed to something.
-        await self._pubsub.subscribe(self._prefix)
-        await self._subscribe(topics)
+        await self._look_for_cluster()
+        self._line = RedisLine(self._client, self.timeout, self._take)
+        await self._line.open()
+        await self._line.subscribe(self._commands(b"SUBSCRIBE", topics))
 
-    async def _subscribe(self, topics: tuple[str, ...]) -> None:
-        for start in range(0, len(topics), TOPICS_AT_ONCE):
-            await self._pubsub.subscribe(*self._channels(topics[start : start + TOPICS_AT_ONCE]))
+    async def _look_for_cluster(self) -> None:
+        info: dict[str, Any] = {}
+        with contextlib.suppress(Exception):  # who may publish need not be allowed to ask this
+            info = await self._client.info("server")
+        if info.get("redis_mode") == "cluster" and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "the broker is one node of a Redis Cluster: every message goes to all of its "
+                "nodes, and when this one dies no other is asked; give redis+cluster://…"
+            )
 
-    def _channels(self, topics: Iterable[str]) -> list[bytes]:
-        return [self._prefix + topic.encode() for topic in topics]
+    def _commands(self, verb: bytes, topics: tuple[str, ...]) -> list[tuple[bytes, ...]]:
+        return [
+            (verb, *(self._prefix + topic.encode() for topic in part))
+            for part in parts_of(topics, TOPICS_AT_ONCE)
+        ]
+
+    def _take(self, channel: bytes, payload: bytes) -> None:
+        self._on_message(channel[len(self._prefix) :].decode(), payload)
 
     async def _read(self) -> None:
-        skip = len(self._prefix)
-        while True:
-            message = await self._pubsub.get_message(timeout=TIMEOUT)
-            if message is not None and message["type"] == "message":
-                self._on_message(message["channel"][skip:].decode(), message["data"])
+        assert self._line is not None
+        await self._line.listen()
 
     async def _write(self, work: list[Work]) -> None:
+        assert self._line is not None
         pipeline = self._client.pipeline(transaction=False)
         for one in work:
             if one.topic is not None:
                 pipeline.publish(self._prefix + one.topic.encode(), one.payload)
             elif one.subscribe:
-                await self._subscribe(one.subscribe)
+                await self._line.tell(self._commands(b"SUBSCRIBE", one.subscribe))
             elif one.unsubscribe:
-                await self._pubsub.unsubscribe(*self._channels(one.unsubscribe))
+                await self._line.tell(self._commands(b"UNSUBSCRIBE", one.unsubscribe))
         if len(pipeline):
             await pipeline.execute()
 
     async def _shut(self) -> None:
-        pubsub, client = self._pubsub, self._client
-        self._pubsub = self._client = None
-        if pubsub is not None:
-            await pubsub.aclose()
+        line, client = self._line, self._client
+        self._line = self._client = None
+        if line is not None:
+            await line.close()
         if client is not None:
             await client.aclose()

@@ -7,20 +7,31 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from lineman.errors import ConfigError
 from lineman.gateway.brokers.base import Broker
 
 logger = logging.getLogger("lineman")
 
-# Published and not taken yet; what is past it is dropped.
+T = TypeVar("T")
+
+# Published and not taken yet; what is past either is dropped and counted.
 MAX_WAITING = 8 * 1024 * 1024
+MAX_MESSAGES = 100_000
+# Topics whose subscription has changed and was not told yet: past it a new session begins.
+MAX_CHANGES = 1_000_000
+# Subscribed to before a session counts as open. With a million of them it would be too late to
+# say that this node lives: the others follow while it is at work.
+FIRST_TOPICS = 10_000
+# Handed to the client library in one go: what it has not taken in `timeout` is given up.
+AT_ONCE = 1024 * 1024
+TOPICS_AT_ONCE = 1000
 FIRST_RETRY = 0.2
 LAST_RETRY = 5.0
-# A server that says nothing for so long is given up, and reached anew.
-TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,16 @@ class Work:
     subscribe: tuple[str, ...] = ()
     unsubscribe: tuple[str, ...] = ()
 
+    @property
+    def changes(self) -> int:
+        """How many topics it is about."""
+        return len(self.subscribe) + len(self.unsubscribe)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes to tell."""
+        return len(self.payload) + 100 * self.changes
+
 
 class Remote(Broker):
     """A broker behind a client library whose calls are awaited.
@@ -46,7 +67,12 @@ class Remote(Broker):
     A subclass opens one session (`_open`), reads from it until it ends (`_read`), tells it what
     waits (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
     another is opened after a pause that grows to five seconds.
+
+    Attributes:
+        timeout: seconds; a server that says nothing for so long is given up, and reached anew.
     """
+
+    timeout = 5.0
 
     def __init__(
         self,
@@ -55,8 +81,12 @@ class Remote(Broker):
         topics: Callable[[], Iterable[str]],
     ) -> None:
         super().__init__(on_message, on_state, topics)
-        self._work: list[Work] = []
-        self._waiting = 0
+        self._work: deque[Work] = deque()
+        self._messages = 0  # that wait, or are being written
+        self._waiting = 0  # bytes of them
+        self._changes = 0
+        # Topics of a session that is open already, which are to be subscribed to as well.
+        self._open_later: dict[str, None] = {}
         self._has_work = asyncio.Event()
         self._takes_work = False
         self._is_closing = False
@@ -64,11 +94,14 @@ class Remote(Broker):
 
     @abc.abstractmethod
     async def _open(self, topics: tuple[str, ...]) -> None:
-        """Opens a session that has subscribed to these topics when this returns."""
+        """Opens a session that has subscribed to these topics when this returns.
+
+        However many they are; each step of it takes at most `timeout`.
+        """
 
     @abc.abstractmethod
     async def _read(self) -> None:
-        """Hands messages to `_on_message` until the session ends."""
+        """Hands messages to `_on_message` until the session ends, or the server falls silent."""
 
     @abc.abstractmethod
     async def _write(self, work: list[Work]) -> None:
@@ -88,7 +121,11 @@ class Remote(Broker):
             try:
                 # From here on what is subscribed to waits, and all before it is among the topics.
                 self._takes_work = True
-                await asyncio.wait_for(self._open(tuple(self._topics())), 2 * TIMEOUT)
+                topics = tuple(self._topics())
+                self._open_later.update(dict.fromkeys(topics[FIRST_TOPICS:]))
+                await self._open(topics[:FIRST_TOPICS])
+                if self._open_later:
+                    self._has_work.set()
                 self._enter(True)
                 pause = FIRST_RETRY
                 await self._talk()
@@ -99,7 +136,7 @@ class Remote(Broker):
             finally:
                 self._forget_work()
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._shut(), TIMEOUT)
+                    await asyncio.wait_for(self._shut(), self.timeout)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LAST_RETRY)
 
@@ -109,9 +146,7 @@ class Remote(Broker):
         try:
             done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for side in sides:
-                side.cancel()
-            await asyncio.gather(*sides, return_exceptions=True)
+            await end_tasks(sides)
         for side in done:
             side.result()
         raise ConnectionError("the broker ended the connection")
@@ -120,34 +155,79 @@ class Remote(Broker):
         while True:
             await self._has_work.wait()
             self._has_work.clear()
-            work, self._work = self._work, []
-            self._waiting = 0
-            await self._write(work)
+            while self._work or self._open_later:
+                if self._changes > MAX_CHANGES:
+                    raise ConnectionError(
+                        f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
+                    )
+                await self._write_some()
+
+    async def _write_some(self) -> None:
+        work = self._take_later()
+        messages = size = told = 0
+        while self._work and told < AT_ONCE:
+            one = self._work.popleft()
+            work.append(one)
+            messages += one.topic is not None
+            size += len(one.payload)
+            told += one.size
+            self._changes -= one.changes
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._write(work)
+        except TimeoutError:
+            self.dropped += messages
+            raise ConnectionError(f"it took nothing for {self.timeout:g} s") from None
+        except BaseException:
+            self.dropped += messages  # for sure or perhaps
+            raise
+        finally:
+            self._messages -= messages
+            self._waiting -= size
+
+    def _take_later(self) -> list[Work]:
+        count = min(TOPICS_AT_ONCE, len(self._open_later))
+        topics = tuple(self._open_later.popitem()[0] for _ in range(count))
+        return [Work(subscribe=topics)] if topics else []
 
     def _forget_work(self) -> None:
         self.dropped += sum(work.topic is not None for work in self._work)
         self._work.clear()
-        self._waiting = 0
+        self._open_later.clear()
+        self._messages = self._waiting = self._changes = 0
         self._has_work.clear()
         self._takes_work = False
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends to all subscribers of a topic."""
-        if not self.is_connected or self._waiting + len(payload) > MAX_WAITING:
+        if (
+            not self.is_connected
+            or self._waiting + len(payload) > MAX_WAITING
+            or self._messages >= MAX_MESSAGES
+        ):
             self.dropped += 1
             return
         self._waiting += len(payload)
+        self._messages += 1
         self._add(Work(topic, payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Wants what is published on the topics from now on."""
-        if self._takes_work:
-            self._add(Work(subscribe=tuple(topics)))
+        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+            self._change(Work(subscribe=part))
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
-        if self._takes_work:
-            self._add(Work(unsubscribe=tuple(topics)))
+        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+            self._change(Work(unsubscribe=part))
+
+    def _change(self, work: Work) -> None:
+        # Past the bound the session is about to end, and the next one asks for all that is wanted.
+        if self._takes_work and self._changes <= MAX_CHANGES:
+            for topic in (*work.subscribe, *work.unsubscribe) if self._open_later else ():
+                self._open_later.pop(topic, None)
+            self._changes += work.changes
+            self._add(work)
 
     def _refuse(self, work: Work, limit: int) -> None:
         self.dropped += 1
@@ -160,23 +240,56 @@ class Remote(Broker):
         self._work.append(work)
         self._has_work.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be published without being dropped."""
+        return (
+            self._waiting <= min(AT_ONCE, MAX_WAITING // 2) and self._messages <= MAX_MESSAGES // 2
+        )
+
     async def drain(self) -> None:
         """Returns when there is room for more."""
-        while self.is_connected and self._waiting > MAX_WAITING // 2:
+        while self.is_connected and not self.has_room:
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Sends what is under way, then ends."""
         if self._task is None:
             return
-        if self.is_connected and self._work:
-            work, self._work = self._work, []
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._write(work), TIMEOUT)
+        if self.is_connected:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wait_for_the_last(), self.timeout)
         self._is_closing = True
-        while not self._task.done():
-            self._task.cancel()  # which `wait_for` and the libraries swallow at times
-            await asyncio.wait([self._task], timeout=0.2)
-        if not self._task.cancelled():
-            self._task.exception()  # seen
+        await end_tasks([self._task])
         self._end()
+
+    async def _wait_for_the_last(self) -> None:
+        while self.is_connected and (self._messages or self._work):
+            await asyncio.sleep(0.001)
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancels tasks until they have ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the client libraries use,
+    swallows the cancellation of a task whose turn has come in the same moment.
+    """
+    is_cancelled = False
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        try:
+            await asyncio.wait(pending, timeout=0.2)
+        except asyncio.CancelledError:
+            is_cancelled = True  # it is our turn when they are gone
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+def parts_of(whole: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
+    """A sequence in parts of at most so many."""
+    for start in range(0, len(whole), size):
+        yield tuple(whole[start : start + size])

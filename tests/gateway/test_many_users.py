@@ -1,0 +1,269 @@
+"""What nodes with very many users tell each other, in pieces that a broker takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.brokers.conftest import Server, nats_server, redis_server, running
+from gateway.brokers.test_contract import until
+from lineman.gateway import attendance, cluster
+from lineman.gateway.attendance import Attendance
+from lineman.gateway.brokers import remote
+from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.brokers.embedded import Hub
+from lineman.gateway.messages import encode
+from lineman.gateway.nodemessages import Hold, Roll, RollCall
+from lineman.gateway.pace import Job, Pace
+from lineman.gateway.registry import Member
+from lineman.gateway.routing import Routing, RoutingOptions
+
+USERS = 6000
+
+
+@pytest.fixture(autouse=True)
+def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The users' names are several times what a broker's queue takes at once."""
+    monkeypatch.setattr(remote, "MAX_WAITING", 20_000)
+    monkeypatch.setattr(remote, "FIRST_TOPICS", 500)
+    monkeypatch.setattr(attendance, "AT_ONCE", 100)
+    monkeypatch.setattr(cluster, "BEAT", 0.2)
+
+
+class Users:
+    """Who is online, as all machines together have told."""
+
+    def __init__(self) -> None:
+        self.online: set[str] = set()
+        self.twice: list[str] = []
+
+    def note(self, uid: str, is_online: bool) -> None:
+        if is_online is (uid in self.online):
+            self.twice.append(uid)
+        (self.online.add if is_online else self.online.discard)(uid)
+
+
+class Machine:
+    """A gateway process without clients."""
+
+    def __init__(self, name: str, url: str, users: Users) -> None:
+        options = RoutingOptions(broker_maker(url, "gateway"), tells_users=True)
+        self.routing = Routing(name, options, lambda client: None, users.note)
+        self.members: dict[str, Member] = {}
+
+    def bind(self, uids: list[str]) -> None:
+        registry: Any = self.routing.orders.registry
+        for uid in uids:
+            self.members[uid] = Member()
+            registry.bind(self.members[uid], uid)
+        self.routing.note_change()
+
+    def leave(self, uids: list[str]) -> None:
+        registry: Any = self.routing.orders.registry
+        for uid in uids:
+            registry.remove(self.members.pop(uid))
+        self.routing.note_change()
+
+    @property
+    def dropped(self) -> int:
+        assert self.routing.cluster is not None
+        return self.routing.cluster.broker.dropped
+
+    @property
+    def is_connected(self) -> bool:
+        assert self.routing.cluster is not None
+        return self.routing.cluster.broker.is_connected
+
+    def sees(self, count: int) -> bool:
+        assert self.routing.cluster is not None
+        return len(self.routing.cluster.nodes) == count
+
+    def knows(self, other: Machine) -> int:
+        """How many of another one's users it knows."""
+        found: Any = self.routing._attendance
+        return len(found._presence.held_by(other.routing._node))
+
+
+async def started(name: str, url: str, users: Users) -> Machine:
+    machine = Machine(name, url, users)
+    await machine.routing.start()
+    return machine
+
+
+@pytest.mark.parametrize("kind", ["redis", "nats", "hub"])
+def test_a_machine_with_many_users_tells_them_to_one_that_comes_and_after_it_was_cut_off(
+    kind: str, tmp_path: Path
+) -> None:
+    names = [f"user {number}" for number in range(USERS)]
+    users = Users()
+
+    async def test(url: str, stop: Callable[[], Any], start: Callable[[], Any]) -> None:
+        big = await started("0" * 8, url, users)
+        await until(lambda: big.is_connected)
+        big.bind(names)
+        await until(lambda: len(users.online) == USERS)
+        dropped = big.dropped  # the first beats, before it was connected
+        small = await started("1" * 8, url, users)
+        try:
+            await until(lambda: small.knows(big) == USERS)
+            assert big.dropped == dropped
+            await stop()
+            await until(lambda: not big.is_connected and not small.is_connected)
+            left, new = names[::2], [f"new {number}" for number in range(1000)]
+            big.leave(left)
+            big.bind(new)
+            await start()
+            expected = {*names, *new} - {*left}
+            await until(lambda: users.online == expected)
+            await until(lambda: small.knows(big) == len(expected))
+            assert small.sees(2)
+            assert big.sees(2)
+            assert not users.twice
+        finally:
+            for machine in (big, small):
+                await machine.routing.stop()
+
+    run_with(kind, tmp_path, test)
+
+
+def run_with(kind: str, directory: Path, test: Callable[..., Awaitable[None]]) -> None:
+    if kind == "hub":
+        asyncio.run(with_hub(str(directory / "hub.sock"), test))
+        return
+    server: Server = redis_server(directory) if kind == "redis" else nats_server()
+
+    async def stop() -> None:
+        server.stop()
+
+    async def start() -> None:
+        server.start()
+
+    with running(server):
+        asyncio.run(test(f"{kind}://127.0.0.1:{server.port}", stop, start))
+
+
+async def with_hub(path: str, test: Callable[..., Awaitable[None]]) -> None:
+    hub = Hub()
+
+    async def start() -> None:
+        nonlocal hub
+        hub = Hub()
+        await hub.start(path)
+
+    await start()
+    await test(f"hub://{path}", lambda: hub.stop(), start)
+    await hub.stop()
+    await asyncio.sleep(0)
+
+
+# A roll, part by part.
+
+
+class Ear:
+    """One node's attendance, whose jobs are done at once."""
+
+    def __init__(self, *nodes: str) -> None:
+        self.told: list[tuple[str, Any]] = []
+        self.news: list[tuple[str, bool]] = []
+        self.uids: list[str] = []
+        self.attendance = Attendance(
+            nodes[0], lambda: self.uids, self._do, lambda *news: self.news.append(news)
+        )
+        self.attendance.set_nodes(nodes)
+        self.told.clear()
+
+    def _do(self, job: Job) -> None:
+        self.told += [said for said in job if said is not None]
+
+
+def roll(names: str, part: int, is_last: bool = False) -> Roll:
+    return Roll("b", tuple(names), part, is_last)
+
+
+def test_a_roll_tells_who_is_there_at_once_and_who_is_gone_at_its_end() -> None:
+    ear = Ear("a", "b")
+    ear.attendance.on_hold(Hold("b", ("x", "y", "z"), False))
+    ear.attendance.on_roll(roll("xp", 0))
+    ear.attendance.on_hold(Hold("b", ("q",), True))  # it came after the roll was begun
+    ear.attendance.on_roll(roll("r", 1))
+    ear.attendance.on_roll(roll("", 2, True))
+    held = sorted(ear.attendance._presence.held_by("b"))
+    assert held == ["p", "q", "r", "x"]
+    assert {uid for uid, is_online in ear.news if is_online} <= {"p", "q", "r"}
+    assert {uid for uid, is_online in ear.news if not is_online} <= {"y", "z"}
+    assert not ear.attendance._named
+    assert not ear.attendance._parts
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_roll_with_a_part_missing_sends_nobody_away_and_is_called_again(missing: int) -> None:
+    ear = Ear("a", "b")
+    ear.attendance.on_hold(Hold("b", ("x",), False))
+    parts = [roll("p", 0), roll("q", 1), roll("r", 2), roll("", 3, True)]
+    for part in parts:
+        if part.part != missing:
+            ear.attendance.on_roll(part)
+    assert {"x", "r"} <= set(ear.attendance._presence.held_by("b"))
+    assert not [uid for uid, is_online in ear.news if not is_online]
+    assert [(node, type(said)) for node, said in ear.told] == [("b", RollCall)]
+    for part in (roll("pqr", 0), roll("", 1, True)):
+        ear.attendance.on_roll(part)
+    assert sorted(ear.attendance._presence.held_by("b")) == ["p", "q", "r"]
+
+
+def test_a_roll_is_said_in_parts_to_all_who_called_in_one_go() -> None:
+    ear = Ear("a", "b", "c")
+    ear.uids = [f"user {number}" for number in range(2000)]
+    ear.attendance.call_roll()
+    for node in "bc":
+        said = [message for to, message in ear.told if to == node]
+        assert [one.part for one in said] == list(range(len(said)))
+        assert [one.is_last for one in said] == [False] * (len(said) - 1) + [True]
+        assert max(len(encode(one)) for one in said) < 2000
+    named = [name for _, one in ear.told for name in one.names]
+    # Each has two homes of three; what this node is home of itself is not told.
+    assert len(set(named)) == 2000
+    assert 2000 < len(named) < 4000
+
+
+def test_jobs_are_done_in_order_and_wait_for_room_and_give_way() -> None:
+    said: list[tuple[str, Any]] = []
+    room = 0
+
+    def tell(node: str, message: Any) -> None:
+        nonlocal room
+        room -= 1
+        said.append((node, message))
+
+    def job(name: str, count: int, *, fails: bool = False) -> Any:
+        for number in range(count):
+            yield name, number
+            yield None
+        if fails:
+            raise ZeroDivisionError
+
+    async def test() -> None:
+        nonlocal room
+        pace = Pace(tell, lambda: room > 0)
+        pace.add(job("a", 3, fails=True))
+        pace.add(job("b", 2))
+        assert said == []
+        room = 2
+        await until(lambda: len(said) == 2)
+        room = 10**6
+        await until(lambda: len(said) == 5)
+        assert said == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
+        turns = 0
+        pace.add(job("c", 200_000))
+        while len(said) < 200_005:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 5, "others have their turns in between"
+        pace.add(job("d", 10**9))
+        pace.stop()
+
+    asyncio.run(test())
