@@ -11,7 +11,7 @@ cdef extern from *:
     #define LINEMAN_TICKET_FUNCTIONS 10
     static void *lineman_ticket_table[LINEMAN_TICKET_FUNCTIONS], *lineman_ticket_aes;
     static int lineman_ticket_index = -1;
-    #define LINEMAN_SET_CALLBACK ((long (*)(void *, void *))lineman_ticket_table[0])
+    #define LINEMAN_SET_CALLBACK ((int (*)(void *, void *))lineman_ticket_table[0])
     #define LINEMAN_SSL_VERSION ((int (*)(const void *))lineman_ticket_table[1])
     #define LINEMAN_RANDOM ((int (*)(unsigned char *, int))lineman_ticket_table[2])
     #define LINEMAN_SET_MAC ((int (*)(void *, const void *))lineman_ticket_table[3])
