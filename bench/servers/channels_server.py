@@ -10,7 +10,7 @@ import uvicorn
 from common import HOST, port
 from django.conf import settings
 
-# redis-py 8 gives up a connection that is silent for five seconds; the layer waits on it for longer.
+# redis-py 8 gives up a connection that is silent for five seconds; the layer waits for longer.
 host = {"address": sys.argv[2], "socket_timeout": None}
 layer = {"BACKEND": f"channels_redis.{sys.argv[3]}", "CONFIG": {"hosts": [host]}}
 settings.configure(CHANNEL_LAYERS={"default": layer})
