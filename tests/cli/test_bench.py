@@ -20,34 +20,11 @@ from typing import Any
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from e2e.support.program import DEADLINE, Program
+from cli.running import Service, running
+from e2e.support.program import DEADLINE
 from lineman.cli.load import engine as engines
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
-
-SERVICE = Path(__file__).parent / "apps" / "service.py"
-
-
-@dataclass(frozen=True)
-class Service:
-    url: str
-    program: Program
-
-    @property
-    def pid(self) -> int:
-        return self.program.process.pid
-
-
-@contextmanager
-def running(scheme: str, *files: Path) -> Iterator[Service]:
-    words = [sys.executable, SERVICE, f"{scheme}://127.0.0.1:0", *files]
-    program = Program("service.py", words)
-    try:
-        line = program.wait_for_line("listening on ")[0]
-        port = line.rsplit(":", 1)[1].strip()
-        yield Service(f"{scheme}://localhost:{port}", program)
-    finally:
-        program.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,32 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from e2e.support.program import DEADLINE, Program, free_ports
+from cli.running import running
+from e2e.support.program import DEADLINE, free_ports
 from lineman.testing.certificates import IssuedPair, TestCA
 
-SERVICE = Path(__file__).parent / "apps" / "service.py"
 LINEMAN = [sys.executable, "-m", "lineman", "connect"]
-
-
-@contextmanager
-def running(scheme: str, *files: Path) -> Iterator[str]:
-    program = Program("service.py", [sys.executable, SERVICE, f"{scheme}://127.0.0.1:0", *files])
-    try:
-        line = program.wait_for_line("listening on ")[0]
-        yield f"{scheme}://localhost:{line.rsplit(':', 1)[1].strip()}"
-    finally:
-        program.stop()
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     with running("ws") as found:
-        yield found
+        yield found.url
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +44,7 @@ def certificate(ca: TestCA) -> IssuedPair:
 @pytest.fixture(scope="module")
 def secure_url(certificate: IssuedPair) -> Iterator[str]:
     with running("wss", certificate.cert, certificate.key) as found:
-        yield found
+        yield found.url
 
 
 def talk(words: list[str], said: str | bytes = "") -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ cdef extern from *:
 
     typedef struct { const char *key; unsigned int type; void *data; size_t size, returned; } lineman_param;
     typedef struct { unsigned char name[16], cipher[32], mac[32]; lineman_param params[3]; } lineman_ticket_key;
-    typedef struct { PyObject *owner; double *good_until; int count; lineman_ticket_key keys[LINEMAN_TICKET_KEYS]; } lineman_tickets;
+    typedef struct { PyObject *refresh; double *good_until; int count; lineman_ticket_key keys[LINEMAN_TICKET_KEYS]; } lineman_tickets;
 
     static int lineman_tickets_are_ready(void) { return lineman_ticket_index >= 0; }
     static void lineman_tickets_function(int number, void *address)
@@ -37,9 +37,9 @@ cdef extern from *:
         lineman_ticket_aes = aes;
         lineman_ticket_index = LINEMAN_NEW_INDEX(1, 0, NULL, NULL, NULL, NULL);  /* of SSL_CTX */
     }
-    static void lineman_tickets_begin(lineman_tickets *all, PyObject *owner, double *good_until)
+    static void lineman_tickets_begin(lineman_tickets *all, PyObject *refresh, double *good_until)
     {
-        all->owner = owner;
+        all->refresh = refresh;
         all->good_until = good_until;
         all->count = 0;
     }
@@ -60,10 +60,10 @@ cdef extern from *:
         PyObject *answer;
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (now.tv_sec + now.tv_nsec / 1e9 < *all->good_until) return;
-        answer = PyObject_CallMethod(all->owner, "bring_up_to_date", NULL);
+        answer = PyObject_CallNoArgs(all->refresh);
         if (answer == NULL) {
             all->count = 0;
-            PyErr_WriteUnraisable(all->owner);
+            PyErr_WriteUnraisable(all->refresh);
         }
         Py_XDECREF(answer);
     }
@@ -106,7 +106,7 @@ cdef extern from *:
     int lineman_tickets_are_ready() noexcept
     void lineman_tickets_function(int number, void *address) noexcept
     void lineman_tickets_cipher(void *aes) noexcept
-    void lineman_tickets_begin(lineman_tickets *all, object owner, double *good_until) noexcept
+    void lineman_tickets_begin(lineman_tickets *all, object refresh, double *good_until) noexcept
     void lineman_tickets_set(lineman_tickets *all, int number, const char *name, const char *cipher, const char *mac) noexcept
     int lineman_tickets_install(void *context, lineman_tickets *all) noexcept
 

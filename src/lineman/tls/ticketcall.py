@@ -65,7 +65,7 @@ class TicketCall:
         self._newest = b""
         if cython.compiled:
             lineman_tickets_begin(
-                cython.address(self._native), self, cython.address(self.good_until)
+                cython.address(self._native), refresh, cython.address(self.good_until)
             )
         else:
             self._callback = _CALLBACK(self._on_ticket)
@@ -133,10 +133,6 @@ class TicketCall:
         # A client of TLS 1.3 uses each ticket once (RFC 8446, appendix C.4), so it needs another.
         is_spent = named != self._newest or calls.version(connection) >= _TLS_1_3
         return 2 if is_spent else 1
-
-    def bring_up_to_date(self) -> None:
-        """Compiled only: what C calls when `good_until` has come."""
-        self._refresh()
 
 
 class _Parameter(ctypes.Structure):
