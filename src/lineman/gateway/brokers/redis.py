@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lineman.gateway.brokers.redisline import RedisLine, make_client
-from lineman.gateway.brokers.remote import Remote, Work, parts_of
+from lineman.gateway.brokers.redisline import RedisBroker, RedisLine, make_client
+from lineman.gateway.brokers.remote import Work, parts_of
 
 logger = logging.getLogger("lineman")
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("lineman")
 TOPICS_AT_ONCE = 100
 
 
-class Redis(Remote):
+class Redis(RedisBroker):
     """A gateway process' end of a Redis server.
 
     Args:
@@ -34,9 +34,7 @@ class Redis(Remote):
         on_state: Callable[[bool], None],
         topics: Callable[[], Iterable[str]],
     ) -> None:
-        super().__init__(on_message, on_state, topics)
-        self._url = url
-        self._prefix = f"lineman:{name}:".encode()
+        super().__init__(url, name, on_message, on_state, topics)
         self._client: Any = None
         self._line: RedisLine | None = None
         self._has_warned = False
@@ -70,13 +68,7 @@ class Redis(Remote):
             )
 
     def _commands(self, verb: bytes, topics: tuple[str, ...]) -> list[tuple[bytes, ...]]:
-        return [
-            (verb, *(self._prefix + topic.encode() for topic in part))
-            for part in parts_of(topics, TOPICS_AT_ONCE)
-        ]
-
-    def _take(self, channel: bytes, payload: bytes) -> None:
-        self._on_message(channel[len(self._prefix) :].decode(), payload)
+        return [(verb, *map(self._channel, part)) for part in parts_of(topics, TOPICS_AT_ONCE)]
 
     async def _read(self) -> None:
         assert self._line is not None
@@ -87,7 +79,7 @@ class Redis(Remote):
         pipeline = self._client.pipeline(transaction=False)
         for one in work:
             if one.topic is not None:
-                pipeline.publish(self._prefix + one.topic.encode(), one.payload)
+                pipeline.publish(self._channel(one.topic), one.payload)
             elif one.subscribe:
                 await self._line.tell(self._commands(b"SUBSCRIBE", one.subscribe))
             elif one.unsubscribe:

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.redisline import Command, RedisLine, make_client
-from lineman.gateway.brokers.remote import Remote, Work, end_tasks
+from lineman.gateway.brokers.redisline import Command, RedisBroker, RedisLine, make_client
+from lineman.gateway.brokers.remote import Work, end_tasks
 from lineman.gateway.brokers.slots import Address, SlotMap, by_slot, moved_to
 
 # A slot that is being moved: those who serve it may disagree for a moment about who does.
@@ -22,7 +22,7 @@ RETRY = 0.05
 MAX_TRIES = 100
 
 
-class RedisCluster(Remote):
+class RedisCluster(RedisBroker):
     """A gateway process' end of a Redis Cluster, of Redis 7 or newer.
 
     A slot that moves takes its subscriptions along, and `on_state` says that messages may have
@@ -43,9 +43,8 @@ class RedisCluster(Remote):
         on_state: Callable[[bool], None],
         topics: Callable[[], Iterable[str]],
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(url, name, on_message, on_state, topics)
         self._parts = urlsplit(url)
-        self._prefix = f"lineman:{name}:".encode()
         self._seeds = _addresses(self._parts)
         self._known = self._seeds  # whom to ask for the map
         self._slot_of: Callable[[bytes], int] = lambda channel: 0
@@ -88,7 +87,7 @@ class RedisCluster(Remote):
         self._moved.clear()
         slots = await self._find_slots()
         self._map = slots
-        for slot, channels in by_slot(self._channels(topics), self._slot_of).items():
+        for slot, channels in by_slot(map(self._channel, topics), self._slot_of).items():
             self._wanted[slot] = set(channels)
             self._held_by[slot] = slots.owner(slot)
         await asyncio.gather(*map(self._subscribe_all, slots.primaries))
@@ -134,12 +133,6 @@ class RedisCluster(Remote):
                 if self._held_by[slot] == address
             ]
         )
-
-    def _channels(self, topics: Iterable[str]) -> list[bytes]:
-        return [self._prefix + topic.encode() for topic in topics]
-
-    def _take(self, channel: bytes, payload: bytes) -> None:
-        self._on_message(channel[len(self._prefix) :].decode(), payload)
 
     async def _read(self) -> None:
         ended = self._ended = asyncio.get_running_loop().create_future()
@@ -217,7 +210,7 @@ class RedisCluster(Remote):
         messages = []
         for one in work:
             if one.topic is not None:
-                channel = self._prefix + one.topic.encode()
+                channel = self._channel(one.topic)
                 messages.append((self._slot_of(channel), channel, one.payload))
             await self._change_channels(one)
         while messages:
@@ -226,11 +219,11 @@ class RedisCluster(Remote):
     async def _change_channels(self, work: Work) -> None:
         assert self._map is not None
         commands: list[tuple[int, Command]] = []
-        for slot, channels in by_slot(self._channels(work.subscribe), self._slot_of).items():
+        for slot, channels in by_slot(map(self._channel, work.subscribe), self._slot_of).items():
             self._wanted.setdefault(slot, set()).update(channels)
             self._held_by.setdefault(slot, self._map.owner(slot))
             commands.append((slot, (b"SSUBSCRIBE", *channels)))
-        for slot, channels in by_slot(self._channels(work.unsubscribe), self._slot_of).items():
+        for slot, channels in by_slot(map(self._channel, work.unsubscribe), self._slot_of).items():
             wanted = self._wanted.get(slot, set())
             wanted.difference_update(channels)
             if not wanted:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.remote import parts_of
+from lineman.gateway.brokers.remote import Remote, parts_of
 
 Command = Sequence[bytes]
 
@@ -51,6 +51,33 @@ def make_client(url: str, timeout: float) -> Any:
             "give redis://user:password@host:6379, rediss://… or redis+cluster://…",
         ) from None
     return client
+
+
+class RedisBroker(Remote):
+    """What brokers that speak Redis have in common: channels are a service's topics.
+
+    Args:
+        url, name: see `Redis` and `RedisCluster`.
+        others: see `Broker`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        on_message: Callable[[str, bytes], None],
+        on_state: Callable[[bool], None],
+        topics: Callable[[], Iterable[str]],
+    ) -> None:
+        super().__init__(on_message, on_state, topics)
+        self._url = url
+        self._prefix = f"lineman:{name}:".encode()
+
+    def _channel(self, topic: str) -> bytes:
+        return self._prefix + topic.encode()
+
+    def _take(self, channel: bytes, payload: bytes) -> None:
+        self._on_message(channel[len(self._prefix) :].decode(), payload)
 
 
 class RedisLine:
