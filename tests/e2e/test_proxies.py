@@ -230,7 +230,8 @@ def test_a_reload_keeps_the_open_socket_and_serves_the_renewed_certificate(
         with websocket(tls_when_trusted(proxy.https_port, trusts_new)) as new:
             assert new.ask("two") == "two"
         if kind == "caddy" and version_of(kind) < CLOSE_DELAY:
-            with pytest.raises(EOFError, match="1001"):  # the howto says so
+            # The howto says so. 1006 where Caddy closes the worker's side before the client's.
+            with pytest.raises(EOFError, match=r"1001|1006"):
                 old.recv()
         else:
             assert old.ask("three") == "three"
