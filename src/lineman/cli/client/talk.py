@@ -226,11 +226,12 @@ class Conversation:
         if self._source is not None and not self._is_closing:
             watched.append(self._source)
         ready = select.select(watched, [], [], timeout)[0]
-        if self._wire in ready or self._wire.has_more():
-            self._read()
+        is_late = self._deadline is not None and time.monotonic() >= self._deadline
+        if (self._wire in ready or self._wire.has_more()) and not (is_late and self._is_closing):
+            self._read()  # a server that never falls silent does not keep us past our goodbye
         elif self._source in ready:
             self._enter()
-        elif self._deadline is not None and time.monotonic() >= self._deadline:
+        elif is_late:
             self._out_of_time()
 
     def _out_of_time(self) -> None:
