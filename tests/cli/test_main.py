@@ -33,6 +33,16 @@ def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:
     return command.main(["fail"])
 
 
+def test_ctrl_c_while_a_command_is_loaded_ends_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(first: str, handoff: object) -> list[object]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "modules", interrupted)
+    assert command.main(["bench"]) == command.INTERRUPTED
+
+
 def test_version_says_what_a_bug_report_needs() -> None:
     line = command.version()
     known = r"lineman \d+\.\d+\.\d+ \((compiled|pure Python)\), Python 3\.\d+\.\d+\S*, OpenSSL \S+"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ try:
     import atheris
 except ImportError:  # it has wheels for some Pythons and processors only
     atheris = None
+
+# Where it must be there: what pyproject.toml asks for.
+HAS_ATHERIS = sys.version_info < (3, 14) and platform.machine() == "x86_64"
 
 # Longer ones are made by `run.py`; here they would only be slower.
 LONGEST = 400
@@ -58,6 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     print(f"fuzz: guided, --seed {options.seed}", flush=True)
     if atheris is None:
+        if HAS_ATHERIS:
+            raise SystemExit("fuzz: atheris is not installed; fix: tools/setup dev")
         print("left out: there is no atheris for this Python and machine", flush=True)
         return
     for module in (properties.PLAIN.messages, properties.PLAIN.deflate):

@@ -51,6 +51,22 @@ def test_the_guided_one_runs() -> None:
     assert "nothing found" in done.stdout or "left out" in done.stdout
 
 
+@pytest.mark.parametrize(("has_wheels", "status"), [(True, 1), (False, 0)])
+def test_the_guided_one_is_left_out_only_where_it_cannot_be_had(
+    has_wheels: bool, status: int
+) -> None:
+    script = (
+        "import sys\nsys.modules['atheris'] = None\nfrom fuzz import guided\n"
+        f"guided.HAS_ATHERIS = {has_wheels}\nguided.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False,
+        cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.returncode == status
+    assert "tools/setup dev" in done.stderr if has_wheels else "left out" in done.stdout
+
+
 def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     class Deaf:
         is_mid_message = False

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from lineman import Connection, Request, Worker
+from lineman import Connection, Request, Worker, build
 from lineman.errors import UsageError
 from lineman.testing.client import Client
 from net.conftest import Serve
@@ -18,6 +19,39 @@ def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:
     assert [client.receive() for client in clients] == ["hello"] * 5
     assert site.call(lambda: site.worker.broadcast(b"\x00\xff" * 40_000)) == 5
     assert [client.receive() for client in clients] == [b"\x00\xff" * 40_000] * 5
+
+
+def test_messages_of_all_sizes_keep_their_order(serve: Serve, tls: bool) -> None:
+    sizes = [5, 16_384, 7, 70_000, 40_000, 3, 300_000, 1]
+
+    def tell(connection: Connection, message: str | bytes) -> None:
+        for size in sizes:
+            site.worker.broadcast(bytes(size))
+
+    site = serve(tls, on_message=tell)
+    sender, *others = (site.open() for _ in range(3))
+    sender.send("go")
+    for client in (sender, *others):
+        assert [len(client.receive_message()) for _ in sizes] == sizes
+
+
+def test_a_large_message_is_not_copied_for_each_who_takes_it_at_once(
+    serve: Serve, tls: bool
+) -> None:
+    site = serve(tls)
+    clients = [site.open() for _ in range(40)]
+
+    def peak() -> int:
+        message = bytes(30_000)
+        tracemalloc.start()
+        try:
+            assert site.worker.broadcast(message) == len(clients)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert site.call(peak) < 10 * 30_000 or not build.is_compiled()
+    assert [len(client.receive_message()) for client in clients] == [30_000] * 40
 
 
 @pytest.mark.parametrize(

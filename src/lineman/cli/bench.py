@@ -39,7 +39,7 @@ modes:
   idle       every client only stays connected
 
 With --rate, latency counts from the time at which a message was due, so that a service which falls
-behind cannot hide it.
+behind cannot hide it. Ctrl-C ends the measuring, a second one the waiting for the last answers.
 """
 
 

@@ -20,6 +20,7 @@ from lineman.cli.client import arguments, shown
 from lineman.cli.client.failures import ended_early, of_error
 from lineman.cli.client.talk import Conversation, Manners, OutputGoneError, Pipe, Terminal
 from lineman.cli.client.wire import Wire
+from lineman.cli.waking import woken_by_signals
 from lineman.client import target as targets
 from lineman.client.answer import NotHttpError
 from lineman.client.session import Opening, RefusedError
@@ -132,14 +133,14 @@ def _tell(lines: list[str]) -> None:
 
 
 def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: bool) -> int:
-    with _keys(is_terminal):
+    with _keys(is_terminal), woken_by_signals() as alarm:
         if is_terminal:
             took = shown.milliseconds(wire.timings.total)
             chosen = f", subprotocol {wire.session.subprotocol}" if wire.session.subprotocol else ""
             _tell([f"* connected to {target} in {took}{chosen}; Ctrl-D ends it, /help helps"])
         kind = Terminal if is_terminal else Pipe
         screen = kind(sys.stdin, sys.stdout)
-        conversation = Conversation(wire, screen, manners, sys.stdin.fileno())
+        conversation = Conversation(wire, screen, manners, sys.stdin.fileno(), alarm)
         try:
             conversation.run()
         except KeyboardInterrupt:

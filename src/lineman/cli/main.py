@@ -104,8 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     handoff = take_handoff()
-    options = parser(words[0] if words else "", handoff).parse_args(words)
     try:
+        options = parser(words[0] if words else "", handoff).parse_args(words)
         status: int = options.run(options)
     except UsageError as error:
         print(f"lineman: {error}", file=sys.stderr)

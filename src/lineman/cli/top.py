@@ -23,6 +23,7 @@ from lineman.cli import status as processes
 from lineman.cli import target
 from lineman.cli.table import cut, printable
 from lineman.cli.target import Ask
+from lineman.cli.waking import woken_by_signals
 from lineman.errors import LinemanError, UsageError
 from lineman.process.connections import SORTS, Found, Selection, merge
 from lineman.process.handoff import Handoff
@@ -148,20 +149,20 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
     if not 0.1 <= options.interval <= 3600:
         raise UsageError(f"--interval is {options.interval:g}; give 0.1 to 3600 seconds")
     view: View | None = View(sort=options.sort, interval=options.interval)
-    with _terminal() as resized:
+    with woken_by_signals() as alarm, _terminal():
         while view is not None:
             width, height = shutil.get_terminal_size()
             picture = look(ask, view, height)
             _draw(screen(picture, view, time.time(), width, height))
-            view = _wait(view, resized)
+            view = _wait(view, alarm)
     return 0
 
 
-def _wait(view: View, resized: int) -> View | None:
+def _wait(view: View, alarm: int) -> View | None:
     """The view after the first key, or as it was after the interval or another size."""
-    ready = select.select([sys.stdin, resized], [], [], view.interval)[0]
-    if resized in ready:
-        os.read(resized, 4096)
+    ready = select.select([sys.stdin, alarm], [], [], view.interval)[0]
+    if alarm in ready:
+        os.read(alarm, 4096)
     if sys.stdin not in ready:
         return view
     keys = os.read(sys.stdin.fileno(), 64).decode(errors="replace")
@@ -184,18 +185,15 @@ def _draw(lines: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _terminal() -> Iterator[int]:
+def _terminal() -> Iterator[None]:
     """The terminal without echo and line by line, and as it was afterwards, whatever happens.
 
-    Yields:
-        A descriptor that is readable after the terminal has changed its size.
+    A change of its size is a signal that is handled, by nothing but drawing anew.
     """
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
-    resized, note = os.pipe()
-    os.set_blocking(note, False)
     handlers = {
-        signal.SIGWINCH: lambda *_: _note(note),
+        signal.SIGWINCH: lambda *_: None,
         signal.SIGTERM: _leave,
         signal.SIGHUP: _leave,
     }
@@ -206,7 +204,7 @@ def _terminal() -> Iterator[int]:
         mode[3] &= ~termios.ISIG  # Ctrl-C is a key: the terminal is put in order before leaving
         termios.tcsetattr(keyboard, termios.TCSANOW, mode)
         sys.stdout.write(ALTERNATE)
-        yield resized
+        yield
     finally:
         with contextlib.suppress(OSError, termios.error):
             sys.stdout.write(NORMAL)
@@ -214,13 +212,6 @@ def _terminal() -> Iterator[int]:
             termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
         for number, handler in former.items():
             signal.signal(number, handler)
-        os.close(resized)
-        os.close(note)
-
-
-def _note(pipe: int) -> None:
-    with contextlib.suppress(BlockingIOError):
-        os.write(pipe, b"1")
 
 
 def _leave(number: int, frame: object) -> None:

@@ -20,6 +20,7 @@ cdef class Connection(Backpressure):
     @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
     cdef _send_native(self, message)
     cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t size) except -1
+    cdef bint _has_written(self) except -1
     cdef bint borrow_cork(self) except -1
     @cython.locals(size=Py_ssize_t)
     cdef return_cork(self)

@@ -152,10 +152,7 @@ class Connection(Backpressure):
         else:
             first, payload = to_frame(message)
             self.write_frame(first, payload)
-        self.messages_written += 1
-        if self._is_blocked:
-            self.check_full()
-        return True
+        return self._has_written()
 
     def _send_native(self, message: str | bytes) -> None:
         """Compiled only: no object is made for what is sent."""
@@ -185,6 +182,10 @@ class Connection(Backpressure):
         if self._state is not OPEN or self._is_blocked or self._compressor is not None:
             return False
         self._put_frame(FIRST_OF_TEXT if is_text else FIRST_OF_BINARY, data, size)
+        return self._has_written()
+
+    def _has_written(self) -> bool:
+        """Counts a message that was given to the socket, and looks at what waits; True."""
         self.messages_written += 1
         if self._is_blocked:
             self.check_full()
@@ -230,10 +231,7 @@ class Connection(Backpressure):
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 return self.hold(frame, key)
         self.write(frame)
-        self.messages_written += 1
-        if self._is_blocked:
-            self.check_full()
-        return True
+        return self._has_written()
 
     def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
         """Ends the connection with the closing handshake.

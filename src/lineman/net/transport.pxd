@@ -10,7 +10,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.string cimport memcpy
 
 from lineman.net.poller cimport Handler, Poller
-from lineman.net.syscalls cimport lineman_send, lineman_send_two, receive_into, send_from
+from lineman.net.syscalls cimport lineman_send_two, receive_into, send_from
 from lineman.net.tlsstream cimport TlsStream
 from lineman.protocols.websocket.frames cimport lineman_header
 
@@ -62,8 +62,10 @@ cdef class Transport(Handler):
     cdef _cork(self)
     @cython.locals(is_done=bint)
     cpdef flush(self)
-    @cython.locals(tls=TlsStream, count=Py_ssize_t, room=p_uchar)
+    @cython.locals(out=bytearray, count=Py_ssize_t)
     cdef bint _flush_out(self) except? -1
+    @cython.locals(tls=TlsStream, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
+    cdef Py_ssize_t _give(self, const unsigned char *data, Py_ssize_t size) except? -1
 
     @cython.locals(head=p_uchar)
     cdef _put_frame(self, int first, const unsigned char *payload, Py_ssize_t size)
@@ -71,8 +73,10 @@ cdef class Transport(Handler):
     cdef _put(self, const unsigned char *data, Py_ssize_t size)
     @cython.locals(had=Py_ssize_t)
     cdef _keep(self, const unsigned char *data, Py_ssize_t size)
-    @cython.locals(tls=TlsStream, poller=Poller, size=Py_ssize_t, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
+    @cython.locals(size=Py_ssize_t)
     cdef _flush_cork(self)
+    @cython.locals(count=Py_ssize_t)
+    cdef _write(self, const unsigned char *data, Py_ssize_t size)
     @cython.locals(poller=Poller, corked=Py_ssize_t, count=Py_ssize_t)
     cdef _hand_over(self, const unsigned char *data, Py_ssize_t size)
     cdef _is_now_blocked(self)

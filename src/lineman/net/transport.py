@@ -16,7 +16,7 @@ try:
 except ImportError:
     from lineman import uncompiled as cython
 
-# A payload from here on goes to the kernel from where it is, without a copy behind its header.
+# A payload from here on goes to the kernel from where it is, without being copied first.
 LARGE = 16 * 1024
 # Decrypted in one turn at least while more is at hand.
 TURN = 64 * 1024
@@ -294,27 +294,40 @@ class Transport(Handler):
 
     def _flush_out(self) -> bool:
         """Writes as much as is taken; whether that was all."""
-        tls = self._tls
-        if tls is not None and not tls.is_established:
+        out = self._out
+        if not out or (self._tls is not None and not self._tls.is_established):
             return True  # what is corked waits for the handshake
-        while self._out:
-            if cython.compiled and tls is None:
-                count = send_from(self.fd, PyByteArray_AS_STRING(self._out), len(self._out))
-            elif cython.compiled and tls.is_direct:
-                room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out))
-                count = tls.write_from(room, len(self._out))
-            else:
-                count = syscalls.send(self.fd, self._out) if tls is None else tls.write(self._out)
-            if count < 0:
-                return False
-            self.bytes_written += count
-            if count == len(self._out):
-                self._out = None
-            else:
-                del self._out[:count]
+        if cython.compiled:
+            count = self._give(cython.cast(p_uchar, PyByteArray_AS_STRING(out)), len(out))
+        else:
+            count = self._give(out, len(out))
+        if count < len(out):
+            del out[:count]
+            return False
+        self._out = None
         return True
 
-    # Writing, compiled: what the connection being served writes goes into the poller's one cork,
+    def _give(self, data: bytes | bytearray, size: int) -> int:
+        """Gives the kernel, or TLS, as many bytes of these as it takes; how many it took."""
+        tls, start = self._tls, 0
+        while start < size:
+            if not cython.compiled:
+                with memoryview(data)[start:] as rest:
+                    count = syscalls.send(self.fd, rest) if tls is None else tls.write(rest)
+            elif tls is None:
+                count = send_from(self.fd, cython.cast(p_char, data + start), size - start)
+            elif tls.is_direct:
+                count = tls.write_from(data + start, size - start)
+            else:
+                room = cython.cast(p_char, data + start)
+                count = tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
+            if count < 0:
+                break
+            self.bytes_written += count
+            start += count
+        return start
+
+    # Writing, compiled: what the connection being served writes goes into the cork of the poller,
     # without an object for it; the rest, and what the kernel does not take, into `_out`.
 
     def _put_frame(self, first: int, payload: bytes, size: int) -> None:
@@ -329,21 +342,21 @@ class Transport(Handler):
         poller = self.poller
         if self._is_dead:
             return
-        if poller.cork_owner is not self or self._out is not None:
-            self._keep(data, size)
-            self._cork()
-            return
-        if size >= LARGE and self._tls is None:
-            self._hand_over(data, size)
-            return
-        if poller.cork_size + size > CORK_SIZE:
-            self._flush_cork()
-            if self._out is not None or size > CORK_SIZE:
-                self._keep(data, size)
-                self._cork()
+        if poller.cork_owner is self and self._out is None:
+            if size >= LARGE and self._tls is None:
+                self._hand_over(data, size)
                 return
-        memcpy(poller.cork_room + poller.cork_size, data, size)
-        poller.cork_size += size
+            if poller.cork_size + size > CORK_SIZE:
+                self._flush_cork()
+            if size <= CORK_SIZE and self._out is None:
+                memcpy(poller.cork_room + poller.cork_size, data, size)
+                poller.cork_size += size
+                return
+        if size >= LARGE and self._out is None and not self._is_dead:
+            self._write(data, size)  # without a copy for each receiver of a broadcast
+            return
+        self._keep(data, size)
+        self._cork()
 
     def _keep(self, data: bytes, size: int) -> None:
         assert cython.compiled
@@ -356,30 +369,20 @@ class Transport(Handler):
 
     def _flush_cork(self) -> None:
         assert cython.compiled
-        tls = self._tls
-        if tls is None:
-            self._hand_over(cython.NULL, 0)
-            return
-        poller = self.poller
-        size = poller.cork_size
-        poller.cork_size = 0
-        start = 0
+        size = self.poller.cork_size
+        self.poller.cork_size = 0
+        self._write(self.poller.cork_room, size)
+
+    def _write(self, data: bytes, size: int) -> None:
+        """Writes at once what nothing waits before, and keeps what is not taken."""
+        assert cython.compiled
         try:
-            while start < size:
-                if tls.is_direct:
-                    count = tls.write_from(poller.cork_room + start, size - start)
-                else:
-                    room = cython.cast(p_char, poller.cork_room + start)
-                    count = tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
-                if count < 0:
-                    break
-                start += count
+            count = self._give(data, size)
         except OSError as error:
             self.on_lost(error)
             return
-        self.bytes_written += start
-        if start < size:
-            self._keep(poller.cork_room + start, size - start)
+        if count < size:
+            self._keep(cython.address(data[count]), size - count)
             self._is_now_blocked()
 
     def _hand_over(self, data: bytes, size: int) -> None:
@@ -388,10 +391,7 @@ class Transport(Handler):
         poller = self.poller
         corked = poller.cork_size
         poller.cork_size = 0
-        if size:
-            count = lineman_send_two(self.fd, poller.cork_room, corked, data, size)
-        else:
-            count = lineman_send(self.fd, poller.cork_room, corked)
+        count = lineman_send_two(self.fd, poller.cork_room, corked, data, size)
         if count == -2:
             self.on_lost(syscalls.last_error())
             return

@@ -60,6 +60,7 @@ def tls_error(reason: str) -> ssl.SSLError:
         (refused(400, "use wss:// instead"), "the server wants TLS", "wss://example.com:8282/chat"),
         (NotHttpError(b"\x15\x03\x03"), "the server wants TLS", "wss://example.com:8282/chat"),
         (NotHttpError(b"SSH-2.0"), "no HTTP in the answer", "check the port"),
+        (NotHttpError(b"HTTP/1.1 101 x"), "HTTP that cannot be read", "what answers there"),
         (
             RefusedError(Answer(101, Headers([])), "its 101 is odd"),
             "no valid websocket handshake",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import deque
 from typing import Any
 
@@ -208,6 +209,15 @@ def test_what_was_due_and_never_sent_is_unanswered_but_not_waited_for() -> None:
     assert (work.unanswered, work.awaited) == (5, 0)
 
 
+def test_a_rate_above_what_is_served_costs_a_look_at_each_client_and_no_more() -> None:
+    work, _, clients = started(Mode.ECHO, 2, rate=1e6)
+    looks: list[Note] = []
+    work.after_read = lambda client, now: looks.append(client)
+    work.pump(SECOND)
+    assert looks == clients
+    assert [client.owed for client in clients] == [500_000, 500_000]
+
+
 # Idle.
 
 
@@ -266,6 +276,32 @@ def test_with_a_rate_connections_start_when_they_are_due_or_when_there_is_room()
     work.pump(4_000_000)
     assert starts.due == [0, 1_000_000]
     assert work.unanswered == 3
+
+
+def test_connects_at_a_rate_above_what_is_served_take_no_memory() -> None:
+    work, _, starts = work_of(Mode.CONNECT, connections=3, rate=1e6)
+    work.begin([Note(0)], 0)
+    tracemalloc.start()
+    try:
+        work.pump(SECOND)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
+    assert starts.due == [0, 1000]
+    assert work.unanswered == 1_000_001 - 2
+
+
+def test_connections_that_are_under_way_at_the_end_are_waited_for_and_count() -> None:
+    work, tally, starts = work_of(Mode.CONNECT, connections=2)
+    work.begin([Note(0)], 1000)
+    work.end()
+    assert work.awaited == 2
+    client = Note(1)
+    client.began = starts.due[0]
+    work.on_open(client, 5000)
+    work.on_gone(client, 6000)
+    assert (tally.count, tally.latency.max, work.awaited) == (1, 4000, 1)
 
 
 def test_a_service_that_is_gone_is_given_up() -> None:

@@ -151,6 +151,13 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
 def _of_bytes(error: NotHttpError, target: Target) -> Failure:
     if error.is_tls:
         return _wants_tls(target, "")
+    if error.start.startswith(b"HTTP/1."):
+        return Failure(
+            "HTTP that cannot be read",
+            f"{target.host}, port {target.port}, answered with HTTP that cannot be read"
+            f" ({error.start!r}): a status that is none, or a head of more than 64 KiB",
+            "check what answers there",
+        )
     return Failure(
         "no HTTP in the answer",
         f"{target.host}, port {target.port}, answered with something that is not HTTP"

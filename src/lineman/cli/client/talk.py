@@ -167,10 +167,14 @@ class Conversation:
         screen: who talks.
         manners: how.
         source: descriptor that the screen's lines come from.
+        alarm: descriptor that a signal makes readable; see `woken_by_signals`.
     """
 
-    def __init__(self, wire: Wire, screen: Screen, manners: Manners, source: int) -> None:
+    def __init__(
+        self, wire: Wire, screen: Screen, manners: Manners, source: int, alarm: int
+    ) -> None:
         self._wire = wire
+        self._alarm = alarm
         self._screen = screen
         self._manners = manners
         self._source: int | None = source
@@ -222,15 +226,18 @@ class Conversation:
             timeout = max(0.0, self._deadline - time.monotonic())
         if self._wire.has_more():
             timeout = 0.0
-        watched: list[Wire | int] = [self._wire]
+        watched: list[Wire | int] = [self._wire, self._alarm]
         if self._source is not None and not self._is_closing:
             watched.append(self._source)
         ready = select.select(watched, [], [], timeout)[0]
-        if self._wire in ready or self._wire.has_more():
-            self._read()
+        if self._alarm in ready:
+            os.read(self._alarm, CHUNK)
+        is_late = self._deadline is not None and time.monotonic() >= self._deadline
+        if (self._wire in ready or self._wire.has_more()) and not (is_late and self._is_closing):
+            self._read()  # a server that never falls silent does not keep us past our goodbye
         elif self._source in ready:
             self._enter()
-        elif self._deadline is not None and time.monotonic() >= self._deadline:
+        elif is_late:
             self._out_of_time()
 
     def _out_of_time(self) -> None:

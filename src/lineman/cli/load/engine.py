@@ -170,7 +170,7 @@ class Engine:
         """Waits for what is on its way, then closes all connections in order."""
         self._is_stopped = self._is_spinning = False
         self._work.end()
-        self._starts.clear()
+        self._start_due(self._clock())  # they are counted as under way
         self._enter("waiting for the last answers", self._plan.timeout)
         while self._work.awaited and not self._is_stopped and not self._is_futile():
             if self._turn(self._phase[2]) >= self._phase[2]:

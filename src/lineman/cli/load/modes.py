@@ -24,9 +24,10 @@ class Echo(Work):
         """Gives what is due to the connections in turn."""
         if self.schedule is None or not self.is_sending:
             return
-        for number in self.schedule.due(now):
-            client = self.clients[number % len(self.clients)]
-            client.owed += 1
+        due, count = self.schedule.due(now), len(self.clients)
+        for number in due[:count]:
+            client = self.clients[number % count]
+            client.owed += len(range(number, due.stop, count))  # at once: a rate may be any number
             self.after_read(client, now)
 
     def on_message(self, client: Client, message: str | bytes, now: int) -> None:
@@ -88,7 +89,7 @@ class Connect(Work):
         super().__init__(plan, tally, starter)
         self._running = 0
         self._failed_in_turn = 0
-        self._due: deque[int] = deque()
+        self._due = range(0)  # numbers of those that are due and could not be started yet
 
     def begin(self, clients: Sequence[Client], now: int) -> None:
         """Starts as many as may run at a time, unless a rate says when."""
@@ -108,15 +109,17 @@ class Connect(Work):
         """Starts those that are due, as far as others have ended."""
         if self.schedule is None or not self.is_sending:
             return
-        self._due.extend(self.schedule.intended(number) for number in self.schedule.due(now))
-        while self._due and self._running < self.plan.connections:
-            self._start(now, self._due.popleft())
+        self._due = range(self._due.start, self.schedule.due(now).stop)
+        room = max(0, self.plan.connections - self._running)
+        starting, self._due = self._due[:room], self._due[room:]
+        for number in starting:
+            self._start(now, self.schedule.intended(number))
 
     def on_open(self, client: Client, now: int) -> None:
         """Counts it and says goodbye."""
         super().on_open(client, now)
         self._failed_in_turn = 0
-        if self.is_sending:
+        if self._running:  # not the one before all others
             self.tally.count += 1
             self.tally.latency.add(now - client.began)
             client.say_goodbye(now, self.timeout)
@@ -137,6 +140,11 @@ class Connect(Work):
     def unanswered(self) -> int:
         """Those that were due and could not be started."""
         return len(self._due)
+
+    @property
+    def awaited(self) -> int:
+        """Those that are under way."""
+        return self._running
 
     @property
     def is_over(self) -> bool:
