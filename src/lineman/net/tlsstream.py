@@ -16,6 +16,7 @@ import contextlib
 import errno
 import socket
 import ssl
+import time
 from typing import Any, Protocol
 
 from lineman import openssl
@@ -73,11 +74,13 @@ _REFUSED = {
 
 
 class ClientRefused(ssl.SSLError):
-    """The client's certificate is good, but none that this service lets in."""
+    """TLS has found nothing wrong with the client, and yet this service does not let it in."""
 
-    def __init__(self, fingerprint: str | None) -> None:
-        seen = "no certificate" if fingerprint is None else f"the certificate {fingerprint}"
-        super().__init__(f"the client has {seen}, which is not on the list client_fingerprints")
+
+def not_listed(fingerprint: str | None) -> ClientRefused:
+    """What a client meets whose certificate is not on the list."""
+    seen = "no certificate" if fingerprint is None else f"the certificate {fingerprint}"
+    return ClientRefused(f"the client has {seen}, which is not on the list client_fingerprints")
 
 
 def is_end_of_tcp(error: OSError) -> bool:
@@ -244,6 +247,8 @@ class TlsStream:
         if not self._shake():
             return False
         self.is_established = True
+        if self._object.session_reused:
+            self._refuse_expired()
         if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
             raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
         return True
@@ -263,6 +268,19 @@ class TlsStream:
             self.wants_write = True
             return False
         return True
+
+    def _refuse_expired(self) -> None:
+        """Raises for a session that was resumed although its certificate has expired since.
+
+        Shared tickets (`lineman.tls.ticketcall`) never lead here; OpenSSL's own and its cache of
+        sessions do, which look at the certificate in a whole handshake only.
+        """
+        said = self._object.getpeercert(False)
+        if said and ssl.cert_time_to_seconds(said["notAfter"]) < time.time():
+            raise ClientRefused(
+                f"the client resumes a session, and its certificate has expired on "
+                f"{said['notAfter']}; the client needs a new one, and has to forget the session"
+            )
 
     def _look_at_hello(self, challenges: Challenges) -> bool:
         """Chooses what an authority is shown; whether the handshake can begin.
@@ -389,7 +407,5 @@ def _has_functions() -> bool:
     if not cython.compiled or openssl.library() is None:
         return False
     if not lineman_tls_is_ready():
-        addresses = [openssl.function_address(name) or 0 for name in _FUNCTIONS]
-        for number, address in enumerate(addresses):
-            lineman_tls_set(number, cython.cast(size_t, address))
+        lineman_tls_functions(PyBytes_AS_STRING(openssl.function_table(_FUNCTIONS)))
     return True
