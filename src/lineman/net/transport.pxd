@@ -28,6 +28,7 @@ cdef class Transport(Handler):
     cdef bint _is_corked
     cdef bint _is_blocked
     cdef bint _is_dead
+    cdef bint _is_held_back
     cdef bint _is_known_tls
     cdef int _paused
     cdef long long _seen_written

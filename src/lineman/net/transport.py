@@ -36,6 +36,7 @@ class Transport(Handler):
         "_is_blocked",
         "_is_corked",
         "_is_dead",
+        "_is_held_back",
         "_is_known_tls",
         "_out",
         "_paused",
@@ -56,6 +57,7 @@ class Transport(Handler):
         self._is_corked = False
         self._is_blocked = False  # the kernel takes no more now
         self._is_dead = False
+        self._is_held_back = False
         self._is_known_tls = False  # the first byte was looked at
         self._paused = 0
         self._seen_written = 0
@@ -113,6 +115,10 @@ class Transport(Handler):
                 self.on_lost(ConnectionResetError("connection reset"))
         if not self._is_blocked and self._unsent():
             self.flush()
+        if self._is_held_back:
+            self._is_held_back = False
+            if not self._is_dead:
+                syscalls.let_go(self.fd)
 
     def _receive(self) -> None:
         if self._tls is not None:
@@ -185,6 +191,11 @@ class Transport(Handler):
                 self.on_plain_client()
                 return False
             self._is_known_tls = True
+        else:
+            # The client's last message, as a rule, and its request is behind it: the session ticket
+            # and the answer leave in one packet.
+            self._is_held_back = True
+            syscalls.hold_back(self.fd)
         is_done = tls.handshake()
         if tls.wants_write != self._is_blocked:
             self._is_blocked = tls.wants_write
