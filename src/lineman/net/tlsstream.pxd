@@ -109,6 +109,8 @@ cdef class TlsStream:
     cdef object _challenges
     cdef Py_ssize_t _looked_at
     cdef bint _is_challenge
+    cdef bint _has_begun
+    cdef readonly bint holds_back
     cdef readonly bint is_established
     cdef readonly bint wants_write
     cdef readonly bint is_direct
@@ -130,6 +132,7 @@ cdef class TlsStream:
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t write_from(self, const unsigned char *data, Py_ssize_t size) except? -2
     cpdef end(self)
+    cpdef let_go(self)
     cpdef release(self)
 
 cpdef bint _has_functions() except? -1

@@ -158,6 +158,7 @@ class TlsStream:
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call of `handshake` waits for the socket to take bytes.
+        holds_back: whether what is written waits for `let_go`.
         is_direct: whether `read_into` and `write_from` may be called.
         server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
@@ -166,10 +167,12 @@ class TlsStream:
         "__weakref__",
         "_challenges",
         "_fd",
+        "_has_begun",
         "_is_challenge",
         "_looked_at",
         "_object",
         "_socket",
+        "holds_back",
         "is_direct",
         "is_established",
         "server_name",
@@ -183,9 +186,11 @@ class TlsStream:
         self._socket: socket.socket | None = None
         self.is_established = False
         self.wants_write = False
+        self.holds_back = False
         self.server_name: str | None = None
         self._challenges = challenges
         self._looked_at = 0
+        self._has_begun = False
         self._is_challenge = False
         self._begin(context)
 
@@ -244,6 +249,12 @@ class TlsStream:
         self.wants_write = False
         if self._challenges is not None and not self._look_at_hello(self._challenges):
             return False
+        if self._has_begun:
+            # The client's last message, as a rule, and its request is behind that: the session
+            # ticket and what answers the request leave in one packet.
+            self.holds_back = True
+            syscalls.hold_back(self._fd)
+        self._has_begun = True
         if not self._shake():
             return False
         self.is_established = True
@@ -391,8 +402,15 @@ class TlsStream:
         with contextlib.suppress(OSError):
             self._object.shutdown()
 
+    def let_go(self) -> None:
+        """Sends what was held back while the handshake ended."""
+        self.holds_back = False
+        syscalls.let_go(self._fd)
+
     def release(self) -> None:
         """Gives the descriptor back to the caller; nothing may be called after."""
+        if self.holds_back:
+            self.let_go()
         if self._socket is not None:
             self._socket.detach()
 

@@ -28,7 +28,6 @@ cdef class Transport(Handler):
     cdef bint _is_corked
     cdef bint _is_blocked
     cdef bint _is_dead
-    cdef bint _is_held_back
     cdef bint _is_known_tls
     cdef int _paused
     cdef long long _seen_written
@@ -47,6 +46,7 @@ cdef class Transport(Handler):
     cpdef on_events(self, int events)
     @cython.locals(count=Py_ssize_t)
     cdef _receive(self)
+    cdef _pass_on(self, Py_ssize_t count)
     @cython.locals(count=Py_ssize_t, had=longlong)
     cdef _receive_tls(self, TlsStream tls)
     cdef Py_ssize_t _decrypt(self, TlsStream tls) except? -2

@@ -36,7 +36,6 @@ class Transport(Handler):
         "_is_blocked",
         "_is_corked",
         "_is_dead",
-        "_is_held_back",
         "_is_known_tls",
         "_out",
         "_paused",
@@ -57,7 +56,6 @@ class Transport(Handler):
         self._is_corked = False
         self._is_blocked = False  # the kernel takes no more now
         self._is_dead = False
-        self._is_held_back = False
         self._is_known_tls = False  # the first byte was looked at
         self._paused = 0
         self._seen_written = 0
@@ -115,10 +113,8 @@ class Transport(Handler):
                 self.on_lost(ConnectionResetError("connection reset"))
         if not self._is_blocked and self._unsent():
             self.flush()
-        if self._is_held_back:
-            self._is_held_back = False
-            if not self._is_dead:
-                syscalls.let_go(self.fd)
+        if self._tls is not None and self._tls.holds_back:
+            self._tls.let_go()
 
     def _receive(self) -> None:
         if self._tls is not None:
@@ -134,13 +130,16 @@ class Transport(Handler):
             self.on_lost(error)
             return
         if count > 0:
-            self.bytes_read += count
-            if cython.compiled:
-                self.on_data(self.poller._view[:count])
-            else:
-                self.on_data(self.poller.buffer[:count])
+            self._pass_on(count)
         elif count == 0:
             self.on_end()
+
+    def _pass_on(self, count: int) -> None:
+        self.bytes_read += count
+        if cython.compiled:
+            self.on_data(self.poller._view[:count])
+        else:
+            self.on_data(self.poller.buffer[:count])
 
     def _receive_tls(self, tls: TlsStream) -> None:
         count = syscalls.AGAIN
@@ -152,11 +151,7 @@ class Transport(Handler):
                 count = self._decrypt(tls)
                 if count <= 0:
                     break
-                self.bytes_read += count
-                if cython.compiled:
-                    self.on_data(self.poller._view[:count])
-                else:
-                    self.on_data(self.poller.buffer[:count])
+                self._pass_on(count)
                 if self._is_dead or self._paused or self._tls is None or not tls.pending():
                     return  # `resume` comes back to what is pending
                 if self.bytes_read - had >= TURN:
@@ -191,11 +186,6 @@ class Transport(Handler):
                 self.on_plain_client()
                 return False
             self._is_known_tls = True
-        else:
-            # The client's last message, as a rule, and its request is behind it: the session ticket
-            # and the answer leave in one packet.
-            self._is_held_back = True
-            syscalls.hold_back(self.fd)
         is_done = tls.handshake()
         if tls.wants_write != self._is_blocked:
             self._is_blocked = tls.wants_write
@@ -406,8 +396,7 @@ class Transport(Handler):
         if count == -2:
             self.on_lost(syscalls.last_error())
             return
-        if count < 0:
-            count = 0
+        count = max(count, 0)
         self.bytes_written += count
         if count < corked:
             self._keep(poller.cork_room + count, corked - count)
