@@ -206,6 +206,11 @@ def damage(pair: IssuedPair, ca: TestCA, how: str) -> None:
             put(ca.intermediate().issue("localhost", filename="chained"), pair)
             blocks = pair.cert.read_text().split("-----END CERTIFICATE-----\n")
             pair.cert.write_text("-----END CERTIFICATE-----\n".join((blocks[1], blocks[0], "")))
+        case "wrong order above":
+            put(ca.intermediate().issue("localhost", filename="chained"), pair)
+            leaf, above = pair.cert.read_text().split("-----END CERTIFICATE-----\n", 1)
+            leaf += "-----END CERTIFICATE-----\n"
+            pair.cert.write_text(leaf + ca.ca_path.read_text() + above)
         case "a directory":
             pair.cert.unlink()
             pair.cert.mkdir()
@@ -225,6 +230,7 @@ BAD = {
     "encrypted": r"server\.key is encrypted, and no passphrase is given",
     "DER": r"server\.pem is not PEM .* but a DER certificate",
     "wrong order": r"server\.pem are in the wrong order",
+    "wrong order above": r"number 3 of 3 \(CN=.*intermediate\) has issued number 1",
     "a directory": r"server\.pem is a directory",
     "a FIFO": r"server\.key is a named pipe",
 }

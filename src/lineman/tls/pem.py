@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import errno
 import grp
 import os
@@ -15,7 +16,7 @@ import pwd
 import re
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -136,6 +137,23 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
     if not blocks:
         raise _not_pem(data, source)
     return PemFile(absolute, shown, tuple(blocks))
+
+
+@contextlib.contextmanager
+def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
+    """A path at which OpenSSL, which reads files only, finds these blocks; it is in memory.
+
+    So what is loaded is what was checked, even if the file changes in between, and a key that
+    somebody else has read for this process needs no file. Without /proc it is `fallback`.
+    """
+    descriptor = os.memfd_create("pem")
+    try:
+        path = f"/proc/self/fd/{descriptor}"
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(b"".join(block.text for block in blocks))
+        yield path if os.path.exists(path) else str(fallback)
+    finally:
+        os.close(descriptor)
 
 
 def _read_regular(source: _Source) -> bytes:
