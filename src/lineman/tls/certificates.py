@@ -154,10 +154,10 @@ def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
             what, fix = _OTHER_BLOCKS[block.label]
             return ConfigError(seen + what, fix.format(path=file.quoted))
     if file.keys:
-        return ConfigError(
-            seen + "a private key",
-            "give the certificate that the authority sent for this key, and this file as key",
-        )
+        fix = "give the certificate that the authority sent for this key, and this file as key"
+        if role != "certificate":
+            fix = "give what the authority hands out, and keep its key away from here"
+        return ConfigError(seen + "a private key", fix)
     if role == "CRL file":
         return ConfigError(f"{seen}{file.blocks[0].label}", "give the authority's CRL, as PEM")
     if file.certificates:

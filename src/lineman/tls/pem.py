@@ -351,11 +351,13 @@ def _der_kind(data: bytes) -> tuple[str, str]:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-    try:
-        x509.load_der_x509_certificate(data)
-        return "a DER certificate", "openssl x509 -inform DER"
-    except ValueError:
-        pass
+    for load, what, command in (
+        (x509.load_der_x509_certificate, "a DER certificate", "openssl x509 -inform DER"),
+        (x509.load_der_x509_crl, "a DER list of revoked certificates", "openssl crl -inform DER"),
+    ):
+        with contextlib.suppress(ValueError):
+            load(data)
+            return what, command
     if b"\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]:  # the object identifiers of PKCS #7
         if b"\x02\x01\x03" in data[:8]:  # version 3, which only PKCS #12 begins with
             return "PKCS #12 (.pfx, .p12)", "openssl pkcs12 -nodes"
