@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lineman import Connection
+from lineman.net import tlsstream
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client, encode
@@ -50,8 +51,10 @@ def test_the_session_ticket_and_the_answer_leave_in_one_packet(
         exchange(lambda: ours.read(1))
         told = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
     (packets,) = struct.unpack_from("I", told, _DATA_SEGMENTS_IN)
-    # In TLS 1.2 the end of the handshake is a packet of its own: the client waits for it.
-    assert packets == (3 if version is ssl.TLSVersion.TLSv1_2 else 2)
+    # In TLS 1.2 the end of the handshake is a packet of its own: the client waits for it. Without
+    # reading ahead the request is not seen before the ticket has left.
+    is_one = tlsstream.is_direct() and version is ssl.TLSVersion.TLSv1_3
+    assert packets == (2 if is_one else 3)
 
 
 # Ends.

@@ -249,9 +249,9 @@ class TlsStream:
         self.wants_write = False
         if self._challenges is not None and not self._look_at_hello(self._challenges):
             return False
-        if self._has_begun:
-            # The client's last message, as a rule, and its request is behind that: the session
-            # ticket and what answers the request leave in one packet.
+        if self._has_begun and self.is_direct:
+            # The client's last message, as a rule, and its request is read ahead with that: the
+            # session ticket and what answers the request leave in one packet.
             self.holds_back = True
             syscalls.hold_back(self._fd)
         self._has_begun = True
