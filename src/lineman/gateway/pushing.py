@@ -11,6 +11,7 @@ from typing import Any, Self
 from lineman.errors import LinemanError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
+from lineman.gateway.brokers.base import without_login
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
@@ -195,7 +196,7 @@ class _ByBroker:
     """Through the broker that the nodes share; no process of the service need be here."""
 
     def __init__(self, url: str, name: str, secret: str | None) -> None:
-        self._url = url
+        self._shown = without_login(url)
         self._make_broker = broker_maker(url, name)
         self._seal = Seal(secret)
         self._cluster: Cluster | None = None
@@ -217,13 +218,13 @@ class _ByBroker:
             if loop.time() > deadline:
                 trouble = cluster.broker.trouble
                 await self.close()
-                raise NotReachedError(f"the broker at {self._url} is not reached: {trouble}")
+                raise NotReachedError(f"the broker at {self._shown} is not reached: {trouble}")
             await asyncio.sleep(0.01)
         self._connected_at = loop.time()
 
     def _up(self) -> Cluster:
         if self._cluster is None or not self._cluster.broker.is_connected:
-            raise NotReachedError(f"the broker at {self._url} is not reached; call connect()")
+            raise NotReachedError(f"the broker at {self._shown} is not reached; call connect()")
         return self._cluster
 
     def give(self, order: Order) -> None:

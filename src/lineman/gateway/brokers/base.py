@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Callable, Iterable
 
 
@@ -87,3 +88,8 @@ class Broker(abc.ABC):
 MakeBroker = Callable[
     [Callable[[str, bytes], None], Callable[[bool], None], Callable[[], Iterable[str]]], Broker
 ]
+
+
+def without_login(url: str) -> str:
+    """A broker's address for messages and logs: user and password are left out."""
+    return re.sub(r"^([a-z+]*:?/*).*@", r"\1…@", url)
