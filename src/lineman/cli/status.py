@@ -220,7 +220,7 @@ def _unknown_names(status: Status) -> list[str]:
         if child.report is not None and child.report.unknown_names:
             counts[child.worker] = counts.get(child.worker, 0) + child.report.unknown_names
     return [
-        f"{printable(worker)}: {count} clients asked for a name that no certificate has"
+        f"{printable(worker)}: asked {count} × for a name that no certificate has"
         for worker, count in counts.items()
     ]
 
