@@ -176,6 +176,21 @@ def test_a_half_written_file_is_waited_for_in_silence(
     assert errors(caplog) == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "above", "is_told"),
+    [(0o600, 0o755, False), (0o640, 0o755, False), (0o644, 0o700, False), (0o644, 0o755, True)],
+)
+def test_a_key_that_every_user_may_read_is_served_and_told_with_the_command(
+    open_directory: Path, caplog: pytest.LogCaptureFixture, mode: int, above: int, is_told: bool
+) -> None:
+    pair = TestCA(open_directory).issue("localhost")
+    pair.key.chmod(mode)
+    open_directory.chmod(above)
+    live(pair)
+    told = f"may read the private key {pair.key}; fix: chmod o-r {pair.key}"
+    assert (told in caplog.text) is is_told
+
+
 def damage(pair: IssuedPair, ca: TestCA, how: str) -> None:
     """Spoil the files of a pair as operators do."""
     now = datetime.now(UTC)

@@ -61,12 +61,14 @@ class PemBlock:
 class PemFile:
     """A file that was read: its absolute path, how messages call it, and its blocks, at least one.
 
-    `shown` is the absolute path, with what the operator wrote where that was a relative one.
+    `shown` is the absolute path, with what the operator wrote where that was a relative one;
+    `is_public` whether every user of this machine may read it.
     """
 
     path: Path
     shown: str
     blocks: tuple[PemBlock, ...]
+    is_public: bool = False
 
     @property
     def certificates(self) -> tuple[PemBlock, ...]:
@@ -128,7 +130,7 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
     source = _Source(absolute, shown, role)
     given = None if contents is None else contents.get(str(absolute))
     try:
-        data = _read_regular(source) if given is None else given
+        data, is_public = _read_regular(source) if given is None else (given, False)
     except OSError as error:
         raise _cannot_open(error, source) from None
     if not data.strip():
@@ -136,7 +138,7 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
     blocks = _blocks(data, source)
     if not blocks:
         raise _not_pem(data, source)
-    return PemFile(absolute, shown, tuple(blocks))
+    return PemFile(absolute, shown, tuple(blocks), is_public)
 
 
 @contextlib.contextmanager
@@ -156,7 +158,7 @@ def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _read_regular(source: _Source) -> bytes:
+def _read_regular(source: _Source) -> tuple[bytes, bool]:
     # O_NONBLOCK: without it, opening a FIFO waits for a writer that may never come.
     descriptor = os.open(
         inherited.where(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -174,9 +176,16 @@ def _read_regular(source: _Source) -> bytes:
                 f"give the path of a PEM file; what it is: file {source.quoted}",
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(_LARGEST_FILE)
+            return file.read(_LARGEST_FILE), _is_public(source.path, found.st_mode)
     finally:
         os.close(descriptor)
+
+
+def _is_public(path: Path, mode: int) -> bool:
+    """Whether every user may read a file of this mode, and pass all of the directories above."""
+    # From the root down: behind the first that is closed this process may have nothing to see.
+    above = reversed(Path(os.path.realpath(path)).parents)
+    return bool(mode & stat.S_IROTH) and all(each.stat().st_mode & stat.S_IXOTH for each in above)
 
 
 def _kind(mode: int) -> str:
