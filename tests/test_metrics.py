@@ -22,6 +22,7 @@ REPORT = Report(
     closes={"client": 3},
     refusals={"403": 2},
     exceptions=1,
+    unknown_names=4,
     certificates=(Certificate("CN=a", ("a.example",), "01", 2000.0),),
 )
 
@@ -74,6 +75,7 @@ def test_counters_are_summed_over_processes_and_told_by_worker() -> None:
     assert seen["lineman_sent_bytes_total{worker=push}"] == 400
     assert seen["lineman_opened_total"] == 60
     assert seen["lineman_callback_exceptions_total"] == 3
+    assert seen["lineman_unknown_names_total{worker=chat}"] == 8
 
 
 def test_gauges_are_told_by_slot() -> None:

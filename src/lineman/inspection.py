@@ -113,7 +113,7 @@ class Inspection:
         service = self._service
         tally = service.tally
         sample = self._sample()
-        certificates = _certificates(self._worker)
+        certificates, tls = _certificates(self._worker), self._worker.live_tls
         rates, cpu = lately(self._samples, sample, AT_LEAST)
         used, limit = usage.descriptors()
         return Report(
@@ -142,6 +142,7 @@ class Inspection:
             max_descriptors=limit,
             certificates=shortlist(certificates),
             unlisted=max(0, len(certificates) - CERTIFICATES),
+            unknown_names=0 if tls is None else tls.unknown_names,
             closes=dict(tally.closes),
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},

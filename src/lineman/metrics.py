@@ -44,6 +44,11 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
         "Callbacks of the program that raised.",
         lambda had: had.get("exceptions", 0),
     ),
+    (
+        "unknown_names",
+        "Clients that asked for a name that no certificate has, and got the default one.",
+        lambda had: had.get("unknown_names", 0),
+    ),
     ("cpu_seconds", "CPU time, user and system.", lambda had: had.get("cpu_seconds", 0)),
 )
 

@@ -16,6 +16,8 @@ import ctypes
 import functools
 import os
 import ssl
+import struct
+from collections.abc import Sequence
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 
@@ -80,6 +82,15 @@ def function_address(name: str) -> int | None:
     """Where a function of the library is, for C to call it; None where out of reach."""
     found = library()
     return None if found is None else ctypes.cast(getattr(found, name), ctypes.c_void_p).value
+
+
+def function_table(names: Sequence[str]) -> bytes:
+    """Where functions of the library are, as an array of C's pointers; only where in reach.
+
+    Raises:
+        AttributeError: the library has no function of a name.
+    """
+    return struct.pack(f"{len(names)}P", *(function_address(name) or 0 for name in names))
 
 
 def _word(thing: object, number: int) -> int | None:

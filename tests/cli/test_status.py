@@ -114,6 +114,13 @@ def test_of_many_certificates_the_rest_is_counted() -> None:
     assert lines(child)[-1] == "chat: and 980 certificates more, which expire later"
 
 
+def test_names_that_no_certificate_has_are_counted_over_the_processes_of_a_worker() -> None:
+    report = replace(REPORT, unknown_names=3)
+    children = [replace(CHILD, slot=slot, report=report) for slot in range(2)]
+    assert lines(*children)[-1] == "chat: asked 6 × for a name that no certificate has"
+    assert "no certificate has" not in "".join(lines(CHILD))
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
 def test_the_table_fits_the_terminal_and_keeps_what_matters_most(width: int) -> None:
     child = replace(CHILD, worker="聊天室-with-a-very-long-name-indeed")

@@ -394,6 +394,7 @@ def test_a_certificate_by_hand(
     path = root.glob(f"*/{DOMAIN}/certificate.pem").__next__()
     assert f"file:           {path}" in shown
     assert "renewed from:" in shown
+    assert "next look:" in shown
     assert f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}" in shown
     assert main(["cert", "renew", *where]) == 0
     assert authority.orders == 1

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from lineman.net import tlsstream
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 from net.conftest import Serve
-from net.support import Recorder, Site, echo
+from net.support import DEADLINE, Recorder, Site, echo
 
 
 def der_of(path: Path) -> bytes:
@@ -189,3 +193,31 @@ def test_a_client_that_is_refused_is_told_of_in_words(
     refused(site, context(authority, client))
     site.wait_until_empty()
     assert said in caplog.text
+
+
+def test_who_resumes_a_session_without_a_ticket_is_let_in_until_its_certificate_expires(
+    serve: Serve,
+    authority: TestCA,
+    phone: IssuedPair,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = serve(True, ca_file=authority.ca_path, verify_client="required")
+    tls = context(authority, phone, **TLS_1_2)
+    tls.options |= ssl.OP_NO_TICKET  # OpenSSL's cache of sessions asks nobody
+
+    def visit(session: ssl.SSLSession | None) -> ssl.SSLSession | None:
+        plain = socket.create_connection(("127.0.0.1", site.worker.port), DEADLINE)
+        with tls.wrap_socket(plain, server_hostname="localhost", session=session) as client:
+            assert client.session_reused == (session is not None)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert client.recv(1) == b"H"
+            return client.session
+
+    session = visit(visit(None))
+    later = SimpleNamespace(time=lambda: time.time() + 31 * 24 * 3600)
+    monkeypatch.setattr(tlsstream, "time", later)
+    with pytest.raises((OSError, AssertionError)):
+        visit(session)
+    site.wait_until_empty()
+    assert "TLS: the client resumes a session, and its certificate has expired on" in caplog.text

@@ -3,21 +3,59 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lineman import Connection
+from lineman.net import tlsstream
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client, encode
 from lineman.testing.tlssocket import TlsSocket
 from net.conftest import Serve
 from net.support import DEADLINE, Recorder, client_hello, echo, still_serves, wait_until
+
+_DATA_SEGMENTS_IN = 152  # of `struct tcp_info` in linux/tcp.h
+
+# Beginnings.
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_session_ticket_and_the_answer_leave_in_one_packet(
+    serve: Serve, authority: TestCA, version: ssl.TLSVersion
+) -> None:
+    site = serve(True, on_request=lambda request: "hello")
+    tls = ssl.create_default_context(cafile=authority.ca_path)
+    tls.minimum_version = tls.maximum_version = version
+    to_us, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = tls.wrap_bio(to_us, to_server, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", site.worker.port), DEADLINE) as tcp:
+
+        def exchange(step: Callable[[], object]) -> None:
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    step()
+                    return
+                tcp.sendall(to_server.read())
+                to_us.write(tcp.recv(65536))
+
+        exchange(ours.do_handshake)
+        ours.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        exchange(lambda: ours.read(1))
+        told = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    (packets,) = struct.unpack_from("I", told, _DATA_SEGMENTS_IN)
+    # In TLS 1.2 the end of the handshake is a packet of its own: the client waits for it. Without
+    # reading ahead the request is not seen before the ticket has left.
+    is_one = tlsstream.is_direct() and version is ssl.TLSVersion.TLSv1_3
+    assert packets == (2 if is_one else 3)
+
 
 # Ends.
 

@@ -335,6 +335,21 @@ def test_a_chain_that_does_not_begin_with_the_leaf_says_where_the_leaf_is(ca: Te
     assert "is number 3 of 3 (example.com), and it must be the first" in text
 
 
+def test_a_chain_in_disorder_above_the_leaf_says_what_must_follow_what(ca: TestCA) -> None:
+    pair = ca.intermediate().issue("example.com")
+    leaf, between, _ = (
+        part + "-----END CERTIFICATE-----\n"
+        for part in pair.cert.read_text().split("-----END CERTIFICATE-----\n")
+    )
+    root = ca.ca_path.read_text()
+    pair.cert.write_text(leaf + between + root + root)
+    assert check_pair(pair.cert, pair.key, None, now=NOW).chain_length == 4
+    pair.cert.write_text(leaf + root + between)
+    text = refusal(pair.cert, pair.key)
+    assert f"the certificates in {pair.cert} are in the wrong order" in text
+    assert "number 3 of 3 (CN=Lineman test intermediate) has issued number 1" in text
+
+
 @pytest.mark.parametrize(
     ("ago", "said"),
     [

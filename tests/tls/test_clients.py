@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
@@ -63,7 +65,7 @@ def test_a_ca_file_gives_its_certificates(ca: TestCA) -> None:
 def test_a_ca_file_that_cannot_work_is_refused_by_its_name(ca: TestCA, pair: IssuedPair) -> None:
     with pytest.raises(ConfigError, match=r"there is no CA file .*gone\.pem"):
         rules(ca.directory / "gone.pem")
-    with pytest.raises(ConfigError, match=r"CA file .*server\.key holds no certificate but a pri"):
+    with pytest.raises(ConfigError, match=r"holds no certificate but a private key; .*away"):
         rules(pair.key)
     lines = ca.ca_path.read_text().splitlines()
     ca.ca_path.write_text("\n".join(lines[:3] + lines[4:]))
@@ -137,6 +139,14 @@ def test_a_list_of_another_authority_is_refused(ca: TestCA, tmp_path: Path) -> N
     crl = revoke(TestCA(tmp_path / "other"))
     with pytest.raises(ConfigError, match=r"no authority in .* has signed it"):
         rules(ca.ca_path, crl_file=crl)
+
+
+def test_a_list_as_authorities_publish_it_is_refused_with_the_command(ca: TestCA) -> None:
+    crl = revoke(ca)
+    der = x509.load_pem_x509_crl(crl.read_bytes()).public_bytes(Encoding.DER)
+    (path := ca.directory / "published.crl").write_bytes(der)
+    with pytest.raises(ConfigError, match=r"but a DER list .*; fix: openssl crl -inform DER -in"):
+        rules(ca.ca_path, crl_file=path)
 
 
 def test_a_file_that_is_no_list_is_refused(ca: TestCA) -> None:

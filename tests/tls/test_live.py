@@ -176,6 +176,21 @@ def test_a_half_written_file_is_waited_for_in_silence(
     assert errors(caplog) == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "above", "is_told"),
+    [(0o600, 0o755, False), (0o640, 0o755, False), (0o644, 0o700, False), (0o644, 0o755, True)],
+)
+def test_a_key_that_every_user_may_read_is_served_and_told_with_the_command(
+    open_directory: Path, caplog: pytest.LogCaptureFixture, mode: int, above: int, is_told: bool
+) -> None:
+    pair = TestCA(open_directory).issue("localhost")
+    pair.key.chmod(mode)
+    open_directory.chmod(above)
+    live(pair)
+    told = f"may read the private key {pair.key}; fix: chmod o-r {pair.key}"
+    assert (told in caplog.text) is is_told
+
+
 def damage(pair: IssuedPair, ca: TestCA, how: str) -> None:
     """Spoil the files of a pair as operators do."""
     now = datetime.now(UTC)
@@ -206,6 +221,11 @@ def damage(pair: IssuedPair, ca: TestCA, how: str) -> None:
             put(ca.intermediate().issue("localhost", filename="chained"), pair)
             blocks = pair.cert.read_text().split("-----END CERTIFICATE-----\n")
             pair.cert.write_text("-----END CERTIFICATE-----\n".join((blocks[1], blocks[0], "")))
+        case "wrong order above":
+            put(ca.intermediate().issue("localhost", filename="chained"), pair)
+            leaf, above = pair.cert.read_text().split("-----END CERTIFICATE-----\n", 1)
+            leaf += "-----END CERTIFICATE-----\n"
+            pair.cert.write_text(leaf + ca.ca_path.read_text() + above)
         case "a directory":
             pair.cert.unlink()
             pair.cert.mkdir()
@@ -225,6 +245,7 @@ BAD = {
     "encrypted": r"server\.key is encrypted, and no passphrase is given",
     "DER": r"server\.pem is not PEM .* but a DER certificate",
     "wrong order": r"server\.pem are in the wrong order",
+    "wrong order above": r"number 3 of 3 \(CN=.*intermediate\) has issued number 1",
     "a directory": r"server\.pem is a directory",
     "a FIFO": r"server\.key is a named pipe",
 }

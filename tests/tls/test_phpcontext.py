@@ -123,6 +123,13 @@ def test_what_is_always_so_changes_nothing(key: str, value: bool) -> None:
     assert from_php_context({**PHP, key: value}) == from_php_context(PHP)
 
 
+def test_self_signed_clients_are_let_in_one_by_one() -> None:
+    assert from_php_context({**VERIFIED, "allow_self_signed": False}) == from_php_context(VERIFIED)
+    text = php_refusal({**VERIFIED, "allow_self_signed": True})
+    assert "'allow_self_signed' would let in every client" in text
+    assert "put the self-signed certificates that may connect into the file of cafile" in text
+
+
 def test_compression_stays_off() -> None:
     assert from_php_context({**PHP, "disable_compression": True}) == from_php_context(PHP)
     assert "CRIME" in php_refusal({**PHP, "disable_compression": False})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,34 @@ def test_whom_a_new_list_has_revoked_does_not_resume(
     assert tls.look()
     with pytest.raises(ssl.SSLError, match="certificate revoked"):
         visit(tls, client, session)
+
+
+def test_who_has_an_expired_certificate_does_not_resume_and_gets_in_with_a_new_one(
+    ca: TestCA, pair: IssuedPair, secret: TicketSecret
+) -> None:
+    """In TLS 1.3 each resumption brings a new ticket: without end, if none looked at the dates."""
+    tls = live(pair, secret, ca_file=ca.ca_path, verify_client="required")
+    clients = [ssl.create_default_context(cafile=ca.ca_path) for _ in VERSIONS]
+    for client, version in zip(clients, VERSIONS, strict=True):
+        client.minimum_version = client.maximum_version = version
+    sessions: list[ssl.SSLSession] = []
+    while not sessions:  # again where a slow machine has let it expire before its first use
+        end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+        phone = ca.issue("phone", filename="phone", purpose="client", not_after=end)
+        for client in clients:
+            client.load_cert_chain(phone.cert, phone.key)
+        with contextlib.suppress(ssl.SSLCertVerificationError):
+            sessions = [visit(tls, client)[1] for client in clients]
+    while datetime.now(UTC) <= end + timedelta(seconds=1):
+        time.sleep(0.02)
+    new = ca.issue("phone", filename="new", purpose="client")
+    for client, session in zip(clients, sessions, strict=True):
+        with pytest.raises(ssl.SSLError, match=r"certificate( has)? expired"):
+            visit(tls, client, session)
+        client.load_cert_chain(new.cert, new.key)
+        is_resumed, session = visit(tls, client, session)
+        assert not is_resumed
+        assert visit(tls, client, session)[0]
 
 
 # Keys move on.

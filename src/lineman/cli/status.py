@@ -210,7 +210,19 @@ def _certificates(status: Status, now: float) -> list[str]:
         if child.report.unlisted:
             text = f"{worker}: and {child.report.unlisted} certificates more, which expire later"
             lines.setdefault((child.worker,), text)
-    return list(lines.values())
+    return [*lines.values(), *_unknown_names(status)]
+
+
+def _unknown_names(status: Status) -> list[str]:
+    """A line for each worker whose clients ask for names that it has no certificate for."""
+    counts: dict[str, int] = {}
+    for child in status.children:
+        if child.report is not None and child.report.unknown_names:
+            counts[child.worker] = counts.get(child.worker, 0) + child.report.unknown_names
+    return [
+        f"{printable(worker)}: asked {count} × for a name that no certificate has"
+        for worker, count in counts.items()
+    ]
 
 
 def _certificate(certificate: Certificate, now: float) -> str:

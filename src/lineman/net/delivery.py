@@ -15,7 +15,7 @@ from lineman.net.inbox import Inbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
 from lineman.net.tlsinfo import TlsInfo
-from lineman.net.tlsstream import ClientRefused, TlsStream
+from lineman.net.tlsstream import TlsStream, not_listed
 from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
@@ -61,7 +61,7 @@ class Delivery(Transport):
             self._tls_info = tls.info
             fingerprint = None if self._tls_info is None else self._tls_info.peer_fingerprint
             if fingerprint not in allowed:
-                raise ClientRefused(fingerprint)
+                raise not_listed(fingerprint)
 
     @property
     def may_receive(self) -> bool:

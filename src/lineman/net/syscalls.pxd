@@ -82,10 +82,9 @@ cdef extern from *:
         }
         return fd;
     }
-    static inline void lineman_hold_back(int fd)
+    static inline void lineman_set_cork(int fd, int value)
     {
-        int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);  /* a unix socket has no packets */
+        setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);  /* a unix socket has no packets */
     }
     static inline int lineman_watch(int epoll, int fd, int events)
     {
@@ -94,7 +93,7 @@ cdef extern from *:
     }
     """
     int lineman_peek(int fd) noexcept nogil
-    void lineman_hold_back(int fd) noexcept nogil
+    void lineman_set_cork(int fd, int value) noexcept nogil
     int lineman_watch(int epoll, int fd, int events) noexcept nogil
     int lineman_close "close"(int fd) noexcept nogil
     int lineman_accept(int listener, char *ip, int *port) noexcept nogil
@@ -120,6 +119,8 @@ cdef int port_room
 cpdef add_to_epoll(int epoll, int fd, int events)
 cpdef close_fd(int fd)
 cpdef hold_back(int fd)
+cpdef let_go(int fd)
+cdef _set_cork(int fd, int value)
 
 @cython.locals(found=int)
 cpdef int peek(int fd) except? -3

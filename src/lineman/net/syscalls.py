@@ -147,15 +147,25 @@ def close_fd(fd: int) -> None:
 
 
 def hold_back(fd: int) -> None:
-    """Has what is written from now on leave with the end of the stream, in as few packets as fit.
+    """Has what is written from now on leave in as few packets as it fits.
 
-    To be called where the descriptor is closed as soon as the kernel has taken everything.
+    To be called where `let_go` or the end of the stream follows at once; nothing leaves before,
+    unless it fills a packet.
     """
+    _set_cork(fd, 1)
+
+
+def let_go(fd: int) -> None:
+    """Sends what was held back, and from now on each write as it comes."""
+    _set_cork(fd, 0)
+
+
+def _set_cork(fd: int, value: int) -> None:
     if cython.compiled:
-        lineman_hold_back(fd)
+        lineman_set_cork(fd, value)
         return
     with contextlib.suppress(OSError), borrowed(fd) as tcp:  # a unix socket has no packets
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 
 
 def finish_writing(fd: int) -> None:

@@ -1,21 +1,19 @@
 # OpenSSL's functions, which are found at run time: the package is built without its headers.
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
 
 cdef extern from *:
     """
     #include <errno.h>
+    #include <string.h>
     #define LINEMAN_TLS_FUNCTIONS 10
     static void *lineman_tls_table[LINEMAN_TLS_FUNCTIONS];
     static int lineman_tls_errno;
-    static inline int lineman_tls_is_ready(void)
+    static inline int lineman_tls_is_ready(void) { return lineman_tls_table[0] != NULL; }
+    static inline void lineman_tls_functions(const char *table)
     {
-        for (int i = 0; i < LINEMAN_TLS_FUNCTIONS; i++) if (!lineman_tls_table[i]) return 0;
-        return 1;
-    }
-    static inline void lineman_tls_set(int number, size_t address)
-    {
-        if (number < LINEMAN_TLS_FUNCTIONS) lineman_tls_table[number] = (void *)address;
+        memcpy(lineman_tls_table, table, sizeof lineman_tls_table);
     }
     #define LINEMAN_SSL_READ ((int (*)(void *, void *, size_t, size_t *))lineman_tls_table[0])
     #define LINEMAN_SSL_WRITE ((int (*)(void *, const void *, size_t, size_t *))lineman_tls_table[1])
@@ -89,7 +87,7 @@ cdef extern from *:
     """
     int lineman_tls_errno
     int lineman_tls_is_ready() noexcept nogil
-    void lineman_tls_set(int number, size_t address) noexcept nogil
+    void lineman_tls_functions(const char *table) noexcept nogil
     Py_ssize_t lineman_tls_read(void *ssl, unsigned char *to, Py_ssize_t size) noexcept
     Py_ssize_t lineman_tls_write(void *ssl, const unsigned char *source, Py_ssize_t size) noexcept
     int lineman_tls_pending(void *ssl) noexcept
@@ -111,6 +109,8 @@ cdef class TlsStream:
     cdef object _challenges
     cdef Py_ssize_t _looked_at
     cdef bint _is_challenge
+    cdef bint _has_begun
+    cdef readonly bint holds_back
     cdef readonly bint is_established
     cdef readonly bint wants_write
     cdef readonly bint is_direct
@@ -120,6 +120,7 @@ cdef class TlsStream:
     cpdef bint handshake(self) except? -1
     @cython.locals(answer=int)
     cdef bint _shake(self) except? -1
+    cdef _refuse_expired(self)
     cdef bint _look_at_hello(self, challenges) except -1
     cdef _wait_for(self, int count)
     cdef _choose(self, challenges, hello)
@@ -131,7 +132,7 @@ cdef class TlsStream:
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t write_from(self, const unsigned char *data, Py_ssize_t size) except? -2
     cpdef end(self)
+    cpdef let_go(self)
     cpdef release(self)
 
-@cython.locals(number=int)
 cpdef bint _has_functions() except? -1

@@ -16,6 +16,7 @@ import contextlib
 import errno
 import socket
 import ssl
+import time
 from typing import Any, Protocol
 
 from lineman import openssl
@@ -73,11 +74,13 @@ _REFUSED = {
 
 
 class ClientRefused(ssl.SSLError):
-    """The client's certificate is good, but none that this service lets in."""
+    """TLS has found nothing wrong with the client, and yet this service does not let it in."""
 
-    def __init__(self, fingerprint: str | None) -> None:
-        seen = "no certificate" if fingerprint is None else f"the certificate {fingerprint}"
-        super().__init__(f"the client has {seen}, which is not on the list client_fingerprints")
+
+def not_listed(fingerprint: str | None) -> ClientRefused:
+    """What a client meets whose certificate is not on the list."""
+    seen = "no certificate" if fingerprint is None else f"the certificate {fingerprint}"
+    return ClientRefused(f"the client has {seen}, which is not on the list client_fingerprints")
 
 
 def is_end_of_tcp(error: OSError) -> bool:
@@ -155,6 +158,7 @@ class TlsStream:
     Attributes:
         is_established: whether the handshake is done.
         wants_write: whether the last call of `handshake` waits for the socket to take bytes.
+        holds_back: whether what is written waits for `let_go`.
         is_direct: whether `read_into` and `write_from` may be called.
         server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
@@ -163,10 +167,12 @@ class TlsStream:
         "__weakref__",
         "_challenges",
         "_fd",
+        "_has_begun",
         "_is_challenge",
         "_looked_at",
         "_object",
         "_socket",
+        "holds_back",
         "is_direct",
         "is_established",
         "server_name",
@@ -180,9 +186,11 @@ class TlsStream:
         self._socket: socket.socket | None = None
         self.is_established = False
         self.wants_write = False
+        self.holds_back = False
         self.server_name: str | None = None
         self._challenges = challenges
         self._looked_at = 0
+        self._has_begun = False
         self._is_challenge = False
         self._begin(context)
 
@@ -241,9 +249,17 @@ class TlsStream:
         self.wants_write = False
         if self._challenges is not None and not self._look_at_hello(self._challenges):
             return False
+        if self._has_begun and self.is_direct:
+            # The client's last message, as a rule, and its request is read ahead with that: the
+            # session ticket and what answers the request leave in one packet.
+            self.holds_back = True
+            syscalls.hold_back(self._fd)
+        self._has_begun = True
         if not self._shake():
             return False
         self.is_established = True
+        if self._object.session_reused:
+            self._refuse_expired()
         if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
             raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")
         return True
@@ -263,6 +279,19 @@ class TlsStream:
             self.wants_write = True
             return False
         return True
+
+    def _refuse_expired(self) -> None:
+        """Raises for a session that was resumed although its certificate has expired since.
+
+        Shared tickets (`lineman.tls.ticketcall`) never lead here; OpenSSL's own and its cache of
+        sessions do, which look at the certificate in a whole handshake only.
+        """
+        said = self._object.getpeercert(False)
+        if said and ssl.cert_time_to_seconds(said["notAfter"]) < time.time():
+            raise ClientRefused(
+                f"the client resumes a session, and its certificate has expired on "
+                f"{said['notAfter']}; the client needs a new one, and has to forget the session"
+            )
 
     def _look_at_hello(self, challenges: Challenges) -> bool:
         """Chooses what an authority is shown; whether the handshake can begin.
@@ -373,8 +402,15 @@ class TlsStream:
         with contextlib.suppress(OSError):
             self._object.shutdown()
 
+    def let_go(self) -> None:
+        """Sends what was held back while the handshake ended."""
+        self.holds_back = False
+        syscalls.let_go(self._fd)
+
     def release(self) -> None:
         """Gives the descriptor back to the caller; nothing may be called after."""
+        if self.holds_back:
+            self.let_go()
         if self._socket is not None:
             self._socket.detach()
 
@@ -389,7 +425,5 @@ def _has_functions() -> bool:
     if not cython.compiled or openssl.library() is None:
         return False
     if not lineman_tls_is_ready():
-        addresses = [openssl.function_address(name) or 0 for name in _FUNCTIONS]
-        for number, address in enumerate(addresses):
-            lineman_tls_set(number, cython.cast(size_t, address))
+        lineman_tls_functions(PyBytes_AS_STRING(openssl.function_table(_FUNCTIONS)))
     return True

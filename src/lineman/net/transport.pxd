@@ -46,6 +46,7 @@ cdef class Transport(Handler):
     cpdef on_events(self, int events)
     @cython.locals(count=Py_ssize_t)
     cdef _receive(self)
+    cdef _pass_on(self, Py_ssize_t count)
     @cython.locals(count=Py_ssize_t, had=longlong)
     cdef _receive_tls(self, TlsStream tls)
     cdef Py_ssize_t _decrypt(self, TlsStream tls) except? -2

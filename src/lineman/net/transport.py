@@ -113,6 +113,8 @@ class Transport(Handler):
                 self.on_lost(ConnectionResetError("connection reset"))
         if not self._is_blocked and self._unsent():
             self.flush()
+        if self._tls is not None and self._tls.holds_back:
+            self._tls.let_go()
 
     def _receive(self) -> None:
         if self._tls is not None:
@@ -128,13 +130,16 @@ class Transport(Handler):
             self.on_lost(error)
             return
         if count > 0:
-            self.bytes_read += count
-            if cython.compiled:
-                self.on_data(self.poller._view[:count])
-            else:
-                self.on_data(self.poller.buffer[:count])
+            self._pass_on(count)
         elif count == 0:
             self.on_end()
+
+    def _pass_on(self, count: int) -> None:
+        self.bytes_read += count
+        if cython.compiled:
+            self.on_data(self.poller._view[:count])
+        else:
+            self.on_data(self.poller.buffer[:count])
 
     def _receive_tls(self, tls: TlsStream) -> None:
         count = syscalls.AGAIN
@@ -146,11 +151,7 @@ class Transport(Handler):
                 count = self._decrypt(tls)
                 if count <= 0:
                     break
-                self.bytes_read += count
-                if cython.compiled:
-                    self.on_data(self.poller._view[:count])
-                else:
-                    self.on_data(self.poller.buffer[:count])
+                self._pass_on(count)
                 if self._is_dead or self._paused or self._tls is None or not tls.pending():
                     return  # `resume` comes back to what is pending
                 if self.bytes_read - had >= TURN:
@@ -395,8 +396,7 @@ class Transport(Handler):
         if count == -2:
             self.on_lost(syscalls.last_error())
             return
-        if count < 0:
-            count = 0
+        count = max(count, 0)
         self.bytes_written += count
         if count < corked:
             self._keep(poller.cork_room + count, corked - count)

@@ -20,6 +20,7 @@ NAMES = (
     "send_failures",
     "exceptions",
     "dropped",
+    "unknown_names",
     "closes",
     "failures",
     "refusals",

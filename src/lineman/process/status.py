@@ -78,6 +78,7 @@ class Report:
         descriptors: in use; `max_descriptors` is the limit, 0 for unknown.
         certificates: those that it serves, the default first; empty where it speaks plain ws, or
             nothing is known of them. `unlisted` are further ones, later to expire.
+        unknown_names: clients that asked for a name that no certificate has.
         closes: how open connections ended, by cause.
         failures: how handshakes failed, by cause.
         refusals: requests answered with an HTTP error, by status.
@@ -110,6 +111,7 @@ class Report:
     max_descriptors: int = 0
     certificates: tuple[Certificate, ...] = ()
     unlisted: int = 0
+    unknown_names: int = 0
     closes: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)

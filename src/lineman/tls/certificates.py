@@ -6,18 +6,21 @@ say `PEM lib`, or nothing until the first client comes. Nothing here ever asks f
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
-from lineman.tls.info import CertificateInfo, called
+from lineman.tls.info import CertificateInfo, called, names_of
 from lineman.tls.pem import Contents, PemBlock, PemFile, Role, read_pem
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+_IN_ORDER = "put the server's certificate first, then the one that issued it, and so on"
 
 _SMALLEST_RSA = 2048  # bits; what Mozilla's guideline asks and OpenSSL's level 2 enforces
 
@@ -116,7 +119,30 @@ def read_pair(
                 'write key="server.key" as well (local_pk in a context dictionary)',
             )
         raise wrong_blocks(key_file, "private key")
+    _refuse_disorder(cert_file)
     return cert_file, key_file
+
+
+def _refuse_disorder(file: PemFile) -> None:
+    """Raise if a certificate's issuer is in the file, but not behind it (RFC 5246, 7.4.2).
+
+    Whether the first is the right one is up to its key, so two are never in disorder here.
+    """
+    if len(file.certificates) < 3:
+        return
+    try:
+        said = [names_of(block, file) for block in file.certificates]
+    except ssl.SSLError:
+        return  # who reads the file next says what is wrong with it
+    subjects = [subject for subject, _ in said]
+    for number, (subject, issuer) in enumerate(said, 1):
+        if issuer != subject and issuer in subjects[number + 1 :] and issuer != subjects[number]:
+            raise ConfigError(
+                f"the certificates in {file.shown} are in the wrong order: number "
+                f"{subjects.index(issuer) + 1} of {len(said)} ({issuer}) has issued number "
+                f"{number} ({subject}), and must follow it",
+                _IN_ORDER,
+            )
 
 
 def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
@@ -128,10 +154,10 @@ def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
             what, fix = _OTHER_BLOCKS[block.label]
             return ConfigError(seen + what, fix.format(path=file.quoted))
     if file.keys:
-        return ConfigError(
-            seen + "a private key",
-            "give the certificate that the authority sent for this key, and this file as key",
-        )
+        fix = "give the certificate that the authority sent for this key, and this file as key"
+        if role != "certificate":
+            fix = "give what the authority hands out, and keep its key away from here"
+        return ConfigError(seen + "a private key", fix)
     if role == "CRL file":
         return ConfigError(f"{seen}{file.blocks[0].label}", "give the authority's CRL, as PEM")
     if file.certificates:
@@ -243,7 +269,7 @@ def _refuse_foreign_key(
                 f"the certificates in {cert.shown} are in the wrong order: the one for the key "
                 f"{key.shown} is number {number} of {len(chain)} "
                 f"({_called(other)}), and it must be the first",
-                "put the server's certificate first, then the one that issued it, and so on",
+                _IN_ORDER,
             )
     raise ConfigError(
         f"the private key {key.shown} does not belong to the certificate {cert.shown} "

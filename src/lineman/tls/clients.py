@@ -15,9 +15,9 @@ from lineman import openssl
 from lineman.errors import ConfigError
 from lineman.tls.certificates import parsed, wrong_blocks
 from lineman.tls.info import date, span
-from lineman.tls.loading import as_path, opensslese
+from lineman.tls.loading import opensslese
 from lineman.tls.options import TlsOptions
-from lineman.tls.pem import Contents, PemFile, read_pem
+from lineman.tls.pem import Contents, PemFile, as_path, read_pem
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509

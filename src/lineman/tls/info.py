@@ -12,7 +12,7 @@ from typing import Any
 
 from lineman import x500
 from lineman.errors import ConfigError
-from lineman.tls.pem import PemFile
+from lineman.tls.pem import PemBlock, PemFile, as_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,17 @@ def describe(path: str, cert: PemFile, key: PemFile) -> CertificateInfo:
         cert_path=cert.path,
         key_path=key.path,
     )
+
+
+def names_of(block: PemBlock, file: PemFile) -> tuple[str, str]:
+    """Return a certificate's subject and issuer, without `cryptography`.
+
+    Raises:
+        ssl.SSLError: OpenSSL cannot read it.
+    """
+    with as_path(block, fallback=file.path) as path:
+        found: dict[str, Any] = ssl._ssl._test_decode_cert(path)  # type: ignore[attr-defined]
+    return x500.as_text(found["subject"]), x500.as_text(found["issuer"])
 
 
 def _name(kind: str, value: str) -> str:

@@ -149,6 +149,12 @@ class LiveTls:
         self._entries = [_Entry(files) for files in self.options.files()]
         for entry in self._entries:
             pair = read_pair(entry.files.cert, entry.files.key, self._contents)
+            if check and pair[1].is_public:
+                logger.warning(
+                    "every user of this machine may read the private key %s; fix: chmod o-r %s",
+                    pair[1].shown,
+                    pair[1].quoted,
+                )
             if entry is self._entries[0]:
                 made = first_context(self.options, self._rules, pair, now=now, check=check)
                 assert made.certificate is not None

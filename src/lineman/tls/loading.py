@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
-from collections.abc import Iterator
-from pathlib import Path
 
 from lineman.errors import ConfigError
 from lineman.tls.certificates import missing_passphrase
 from lineman.tls.info import CertificateInfo, describe
-from lineman.tls.pem import PemBlock, PemFile
+from lineman.tls.pem import PemFile, as_path
 
 # What OpenSSL says of a pair that was parsed all the same, in words.
 _LOAD_FAILURES = {
@@ -27,23 +24,6 @@ _BROKEN_SIGNATURES = tuple(
     bytes.fromhex(oid)
     for oid in ("06092a864886f70d010104", "06092a864886f70d010105", "06072a8648ce3d0401")
 )
-
-
-@contextlib.contextmanager
-def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
-    """A path at which OpenSSL, which reads files only, finds these blocks; it is in memory.
-
-    So what is loaded is what was checked, even if the file changes in between, and a key that
-    somebody else has read for this process needs no file. Without /proc it is `fallback`.
-    """
-    descriptor = os.memfd_create("pem")
-    try:
-        path = f"/proc/self/fd/{descriptor}"
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(b"".join(block.text for block in blocks))
-        yield path if os.path.exists(path) else str(fallback)
-    finally:
-        os.close(descriptor)
 
 
 def load_pair(

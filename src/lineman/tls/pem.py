@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import errno
 import grp
 import os
@@ -15,7 +16,7 @@ import pwd
 import re
 import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -60,12 +61,14 @@ class PemBlock:
 class PemFile:
     """A file that was read: its absolute path, how messages call it, and its blocks, at least one.
 
-    `shown` is the absolute path, with what the operator wrote where that was a relative one.
+    `shown` is the absolute path, with what the operator wrote where that was a relative one;
+    `is_public` whether every user of this machine may read it.
     """
 
     path: Path
     shown: str
     blocks: tuple[PemBlock, ...]
+    is_public: bool = False
 
     @property
     def certificates(self) -> tuple[PemBlock, ...]:
@@ -127,7 +130,7 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
     source = _Source(absolute, shown, role)
     given = None if contents is None else contents.get(str(absolute))
     try:
-        data = _read_regular(source) if given is None else given
+        data, is_public = _read_regular(source) if given is None else (given, False)
     except OSError as error:
         raise _cannot_open(error, source) from None
     if not data.strip():
@@ -135,10 +138,27 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
     blocks = _blocks(data, source)
     if not blocks:
         raise _not_pem(data, source)
-    return PemFile(absolute, shown, tuple(blocks))
+    return PemFile(absolute, shown, tuple(blocks), is_public)
 
 
-def _read_regular(source: _Source) -> bytes:
+@contextlib.contextmanager
+def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
+    """A path at which OpenSSL, which reads files only, finds these blocks; it is in memory.
+
+    So what is loaded is what was checked, even if the file changes in between, and a key that
+    somebody else has read for this process needs no file. Without /proc it is `fallback`.
+    """
+    descriptor = os.memfd_create("pem")
+    try:
+        path = f"/proc/self/fd/{descriptor}"
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(b"".join(block.text for block in blocks))
+        yield path if os.path.exists(path) else str(fallback)
+    finally:
+        os.close(descriptor)
+
+
+def _read_regular(source: _Source) -> tuple[bytes, bool]:
     # O_NONBLOCK: without it, opening a FIFO waits for a writer that may never come.
     descriptor = os.open(
         inherited.where(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -156,9 +176,16 @@ def _read_regular(source: _Source) -> bytes:
                 f"give the path of a PEM file; what it is: file {source.quoted}",
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(_LARGEST_FILE)
+            return file.read(_LARGEST_FILE), _is_public(source.path, found.st_mode)
     finally:
         os.close(descriptor)
+
+
+def _is_public(path: Path, mode: int) -> bool:
+    """Whether every user may read a file of this mode, and pass all of the directories above."""
+    # From the root down: behind the first that is closed this process may have nothing to see.
+    above = reversed(Path(os.path.realpath(path)).parents)
+    return bool(mode & stat.S_IROTH) and all(each.stat().st_mode & stat.S_IXOTH for each in above)
 
 
 def _kind(mode: int) -> str:
@@ -333,11 +360,13 @@ def _der_kind(data: bytes) -> tuple[str, str]:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-    try:
-        x509.load_der_x509_certificate(data)
-        return "a DER certificate", "openssl x509 -inform DER"
-    except ValueError:
-        pass
+    for load, what, command in (
+        (x509.load_der_x509_certificate, "a DER certificate", "openssl x509 -inform DER"),
+        (x509.load_der_x509_crl, "a DER list of revoked certificates", "openssl crl -inform DER"),
+    ):
+        with contextlib.suppress(ValueError):
+            load(data)
+            return what, command
     if b"\x2a\x86\x48\x86\xf7\x0d\x01\x07" in data[:64]:  # the object identifiers of PKCS #7
         if b"\x02\x01\x03" in data[:8]:  # version 3, which only PKCS #12 begins with
             return "PKCS #12 (.pfx, .p12)", "openssl pkcs12 -nodes"

@@ -91,9 +91,8 @@ def from_php_context(mapping: Mapping[str, object]) -> TlsOptions:
     `verify_peer: True` requires a client certificate, as in PHP, and so needs `cafile` or `capath`.
     `False`, or nothing, asks no client for one; a `cafile` then only completes the chain.
 
-    `allow_self_signed` is accepted and changes nothing: it is about certificates that a client is
-    shown. (PHP would also let a self-signed *client* certificate pass `verify_peer`, which is
-    to let everybody in; here such a certificate has to be in `cafile`.)
+    `allow_self_signed` is accepted where nobody is verified, and changes nothing there. With
+    `verify_peer` PHP would let every client in that signs its own certificate, so it is refused.
 
     `capture_peer_cert` and `capture_peer_cert_chain` change nothing either: a client's certificates
     are always there, in `connection.tls`.
@@ -136,6 +135,13 @@ def _refuse_bad_values(given: Mapping[str, object]) -> None:
             "verify_peer is True, which makes a server demand a certificate of every client, "
             "but no cafile says which authority it must come from",
             'write "verify_peer": False (it is not about your own certificate), or add "cafile"',
+        )
+    if given.get("verify_peer") and given.get("allow_self_signed"):
+        raise ConfigError(
+            "the ssl option 'allow_self_signed' would let in every client that has signed its own "
+            "certificate, and verify_peer would keep nobody out",
+            "leave it out, and put the self-signed certificates that may connect into the file "
+            "of cafile",
         )
     if given.get("verify_peer_name"):
         raise ConfigError(

@@ -8,7 +8,7 @@ cdef extern from *:
     #include <string.h>
     #include <time.h>
     #define LINEMAN_TICKET_KEYS 3
-    #define LINEMAN_TICKET_FUNCTIONS 10
+    #define LINEMAN_TICKET_FUNCTIONS 14
     static void *lineman_ticket_table[LINEMAN_TICKET_FUNCTIONS], *lineman_ticket_aes;
     static int lineman_ticket_index = -1;
     #define LINEMAN_SET_CALLBACK ((int (*)(void *, void *))lineman_ticket_table[0])
@@ -22,18 +22,20 @@ cdef extern from *:
     #define LINEMAN_SET_DATA ((int (*)(void *, int, void *))lineman_ticket_table[7])
     #define LINEMAN_GET_DATA ((void *(*)(const void *, int))lineman_ticket_table[8])
     #define LINEMAN_NEW_INDEX ((int (*)(int, long, void *, void *, void *, void *))lineman_ticket_table[9])
+    typedef int (*lineman_session_callback)(void *, void *, const unsigned char *, size_t, int, void *);
+    #define LINEMAN_SET_SESSION_CALL ((int (*)(void *, void *, lineman_session_callback, void *))lineman_ticket_table[10])
+    #define LINEMAN_PEER_OF ((void *(*)(void *))lineman_ticket_table[11])
+    #define LINEMAN_NOT_AFTER ((const void *(*)(const void *))lineman_ticket_table[12])
+    #define LINEMAN_COMPARE_TIME ((int (*)(const void *, time_t *))lineman_ticket_table[13])
 
     typedef struct { const char *key; unsigned int type; void *data; size_t size, returned; } lineman_param;
     typedef struct { unsigned char name[16], cipher[32], mac[32]; lineman_param params[3]; } lineman_ticket_key;
     typedef struct { PyObject *refresh; double *good_until; int count; lineman_ticket_key keys[LINEMAN_TICKET_KEYS]; } lineman_tickets;
 
     static int lineman_tickets_are_ready(void) { return lineman_ticket_index >= 0; }
-    static void lineman_tickets_function(int number, void *address)
+    static void lineman_tickets_functions(const char *table, void *aes)
     {
-        if (number < LINEMAN_TICKET_FUNCTIONS) lineman_ticket_table[number] = address;
-    }
-    static void lineman_tickets_cipher(void *aes)
-    {
+        memcpy(lineman_ticket_table, table, sizeof lineman_ticket_table);
         lineman_ticket_aes = aes;
         lineman_ticket_index = LINEMAN_NEW_INDEX(1, 0, NULL, NULL, NULL, NULL);  /* of SSL_CTX */
     }
@@ -95,17 +97,23 @@ cdef extern from *:
         PyGILState_Release(gil);
         return answer;
     }
+    /* Without the interpreter: it looks at what OpenSSL has alone. See `_on_session`. */
+    static int lineman_on_session(void *ssl, void *session, const unsigned char *name, size_t size, int status, void *unused)
+    {
+        void *peer = session == NULL ? NULL : LINEMAN_PEER_OF(session);
+        return status < 5 || (peer != NULL && LINEMAN_COMPARE_TIME(LINEMAN_NOT_AFTER(peer), NULL) <= 0) ? 2 : status - 2;
+    }
     static int lineman_tickets_install(void *context, lineman_tickets *all)
     {
         return lineman_ticket_index >= 0 && LINEMAN_SET_DATA(context, lineman_ticket_index, all)
-            && LINEMAN_SET_CALLBACK(context, (void *)lineman_on_ticket);
+            && LINEMAN_SET_CALLBACK(context, (void *)lineman_on_ticket)
+            && LINEMAN_SET_SESSION_CALL(context, NULL, lineman_on_session, NULL);
     }
     """
     ctypedef struct lineman_tickets:
         pass
     int lineman_tickets_are_ready() noexcept
-    void lineman_tickets_function(int number, void *address) noexcept
-    void lineman_tickets_cipher(void *aes) noexcept
+    void lineman_tickets_functions(const char *table, void *aes) noexcept
     void lineman_tickets_begin(lineman_tickets *all, object refresh, double *good_until) noexcept
     void lineman_tickets_set(lineman_tickets *all, int number, const char *name, const char *cipher, const char *mac) noexcept
     int lineman_tickets_install(void *context, lineman_tickets *all) noexcept
@@ -118,7 +126,7 @@ cdef class TicketCall:
     cdef object _refresh
     cdef dict _keys
     cdef bytes _newest
-    cdef object _callback
+    cdef object _callbacks
     cdef lineman_tickets _native
 
     @cython.locals(pointer=p_void)

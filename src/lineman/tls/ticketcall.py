@@ -2,7 +2,7 @@
 
 Through `ctypes` the call takes a tenth of a resumed handshake.
 
-Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3)
+Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3), SSL_CTX_set_session_ticket_cb(3)
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ KEYS = 3
 NAME_SIZE, KEY_SIZE = 16, 32
 
 _TLS_1_3 = 0x0304
+# Of SSL_CTX_set_session_ticket_cb(3): a ticket's status, and what becomes of it.
+_SUCCESS, _SUCCESS_RENEW = 5, 6
+_IGNORE_RENEW, _USE, _USE_RENEW = 2, 3, 4
 
 # OpenSSL may call them for as long as any connection lives, so they are never let go of.
 _NEVER_FREED: list[Any] = []
@@ -56,7 +59,7 @@ class TicketCall:
         good_until: seconds of the system's monotonic clock; 0 for asking each time.
     """
 
-    __slots__ = ("_callback", "_keys", "_newest", "_refresh", "good_until")
+    __slots__ = ("_callbacks", "_keys", "_newest", "_refresh", "good_until")
 
     def __init__(self, refresh: Callable[[], None]) -> None:
         self.good_until = 0.0
@@ -68,7 +71,7 @@ class TicketCall:
                 cython.address(self._native), refresh, cython.address(self.good_until)
             )
         else:
-            self._callback = _CALLBACK(self._on_ticket)
+            self._callbacks = (_TICKET_CALLBACK(self._on_ticket), _SESSION_CALLBACK(_on_session))
         _NEVER_FREED.append(self)
 
     def install(self, context: int) -> bool:
@@ -80,7 +83,11 @@ class TicketCall:
             _set_functions(calls)
             pointer = cython.cast(p_void, cython.cast(size_t, context))
             return bool(lineman_tickets_install(pointer, cython.address(self._native)))
-        return bool(calls.set_callback(context, self._callback))
+        on_ticket, on_session = self._callbacks
+        return bool(
+            calls.set_ticket_callback(context, on_ticket)
+            and calls.set_session_callback(context, None, on_session, None)
+        )
 
     def set_keys(self, keys: Sequence[TicketKey]) -> None:
         """Says which keys count now, the one for new tickets first; at most `KEYS`."""
@@ -135,6 +142,29 @@ class TicketCall:
         return 2 if is_spent else 1
 
 
+def _on_session(
+    connection: int, session: int | None, name: int, size: int, status: int, unused: int | None
+) -> int:
+    """What OpenSSL calls when it has looked at a ticket; uncompiled only.
+
+    Args:
+        session: what the ticket stands for, where it could be opened.
+        status: how that went.
+
+    Returns:
+        What becomes of it. A session whose certificate has expired since is not resumed: in the
+        whole handshake its owner gets in with a new one, or is told why not.
+    """
+    calls = _native_calls()
+    assert calls is not None
+    if status < _SUCCESS:
+        return _IGNORE_RENEW
+    peer = calls.peer_of(session)
+    if peer and calls.compare_time(calls.not_after(peer), None) <= 0:
+        return _IGNORE_RENEW
+    return _USE_RENEW if status == _SUCCESS_RENEW else _USE
+
+
 class _Parameter(ctypes.Structure):
     """OpenSSL's `OSSL_PARAM`."""
 
@@ -165,14 +195,20 @@ class _Native:
 
 
 _WORD = ctypes.c_void_p
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, _WORD, _WORD, _WORD, _WORD, _WORD, ctypes.c_int)
+_INT = ctypes.c_int
+_TICKET_CALLBACK = ctypes.CFUNCTYPE(_INT, _WORD, _WORD, _WORD, _WORD, _WORD, _INT)
+_SESSION_CALLBACK = ctypes.CFUNCTYPE(_INT, _WORD, _WORD, _WORD, ctypes.c_size_t, _INT, _WORD)
 
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
     """Functions of OpenSSL; called without letting go of the interpreter, for they are short."""
 
-    set_callback: Any
+    set_ticket_callback: Any
+    set_session_callback: Any
+    peer_of: Any
+    not_after: Any
+    compare_time: Any
     version: Any
     random: Any
     set_mac: Any
@@ -203,7 +239,11 @@ def _look_up() -> _Calls | None:
         start = (_WORD, _WORD, _WORD, _WORD, _WORD)
         names = (_WORD, ctypes.c_char_p, ctypes.c_char_p)
         return _Calls(
-            function("SSL_CTX_set_tlsext_ticket_key_evp_cb", _WORD, _CALLBACK),
+            function("SSL_CTX_set_tlsext_ticket_key_evp_cb", _WORD, _TICKET_CALLBACK),
+            function("SSL_CTX_set_session_ticket_cb", _WORD, _WORD, _SESSION_CALLBACK, _WORD),
+            function("SSL_SESSION_get0_peer", _WORD, returns=_WORD),
+            function("X509_get0_notAfter", _WORD, returns=_WORD),
+            function("X509_cmp_time", _WORD, _WORD),
             function("SSL_version", _WORD),
             function("RAND_bytes", _WORD, ctypes.c_int),
             function("EVP_MAC_CTX_set_params", _WORD, _WORD),
@@ -228,15 +268,16 @@ _FUNCTIONS = (
     "SSL_CTX_set_ex_data",
     "SSL_CTX_get_ex_data",
     "CRYPTO_get_ex_new_index",
+    "SSL_CTX_set_session_ticket_cb",
+    "SSL_SESSION_get0_peer",
+    "X509_get0_notAfter",
+    "X509_cmp_time",
 )
 
 
 def _set_functions(calls: _Calls) -> None:
     """Compiled only: hands the functions to C, once for the process."""
     assert cython.compiled
-    if lineman_tickets_are_ready():
-        return
-    for number, name in enumerate(_FUNCTIONS):
-        address = openssl.function_address(name) or 0
-        lineman_tickets_function(number, cython.cast(p_void, cython.cast(size_t, address)))
-    lineman_tickets_cipher(cython.cast(p_void, cython.cast(size_t, calls.aes)))
+    if not lineman_tickets_are_ready():
+        aes = cython.cast(p_void, cython.cast(size_t, calls.aes))
+        lineman_tickets_functions(PyBytes_AS_STRING(openssl.function_table(_FUNCTIONS)), aes)

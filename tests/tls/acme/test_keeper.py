@@ -8,7 +8,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -79,25 +79,34 @@ def put(wanted: Settings, ca: TestCA, next_at: datetime) -> None:
     store.save_state(State(next_at=next_at, not_after=next_at + timedelta(days=30)))
 
 
-def test_one_leads_and_the_next_one_when_it_is_gone(
-    wanted: Settings, jobs: list[Report], ca: TestCA
-) -> None:
-    put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
+def hand_over(wanted: Settings, meanwhile: Callable[[Keeper, Leads], Awaitable[None]]) -> None:
+    """Has one keeper lead, and end; another, which `meanwhile` starts before that, leads then."""
 
     async def run() -> None:
         leads = [Leads(), Leads()]
         first, second = (keeping(wanted, each) for each in leads)
         first.start()
         await asyncio.wait_for(leads[0].is_now.wait(), DEADLINE)
-        second.start()
-        await asyncio.sleep(0.05)
-        assert not leads[1].is_now.is_set()
+        await meanwhile(second, leads[1])
         await first.stop()
         assert not leads[0].is_now.is_set()
         await asyncio.wait_for(leads[1].is_now.wait(), DEADLINE)
         await second.stop()
 
     asyncio.run(run())
+
+
+def test_one_leads_and_the_next_one_when_it_is_gone(
+    wanted: Settings, jobs: list[Report], ca: TestCA
+) -> None:
+    put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
+
+    async def wait_in_vain(second: Keeper, leads: Leads) -> None:
+        second.start()
+        await asyncio.sleep(0.05)
+        assert not leads.is_now.is_set()
+
+    hand_over(wanted, wait_in_vain)
 
 
 def run_until_logged(
@@ -149,18 +158,11 @@ def test_a_directory_that_somebody_removes_is_made_again(
 ) -> None:
     put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
 
-    async def run() -> None:
-        leads = [Leads(), Leads()]
-        first, second = (keeping(wanted, each) for each in leads)
-        first.start()
-        await asyncio.wait_for(leads[0].is_now.wait(), DEADLINE)
+    async def remove_it(second: Keeper, leads: Leads) -> None:
         shutil.rmtree(wanted.root)
         second.start()
-        await first.stop()
-        await asyncio.wait_for(leads[1].is_now.wait(), DEADLINE)
-        await second.stop()
 
-    asyncio.run(run())
+    hand_over(wanted, remove_it)
 
 
 def test_a_start_that_no_later_attempt_mends_fails_at_once(

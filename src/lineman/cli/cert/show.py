@@ -66,7 +66,7 @@ def _facts(settings: Settings, store: Store, state: State) -> Iterator[tuple[str
         yield "failed", f"{state.failures} in a row, last on {_time(state.failed_at)}: {state.seen}"
         yield "fix", state.fix
     if state.next_at is not None:
-        yield "looked at", _time(state.next_at)
+        yield "next look", _time(state.next_at)
 
 
 def _time(moment: datetime) -> str:
