@@ -9,7 +9,7 @@ import pytest
 
 from gateway.support import System, add_two_nodes, routing_by
 from lineman.gateway import cluster as cluster_module
-from lineman.gateway.brokers.embedded import Hub
+from lineman.gateway.brokers.embedded import Hub, Publish
 from lineman.gateway.history import HistoryOptions
 
 
@@ -169,3 +169,35 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
     system.wait_until(lambda: len(clusters[0].nodes) == 1, "it is missed")
     told = sorted(name for name, is_online in news if not is_online)
     assert told == sorted(names)[1::2]
+
+
+def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT", 0.05)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.3)
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: news.append((uid, True)),
+        on_uid_offline=lambda uid: news.append((uid, False)),
+    )
+    names = sorted(f"u{number}" for number in range(12))
+    for name in names:
+        system.connect(node=1).send(name)
+    system.wait_until(lambda: len(news) == 12, "all are online")
+    assert system.hub is not None
+    passes_on = system.hub._pass_on
+    mute = system.nodes[1].name.encode()
+
+    def pass_others_on(message: Publish) -> None:
+        if mute not in message.payload:
+            passes_on(message)
+
+    system.hub._pass_on = pass_others_on  # type: ignore[method-assign]
+    system.wait_until(lambda: len(news) == 24, "all are offline")
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    system.wait_until(lambda: len(news) >= 36, "all are online again")
+    for part, is_online in ((news[12:24], False), (news[24:], True)):
+        assert sorted(part) == [(name, is_online) for name in names]
