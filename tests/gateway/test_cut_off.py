@@ -25,6 +25,23 @@ def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) ->
     system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
 
 
+def test_beats_that_no_broker_takes_are_no_dropped_messages(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT", 0.01)
+    add_two_nodes(system, hub)
+    cluster = system.nodes[0].routing.cluster
+    assert cluster is not None
+
+    def meanwhile() -> None:
+        for _ in range(5):
+            ticker = cluster._ticker
+            system.wait_until(lambda: cluster._ticker is not ticker, "it would have said a beat")  # noqa: B023
+
+    cut_off_and_back(system, hub, meanwhile)
+    assert cluster.broker.dropped == 0
+
+
 def test_who_came_and_went_while_the_broker_was_away_is_told_when_it_is_back(
     system: System, hub: str
 ) -> None:
@@ -142,7 +159,7 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
     system: System, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "BEAT", 0.05)
-    monkeypatch.setattr(cluster_module, "SILENCE", 0.3)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
     system.add_business(
@@ -175,7 +192,7 @@ def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
     system: System, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "BEAT", 0.05)
-    monkeypatch.setattr(cluster_module, "SILENCE", 0.3)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
     system.add_business(

@@ -74,6 +74,7 @@ class Cluster:
 
     Attributes:
         broker: what carries the messages.
+        has_refused: whether something came that was not sealed with this service's secret.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Cluster:
         self._was_reached = False
         self._echoed = 0.0  # when the broker last brought back what this node had said
         self._dropped = 0
+        self.has_refused = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
@@ -148,7 +150,7 @@ class Cluster:
     # Who lives.
 
     def _beat(self) -> None:
-        if self._is_node:
+        if self._is_node and self.broker.is_connected:
             self._publish(names.ALL_NODES, Beat(self._node))
 
     def _tick(self) -> None:
@@ -254,6 +256,7 @@ class Cluster:
         opened = self._seal.open(topic, data)
         try:
             if opened is None:
+                self.has_refused = True
                 raise BadMessageError("it was not sealed with this service's secret")
             message: NodeMessage = BETWEEN_NODES.decode(opened)
             if not names.is_node(message.origin):

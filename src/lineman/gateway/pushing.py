@@ -11,7 +11,7 @@ from typing import Any, Self
 from lineman.errors import LinemanError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
-from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.brokers.choice import broker_maker, without_password
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import dial
@@ -195,7 +195,8 @@ class _ByBroker:
     """Through the broker that the nodes share; no process of the service need be here."""
 
     def __init__(self, url: str, name: str, secret: str | None) -> None:
-        self._url = url
+        self._shown = without_password(url)
+        self._name = name
         self._make_broker = broker_maker(url, name)
         self._seal = Seal(secret)
         self._cluster: Cluster | None = None
@@ -217,14 +218,25 @@ class _ByBroker:
             if loop.time() > deadline:
                 trouble = cluster.broker.trouble
                 await self.close()
-                raise NotReachedError(f"the broker at {self._url} is not reached: {trouble}")
+                raise NotReachedError(f"the broker at {self._shown} is not reached: {trouble}")
             await asyncio.sleep(0.01)
         self._connected_at = loop.time()
 
     def _up(self) -> Cluster:
         if self._cluster is None or not self._cluster.broker.is_connected:
-            raise NotReachedError(f"the broker at {self._url} is not reached; call connect()")
+            raise NotReachedError(f"the broker at {self._shown} is not reached; call connect()")
         return self._cluster
+
+    def _nobody(self, cluster: Cluster) -> NotReachedError:
+        if cluster.has_refused:
+            return NotReachedError(
+                f"what gateway processes of {self._name!r} say at {self._shown} is sealed with "
+                "another secret; give secret= the one that they have"
+            )
+        return NotReachedError(
+            f"no gateway process of {self._name!r} is heard of at {self._shown}; "
+            "see that one runs, with this name"
+        )
 
     def give(self, order: Order) -> None:
         cluster = self._up()
@@ -234,12 +246,14 @@ class _ByBroker:
             home = homes_of(order.group, cluster.nodes)[0]
             cluster.relay_to([names.node_topic(home)], order)
         else:
-            raise NotReachedError("no gateway process was heard of yet; ask something first")
+            raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         cluster = self._up()
         # Every node says within a beat that it lives; before that the answer might leave some out.
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
+        if not cluster.nodes:
+            raise self._nobody(cluster)
         return await cluster.ask(Ask(0, what, about))
 
     async def drain(self) -> None:

@@ -31,6 +31,12 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     if scheme in ("nats", "tls"):
         return lambda *given: Nats(url, name, *given)
     raise ConfigError(
-        f"{url!r} is no broker's address",
+        f"{without_password(url)!r} is no broker's address",
         "give redis://…, rediss://…, redis+cluster://…, nats://… or tls://…",
     )
+
+
+def without_password(url: str) -> str:
+    """A broker's address as it may be shown: without user, password and options."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + rest.rpartition("@")[2].partition("?")[0]
