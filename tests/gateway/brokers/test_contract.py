@@ -174,6 +174,24 @@ def test_messages_of_one_publisher_come_in_order(bench: Bench) -> None:
     bench.run(test())
 
 
+def test_messages_of_one_publisher_come_in_order_over_topics_where_one_server_has_them_all(
+    bench: Bench,
+) -> None:
+    if bench.kind == "redis-cluster":
+        return  # its topics are on several servers
+
+    async def test() -> None:
+        topics = [f"t{number}" for number in range(7)]
+        one, other = await bench.open(*topics), await bench.open()
+        expected = [(topics[number % 7], str(number).encode()) for number in range(2000)]
+        for message in expected:
+            other.broker.publish(*message)
+        await until(lambda: len(one.messages) == 2000)
+        assert one.messages == expected
+
+    bench.run(test())
+
+
 def test_subscriptions_come_and_go(bench: Bench) -> None:
     async def test() -> None:
         one, other = await bench.open("a"), await bench.open()
@@ -261,8 +279,10 @@ def test_many_subscriptions_at_once(bench: Bench) -> None:
     async def test() -> None:
         topics = [f"uid:{number}" for number in range(5000)]
         one, other = await bench.open(), await bench.open()
+        before = len(asyncio.all_tasks())
         one.broker.subscribe(topics)
         await reaches(other, one, topics[-1])
+        assert len(asyncio.all_tasks()) < before + 10, "none of them costs a task"
         for topic in topics[::100]:
             other.broker.publish(topic, b"x")
         await until(lambda: len(without_marks(one)) == 50)

@@ -39,7 +39,9 @@ class Nats(Remote):
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
         self._ended: asyncio.Future[None] | None = None
-        self._subscriptions: dict[str, Any] = {}
+        self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
+        self._topics_by_number: dict[int, str] = {}
+        self._last_number = 0
 
     async def start(self) -> None:
         """Begins to reach the server, and goes on trying.
@@ -65,7 +67,6 @@ class Nats(Remote):
         await super().start()
 
     async def _open(self, topics: tuple[str, ...]) -> None:
-        from nats.aio.client import Client
         from nats.errors import NoServersError
 
         loop = asyncio.get_running_loop()
@@ -81,7 +82,7 @@ class Nats(Remote):
             if not said.done():
                 said.set_result(str(error))
 
-        client = self._client = Client()
+        client = self._client = _direct_client(self._on_number)
         connecting = client.connect(
             self._url,
             allow_reconnect=False,
@@ -103,8 +104,9 @@ class Nats(Remote):
             await asyncio.wait([said], timeout=0.2)
             raise ConnectionError(said.result() if said.done() else str(error)) from None
         for part in parts_of(topics, TOPICS_AT_ONCE):
-            await self._subscribe(part)
-            await client.flush(self._whole_timeout)
+            await self._change_topics(Work(subscribe=part))
+            async with asyncio.timeout(self.timeout):
+                await self._confirm()
 
     @property
     def _whole_timeout(self) -> int:
@@ -115,23 +117,36 @@ class Nats(Remote):
             return None
         return ssl.create_default_context(cafile=self._ca_file)
 
-    async def _subscribe(self, topics: Iterable[str]) -> None:
-        for topic in topics:
-            if topic not in self._subscriptions:
-                subject = self._prefix + _token(topic)
-                self._subscriptions[topic] = await self._client.subscribe(
-                    subject, cb=self._receiver(topic)
-                )
+    def _on_number(self, number: int, data: bytes) -> None:
+        topic = self._topics_by_number.get(number)
+        if topic is not None:
+            self._on_message(topic, data)
 
-    def _receiver(self, topic: str) -> Callable[[Any], Any]:
-        async def receive(message: Any) -> None:
-            self._on_message(topic, message.data)
+    async def _change_topics(self, work: Work) -> None:
+        commands = []
+        for topic in work.subscribe:
+            if topic not in self._numbers:
+                self._last_number += 1
+                number = self._numbers[topic] = self._last_number
+                self._topics_by_number[number] = topic
+                commands.append(f"SUB {self._prefix}{_token(topic)} {number}\r\n")
+        for topic in work.unsubscribe:
+            gone = self._numbers.pop(topic, None)
+            if gone is not None:
+                del self._topics_by_number[gone]
+                commands.append(f"UNSUB {gone}\r\n")
+        if commands:
+            await self._client._send_command("".join(commands).encode())
 
-        return receive
+    async def _confirm(self) -> None:
+        """Returns when the server has all that was said."""
+        # The library sends the ping that `flush` waits for before what waits to be sent.
+        await self._client._flush_pending(force_flush=True)
+        await self._client.flush(self._whole_timeout)
 
     async def _read(self) -> None:
         assert self._ended is not None
-        await self._ended  # the library calls `receive` by itself
+        await self._ended  # the library calls `_on_number` by itself
 
     async def _write(self, work: list[Work]) -> None:
         for one in work:
@@ -139,22 +154,34 @@ class Nats(Remote):
                 self._refuse(one, self._client.max_payload)
             elif one.topic is not None:
                 await self._client.publish(self._prefix + _token(one.topic), one.payload)
-            await self._subscribe(one.subscribe)
-            for topic in one.unsubscribe:
-                subscription = self._subscriptions.pop(topic, None)
-                if subscription is not None:
-                    await subscription.unsubscribe()
-        await self._client.flush(self._whole_timeout)
+            await self._change_topics(one)
+        await self._confirm()
 
     async def _shut(self) -> None:
         client, self._client = self._client, None
-        self._subscriptions.clear()
+        self._numbers.clear()
+        self._topics_by_number.clear()
         if client is None:
             return
         transport = getattr(client, "_transport", None)
         await client.close()
         if transport is not None:
             transport.close()  # the library does not, where connecting was cut short
+
+
+def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
+    """A client of nats-py that hands messages over by the number of their subscription.
+
+    Its own way to subscribe makes a task and a queue for each subject: 5 KiB, and with a million of
+    them an event loop that stands still for seconds while the garbage collector looks at them all.
+    """
+    from nats.aio.client import Client
+
+    class DirectClient(Client):
+        async def _process_msg(self, sid: int, *message: Any) -> None:
+            on_number(sid, message[2])  # after subject and where to answer
+
+    return DirectClient()
 
 
 def _token(topic: str) -> str:
