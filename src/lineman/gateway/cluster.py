@@ -10,7 +10,7 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.brokers.base import MakeBroker, Subscriber
 from lineman.gateway.messages import Answer, Ask, BadMessageError, Order
 from lineman.gateway.nodemessages import (
     BETWEEN_NODES,
@@ -62,7 +62,7 @@ class Cluster:
     Args:
         node: the name of this process.
         orders: what is done with its clients.
-        make_broker: makes the broker, given what it calls.
+        make_broker: makes the broker, given whom it serves.
         on_order: does what an order from another node says, which is named too.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
@@ -111,7 +111,7 @@ class Cluster:
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ticker: asyncio.TimerHandle | None = None
-        self.broker = make_broker(self._on_message, self._on_state, self._topics)
+        self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
             Beat: self._on_beat,
             Farewell: self._on_farewell,

@@ -15,7 +15,7 @@ from gateway.brokers.conftest import (
     redis_server,
     running,
 )
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import Broker, Subscriber
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
@@ -32,6 +32,10 @@ class Heard:
         self.messages: list[tuple[str, bytes]] = []
         self.states: list[bool] = []
         self.broker: Broker | None = None
+
+    @property
+    def subscriber(self) -> Subscriber:
+        return Subscriber(self.take, self.states.append, lambda: self.topics)
 
     def take(self, topic: str, payload: bytes) -> None:
         self.messages.append((topic, payload))
@@ -70,14 +74,13 @@ class Bench:
         self.ends: list[Heard] = []
 
     def make(self, heard: Heard, name: str = "test") -> Broker:
-        given = (heard.take, heard.states.append, lambda: heard.topics)
         if self.kind == "embedded":
-            return Embedded(self.server.path, *given)
+            return Embedded(self.server.path, heard.subscriber)
         if self.kind == "redis":
-            return Redis(f"redis://127.0.0.1:{self.server.port}", name, *given)
+            return Redis(f"redis://127.0.0.1:{self.server.port}", name, heard.subscriber)
         if self.kind == "redis-cluster":
-            return RedisCluster(self.server.url, name, *given)
-        return Nats(f"nats://127.0.0.1:{self.server.port}", name, *given)
+            return RedisCluster(self.server.url, name, heard.subscriber)
+        return Nats(f"nats://127.0.0.1:{self.server.port}", name, heard.subscriber)
 
     async def open(self, *topics: str, name: str = "test") -> Heard:
         heard = Heard(*topics)

@@ -73,14 +73,13 @@ def said(broker: Broker, words: str) -> bool:
 
 
 def redis_at(url: str) -> Callable[[Heard], Broker]:
-    return lambda heard: Redis(url, "test", heard.take, heard.states.append, lambda: heard.topics)
+    return lambda heard: Redis(url, "test", heard.subscriber)
 
 
 def nats_at(url: str, ca_file: Path | None = None) -> Callable[[Heard], Broker]:
     return lambda heard: Nats(
-        url, "test", heard.take, heard.states.append, lambda: heard.topics,
-        ca_file=None if ca_file is None else str(ca_file),
-    )  # fmt: skip
+        url, "test", heard.subscriber, ca_file=None if ca_file is None else str(ca_file)
+    )
 
 
 def test_redis_with_a_password_and_tls(tmp_path: Path, ca: TestCA, pair: IssuedPair) -> None:

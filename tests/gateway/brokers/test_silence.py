@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ async def open_ends(url: str, *all_topics: tuple[str, ...]) -> list[Heard]:
     ends = []
     for topics in all_topics:
         heard = Heard(*topics)
-        make = broker_maker(url, "test")
-        heard.broker = make(heard.take, heard.states.append, lambda heard=heard: heard.topics)
+        heard.broker = broker_maker(url, "test")(heard.subscriber)
         await heard.broker.start()
         ends.append(heard)
     await until(lambda: all(heard.broker.is_connected for heard in ends))
@@ -202,7 +202,7 @@ def test_a_session_is_open_before_very_many_topics_are_told_and_follows_what_cha
             broker.subscribe(["t21", "new"])
 
         make = broker_maker(url_of(kind, server), "test")
-        broker: Any = make(one.take, on_state, lambda: one.topics)
+        broker: Any = make(replace(one.subscriber, on_state=on_state))
         one.broker = broker
         await broker.start()
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
 
 
@@ -20,20 +21,18 @@ class Nats(Remote):
         url: `nats://[user:password@]host:4222`, or `tls://…`.
         name: of the service; services with different names hear nothing of each other.
         ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         url: str,
         name: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
         *,
         ca_file: str | None = None,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._url = url
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."

@@ -8,12 +8,12 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import Broker, Subscriber
 
 logger = logging.getLogger("lineman")
 
@@ -76,11 +76,9 @@ class Remote(Broker):
 
     def __init__(
         self,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._work: deque[Work] = deque()
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
