@@ -16,7 +16,8 @@ class Subscriber:
             the same broker, where that has subscribed to it.
         on_state: called with whether the broker is reached, when that changes; and again with True
             where messages may have been missed meanwhile.
-        topics: everything that must be subscribed to now.
+        topics: everything that must be subscribed to now; it may be read a piece at a time, while
+            some of it changes.
     """
 
     on_message: Callable[[str, bytes], None]
