@@ -108,6 +108,15 @@ def test_nats_with_a_password_and_tls(ca: TestCA, pair: IssuedPair) -> None:
         trouble(nats_at(f"tls://me:right@{where}"), "certificate verify failed")
 
 
+def test_a_nats_that_lets_a_node_hear_nothing_is_not_reached_and_says_why(tmp_path: Path) -> None:
+    users = tmp_path / "nats.conf"
+    users.write_text(
+        "authorization {users = [{user: me, password: right, permissions: {subscribe: none}}]}"
+    )
+    with running(nats_server("-c", str(users))) as server:
+        trouble(nats_at(f"nats://me:right@127.0.0.1:{server.port}"), "permissions violation")
+
+
 def test_a_redis_without_a_password_that_is_given_one_says_so(tmp_path: Path) -> None:
     with running(redis_server(tmp_path)) as server:
         said = trouble(redis_at(f"redis://me:secret@127.0.0.1:{server.port}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,8 @@ class Nats(Remote):
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
-        self._ended: asyncio.Future[None] | None = None
+        self._ended: asyncio.Event | None = None
+        self._said = ""  # the server's error, before it hangs up or instead
         self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
         self._topics_by_number: dict[int, str] = {}
         self._last_number = 0
@@ -68,18 +70,18 @@ class Nats(Remote):
     async def _open(self, topics: tuple[str, ...]) -> None:
         from nats.errors import NoServersError
 
-        loop = asyncio.get_running_loop()
-        ended = self._ended = loop.create_future()
+        ended = self._ended = asyncio.Event()
+        said = asyncio.Event()
+        self._said = ""
 
         async def on_end() -> None:
-            if not ended.done():
-                ended.set_result(None)
-
-        said = loop.create_future()
+            ended.set()
 
         async def on_error(error: Exception) -> None:
-            if not said.done():
-                said.set_result(str(error))
+            self._said = self._said or str(error)
+            said.set()
+            if client.is_connected:
+                ended.set()  # it goes on also where it may not subscribe, and would hear nothing
 
         client = self._client = _direct_client(self._on_number)
         connecting = client.connect(
@@ -100,8 +102,10 @@ class Nats(Remote):
             await asyncio.wait_for(connecting, 2 * self.timeout)
         except (OSError, NoServersError) as error:
             # What the server said before it hung up tells more than that it did.
-            await asyncio.wait([said], timeout=0.2)
-            raise ConnectionError(said.result() if said.done() else str(error)) from None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(said.wait(), 0.2)
+            raise ConnectionError(self._said or str(error)) from None
+        self._said = ""  # what went wrong on the way is mended
         for part in parts_of(topics, TOPICS_AT_ONCE):
             await self._change_topics(Work(subscribe=part))
             async with asyncio.timeout(self.timeout):
@@ -142,10 +146,13 @@ class Nats(Remote):
         # The library sends the ping that `flush` waits for before what waits to be sent.
         await self._client._flush_pending(force_flush=True)
         await self._client.flush(self._whole_timeout)
+        if self._said:
+            raise ConnectionError(self._said)
 
     async def _read(self) -> None:
         assert self._ended is not None
-        await self._ended  # the library calls `_on_number` by itself
+        await self._ended.wait()  # the library calls `_on_number` by itself
+        raise ConnectionError(self._said or "the broker ended the connection")
 
     async def _write(self, work: list[Work]) -> None:
         for one in work:
