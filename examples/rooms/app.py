@@ -43,25 +43,34 @@ async def tell_who_is_in(room):
     gateway.send_to_group(room, json.dumps({"kind": "people", "room": room, "names": names}))
 
 
+async def leave(client):
+    room = client.session.pop("room", None)
+    if room is not None:
+        client.leave(room)
+        await tell_who_is_in(room)
+
+
 async def enter(client, message):
-    """`{"kind": "enter", "room", "name", "epoch", "offset"}`: the last two of what it has seen."""
+    """`{"kind": "enter", "room", "name", "epoch", "offset", "turn"}`: `epoch` and `offset` are of
+    the last message that it has seen, `turn` comes back with the answer.
+    """
+    await leave(client)
     name = str(message["name"]).strip()[:LONGEST_NAME] or "nobody"
     room = str(message["room"]).strip()[:LONGEST_NAME] or "lobby"
     client.bind(name)
-    client.join(room)
     client.session["name"] = name
     client.session["room"] = room
+    client.join(room)  # first, so that nothing falls between what it has missed and what it hears
     missed = await gateway.get_history(
         room, str(message.get("epoch", "")), int(message.get("offset", 0))
     )
-    if not missed.is_complete:  # it was away for too long: everything that is kept
+    is_anew = not missed.is_complete  # it was away for too long: everything that is kept
+    if is_anew:
         missed = await gateway.get_history(room)
-        client.send(json.dumps({"kind": "anew"}))
-    for offset, data in missed.missed:
-        client.send(json.dumps(
-            {"group": room, "epoch": missed.epoch, "offset": offset, "data": data}
-        ))  # fmt: skip
-    client.send(json.dumps({"kind": "entered", "room": room, "name": name}))
+    client.send(json.dumps({
+        "kind": "entered", "room": room, "name": name, "anew": is_anew,
+        "epoch": missed.epoch, "missed": missed.missed, "turn": message.get("turn"),
+    }))  # fmt: skip
     await tell_who_is_in(room)
 
 

@@ -163,7 +163,8 @@ class Gateway(Api):
         if push is not None:
             check_token(push_token)
             self._push_token = str(push_token)
-            pushing = Worker(push, name=f"{name} push", **shared)
+            stays = {"reloadable": given.get("reloadable", False)}  # it has none of the code
+            pushing = Worker(push, name=f"{name} push", **stays, **shared)
             pushing.on_worker_start = self._start_push
             pushing.on_worker_stop = self._stop_push
         Gateway.all_names.add(name)

@@ -75,11 +75,20 @@ class Tab:
         waiting = WebDriverWait(self._driver, DEADLINE, poll_frequency=0.05)
         waiting.until(lambda _: text in self.text(name), f"#{name} did not show {text!r}")
 
+    def wait_for_all_of(self, name: str, text: str) -> None:
+        waiting = WebDriverWait(self._driver, DEADLINE, poll_frequency=0.05)
+        waiting.until(lambda _: self.text(name) == text, f"#{name} did not show {text!r} alone")
+
     def enter(self, name: str, room: str) -> None:
+        self._find("name").send_keys(Keys.CONTROL + "a")
         self._find("name").send_keys(name)
         self._find("room").send_keys(Keys.CONTROL + "a")
         self._find("room").send_keys(room + Keys.ENTER)
         self.wait_for("people", name)
+
+    def run(self, script: str, *given: object) -> None:
+        self._driver.switch_to.window(self._tab)
+        self._driver.execute_script(script, *given)
 
     def say(self, text: str) -> None:
         self._find("text").send_keys(text + Keys.ENTER)
@@ -106,4 +115,27 @@ def test_people_in_a_room_talk_while_the_code_is_reloaded(
     late.wait_for("lines", "the kettle is on")
     late.wait_for("lines", "two sugars")
     anna.wait_for("people", "Anna, Bert, Dora")
+    # What is said while a room has not told what was missed is shown after that, and nothing twice.
+    late.run(
+        "const last = {...seen, group: 'kitchen'};"
+        "at('lines').replaceChildren(); seen = {epoch: '', offset: 0}; enter();"
+        "receive({...last, offset: last.offset + 1, data: JSON.stringify(arguments[0])})",
+        {"name": "Anna", "text": "at the same time"},
+    )
+    late.wait_for("lines", "at the same time")
+    assert late.text("lines").split("\n") == [
+        "Annathe kettle is on",
+        "Berttwo sugars",
+        "Annaat the same time",
+    ]
+    # Who goes to another room is in that one, and hears no more of the first.
+    late.enter("Dora", "garden")
+    late.wait_for("people", "Carl, Dora")
+    assert late.text("lines") == ""
+    anna.wait_for_all_of("people", "Here: Anna, Bert")
+    anna.say("where is she?")
+    bert.wait_for("lines", "Annawhere is she?")
+    carl.say("over here")
+    late.wait_for("lines", "Carlover here")
+    assert late.text("lines") == "Carlover here"
     assert console_errors(browser) == []

@@ -187,12 +187,12 @@ class System:
 
 def routing_by(hub: str, *, tells_users: bool = True) -> RoutingOptions:
     """By the hub at a path, for a node that is added later."""
-    return RoutingOptions(lambda *given: Embedded(hub, *given), tells_users=tells_users)
+    return RoutingOptions(lambda subscriber: Embedded(hub, subscriber), tells_users=tells_users)
 
 
 def add_two_nodes(system: System, hub: str, **options: Any) -> None:
     """Two gateway processes with the hub at a path as their broker."""
-    routing = RoutingOptions(lambda *given: Embedded(hub, *given), **options)
+    routing = RoutingOptions(lambda subscriber: Embedded(hub, subscriber), **options)
     for _ in range(2):
         system.add_node("on_message", routing=routing)
     for node in system.nodes:

@@ -12,6 +12,7 @@ from lineman import Gateway
 from lineman.gateway.api import Api
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.pushing import AsyncGatewayClient
+from lineman.gateway.visitor import Visitor
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "gateway.md"
 ORDERS = [
@@ -19,6 +20,7 @@ ORDERS = [
     "send_to_client",
     "send_to_uid",
     "send_to_group",
+    "send_to",
     "close_client",
     "destroy_client",
     "bind_uid",
@@ -82,6 +84,26 @@ def test_both_clients_and_the_gateway_take_the_same_arguments() -> None:
             for kind in (Gateway, AsyncGatewayClient, GatewayClient)
         }
         assert len(found) == 1, name
+
+
+def test_the_reference_gives_every_function_the_arguments_that_it_has() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    found = re.findall(
+        r"`(?:await )?(client\.)?([a-z_]+|GatewayClient)\((\w[^`]*|)\)`",
+        text[: text.index("## Raw")],
+    )
+    kinds = {"GatewayClient": GatewayClient}
+    assert len(found) > 50
+    for of_client, name, given in found:
+        of = Visitor if of_client else Gateway
+        function = kinds[name] if name in kinds else getattr(of, name)
+        parameters = inspect.signature(function).parameters.values()
+        words = [
+            str(one.replace(annotation=inspect.Parameter.empty)).replace("'", '"')
+            for one in parameters
+            if one.name != "self"
+        ]
+        assert given == ", ".join(words), name
 
 
 def test_the_reference_names_every_function_and_none_that_is_not_there() -> None:

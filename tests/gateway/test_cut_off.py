@@ -9,7 +9,7 @@ import pytest
 
 from gateway.support import System, add_two_nodes, routing_by
 from lineman.gateway import cluster as cluster_module
-from lineman.gateway.brokers.embedded import Hub
+from lineman.gateway.brokers.embedded import Hub, Publish
 from lineman.gateway.history import HistoryOptions
 
 
@@ -23,6 +23,23 @@ def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) ->
     system.hub = Hub()
     system.run(system.hub.start(hub))
     system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
+
+
+def test_beats_that_no_broker_takes_are_no_dropped_messages(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT", 0.01)
+    add_two_nodes(system, hub)
+    cluster = system.nodes[0].routing.cluster
+    assert cluster is not None
+
+    def meanwhile() -> None:
+        for _ in range(5):
+            ticker = cluster._ticker
+            system.wait_until(lambda: cluster._ticker is not ticker, "it would have said a beat")  # noqa: B023
+
+    cut_off_and_back(system, hub, meanwhile)
+    assert cluster.broker.dropped == 0
 
 
 def test_who_came_and_went_while_the_broker_was_away_is_told_when_it_is_back(
@@ -142,7 +159,7 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
     system: System, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "BEAT", 0.05)
-    monkeypatch.setattr(cluster_module, "SILENCE", 0.3)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
     system.add_business(
@@ -166,6 +183,39 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
     dead = clusters[1]
     assert dead._ticker is not None
     system.call(dead._ticker.cancel)
-    system.wait_until(lambda: len(clusters[0].nodes) == 1, "it is missed")
-    told = sorted(name for name, is_online in news if not is_online)
-    assert told == sorted(names)[1::2]
+    system.wait_until(
+        lambda: sorted(name for name, is_online in news if not is_online) == sorted(names)[1::2],
+        "its users are missed, and nobody else",
+    )
+
+
+def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "BEAT", 0.05)
+    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: news.append((uid, True)),
+        on_uid_offline=lambda uid: news.append((uid, False)),
+    )
+    names = sorted(f"u{number}" for number in range(12))
+    for name in names:
+        system.connect(node=1).send(name)
+    system.wait_until(lambda: len(news) == 12, "all are online")
+    assert system.hub is not None
+    passes_on = system.hub._pass_on
+    mute = system.nodes[1].name.encode()
+
+    def pass_others_on(message: Publish) -> None:
+        if mute not in message.payload:
+            passes_on(message)
+
+    system.hub._pass_on = pass_others_on  # type: ignore[method-assign]
+    system.wait_until(lambda: len(news) == 24, "all are offline")
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    system.wait_until(lambda: len(news) >= 36, "all are online again")
+    for part, is_online in ((news[12:24], False), (news[24:], True)):
+        assert sorted(part) == [(name, is_online) for name in names]

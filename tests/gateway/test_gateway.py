@@ -13,6 +13,7 @@ from gateway.support import System, add_two_nodes
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway import pushing
 from lineman.gateway.blocking import GatewayClient
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
@@ -404,7 +405,7 @@ def test_pushing_to_nobody_says_so(system: System) -> None:
 )
 def test_a_refused_address_is_told_without_its_password(url: str) -> None:
     with pytest.raises(ConfigError, match="…@a") as refused:
-        asyncio.run(broker_maker(url, "test")(ignore, ignore, tuple).start())
+        asyncio.run(broker_maker(url, "test")(Subscriber(ignore, ignore, tuple)).start())
     assert "me:" not in str(refused.value).partition("; fix:")[0]
 
 

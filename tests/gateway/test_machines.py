@@ -19,7 +19,9 @@ import pytest
 from e2e.support.program import DEADLINE, Program, find_program, free_ports
 from gateway.brokers.conftest import Server, nats_server, redis_server, running
 from gateway.support import System
+from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.pushing import NotReachedError
 from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 
@@ -249,5 +251,16 @@ def test_nodes_with_different_secrets_hear_nothing_of_each_other_and_say_why(
         system.call(api.send_to_client, mine, "end")
         assert client.receive() == "to mine"
         assert client.receive() == "end"
+        url = f"redis://127.0.0.1:{server.port}?protocol=2"
+        for name, secret, seen in (
+            ("gateway", "the secret of three", "sealed with another secret"),
+            ("elsewhere", "the secret of one", "no gateway process of 'elsewhere' is heard of"),
+        ):
+            with (
+                GatewayClient(url, name, secret) as pusher,
+                pytest.raises(NotReachedError, match=seen) as caught,
+            ):
+                pusher.is_uid_online("anna")
+            assert "protocol" not in str(caught.value)  # what may hold a password is not shown
         for node in system.nodes:
             system.run(node.routing.stop())

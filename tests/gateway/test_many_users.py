@@ -171,7 +171,11 @@ class Ear:
         self.news: list[tuple[str, bool]] = []
         self.uids: list[str] = []
         self.attendance = Attendance(
-            nodes[0], lambda: self.uids, self._do, lambda *news: self.news.append(news)
+            nodes[0],
+            lambda: self.uids,
+            self._do,
+            lambda *news: self.news.append(news),
+            lambda: 0.0,
         )
         self.attendance.set_nodes(nodes)
         self.told.clear()

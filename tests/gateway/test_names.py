@@ -20,6 +20,8 @@ def test_a_whole_number_is_its_digits() -> None:
         ("a" * 257, "257 bytes"),
         ("é" * 129, "258 bytes"),
         ("x" * 1024 * 1024, "1048576 bytes"),
+        pytest.param(10**5000, "too large a number", id="5001 digits"),
+        (10**256, "257 bytes"),
         (b"42", "got bytes"),
         (True, "got bool"),
         (None, "got NoneType"),

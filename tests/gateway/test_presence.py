@@ -54,7 +54,7 @@ class World:
                 for home, holder in presence.handover(name, before[node]):
                     if holder in self.alive:
                         self.alive[home].hold(name, holder)
-                if presence.review(name, set(before[node]) - set(nodes)):
+                if presence.review(name, set(before[node]) - set(nodes)) is not None:
                     self.offline.append(name)
         for node in self.alive:
             for name in self.held[node]:

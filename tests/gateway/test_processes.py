@@ -102,6 +102,12 @@ class Talker:
         assert self.answers == [f"{number} {number + 1}" for number in range(len(self.answers))]
 
 
+def pids(service: Service) -> set[tuple[str, int]]:
+    """Of all processes but those that run the program's code."""
+    children = json.loads(service.command("status", "--json"))["children"]
+    return {(one["worker"], one["pid"]) for one in children if "business" not in one["worker"]}
+
+
 def test_clients_and_their_sessions_stay_while_the_code_is_reloaded(service: Service) -> None:
     talkers = [Talker(service.connect()) for _ in range(4)]
     before = {ask(service.connect(), "pid") for _ in range(4)}
@@ -110,7 +116,10 @@ def test_clients_and_their_sessions_stay_while_the_code_is_reloaded(service: Ser
         pipelined.send(f"slow {number}")
     for talker in talkers:
         talker.wait_for_more()
+    stay = pids(service)
     service.command("reload")
+    assert pids(service) == stay
+    assert {name for name, _ in stay} == {"gateway", "gateway hub", "gateway push"}
     for talker in talkers:
         talker.wait_for_more()
         talker.stop()

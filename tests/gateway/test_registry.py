@@ -104,6 +104,22 @@ GROUPS = st.sampled_from(["x", "y"])
 WHO = st.integers(0, 4)
 
 
+def test_topics_may_be_read_piece_by_piece_while_members_come_and_go() -> None:
+    registry: Registry[Member] = Registry()
+    members = [Member() for _ in range(10)]
+    for number, member in enumerate(members):
+        registry.bind(member, f"u{number}")
+        registry.join(member, f"g{number}")
+    topics = registry.topics()
+    read = [next(topics)]
+    registry.remove(members[9])
+    read += [next(topics) for _ in range(10)]
+    registry.join(members[0], "new")
+    read += topics
+    assert {f"uid:u{number}" for number in range(9)} <= set(read)
+    assert {f"group:g{number}" for number in range(9)} <= set(read)
+
+
 class AgainstAPlainModel(RuleBasedStateMachine):
     """The registry beside two dictionaries, and a subscriber who only hears of changes."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from typing import Any
 
 import pytest
 
-from gateway.support import System
+from gateway.support import DEADLINE, System
 from lineman.errors import UsageError
+from lineman.gateway.messages import Bind
 from lineman.gateway.session import encode_session
 from lineman.gateway.visitor import Visitor
 
@@ -103,6 +105,33 @@ def test_what_others_change_meanwhile_arrives_after_ones_own(system: System) -> 
         if last == wanted:
             break
     assert last == wanted
+
+
+def test_an_update_that_makes_a_session_too_big_is_refused_and_cuts_nothing_off(
+    system: System,
+) -> None:
+    async def on_message(client: Visitor, message: str) -> None:
+        if message == "too big":
+            system.businesses[0].update_session(client, {"a": "x" * 40_000})
+            with pytest.raises(UsageError, match="the session has 8"):
+                system.businesses[0].update_session(client, {"b": "x" * 40_000})
+            client.send("refused")
+        else:
+            client.send(f"{client.uid} {sorted(client.session)}")
+
+    node = system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    client = system.connect()
+    client.send("too big")
+    assert client.receive() == "refused"
+    (found,) = node.orders.clients.values()
+    system.call(node.routing.carry_out, Bind(found.id, "anna"))  # by somebody else
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        client.send("who")
+        if (seen := client.receive()) == "anna ['a']":
+            break
+        assert time.monotonic() < deadline, seen
 
 
 def test_what_is_ordered_before_the_client_is_let_in_counts_when_it_is(system: System) -> None:

@@ -195,6 +195,16 @@ def test_a_process_that_hangs_is_killed_and_replaced() -> None:
     assert "hung for 30 s" in story.service.seats[0].last_cause
 
 
+def test_a_process_that_starts_slowly_does_not_hang() -> None:
+    rules = replace(RULES, watchdog_timeout=5, start_timeout=60)
+    story = Story(replace(seat(), rules=rules))
+    story.at(0)
+    assert story.at(59) == []
+    (kill,) = story.at(60)
+    assert isinstance(kill, Kill)
+    assert "not ready after 60 s" in kill.why
+
+
 def test_without_a_watchdog_silence_is_fine() -> None:
     story = Story(replace(seat(), rules=replace(RULES, watchdog_timeout=0))).running()
     assert story.at(1e6) == []

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from lineman.errors import LinemanError, UsageError
+from lineman.gateway.api import check_names
 from lineman.gateway.blocking import GatewayClient
 from lineman.process.handoff import Handoff
 from lineman.process.rundir import find_pid_file, links_directory, name_of
@@ -57,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     """Sends the message."""
     if not (options.all or options.uid or options.group or options.client):
         raise UsageError("to whom? give --uid, --group, --client or --all")
+    if options.all and (options.uid or options.group or options.client):
+        raise UsageError("--all is everybody; leave it, or --uid, --group and --client out")
     if options.keep and not options.group:
         raise UsageError("--keep goes with --group")
     if options.raw and (options.keep or options.binary or options.message != "-"):
@@ -76,15 +79,12 @@ def _push(gateway: GatewayClient, options: argparse.Namespace, message: str | by
     if options.all:
         gateway.send_to_all(message, raw=options.raw)
         return
-    if options.uid:
-        gateway.send_to_uid(options.uid, message, raw=options.raw)
-    if options.client:
-        gateway.send_to_all(message, clients=options.client, raw=options.raw)
-    if options.keep:
-        for group in options.group:
-            gateway.publish_to_group(group, message)
-    elif options.group:
-        gateway.send_to_group(options.group, message, raw=options.raw)
+    kept = check_names("group", options.group) if options.keep else ()
+    groups = [] if options.keep else options.group
+    if options.uid or options.client or groups:
+        gateway.send_to(message, options.uid, groups, options.client, raw=options.raw)
+    for group in kept:
+        gateway.publish_to_group(group, message)
 
 
 def _message(options: argparse.Namespace) -> str | bytes:

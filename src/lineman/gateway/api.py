@@ -85,6 +85,25 @@ class Commands:
         """Sends to the members of one group, or of each of several: once to each."""
         self._send(message, raw, groups=check_names("group", group), exclude=_ids(exclude))
 
+    def send_to(
+        self,
+        message: MessageData,
+        uids: Names = (),
+        groups: Names = (),
+        clients: Clients = (),
+        exclude: Clients = (),
+        raw: bool = False,
+    ) -> None:
+        """Sends to users, groups and clients: once to each client, in however many it is."""
+        self._send(
+            message,
+            raw,
+            uids=check_names("uid", uids),
+            groups=check_names("group", groups),
+            clients=_ids(clients),
+            exclude=_ids(exclude),
+        )
+
     def publish_to_group(self, group: Name, message: MessageData) -> None:
         """Sends to the members of a group, and keeps it for those who are away.
 

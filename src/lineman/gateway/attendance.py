@@ -13,6 +13,16 @@ from lineman.gateway.presence import Presence, homes_of, new_homes_of
 AT_ONCE = 1000
 # Names that are looked at in one step of a job.
 STEP = 50
+# A node that was taken for dead may be back for so long, and its users with it.
+MAX_ABSENCE = 3600.0
+
+
+class _Missing:
+    """Users whose absence was told because their node was taken for dead, in case it was not."""
+
+    def __init__(self) -> None:
+        self.uids: set[str] = set()
+        self.until = 0.0
 
 
 class Attendance:
@@ -23,6 +33,7 @@ class Attendance:
         uids: those that it holds now.
         do: does a job, which may be long, after those before it.
         on_change: called with a uid and whether it is online now, once over all nodes.
+        clock: seconds that only go forward.
     """
 
     def __init__(
@@ -31,15 +42,18 @@ class Attendance:
         uids: Callable[[], Iterable[str]],
         do: Callable[[Job], None],
         on_change: Callable[[str, bool], None],
+        clock: Callable[[], float],
     ) -> None:
         self._node = node
         self._uids = uids
         self._do = do
         self._on_change = on_change
+        self._clock = clock
         self._presence = Presence(node)
         self._called: set[str] = set()  # who is to get a roll that has not begun
         self._parts: dict[str, int] = {}  # of the rolls that nodes have begun to tell
         self._named: dict[str, set[str]] = {}  # what nodes hold by a roll that was not worked off
+        self._missing: dict[str, _Missing] = {}  # by the node that was lost
 
     def note(self, gained: Iterable[str], lost: Iterable[str]) -> None:
         """This node has begun and ceased to hold some topics."""
@@ -75,12 +89,41 @@ class Attendance:
         if named is not None:
             named.update(hold.names)
         for uid in hold.names:
-            self._change(uid, hold.origin, True, hold.is_news)
+            if not self._has_returned(uid, hold.origin, hold.is_news):
+                self._change(uid, hold.origin, True, hold.is_news)
 
     def on_release(self, release: Release) -> None:
         """Another node holds them no more."""
         for uid in release.names:
             self._change(uid, release.origin, False)
+
+    def _tell_missing(self, uid: str, node: str) -> None:
+        missing = self._missing.setdefault(node, _Missing())
+        missing.until = self._clock() + MAX_ABSENCE
+        missing.uids.add(uid)
+        self._on_change(uid, False)
+
+    def _has_returned(self, uid: str, node: str, is_news: bool) -> bool:
+        """Tells that a name is back whose absence this node told when it took its node for dead.
+
+        That node may be the name's first home. It never missed it, and tells nothing.
+        """
+        missing = self._missing.get(node)
+        if missing is None or uid not in missing.uids:
+            return False
+        missing.uids.discard(uid)
+        presence = self._presence
+        if is_news or presence.knows(uid) or presence.home_of(uid) not in (self._node, node):
+            return False
+        presence.hold(uid, node)
+        self._on_change(uid, True)
+        return True
+
+    def sweep(self) -> None:
+        """Frees what was kept for nodes that do not return."""
+        now = self._clock()
+        for node in [node for node, missing in self._missing.items() if now > missing.until]:
+            del self._missing[node]
 
     # After messages may have been missed.
 
@@ -123,7 +166,8 @@ class Attendance:
         if named is not None:
             named.update(roll.names)
         for uid in roll.names:
-            self._change(uid, origin, True)
+            if not self._has_returned(uid, origin, is_news=False):
+                self._change(uid, origin, True)
         if self._parts.get(origin) != roll.part:
             self._forget_roll(origin)  # a part is missing: who was in it must not go
             if roll.is_last:
@@ -156,7 +200,7 @@ class Attendance:
     def forget(self, node: str) -> None:
         """A node is gone, says another one; this one may have begun after its end."""
         for uid in self._presence.drop(node):
-            self._on_change(uid, False)
+            self._tell_missing(uid, node)
 
     # Nodes come and go.
 
@@ -179,8 +223,9 @@ class Attendance:
                 if len(found) == AT_ONCE:
                     yield home, Hold(holder, tuple(found), False)
                     found.clear()
-            if presence.review(name, gone):
-                self._on_change(name, False)
+            lost = presence.review(name, gone)
+            if lost is not None:
+                self._tell_missing(name, lost)
             if count % STEP == 0:
                 yield None
         for (home, holder), found in told.items():

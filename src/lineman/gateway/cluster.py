@@ -10,7 +10,7 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.brokers.base import MakeBroker, Subscriber
 from lineman.gateway.messages import Answer, Ask, BadMessageError, Order
 from lineman.gateway.nodemessages import (
     BETWEEN_NODES,
@@ -62,7 +62,7 @@ class Cluster:
     Args:
         node: the name of this process.
         orders: what is done with its clients.
-        make_broker: makes the broker, given what it calls.
+        make_broker: makes the broker, given whom it serves.
         on_order: does what an order from another node says, which is named too.
         on_nodes: called with all nodes that live when one has come or gone.
         handlers: what else other nodes may say, and what takes it.
@@ -74,6 +74,7 @@ class Cluster:
 
     Attributes:
         broker: what carries the messages.
+        has_refused: whether something came that was not sealed with this service's secret.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Cluster:
         self._was_reached = False
         self._echoed = 0.0  # when the broker last brought back what this node had said
         self._dropped = 0
+        self.has_refused = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger, self._loop.time)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
@@ -109,7 +111,7 @@ class Cluster:
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ticker: asyncio.TimerHandle | None = None
-        self.broker = make_broker(self._on_message, self._on_state, self._topics)
+        self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
             Beat: self._on_beat,
             Farewell: self._on_farewell,
@@ -148,7 +150,7 @@ class Cluster:
     # Who lives.
 
     def _beat(self) -> None:
-        if self._is_node:
+        if self._is_node and self.broker.is_connected:
             self._publish(names.ALL_NODES, Beat(self._node))
 
     def _tick(self) -> None:
@@ -254,6 +256,7 @@ class Cluster:
         opened = self._seal.open(topic, data)
         try:
             if opened is None:
+                self.has_refused = True
                 raise BadMessageError("it was not sealed with this service's secret")
             message: NodeMessage = BETWEEN_NODES.decode(opened)
             if not names.is_node(message.origin):

@@ -14,7 +14,7 @@ import json
 from typing import Any
 
 from lineman.errors import ConfigError, LinemanError, UsageError
-from lineman.gateway.api import Api
+from lineman.gateway.api import Api, check_names
 from lineman.protocols.http import Request, Response
 
 PATH = "/push"
@@ -66,17 +66,16 @@ class HttpPush:
             raise UsageError('"raw" frames cannot be kept; leave "raw" or "keep" out')
         if body.get("all") is True:
             gateway.send_to_all(message, exclude=exclude, raw=raw)
-        if "uid" in body:
-            gateway.send_to_uid(_list(body, "uid"), message, exclude, raw)
-        if "client" in body:
-            gateway.send_to_all(message, _list(body, "client"), exclude, raw)
-        if "group" not in body:
             return
+        uids, groups, clients = (_list(body, name) for name in ("uid", "group", "client"))
+        kept: tuple[str, ...] = ()
         if body.get("keep") is True:
-            for group in _list(body, "group"):
-                gateway.publish_to_group(group, message)
-        else:
-            gateway.send_to_group(_list(body, "group"), message, exclude, raw)
+            # What is wrong with any of it is found before any of it is sent.
+            kept, groups = check_names("group", groups), []
+        if uids or groups or clients:
+            gateway.send_to(message, uids, groups, clients, exclude, raw)
+        for group in kept:
+            gateway.publish_to_group(group, message)
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -112,6 +111,8 @@ def _parse(data: bytes) -> dict[str, Any]:
         raise UsageError(f"there is no field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
     if not (body.get("all") is True or body.keys() & {"uid", "group", "client"}):
         raise UsageError('to whom? give "uid", "group", "client", or "all": true')
+    if body.get("all") is True and body.keys() & {"uid", "group", "client"}:
+        raise UsageError('"all" is everybody; leave it, or "uid", "group" and "client" out')
     return body
 
 

@@ -24,6 +24,8 @@ def check_name(kind: str, value: object) -> str:
         UsageError: it is something else.
     """
     if isinstance(value, int) and not isinstance(value, bool):
+        if value.bit_length() > 8 * MAX_NAME:
+            raise UsageError(f"the {kind} is far too large a number; give 1 to {MAX_NAME} digits")
         value = str(value)
     if not isinstance(value, str):
         raise UsageError(f"a {kind} is text or a whole number, got {type(value).__name__}")

@@ -51,6 +51,10 @@ class Presence:
         # Nearly every name is held by one node: it stands here without a set of its own.
         self._holders: dict[str, str | set[str]] = {}
 
+    def knows(self, name: str) -> bool:
+        """Whether a node holds the name, as far as this one is its home."""
+        return name in self._holders
+
     def hold(self, name: str, node: str) -> bool:
         """A node has begun to hold a name.
 
@@ -130,18 +134,22 @@ class Presence:
             if holder not in (self._node, home)
         ]
 
-    def review(self, name: str, gone: Iterable[str]) -> bool:
+    def review(self, name: str, gone: Iterable[str]) -> str | None:
         """Lets go of nodes that have gone, and of a name that has other homes now.
 
         Returns:
-            Whether the name is offline now, and this node is to say so.
+            The node with which the name has gone offline, where this node is to say so.
         """
         for node in gone:
             if node not in self.nodes and self._drop(name, node):
-                return self._is_first_home(name)
+                return node if self._is_first_home(name) else None
         if name in self._holders and self._node not in homes_of(name, self.nodes):
             del self._holders[name]  # others know it now
-        return False
+        return None
+
+    def home_of(self, name: str) -> str:
+        """The first home of a name, which says when it comes and goes."""
+        return homes_of(name, self.nodes)[0]
 
     def _is_first_home(self, name: str) -> bool:
-        return homes_of(name, self.nodes)[0] == self._node
+        return self.home_of(name) == self._node

@@ -197,6 +197,7 @@ class _ByBroker:
 
     def __init__(self, url: str, name: str, secret: str | None) -> None:
         self._shown = without_login(url)
+        self._name = name
         self._make_broker = broker_maker(url, name)
         self._seal = Seal(secret)
         self._cluster: Cluster | None = None
@@ -227,6 +228,17 @@ class _ByBroker:
             raise NotReachedError(f"the broker at {self._shown} is not reached; call connect()")
         return self._cluster
 
+    def _nobody(self, cluster: Cluster) -> NotReachedError:
+        if cluster.has_refused:
+            return NotReachedError(
+                f"what gateway processes of {self._name!r} say at {self._shown} is sealed with "
+                "another secret; give secret= the one that they have"
+            )
+        return NotReachedError(
+            f"no gateway process of {self._name!r} is heard of at {self._shown}; "
+            "see that one runs, with this name"
+        )
+
     def give(self, order: Order) -> None:
         cluster = self._up()
         if not isinstance(order, Publish):
@@ -235,12 +247,14 @@ class _ByBroker:
             home = homes_of(order.group, cluster.nodes)[0]
             cluster.relay_to([names.node_topic(home)], order)
         else:
-            raise NotReachedError("no gateway process was heard of yet; ask something first")
+            raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         cluster = self._up()
         # Every node says within a beat that it lives; before that the answer might leave some out.
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
+        if not cluster.nodes:
+            raise self._nobody(cluster)
         return await cluster.ask(Ask(0, what, about))
 
     async def drain(self) -> None:

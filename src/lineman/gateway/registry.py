@@ -150,9 +150,12 @@ class Registry(Generic[M]):
             self.leave(member, group)
 
     def topics(self) -> Iterator[str]:
-        """Every topic that has a member here: what to subscribe to at a broker that forgot."""
-        yield from map(uid_topic, self._uids)
-        yield from map(group_topic, self._groups)
+        """Every topic that has a member here: what to subscribe to at a broker that forgot.
+
+        It may be read a piece at a time, while members come and go.
+        """
+        yield from map(uid_topic, list(self._uids))
+        yield from map(group_topic, list(self._groups))
 
     def take_interest(self) -> tuple[list[str], list[str]]:
         """The topics that got their first member, and those that lost their last, since last asked.

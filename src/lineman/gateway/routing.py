@@ -76,7 +76,9 @@ class Routing:
         self._attendance: Attendance | None = None
         if options.tells_users:
             self._pace = Pace(self._tell, self._has_room)
-            self._attendance = Attendance(node, self.orders.registry.uids, self._pace.add, on_user)
+            self._attendance = Attendance(
+                node, self.orders.registry.uids, self._pace.add, on_user, self._loop.time
+            )
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
             self.cluster = Cluster(
@@ -113,6 +115,8 @@ class Routing:
         """Frees what is kept for too long; called every second."""
         if self.orders.histories is not None:
             self.orders.histories.sweep()
+        if self._attendance is not None:
+            self._attendance.sweep()
 
     def _has_room(self) -> bool:
         return self.cluster is None or self.cluster.broker.has_room

@@ -113,8 +113,11 @@ class Visitor:
         return True
 
     def apply(self, order: Change) -> None:
-        """Does here what was ordered about it, so that the program sees it at once."""
-        self.ordered += 1
+        """Does here what was ordered about it, so that the program sees it at once.
+
+        Raises:
+            UsageError: its session would be too big.
+        """
         if isinstance(order, Bind):
             self.uid = order.uid
         elif isinstance(order, Join):
@@ -129,6 +132,7 @@ class Visitor:
             self.stored_session = encode_session(merged)
             if self._session is not None:
                 self._session = merge(self._session, given)
+        self.ordered += 1  # what was refused above is not said, and must not count
 
     # What a program does with it most: the same as the functions of `Api`.
 

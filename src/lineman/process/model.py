@@ -120,13 +120,12 @@ class Seat:
     def patience(self, process: Process) -> float | None:
         """When one of its processes is killed if nothing more is heard of it; None for never."""
         rules = self.rules
-        silent = process.heard_at + rules.watchdog_timeout if rules.watchdog_timeout else None
-        late = process.started_at + rules.start_timeout
-        moments = [
-            silent,
-            late if process.stage is Stage.STARTING else None,
-            process.deadline,
-        ]
+        if process.stage is Stage.STARTING:  # reading the program, it may have no event loop yet
+            moments = [process.started_at + rules.start_timeout, process.deadline]
+        elif rules.watchdog_timeout:
+            moments = [process.heard_at + rules.watchdog_timeout, process.deadline]
+        else:
+            moments = [process.deadline]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def copy(self) -> Seat:

@@ -248,8 +248,7 @@ class _Planner(Moves):
         rules = seat.rules
         if process.deadline is not None and self.now >= process.deadline:
             return "it did not end in time"
-        heard = process.heard_at + rules.watchdog_timeout
-        if rules.watchdog_timeout and self.now >= heard:
+        if process.stage is not Stage.STARTING:
             return (
                 f"its event loop has hung for {rules.watchdog_timeout:g} s: a callback blocks it "
                 "(watchdog_timeout=)"

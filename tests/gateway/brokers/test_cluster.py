@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -36,15 +35,8 @@ def with_ends(
     async def run() -> None:
         ends = [Heard(*topics), Heard()]
         for heard in ends:
-            broker = RedisCluster(
-                server.url,
-                "test",
-                heard.take,
-                heard.states.append,
-                lambda heard=heard: heard.topics,
-            )
-            heard.broker = broker
-            await broker.start()
+            heard.broker = RedisCluster(server.url, "test", heard.subscriber)
+            await heard.broker.start()
         try:
             await until(lambda: all(heard.broker.is_connected for heard in ends))
             await test(*ends)
@@ -148,7 +140,7 @@ def test_one_node_of_a_cluster_as_a_redis_says_what_it_is(
     async def test() -> None:
         heard = Heard("a")
         url = f"redis://127.0.0.1:{server.ports[0]}"
-        heard.broker = Redis(url, "test", heard.take, heard.states.append, lambda: heard.topics)
+        heard.broker = Redis(url, "test", heard.subscriber)
         await heard.broker.start()
         try:
             await until(lambda: heard.broker.is_connected)
@@ -165,8 +157,7 @@ def test_slots_that_nobody_serves_are_told(server: RedisClusterServer) -> None:
         server.tell(node, "CLUSTER", "DELSLOTS", "16383")
 
     async def test() -> str:
-        heard = Heard()
-        broker = RedisCluster(server.url, "test", heard.take, heard.states.append, lambda: ())
+        broker = RedisCluster(server.url, "test", Heard().subscriber)
         await broker.start()
         try:
             await until(lambda: "not tried" not in broker.trouble)
@@ -189,12 +180,12 @@ def test_slots_that_nobody_serves_are_told(server: RedisClusterServer) -> None:
 )
 def test_an_address_that_names_no_node_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="the broker's address names no node"):
-        RedisCluster(url, "test", lambda *_: None, lambda _: None, lambda: ())
+        RedisCluster(url, "test", Heard().subscriber)
 
 
 def test_each_node_is_reached_as_the_address_says() -> None:
-    given: tuple[Any, ...] = ("test", lambda *_: None, lambda _: None, lambda: ())
-    cluster = RedisCluster("rediss+cluster://me:a%40b@h1,[::1]:7000/?ssl_ca_certs=x", *given)
+    url = "rediss+cluster://me:a%40b@h1,[::1]:7000/?ssl_ca_certs=x"
+    cluster = RedisCluster(url, "test", Heard().subscriber)
     assert cluster._known == [("h1", 6379), ("::1", 7000)]
     assert cluster._url_of(("::1", 7000)) == "rediss://me:a%40b@[::1]:7000?ssl_ca_certs=x"
 

@@ -15,7 +15,7 @@ from gateway.brokers.conftest import (
     redis_server,
     running,
 )
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import Broker, Subscriber
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
@@ -32,6 +32,10 @@ class Heard:
         self.messages: list[tuple[str, bytes]] = []
         self.states: list[bool] = []
         self.broker: Broker | None = None
+
+    @property
+    def subscriber(self) -> Subscriber:
+        return Subscriber(self.take, self.states.append, lambda: self.topics)
 
     def take(self, topic: str, payload: bytes) -> None:
         self.messages.append((topic, payload))
@@ -70,14 +74,13 @@ class Bench:
         self.ends: list[Heard] = []
 
     def make(self, heard: Heard, name: str = "test") -> Broker:
-        given = (heard.take, heard.states.append, lambda: heard.topics)
         if self.kind == "embedded":
-            return Embedded(self.server.path, *given)
+            return Embedded(self.server.path, heard.subscriber)
         if self.kind == "redis":
-            return Redis(f"redis://127.0.0.1:{self.server.port}", name, *given)
+            return Redis(f"redis://127.0.0.1:{self.server.port}", name, heard.subscriber)
         if self.kind == "redis-cluster":
-            return RedisCluster(self.server.url, name, *given)
-        return Nats(f"nats://127.0.0.1:{self.server.port}", name, *given)
+            return RedisCluster(self.server.url, name, heard.subscriber)
+        return Nats(f"nats://127.0.0.1:{self.server.port}", name, heard.subscriber)
 
     async def open(self, *topics: str, name: str = "test") -> Heard:
         heard = Heard(*topics)
@@ -174,6 +177,24 @@ def test_messages_of_one_publisher_come_in_order(bench: Bench) -> None:
     bench.run(test())
 
 
+def test_messages_of_one_publisher_come_in_order_over_topics_where_one_server_has_them_all(
+    bench: Bench,
+) -> None:
+    if bench.kind == "redis-cluster":
+        return  # its topics are on several servers
+
+    async def test() -> None:
+        topics = [f"t{number}" for number in range(7)]
+        one, other = await bench.open(*topics), await bench.open()
+        expected = [(topics[number % 7], str(number).encode()) for number in range(2000)]
+        for message in expected:
+            other.broker.publish(*message)
+        await until(lambda: len(one.messages) == 2000)
+        assert one.messages == expected
+
+    bench.run(test())
+
+
 def test_subscriptions_come_and_go(bench: Bench) -> None:
     async def test() -> None:
         one, other = await bench.open("a"), await bench.open()
@@ -261,8 +282,10 @@ def test_many_subscriptions_at_once(bench: Bench) -> None:
     async def test() -> None:
         topics = [f"uid:{number}" for number in range(5000)]
         one, other = await bench.open(), await bench.open()
+        before = len(asyncio.all_tasks())
         one.broker.subscribe(topics)
         await reaches(other, one, topics[-1])
+        assert len(asyncio.all_tasks()) < before + 10, "none of them costs a task"
         for topic in topics[::100]:
             other.broker.publish(topic, b"x")
         await until(lambda: len(without_marks(one)) == 50)

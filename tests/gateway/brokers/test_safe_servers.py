@@ -73,14 +73,13 @@ def said(broker: Broker, words: str) -> bool:
 
 
 def redis_at(url: str) -> Callable[[Heard], Broker]:
-    return lambda heard: Redis(url, "test", heard.take, heard.states.append, lambda: heard.topics)
+    return lambda heard: Redis(url, "test", heard.subscriber)
 
 
 def nats_at(url: str, ca_file: Path | None = None) -> Callable[[Heard], Broker]:
     return lambda heard: Nats(
-        url, "test", heard.take, heard.states.append, lambda: heard.topics,
-        ca_file=None if ca_file is None else str(ca_file),
-    )  # fmt: skip
+        url, "test", heard.subscriber, ca_file=None if ca_file is None else str(ca_file)
+    )
 
 
 def test_redis_with_a_password_and_tls(tmp_path: Path, ca: TestCA, pair: IssuedPair) -> None:
@@ -107,6 +106,15 @@ def test_nats_with_a_password_and_tls(ca: TestCA, pair: IssuedPair) -> None:
         opened(nats_at(f"tls://me:right@{where}", ca.ca_path))
         trouble(nats_at(f"tls://me:wrong@{where}", ca.ca_path), "authorization")
         trouble(nats_at(f"tls://me:right@{where}"), "certificate verify failed")
+
+
+def test_a_nats_that_lets_a_node_hear_nothing_is_not_reached_and_says_why(tmp_path: Path) -> None:
+    users = tmp_path / "nats.conf"
+    users.write_text(
+        "authorization {users = [{user: me, password: right, permissions: {subscribe: none}}]}"
+    )
+    with running(nats_server("-c", str(users))) as server:
+        trouble(nats_at(f"nats://me:right@127.0.0.1:{server.port}"), "permissions violation")
 
 
 def test_a_redis_without_a_password_that_is_given_one_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ async def open_ends(url: str, *all_topics: tuple[str, ...]) -> list[Heard]:
     ends = []
     for topics in all_topics:
         heard = Heard(*topics)
-        make = broker_maker(url, "test")
-        heard.broker = make(heard.take, heard.states.append, lambda heard=heard: heard.topics)
+        heard.broker = broker_maker(url, "test")(heard.subscriber)
         await heard.broker.start()
         ends.append(heard)
     await until(lambda: all(heard.broker.is_connected for heard in ends))
@@ -194,22 +194,28 @@ def test_a_session_is_open_before_very_many_topics_are_told_and_follows_what_cha
 
     async def test(server: Server | RedisClusterServer) -> None:
         (other,) = await open_ends(url_of(kind, server), ())
-        one = Heard(*topics)
-        later: list[int] = []
+        one = Heard()
+        read: list[str] = []
+        read_first: list[int] = []
+
+        def each() -> Iterator[str]:
+            for topic in topics:
+                read.append(topic)
+                yield topic
 
         def on_state(is_connected: bool) -> None:
-            later.append(len(broker._open_later))  # as soon as it is open
+            read_first.append(len(read))  # as soon as it is open
             broker.unsubscribe(["t20", "t21"])
             broker.subscribe(["t21", "new"])
 
         make = broker_maker(url_of(kind, server), "test")
-        broker: Any = make(one.take, on_state, lambda: one.topics)
+        broker: Any = make(replace(one.subscriber, on_state=on_state, topics=each))
         one.broker = broker
         await broker.start()
         try:
-            await until(lambda: later)
-            assert later == [4990]
-            await until(lambda: not broker._open_later)
+            await until(lambda: read_first)
+            assert read_first == [10]
+            await until(lambda: broker._later is None)
             for topic in ("t0", "t10", "t21", "t22", "t4999", "new"):
                 await reaches(other, one, topic)
             other.broker.publish("t20", b"not any more")

@@ -5,6 +5,25 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Whom a broker serves.
+
+    Attributes:
+        on_message: gets the topic and the bytes, in the event loop; also of what was published by
+            the same broker, where that has subscribed to it.
+        on_state: called with whether the broker is reached, when that changes; and again with True
+            where messages may have been missed meanwhile.
+        topics: everything that must be subscribed to now; it may be read a piece at a time, while
+            some of it changes.
+    """
+
+    on_message: Callable[[str, bytes], None]
+    on_state: Callable[[bool], None]
+    topics: Callable[[], Iterable[str]]
 
 
 class Broker(abc.ABC):
@@ -15,11 +34,7 @@ class Broker(abc.ABC):
     When it is back it subscribes again by itself to all that `topics` gives.
 
     Args:
-        on_message: gets the topic and the bytes, in the event loop; also of what it published
-            itself, where it has subscribed to that.
-        on_state: called with whether the broker is reached, when that changes; and again with True
-            where messages may have been missed meanwhile.
-        topics: everything that must be subscribed to now.
+        subscriber: whom it serves.
 
     Attributes:
         is_connected: whether the broker is reached.
@@ -29,13 +44,11 @@ class Broker(abc.ABC):
 
     def __init__(
         self,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        self._on_message = on_message
-        self._on_state = on_state
-        self._topics = topics
+        self._on_message = subscriber.on_message
+        self._on_state = subscriber.on_state
+        self._topics = subscriber.topics
         self.is_connected = False
         self.dropped = 0
         self.trouble = "it was not tried yet"
@@ -84,12 +97,10 @@ class Broker(abc.ABC):
             self._on_state(is_connected)
 
 
-# What makes a broker, given what it calls.
-MakeBroker = Callable[
-    [Callable[[str, bytes], None], Callable[[bool], None], Callable[[], Iterable[str]]], Broker
-]
+# What makes a broker, given whom it serves.
+MakeBroker = Callable[[Subscriber], Broker]
 
 
 def without_login(url: str) -> str:
-    """A broker's address for messages and logs: user and password are left out."""
-    return re.sub(r"^([a-z+]*:?/*).*@", r"\1…@", url)
+    """A broker's address as it may be shown: without user, password and options."""
+    return re.sub(r"^([a-z+]*:?/*).*@", r"\1…@", url).partition("?")[0]

@@ -11,7 +11,7 @@ from lineman.gateway.brokers.rediscluster import RedisCluster
 
 
 def broker_maker(url: str, name: str) -> MakeBroker:
-    """What makes the broker at an address, given what it calls.
+    """What makes the broker at an address, given whom it serves.
 
     Args:
         url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
@@ -23,13 +23,13 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     """
     scheme, _, rest = url.partition("://")
     if scheme == "hub":
-        return lambda *given: Embedded(rest, *given)
+        return lambda subscriber: Embedded(rest, subscriber)
     if scheme in ("redis", "rediss"):
-        return lambda *given: Redis(url, name, *given)
+        return lambda subscriber: Redis(url, name, subscriber)
     if scheme in ("redis+cluster", "rediss+cluster"):
-        return lambda *given: RedisCluster(url, name, *given)
+        return lambda subscriber: RedisCluster(url, name, subscriber)
     if scheme in ("nats", "tls"):
-        return lambda *given: Nats(url, name, *given)
+        return lambda subscriber: Nats(url, name, subscriber)
     raise ConfigError(
         f"{without_login(url)!r} is no broker's address",
         "give redis://…, rediss://…, redis+cluster://…, nats://… or tls://…",

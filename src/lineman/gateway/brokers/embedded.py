@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import Broker, Subscriber
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import Listener, dial, listen
 from lineman.gateway.messages import Message, Wire
@@ -110,17 +110,15 @@ class Embedded(Broker):
 
     Args:
         path: the hub's unix socket.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         path: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._path = path
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import without_login
+from lineman.gateway.brokers.base import Subscriber, without_login
 from lineman.gateway.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
 
 
@@ -21,26 +22,27 @@ class Nats(Remote):
         url: `nats://[user:password@]host:4222`, or `tls://…`.
         name: of the service; services with different names hear nothing of each other.
         ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         url: str,
         name: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
         *,
         ca_file: str | None = None,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._url = url
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
-        self._ended: asyncio.Future[None] | None = None
-        self._subscriptions: dict[str, Any] = {}
+        self._ended: asyncio.Event | None = None
+        self._said = ""  # the server's error, before it hangs up or instead
+        self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
+        self._topics_by_number: dict[int, str] = {}
+        self._last_number = 0
 
     async def start(self) -> None:
         """Begins to reach the server, and goes on trying.
@@ -67,23 +69,22 @@ class Nats(Remote):
         await super().start()
 
     async def _open(self, topics: tuple[str, ...]) -> None:
-        from nats.aio.client import Client
         from nats.errors import NoServersError
 
-        loop = asyncio.get_running_loop()
-        ended = self._ended = loop.create_future()
+        ended = self._ended = asyncio.Event()
+        said = asyncio.Event()
+        self._said = ""
 
         async def on_end() -> None:
-            if not ended.done():
-                ended.set_result(None)
-
-        said = loop.create_future()
+            ended.set()
 
         async def on_error(error: Exception) -> None:
-            if not said.done():
-                said.set_result(str(error))
+            self._said = self._said or str(error)
+            said.set()
+            if client.is_connected:
+                ended.set()  # it goes on also where it may not subscribe, and would hear nothing
 
-        client = self._client = Client()
+        client = self._client = _direct_client(self._on_number)
         connecting = client.connect(
             self._url,
             allow_reconnect=False,
@@ -102,11 +103,14 @@ class Nats(Remote):
             await asyncio.wait_for(connecting, 2 * self.timeout)
         except (OSError, NoServersError) as error:
             # What the server said before it hung up tells more than that it did.
-            await asyncio.wait([said], timeout=0.2)
-            raise ConnectionError(said.result() if said.done() else str(error)) from None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(said.wait(), 0.2)
+            raise ConnectionError(self._said or str(error)) from None
+        self._said = ""  # what went wrong on the way is mended
         for part in parts_of(topics, TOPICS_AT_ONCE):
-            await self._subscribe(part)
-            await client.flush(self._whole_timeout)
+            await self._change_topics(Work(subscribe=part))
+            async with asyncio.timeout(self.timeout):
+                await self._confirm()
 
     @property
     def _whole_timeout(self) -> int:
@@ -117,23 +121,39 @@ class Nats(Remote):
             return None
         return ssl.create_default_context(cafile=self._ca_file)
 
-    async def _subscribe(self, topics: Iterable[str]) -> None:
-        for topic in topics:
-            if topic not in self._subscriptions:
-                subject = self._prefix + _token(topic)
-                self._subscriptions[topic] = await self._client.subscribe(
-                    subject, cb=self._receiver(topic)
-                )
+    def _on_number(self, number: int, data: bytes) -> None:
+        topic = self._topics_by_number.get(number)
+        if topic is not None:
+            self._on_message(topic, data)
 
-    def _receiver(self, topic: str) -> Callable[[Any], Any]:
-        async def receive(message: Any) -> None:
-            self._on_message(topic, message.data)
+    async def _change_topics(self, work: Work) -> None:
+        commands = []
+        for topic in work.subscribe:
+            if topic not in self._numbers:
+                self._last_number += 1
+                number = self._numbers[topic] = self._last_number
+                self._topics_by_number[number] = topic
+                commands.append(f"SUB {self._prefix}{_token(topic)} {number}\r\n")
+        for topic in work.unsubscribe:
+            gone = self._numbers.pop(topic, None)
+            if gone is not None:
+                del self._topics_by_number[gone]
+                commands.append(f"UNSUB {gone}\r\n")
+        if commands:
+            await self._client._send_command("".join(commands).encode())
 
-        return receive
+    async def _confirm(self) -> None:
+        """Returns when the server has all that was said."""
+        # The library sends the ping that `flush` waits for before what waits to be sent.
+        await self._client._flush_pending(force_flush=True)
+        await self._client.flush(self._whole_timeout)
+        if self._said:
+            raise ConnectionError(self._said)
 
     async def _read(self) -> None:
         assert self._ended is not None
-        await self._ended  # the library calls `receive` by itself
+        await self._ended.wait()  # the library calls `_on_number` by itself
+        raise ConnectionError(self._said or "the broker ended the connection")
 
     async def _write(self, work: list[Work]) -> None:
         for one in work:
@@ -141,22 +161,34 @@ class Nats(Remote):
                 self._refuse(one, self._client.max_payload)
             elif one.topic is not None:
                 await self._client.publish(self._prefix + _token(one.topic), one.payload)
-            await self._subscribe(one.subscribe)
-            for topic in one.unsubscribe:
-                subscription = self._subscriptions.pop(topic, None)
-                if subscription is not None:
-                    await subscription.unsubscribe()
-        await self._client.flush(self._whole_timeout)
+            await self._change_topics(one)
+        await self._confirm()
 
     async def _shut(self) -> None:
         client, self._client = self._client, None
-        self._subscriptions.clear()
+        self._numbers.clear()
+        self._topics_by_number.clear()
         if client is None:
             return
         transport = getattr(client, "_transport", None)
         await client.close()
         if transport is not None:
             transport.close()  # the library does not, where connecting was cut short
+
+
+def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
+    """A client of nats-py that hands messages over by the number of their subscription.
+
+    Its own way to subscribe makes a task and a queue for each subject: 5 KiB, and with a million of
+    them an event loop that stands still for seconds while the garbage collector looks at them all.
+    """
+    from nats.aio.client import Client
+
+    class DirectClient(Client):
+        async def _process_msg(self, sid: int, *message: Any) -> None:
+            on_number(sid, message[2])  # after subject and where to answer
+
+    return DirectClient()
 
 
 def _token(topic: str) -> str:

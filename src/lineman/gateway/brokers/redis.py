@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
 from typing import Any
 
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.redisline import RedisBroker, RedisLine, make_client
 from lineman.gateway.brokers.remote import Work, parts_of
 
@@ -23,18 +23,16 @@ class Redis(RedisBroker):
         url: `redis://[user:password@]host:6379`, or `rediss://…` for TLS, with redis-py's options
             after a question mark (`?ssl_ca_certs=ca.pem`).
         name: of the service; services with different names hear nothing of each other.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         url: str,
         name: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(url, name, on_message, on_state, topics)
+        super().__init__(url, name, subscriber)
         self._client: Any = None
         self._line: RedisLine | None = None
         self._has_warned = False

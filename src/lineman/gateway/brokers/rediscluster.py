@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.redisline import Command, RedisBroker, RedisLine, make_client
 from lineman.gateway.brokers.remote import Work, end_tasks
 from lineman.gateway.brokers.slots import Address, SlotMap, by_slot, moved_to
@@ -32,18 +33,16 @@ class RedisCluster(RedisBroker):
         url: `redis+cluster://[user:password@]host:6379[,host:6379…]`, or `rediss+cluster://…` for
             TLS, with redis-py's options after a question mark. One node that lives is enough.
         name: of the service; services with different names hear nothing of each other.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         url: str,
         name: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(url, name, on_message, on_state, topics)
+        super().__init__(url, name, subscriber)
         # Not by urlsplit: Python 3.13 refuses an IPv6 address behind another one.
         self._scheme, _, rest = url.partition("://")
         places, mark, query = rest.partition("?")

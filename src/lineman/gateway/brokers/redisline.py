@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lineman.errors import ConfigError
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.remote import Remote, parts_of
 
 Command = Sequence[bytes]
@@ -58,18 +59,16 @@ class RedisBroker(Remote):
 
     Args:
         url, name: see `Redis` and `RedisCluster`.
-        others: see `Broker`.
+        subscriber: see `Broker`.
     """
 
     def __init__(
         self,
         url: str,
         name: str,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._url = url
         self._prefix = f"lineman:{name}:".encode()
 

@@ -8,12 +8,13 @@ import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import Broker
+from lineman.gateway.brokers.base import Broker, Subscriber
 
 logger = logging.getLogger("lineman")
 
@@ -76,17 +77,17 @@ class Remote(Broker):
 
     def __init__(
         self,
-        on_message: Callable[[str, bytes], None],
-        on_state: Callable[[bool], None],
-        topics: Callable[[], Iterable[str]],
+        subscriber: Subscriber,
     ) -> None:
-        super().__init__(on_message, on_state, topics)
+        super().__init__(subscriber)
         self._work: deque[Work] = deque()
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
         self._changes = 0
-        # Topics of a session that is open already, which are to be subscribed to as well.
-        self._open_later: dict[str, None] = {}
+        # What a session that is open already is to subscribe to as well, one after the other: all
+        # of it at once would hold up everybody. What has changed since is told by itself.
+        self._later: Iterator[str] | None = None
+        self._changed: set[str] = set()
         self._has_work = asyncio.Event()
         self._takes_work = False
         self._is_closing = False
@@ -121,11 +122,9 @@ class Remote(Broker):
             try:
                 # From here on what is subscribed to waits, and all before it is among the topics.
                 self._takes_work = True
-                topics = tuple(self._topics())
-                self._open_later.update(dict.fromkeys(topics[FIRST_TOPICS:]))
-                await self._open(topics[:FIRST_TOPICS])
-                if self._open_later:
-                    self._has_work.set()
+                self._later = iter(self._topics())
+                await self._open(tuple(islice(self._later, FIRST_TOPICS)))
+                self._has_work.set()
                 self._enter(True)
                 pause = FIRST_RETRY
                 await self._talk()
@@ -155,7 +154,7 @@ class Remote(Broker):
         while True:
             await self._has_work.wait()
             self._has_work.clear()
-            while self._work or self._open_later:
+            while self._work or self._later is not None:
                 if self._changes > MAX_CHANGES:
                     raise ConnectionError(
                         f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
@@ -186,14 +185,20 @@ class Remote(Broker):
             self._waiting -= size
 
     def _take_later(self) -> list[Work]:
-        count = min(TOPICS_AT_ONCE, len(self._open_later))
-        topics = tuple(self._open_later.popitem()[0] for _ in range(count))
-        return [Work(subscribe=topics)] if topics else []
+        if self._later is None:
+            return []
+        topics = tuple(islice(self._later, TOPICS_AT_ONCE))
+        work = Work(subscribe=tuple(topic for topic in topics if topic not in self._changed))
+        if len(topics) < TOPICS_AT_ONCE:
+            self._later = None
+            self._changed.clear()
+        return [work] if work.changes else []
 
     def _forget_work(self) -> None:
         self.dropped += sum(work.topic is not None for work in self._work)
         self._work.clear()
-        self._open_later.clear()
+        self._later = None
+        self._changed.clear()
         self._messages = self._waiting = self._changes = 0
         self._has_work.clear()
         self._takes_work = False
@@ -224,8 +229,8 @@ class Remote(Broker):
     def _change(self, work: Work) -> None:
         # Past the bound the session is about to end, and the next one asks for all that is wanted.
         if self._takes_work and self._changes <= MAX_CHANGES:
-            for topic in (*work.subscribe, *work.unsubscribe) if self._open_later else ():
-                self._open_later.pop(topic, None)
+            if self._later is not None:
+                self._changed.update(work.subscribe, work.unsubscribe)
             self._changes += work.changes
             self._add(work)
 
