@@ -6,11 +6,12 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from e2e.support.program import DEADLINE, Program
@@ -64,6 +65,19 @@ def call(address: str, directory: Path, query: str = "") -> ClientConnection:
     return connect(address + query, ssl=context, open_timeout=DEADLINE, proxy=None)
 
 
+def refusal(address: str, directory: Path) -> int:
+    """The status of the answer; `websockets` loses one in some hundred over TLS (seen: 17.4)."""
+    context = ssl.create_default_context(cafile=directory / "certs" / "ca.pem")
+    asking = HTTPSConnection(urlsplit(address).netloc, context=context, timeout=DEADLINE)
+    headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    with closing(asking):
+        asking.request(
+            "GET", "/", headers=headers | {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+        )
+        return asking.getresponse().status
+
+
 def test_the_first_program_of_the_tutorial_says_hello(tmp_path: Path) -> None:
     first, _ = programs(ROOT / "docs" / "tutorial" / "first-service.md")
     with running(first, tmp_path) as address, call(address, tmp_path) as client:
@@ -82,5 +96,4 @@ def test_in_the_second_program_of_the_tutorial_people_hear_each_other(tmp_path: 
             grace.send("hello")
             assert ada.recv(DEADLINE) == grace.recv(DEADLINE) == "Grace: hello"
         assert str(ada.recv(DEADLINE)).startswith("Grace left: ")
-        with pytest.raises(InvalidStatus, match="403"):
-            call(address, tmp_path)
+        assert refusal(address, tmp_path) == 403
