@@ -226,6 +226,9 @@ def test_a_reload_keeps_the_open_socket_and_serves_the_renewed_certificate(
     with websocket(tls(proxy.https_port, trusts_old)) as old:
         assert old.ask("one") == "one"
         assert after.issue(DOMAIN) == files  # written over the first
+        # nginx 1.27.2 and newer reads a file again when its time in seconds is another one.
+        for file in (files.cert, files.key):
+            os.utime(file, (time.time() + 10,) * 2)
         proxy.reload()
         with websocket(tls_when_trusted(proxy.https_port, trusts_new)) as new:
             assert new.ask("two") == "two"
@@ -302,7 +305,8 @@ def test_the_body_of_a_plain_request_is_bounded(
             head = f"POST /wss HTTP/1.1\r\nHost: {DOMAIN}\r\nContent-Length: 5000\r\n\r\n"
             sock.sendall(head.encode() + b"x" * 5000)
             # Caddy finds out while it forwards already, and calls that a broken connection.
-            assert sock.recv(65536).split()[1] == (b"502" if kind == "caddy" else b"413")
+            is_old_caddy = kind == "caddy" and version_of(kind) < (2, 7)
+            assert sock.recv(65536).split()[1] == (b"502" if is_old_caddy else b"413")
 
 
 @pytest.fixture

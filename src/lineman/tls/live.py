@@ -86,7 +86,9 @@ def _keep_garbled_names_off_the_log() -> None:
     before = sys.unraisablehook
 
     def hook(seen: Any, /) -> None:
-        if not (seen.exc_type is UnicodeDecodeError and type(seen.object) is bytes):
+        # The name is the object up to Python 3.13, and a part of the message from 3.14 on.
+        is_name = type(seen.object) is bytes or "ssl servername callback" in (seen.err_msg or "")
+        if not (seen.exc_type is UnicodeDecodeError and is_name):
             before(seen)
 
     sys.unraisablehook = hook

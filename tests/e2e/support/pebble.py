@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -88,6 +89,8 @@ def pebble(
     """
     server = find_program("pebble", "pebble")
     dns = find_program("pebble-challtestsrv", "pebble")
+    told = subprocess.run([dns, "-help"], capture_output=True, text=True, check=False)
+    address_option = "-dnsserver" if "-dnsserver" in told.stderr else "-dns01"  # as it was called
     authority = TestCA(directory / "api")
     pair = authority.issue(["localhost", "127.0.0.1"])
 
@@ -96,7 +99,7 @@ def pebble(
 
         def start_dns() -> tuple[Program, str]:
             ports["dns"], ports["dns-management"] = free_ports(2)
-            command = [dns, "-dns01", f"127.0.0.1:{ports['dns']}", "-http01", "", "-https01", "",
+            command = [dns, address_option, f"127.0.0.1:{ports['dns']}", "-http01", "", "-https01", "",
                        "-tlsalpn01", "", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
                        "-management", f"127.0.0.1:{ports['dns-management']}"]  # fmt: skip
             return Program("pebble-challtestsrv", command), "Starting management server"
