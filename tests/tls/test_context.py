@@ -238,8 +238,11 @@ def test_a_certificate_signed_with_sha1_is_refused_in_words(tmp_path: Path) -> N
     subprocess.run(
         ["sh", "-c", commands], check=True, capture_output=True, timeout=30, cwd=tmp_path
     )
-    text = refusal(cert=tmp_path / "x.pem", key=tmp_path / "x.key")
-    assert "its chain is signed with a digest that is broken (SHA-1 or MD5)" in text
+    pair = {"cert": tmp_path / "x.pem", "key": tmp_path / "x.key"}
+    for check in (True, False):
+        text = refusal(check=check, **pair)
+        assert "its chain is signed with a digest that is broken (SHA-1 or MD5)" in text
+    server_context(TlsOptions(security_level=0, **pair))  # whoever asks for it
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import Any, Self
 from lineman.errors import LinemanError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
-from lineman.gateway.brokers.choice import broker_maker, without_password
+from lineman.gateway.brokers.base import without_login
+from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import dial
@@ -195,7 +196,7 @@ class _ByBroker:
     """Through the broker that the nodes share; no process of the service need be here."""
 
     def __init__(self, url: str, name: str, secret: str | None) -> None:
-        self._shown = without_password(url)
+        self._shown = without_login(url)
         self._name = name
         self._make_broker = broker_maker(url, name)
         self._seal = Seal(secret)

@@ -174,7 +174,7 @@ def _add(context: ssl.SSLContext, file: PemFile) -> None:
             context.load_verify_locations(path)
     except ssl.SSLError as error:
         raise ConfigError(
-            f"cannot load the CA file {file.shown}: {opensslese(error)}",
+            f"cannot load the CA file {file.shown}: {opensslese(error.reason)}",
             f"look at it: openssl x509 -noout -text -in {file.quoted}",
         ) from None
 

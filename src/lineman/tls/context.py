@@ -122,7 +122,7 @@ def fresh_context(
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"no client can use the certificate {pair[0].shown}: {opensslese(error)}",
+            f"no client can use the certificate {pair[0].shown}: {opensslese(error.reason)}",
             "write both files anew, or ask for a new certificate",
         ) from error
     rules.apply(context)

@@ -22,6 +22,11 @@ _LOAD_FAILURES = {
     "NO_CERTIFICATE_ASSIGNED": "the private key is of another kind than its own",
     "BAD_DECRYPT": "the passphrase does not open the private key",
 }
+# md5WithRSAEncryption, sha1WithRSAEncryption, ecdsa-with-SHA1, as DER (RFC 3279, section 2.2).
+_BROKEN_SIGNATURES = tuple(
+    bytes.fromhex(oid)
+    for oid in ("06092a864886f70d010104", "06092a864886f70d010105", "06072a8648ce3d0401")
+)
 
 
 @contextlib.contextmanager
@@ -67,9 +72,18 @@ def load_pair(
             as_path(key.keys[0], fallback=key.path) as key_path,
         ):
             context.load_cert_chain(cert_path, key_path, given)
-            return describe(cert_path, cert, key)
+            said = describe(cert_path, cert, key)
     except ssl.SSLError as error:
-        raise _load_failure(error, cert, key) from None
+        raise _load_failure(error.reason, cert, key) from None
+    if context.security_level and said.issuer != said.subject and _is_signed_badly(cert):
+        raise _load_failure("CA_MD_TOO_WEAK", cert, key)  # as OpenSSL 3.0 says, and 3.5 does not
+    return said
+
+
+def _is_signed_badly(cert: PemFile) -> bool:
+    """Whether a broken digest is named where a certificate names it: inside and beside it."""
+    leaf = cert.certificates[0].der
+    return any(leaf.count(oid) > 1 for oid in _BROKEN_SIGNATURES)
 
 
 def says(cert: PemFile, key: PemFile) -> CertificateInfo:
@@ -82,13 +96,13 @@ def says(cert: PemFile, key: PemFile) -> CertificateInfo:
         with as_path(cert.certificates[0], fallback=cert.path) as path:
             return describe(path, cert, key)
     except ssl.SSLError as error:
-        raise _load_failure(error, cert, key) from None
+        raise _load_failure(error.reason, cert, key) from None
 
 
-def _load_failure(error: ssl.SSLError, cert: PemFile, key: PemFile) -> ConfigError:
+def _load_failure(reason: str | None, cert: PemFile, key: PemFile) -> ConfigError:
     # Of a wrong passphrase OpenSSL 3 says what it says of any file that it cannot parse: nothing.
-    reason = error.reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
-    said = _LOAD_FAILURES.get(reason, opensslese(error))
+    known = reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
+    said = _LOAD_FAILURES.get(known, opensslese(reason))
     files = cert.shown if key is cert else f"{cert.shown} with the private key {key.shown}"
     return ConfigError(
         f"cannot load the certificate {files}: {said}",
@@ -97,9 +111,9 @@ def _load_failure(error: ssl.SSLError, cert: PemFile, key: PemFile) -> ConfigErr
     )
 
 
-def opensslese(error: ssl.SSLError) -> str:
+def opensslese(reason: str | None) -> str:
     """OpenSSL's own words; `PEM lib`, its word for any file it cannot parse, is none."""
-    return f"OpenSSL says {error.reason}" if error.reason else "OpenSSL cannot parse it"
+    return f"OpenSSL says {reason}" if reason else "OpenSSL cannot parse it"
 
 
 def prove(context: ssl.SSLContext) -> None:

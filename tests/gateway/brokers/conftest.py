@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import subprocess
 import threading
@@ -44,6 +45,10 @@ class Server:
     def signal(self, number: int) -> None:
         assert self._program is not None
         self._program.signal(number)
+
+    def wait_for_line(self, words: str) -> None:
+        assert self._program is not None
+        self._program.wait_for_line(words)
 
 
 class Relay:
@@ -111,6 +116,18 @@ def redis_server(directory: Path, *more: str) -> Server:
     return Server("redis-server", words, "Ready to accept connections")
 
 
+KNOWS_SHARDS = (7, 2)
+REFUSES_WHILE_DOWN = (8, 0)  # SUNSUBSCRIBE, too
+
+
+def _redis_version() -> tuple[int, ...]:
+    command = [find_program("redis-server", "redis-server"), "--version"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"v=(\d+)\.(\d+)", told)
+    assert found, told
+    return int(found[1]), int(found[2])
+
+
 class RedisClusterServer:
     """Three primaries and a replica of the first, which know each other from the beginning."""
 
@@ -139,12 +156,18 @@ class RedisClusterServer:
                     raise
                 self.servers.clear()
             else:
-                return
+                break
+        if _redis_version() >= REFUSES_WHILE_DOWN:
+            for server in self.servers:
+                server.wait_for_line("Cluster state changed: ok")
 
     def _choose(self) -> None:
         ports = free_ports(8)
         self.ports, buses = ports[:4], ports[4:]
         shares = ["0-5460", "5461-10922", "10923-16383", ""]
+        shards = [""] * 4
+        if _redis_version() >= KNOWS_SHARDS:  # and asserts at SPUBLISH that its node is of one
+            shards = [f",,shard-id={each % 3:040x}" for each in range(4)]
         for me in range(4):
             home = self._directory / f"node-{ports[me]}"
             home.mkdir(parents=True)
@@ -152,7 +175,7 @@ class RedisClusterServer:
             for each in range(4):
                 flags = ("myself," if each == me else "") + ("slave" if each == 3 else "master")
                 of = self.ids[0] if each == 3 else "-"
-                where = f"127.0.0.1:{ports[each]}@{buses[each]}"
+                where = f"127.0.0.1:{ports[each]}@{buses[each]}{shards[each]}"
                 epoch = 1 if each == 3 else each + 1
                 lines.append(
                     f"{self.ids[each]} {where} {flags} {of} 0 0 {epoch} connected {shares[each]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -98,3 +99,8 @@ class Broker(abc.ABC):
 
 # What makes a broker, given whom it serves.
 MakeBroker = Callable[[Subscriber], Broker]
+
+
+def without_login(url: str) -> str:
+    """A broker's address for messages and logs: user, password and options are left out."""
+    return re.sub(r"^([a-z+]*:?/*).*@", r"\1…@", url).partition("?")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import MakeBroker
+from lineman.gateway.brokers.base import MakeBroker, without_login
 from lineman.gateway.brokers.embedded import Embedded
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
@@ -31,12 +31,6 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     if scheme in ("nats", "tls"):
         return lambda subscriber: Nats(url, name, subscriber)
     raise ConfigError(
-        f"{without_password(url)!r} is no broker's address",
+        f"{without_login(url)!r} is no broker's address",
         "give redis://…, rediss://…, redis+cluster://…, nats://… or tls://…",
     )
-
-
-def without_password(url: str) -> str:
-    """A broker's address as it may be shown: without user, password and options."""
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2].partition("?")[0]

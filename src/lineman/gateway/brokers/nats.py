@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import Subscriber
+from lineman.gateway.brokers.base import Subscriber, without_login
 from lineman.gateway.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
 
 
@@ -63,7 +63,8 @@ class Nats(Remote):
             is_good = False
         if not is_good:
             raise ConfigError(
-                f"the broker's address {self._url!r} is none", "give nats://user:password@host:4222"
+                f"the broker's address {without_login(self._url)!r} is none",
+                "give nats://user:password@host:4222",
             )
         await super().start()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
 from lineman.gateway.brokers.base import Subscriber
@@ -43,8 +43,13 @@ class RedisCluster(RedisBroker):
         subscriber: Subscriber,
     ) -> None:
         super().__init__(url, name, subscriber)
-        self._parts = urlsplit(url)
-        self._seeds = _addresses(self._parts)
+        # Not by urlsplit: Python 3.13 refuses an IPv6 address behind another one.
+        self._scheme, _, rest = url.partition("://")
+        places, mark, query = rest.partition("?")
+        self._query = mark + query
+        login, at, hosts = places.partition("/")[0].rpartition("@")
+        self._login = login + at
+        self._seeds = _addresses(hosts)
         self._known = self._seeds  # whom to ask for the map
         self._slot_of: Callable[[bytes], int] = lambda channel: 0
         self._map: SlotMap | None = None
@@ -72,11 +77,8 @@ class RedisCluster(RedisBroker):
 
     def _url_of(self, address: Address) -> str:
         host, port = address
-        user, at, _ = self._parts.netloc.rpartition("@")
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        scheme = self._parts.scheme.partition("+")[0]
-        query = f"?{self._parts.query}" if self._parts.query else ""
-        return f"{scheme}://{user}{at}{where}{query}"
+        return f"{self._scheme.partition('+')[0]}://{self._login}{where}{self._query}"
 
     # A session.
 
@@ -276,8 +278,7 @@ class RedisCluster(RedisBroker):
             await client.aclose()
 
 
-def _addresses(parts: SplitResult) -> list[Address]:
-    hosts = parts.netloc.rpartition("@")[2]
+def _addresses(hosts: str) -> list[Address]:
     found = []
     for host in hosts.split(","):
         try:
