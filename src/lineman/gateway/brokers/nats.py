@@ -171,9 +171,11 @@ class Nats(Remote):
         if client is None:
             return
         transport = getattr(client, "_transport", None)
-        await client.close()
-        if transport is not None:
-            transport.close()  # the library does not, where connecting was cut short
+        try:
+            await client.close()
+        finally:
+            if transport is not None:
+                transport.close()  # the library does not, where connecting or this was cut short
 
 
 def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
