@@ -99,8 +99,9 @@ def pebble(
 
         def start_dns() -> tuple[Program, str]:
             ports["dns"], ports["dns-management"] = free_ports(2)
-            command = [dns, address_option, f"127.0.0.1:{ports['dns']}", "-http01", "",
-                       "-https01", "", "-tlsalpn01", "", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
+            command = [dns, address_option, f"127.0.0.1:{ports['dns']}",
+                       "-http01", "", "-https01", "", "-tlsalpn01", "",
+                       "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
                        "-management", f"127.0.0.1:{ports['dns-management']}"]  # fmt: skip
             return Program("pebble-challtestsrv", command), "Starting management server"
 
