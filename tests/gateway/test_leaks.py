@@ -47,5 +47,5 @@ def test_messages_leave_nothing(system: System) -> None:
     system.add_node("on_message")
     system.add_business(on_message=lambda client, message: client.send(message))
     url = system.workers[0].url
-    left, count = growth(lambda count: bench(url, "echo", count, "--connections", "10"), look, 2000)
+    left, count = growth(lambda count: bench(url, "echo", count, "--connections", "10"), look, 5000)
     assert_nothing_is_left(left, count // 10)

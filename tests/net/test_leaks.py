@@ -23,7 +23,7 @@ def test_connections_leave_nothing(serve: Serve, tls: bool) -> None:
     left, count = growth(
         lambda count: bench(site.worker.url, "connect", count, "--connections", "1"),
         lambda: at_rest(site),
-        400 if tls else 1000,
+        500 if tls else 4000,
     )
     assert_nothing_is_left(left, count)
 
@@ -36,10 +36,10 @@ def refuse(connection: Connection, request: Request) -> None:
 @pytest.mark.parametrize(
     ("scheme", "kind", "count"),
     [
-        ("ws", "rude", 400), ("wss", "rude", 300),
-        ("ws", "refused", 600), ("wss", "refused", 300),
-        ("ws", "compressed", 300), ("wss", "compressed", 300),
-        ("ws", "hello", 600), ("wss", "hello", 300),
+        ("ws", "rude", 1500), ("wss", "rude", 600),
+        ("ws", "refused", 2000), ("wss", "refused", 600),
+        ("ws", "compressed", 1000), ("wss", "compressed", 500),
+        ("ws", "hello", 1500), ("wss", "hello", 800),
     ],
 )  # fmt: skip
 def test_visitors_leave_nothing(serve: Serve, scheme: str, kind: str, count: int) -> None:
@@ -75,7 +75,7 @@ def test_messages_leave_nothing(serve: Serve, tls: bool) -> None:
     left, count = growth(
         lambda count: bench(site.worker.url, "echo", count, "--connections", "20", "--depth", "8"),
         lambda: at_rest(site),
-        5_000,
+        20_000,
     )
     assert_nothing_is_left(left, count // 10)
 
