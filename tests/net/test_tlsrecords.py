@@ -46,15 +46,19 @@ def test_the_session_ticket_and_the_answer_leave_in_one_packet(
                 tcp.sendall(to_server.read())
                 to_us.write(tcp.recv(65536))
 
+        def packets() -> int:
+            told = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+            return int(struct.unpack_from("I", told, _DATA_SEGMENTS_IN)[0])
+
         exchange(ours.do_handshake)
+        before = packets()
         ours.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         exchange(lambda: ours.read(1))
-        told = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    (packets,) = struct.unpack_from("I", told, _DATA_SEGMENTS_IN)
-    # In TLS 1.2 the end of the handshake is a packet of its own: the client waits for it. Without
-    # reading ahead the request is not seen before the ticket has left.
-    is_one = tlsstream.is_direct() and version is ssl.TLSVersion.TLSv1_3
-    assert packets == (2 if is_one else 3)
+        came = packets() - before
+    # In TLS 1.2 the ticket is a part of the handshake. Without reading ahead the request is not
+    # seen before the ticket has left: OpenSSL 3.0 does, 3.5 does not.
+    reads_ahead = tlsstream.is_direct() and ssl.OPENSSL_VERSION_INFO < (3, 5)
+    assert came == (1 if reads_ahead or version is ssl.TLSVersion.TLSv1_2 else 2)
 
 
 # Ends.
