@@ -155,9 +155,10 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
     assert sorted(news[12:]) == [(name, False) for name in sorted(names)]
 
 
-def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_tell(
+def follow_two_nodes(
     system: System, hub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> list[tuple[str, bool]]:
+    """Two nodes that soon miss each other; what is told of users, whom their message names."""
     monkeypatch.setattr(cluster_module, "BEAT", 0.05)
     monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
     news: list[tuple[str, bool]] = []
@@ -167,6 +168,13 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
         on_uid_online=lambda uid: news.append((uid, True)),
         on_uid_offline=lambda uid: news.append((uid, False)),
     )
+    return news
+
+
+def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_tell(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    news = follow_two_nodes(system, hub, monkeypatch)
     names = {f"u{number}" for number in range(8)}
     for number, name in enumerate(sorted(names)):
         system.connect(node=number % 2).send(name)
@@ -192,15 +200,7 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
 def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
     system: System, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "BEAT", 0.05)
-    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
-    news: list[tuple[str, bool]] = []
-    add_two_nodes(system, hub, tells_users=True)
-    system.add_business(
-        on_message=lambda client, message: client.bind(message),
-        on_uid_online=lambda uid: news.append((uid, True)),
-        on_uid_offline=lambda uid: news.append((uid, False)),
-    )
+    news = follow_two_nodes(system, hub, monkeypatch)
     names = sorted(f"u{number}" for number in range(12))
     for name in names:
         system.connect(node=1).send(name)
