@@ -33,6 +33,7 @@ COMPILED = (
     "lineman/net/syscalls",
     "lineman/net/tally",
     "lineman/net/transport",
+    "lineman/net/unfinished",
     "lineman/net/upgrade",
     "lineman/net/wheel",
     "lineman/tls/ticketcall",

@@ -21,6 +21,7 @@ REPORT = Report(
     totals=Traffic(100, 200, 300, 400),
     closes={"client": 3},
     refusals={"403": 2},
+    hits={"max_unfinished_size": 4},
     exceptions=1,
     unknown_names=4,
     certificates=(Certificate("CN=a", ("a.example",), "01", 2000.0),),
@@ -98,6 +99,8 @@ def test_every_cause_is_there_from_the_start_and_has_its_count() -> None:
     samples = seen.families["lineman_closes"].samples
     assert {sample.labels["cause"] for sample in samples} == set(CLOSE_CAUSES)
     assert seen["lineman_refused_requests_total{status=403}"] == 2
+    assert seen["lineman_limit_hits_total{limit=max_unfinished_size}"] == 4
+    assert seen["lineman_limit_hits_total{limit=unfinished_timeout}"] == 0
 
 
 def test_a_certificate_that_ends_first_counts() -> None:

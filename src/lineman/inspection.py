@@ -146,6 +146,7 @@ class Inspection:
             closes=dict(tally.closes),
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},
+            hits=dict(tally.hits),
             facts={} if self._worker.facts is None else self._worker.facts(),
         )
 

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from lineman.build import VERSION
 from lineman.net.causes import CLOSE_CAUSES, FAILURE_CAUSES
+from lineman.net.limits import HITS
 from lineman.process.ledger import Counters, add, counters, highest
 from lineman.process.status import Child, Report, Status
 
@@ -221,6 +222,8 @@ def _counters(book: Book) -> Iterator[Metric]:
     yield _by_label(book, "failures", text, "cause", FAILURE_CAUSES, "handshake_failures")
     text = "Handshakes and plain requests answered with an HTTP error."
     yield _by_label(book, "refusals", text, "status", (), "refused_requests")
+    text = "Clients and messages that a limit turned away."
+    yield _by_label(book, "hits", text, "limit", HITS, "limit_hits")
     restarts = CounterMetricFamily(
         "lineman_process_restarts", "Processes that ended by themselves.", labels=["worker"]
     )

@@ -75,6 +75,8 @@ class WorkerOptions(TypedDict, total=False):
     max_message_size: int
     max_send_buffer_size: int
     max_head_size: int
+    max_unfinished_size: int | None
+    unfinished_timeout: float
     handshake_timeout: float
     close_timeout: float
     ping_interval: float

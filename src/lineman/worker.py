@@ -76,8 +76,9 @@ class Worker:
             or a `DeflateOptions` that says how.
         slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
             wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
-        max_message_size, max_send_buffer_size, max_head_size, handshake_timeout, close_timeout,
-        ping_interval, ping_timeout, backlog: see `Limits`; bytes and seconds.
+        max_message_size, max_send_buffer_size, max_head_size, max_unfinished_size,
+        unfinished_timeout, handshake_timeout, close_timeout, ping_interval, ping_timeout,
+        backlog: see `Limits`; bytes and seconds.
         user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
         max_requests, max_memory: see `ProcessOptions`.
         pid_file, log_file, log_format, log_level, metrics: of the whole program; set them on the
@@ -135,6 +136,8 @@ class Worker:
     max_message_size: int = 10 * MIB
     max_send_buffer_size: int = 1 * MIB
     max_head_size: int = 16 * KIB
+    max_unfinished_size: int | None = None
+    unfinished_timeout: float = 60.0
     handshake_timeout: float = 10.0
     close_timeout: float = 5.0
     ping_interval: float = 25.0

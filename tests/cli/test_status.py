@@ -198,3 +198,14 @@ def test_the_exit_status_says_whether_every_worker_accepts_clients(
 ) -> None:
     assert command.show(options(), lambda *_: reply(*children)) == status
     assert "app.py: running" in capsys.readouterr().out
+
+
+def test_limits_that_were_reached_are_told_with_their_names() -> None:
+    one = replace(CHILD, report=replace(REPORT, hits={"max_connections": 2}))
+    other = replace(
+        CHILD, slot=1, report=replace(REPORT, hits={"max_connections": 5, "descriptors": 1})
+    )
+    assert lines(one, other)[-1] == (
+        "chat: limits that were reached: max_connections 7 ×, descriptors 1 ×"
+    )
+    assert "limits" not in "\n".join(lines(CHILD))

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -91,7 +92,7 @@ def render(status: Status, now: float, width: int | None = None) -> list[str]:
     if len(status.children) > 1:
         rows.append(_total(status))
     lines = [head(status, now), "", *table.render(COLUMNS, rows, width)]
-    notes = [*_facts(status), *_restarts(status), *_certificates(status, now)]
+    notes = [*_facts(status), *_hits(status), *_restarts(status), *_certificates(status, now)]
     return [*lines, "", *notes] if notes else lines
 
 
@@ -186,6 +187,19 @@ def _facts(status: Status) -> list[str]:
         for child in status.children
         if child.report is not None and child.report.facts
     ]
+
+
+def _hits(status: Status) -> list[str]:
+    """A line for each worker whose limits have turned somebody away."""
+    lines = []
+    for worker in status.workers():
+        counts: Counter[str] = Counter()
+        for report in status.reports(worker):
+            counts.update(report.hits)
+        if counts:
+            found = ", ".join(f"{printable(name)} {n} ×" for name, n in counts.most_common())
+            lines.append(f"{printable(worker)}: limits that were reached: {found}")
+    return lines
 
 
 def _restarts(status: Status) -> list[str]:

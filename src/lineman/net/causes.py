@@ -15,6 +15,8 @@ TLS = "TLS: "
 _BROKEN_RULES = {
     closing.MESSAGE_TOO_BIG: "message_too_big",
     closing.INVALID_DATA: "invalid_data",
+    closing.POLICY_VIOLATION: "policy_violation",
+    closing.TRY_AGAIN_LATER: "overload",
 }
 _OURS = {
     closing.GOING_AWAY: "service_stopping",

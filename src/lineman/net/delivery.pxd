@@ -12,6 +12,7 @@ cdef class Delivery(Transport):
     cdef object _forced_close
     cdef object _goodbye
     cdef bint _is_ended_by_us
+    cdef bint _is_unfinished
     cdef public long long messages_read
     cdef long long _quiet_messages
     cdef double _quiet_since
@@ -34,4 +35,5 @@ cdef class Delivery(Transport):
     cdef _queue(self, inbox, event)
     cpdef take(self, event)
     cdef _deliver(self, message)
+    cpdef note_unfinished(self, message, Py_ssize_t held)
     cpdef inbox_is_empty(self)

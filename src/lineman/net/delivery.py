@@ -6,7 +6,7 @@ messages wait in an `Inbox`. Pings are answered at once: they must not depend on
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sized
 from types import CoroutineType
 from typing import Any
 
@@ -31,6 +31,7 @@ class Delivery(Transport):
         "_goodbye",
         "_inbox",
         "_is_ended_by_us",
+        "_is_unfinished",
         "_quiet_messages",
         "_quiet_since",
         "_state",
@@ -50,6 +51,7 @@ class Delivery(Transport):
         self._state: State = HANDSHAKE
         self._inbox: Inbox | None = None
         self._is_ended_by_us = False
+        self._is_unfinished = False  # a message that the service knows of
         self._forced_close: tuple[float, Close | ProtocolError] | None = None
         self._goodbye: tuple[int, str] | None = None
         self._tls_info: TlsInfo | None = None
@@ -77,6 +79,16 @@ class Delivery(Transport):
         if self._quiet_messages != self.messages_read:
             self._quiet_messages = self.messages_read
             self._quiet_since = since
+
+    def note_unfinished(self, message: Sized | None, held: int) -> None:
+        """Has the service know of a message that has begun and not ended.
+
+        Args:
+            message: what has come of it; None where there is none, or none any more.
+            held: bytes of memory that it takes.
+        """
+        if message is not None or self._is_unfinished:
+            self._is_unfinished = self.service.unfinished.note(self, message, held)
 
     # What the classes above this one do about it.
 

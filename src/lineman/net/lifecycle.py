@@ -157,6 +157,8 @@ class Lifecycle(Delivery):
             self._last_received = self.poller.wheel.now
             while (event := decoder.next(data)) is not None:
                 self.process(event)
+            if self._is_unfinished or decoder._message is not None:
+                self.note_unfinished(decoder._message, decoder.held())
         elif state is HANDSHAKE:
             if self._stage is None:
                 self._stage = HttpStage(self)
@@ -337,6 +339,8 @@ class Lifecycle(Delivery):
         if self.is_over:
             return
         self._enter(FINISHING)
+        self._decoder = None
+        self.note_unfinished(None, 0)
         self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
         if self._inbox is not None:
@@ -378,6 +382,7 @@ class Lifecycle(Delivery):
         self.shut()
         self._stage = None
         self._decoder = None
+        self.note_unfinished(None, 0)
         self._compressor = None
         self._outbox = None
         self.end_drain()

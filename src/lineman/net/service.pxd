@@ -20,6 +20,7 @@ cdef class Service:
     cdef readonly Wheel wheel
     cdef readonly dict connections
     cdef readonly Tally tally
+    cdef readonly object unfinished
     cdef public long long accepted
     cdef public long long opened
     cdef public long long exceptions

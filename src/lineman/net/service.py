@@ -21,6 +21,7 @@ from lineman.net.outbox import SlowReaders
 from lineman.net.poller import Poller
 from lineman.net.tally import Tally
 from lineman.net.tlsstream import Challenges, TlsStream
+from lineman.net.unfinished import Unfinished
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
@@ -97,6 +98,9 @@ class Service:
         self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
         self.tally = Tally()
+        self.unfinished = Unfinished(
+            self.wheel, limits.unfinished_size, limits.unfinished_timeout, self.tally, self.log
+        )
         self.lag = LagMeter()
         self.accepted = 0
         self.opened = 0

@@ -22,6 +22,7 @@ class Tally:
         closes: how open ones ended, by cause.
         failures: how handshakes failed, by cause.
         refusals: requests answered with an HTTP error, by status.
+        hits: how often a limit turned somebody away, by its name.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Tally:
         "closes",
         "ended",
         "failures",
+        "hits",
         "messages_read",
         "messages_written",
         "refusals",
@@ -44,6 +46,7 @@ class Tally:
         self.closes: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
+        self.hits: Counter[str] = Counter()
 
     def add(
         self, messages_read: int, messages_written: int, bytes_read: int, bytes_written: int

@@ -101,6 +101,10 @@ class HttpStage:
             limits = connection.service.limits
             self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
         self._requests.extend(self._parser.feed(data))
+        body = self._parser.unfinished_body
+        connection.note_unfinished(body, 0 if body is None else body.__sizeof__())
+        if connection.is_over:
+            return  # all bodies together held too much
         if len(self._requests) > MAX_PIPELINED:
             connection.refuse(HttpError(400, "Too many requests sent without waiting."))
             return

@@ -24,6 +24,7 @@ NAMES = (
     "closes",
     "failures",
     "refusals",
+    "hits",
 )
 
 

@@ -82,6 +82,7 @@ class Report:
         closes: how open connections ended, by cause.
         failures: how handshakes failed, by cause.
         refusals: requests answered with an HTTP error, by status.
+        hits: how often a limit turned somebody away, by its name.
         facts: further figures by name, of what the worker does besides; true or false counts as
             one or none.
     """
@@ -115,6 +116,7 @@ class Report:
     closes: Mapping[str, int] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
+    hits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

@@ -115,6 +115,11 @@ class RequestParser:
         self._framing_size = 0
         self._is_apart = False
 
+    @property
+    def unfinished_body(self) -> bytearray | None:
+        """What has come of a body that is not whole yet; None where none is on its way."""
+        return self._body if self._phase is _COUNTED or self._phase is _CHUNKED else None
+
     def feed(self, data: bytes | bytearray | memoryview) -> list[Request]:
         """Parse what arrived.
 

@@ -14,5 +14,6 @@ cdef class Assembly:
     cpdef append(self, const unsigned char[::1] data, unsigned int mask, Py_ssize_t coming)
     @cython.locals(have=Py_ssize_t, room=Py_ssize_t, larger=bytes)
     cdef _make_room(self, Py_ssize_t needed, Py_ssize_t coming)
+    cpdef Py_ssize_t capacity(self)
     @cython.locals(store=bytes)
     cpdef bytes take(self)

@@ -58,6 +58,13 @@ class Assembly:
         memcpy(PyBytes_AS_STRING(larger), PyBytes_AS_STRING(self._store), self.size)
         self._store = larger
 
+    def __len__(self) -> int:
+        return self.size
+
+    def capacity(self) -> int:
+        """Bytes of memory that it takes."""
+        return len(self._store) if cython.compiled else self._pieces.__sizeof__()
+
     def take(self) -> bytes:
         """The whole payload; the assembly is not used again."""
         if cython.compiled:

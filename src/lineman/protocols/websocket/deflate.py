@@ -34,6 +34,9 @@ _LOOKAHEAD = 262
 _SLICE = 1 << 16
 _SHORT_SLICE = 1 << 12
 
+# Memory of a stream that inflates: its state and the largest window (zlib.h).
+STREAM_SIZE = 40 * 1024
+
 
 class Compressor:
     """Compresses messages of one direction.

@@ -43,6 +43,7 @@ cdef class Decoder:
     @cython.locals(events=list)
     cpdef list feed(self, const unsigned char[::1] data)
     cpdef next(self, const unsigned char[::1] data)
+    cpdef Py_ssize_t held(self)
     cdef _end(self)
     @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes, room=p_uchar)
     cdef _take_whole(self, const unsigned char[::1] data)

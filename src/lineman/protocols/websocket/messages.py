@@ -21,7 +21,7 @@ from lineman.protocols.websocket.close import (
     PROTOCOL_ERROR,
     decode,
 )
-from lineman.protocols.websocket.deflate import Inflater
+from lineman.protocols.websocket.deflate import STREAM_SIZE, Inflater
 from lineman.protocols.websocket.frames import (
     BINARY,
     CLOSE,
@@ -119,6 +119,12 @@ class Decoder:
     def is_mid_message(self) -> bool:
         """Whether a message or a frame has begun and not ended; False after the last event."""
         return self._kind != 0 or self._opcode >= 0 or bool(self._head)
+
+    def held(self) -> int:
+        """Bytes of memory that an unfinished message takes; 0 without one."""
+        if self._message is None:
+            return 0
+        return self._message.capacity() + (STREAM_SIZE if self._is_compressed else 0)
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
         """What these bytes complete, in order.
