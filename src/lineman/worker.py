@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import logging
 import re
@@ -427,8 +428,10 @@ class Worker:
         self._remove_socket_file()
         try:
             await self._tell("on_worker_stop")
-        except Exception:
-            logger.exception("on_worker_stop raised")
+        except BaseException as error:
+            logger.error("on_worker_stop raised", exc_info=error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
 
 def _no_such(name: str, known: list[str]) -> str:

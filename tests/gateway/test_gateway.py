@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,59 @@ def test_a_callback_that_raises_closes_its_client_and_no_other(system: System) -
     assert bad.receive_close().code == 1011
     good.send("still here")
     assert good.receive() == "still here"
+
+
+def leave(*_: object) -> None:
+    raise SystemExit(3)
+
+
+async def leave_late(*_: object) -> None:
+    await asyncio.sleep(0)
+    raise SystemExit(3)
+
+
+async def cancel_itself(*_: object) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("ending", [leave, leave_late, cancel_itself])
+def test_a_callback_that_would_end_the_process_closes_its_client_and_no_other(
+    system: System, ending: Callable[..., Any]
+) -> None:
+    def on_message(client: Visitor, message: str) -> Any:
+        return ending() if message == "end" else client.send(message)
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    good, bad = system.connect(), system.connect()
+    bad.send("end")
+    assert bad.receive_close().code == 1011
+    good.send("still here")
+    assert good.receive() == "still here"
+
+
+def test_a_flood_of_messages_that_fail_writes_one_traceback_and_a_count(
+    system: System, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        client.send("x")
+        int(message)
+
+    system.add_node("on_message")
+    business = system.add_business(on_message=on_message)
+    for number in range(100):
+        client = system.connect()
+        client.send(f"no number {number}")
+        client.receive()
+        assert client.receive_close().code == 1011
+    system.run(business.retire(1.0))
+    business.close()
+    raised = [each for each in caplog.records if "ValueError" in each.getMessage() or each.exc_info]
+    assert len(raised) == 2
+    assert ": 99 more times in the last" in raised[1].getMessage()
 
 
 def test_a_session_that_is_too_big_closes_its_client(system: System) -> None:

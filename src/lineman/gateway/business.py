@@ -43,6 +43,7 @@ from lineman.gateway.messages import (
     UserEvent,
 )
 from lineman.gateway.visitor import Visitor
+from lineman.net.loglimit import LogLimit
 from lineman.protocols.websocket import close as closing
 
 logger = logging.getLogger("lineman")
@@ -78,6 +79,8 @@ class Business(Api):
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
+        self._has_ended = False
+        self._log = LogLimit(logger)
 
     # Links to the gateway processes.
 
@@ -114,6 +117,7 @@ class Business(Api):
             self._retired = self._loop.create_future()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._retired, timeout)
+        self._has_ended = True
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -122,6 +126,7 @@ class Business(Api):
     def close(self) -> None:
         """Ends the links, after what was said on them has left."""
         self._dialler.stop()
+        self._log.tell()
         for link in list(self._desks):
             link.close()
 
@@ -190,26 +195,22 @@ class Business(Api):
         _current.set(None)
         try:
             result = callback(event.uid)
-        except Exception:
-            self._note_error()
+        except BaseException as error:
+            self._note_error(error)
             return
         if inspect.iscoroutine(result):
             self._keep(self._loop.create_task(self._await_user(result)))
 
-    @staticmethod
-    def _is_cancelled() -> bool:
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-
     async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
-        except Exception:
-            self._note_error()
+        except BaseException as error:
+            if not self._has_ended:
+                self._note_error(error)
 
-    def _note_error(self) -> None:
+    def _note_error(self, error: BaseException) -> None:
         self.exceptions += 1
-        logger.exception("a callback raised")
+        self._log.exception(error, "a callback raised")
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -223,11 +224,10 @@ class Business(Api):
             if coroutine is not None:
                 try:
                     await coroutine
-                except asyncio.CancelledError as error:
-                    if self._is_cancelled():
-                        raise  # the worker ends
-                    self.note_failure(visitor, event, error)  # what the program awaited was
-                except Exception as error:
+                except BaseException as error:
+                    is_end = isinstance(error, (asyncio.CancelledError, GeneratorExit))
+                    if is_end and (self._has_ended or self._loop.is_closed()):
+                        raise
                     self.note_failure(visitor, event, error)
                 self.end(visitor, event)
             if not visitor.queue:
@@ -241,7 +241,7 @@ class Business(Api):
         _current.set(visitor)  # until the next one, or the end of the batch or task
         try:
             result = self._call(visitor, event)
-        except Exception as error:
+        except BaseException as error:
             self.note_failure(visitor, event, error)
             result = None
         if result is not None and inspect.iscoroutine(result):
@@ -267,7 +267,7 @@ class Business(Api):
     def note_failure(self, visitor: Visitor, event: Event, error: BaseException) -> None:
         """A callback raised: its client is closed."""
         self.exceptions += 1
-        logger.error("%r: a callback raised; the client is closed", visitor, exc_info=error)
+        self._log.exception(error, "%r: a callback raised; the client is closed", visitor)
         if isinstance(event, Knock):
             self._decisions[visitor] = {"status": 500, "body": "Internal Server Error"}
         else:

@@ -105,7 +105,7 @@ class Cluster:
         self._dropped = 0
         self.has_refused = False
         self._loop = asyncio.get_running_loop()
-        self._log = LogLimit(logger, self._loop.time)
+        self._log = LogLimit(logger)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
         self._pending: dict[int, _Pending] = {}
         self._last_number = 0

@@ -65,7 +65,7 @@ class Desk(Receiver):
     def _serve(self, link: Link, visitor: Visitor, message: str | bytes) -> None:
         try:
             result = self._on_message(visitor, message)  # type: ignore[misc]  # there is one
-        except Exception as error:
+        except BaseException as error:
             self._business.note_failure(visitor, message, error)
             result = None
         if result is not None and isinstance(result, CoroutineType):

@@ -29,6 +29,7 @@ cdef class Link:
     cdef public Receiver receiver
     cdef bint _yields
     cdef object _loop
+    cdef object _log
     cdef object _transport
     cdef bytearray _received
     cdef bytearray _out

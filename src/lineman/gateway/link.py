@@ -25,6 +25,7 @@ from lineman.gateway.messages import (
     encode_frames,
 )
 from lineman.gateway.records import BINARY, DONE, HEAD, HEAD_SIZE, RECORD, TEXT
+from lineman.net.loglimit import LogLimit
 
 try:
     import cython
@@ -106,6 +107,7 @@ class Link:
         self.receiver = receiver
         self._yields = yields
         self._loop = asyncio.get_running_loop()
+        self._log = LogLimit(logger)
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._out = bytearray()
@@ -192,10 +194,8 @@ class Link:
 
     def _put(self, kind: int, number: int, payload: bytes, size: int) -> None:
         if size > MAX_FRAME:
-            logger.error(
-                "to process %s: a message was dropped: it has %d bytes, %d are allowed",
-                self.peer, size, MAX_FRAME,
-            )  # fmt: skip
+            text = "to process %s: a message was dropped: it has %d bytes, %d are allowed"
+            self._log.log(logging.ERROR, "messages too big", text, self.peer, size, MAX_FRAME)
             return
         if self._batch:
             self._pack()
@@ -269,7 +269,8 @@ class Link:
 
     def _give_up(self, message: Message, problem: str) -> None:
         kind = type(message).__name__
-        logger.error("to process %s: a %s was dropped: %s", self.peer, kind, problem)
+        text = "to process %s: a %s was dropped: %s"
+        self._log.log(logging.ERROR, f"a dropped {kind}", text, self.peer, kind, problem)
         if isinstance(message, Answer):
             self.post(Answer(message.number, error=f"the answer cannot be sent: {problem}"[:500]))
 

@@ -41,7 +41,7 @@ from lineman.gateway.messages import (
 from lineman.gateway.routing import Routing, RoutingOptions
 from lineman.gateway.traffic import Traffic
 from lineman.net.connection import Connection
-from lineman.net.loglimit import LogLimit
+from lineman.net.loglimit import LogLimit, kind_of
 from lineman.protocols.http import Request
 from lineman.protocols.websocket import close as closing
 
@@ -82,6 +82,7 @@ class Node:
         self._loop = asyncio.get_running_loop()
         self._events = frozenset(events)
         self._wait_timeout = wait_timeout
+        self._log = LogLimit(logger)
         self.name = names.new_node()
         self.routing = Routing(
             self.name, options or RoutingOptions(), self._on_changed, self._on_user
@@ -89,7 +90,7 @@ class Node:
         self.orders = self.routing.orders
         self.dispatch = Dispatch(
             self._loop.time,
-            LogLimit(logger, self._loop.time),
+            self._log,
             self._on_settled,
             self._on_lost,
             redeliver=redeliver,
@@ -97,7 +98,7 @@ class Node:
         )
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
-        self._traffic = Traffic(self.dispatch, self.guard if self._is_guarded else None)
+        self._traffic = Traffic(self.dispatch, self.guard if self._is_guarded else None, self._log)
         self._numbers = self._traffic.clients
         self.on_message = self._traffic.hear
         self._asking: set[asyncio.Task[None]] = set()
@@ -366,9 +367,11 @@ class Node:
                     handler(link, message)
             except UsageError as error:
                 # One order that cannot be done must not end the others of its sender.
-                logger.error("an order of process %s was refused: %s", link.peer, error)
-            except Exception:
-                logger.exception("an order of process %s could not be done", link.peer)
+                kind = kind_of("refused orders", str(error))
+                text = "an order of process %s was refused: %s"
+                self._log.log(logging.ERROR, kind, text, link.peer, error)
+            except Exception as error:
+                self._log.exception(error, "an order of process %s could not be done", link.peer)
 
     def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
         first = batch[0] if batch else None
@@ -399,7 +402,8 @@ class Node:
         if link in self._links:
             self._links.discard(link)
         else:
-            logger.warning("a link was refused: %s", reason)
+            kind = kind_of("refused links", reason)
+            self._log.log(logging.WARNING, kind, "a link was refused: %s", reason)
         self.dispatch.remove_worker(link)
 
     def _on_decision(self, link: Link, decision: Decision) -> None:
@@ -417,7 +421,7 @@ class Node:
             answer = Answer(ask.number, await self.routing.ask(ask))
         except UsageError as error:
             answer = Answer(ask.number, error=str(error))
-        except Exception:
-            logger.exception("the question %s could not be answered", ask.what)
+        except Exception as error:
+            self._log.exception(error, "the question %s could not be answered", ask.what)
             answer = Answer(ask.number, error=f"the question {ask.what!r} could not be answered")
         link.post(answer)

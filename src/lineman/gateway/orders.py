@@ -27,6 +27,7 @@ from lineman.gateway.messages import (
 from lineman.gateway.registry import Registry
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.net.broadcast import broadcast
+from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
 
@@ -57,6 +58,7 @@ class Orders:
         frame: Frame = frame_as_json,
     ) -> None:
         self._node = node
+        self._log = LogLimit(logger)
         self._on_changed = on_changed
         self._frame = frame
         self.histories = histories
@@ -104,7 +106,8 @@ class Orders:
             try:
                 self._change(client, order)
             except UsageError as error:
-                logger.error("an order about %r was refused: %s", client, error)
+                text = "an order about %r was refused: %s"
+                self._log.log(logging.ERROR, "refused early orders", text, client, error)
 
     def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
         self.delivered += broadcast(data, [client.connection for client in to])

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from lineman.gateway.nodemessages import Hold, Release, Roll, RollCall
+from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
 
@@ -36,6 +37,7 @@ class Pace:
         self._has_room = has_room
         self._loop = asyncio.get_running_loop()
         self._jobs: deque[Job] = deque()
+        self._log = LogLimit(logger)
         self._timer: asyncio.TimerHandle | None = None
         self._is_working = False
 
@@ -67,8 +69,8 @@ class Pace:
             said = next(job)
         except StopIteration:
             self._jobs.popleft()
-        except Exception:
-            logger.exception("a job between gateway processes failed")
+        except Exception as error:
+            self._log.exception(error, "a job between gateway processes failed")
             self._jobs.popleft()
         else:
             if said is not None:

@@ -11,6 +11,7 @@ cdef int TEXT
 cdef class Traffic(Receiver):
     cdef Dispatch _dispatch
     cdef object _guard
+    cdef object _log
     cdef Client _last
     cdef Connection _corking
     cdef readonly dict clients

@@ -10,6 +10,7 @@ from lineman.gateway.guard import Guard
 from lineman.gateway.link import Data, Link, Receiver
 from lineman.gateway.records import TEXT
 from lineman.net.connection import Connection
+from lineman.net.loglimit import LogLimit
 from lineman.protocols.websocket import close as closing
 
 try:
@@ -32,9 +33,10 @@ class Traffic(Receiver):
         delivered: messages given to clients.
     """
 
-    __slots__ = ("_corking", "_dispatch", "_guard", "_last", "clients", "delivered")
+    __slots__ = ("_corking", "_dispatch", "_guard", "_last", "_log", "clients", "delivered")
 
-    def __init__(self, dispatch: Dispatch, guard: Guard | None) -> None:
+    def __init__(self, dispatch: Dispatch, guard: Guard | None, log: LogLimit) -> None:
+        self._log = log
         self._dispatch = dispatch
         self._guard = guard
         self._last: Client | None = None  # what is said next is mostly about the same one
@@ -78,8 +80,8 @@ class Traffic(Receiver):
             self._say(client.connection, kind, data, start, end)
         except UnicodeDecodeError:
             raise
-        except Exception:
-            logger.exception("a message of process %s could not be sent", link.peer)
+        except Exception as error:
+            self._log.exception(error, "a message of process %s could not be sent", link.peer)
 
     def _say(self, connection: Connection, kind: int, data: Data, start: int, end: int) -> None:
         if cython.compiled:

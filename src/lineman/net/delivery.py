@@ -140,7 +140,7 @@ class Delivery(Transport):
             return
         try:
             result = callbacks.on_connect(self)
-        except Exception as error:
+        except BaseException as error:
             self.callback_failed(error)
             return
         if isinstance(result, CoroutineType):
@@ -216,7 +216,7 @@ class Delivery(Transport):
             return None
         try:
             result = callback(self, message)
-        except Exception as error:
+        except BaseException as error:
             self.callback_failed(error)
             return None
         if result is None or result is True or result is False:

@@ -38,6 +38,8 @@ class Inbox:
     __slots__ = (
         "_connection",
         "_events",
+        "_is_cancelled",
+        "_is_ended",
         "_is_held",
         "_is_opening",
         "_size",
@@ -51,6 +53,8 @@ class Inbox:
         self._connection = connection
         self._events: deque[Event] = deque()
         self._size = 0
+        self._is_cancelled = False
+        self._is_ended = False
         self._is_held = False
         self._is_opening = False
         self._task: asyncio.Task[None] | None = None
@@ -100,6 +104,7 @@ class Inbox:
             on_done: called when `first` has ended well.
         """
         loop = self._connection.service.loop
+        self._is_ended = False
         self._task = loop.create_task(self._work(first, on_done))
         self._connection.service.keep(self._task)
 
@@ -118,7 +123,7 @@ class Inbox:
             if await self._guarded(coroutine) and on_done is not None:
                 on_done()
             self._is_opening = False
-            while self._events and not self._is_held:
+            while self._events and not self._is_held and not self._is_ended:
                 event = self._pop()
                 result = connection.take(event)
                 if result is not None:
@@ -131,13 +136,18 @@ class Inbox:
     async def _guarded(self, coroutine: Coroutine[Any, Any, Any]) -> bool:
         try:
             await coroutine
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, GeneratorExit) as error:
+            service = self._connection.service
+            if self._is_cancelled or service.is_stopping or service.poller.is_closed:
+                raise  # we have ended it
+            self._connection.callback_failed(error)
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            self._connection.callback_failed(error)  # what it awaited was cancelled, not it
+            # One that the program has ended, and not what it awaited, may not await any more.
+            self._is_ended = (
+                isinstance(error, GeneratorExit) or task is None or task.cancelling() > 0
+            )
             return False
-        except Exception as error:
+        except BaseException as error:
             self._connection.callback_failed(error)
             return False
         return True
@@ -182,6 +192,7 @@ class Inbox:
     def cancel_opening(self) -> None:
         """Ends the coroutine of `on_connect`, if it still runs: its client has gone."""
         if self._is_opening and self._task is not None:
+            self._is_cancelled = True
             self._task.cancel()
 
 

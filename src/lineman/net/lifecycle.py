@@ -17,7 +17,7 @@ from lineman.net.outbox import Outbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.syscalls import hold_back
-from lineman.net.tlsstream import in_words, is_end_of_tcp
+from lineman.net.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.proxy_header import ProxyHeader
@@ -28,8 +28,6 @@ from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close, Decoder
 from lineman.protocols.websocket.negotiation import Agreement
 from lineman.protocols.websocket.opening import read_opening
-
-logger = logging.getLogger("lineman")
 
 # How long a socket is kept after our last words, for the peer to read them.
 LINGER = 2.0
@@ -195,7 +193,7 @@ class Lifecycle(Delivery):
         reason = in_words(error)
         if self._state is HANDSHAKE:
             log = self.service.log
-            log.log(logging.INFO, "failed handshakes", "%s: %s", self.peer_address, reason)
+            log.log(logging.INFO, failure_kind(error), "%s: %s", self.peer_address, reason)
         is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
         if is_tls and self.abandon_tls():
             self._set_cause(closing.ABNORMAL, reason)
@@ -292,7 +290,8 @@ class Lifecycle(Delivery):
     def on_broken_rule(self, error: ProtocolError) -> None:
         """Fails the connection (RFC 6455, section 7.1.7)."""
         self._set_cause(error.code, error.reason)
-        self.service.log.log(logging.INFO, "protocol errors", "%s: closed with %s", self, error)
+        kind = f"protocol errors with {error.code}"
+        self.service.log.log(logging.INFO, kind, "%s: closed with %s", self, error)
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
             self._say_last(encode(error.code, error.reason))
@@ -301,7 +300,7 @@ class Lifecycle(Delivery):
     def callback_failed(self, error: BaseException) -> None:
         """Closes this one connection with 1011, after a callback raised."""
         self.service.exceptions += 1
-        logger.error("%s: a callback raised; the connection is closed", self, exc_info=error)
+        self.service.log.exception(error, "%s: a callback raised; the connection is closed", self)
         self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
         if self._state is OPEN:
             self.start_close(closing.INTERNAL_ERROR, words(closing.INTERNAL_ERROR))

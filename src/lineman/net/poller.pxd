@@ -27,6 +27,7 @@ cdef class Poller:
     cdef bint _in_batch
     cdef bint _is_closed
     cdef bint _flush_is_due
+    cdef object _log
     cdef object _loop
     cdef set _alone
     cdef int _alone_fd

@@ -15,6 +15,7 @@ import logging
 import select
 from collections.abc import Callable
 
+from lineman.net.loglimit import LogLimit
 from lineman.net.syscalls import add_to_epoll, close_fd
 from lineman.net.wheel import Timed, Wheel
 
@@ -68,6 +69,7 @@ class Poller:
     Args:
         defer: runs a function soon in the event loop; `loop.call_soon`.
         loop: has a descriptor watched by the event loop itself; None for never.
+        log: for defects; None for one of its own.
 
     Attributes:
         buffer: the one receive buffer. Its content is valid within one event only.
@@ -87,6 +89,7 @@ class Poller:
         "_handlers",
         "_in_batch",
         "_is_closed",
+        "_log",
         "_loop",
         "_unusual",
         "_view",
@@ -100,6 +103,7 @@ class Poller:
         self,
         defer: Callable[[Callable[[], None]], object],
         loop: asyncio.AbstractEventLoop | None = None,
+        log: LogLimit | None = None,
     ) -> None:
         self._epoll = select.epoll()
         self._handlers: list[Handler | None] = []  # by descriptor
@@ -107,6 +111,7 @@ class Poller:
         self._closing: list[int] = []
         self._again: list[int] = []
         self._is_closed = False
+        self._log = log or LogLimit(logger)
         self._loop = loop
         self._alone: set[int] = set()  # descriptors that are in the loop's epoll instead
         self._alone_fd = -1  # the only one of the last batches,
@@ -277,8 +282,10 @@ class Poller:
             self.cork_size = 0
         try:
             handler.on_events(events)
-        except Exception:
-            logger.exception("defect in lineman while serving a connection; it is dropped")
+        except Exception as error:
+            self._log.exception(
+                error, "defect in lineman while serving a connection: it is dropped"
+            )
             handler.on_fault()
         finally:
             if cython.compiled:
@@ -291,8 +298,8 @@ class Poller:
             for handler in corked:
                 try:
                     handler.flush()
-                except Exception:
-                    logger.exception("defect in lineman while writing to a connection")
+                except Exception as error:
+                    self._log.exception(error, "defect in lineman while writing to a connection")
                     handler.on_fault()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from lineman.address import format_ip_port
 from lineman.errors import HttpError
 from lineman.net import syscalls
 from lineman.net.connection import Connection
+from lineman.net.loglimit import kind_of
 from lineman.net.poller import READ, Handler
 from lineman.net.tlsstream import HANDSHAKE_RECORD
 from lineman.protocols import proxy_header
@@ -128,7 +129,7 @@ class Preamble(Handler):
         fix = _FIX if isinstance(error, NoHeaderError) else "see the proxy's version and settings"
         self._service.log.log(
             logging.WARNING,
-            "bad PROXY headers",
+            kind_of("bad PROXY headers", str(error)),
             "%s: refused: %s; %s",
             format_ip_port(*self._peer),
             error,

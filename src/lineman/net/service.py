@@ -93,9 +93,9 @@ class Service:
         self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
-        self.poller = Poller(self.loop.call_soon, self.loop)
+        self.log = LogLimit(logger)
+        self.poller = Poller(self.loop.call_soon, self.loop, self.log)
         self.wheel = self.poller.wheel
-        self.log = LogLimit(logger, time.monotonic)
         self.connections: dict[int, Connection] = {}
         self.tally = Tally()
         self.unfinished = Unfinished(
@@ -167,9 +167,8 @@ class Service:
         """Runs a callback whose answer nobody awaits; what it raises is logged."""
         try:
             result = callback(*args)
-        except Exception:
-            self.exceptions += 1
-            logger.exception("a callback raised")
+        except BaseException as error:  # sys.exit() in it ends no process with all its clients
+            self._log_failure(error)
             return
         if isinstance(result, CoroutineType):
             self.spawn(result, lambda _: None, self._log_failure)
@@ -190,7 +189,7 @@ class Service:
         async def run() -> None:
             try:
                 result = await coroutine
-            except (Exception, asyncio.CancelledError) as error:
+            except BaseException as error:
                 on_failure(error)
             else:
                 on_done(result)
@@ -204,7 +203,7 @@ class Service:
 
     def _log_failure(self, error: BaseException) -> None:
         self.exceptions += 1
-        logger.error("a callback raised", exc_info=error)
+        self.log.exception(error, "a callback raised")
 
     # Ending.
 
@@ -289,6 +288,7 @@ class Service:
         """Frees the poller and the clock, once nothing is left in them."""
         if self._ticker is not None:
             self._ticker.cancel()
+        self.log.tell()
         if self.poller.is_closed:
             return
         self.loop.remove_reader(self.poller.fileno())

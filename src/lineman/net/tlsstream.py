@@ -103,6 +103,19 @@ def explain(error: ssl.SSLError) -> str:
     return f"TLS: {known} ({name})" if known else f"TLS: {name}"
 
 
+def failure_kind(error: Exception) -> str:
+    """Which kind of failed handshake this is, for the log; a peer can cause a few dozen kinds."""
+    if not isinstance(error, ssl.SSLError):
+        return f"failed handshakes ({in_words(error)})"
+    if isinstance(error, ClientRefused):
+        name = "not on the list"
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        name = f"refused certificates: {error.verify_code}"
+    else:
+        name = _END_OF_TCP if is_end_of_tcp(error) else error.reason or "TLS"
+    return f"failed handshakes ({name.replace('_', ' ').lower()})"
+
+
 def in_words(error: Exception) -> str:
     """Why a connection was lost, in words."""
     if isinstance(error, ssl.SSLError):

@@ -7,6 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from lineman.errors import HttpError, UsageError
+from lineman.net.loglimit import kind_of
 from lineman.net.tlsstream import HANDSHAKE_RECORD
 from lineman.net.transport import PAUSED_BY_HANDSHAKE
 from lineman.protocols import forwarded
@@ -25,7 +26,6 @@ from lineman.protocols.websocket.opening import Opening
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
 
-logger = logging.getLogger("lineman")
 
 MAX_PIPELINED = 16
 
@@ -131,7 +131,11 @@ class HttpStage:
         if parser.error is not None:
             error = parser.error
             connection.service.log.log(
-                logging.INFO, "bad requests", "%s: %s", connection.peer_address, error
+                logging.INFO,
+                kind_of("bad requests", error.text),
+                "%s: %s",
+                connection.peer_address,
+                error,
             )
             connection.refuse(error)
         elif self._is_ended:
@@ -151,7 +155,7 @@ class HttpStage:
             try:
                 self._key = handshake.check(request)
             except HttpError as error:
-                self._refuse(request, error)
+                self._refuse(request, error, error.text)
             else:
                 self._judge(request)
         elif service.callbacks.on_request is None:
@@ -185,7 +189,7 @@ class HttpStage:
         if client.problem is not None:
             service.log.log(
                 logging.WARNING,
-                "unknown real addresses",
+                kind_of("unknown real addresses", client.problem),
                 "%s: the client's address is unknown: %s",
                 connection.peer[0],
                 client.problem,
@@ -203,8 +207,8 @@ class HttpStage:
         assert callback is not None
         try:
             result = callback(request)
-        except Exception:
-            self._callback_raised("on_request")
+        except BaseException as error:
+            self._callback_raised("on_request", error)
             return
         if isinstance(result, CoroutineType):
             self._wait()
@@ -232,8 +236,8 @@ class HttpStage:
         )
         try:
             answer = _response(result).encode(head_only=request.method == "HEAD", keep_alive=keeps)
-        except Exception:
-            self._callback_raised("on_request")
+        except BaseException as error:
+            self._callback_raised("on_request", error)
             return
         service.plain_requests += 1
         connection.write(answer)
@@ -243,15 +247,17 @@ class HttpStage:
         else:
             connection.finish()
 
-    def _callback_raised(self, name: str) -> None:
-        logger.exception("%s: %s raised", self._connection.peer_address, name)
-        self._connection.service.exceptions += 1
+    def _callback_raised(self, name: str, error: BaseException) -> None:
+        service = self._connection.service
+        service.exceptions += 1
+        service.log.exception(error, "%s: %s raised", self._connection.peer_address, name)
         self._connection.refuse(HttpError(500, "Internal Server Error"))
 
     def _async_failed(self, error: BaseException) -> None:
         self._stop_waiting()
-        self._connection.service.exceptions += 1
-        logger.error("%s: a callback raised", self._connection.peer_address, exc_info=error)
+        service = self._connection.service
+        service.exceptions += 1
+        service.log.exception(error, "%s: a callback raised", self._connection.peer_address)
         if not self._connection.is_over:
             self._connection.refuse(HttpError(500, "Internal Server Error"))
 
@@ -277,17 +283,17 @@ class HttpStage:
             if refusal is not None:
                 raise refusal
         except HttpError as error:
-            self._refuse(request, error)
+            self._refuse(request, error, f"refused handshakes with {error.status}")
             return
         if service.subprotocols:
             offered = handshake.offered_subprotocols(request)
             connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
         self._decide()
 
-    def _refuse(self, request: Request, error: HttpError) -> None:
+    def _refuse(self, request: Request, error: HttpError, kind: str) -> None:
         self._connection.service.log.log(
             logging.WARNING,
-            "refused handshakes",
+            kind,
             "%s: handshake refused with %s",
             request.remote_ip,
             error,
@@ -304,9 +310,9 @@ class HttpStage:
         self.is_deciding = True
         try:
             result = callback(connection, connection.request)
-        except Exception:
+        except BaseException as error:
             self.is_deciding = False
-            self._callback_raised("on_websocket_connect")
+            self._callback_raised("on_websocket_connect", error)
             return
         if isinstance(result, CoroutineType):
             self._wait()
