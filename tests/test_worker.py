@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, UsageError, Worker
+from lineman.address import parse
+from lineman.net.listen import bind
 from lineman.options import WorkerOptions
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
@@ -205,6 +207,22 @@ def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
         assert f"kill {os.getpid()}" in error.fix
     else:
         assert f"ss -ltnp 'sport = :{port}'" in error.fix
+
+
+def test_a_name_with_several_addresses_is_the_one_of_ipv4_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def both(host: str, port: int, *_: object) -> list[object]:  # as most machines have it
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr("lineman.net.listen.socket.getaddrinfo", both)
+    caplog.set_level("INFO", "lineman")
+    with bind(parse("ws://localhost:0"), 5) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+    assert "localhost is 127.0.0.1, and ::1 as well, where nothing listens" in caplog.text
 
 
 def test_an_address_of_another_machine_is_refused() -> None:

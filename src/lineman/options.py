@@ -126,10 +126,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use; empty where none do."""
-        if self.address is None:
-            return ""
-        scheme = "wss" if self.is_tls else "ws"
-        return str(replace(self.address, scheme=scheme))
+        return "" if self.address is None else str(self.address)
 
 
 def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -> Plan:
@@ -162,6 +159,8 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     lists = ProxyLists(
         _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
     )
+    if address is not None:  # a transport of ssl makes it another scheme for clients
+        address = replace(address, scheme="ws" if spoken is None else "wss")
     return Plan(
         address=address,
         limits=limits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -15,10 +16,12 @@ from lineman import options
 from lineman.errors import ConfigError
 from lineman.process.description import Description, Place
 from lineman.process.model import Rules
+from lineman.tls.phpcontext import without_effect
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
 
+logger = logging.getLogger("lineman")
 
 # How the log and `status` call the process that `Worker.metrics` adds.
 METRICS = "lineman metrics"
@@ -45,6 +48,8 @@ def _place(worker: Worker, twin: int) -> Place:
     # What only root may read is looked at by the children, who get it from a master that is root.
     is_checked = not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
     plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
+    for line in without_effect((worker.context or {}).get("ssl")):
+        logger.warning("%s", line)
     processes = plan.processes
     address = plan.address
     return Place(

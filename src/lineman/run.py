@@ -64,7 +64,7 @@ def _describe(workers: Sequence[Worker], role: Role) -> None:
     try:
         told = describe(workers, _settings()).to_json()
     except ConfigError as error:
-        told = {"error": str(error)}
+        told = {"error": error.seen, "fix": error.fix}
     with open(role.link, "wb") as link:
         link.write(encode(told))
     sys.exit(0)

@@ -319,7 +319,10 @@ class Worker:
         plan = self.plan(check_files=check_files)
         address = plan.address
         if listener is None and address is not None:
-            listener = bind(address, plan.limits.backlog, socket_mode=plan.socket_mode)
+            from lineman.process.masters import how_to_stop  # few programs need it
+
+            backlog, mode = plan.limits.backlog, plan.socket_mode
+            listener = bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
             if address.path:
                 self._socket_file = SocketFile(address.path)
         try:

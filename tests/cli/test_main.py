@@ -94,3 +94,24 @@ def test_options_that_make_no_sense_end_with_status_2(
 
 def test_a_forced_end_has_the_status_of_sigint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(KeyboardInterrupt(), monkeypatch) == 130
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["statsu"], "there is no 'statsu'; did you mean status?"),
+        (["Reload", "app.py"], "did you mean reload?"),
+        (["cert", "chek"], "did you mean check?"),
+        (["status", "app.py", "--jsn"], "--jsn; did you mean --json?"),
+        (["start", "app.py", "--pidfile=x"], "did you mean --pid-file?"),
+        (["xyzzy"], "there are: start, run, restart"),
+        ([__file__, "start"], f"the command comes first: lineman start {__file__}"),
+    ],
+)
+def test_a_word_that_is_misspelt_is_answered_with_the_one_that_was_meant(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(words)
+    assert ended.value.code == 2
+    assert hint in " ".join(capsys.readouterr().err.split())

@@ -107,6 +107,7 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         "cdn-on-the-way",
     ),
     ("a teapot", {"reply": answer(418, "no")}, E, "handshake-refused"),
+    ("a status of nobody's", {"reply": answer(576)}, E, "handshake-refused"),
     ("410", {"reply": answer(410)}, E, "wrong-path"),
     ("405", {"reply": answer(405)}, E, "not-a-websocket"),
     ("407", {"reply": answer(407)}, E, "login-required"),
@@ -198,3 +199,44 @@ def test_a_port_that_speaks_tls_and_says_so_is_no_plain_port() -> None:
     facts = replace(GOOD, tls=TlsLook(Outcome.ALERT), reply=None, line=None, other_scheme=told)
     assert worst(facts) == (Level.ERROR, "tls-no-answer")
     assert worst(replace(facts, other_scheme=answer(404)))[1] == "wss-to-ws-port"
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "words"),
+    [
+        (408, "handshake-too-slow", "timeouts"),
+        (421, "wrong-host", "server_name"),
+        (440, "login-required", "Authorization"),
+        (451, "blocked", "ICP"),
+        (460, "handshake-too-slow", "timeouts"),
+        (463, "forwarded-too-long", "X-Forwarded-For"),
+        (464, "upgrade-headers-lost", "HTTP1"),
+        (494, "head-too-large", "large_client_header_buffers"),
+        (495, "tls-client-certificate", "ssl_verify_client"),
+        (496, "tls-client-certificate", "ssl_verify_client"),
+        (497, "plain-on-tls-port", "wss://"),
+        (499, "handshake-too-slow", "on_websocket_connect"),
+        (501, "upgrade-headers-lost", "Upgrade"),
+        (511, "network-login", "log in"),
+        (520, "origin-answer-broken", "--upstream"),
+        (521, "origin-down", "ss -ltnp"),
+        (522, "origin-unreachable", "firewall"),
+        (523, "origin-unreachable", "A and AAAA"),
+        (524, "upstream-timeout", "blocks"),
+        (525, "origin-tls-fails", "certificate"),
+        (526, "origin-certificate", "lineman cert check"),
+        (529, "rate-limited", "limit"),
+        (530, "cdn-error", "1033"),
+        (561, "login-required", "authentication"),
+        (576, "handshake-refused", "--upstream"),
+        (599, "upstream-timeout", "--upstream"),
+    ],
+)
+def test_a_status_of_what_is_in_front_sends_nobody_to_a_log_that_knows_nothing(
+    status: int, name: str, words: str
+) -> None:
+    facts = replace(GOOD, reply=answer(status), line=None)
+    (found,) = [each for each in judge(facts) if each.level is E]
+    assert found.name == name
+    assert words in found.fix
+    assert "look at the service's log" not in str(found)

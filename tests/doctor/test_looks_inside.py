@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,3 +32,18 @@ def test_of_a_program_that_does_not_run_it_is_our_own(app: App) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert found.max_files == (None if hard == resource.RLIM_INFINITY else hard)
     assert found.whose_files == 0
+
+
+def test_a_program_that_is_looked_at_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    app = App(tmp_path, echo().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+    try:
+        program = app.start()
+        done = app.run("doctor", by_script=False)
+        assert f"worker-running: ws://127.0.0.1:{port} is running" in done.stdout
+        app.run("stop")
+        program.process.wait(20)
+        assert "WARNING" not in app.output
+    finally:
+        app.stop()

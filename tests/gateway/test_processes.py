@@ -204,3 +204,21 @@ def test_the_hub_may_die(service: Service) -> None:
     os.kill(pid, signal.SIGKILL)
     assert ask(client, "echo still") == "still 1"
     service.program.wait_for_line("the broker is reached", count=reached + 2)
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+def test_a_stop_in_order_is_nothing_to_warn_of(tmp_path: Path, by_command: bool) -> None:
+    service = Service(tmp_path)
+    try:
+        service.program.wait_for_line("ready: ")
+        with service.connect() as client:
+            client.send("echo hello")
+            client.receive()
+            if by_command:
+                service.command("stop")
+            else:
+                service.program.process.send_signal(signal.SIGTERM)
+            service.program.process.wait(DEADLINE)
+    finally:
+        service.program.stop()
+    assert not re.search("WARNING|ERROR|is gone", service.program.output), service.program.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -88,6 +90,51 @@ def test_a_second_one_that_differs_by_its_environment_needs_a_pid_file_of_its_ow
     finally:
         second.stop()
     assert app.status()["master"]["pid"] == first.process.pid
+
+
+@pytest.mark.parametrize("by_script", [True, False])
+def test_the_command_that_start_prints_stops_what_it_has_started(
+    app: App, tmp_path: Path, by_script: bool
+) -> None:
+    place = tmp_path / "a place"
+    place.mkdir()
+    done = app.run("start", "-d", "--pid-file", str(place / "x.pid"), by_script=by_script)
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("to stop it: "))
+    words = shlex.split(line.removeprefix("to stop it: "))
+    assert words[0] in ("python", "lineman")
+    command = [sys.executable, *(() if words[0] == "python" else ("-m", "lineman")), *words[1:]]
+    stopped = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "app.py is stopped (process" in stopped.stdout, stopped.stderr
+
+
+def test_a_port_that_a_program_holds_comes_with_the_command_that_stops_that(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_app(echo())
+    program = app.start("--pid-file", str(tmp_path / "x.pid"))
+    other = tmp_path / "other.py"
+    text = f"""
+from lineman import Worker
+from lineman.testing.certificates import TestCA
+import pathlib
+made = TestCA(pathlib.Path({str(tmp_path)!r})).issue("localhost")
+worker = Worker("websocket://127.0.0.1:{app.port}", cert=made.cert, key=made.key)
+worker.transport = "ssl"
+Worker.run_all()
+"""
+    other.write_text(text)
+    words = [sys.executable, str(other), "start"]
+    refused = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    assert f"cannot listen on wss://127.0.0.1:{app.port}: address already in use" in refused.stderr
+    found = re.search("fix: stop it: (.*); or listen on another port", refused.stderr)
+    assert found is not None, refused.stderr
+    command = shlex.split(found[1])
+    assert command[:2] == ["lineman", "stop"]
+    words = [sys.executable, "-m", *command]
+    stopped = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert f"app.py is stopped (process {program.process.pid})" in stopped.stdout, stopped.stderr
 
 
 def test_a_daemon_that_cannot_start_says_why_where_it_was_started(make_app: MakeApp) -> None:

@@ -87,6 +87,23 @@ def test_an_option_of_php_that_is_refused_says_why_and_what_to_write(key: str) -
     assert "; fix: leave it out" in text
 
 
+@pytest.mark.parametrize("value", [True, False, 2, "x"])
+@pytest.mark.parametrize("key", ["honor_cipher_order", "single_dh_use", "reneg_limit", "dh_param"])
+def test_an_option_that_changes_nothing_may_stand_there_and_is_told(key: str, value: Any) -> None:
+    given = {"local_cert": "a.pem", key: value}
+    assert from_php_context(given) == from_php_context({"local_cert": "a.pem"})
+    (line,) = phpcontext.without_effect(given)
+    assert line.startswith(f"the ssl option {key!r} changes nothing: ")
+
+
+def test_an_option_that_would_change_something_is_not_passed_over() -> None:
+    for key in ("no_ticket", "ecdh_curve", "max_proto_version", "alpn_protocols"):
+        with pytest.raises(ConfigError):
+            from_php_context({"local_cert": "a.pem", key: "x"})
+    assert phpcontext.without_effect({"local_cert": "a.pem"}) == []
+    assert phpcontext.without_effect(None) == []
+
+
 def test_every_option_that_php_documents_is_served_or_refused_by_its_name() -> None:
     documented = """peer_name verify_peer verify_peer_name allow_self_signed cafile capath
         local_cert local_pk passphrase verify_depth ciphers

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineman import __version__
+from lineman.cli.parsing import Parser
 from lineman.errors import ConfigError, UsageError
 from lineman.process.handoff import Handoff, take_handoff
 
@@ -75,7 +76,7 @@ def modules(first: str, handoff: Handoff | None) -> list[Any]:
 
 def parser(first: str = "", handoff: Handoff | None = None) -> argparse.ArgumentParser:
     """The command line, with every subcommand; arguments as for `modules`."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="lineman" if handoff is None else handoff.name,
         description="Services that hold long connections open, wss first.",
     )

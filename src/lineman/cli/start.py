@@ -28,6 +28,7 @@ from lineman.process.description import Place
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
 from lineman.process.master import Master
+from lineman.process.masters import how_to_stop
 from lineman.process.owner import Owner
 from lineman.process.rundir import PidFile
 from lineman.process.setting import Setting
@@ -161,6 +162,7 @@ def _bind(files: list[SocketFile], place: Place, port: int, is_first: bool) -> s
         reuse_port=True,
         is_first=is_first,
         socket_mode=place.socket_mode,
+        how_to_stop=how_to_stop,
     )
     if place.path:
         whom = owner.find(place.user, place.group)

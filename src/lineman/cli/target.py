@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ class Target:
         pid_file: where it is found while it runs.
         description: what it says of itself; None where nobody has asked yet.
         handoff: what it has left when it was started by hand; None for `lineman COMMAND`.
+        is_placed: whether the command line names the pid file, as its other commands must too.
     """
 
     program: Program
     pid_file: Path
     description: Description | None
     handoff: Handoff | None
+    is_placed: bool = False
 
     @property
     def name(self) -> str:
@@ -45,9 +48,10 @@ class Target:
 
     def command(self, word: str) -> str:
         """How its user gives it a command."""
+        given = f"lineman {word} {shlex.quote(self.program.script)}"
         if self.handoff is not None:
-            return f"{self.handoff.name} {word}"
-        return f"lineman {word} {self.program.script}"
+            given = f"{self.handoff.name} {word}"
+        return f"{given} --pid-file {shlex.quote(str(self.pid_file))}" if self.is_placed else given
 
     def ask(
         self, command: str, timeout: float | None = 10.0, **arguments: Any
@@ -153,4 +157,4 @@ def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
     else:
         name = name_of(program.script, program.arguments)
         found = default_pid_file(name) if starts else find_pid_file(name)
-    return Target(program, found, description, handoff)
+    return Target(program, found, description, handoff, bool(options.pid_file))

@@ -30,6 +30,7 @@ from lineman.gateway.messages import (
     Forget,
     Hello,
     Knock,
+    Leaving,
     Meet,
     Message,
     Opened,
@@ -166,6 +167,8 @@ class Business(Api):
                 link.post(Pong())
             elif isinstance(message, Retired):
                 self._note_retired(link)
+            elif isinstance(message, Leaving):
+                self._dialler.expect_end(link)
             elif isinstance(message, Hello):
                 link.peer = message.node
                 self._links[message.node] = link

@@ -173,7 +173,8 @@ class Cluster:
         is_new = is_connected and not self._is_reached
         self._is_reached = is_connected
         if not is_connected:
-            logger.warning(
+            logger.log(
+                logging.INFO if self.broker.is_leaving else logging.WARNING,
                 "the broker is cut off, only clients of this process are reached: %s",
                 self.broker.trouble,
             )

@@ -67,6 +67,7 @@ class Dialler:
         self._on_link = on_link
         self._on_end = on_end
         self._linked: set[Identity] = set()
+        self._expected: set[Link] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -80,6 +81,13 @@ class Dialler:
         """Dials no more; links that are up stay."""
         if self._task is not None:
             self._task.cancel()
+
+    def expect_end(self, link: Link) -> None:
+        """Takes the end of this link, when it comes, for an orderly one, of which nothing is said.
+
+        The process at its other end has said that it stops.
+        """
+        self._expected.add(link)
 
     async def _keep(self, reached: dict[str, asyncio.Future[None]]) -> None:
         while True:
@@ -98,7 +106,9 @@ class Dialler:
         def on_end(link: Link, reason: str) -> None:
             self._linked.discard(identity)
             self._on_end(link)
-            if self._task is not None and not self._task.cancelled() and not self._task.done():
+            if link in self._expected:
+                self._expected.discard(link)
+            elif self._task is not None and not self._task.cancelled() and not self._task.done():
                 logger.warning("the gateway process at %s is gone: %s", path, reason)
 
         try:

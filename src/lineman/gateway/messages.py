@@ -281,6 +281,10 @@ class Pong(Message, tag=36):
     """It does."""
 
 
+class Leaving(Message, tag=37):
+    """The gateway process ends in order: the end of the link is nothing to be told of."""
+
+
 class Refresh(Message, tag=35):
     """What the worker was told of a client crossed its own orders: it asks to be told again."""
 
@@ -288,7 +292,18 @@ class Refresh(Message, tag=35):
 
 
 ToBusiness = (
-    Hello | Meet | Knock | Opened | Closed | Forget | Changed | Retired | UserEvent | Ping | Answer
+    Hello
+    | Meet
+    | Knock
+    | Opened
+    | Closed
+    | Forget
+    | Changed
+    | Retired
+    | UserEvent
+    | Ping
+    | Leaving
+    | Answer
 )
 ToGateway = Hello | Decision | Retire | Refresh | Pong | Order | Ask
 

@@ -29,6 +29,7 @@ from lineman.gateway.messages import (
     Join,
     Knock,
     Leave,
+    Leaving,
     Message,
     Opened,
     Ping,
@@ -145,6 +146,8 @@ class Node:
         for listener in self._listeners:
             listener.close()
         await self.routing.stop()
+        for link in list(self.dispatch.links):
+            link.post(Leaving())
         for link in list(self._links):
             link.close()
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
+from collections.abc import Callable
 
 from lineman.address import Address
 from lineman.errors import ConfigError
 from lineman.net import portholder, unixsocket
+
+logger = logging.getLogger("lineman")
 
 
 def bind(
@@ -17,6 +21,7 @@ def bind(
     reuse_port: bool = False,
     is_first: bool = True,
     socket_mode: int = 0o660,
+    how_to_stop: Callable[[int], str] = "kill {}".format,
 ) -> socket.socket:
     """A bound, listening, non-blocking socket that its process' children may inherit.
 
@@ -26,6 +31,7 @@ def bind(
         reuse_port: whether several sockets share the port (SO_REUSEPORT).
         is_first: whether this is the first of those; a foreign one is refused then.
         socket_mode: of a unix socket's file. It has one socket; its processes share that.
+        how_to_stop: the command that ends a process which has the port.
 
     Raises:
         ConfigError: the port is taken, not allowed, or the host is not this machine's.
@@ -42,6 +48,10 @@ def bind(
             f"cannot listen on {address}: the name {address.host} is not known ({error.strerror})",
             "listen on 0.0.0.0, on 127.0.0.1, or on an address of this machine",
         ) from None
+    # Whoever connects without a name asks 127.0.0.1 (every proxy's configuration does).
+    found.sort(key=lambda each: each[0] is not socket.AF_INET)
+    if is_first:
+        _tell_which(address.host, [str(each[4][0]) for each in found])
     listener = socket.socket(found[0][0], socket.SOCK_STREAM)
     try:
         if reuse_port and address.port and is_first:
@@ -60,15 +70,24 @@ def bind(
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise _explained(address, error) from None
+        raise _explained(address, error, how_to_stop) from None
     return listener
+
+
+def _tell_which(host: str, ips: list[str]) -> None:
+    chosen, *others = dict.fromkeys(ips)
+    if others:
+        logger.info(
+            "%s is %s, and %s as well, where nothing listens: for that one write its address",
+            host, chosen, " and ".join(others),
+        )  # fmt: skip
 
 
 def _is_ip(host: str) -> bool:
     return ":" in host or host.replace(".", "").isdigit()
 
 
-def _explained(address: Address, error: OSError) -> ConfigError:
+def _explained(address: Address, error: OSError, how_to_stop: Callable[[int], str]) -> ConfigError:
     seen = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
     if error.errno == errno.EADDRINUSE:
         found = portholder.find(address.port)
@@ -77,7 +96,7 @@ def _explained(address: Address, error: OSError) -> ConfigError:
             return ConfigError(seen, f"stop {holder}, or listen on another port")
         return ConfigError(
             f"{seen} by {found.name} (process {found.pid})",
-            f"stop it: kill {found.pid}; or listen on another port",
+            f"stop it: {how_to_stop(found.pid)}; or listen on another port",
         )
     if error.errno == errno.EACCES:
         return ConfigError(

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from lineman import openssl
 from lineman.net import syscalls, tlsinfo
+from lineman.net.alerts import END_OF_TCP, EXPLAINED, REFUSED
 from lineman.net.tlsinfo import TlsInfo
 from lineman.protocols import clienthello
 
@@ -39,40 +40,6 @@ RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.
 HANDSHAKE_RECORD = 0x16  # the first byte of every TLS connection
 
 
-_END_OF_TCP = "UNEXPECTED_EOF_WHILE_READING"
-
-# What clients do to a handshake, by OpenSSL's name for it.
-_EXPLAINED = {
-    _END_OF_TCP: "the client hung up during TLS; it probably does not trust the certificate, or "
-    "connects by a name that is not in it",
-    "TLSV1_ALERT_UNKNOWN_CA": "the client does not trust the certificate's authority: give the "
-    "whole chain in cert, or have the client trust the CA",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the client does not accept the certificate",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the client does not accept the certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the client finds the certificate expired",
-    "UNSUPPORTED_PROTOCOL": "the client speaks no TLS version of ours (1.2 and 1.3)",
-    "NO_SHARED_CIPHER": "the client has no cipher in common with us",
-    "WRONG_VERSION_NUMBER": "the client does not speak TLS",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client shows no certificate, and verify_client "
-    "requires one",
-}
-
-# Why OpenSSL refuses a client's certificate, by its number, where something can be done about it.
-# Source: openssl/x509_vfy.h
-_REFUSED = {
-    3: "crl_file has no list of its authority",
-    10: "the client needs a new one",
-    12: "fetch the authority's new CRL: until then every client is refused",
-    18: "to let it in, put it into ca_file",
-    19: "to let it in, put that authority into ca_file",
-    20: "to let it in, put its authority into ca_file, or have the client send its whole chain",
-    21: "to let it in, put its authority into ca_file, or have the client send its whole chain",
-    22: "see verify_depth",
-    23: "its authority has taken it back",
-    26: "it is not made for clients (extended key usage clientAuth)",
-}
-
-
 class ClientRefused(ssl.SSLError):
     """TLS has found nothing wrong with the client, and yet this service does not let it in."""
 
@@ -86,7 +53,7 @@ def not_listed(fingerprint: str | None) -> ClientRefused:
 def is_end_of_tcp(error: OSError) -> bool:
     """Whether the peer ended TCP without ending TLS, as many do."""
     # Some releases of Python raise the plain SSLError here.
-    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == _END_OF_TCP
+    return isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == END_OF_TCP
 
 
 def explain(error: ssl.SSLError) -> str:
@@ -94,12 +61,12 @@ def explain(error: ssl.SSLError) -> str:
     if isinstance(error, ClientRefused):
         return f"TLS: {error.args[0]}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        known = _REFUSED.get(error.verify_code)
+        known = REFUSED.get(error.verify_code)
         said = f"TLS: the client's certificate is refused: {error.verify_message}"
         return f"{said}; {known}" if known else said
-    reason = _END_OF_TCP if is_end_of_tcp(error) else error.reason or ""
+    reason = END_OF_TCP if is_end_of_tcp(error) else error.reason or ""
     name = reason.replace("_", " ").lower() or str(error)
-    known = _EXPLAINED.get(reason)
+    known = EXPLAINED.get(reason)
     return f"TLS: {known} ({name})" if known else f"TLS: {name}"
 
 

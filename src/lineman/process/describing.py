@@ -25,6 +25,7 @@ logger = logging.getLogger("lineman")
 TIMEOUT = 60.0
 # What it prints is kept so far, to say why it failed.
 MAX_OUTPUT = 64 * 1024
+AGAIN = "correct it and try again"
 
 
 class Describing:
@@ -36,7 +37,7 @@ class Describing:
         owner: whom it runs as.
         blocked: signals that wait, as for `spawn`.
         now: on the clock of `deadline`.
-        on_done: gets the description, or None and why there is none.
+        on_done: gets the description, or why there is none.
 
     Attributes:
         deadline: when to call `give_up`.
@@ -49,10 +50,11 @@ class Describing:
         owner: Owner | None,
         blocked: Sequence[signal.Signals],
         now: float,
-        on_done: Callable[[Description | None, str], None],
+        on_done: Callable[[Description | ConfigError], None],
     ) -> None:
         self.deadline = now + TIMEOUT
         self._on_done = on_done
+        self._script = os.path.basename(program.script)
         self._told: dict[str, Any] | None = None
         self._output: list[str] = []
         said, theirs = socket.socketpair()
@@ -85,7 +87,10 @@ class Describing:
 
     def give_up(self) -> None:
         """Ends it: it is too late."""
-        self._told = {"error": f"it has not described itself within {TIMEOUT:g} s"}
+        self._told = {
+            "error": f"{self._script} has not come to Worker.run_all() within {TIMEOUT:g} s",
+            "fix": "move what takes so long, or never ends, into on_worker_start",
+        }
         os.kill(self.pid, signal.SIGKILL)
 
     def ended(self, status: int) -> None:
@@ -98,16 +103,25 @@ class Describing:
         if told is not None and "error" not in told:
             for line in self._output:
                 logger.info("%s", line)
-            self._on_done(Description.from_json(told), "")
+            self._on_done(Description.from_json(told))
             return
-        if told is not None:
-            why = str(told["error"])
-        else:
+        if told is None:
             for line in self._output:
                 logger.error("%s", line)
-            last = self._output[-1] if self._output else cause_of(status)
-            why = f"the program does not come to Worker.run_all(): {last}"
-        self._on_done(None, why)
+            self._on_done(self._without_word(status))
+        else:
+            self._on_done(ConfigError(str(told["error"]), str(told.get("fix") or AGAIN)))
+
+    def _without_word(self, status: int) -> ConfigError:
+        """Why a program has ended and not described itself."""
+        if status == 0:
+            return ConfigError(
+                f"{self._script} ends by itself and does not come to Worker.run_all()",
+                "write Worker.run_all() as its last line, where it is reached; where it stands "
+                'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
+            )
+        last = self._output[-1] if self._output else cause_of(status)
+        return ConfigError(f"the program does not come to Worker.run_all(): {last}", AGAIN)
 
 
 def describe(program: Program, owner: Owner | None) -> Description:
@@ -116,14 +130,10 @@ def describe(program: Program, owner: Owner | None) -> Description:
     Raises:
         ConfigError: it has none, and why.
     """
-    found: list[tuple[Description | None, str]] = []
-
-    def note(description: Description | None, why: str) -> None:
-        found.append((description, why))
-
+    found: list[Description | ConfigError] = []
     reactor = Reactor((signal.SIGCHLD,))
     try:
-        asked = Describing(reactor, program, owner, BLOCKED, time.monotonic(), note)
+        asked = Describing(reactor, program, owner, BLOCKED, time.monotonic(), found.append)
         while not found:
             reactor.wait(max(0.0, asked.deadline - time.monotonic()))
             if time.monotonic() >= asked.deadline:
@@ -133,7 +143,6 @@ def describe(program: Program, owner: Owner | None) -> Description:
                     asked.ended(status)
     finally:
         reactor.close()
-    description, why = found[0]
-    if description is None:
-        raise ConfigError(why, "correct it and try again")
-    return description
+    if isinstance(found[0], ConfigError):
+        raise found[0]
+    return found[0]

@@ -52,7 +52,7 @@ from lineman.process.role import BLOCKED, Role
 from lineman.process.rundir import control_path, make_links_directory
 from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
-from lineman.process.title import set_title
+from lineman.process.title import MASTER, set_title
 
 logger = logging.getLogger("lineman")
 
@@ -106,7 +106,7 @@ class Master:
         Raises:
             ConfigError: a port or user that cannot be had.
         """
-        set_title(f"master of {self.program.script}")
+        set_title(f"{MASTER}{self.program.script}")
         try:
             if description is None:
                 self._describe(self._setting.owner)
@@ -193,6 +193,8 @@ class Master:
                 self._desk.want_reload(None)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
+        elif number == signal.SIGUSR2:
+            logger.info("SIGUSR2 does nothing here; SIGHUP reloads")
         elif number == signal.SIGCONT:
             self._events.insert(0, Woke())
 
@@ -272,11 +274,11 @@ class Master:
             self._reactor, self.program, owner, BLOCKED, now, self._described
         )
 
-    def _described(self, description: Description | None, why: str) -> None:
+    def _described(self, description: Description | ConfigError) -> None:
         is_start = not self._has_begun
         try:
-            if description is None:
-                raise ConfigError(why, "correct it and try again")
+            if isinstance(description, ConfigError):
+                raise description
             if is_start:
                 self._begin(description)
             else:

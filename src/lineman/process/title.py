@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+PREFIX = "lineman: "
+# Followed by the path of the program.
+MASTER = "master of "
+
 
 def set_title(text: str) -> None:
     """Names this process; nothing happens without `setproctitle`."""
@@ -9,4 +13,4 @@ def set_title(text: str) -> None:
         from setproctitle import setproctitle  # an extra
     except ImportError:
         return
-    setproctitle(f"lineman: {text}")
+    setproctitle(f"{PREFIX}{text}")

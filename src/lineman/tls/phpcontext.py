@@ -38,7 +38,20 @@ _READ = (
     "disable_compression",
 )
 
-_SERVED = (*_SAME, *_READ)
+# Options that may stand there, since whatever they say, no client is served in another way: why.
+_IDLE = {
+    "honor_cipher_order": "all ciphers are strong, and each client takes the one that is fast for "
+    "it",
+    "dh_param": "no cipher with DHE is served",
+    "single_dh_use": "OpenSSL has always done it since 1.1.0",
+    "single_ecdh_use": "OpenSSL has always done it since 1.1.0",
+    "rsa_key_size": "the ciphers that it was for exist no more",
+    "reneg_limit": "renegotiation is refused altogether",
+    "reneg_limit_callback": "renegotiation is refused altogether",
+    "reneg_window": "renegotiation is refused altogether",
+}
+
+_SERVED = (*_SAME, *_READ, *_IDLE)
 
 # What PHP knows besides: why it is refused, and what to write.
 _INSTEAD = {
@@ -64,22 +77,11 @@ _INSTEAD = {
         "is always http/1.1, the only protocol that a websocket handshake has here",
         "leave it out",
     ),
-    "honor_cipher_order": (
-        "is off: all ciphers are strong, and the client knows which of them is fast for it",
-        "leave it out, or make an ssl_context of your own with OP_CIPHER_SERVER_PREFERENCE",
-    ),
     "ecdh_curve": ("is OpenSSL's own choice, X25519 and P-256 first", "leave it out"),
-    "dh_param": ("is for ciphers with DHE, of which none is served", "leave it out"),
-    "single_dh_use": ("is what OpenSSL always does since 1.1.0", "leave it out"),
-    "single_ecdh_use": ("is what OpenSSL always does since 1.1.0", "leave it out"),
-    "rsa_key_size": ("belonged to ciphers that no longer exist", "leave it out"),
     "no_ticket": (
         "would have every client do the whole handshake again each time it returns",
         "leave it out; or make an ssl_context of your own with num_tickets = 0 and OP_NO_TICKET",
     ),
-    "reneg_limit": ("is none: renegotiation is refused altogether", "leave it out"),
-    "reneg_limit_callback": ("is none: renegotiation is refused altogether", "leave it out"),
-    "reneg_window": ("is none: renegotiation is refused altogether", "leave it out"),
 }
 
 
@@ -93,6 +95,8 @@ def from_php_context(mapping: Mapping[str, object]) -> TlsOptions:
 
     `allow_self_signed` is accepted where nobody is verified, and changes nothing there. With
     `verify_peer` PHP would let every client in that signs its own certificate, so it is refused.
+
+    What `without_effect` tells of is taken, whatever its value.
 
     `capture_peer_cert` and `capture_peer_cert_chain` change nothing either: a client's certificates
     are always there, in `connection.tls`.
@@ -122,6 +126,14 @@ def from_php_context(mapping: Mapping[str, object]) -> TlsOptions:
     if "SNI_server_certs" in given:
         values["certificates"] = _certificates(given)
     return TlsOptions(**values)
+
+
+def without_effect(mapping: object) -> list[str]:
+    """A line for each option in a context that changes nothing here, in its order."""
+    names = mapping if isinstance(mapping, Mapping) else {}
+    return [
+        f"the ssl option {name!r} changes nothing: {_IDLE[name]}" for name in names if name in _IDLE
+    ]
 
 
 def _refuse_bad_values(given: Mapping[str, object]) -> None:

@@ -160,7 +160,7 @@ def test_slots_that_nobody_serves_are_told(server: RedisClusterServer) -> None:
         broker = RedisCluster(server.url, "test", Heard().subscriber)
         await broker.start()
         try:
-            await until(lambda: "not tried" not in broker.trouble)
+            await until(lambda: "not answered" not in broker.trouble)
             return broker.trouble
         finally:
             await broker.close()

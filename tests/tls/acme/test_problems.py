@@ -102,6 +102,34 @@ def test_an_error_comes_with_what_to_do(code: str, detail: str, fix: str) -> Non
     assert "{" not in found.fix
 
 
+@pytest.mark.parametrize(
+    "detail",
+    [
+        # As Boulder and Pebble word it.
+        'Account is not valid, has status "deactivated"',
+        'Account is not valid, has status "revoked"',
+        "Account has been deactivated",
+        "An account with the provided public key exists but is deactivated",
+    ],
+)
+@pytest.mark.parametrize("name", ["", "chat.example.com"])
+def test_an_account_that_is_shut_has_nothing_to_do_with_a_name(detail: str, name: str) -> None:
+    kind = "urn:ietf:params:acme:error:unauthorized"
+    found = explain({"type": kind, "detail": detail}, name=name)
+    assert found.seen.startswith(f"the account at the authority is shut: {detail}")
+    assert "account.key" in found.fix
+    assert "points to this machine" not in str(found)
+
+
+def test_a_page_that_a_challenge_has_found_is_no_word_about_the_account() -> None:
+    detail = 'Invalid response from http://chat.example.com/…: "Account suspended"'
+    found = explain(
+        {"type": "urn:ietf:params:acme:error:unauthorized", "detail": detail},
+        name="chat.example.com",
+    )
+    assert "points to this machine" in found.fix
+
+
 def test_every_names_own_problem_is_told() -> None:
     found = explain(
         {

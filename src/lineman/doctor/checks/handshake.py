@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from lineman.doctor.checks.statuses import (
+    ASK_DIRECTLY,
+    REFUSALS,
+    is_registered,
+    text_of,
+    words_of,
+)
 from lineman.doctor.checks.upstream import UPGRADE, software
 from lineman.doctor.facts import Facts, Outcome, Reply
 from lineman.doctor.finding import error, info, ok, warning
@@ -151,7 +157,7 @@ def _page(facts: Facts, reply: Reply) -> Finding:
 
 
 def _upgrade(facts: Facts, reply: Reply) -> Finding:
-    text = _text(reply)
+    text = text_of(reply)
     status = f"HTTP {reply.status}{f' ({text})' if text else ''}"
     if reply.status == 400 and re.search("wss://|https|SSL|TLS", text):
         return error(
@@ -179,73 +185,24 @@ def _upgrade(facts: Facts, reply: Reply) -> Finding:
 
 
 def _other(facts: Facts, reply: Reply) -> Finding:
+    seen = f"HTTP {reply.status}{words_of(reply)}"
+    if not is_registered(reply.status):
+        whose = reply.header("server")[:60]
+        return error(
+            "handshake-refused",
+            f"{seen}: no status of HTTP's own; something on the way"
+            f"{f' ({whose})' if whose else ''} has made it up",
+            "look it up in the manual of the load balancer, CDN or firewall in front; whether the "
+            f"service was reached at all, it tells itself: {ASK_DIRECTLY}",
+        )
     where = "the service's log" if reply.status >= 500 else "the service and its proxy"
-    return error("handshake-refused", f"HTTP {reply.status}{_words(reply)}", f"look at {where}")
+    return error("handshake-refused", seen, f"look at {where}")
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What an answer says by its status alone.
-
-    Attributes:
-        name: of the finding.
-        seen: what is told; `{words}` are those of the answer, `{wait}` when to come again.
-        fix: what mends it; `{path}` is what was asked for.
-    """
-
-    name: str
-    seen: str
-    fix: str
-
-    def __call__(self, facts: Facts, reply: Reply) -> Finding:
-        """The finding."""
-        wait = reply.header("retry-after")
-        seen = self.seen.format(words=_words(reply), wait=f"; Retry-After: {wait}" if wait else "")
-        fix = self.fix.format(path=facts.target.resource)
-        return error(self.name, f"HTTP {reply.status}{seen}", fix)
-
-
-_UPSTREAM = Refusal(
-    "upstream-down",
-    ": the proxy cannot reach the service behind it, or it hangs up",
-    "is it running, on the port that the proxy names, and does proxy_pass say http:// where it "
-    "speaks no TLS (ss -ltnp)? See the proxy's error log; ask it directly: "
-    "--upstream ws://127.0.0.1:8282{path}",
-)
-_UPSTREAM_SLOW = Refusal(
-    "upstream-timeout",
-    ": the service behind the proxy takes the connection and says nothing",
-    "a callback blocks the service, or the proxy asks a port that drops what it is sent; see "
-    "the service's log; ask it directly: --upstream ws://127.0.0.1:8282",
-)
-_FORBIDDEN = Refusal(
-    "forbidden",
-    "{words}, whatever the Origin",
-    "the service or a WAF refuses it: give what it asks for (--origin, -H 'Cookie: …'), or see "
-    "on_websocket_connect and the proxy's deny rules",
-)
-_LOGIN = Refusal(
-    "login-required",
-    "{words}: the server wants to know who asks",
-    "give it: -H 'Authorization: Bearer …'. A browser cannot set that header: take a cookie, a "
-    "token in the query, or one in the first message",
-)
-_RATE = Refusal(
-    "rate-limited",
-    "{words}: too many requests from here{wait}",
-    "wait, and raise the limit where clients share an address (limit_req, limit_conn)",
-)
-_HEAD = Refusal(
-    "head-too-large",
-    "{words}: the request's head is too large",
-    "send fewer cookies or a shorter query; raise the limit: large_client_header_buffers "
-    "4 32k; (worker: max_head_size)",
-)
 
 _BY_STATUS: dict[int, Callable[[Facts, Reply], Finding]] = {
-    200: _page, 204: _page, 400: _upgrade, 401: _LOGIN, 403: _FORBIDDEN, 404: _wrong_path,
-    405: _page, 407: _LOGIN, 410: _wrong_path, 413: _HEAD, 414: _HEAD, 426: _upgrade, 429: _RATE,
-    431: _HEAD, 502: _UPSTREAM, 503: _UPSTREAM, 504: _UPSTREAM_SLOW, 505: _upgrade,
+    **REFUSALS,
+    200: _page, 204: _page, 400: _upgrade, 404: _wrong_path, 405: _page, 410: _wrong_path,
+    426: _upgrade, 501: _upgrade, 505: _upgrade,
 }  # fmt: skip
 
 
@@ -339,19 +296,6 @@ def network(facts: Facts) -> Iterator[Finding]:
             "Cloudflare is on the way: it cuts a line after 100 s of silence, and at its restarts",
             "turn WebSockets on (Network tab); ping below 100 s; have clients reconnect",
         )
-
-
-def _words(reply: Reply) -> str:
-    text = _text(reply)
-    return f" ({text})" if text else ""
-
-
-def _text(reply: Reply) -> str:
-    """The answer's words, without what is markup."""
-    if reply.answer is None:
-        return ""
-    bare = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", reply.answer.text, flags=re.S | re.I)
-    return " ".join(bare.split())[:120]
 
 
 CHECKS = (opened, extension, network)

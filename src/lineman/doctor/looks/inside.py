@@ -51,7 +51,7 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
         return WorkerFacts(name, fault=seen, fix=fix)
     address = plan.address or Address("ws", "", 0)  # a worker that only runs code
     cert = plan.tls.options.cert if plan.tls is not None else None
-    listening, speaks_tls, served = _ask(address.host, address.port, address.path, timeout)
+    listening, speaks_tls, served = _ask(address, plan.is_tls, timeout)
     return WorkerFacts(
         name,
         url=plan.url,
@@ -72,25 +72,33 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
     )
 
 
-def _ask(
-    host: str, port: int, path: str, timeout: float
-) -> tuple[Outcome | None, bool | None, str]:
-    """Whether it listens, whether it speaks TLS, and the certificate's fingerprint."""
-    if path:
-        return _reach_file(path, timeout), None, ""
-    if not port:
+def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None, bool | None, str]:
+    """Whether it listens, whether it speaks TLS, and the certificate's fingerprint.
+
+    It is asked first what it is said to speak: a service warns of clients that speak another.
+    """
+    if address.path:
+        return _reach_file(address.path, timeout), None, ""
+    if not address.port:
         return None, None, ""
-    ip = _ANYWHERE.get(host, host)
-    outcome = reach([ip], port, timeout)[0].outcome
+    ip = _ANYWHERE.get(address.host, address.host)
+    outcome = reach([ip], address.port, timeout)[0].outcome
     if outcome is not Outcome.DONE:
         return outcome, None, ""
-    found = tls.look(Way(Target("wss", host, port, "/"), ip, timeout), ())
+    way = Way(Target("ws", address.host, address.port, "/"), ip, timeout)
+    if not is_tls and _speaks_http(way):
+        return outcome, False, ""
+    found = tls.look(way.with_scheme("wss"), ())
     if found.outcome is Outcome.DONE:
         return outcome, True, found.fingerprint
-    reply, line = shake_hands(Way(Target("ws", host, port, "/"), ip, timeout), Ask())
+    return outcome, False if is_tls and _speaks_http(way) else None, ""
+
+
+def _speaks_http(way: Way) -> bool:
+    reply, line = shake_hands(way, Ask())
     if line is not None:
         line.close()
-    return outcome, False if reply.status else None, ""
+    return reply.status > 0
 
 
 def _reach_file(path: str, timeout: float) -> Outcome:

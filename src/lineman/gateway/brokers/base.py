@@ -15,8 +15,8 @@ class Subscriber:
     Attributes:
         on_message: gets the topic and the bytes, in the event loop; also of what was published by
             the same broker, where that has subscribed to it.
-        on_state: called with whether the broker is reached, when that changes; and again with True
-            where messages may have been missed meanwhile.
+        on_state: called with whether the broker is reached, as soon as that is known, and when it
+            changes; and again with True where messages may have been missed meanwhile.
         topics: everything that must be subscribed to now; it may be read a piece at a time, while
             some of it changes.
     """
@@ -40,6 +40,7 @@ class Broker(abc.ABC):
         is_connected: whether the broker is reached.
         dropped: messages that were published while it was not, or faster than it took them.
         trouble: in words, why it is not reached; empty while it is.
+        is_leaving: whether it has said that it ends, as it does when the whole service stops.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Broker(abc.ABC):
         self._topics = subscriber.topics
         self.is_connected = False
         self.dropped = 0
-        self.trouble = "it was not tried yet"
+        self.trouble = "it has not answered yet"
+        self.is_leaving = False
+        self._told: bool | None = None  # what `on_state` was called with last
 
     @abc.abstractmethod
     async def start(self) -> None:
@@ -92,8 +95,9 @@ class Broker(abc.ABC):
 
     def _enter(self, is_connected: bool, trouble: str = "") -> None:
         self.trouble = trouble
-        if is_connected is not self.is_connected:
-            self.is_connected = is_connected
+        self.is_connected = is_connected
+        if is_connected is not self._told:
+            self._told = is_connected
             self._on_state(is_connected)
 
 

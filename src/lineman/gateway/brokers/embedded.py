@@ -16,6 +16,8 @@ from lineman.gateway.messages import Message, Wire
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
+# The hub of a service that starts may be missing for so long, and nobody need be told.
+GRACE = 5.0
 # A frame of subscriptions stays well below what a link takes.
 TOPICS_AT_ONCE = 10_000
 
@@ -39,8 +41,12 @@ class Unsubscribe(Message, tag=3):
     topics: tuple[str, ...]
 
 
+class HubLeaving(Message, tag=4):
+    """The hub ends in order, as the whole service does."""
+
+
 TO_HUB = Wire(Publish | Subscribe | Unsubscribe)
-FROM_HUB = Wire(Publish)
+FROM_HUB = Wire(Publish | HubLeaving)
 
 
 class Hub:
@@ -67,6 +73,7 @@ class Hub:
         if self._listener is not None:
             self._listener.close()
         for link in list(self._topics):
+            link.post(HubLeaving())
             link.close()
 
     def _on_batch(self, link: Link, batch: list[Any]) -> None:
@@ -122,36 +129,43 @@ class Embedded(Broker):
         self._path = path
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Begins to dial the hub, and goes on until it is there."""
-        self._dial()
+        self._dial(self._loop.time() + GRACE)
 
-    def _dial(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._keep_dialling())
+    def _dial(self, quiet_until: float) -> None:
+        self._task = self._loop.create_task(self._keep_dialling(quiet_until))
 
-    async def _keep_dialling(self) -> None:
+    async def _keep_dialling(self, quiet_until: float) -> None:
         while True:
             try:
                 link = await dial(lambda: Link(FROM_HUB, self._on_batch, self._on_end), self._path)
             except OSError as error:
-                self._enter(False, f"the hub at {self._path} is not there: {error.strerror}")
+                if self._loop.time() >= quiet_until:
+                    self._enter(False, f"the hub at {self._path} is not there: {error.strerror}")
                 await asyncio.sleep(RETRY)
                 continue
             self._link = link
+            self.is_leaving = False
             self._enter(True)
             self.subscribe(self._topics())
             return
 
-    def _on_batch(self, link: Link, batch: list[Publish]) -> None:
+    def _on_batch(self, link: Link, batch: list[Publish | HubLeaving]) -> None:
         for message in batch:
-            self._on_message(message.topic, message.payload)
+            if isinstance(message, HubLeaving):
+                self.is_leaving = True
+            else:
+                self._on_message(message.topic, message.payload)
 
     def _on_end(self, link: Link, reason: str) -> None:
         if self._link is link:
             self._link = None
-            self._enter(False, f"the hub is gone: {reason}")
-            self._dial()
+            left = "has ended" if self.is_leaving else f"is gone: {reason}"
+            self._enter(False, f"the hub {left}")
+            self._dial(self._loop.time())
 
     @property
     def has_room(self) -> bool:

@@ -19,6 +19,13 @@ _RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)
 # Some authorities call a connection that failed `unauthorized`.
 _UNREACHED = re.compile(r"failed to connect|connection refused|timeout during connect", re.I)
 
+# What authorities say where the account itself is shut (RFC 8555, sections 7.1.2 and 7.3.6). Its
+# type is `unauthorized`, as for a challenge; a page that a challenge has found is quoted later.
+_SHUT_ACCOUNT = re.compile(
+    r"(?:the |an |your )?account\b.{0,80}\b(?:deactivated|revoked|disabled|suspended|not valid)",
+    re.I,
+)
+
 # What Let's Encrypt says of each of its limits, the limit in words, and the way out. The first
 # that is found in the text counts.
 _LIMITS = (
@@ -57,6 +64,9 @@ _LIMITS = (
 
 # Fixes by the error's type (RFC 8555, section 6.7); {name} is the domain that it is about.
 _FIXES = {
+    "account": "if that was on purpose or cannot be undone, remove account.key and account.json "
+    "of this authority from the state directory (acme_directory_path): the next attempt makes a "
+    "new account",
     "accountDoesNotExist": "nothing: a new account is made at the next attempt",
     "badCSR": "see the text; perhaps a name is written in a way that the authority refuses",
     "badSignatureAlgorithm": "give another authority; this one takes no ECDSA account key",
@@ -119,6 +129,9 @@ def explain(
         return _limited(detail, retry_at)
     about = f"{name}: " if name else ""
     kind = "connection" if _UNREACHED.search(detail) else code
+    if code == "unauthorized" and _SHUT_ACCOUNT.match(detail):
+        # Whatever was asked for: no name has to do with it.
+        kind, about = "account", "the account at the authority is shut: "
     fix = _FIXES.get(kind, "see the text, and the authority's status page")
     seen = f"{about}{detail} ({code or 'no type'})"
     return Problem(seen, fix.format(name=whom), retry_at)

@@ -1,0 +1,53 @@
+"""A command line that says what was meant where a word is misspelt."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+UNKNOWN = "unrecognized arguments: "
+
+
+class Parser(argparse.ArgumentParser):
+    """As argparse's, and names the nearest command or option to one that there is not."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = action.choices
+        if choices is None or value in choices:
+            return
+        shown = ", ".join(str(choice) for choice in choices)
+        word = str(value)
+        if action.metavar == "COMMAND" and os.path.isfile(word):
+            # Workerman has it this way round.
+            hint = f"the command comes first: {self.prog} start {word}"
+        else:
+            hint = did_you_mean(word, map(str, choices)) or f"there are: {shown}"
+        raise argparse.ArgumentError(action, f"there is no {word!r}; {hint}")
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong with the command line, and ends with status 2."""
+        if message.startswith(UNKNOWN):
+            known = set(_options(self))
+            for word in message.removeprefix(UNKNOWN).split():
+                hint = did_you_mean(word.partition("=")[0], known) if word[:1] == "-" else ""
+                if hint:
+                    message = f"{message}; {hint}"
+                    break
+        super().error(message)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The words that ask for the nearest one; empty where none is near."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _options(each)

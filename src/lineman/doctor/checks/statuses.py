@@ -1,0 +1,209 @@
+"""What an HTTP status says that is not 101: those of servers, of Cloudflare, and of load balancers.
+
+Source: https://www.iana.org/assignments/http-status-codes,
+https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/,
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/
+load-balancer-troubleshooting.html, nginx's ngx_http_request.h
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from lineman.doctor.facts import Facts, Reply
+from lineman.doctor.finding import error
+from lineman.finding import Finding
+
+# How to see whether it is the service or something in front of it.
+ASK_DIRECTLY = "--upstream ws://127.0.0.1:8282"
+
+
+def is_registered(status: int) -> bool:
+    """Whether it is a status of HTTP itself, and not one that a product has made up."""
+    return any(status == known for known in HTTPStatus)
+
+
+def words_of(reply: Reply) -> str:
+    """The answer's words in brackets, with a blank before; empty for none."""
+    text = text_of(reply)
+    return f" ({text})" if text else ""
+
+
+def text_of(reply: Reply) -> str:
+    """The answer's words, without what is markup."""
+    if reply.answer is None:
+        return ""
+    bare = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", reply.answer.text, flags=re.S | re.I)
+    return " ".join(bare.split())[:120]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an answer says by its status alone.
+
+    Attributes:
+        name: of the finding.
+        seen: what is told; `{words}` are those of the answer, `{wait}` when to come again.
+        fix: what mends it; `{path}` is what was asked for.
+    """
+
+    name: str
+    seen: str
+    fix: str
+
+    def __call__(self, facts: Facts, reply: Reply) -> Finding:
+        """The finding."""
+        wait = reply.header("retry-after")
+        when = f"; Retry-After: {wait}" if wait else ""
+        seen = self.seen.format(words=words_of(reply), wait=when)
+        fix = self.fix.format(path=facts.target.resource)
+        return error(self.name, f"HTTP {reply.status}{seen}", fix)
+
+
+_UPSTREAM = Refusal(
+    "upstream-down",
+    ": the proxy cannot reach the service behind it, or it hangs up",
+    "is it running, on the port that the proxy names, and does proxy_pass say http:// where it "
+    "speaks no TLS (ss -ltnp)? See the proxy's error log; ask it directly: "
+    "--upstream ws://127.0.0.1:8282{path}",
+)
+_UPSTREAM_SLOW = Refusal(
+    "upstream-timeout",
+    ": the service behind the proxy takes the connection and says nothing",
+    "a callback blocks the service, or the proxy asks a port that drops what it is sent; see "
+    "the service's log; ask it directly: --upstream ws://127.0.0.1:8282",
+)
+_FORBIDDEN = Refusal(
+    "forbidden",
+    "{words}, whatever the Origin",
+    "the service or a WAF refuses it: give what it asks for (--origin, -H 'Cookie: …'), or see "
+    "on_websocket_connect and the proxy's deny rules",
+)
+_LOGIN = Refusal(
+    "login-required",
+    "{words}: the server wants to know who asks",
+    "give it: -H 'Authorization: Bearer …'. A browser cannot set that header: take a cookie, a "
+    "token in the query, or one in the first message",
+)
+_RATE = Refusal(
+    "rate-limited",
+    "{words}: too many requests from here{wait}",
+    "wait, and raise the limit where clients share an address (limit_req, limit_conn)",
+)
+_HEAD = Refusal(
+    "head-too-large",
+    "{words}: the request's head is too large",
+    "send fewer cookies or a shorter query; raise the limit: large_client_header_buffers "
+    "4 32k; (worker: max_head_size)",
+)
+_NOT_SERVICE = ". The service was not reached: its log says nothing"
+_CDN_REFUSED = Refusal(
+    "origin-down",
+    ": Cloudflare reaches the machine, and nothing takes the connection there",
+    "is the service (or the proxy before it) running, on a port that Cloudflare asks (443, 8443, "
+    "2053, 2083, 2087, 2096), and does the firewall let Cloudflare's addresses in "
+    "(https://www.cloudflare.com/ips/)? On the server: ss -ltnp; ask it directly: "
+    "--upstream ws://127.0.0.1:8282{path}",
+)
+_CDN_UNREACHED = Refusal(
+    "origin-unreachable",
+    ": Cloudflare does not reach the machine behind it",
+    "see that the A and AAAA records at Cloudflare hold the server's own address, and that its "
+    "firewall and the cloud's security group let Cloudflare's addresses in "
+    "(https://www.cloudflare.com/ips/)",
+)
+_CDN_ODD = Refusal(
+    "origin-answer-broken",
+    ": Cloudflare got no answer that it understands from the machine behind it (an empty one, a "
+    "reset, headers above 32 KB)",
+    "ask that directly: --upstream ws://127.0.0.1:8282{path}; see its proxy's error log, and the "
+    "service's own: it may crash in on_websocket_connect",
+)
+_CDN_SLOW = Refusal(
+    "upstream-timeout",
+    ": the machine behind Cloudflare takes the connection and does not answer within 100 s",
+    "a callback blocks the service, or its proxy asks a port that is silent; ask it directly: "
+    + ASK_DIRECTLY,
+)
+_CDN_TLS = Refusal(
+    "origin-tls-fails",
+    ": Cloudflare speaks TLS to the machine behind it, and the TLS handshake fails there",
+    "have that port speak TLS with a certificate for this name: it may speak plain HTTP, or know "
+    "no certificate for the name; or choose SSL/TLS mode Flexible, where the way to it is plain",
+)
+_CDN_CERTIFICATE = Refusal(
+    "origin-certificate",
+    ": Cloudflare does not trust the certificate of the machine behind it",
+    "give that a valid one for this name (Let's Encrypt, or Cloudflare's Origin CA), with its "
+    "chain: lineman cert check; mode Full, without Strict, looks at none",
+)
+_CDN_OWN = Refusal(
+    "cdn-error",
+    "{words}: an error of Cloudflare itself, whose number (1xxx) stands in the page. The service "
+    "was not reached",
+    "1016: the record's target has no address; 1033: the tunnel is down (cloudflared); others: "
+    "https://developers.cloudflare.com/support/troubleshooting/http-status-codes/"
+    "cloudflare-1xxx-errors/",
+)
+_TOO_LATE = Refusal(
+    "handshake-too-slow",
+    ": something on the way thinks that the client has hung up before there was an answer",
+    "raise its idle and client timeouts above the time that the service takes to answer, and see "
+    "what on_websocket_connect waits for; the service itself: " + ASK_DIRECTLY,
+)
+_FORWARDED = Refusal(
+    "forwarded-too-long",
+    ": the load balancer takes at most 30 addresses in X-Forwarded-For" + _NOT_SERVICE,
+    "let the proxy before it set X-Forwarded-For anew, and not add to it; a client that sends "
+    "such a one is no browser",
+)
+_VERSION = Refusal(
+    "upgrade-headers-lost",
+    ": the load balancer and what is behind it do not agree on a version of HTTP" + _NOT_SERVICE,
+    "have its target group speak HTTP1: websockets begin with HTTP/1.1",
+)
+_BALANCER_LOGIN = Refusal(
+    "login-required",
+    ": the load balancer wants to know who asks, and its own login fails" + _NOT_SERVICE,
+    "leave the websocket's path out of its authentication, or see its settings",
+)
+_CLIENT_CERTIFICATE = Refusal(
+    "tls-client-certificate",
+    "{words}: the server demands a certificate of the client, or does not take it",
+    "give clients one, or do not ask (nginx: ssl_verify_client off;)",
+)
+_PLAIN = Refusal(
+    "plain-on-tls-port",
+    ": plain HTTP was sent to a port that speaks TLS",
+    "use wss:// in the URL; or let the proxy before it speak TLS to it (proxy_pass https://…)",
+)
+_MISDIRECTED = Refusal(
+    "wrong-host",
+    "{words}: this server does not answer for that name on this connection",
+    "the name in TLS and the Host header differ, or no site has the name: compare server_name, "
+    "ServerName and the certificate with the host in the URL",
+)
+_CAPTIVE = Refusal(
+    "network-login",
+    "{words}: this network wants a login of its own first; the service was not reached",
+    "log in to the network by a browser, or ask from another one",
+)
+_BLOCKED = Refusal(
+    "blocked",
+    "{words}: somebody on the way may not let this site through",
+    "ask the hoster: in mainland China a site needs its ICP number before it is served",
+)
+
+# By status. What depends on more than the status is in `handshake.py`.
+REFUSALS: dict[int, Refusal] = {
+    401: _LOGIN, 403: _FORBIDDEN, 407: _LOGIN, 408: _TOO_LATE, 413: _HEAD, 414: _HEAD,
+    421: _MISDIRECTED, 429: _RATE, 431: _HEAD, 440: _LOGIN, 451: _BLOCKED,
+    460: _TOO_LATE, 463: _FORWARDED, 464: _VERSION, 561: _BALANCER_LOGIN,  # AWS
+    494: _HEAD, 495: _CLIENT_CERTIFICATE, 496: _CLIENT_CERTIFICATE, 497: _PLAIN, 499: _TOO_LATE,
+    502: _UPSTREAM, 503: _UPSTREAM, 504: _UPSTREAM_SLOW, 511: _CAPTIVE,
+    520: _CDN_ODD, 521: _CDN_REFUSED, 522: _CDN_UNREACHED, 523: _CDN_UNREACHED, 524: _CDN_SLOW,
+    525: _CDN_TLS, 526: _CDN_CERTIFICATE, 527: _CDN_ODD, 530: _CDN_OWN,
+    529: _RATE, 598: _UPSTREAM_SLOW, 599: _UPSTREAM_SLOW,
+}  # fmt: skip
