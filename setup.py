@@ -44,6 +44,7 @@ COMPILED = (
     "lineman/protocols/websocket/close",
     "lineman/protocols/websocket/handshake",
     "lineman/protocols/websocket/opening",
+    "lineman/protocols/websocket/origins",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
 )

@@ -24,8 +24,8 @@ from lineman.net.preamble import OPTIONAL, REQUIRED
 from lineman.net.proxylists import ProxyLists
 from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
-from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.protocols.websocket.origins import OriginPolicy
 from lineman.tls import devca
 from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
 from lineman.tls.acme.store import Store
@@ -166,7 +166,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         limits=limits,
         is_tls=spoken is not None,
         tls=LiveTls(spoken, check=check_files) if spoken is not None and opens else None,
-        origins=OriginPolicy(worker.origins),
+        origins=_origins(worker, address, spoken),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
         proxy_lists=lists,
@@ -178,6 +178,12 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
+
+
+def _origins(worker: Worker, address: Address | None, spoken: TlsOptions | None) -> OriginPolicy:
+    if address is None or not address.host or spoken is not None:
+        return OriginPolicy(worker.origins)
+    return OriginPolicy(worker.origins, (address.host, address.port))
 
 
 def tls_files(worker: Worker) -> list[str]:

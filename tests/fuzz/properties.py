@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from enum import Enum
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -21,6 +22,8 @@ def plainly(value: Any) -> Any:
     """A value without the classes of either twin."""
     if isinstance(value, Exception):
         return type(value).__name__, *(str(argument) for argument in value.args)
+    if isinstance(value, Enum):
+        return type(value).__name__, value.name
     if isinstance(value, list | tuple):
         return [plainly(one) for one in value]
     if is_dataclass(value) and not isinstance(value, type):
@@ -143,7 +146,8 @@ def handshakes(data: st.DataObject, head: int, body: int) -> None:
                     outcome(codec.handshake.check, request),
                     outcome(codec.handshake.offered_subprotocols, request),
                     outcome(codec.negotiation.negotiate, offers, options),
-                    outcome(codec.handshake.OriginPolicy(None).refusal, request),
+                    outcome(codec.origins.OriginPolicy(None).judge, request),
+                    outcome(codec.origins.without_identity, request),
                 ]
             seen += [parser.error, parser.rest, parser.wants_continue]
         return seen

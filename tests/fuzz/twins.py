@@ -20,6 +20,7 @@ NAMES = {
     "deflate": "lineman.protocols.websocket.deflate",
     "negotiation": "lineman.protocols.websocket.negotiation",
     "handshake": "lineman.protocols.websocket.handshake",
+    "origins": "lineman.protocols.websocket.origins",
     "http": "lineman.protocols.http",
     "forwarded": "lineman.protocols.forwarded",
     "errors": "lineman.errors",
@@ -34,6 +35,7 @@ class Codec:
     deflate: ModuleType
     negotiation: ModuleType
     handshake: ModuleType
+    origins: ModuleType
     http: ModuleType
     forwarded: ModuleType
     errors: ModuleType

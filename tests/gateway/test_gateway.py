@@ -50,6 +50,23 @@ def test_a_callback_knows_its_client(system: System) -> None:
     assert seen == [("127.0.0.1", "/room", "7", None)]
 
 
+def test_a_business_worker_learns_nothing_of_who_a_stranger_is(system: System) -> None:
+    def on_message(client: Visitor, message: str) -> None:
+        client.send(repr(client.request.headers))
+
+    system.add_node("on_message")
+    system.add_business(on_message=on_message)
+    hidden = Client(system.workers[0].port)
+    system.clients.append(hidden)
+    hidden.host = "127.0.0.1:8282"
+    secrets = [("Cookie", "secret"), ("Remote-User", "secret"), ("User-Agent", "a browser")]
+    hidden.open("/", [("Origin", "https://domain.com"), *secrets])
+    hidden.send("who am I?")
+    seen = hidden.receive()
+    assert "a browser" in seen
+    assert "secret" not in seen
+
+
 def test_messages_of_one_client_are_handled_in_order_also_by_async_callbacks(
     system: System,
 ) -> None:

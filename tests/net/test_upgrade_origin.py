@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from lineman.testing.client import Client
 from net.conftest import Serve
-from net.support import Recorder
+from net.support import Recorder, Site
 
 # Behind a proxy.
 
@@ -50,6 +51,13 @@ def test_only_a_trusted_proxy_is_believed_who_the_client_is(
 ELSEWHERE = ("Origin", "https://evil.example")
 
 
+def named(site: Site) -> Client:
+    """A client that asks for the service by a site's name."""
+    client = site.connect()
+    client.host = "chat.example.com"
+    return client
+
+
 def test_a_page_that_is_not_among_the_origins_is_403(
     serve: Serve, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -65,15 +73,16 @@ def test_a_page_that_is_not_among_the_origins_is_403(
 def test_a_page_of_another_site_that_brings_credentials_is_403_and_the_log_says_what_to_set(
     serve: Serve, tls: bool, credentials: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    site = serve(tls)
-    reply = site.connect().handshake(headers=[ELSEWHERE, credentials])
+    reply = named(serve(tls)).handshake(headers=[ELSEWHERE, credentials])
     assert reply.status == 403
     assert 'origins=["https://evil.example"]' in caplog.text
 
 
 def test_a_page_of_another_site_without_credentials_is_let_in(serve: Serve) -> None:
-    serve().open(headers=[ELSEWHERE])
+    named(serve()).open(headers=[ELSEWHERE])
 
 
 def test_a_page_of_the_same_host_may_bring_its_cookies(serve: Serve, tls: bool) -> None:
-    serve(tls).open(headers=[("Origin", "https://localhost"), ("Cookie", "session=1")])
+    cookie = ("Cookie", "session=1")
+    serve(tls).open(headers=[("Origin", "https://localhost"), cookie])
+    named(serve(tls)).open(headers=[("Origin", "https://www.chat.example.com"), cookie])

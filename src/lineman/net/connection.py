@@ -95,6 +95,11 @@ class Connection(Backpressure):
         return self._tls_info
 
     @property
+    def shows_certificate(self) -> bool:
+        """Whether the client has shown one to the worker itself."""
+        return self.tls is not None and self.tls.peer_certificate is not None
+
+    @property
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
         return None if self._tls is None else self._tls.version

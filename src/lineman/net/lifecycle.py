@@ -240,6 +240,11 @@ class Lifecycle(Delivery):
         """Counts the connection among the open ones."""
         raise NotImplementedError
 
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether TLS has told who the client is."""
+        raise NotImplementedError
+
     def await_request(self) -> None:
         """Gives the next plain request of this connection its time."""
         self._look_anew(self.service.limits.handshake_timeout)

@@ -60,9 +60,9 @@ class LogLimit:
         self._tracebacks = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def log(self, level: int, kind: str, message: str, *args: object) -> None:
-        """Logs the line, unless its kind had its ten in this minute: then it is counted."""
-        if self._may_log(kind, level, kind, LINES, WINDOW):
+    def log(self, level: int, kind: str, message: str, *args: object, lines: int = LINES) -> None:
+        """Logs the line, unless its kind had its ten (or `lines`) in this minute: it is counted."""
+        if self._may_log(kind, level, kind, lines, WINDOW):
             text = message % args if args else message
             self._logger.log(level, "%s", _cut(text))
 

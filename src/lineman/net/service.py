@@ -25,8 +25,8 @@ from lineman.net.unfinished import Unfinished
 from lineman.net.wheel import GRANULARITY
 from lineman.protocols.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket.handshake import OriginPolicy
 from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.protocols.websocket.origins import OriginPolicy
 
 if TYPE_CHECKING:
     from lineman.net.acceptor import Acceptor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from lineman.errors import HttpError, UsageError
 from lineman.net.loglimit import kind_of
 from lineman.net.tlsstream import HANDSHAKE_RECORD
 from lineman.net.transport import PAUSED_BY_HANDSHAKE
-from lineman.protocols import forwarded
+from lineman.protocols import checkup, forwarded
 from lineman.protocols.http import (
     CONTINUE,
     Request,
@@ -22,6 +23,7 @@ from lineman.protocols.websocket import handshake
 from lineman.protocols.websocket.handshake import response
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
 from lineman.protocols.websocket.opening import Opening
+from lineman.protocols.websocket.origins import Standing, without_identity
 
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
@@ -279,16 +281,35 @@ class HttpStage:
             if service.compresses:
                 offers = request.headers.get_all("sec-websocket-extensions")
                 self._compression = negotiate(offers, service.compression) if offers else None
-            refusal = service.origins.refusal(request)
-            if refusal is not None:
-                raise refusal
+            verdict = service.origins.judge(request, self._shows_certificate)
+            if verdict.standing is Standing.REFUSED:
+                raise HttpError(403, verdict.words)
         except HttpError as error:
             self._refuse(request, error, f"refused handshakes with {error.status}")
             return
+        if checkup.QUESTION in request.headers:
+            self._headers += (checkup.answer(verdict.standing, request.remote_ip),)
+        if verdict.standing is Standing.STRANGER:
+            request = self._hide_visitor(request, verdict.words)
         if service.subprotocols:
             offered = handshake.offered_subprotocols(request)
             connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
         self._decide()
+
+    def _shows_certificate(self) -> bool:
+        return self._connection.shows_certificate
+
+    def _hide_visitor(self, request: Request, words: str) -> Request:
+        """Leaves nothing that says who the visitor is within the program's reach."""
+        connection = self._connection
+        connection.service.log.log(
+            logging.WARNING, "strangers", "%s: %s", request.remote_ip, words, lines=1
+        )
+        connection.request = shown = without_identity(request)
+        header = connection.proxy_header
+        if header is not None:  # a proxy says there what its client's certificate is
+            connection.proxy_header = replace(header, tlvs=())
+        return shown
 
     def _refuse(self, request: Request, error: HttpError, kind: str) -> None:
         self._connection.service.log.log(

@@ -213,6 +213,26 @@ def scheme(headers: Headers) -> str | None:
     return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(value)
 
 
+def hosts(headers: Headers) -> list[str]:
+    """What proxies say the client asked for as its host, with the port where they say one.
+
+    Anybody may write these headers, so they count only against who cannot: a web page.
+
+    Args:
+        headers: of a request from anywhere.
+
+    Returns:
+        Every value of `X-Forwarded-Host` and `Forwarded: host=`; one that is no host may be among
+        them. Of a `Forwarded` line that is badly written there is none.
+    """
+    told = [
+        one.strip(" \t") for line in headers.get_all("x-forwarded-host") for one in line.split(",")
+    ]
+    for line in headers.get_all("forwarded"):
+        told += _elements(line, "host")
+    return [one for one in told if one]
+
+
 def _disagreement(
     peer_ip: str, source: str, first: ClientAddress, other_source: str, other: ClientAddress
 ) -> ClientAddress:
@@ -270,10 +290,11 @@ def _forwarded_hops(lines: list[str]) -> Iterator[str]:
     quote in a client's line does not swallow the proxy's.
     """
     for line in reversed(lines):
-        yield from reversed(_elements(line))
+        yield from reversed(_elements(line, "for"))
 
 
-def _elements(line: str) -> list[str]:
+def _elements(line: str, wanted: str) -> list[str]:
+    """A parameter's value in each element; empty where there is none, or in place of a bad line."""
     hops: list[str] = []
     hop: str | None = None
     position, end = 0, ","
@@ -282,7 +303,7 @@ def _elements(line: str) -> list[str]:
         if match is None:
             return [""]
         name, token, quoted, end = match.groups()
-        if name.lower() == "for":
+        if name.lower() == wanted:
             value = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             # Twice in one element is forbidden (section 4), so which is true is anybody's guess.
             hop = value if hop is None else ""

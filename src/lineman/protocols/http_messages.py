@@ -213,6 +213,11 @@ class Request:
         return unquote(self._parts()[1])
 
     @property
+    def raw_path(self) -> str:
+        """The path as it was sent, percent-encoded."""
+        return self._parts()[1]
+
+    @property
     def query_string(self) -> str:
         """What stands after the `?`, as it was sent; empty where there is none."""
         return self._parts()[2]

@@ -3,9 +3,9 @@
     SERVICE_ADDRESS=ws://127.0.0.1:8282 SERVICE_OPTIONS='{"trusted_proxies": ["127.0.0.1/32"]}' \\
         python behind_proxy.py
 
-`whoami` is answered with the addresses as JSON, `close 4001 words` closes with that code and
-reason, everything else comes back. A path that ends in `?refuse` is refused with 403. How each
-connection ended is printed.
+`whoami` is answered with the addresses as JSON, `headers` with those of the handshake, `close 4001
+words` closes with that code and reason, everything else comes back. A path that ends in `?refuse`
+is refused with 403. How each connection ended is printed.
 """
 
 import json
@@ -36,6 +36,8 @@ def answer(connection: Connection, message: str | bytes) -> None:
         if header is not None:
             known |= {"version": header.version, "authority": header.authority}
         connection.send(json.dumps(known))
+    elif message == "headers":
+        connection.send(json.dumps(connection.request.headers.items()))
     elif isinstance(message, str) and message.startswith("close "):
         _, code, reason = message.split(" ", 2)
         connection.close(code=int(code), reason=reason)

@@ -45,12 +45,15 @@ def trust(home: Path, authorities: Sequence[Path]) -> None:
 
 
 @contextmanager
-def chromium(home: Path, authorities: Sequence[Path] = ()) -> Iterator[webdriver.Chrome]:
+def chromium(
+    home: Path, authorities: Sequence[Path] = (), *, here: str = ""
+) -> Iterator[webdriver.Chrome]:
     """A headless Chromium that refuses what a visitor's own would refuse: no switch is lenient.
 
     Args:
         home: a directory for its home and its profile; it may have a store of authorities.
         authorities: PEM files of the certificate authorities that it trusts, beside the usual ones.
+        here: names that lead to this machine, such as `*.example`.
     """
     trust(home, authorities)
     options = webdriver.ChromeOptions()
@@ -58,6 +61,8 @@ def chromium(home: Path, authorities: Sequence[Path] = ()) -> Iterator[webdriver
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for switch in (*SWITCHES, f"--user-data-dir={home / 'profile'}"):
         options.add_argument(switch)
+    if here:
+        options.add_argument(f"--host-resolver-rules=MAP {here} 127.0.0.1")
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # as root Chromium does not start with it
     # Where a proxy or another home is set for this machine, it must not lead the browser away.

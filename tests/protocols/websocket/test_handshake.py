@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lineman.errors import HttpError, UsageError
 from lineman.protocols.http import Headers, Request, RequestParser, error_response
 from lineman.protocols.websocket import handshake
-from lineman.protocols.websocket.handshake import OriginPolicy
+from lineman.protocols.websocket.origins import OriginPolicy
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -297,8 +297,8 @@ def test_garbage_ends_in_a_key_or_an_http_error(lines: list[tuple[str, str]]) ->
     request = Request("GET", "/", "1.1", Headers(lines), upgrade=True)
     handshake.offered_subprotocols(request)
     for policy in (OriginPolicy(), OriginPolicy(["https://a", "https://*.b"])):
-        error = policy.refusal(request)
-        assert error is None or error_response(error)
+        verdict = policy.judge(request)
+        assert error_response(HttpError(403, verdict.words))
     try:
         key = handshake.check(request)
     except HttpError as refused:

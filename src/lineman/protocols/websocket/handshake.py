@@ -1,18 +1,17 @@
 """The opening handshake: who may upgrade, and the lines both sides send.
 
-Source: RFC 6455, section 4; who is let in from a web page: section 10.2 and `OriginPolicy`.
+Source: RFC 6455, section 4; which web pages are let in: `origins.py`.
 """
 
 from __future__ import annotations
 
 import binascii
-import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha1
 
-from lineman.errors import ConfigError, HttpError, UsageError
+from lineman.errors import HttpError, UsageError
 from lineman.protocols.http import Request, encode_headers, has_token
 
 try:
@@ -24,9 +23,6 @@ KEY_SIZE = 24  # of 16 bytes in base64
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://(\[[0-9a-f:.]+\]|[a-z0-9\-._~%]*)(?::([0-9]{1,5}))?")
-MAX_SHOWN = 300  # characters of an origin; a host has 253 at most
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _VERSION = ("Sec-WebSocket-Version", "13")
 _UPGRADE_HEADERS = (("Upgrade", "websocket"), ("Connection", "Upgrade"), _VERSION)
 
@@ -222,154 +218,3 @@ def _negotiated(names: tuple[str, ...], extensions: str | None) -> str:
     if extensions is not None:
         pairs.append(("Sec-WebSocket-Extensions", extensions))
     return encode_headers(pairs, frozenset())
-
-
-class OriginPolicy:
-    """Which web pages may open a websocket (RFC 6455, section 10.2).
-
-    A request without `Origin` is let in either way: it comes from no browser, and a program could
-    write whatever it likes there.
-
-    Args:
-        origins: the pages that may, such as `https://chat.example.com`, `https://*.example.com`
-            (below it, not itself), `null` (sandboxed pages and local files) or `*` (every one).
-            None: a page of another site may, unless it brings a cookie or credentials, because
-            these speak for a user who does not know of it (cross-site websocket hijacking).
-
-    Raises:
-        ConfigError: an entry can match nothing; the message holds the right spelling.
-    """
-
-    __slots__ = ("_allows_all", "_allows_null", "_below", "_exact")
-
-    def __init__(self, origins: Sequence[str] | None = None) -> None:
-        if isinstance(origins, (str, bytes)):
-            raise ConfigError(
-                f"origins is the single value {origins!r}", f"write a list: origins=[{origins!r}]"
-            )
-        self._exact: set[tuple[str, str, str]] | None = None if origins is None else set()
-        self._below: list[tuple[str, str, str]] = []
-        self._allows_all = self._allows_null = False
-        for entry in origins or ():
-            self._add(entry)
-
-    def _add(self, entry: str) -> None:
-        assert self._exact is not None
-        if entry == "*":
-            self._allows_all = True
-        elif entry == "null":
-            self._allows_null = True
-        else:
-            scheme, host, port = _read_entry(entry)
-            if host.startswith("*."):
-                self._below.append((scheme, host[1:], port))
-            else:
-                self._exact.add((scheme, host, port))
-
-    def refusal(self, request: Request) -> HttpError | None:
-        """None where the request may go on, else the 403 that says what to set."""
-        origins = request.headers.get_all("origin")
-        if not origins:
-            return None
-        if len(origins) > 1:
-            return HttpError(403, f"{len(origins)} Origin headers; a browser sends one")
-        origin = origins[0]
-        parts = _split_origin(origin)
-        if self._exact is None:
-            return _cross_site_refusal(request, origin, parts)
-        if self._allows_all or (self._allows_null and origin == "null"):
-            return None
-        if parts is not None:
-            if parts in self._exact:
-                return None
-            scheme, host, port = parts
-            for allowed, suffix, allowed_port in self._below:
-                if scheme == allowed and port == allowed_port and host.endswith(suffix):
-                    return None
-        shown = _shown(origin, parts)
-        return HttpError(
-            403, f'the page {shown} is not among the origins; to let it in, add "{shown}" to them'
-        )
-
-
-def _cross_site_refusal(
-    request: Request, origin: str, parts: tuple[str, str, str] | None
-) -> HttpError | None:
-    # Ports are left out of it: a site has none, and a cookie goes to every port of its host.
-    here = _split_origin(f"http://{request.host}")
-    if parts is not None and here is not None and parts[1] == here[1]:
-        return None
-    headers = request.headers
-    if "cookie" not in headers and "authorization" not in headers:
-        return None
-    shown = _shown(origin, parts)
-    host = "this host" if here is None else here[1]
-    return HttpError(
-        403,
-        f"a page of another site ({shown}) brings a cookie or credentials to {host}; if it may, set"
-        f' origins=["{shown}"]; if a proxy stands between, have it forward Host'
-        " (nginx: proxy_set_header Host $http_host;)",
-    )
-
-
-def _split_origin(origin: str) -> tuple[str, str, str] | None:
-    """Scheme, host and port, spelled one way; the port is empty where it is the default one."""
-    # The pages of a service are few, and read once. What a stranger makes us keep stays small.
-    return _known_origin(origin) if len(origin) <= MAX_SHOWN else _read_origin(origin)
-
-
-def _read_origin(origin: str) -> tuple[str, str, str] | None:
-    match = _ORIGIN.fullmatch(origin.lower())
-    if match is None:
-        return None
-    scheme, host, port = match.groups("")
-    if host.startswith("["):
-        try:
-            host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
-        except ValueError:
-            return None
-    else:
-        host = host.removesuffix(".")
-    if not host and scheme != "file":  # some web views send file://
-        return None
-    return scheme, host, "" if port == _DEFAULT_PORTS.get(scheme) else port
-
-
-_known_origin = lru_cache(maxsize=256)(_read_origin)
-
-
-def _shown(origin: str, parts: tuple[str, str, str] | None) -> str:
-    """The origin as it may stand in an error: what a stranger sent is quoted only if it is one."""
-    if origin == "null":
-        return origin
-    if parts is None or len(origin) > MAX_SHOWN:
-        return "<not an origin>"
-    scheme, host, port = parts
-    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
-
-
-def _read_entry(entry: str) -> tuple[str, str, str]:
-    example = 'write it like "https://chat.example.com" or "https://*.example.com"'
-    if not isinstance(entry, str):
-        raise ConfigError(f"the origin {entry!r} is not a string", example)
-    scheme, _, rest = entry.strip().lower().rpartition("://")
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if not authority.isascii():
-        try:
-            authority = authority.encode("idna").decode("ascii")  # as browsers spell it
-        except UnicodeError:
-            raise ConfigError(f"the origin {entry!r} has no valid host", example) from None
-    # `Origin` names the page, which is never a ws:// one.
-    page_scheme = {"": "https", "ws": "http", "wss": "https"}.get(scheme, scheme)
-    wildcard = "*." if authority.startswith("*.") else ""
-    parts = _split_origin(f"{page_scheme}://{authority.removeprefix(wildcard)}")
-    if parts is None or int(parts[2] or 0) > 65535:
-        raise ConfigError(f"the origin {entry!r} is not scheme://host[:port]", example)
-    right = f"{page_scheme}://{authority}"
-    if right != entry.lower():
-        raise ConfigError(
-            f"the origin {entry!r} can match no page: browsers send scheme://host, with the port"
-            " where it is not the default one, and nothing after it",
-            f'write "{right}"',
-        )
-    return parts[0], wildcard + parts[1], parts[2]
