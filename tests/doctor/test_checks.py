@@ -16,6 +16,7 @@ from lineman.doctor.facts import (
     LineLook,
     Names,
     Outcome,
+    PageLook,
     Question,
     Reach,
     Reply,
@@ -37,6 +38,13 @@ def answer(status: int, text: str = "", **headers: str) -> Reply:
 
 
 OPEN = answer(101, upgrade="websocket")
+
+
+def told(words: str) -> Reply:
+    """A service that says how it took the handshake."""
+    return answer(101, upgrade="websocket", x_lineman_doctor=words)
+
+
 GOOD = Facts(
     Question(parse("wss://chat.test/wss"), patience=60.0),
     datetime(2026, 11, 25, tzinfo=UTC),
@@ -140,6 +148,26 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         E,
         "upstream-refuses",
     ),
+    (
+        "a page with a cookie is refused",
+        {"page": PageLook("https://chat.test", answer(403), is_open_without_cookie=True)},
+        E,
+        "host-hidden",
+    ),
+    (
+        "a page is refused",
+        {"page": PageLook("https://chat.test", answer(403))},
+        W,
+        "origin-refused",
+    ),
+    ("a page is a stranger", {"reply": told("page=stranger; address=other")}, W, "host-hidden"),
+    ("nobody knows who", {"reply": told("page=own; address=unknown")}, W, "real-ip-missing"),
+    (
+        "a false address is believed",
+        {"believed": ("X-Real-IP",)},
+        W,
+        "real-ip-spoofable",
+    ),
     ("a stand-in alone", {"reply": answer(502), "seen": Seen()}, E, "proxy-wrong-upstream"),
 ]
 
@@ -175,6 +203,13 @@ def test_the_service_behind_a_proxy_header_is_well_where_the_proxy_sends_it() ->
     assert worst(replace(GOOD, upstream=needs))[0] is Level.OK
     found = replace(GOOD, upstream=needs, reply=answer(502), line=None)
     assert worst(found) == (Level.ERROR, "proxy-protocol-missing")
+
+
+@pytest.mark.parametrize(
+    "words", ["", "page=own; address=other", "page", "page=<b>; address=\x1b", "page=foreign"]
+)
+def test_a_service_that_takes_the_page_for_its_own_or_says_nothing_is_well(words: str) -> None:
+    assert worst(replace(GOOD, reply=told(words)))[0] is Level.OK
 
 
 def test_a_mini_program_without_an_origin_is_told_of_a_server_that_wants_one() -> None:

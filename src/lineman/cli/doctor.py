@@ -73,7 +73,7 @@ def _add_outside(group: argparse._ArgumentGroup) -> None:
         help="connect to this address in place of the name's (may be repeated)")  # fmt: skip
     add("--ca", type=Path, metavar="FILE", help="authorities in place of the system's (PEM)")
     add("--profile", choices=[PROFILE], default="", help="what these clients demand besides")
-    add("--origin", help="the Origin of the page that connects")
+    add("--origin", help="the page that connects (default: one of the site itself)")
     add("--subprotocol", action="append", default=[], metavar="NAME",
         help="offer this subprotocol (may be repeated)")  # fmt: skip
     add("--header", "-H", action="append", type=arguments.header, default=[],

@@ -125,6 +125,21 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class PageLook:
+    """A page of the site that was refused, where a program is let in.
+
+    Args:
+        origin: that it sent.
+        reply: that it got, with a cookie.
+        is_open_without_cookie: whether it was let in without one.
+    """
+
+    origin: str
+    reply: Reply
+    is_open_without_cookie: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LineLook:
     """What an open websocket did.
 
@@ -204,7 +219,7 @@ class Question:
 
     Args:
         target: the URL.
-        origin: the `Origin` to send; None for none.
+        origin: the `Origin` to send; None for that of the site's own pages.
         subprotocols: to offer.
         profile: `wechat` or empty.
         patience: seconds for which to watch a silent line; 0 for not at all.
@@ -233,6 +248,8 @@ class Facts:
         other_paths: statuses of other paths, looked at after a 404 and its like.
         other_origins: statuses for other origins, by what was sent ('' for none), after a 403.
         without_subprotocol: the handshake without one, looked at when it failed with one.
+        page: a page of the site, where it was refused; `reply` is a program's then.
+        believed: the headers in which the service took a client for whom it claimed to be.
         with_extension: the handshake with compression offered, as every browser does.
         extension_line: what the line did with compression agreed on.
         line: what the open websocket did.
@@ -257,6 +274,8 @@ class Facts:
     other_paths: tuple[tuple[str, int], ...] = ()
     other_origins: tuple[tuple[str, int], ...] = ()
     without_subprotocol: Reply | None = None
+    page: PageLook | None = None
+    believed: tuple[str, ...] = ()
     with_extension: Reply | None = None
     extension_line: LineLook | None = None
     line: LineLook | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineman.doctor.checks import handshake, line, reach, tls, upstream, wechat
+from lineman.doctor.checks import handshake, line, page, reach, tls, upstream, wechat
 from lineman.doctor.facts import Facts
 from lineman.doctor.finding import Check
 from lineman.finding import Finding
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *tls.CHECKS,
     *upstream.CHECKS,
     *handshake.CHECKS,
+    *page.CHECKS,
     *line.CHECKS,
     *wechat.CHECKS,
 )

@@ -161,11 +161,11 @@ def _headers(facts: Facts, seen: Seen, kind: str) -> Iterator[Finding]:
             "the proxy does not tell the client's address: every client is the proxy",
             REAL_IP[kind],
         )
-    if seen.header("host") != facts.target.authority:
+    if facts.target.authority not in (seen.header("host"), seen.header("x-forwarded-host")):
         yield info(
             "host-header-changed",
             f"the service sees Host: {seen.header('host')} in place of {facts.target.authority}, "
-            "so it refuses the site's own pages with cookies",
+            "so it cannot tell the site's own pages from others that bring its cookies",
             "nginx: proxy_set_header Host $http_host;  Apache: ProxyPreserveHost On",
         )
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from lineman.client.target import Target
 from lineman.doctor.checks.wechat import PROFILE, REFERER
 from lineman.doctor.facts import Facts, Outcome, Question, Reply, Upstream
 from lineman.doctor.looks import line as lines
-from lineman.doctor.looks import names, tls
+from lineman.doctor.looks import names, page, tls
 from lineman.doctor.looks.standin import SPOOFED, StandIn
 from lineman.doctor.looks.wire import Ask, Way, shake_hands
+from lineman.protocols.checkup import QUESTION
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -126,7 +128,14 @@ def _stand_in(facts: Facts, way: Way, ask: Ask, where: tuple[str, int]) -> Facts
 
 
 def _websocket(facts: Facts, way: Way, ask: Ask, tools: Tools) -> Facts:
+    program, ask = ask, page.as_page(ask, facts.question)
     reply, line = shake_hands(way, ask)
+    if reply.status in page.REFUSALS and page.is_guess(program, facts.question):
+        by_program, line = shake_hands(way, program)
+        ask = program
+        if line is not None:
+            facts = replace(facts, page=page.refused(reply, way, program))
+        reply = by_program
     facts = replace(facts, reply=reply, server_clock=_clock(reply))
     if line is None:
         return _why_not(facts, way, ask)
@@ -143,7 +152,10 @@ def _websocket(facts: Facts, way: Way, ask: Ask, tools: Tools) -> Facts:
 
 
 def _more(facts: Facts, way: Way, ask: Ask, size: int) -> Facts:
-    """Further lines: with compression offered, and for a large message."""
+    """Further lines: with compression offered, from a false address, and for a large message."""
+    if facts.reply is not None and facts.reply.header(QUESTION):
+        is_here = way.ip in facts.names.own or ip_address(way.ip).is_loopback
+        facts = replace(facts, believed=page.believed(way, ask, is_here))
     reply, line = shake_hands(way, replace(ask, has_compression=True))
     facts = replace(facts, with_extension=reply)
     if line is not None:

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from lineman.doctor.facts import Seen
+from lineman.protocols.checkup import CLAIMED
 from lineman.protocols.websocket.handshake import accept_key
 
-CLAIMED = "203.0.113.66"  # RFC 5737: nobody's address
 SPOOFED = (
     ("X-Real-IP", CLAIMED),
     ("X-Forwarded-For", CLAIMED),
