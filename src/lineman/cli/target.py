@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from lineman.errors import UsageError
+from lineman.errors import ConfigError, UsageError
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
 from lineman.process.request import NotRunning, ask
@@ -57,7 +57,10 @@ class Target:
         self, command: str, timeout: float | None = 10.0, **arguments: Any
     ) -> Mapping[str, Any]:
         """The reply of its master; raises as `process.request.ask`."""
-        return ask(self.pid_file, {**arguments, "command": command}, timeout)
+        reply = ask(self.pid_file, {**arguments, "command": command}, timeout)
+        if "error" in reply:
+            raise ConfigError(f"its master refuses the command: {reply['error']}", "try it again")
+        return reply
 
     def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """The reply of its master, as an `Ask`."""

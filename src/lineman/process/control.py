@@ -18,7 +18,7 @@ from lineman.unixpath import short_path
 
 logger = logging.getLogger("lineman")
 
-MAX_CLIENTS = 16
+MAX_CLIENTS = 64
 # One that connects and says nothing is let go after this time.
 SILENCE = 10.0
 # How long children have to answer; one that does not is shown as busy.
@@ -104,10 +104,12 @@ class ControlServer:
             if now - caller.since > SILENCE:
                 caller.channel.close()
                 self._callers.discard(caller)
+        caller = Caller(self, end, uid)
         if len(self._callers) >= MAX_CLIENTS:
-            end.close()
+            caller.has_asked = True
+            caller.reply({"error": f"{MAX_CLIENTS} commands wait already; try again in a moment"})
             return
-        self._callers.add(Caller(self, end, uid))
+        self._callers.add(caller)
 
     def resume(self) -> None:
         """Accepts again where it had to pause; to be called from time to time."""

@@ -15,6 +15,9 @@ from lineman.process.reactor import Channel, Reactor
 from lineman.process.staff import Child, Program, Staff
 from lineman.process.wire import encode
 
+# How often to look whether what somebody waits for has come.
+SOON = 0.1
+
 
 class Boss(Protocol):
     """What the desk needs of the master."""
@@ -139,7 +142,8 @@ class Desk:
     def _go_on(self) -> None:
         if self._reload_again and self._boss.begin_reload():
             self._reload_again = False
-            self._reloading, self._reload_next = self._reload_next, []
+            self._reloading += self._reload_next  # nobody who waits is ever forgotten
+            self._reload_next = []
 
     # The clock.
 
@@ -164,7 +168,10 @@ class Desk:
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do at the latest; None for never."""
-        return self.questions.next_deadline()
+        moments = [self.questions.next_deadline()]
+        if self._draining or self._reload_again:
+            moments.append(time.monotonic() + SOON)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def close(self) -> None:
         """Tells those who waited for the end, and closes."""

@@ -329,6 +329,7 @@ class Master:
         if (
             self._reload_fault
             or self._describing
+            or any(isinstance(event, Reload) for event in self._events)  # described, not begun
             or self._service.reloading
             or self._service.phase is not Phase.RUNNING
         ):

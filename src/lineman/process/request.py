@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -39,7 +40,8 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
             with short_path(path) as short:
                 end.connect(short)
             uid = peer_uid(end)
-            end.sendall(encode(request))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                end.sendall(encode(request))  # who is refused is told so at once
             reply = _read(end)
         except PermissionError:
             raise ConfigError(
