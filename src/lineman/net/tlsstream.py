@@ -79,7 +79,7 @@ def failure_kind(error: Exception) -> str:
     elif isinstance(error, ssl.SSLCertVerificationError):
         name = f"refused certificates: {error.verify_code}"
     else:
-        name = _END_OF_TCP if is_end_of_tcp(error) else error.reason or "TLS"
+        name = END_OF_TCP if is_end_of_tcp(error) else error.reason or "TLS"
     return f"failed handshakes ({name.replace('_', ' ').lower()})"
 
 
