@@ -195,6 +195,14 @@ def tls_files(worker: Worker) -> list[str]:
     return [os.path.abspath(path) for path in paths if path is not None]
 
 
+def tls_pairs(worker: Worker) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files of a worker's certificates, and those of their keys, which may be the same."""
+    pairs = list(_read_context(worker)[1].files())
+    certificates = [pair.cert for pair in pairs if pair.cert is not None]
+    keys = [key for pair in pairs if (key := pair.key or pair.cert) is not None]
+    return tuple(map(os.path.abspath, certificates)), tuple(map(os.path.abspath, keys))
+
+
 def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     limits = {name: getattr(worker, name) for name in _LIMITS}
     tls = {name: value for name in _TLS_OPTIONS if (value := getattr(worker, name)) is not None}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
-from lineman.process.model import Rules
+from lineman.process.model import MAX_SECONDS, Rules
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -78,7 +78,9 @@ def _is_whole(value: object) -> bool:
 
 def _seconds(name: str, value: object, may_be_zero: bool = False) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and (value > 0 or (may_be_zero and value == 0)):  # type: ignore[operator]
+    if is_number and (0 < value <= MAX_SECONDS or (may_be_zero and value == 0)):  # type: ignore[operator]
         return float(value)  # type: ignore[arg-type]
     rule = "0 or more" if may_be_zero else "more than 0"
-    raise ConfigError(f"{name} is {value!r}", f"give a number of seconds, {rule}")
+    raise ConfigError(
+        f"{name} is {value!r}", f"give a number of seconds, {rule}, {MAX_SECONDS} at most"
+    )

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from lineman import address as addresses
 from lineman import options
 from lineman.errors import ConfigError
-from lineman.process.description import Description, Place
+from lineman.process.description import Description, Place, Settings
 from lineman.process.model import Rules
+from lineman.process.wire import clean
 from lineman.tls.phpcontext import without_effect
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ logger = logging.getLogger("lineman")
 
 # How the log and `status` call the process that `Worker.metrics` adds.
 METRICS = "lineman metrics"
+MAX_TITLE = 200
 
 
 def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Description:
@@ -40,11 +42,12 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
         twins[worker.address] += 1
     if settings.get("metrics") is not None:
         places.append(_metrics_place(settings["metrics"], places))
-    return Description(tuple(places), dict(settings))
+    return Description(tuple(places), Settings(**settings))
 
 
 def _place(worker: Worker, twin: int) -> Place:
     files = options.tls_files(worker)
+    certificates, keys = options.tls_pairs(worker)
     # What only root may read is looked at by the children, who get it from a master that is root.
     is_checked = not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
     plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
@@ -55,7 +58,7 @@ def _place(worker: Worker, twin: int) -> Place:
     return Place(
         address=worker.address,
         twin=twin,
-        title=worker.name or plan.url or "worker without an address",
+        title=clean(worker.name or plan.url or "worker without an address", MAX_TITLE),
         scheme="" if address is None else address.scheme,
         host="" if address is None else address.host,
         port=0 if address is None else address.port,
@@ -65,7 +68,8 @@ def _place(worker: Worker, twin: int) -> Place:
         socket_mode=plan.socket_mode,
         user=processes.user,
         group=processes.group,
-        files=tuple(files),
+        certificates=certificates,
+        keys=keys,
         is_checked=is_checked,
         is_reloadable=processes.reloadable,
         rules=processes.rules,

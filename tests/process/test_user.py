@@ -12,9 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,15 +44,6 @@ TELLING = """
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that other users may look into."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
 def ca(tmp_path: Path) -> TestCA:
     return TestCA(tmp_path)
 
@@ -83,26 +72,6 @@ def serial_of(port: int, tls: ssl.SSLContext) -> str:
         found = seen.getpeercert()
         assert found is not None
         return str(found["serialNumber"])
-
-
-# Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
-# what Python needs of it ($1) is seen through $2.
-OPENED = """
-    mount --bind "$1" "$2" && mount -t tmpfs -o mode=755 none "$0" &&
-    mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"
-"""
-
-
-@pytest.fixture
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Has another user find this Python, which may lie in a home that is closed to him."""
-    real = Path(sys.executable).resolve()
-    for folder in reversed(real.parents):
-        if not folder.stat().st_mode & 0o001:
-            below = folder / real.relative_to(folder).parts[0]
-            seen = str(tmp_path_factory.mktemp("python"))
-            return ["unshare", "--mount", "sh", "-c", OPENED, str(folder), str(below), seen]
-    return []
 
 
 def whom(port: int, tls: ssl.SSLContext) -> str:

@@ -11,10 +11,10 @@ import functools
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from lineman.address import Address
 from lineman.cli import stop, target
@@ -22,20 +22,22 @@ from lineman.cli.target import Target
 from lineman.errors import ConfigError
 from lineman.net.listen import bind
 from lineman.net.unixsocket import SocketFile
-from lineman.process import daemon, logs, notify, owner, resources
+from lineman.process import daemon, logs, notify, owner, paths, resources
 from lineman.process.describing import describe
-from lineman.process.description import Place
+from lineman.process.description import Place, Settings
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
 from lineman.process.master import Master
 from lineman.process.masters import how_to_stop
-from lineman.process.owner import Owner
+from lineman.process.owner import Owner, acting_as
+from lineman.process.paths import Opener
+from lineman.process.rights import Rights
 from lineman.process.rundir import PidFile
 from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
 from lineman.tls.tickets import TicketSecret
 
-Configure: TypeAlias = Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
+Configure: TypeAlias = Callable[[Settings, Owner | None], Settings]
 
 WORDS = {
     "start": "start the program",
@@ -84,51 +86,108 @@ def restart(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace, program: Target) -> int:
     tell: daemon.Tell = _say_nothing
-    log = None if options.log is None else Path(options.log).absolute()
+    rights = Rights(options.user, options.group)
+    log = _Log(None if options.log is None else Path(options.log).absolute(), None)
+    settings, whom = Settings(), None
+    if program.description is not None:
+        settings = program.description.settings
+        whom = rights.first_of(program.description.places)
     if options.daemon:
-        log = _log_file(options, program)
+        log.default = daemon.default_log(program.name)
+        path = log.usable(settings, whom)
         outcome = daemon.detach()
         if isinstance(outcome, tuple):
-            return _report(program, log, *outcome)
+            return _report(program, path, *outcome)
         tell = outcome
-        daemon.redirect(log)
-    configure = functools.partial(_configure, options.log is not None, log)
+        daemon.redirect(path, log.opener(settings, whom))
     try:
-        configure({} if program.description is None else program.description.settings, None)
-        return _serve(options, program, tell, configure)
+        log.configure(settings, whom)
+        return _serve(options, program, rights, tell, log.configure)
     except ConfigError as error:
         if options.daemon:
             tell(False, str(error))
         raise
 
 
-def _configure(
-    is_named: bool, log: Path | None, settings: Mapping[str, Any], whom: Owner | None
-) -> Mapping[str, Any]:
-    """Sends this process' log where it belongs, and returns the settings in force.
+@dataclass(slots=True)
+class _Log:
+    """Where this process' log goes, and on whose word.
 
-    Args:
-        is_named: whether the command line names the log; otherwise the program may name another.
-        log: the file; None for what the program says.
-        settings: what the program says.
-        whom: its processes run as; None for this user.
+    Attributes:
+        named: on the command line, which beats the program; None for not at all.
+        default: a daemon's, where the program names none either.
     """
-    own = settings.get("log_file")
-    chosen = log if is_named or own is None else own
-    in_force = {**settings, "log_file": None if chosen is None else str(chosen)}
-    ids = None if whom is None else (whom.uid, whom.gid)
-    logs.set_up(LogOptions.from_json(in_force), owner=ids)
-    return in_force
+
+    named: Path | None
+    default: Path | None
+
+    def path(self, settings: Settings) -> Path | None:
+        """The file; None for standard error."""
+        own = None if settings.log_file is None else Path(settings.log_file)
+        return self.named or own or self.default
+
+    def opener(self, settings: Settings, whom: Owner | None) -> Opener:
+        """What opens it: with the rights of the program's user where the program names it."""
+        is_its_word = self.named is None and settings.log_file is not None
+        return paths.opener(whom if is_its_word else None)
+
+    def usable(self, settings: Settings, whom: Owner | None) -> Path:
+        """The file, which is there and can be written.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        path = self.path(settings)
+        assert path is not None
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
+            os.close(self.opener(settings, whom)(path, flags, 0o640))
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            if whom is None or self.named is not None:
+                fix = "name another file: log_file= or --log"
+                raise ConfigError(f"cannot write the log {path}: {why}", fix) from None
+            raise ConfigError(
+                f"cannot write the log {path} as {whom.name}: {why}",
+                f"let {whom.name} write there, or have root open it: --log {path}",
+            ) from None
+        return path
+
+    def configure(self, settings: Settings, whom: Owner | None) -> Settings:
+        """Sends this process' log where it belongs, and returns the settings in force.
+
+        Args:
+            settings: what the program says.
+            whom: its processes run as; None for this user.
+
+        Raises:
+            ConfigError: the program names a file that its user may not write.
+        """
+        path = self.path(settings)
+        if path is not None and whom is not None and self.named is None:
+            self.usable(settings, whom)
+        in_force = replace(settings, log_file=None if path is None else str(path))
+        ids = None if whom is None else whom.ids
+        logs.set_up(
+            LogOptions.from_json(asdict(in_force)),
+            owner=ids,
+            opener=self.opener(settings, whom),
+        )
+        return in_force
 
 
 def _serve(
-    options: argparse.Namespace, program: Target, tell: daemon.Tell, configure: Configure
+    options: argparse.Namespace,
+    program: Target,
+    rights: Rights,
+    tell: daemon.Tell,
+    configure: Configure,
 ) -> int:
-    whom = owner.find(options.user, options.group)
+    owner.find(options.user, options.group)  # there are such, or nothing is begun
     held = PidFile.take(program.pid_file)
     try:
-        files: list[SocketFile] = []
-        sockets = Sockets(functools.partial(_bind, files), notify.take_sockets())
+        files: list[tuple[SocketFile, Owner | None]] = []
+        sockets = Sockets(functools.partial(_bind, files, rights), notify.take_sockets())
         resources.raise_open_files()
         what = program.program
         master = Master(
@@ -136,7 +195,7 @@ def _serve(
                 what,
                 held,
                 sockets,
-                whom,
+                rights,
                 tell,
                 configure,
                 TicketSecret.create().descriptor,
@@ -150,45 +209,35 @@ def _serve(
     try:
         return master.run(program.description)
     finally:
-        for file in files:
-            file.remove()
+        for file, whom in files:
+            with acting_as(whom):
+                file.remove()
 
 
-def _bind(files: list[SocketFile], place: Place, port: int, is_first: bool) -> socket.socket:
-    address = Address(place.scheme, place.host, port, place.path)
-    opened = bind(
-        address,
-        place.backlog,
-        reuse_port=True,
-        is_first=is_first,
-        socket_mode=place.socket_mode,
-        how_to_stop=how_to_stop,
-    )
-    if place.path:
-        whom = owner.find(place.user, place.group)
-        if whom is not None:  # the mode is about this user and group, not about root's
-            os.chown(place.path, whom.uid, whom.gid)
-        files.append(SocketFile(place.path))
+def _bind(
+    files: list[tuple[SocketFile, Owner | None]],
+    rights: Rights,
+    place: Place,
+    port: int,
+    is_first: bool,
+) -> socket.socket:
+    whom = rights.binder(place)
+    with acting_as(whom):
+        opened = bind(
+            Address(place.scheme, place.host, port, place.path),
+            place.backlog,
+            reuse_port=True,
+            is_first=is_first,
+            socket_mode=place.socket_mode,
+            how_to_stop=how_to_stop,
+        )
+        if place.path:
+            files.append((SocketFile(place.path), whom))
     return opened
 
 
 def _say_nothing(ok: bool, text: str) -> None:
     """The log says it all, and it is on the terminal."""
-
-
-def _log_file(options: argparse.Namespace, program: Target) -> Path:
-    named = options.log
-    if named is None and program.description is not None:
-        named = program.description.settings.get("log_file")
-    path = daemon.default_log(program.name) if named is None else Path(named).absolute()
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write the log {path}: {(error.strerror or str(error)).lower()}",
-            "name another file: log_file= or --log",
-        ) from None
-    return path
 
 
 def _report(program: Target, log: Path, ok: bool, text: str) -> int:

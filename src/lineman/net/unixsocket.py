@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -16,22 +17,29 @@ class SocketFile:
     """The file of a socket that this process has made.
 
     Args:
-        path: where it is; another file that comes to stand there later is left alone.
+        path: where it is; another file that comes to stand there later is left alone, and so is
+            what another directory holds that has been put in the place of its own.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._made = _identity(path)
+        self._directory = _open_directory(path)
+        self._name = os.path.basename(path)
+        self._made = _identity(self._directory, self._name)
 
     def remove(self) -> None:
         """Deletes the file, unless it is gone or another service has put its own there."""
         with contextlib.suppress(FileNotFoundError):
-            if _identity(self._path) == self._made:
-                os.unlink(self._path)
+            if _identity(self._directory, self._name) == self._made:
+                os.unlink(self._name, dir_fd=self._directory)
+        os.close(self._directory)
 
 
-def _identity(path: str) -> tuple[int, int]:
-    found = os.stat(path, follow_symlinks=False)
+def _open_directory(path: str) -> int:
+    return os.open(os.path.dirname(path) or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _identity(directory: int, name: str) -> tuple[int, int]:
+    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     return found.st_dev, found.st_ino
 
 
@@ -48,14 +56,13 @@ def bind(address: Address, backlog: int, mode: int) -> socket.socket:
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _make_room(address)
-        # The file must not be open to more for even a moment, nor to fewer than asked for.
-        before = os.umask(0o777 & ~mode)
+        directory = _open_directory(address.path)
         try:
-            listener.bind(address.path)
+            _make_room(address, directory)
+            _bind(listener, address.path, mode)
+            _give_mode(directory, os.path.basename(address.path), mode)
         finally:
-            os.umask(before)
-        os.chmod(address.path, mode)
+            os.close(directory)
         listener.listen(backlog)
         listener.setblocking(False)
     except OSError as error:
@@ -67,11 +74,35 @@ def bind(address: Address, backlog: int, mode: int) -> socket.socket:
     return listener
 
 
-def _make_room(address: Address) -> None:
-    """Deletes what a service has left that did not end well."""
-    path = address.path
+def _bind(listener: socket.socket, path: str, mode: int) -> None:
+    # The file must not be open to more for even a moment, nor to fewer than asked for.
+    before = os.umask(0o777 & ~mode)
     try:
-        found = os.stat(path, follow_symlinks=False)
+        listener.bind(path)
+    finally:
+        os.umask(before)
+
+
+def _give_mode(directory: int, name: str, mode: int) -> None:
+    """Gives the mode to the socket, and to nothing else that has come to have its name."""
+    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if stat.S_IMODE(found.st_mode) == mode:
+        return  # the usual case; where the directory has a default access list, it is not so
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "somebody has put another file there meanwhile")
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
+
+
+def _make_room(address: Address, directory: int) -> None:
+    """Deletes what a service has left that did not end well."""
+    path, name = address.path, os.path.basename(address.path)
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
@@ -84,7 +115,7 @@ def _make_room(address: Address) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            os.unlink(name, dir_fd=directory)
             return
         except BlockingIOError:  # somebody listens, and is busy
             pass
@@ -105,6 +136,7 @@ def _explained(address: Address, error: OSError) -> ConfigError:
         )
     if isinstance(error, PermissionError):
         return ConfigError(
-            f"{seen} in {directory}", f"let this user write there: ls -ld {directory}"
+            f"{seen} in {directory}",
+            f"let the user that the program runs as write there: ls -ld {directory}",
         )
     return ConfigError(seen, f"see the error, and ls -ld {directory}")

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from lineman.process.paths import Opener
+
 Tell = Callable[[bool, str], None]
 
 
@@ -42,19 +44,22 @@ def detach() -> Tell | tuple[bool, str]:
     return tell
 
 
-def redirect(log: Path) -> None:
+def redirect(log: Path, opener: Opener) -> None:
     """Has this process, and those that it starts, write to a file and read nothing.
+
+    Args:
+        log: the file.
+        opener: opens it.
 
     Raises:
         OSError: the file cannot be opened.
     """
     for descriptor in (1, 2):
-        _open_onto(descriptor, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    _open_onto(0, Path(os.devnull), os.O_RDONLY)
+        _put_onto(descriptor, opener(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640))
+    _put_onto(0, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
-def _open_onto(descriptor: int, path: Path, flags: int) -> None:
-    opened = os.open(path, flags | os.O_CLOEXEC, 0o640)
+def _put_onto(descriptor: int, opened: int) -> None:
     os.dup2(opened, descriptor)
     os.close(opened)
 

@@ -1,4 +1,8 @@
-"""Asking the program for its description: a process that runs its code, says it, and ends."""
+"""Asking the program for its description: a process that runs its code, says it, and ends.
+
+What it says is the word of the user that it runs as. It counts if it was said once, and the process
+has then ended in order.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from lineman.process.owner import Owner
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.role import BLOCKED, Role
 from lineman.process.staff import Program, cause_of, reap, spawn
-from lineman.process.wire import MAX_LINE, WireError, decode
+from lineman.process.wire import MAX_DESCRIPTION, WireError, clean, decode
 
 logger = logging.getLogger("lineman")
 
@@ -25,6 +29,7 @@ logger = logging.getLogger("lineman")
 TIMEOUT = 60.0
 # What it prints is kept so far, to say why it failed.
 MAX_OUTPUT = 64 * 1024
+MAX_WHY = 2000
 AGAIN = "correct it and try again"
 
 
@@ -60,7 +65,7 @@ class Describing:
         said, theirs = socket.socketpair()
         with theirs:
             self._popen, link = spawn(program, lambda fd: Role(fd), owner, blocked, theirs.fileno())
-        self._link = Channel(reactor, link, self._hear, lambda: None, MAX_LINE)
+        self._link = Channel(reactor, link, self._hear, lambda: None, MAX_DESCRIPTION)
         self._stderr = Channel(reactor, said, self._note, lambda: None, MAX_OUTPUT)
 
     @property
@@ -74,6 +79,9 @@ class Describing:
         return self._popen
 
     def _hear(self, line: bytes) -> None:
+        if self._told is not None:
+            self._told = {"error": "it has described itself more than once"}
+            return
         try:
             self._told = decode(line)
         except WireError as error:
@@ -99,18 +107,30 @@ class Describing:
         for channel in (self._link, self._stderr):
             channel.drain()
             channel.close()
-        told = self._told
-        if told is not None and "error" not in told:
+        found = self._believed(status)
+        if isinstance(found, Description) or self._told is None:
+            level = logging.INFO if isinstance(found, Description) else logging.ERROR
             for line in self._output:
-                logger.info("%s", line)
-            self._on_done(Description.from_json(told))
-            return
-        if told is None:
-            for line in self._output:
-                logger.error("%s", line)
-            self._on_done(self._without_word(status))
-        else:
-            self._on_done(ConfigError(str(told["error"]), str(told.get("fix") or AGAIN)))
+                logger.log(level, "%s", line)
+        self._on_done(found)
+
+    def _believed(self, status: int) -> Description | ConfigError:
+        """What it has said, or why that does not count."""
+        if self._told is None:
+            return self._without_word(status)
+        if "error" in self._told:
+            error, fix = (str(self._told.get(name) or "") for name in ("error", "fix"))
+            return ConfigError(clean(error, MAX_WHY), clean(fix, MAX_WHY) or AGAIN)
+        if self._popen.returncode != 0:
+            return ConfigError(
+                "the process that described the program did not end in order "
+                f"({cause_of(status)}), so what it said does not count",
+                "see what the program does when it ends",
+            )
+        try:
+            return Description.from_json(self._told)
+        except ConfigError as error:
+            return error
 
     def _without_word(self, status: int) -> ConfigError:
         """Why a program has ended and not described itself."""
@@ -120,7 +140,7 @@ class Describing:
                 "write Worker.run_all() as its last line, where it is reached; where it stands "
                 'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
             )
-        last = self._output[-1] if self._output else cause_of(status)
+        last = clean(self._output[-1], MAX_WHY) if self._output else cause_of(status)
         return ConfigError(f"the program does not come to Worker.run_all(): {last}", AGAIN)
 
 

@@ -1,12 +1,27 @@
-"""What a master has to know of a program: its workers' places, without its code. Plain data."""
+"""What a master has to know of a program: its workers' places, without its code. Plain data.
+
+It comes from a process of the program's user, and a master that is root believes it no more than
+that user: every value has a type and a range here, and what is unknown is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
+import msgspec
+from msgspec import Meta
+
+from lineman.errors import ConfigError
 from lineman.process.model import Key, Rules
+
+# Processes of a program, all workers together.
+MAX_PROCESSES = 4096
+
+# What is shown, and so must not move a terminal's cursor; what the system takes as a path.
+Text: TypeAlias = Annotated[str, Meta(max_length=500, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
+FilePath: TypeAlias = Annotated[str, Meta(max_length=4096, pattern=r"\A[^\x00]*\Z")]
+Files: TypeAlias = Annotated[tuple[FilePath, ...], Meta(max_length=1000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +39,30 @@ class Place:
         count: processes.
         backlog: connections that may wait to be accepted.
         user, group: whom its processes run as; empty for whoever starts the program.
-        files: those that it reads at its start and that only root may be able to read.
+        certificates, keys: files that it reads at its start and that only root may be able to
+            read; a file that holds both is among both.
         module: of Python, to be run in place of the program; empty for the program. The service
             does without it if need be.
         is_checked: whether the description was made with a close look at them.
     """
 
-    address: str
-    twin: int
-    title: str
-    scheme: str
-    host: str
-    port: int
-    count: int
-    backlog: int
-    path: str = ""
-    socket_mode: int = 0o660
-    user: str = ""
-    group: str = ""
-    files: tuple[str, ...] = ()
+    address: Text
+    twin: Annotated[int, Meta(ge=0, le=MAX_PROCESSES)]
+    title: Text
+    scheme: Text
+    host: Text
+    port: Annotated[int, Meta(ge=0, le=65535)]
+    count: Annotated[int, Meta(ge=1, le=MAX_PROCESSES)]
+    backlog: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    path: FilePath = ""
+    socket_mode: Annotated[int, Meta(ge=0, le=0o777)] = 0o660
+    user: Text = ""
+    group: Text = ""
+    certificates: Files = ()
+    keys: Files = ()
     is_checked: bool = True
     is_reloadable: bool = True
-    module: str = ""
+    module: Literal["", "lineman.exporter"] = ""
     rules: Rules = field(default_factory=Rules)
 
     @property
@@ -59,26 +76,53 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What concerns the whole program.
+
+    Attributes:
+        log_file, log_format, log_level: as `logs.LogOptions`.
+        metrics: where metrics are told; None for nowhere.
+    """
+
+    log_file: FilePath | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    metrics: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """A program.
 
     Attributes:
         places: one for each worker.
-        settings: what concerns the whole program, such as `log_file`.
     """
 
-    places: tuple[Place, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    places: Annotated[tuple[Place, ...], Meta(max_length=1000)]
+    settings: Settings = field(default_factory=Settings)
 
     def to_json(self) -> dict[str, Any]:
         """The description as plain data."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The description from what `to_json` gave."""
-        places = tuple(
-            Place(**{**place, "files": tuple(place["files"]), "rules": Rules(**place["rules"])})
-            for place in data["places"]
-        )
-        return cls(places, data["settings"])
+    def from_json(cls, data: object) -> Self:
+        """The description from what `to_json` gave.
+
+        Raises:
+            ConfigError: it holds what no program describes.
+        """
+        try:
+            found = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise ConfigError(
+                f"the program is described in a way that no program is: {error}",
+                "look for what it writes to descriptors that are not its own",
+            ) from None
+        count = sum(place.count for place in found.places)
+        if count > MAX_PROCESSES:
+            raise ConfigError(
+                f"the program wants {count} processes, more than {MAX_PROCESSES}",
+                "give a smaller count=; one for each core is a good start",
+            )
+        return found

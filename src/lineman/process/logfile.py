@@ -10,6 +10,9 @@ import stat
 import time
 from pathlib import Path
 
+from lineman.process import paths
+from lineman.process.paths import Opener
+
 STDERR = 2
 # A file that was renamed or is gone is noticed after this time, even if nobody says so.
 LOOK_EVERY = 1.0
@@ -28,10 +31,17 @@ class LineHandler(logging.Handler):
         path: of the file, absolute; it is made if it is missing. None for standard error.
         owner: user and group that a file of root's is given to, so that processes which are not
             root can open it anew themselves; only in a folder where root alone may put files.
+        opener: opens the file; None for the usual way with this process' own rights.
     """
 
-    def __init__(self, path: Path | None = None, owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        owner: tuple[int, int] | None = None,
+        opener: Opener | None = None,
+    ) -> None:
         super().__init__()
+        self._opener = opener or paths.opener()
         self._owner = owner
         self._path = path
         self._fd = STDERR if path is None else -1
@@ -106,7 +116,7 @@ class LineHandler(logging.Handler):
         assert self._path is not None
         old, self._fd = self._fd, -1
         try:
-            opened = os.open(self._path, _FLAGS, 0o640)
+            opened = self._opener(self._path, _FLAGS, 0o640)
         finally:
             if old >= 0:
                 os.close(old)

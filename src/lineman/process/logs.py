@@ -12,6 +12,7 @@ from typing import Any, Self
 from lineman.errors import ConfigError
 from lineman.process.logfile import LineHandler
 from lineman.process.logformat import JsonFormatter, TextFormatter
+from lineman.process.paths import Opener
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -63,6 +64,7 @@ def set_up(
     worker: str = "",
     slot: int | None = None,
     owner: tuple[int, int] | None = None,
+    opener: Opener | None = None,
 ) -> None:
     """Sends the log of this process where the options say.
 
@@ -73,6 +75,7 @@ def set_up(
         worker: the name of this process' worker; for JSON.
         slot: which of its processes this is; None for the master.
         owner: user and group of the other processes, where they are not root and this one is.
+        opener: opens the log file; None for this process' own rights.
     """
     options = options or LogOptions()
     root = logging.getLogger()
@@ -84,7 +87,7 @@ def set_up(
         root.removeHandler(handler)  # set up anew, after a reload
         handler.close()
     path = None if options.log_file is None else Path(options.log_file)
-    handler = LineHandler(path, owner)
+    handler = LineHandler(path, owner, opener)
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
     handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file

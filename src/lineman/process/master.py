@@ -11,14 +11,13 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from lineman.errors import ConfigError
-from lineman.process import owner as owners
 from lineman.process import plan, terminal
 from lineman.process.describing import Describing
-from lineman.process.description import Description, Place
+from lineman.process.description import Description, Place, Settings
 from lineman.process.desk import Desk
 from lineman.process.keyfiles import KeyFiles
 from lineman.process.model import (
@@ -46,7 +45,6 @@ from lineman.process.model import (
     Woke,
 )
 from lineman.process.notify import Notifier
-from lineman.process.owner import Owner
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
 from lineman.process.rundir import control_path, make_links_directory
@@ -82,7 +80,7 @@ class Master:
         self._events: list[Event] = []
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
-        self._settings: Mapping[str, Any] = {}
+        self._settings = Settings()
         self._describing: Describing | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
@@ -109,7 +107,7 @@ class Master:
         set_title(f"{MASTER}{self.program.script}")
         try:
             if description is None:
-                self._describe(self._setting.owner)
+                self._describe()
             else:
                 self._begin(description)
             while self._exit is None:
@@ -218,17 +216,22 @@ class Master:
         elif name == "ready":
             self._events.append(Ready(number))
         elif name == "failed":
-            self._events.append(Failed(number, str(details.get("why"))))
+            self._events.append(Failed(number, details["why"]))
         elif name == "counted":
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
-        elif name == "inquire":
-            self._desk.inform(child)
+        elif name == "inquire" and self._places[child.key[:2]].module:
+            self._desk.inform(child)  # of the other processes: for ours alone, not the program's
         elif name == "renew":
-            self._events.append(Renew(number, str(details.get("why"))))
+            self._events.append(Renew(number, details["why"]))
         elif name == "deaf":
             self._events.append(Deaf(number))
-        elif name == "changed" and number == self._service.oldest_ready():
-            logger.info("%s has changed", details.get("path"))
+        elif name == "changed":
+            self._changed(number, details["path"])
+
+    def _changed(self, number: int, path: str) -> None:
+        """Reloads for a changed file, if this process was told to; one child's word is enough."""
+        if self._setting.watches and number == self._service.oldest_ready():
+            logger.info("%s has changed", path)
             self._desk.want_reload(None)
 
     def _on_answer(self, process: int, number: int, answer: bytes) -> None:
@@ -268,10 +271,11 @@ class Master:
         """The program as it last described itself."""
         return self._description
 
-    def _describe(self, owner: Owner | None) -> None:
+    def _describe(self) -> None:
         now = time.monotonic()
+        whom = self._setting.rights.describer
         self._describing = Describing(
-            self._reactor, self.program, owner, BLOCKED, now, self._described
+            self._reactor, self.program, whom, BLOCKED, now, self._described
         )
 
     def _described(self, description: Description | ConfigError) -> None:
@@ -295,13 +299,11 @@ class Master:
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
         """The seats of a program; their sockets are open then, or nothing has changed."""
-        everybody = [self._owner_of(place) for place in description.places]
+        self._admit(description)
         self._setting.sockets.open(description.places)
         self._make_links_directory(description.places)
         watches = self._setting.watches
         self._description = description
-        whom = next((owner for owner in everybody if owner is not None), None)
-        self._settings = self._setting.configure(description.settings, whom)
         self._places.update({(place.address, place.twin): place for place in description.places})
         return tuple(
             Seat(
@@ -315,14 +317,23 @@ class Master:
             for key in place.seats()
         )
 
+    def _admit(self, description: Description) -> None:
+        """Has the program get what it describes, as far as that is its user's to have."""
+        rights = self._setting.rights
+        rights.admit(description)
+        users = [(place, rights.owner_of(place)) for place in description.places]
+        self._keyfiles.pin(users)
+        for place, owner in users:
+            self._keyfiles.for_child(place, owner)
+        whom = rights.first_of(description.places)
+        self._settings = self._setting.configure(description.settings, whom)
+
     def _make_links_directory(self, places: Sequence[Place]) -> None:
         inner = [place for place in places if not place.listens]
         if inner:
             path = self._setting.pid_file.path
-            self._links = str(make_links_directory(path, self._owner_of(inner[0])))
-
-    def _owner_of(self, place: Place) -> Owner | None:
-        return owners.find(place.user, place.group) or self._setting.owner
+            owner = self._setting.rights.owner_of(inner[0])
+            self._links = str(make_links_directory(path, owner))
 
     def begin_reload(self) -> bool:
         """Has the program describe itself and then replaces its processes; False: not now."""
@@ -336,11 +347,8 @@ class Master:
             return False
         logger.info("reloading: the program is read again")
         self._notifier.reloading()
-        owner = self._setting.owner
-        for place in self._description.places:
-            owner = owner or self._owner_of(place)  # new code does not run as root either
         try:
-            self._describe(owner)
+            self._describe()
         except (ConfigError, OSError) as error:
             self._reload_fault = str(error)  # told in the next turn: who asks is not noted yet
         return True
@@ -403,8 +411,8 @@ class Master:
     def _start(self, action: Start) -> None:
         place = self._places[action.key[:2]]
         try:
-            owner = self._owner_of(place)
-            files = self._keyfiles.for_child(place.files, owner)
+            owner = self._setting.rights.owner_of(place)
+            files = self._keyfiles.for_child(place, owner)
             listener = self._setting.sockets.descriptor(action.key)
 
             def role(link: int) -> Role:
@@ -417,7 +425,7 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-                    {**self._settings, "watch": self._setting.watches},
+                    {**asdict(self._settings), "watch": self._setting.watches},
                     place.title,
                     self._setting.tickets,
                     self._links,

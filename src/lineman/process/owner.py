@@ -26,6 +26,11 @@ class Owner:
     name: str
     home: str
 
+    @property
+    def ids(self) -> tuple[int, int]:
+        """User and group."""
+        return self.uid, self.gid
+
     def environment(self) -> dict[str, str]:
         """What its processes find in their environment."""
         return {"USER": self.name, "LOGNAME": self.name, "HOME": self.home}
@@ -88,13 +93,21 @@ def _name(uid: int) -> str:
 
 
 @contextmanager
-def acting_as(owner: Owner) -> Iterator[None]:
-    """Opens files with the rights of this user, in a process of root that has one thread."""
+def acting_as(owner: Owner | None) -> Iterator[None]:
+    """Has this process, which has one thread, open, bind and delete with the rights of a user.
+
+    Args:
+        owner: the user; None for this process' own rights. A process that is not root has no
+            others anyway.
+    """
+    if owner is None or os.geteuid() != 0:
+        yield
+        return
     groups, gid = os.getgroups(), os.getegid()
-    os.setgroups(owner.groups)
-    os.setegid(owner.gid)
-    os.seteuid(owner.uid)
     try:
+        os.setgroups(owner.groups)
+        os.setegid(owner.gid)
+        os.seteuid(owner.uid)
         yield
     finally:
         os.seteuid(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineman.errors import ConfigError
+from lineman.process import paths
 from lineman.process.owner import Owner
 
 SYSTEM = Path("/run/lineman")
@@ -83,9 +85,7 @@ def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
     directory = links_directory(pid_file)
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
-        if owner is not None:
-            os.chown(directory, owner.uid, owner.gid, follow_symlinks=False)
-        found = directory.lstat()
+        found = _given_to(directory, owner)
     except OSError as error:
         raise ConfigError(
             f"cannot make {directory} for the program's own sockets: "
@@ -98,6 +98,21 @@ def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
             f"rm -r {directory}, and start again",
         )
     return directory
+
+
+def _given_to(directory: Path, owner: Owner | None) -> os.stat_result:
+    """What a directory is, after its new owner has it; one of a stranger's is given to nobody."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        users = {os.geteuid()} if owner is None else {os.geteuid(), owner.uid}
+        if found.st_uid not in users and directory.parent.stat().st_mode & 0o022:
+            raise PermissionError(errno.EPERM, f"user {found.st_uid} has made it already")
+        if owner is not None:
+            os.fchown(descriptor, owner.uid, owner.gid)
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _prepare(directory: Path) -> None:
@@ -121,6 +136,12 @@ def _prepare(directory: Path) -> None:
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{directory} belongs to user {found.st_uid}, who could take the service over",
+            "name another place: pid_file= or --pid-file",
+        )
+    if os.geteuid() == 0 and not paths.is_roots_alone(directory):
+        raise ConfigError(
+            f"others may put another directory in the place of {directory}, and so take the "
+            "service over",
             "name another place: pid_file= or --pid-file",
         )
 
@@ -161,6 +182,7 @@ class PidFile:
         patience = time.monotonic() + 0.3  # a command that looks holds it for a moment
         while True:
             descriptor = _open(path)
+            _refuse_strangers(descriptor, path)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(descriptor).st_ino == path.lstat().st_ino:
@@ -211,6 +233,16 @@ def _open(path: Path) -> int:
             f"cannot write the pid file {path}: {(error.strerror or str(error)).lower()}",
             "name another place: pid_file= or --pid-file",
         ) from None
+
+
+def _refuse_strangers(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    if found.st_uid not in (0, os.geteuid()) or not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise ConfigError(
+            f"the pid file {path} is there already and belongs to user {found.st_uid}",
+            "name another place: pid_file= or --pid-file",
+        )
 
 
 def _pid_in(content: bytes) -> int:

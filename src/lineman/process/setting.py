@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
+from lineman.process.description import Settings
 from lineman.process.owner import Owner
+from lineman.process.rights import Rights
 from lineman.process.rundir import PidFile
 from lineman.process.sockets import Sockets
 from lineman.process.staff import Program
@@ -18,12 +19,11 @@ class Setting:
 
     Attributes:
         pid_file: held by this process.
-        owner: whom everything of the program runs as, also where it only describes itself; None
-            for whomever the program names.
+        rights: whom the program runs as, and what this process does for it.
         tell: told once whether the start went well, and in words.
-        configure: takes the settings that the program gives, and whom its processes run as; has
-            this process' log follow them, and returns those in force: the command line may have
-            given others.
+        configure: takes the settings that the program gives, and whose word they are; has this
+            process' log follow them, and returns those in force: the command line may have given
+            others. A file that the program names is opened with that user's rights.
         tickets: descriptor that every child inherits: the secret of TLS session tickets.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
@@ -32,9 +32,9 @@ class Setting:
     program: Program
     pid_file: PidFile
     sockets: Sockets
-    owner: Owner | None
+    rights: Rights
     tell: Callable[[bool, str], None]
-    configure: Callable[[Mapping[str, Any], Owner | None], Mapping[str, Any]]
+    configure: Callable[[Settings, Owner | None], Settings]
     tickets: int
     watches: bool
     reopen: Callable[[], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineman.errors import ConfigError
+from lineman.process import childevents
 from lineman.process.model import Key
 from lineman.process.owner import Owner
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.role import VARIABLE, Role
-from lineman.process.wire import MAX_LINE, WireError, decode, encode, split_answer
+from lineman.process.wire import MAX_LINE, WireError, encode, split_answer
+
+logger = logging.getLogger("lineman")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Child:
         number: the plan's.
         started_at: seconds since the epoch.
         lag: of its event loop at its last beat, in seconds.
+        rate: of its messages.
     """
 
     number: int
@@ -60,6 +65,7 @@ class Child:
     popen: subprocess.Popen[bytes]
     channel: Channel
     lag: float = 0.0
+    rate: childevents.Rate = field(default_factory=childevents.Rate)
 
 
 def spawn(
@@ -153,19 +159,26 @@ class Staff:
         return child
 
     def _hear(self, child: Child, line: bytes) -> None:
+        if child.rate.is_too_high(time.monotonic()):
+            self._leave(child, f"it sends more than {childevents.MAX_RATE} messages a second")
+            return
         answer = split_answer(line)
         if answer is not None:
             self.on_answer(child.number, *answer)
             return
         try:
-            message = decode(line)
-        except WireError:
-            child.channel.close()  # it is out of step; the watchdog ends it
+            name, details = childevents.read(line)
+        except WireError as error:
+            self._leave(child, f"it sends {error}")
             return
-        name = message.pop("event", "")
         if name == "beat":
-            child.lag = float(message.get("lag", 0.0))
-        self.on_event(child, name, message)
+            child.lag = details["lag"]
+        self.on_event(child, name, details)
+
+    def _leave(self, child: Child, why: str) -> None:
+        """Listens to a child no more; it notices, and ends."""
+        logger.error("process %d is not listened to any more: %s", child.pid, why)
+        child.channel.close()
 
     def order(self, number: int, what: str, **arguments: Any) -> None:
         """Has one child do something; nothing where it is gone."""

@@ -18,6 +18,9 @@ from lineman.errors import LinemanError
 MAX_LINE = 64 * 1024 * 1024
 # What may be asked by a command, and ordered by a master.
 MAX_REQUEST = 64 * 1024
+# What a child tells that nobody has asked for; what a program says of itself.
+MAX_EVENT = 64 * 1024
+MAX_DESCRIPTION = 4 * 1024 * 1024
 
 _ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
 
@@ -75,7 +78,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"a message that is no JSON ({error}): {line[:80]!r}") from None
     if not isinstance(message, dict):
         raise WireError(f"a message that is no JSON object: {line[:80]!r}")
@@ -99,3 +102,13 @@ def split_answer(line: bytes) -> tuple[int, bytes] | None:
     if head is None:
         return None
     return int(head.group(1)), line[head.end() : -1]
+
+
+def clean(text: str, limit: int) -> str:
+    """A text of another process as it may be shown: a line that moves no cursor.
+
+    Args:
+        limit: characters; the rest is left out.
+    """
+    short = text if len(text) <= limit else f"{text[:limit]}…"
+    return "".join(each if each.isprintable() else " " for each in short)
