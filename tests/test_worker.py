@@ -114,12 +114,6 @@ def test_every_option_is_an_attribute_with_a_default() -> None:
     assert (worker.count, worker.name, worker.transport) == (1, "", "tcp")
 
 
-def test_anything_may_be_kept_on_a_worker() -> None:
-    worker = Worker(WS)
-    worker.rooms = {}  # type: ignore[attr-defined]
-    assert worker.rooms == {}  # type: ignore[attr-defined]
-
-
 # What is wrong is said, with the fix.
 
 
@@ -386,13 +380,6 @@ def test_a_name_as_workerman_spells_it_is_told(name: str, right: str) -> None:
     worker = Worker("ws://127.0.0.1:0")
     with pytest.raises(UsageError, match=f"did you mean {right}"):
         setattr(worker, name, print)
-
-
-def test_what_is_the_programs_own_may_be_kept_on_a_worker() -> None:
-    worker: Any = Worker("ws://127.0.0.1:0")
-    worker.rooms = {}
-    worker.uidConnections = {}
-    assert worker.rooms == worker.uidConnections == {}
 
 
 def test_a_development_certificate_is_made_by_itself_and_for_this_machine(

@@ -30,6 +30,13 @@ class UsageError(LinemanError):
     """The program calls lineman in a way that cannot work; the message says the right way."""
 
 
+class UnknownNameError(UsageError, AttributeError):
+    """A name that the object does not have is read or set; the message says what to use.
+
+    Python's `hasattr` and `getattr` with a default take it for what it is, an `AttributeError`.
+    """
+
+
 class ProtocolError(LinemanError):
     """The peer broke the websocket protocol.
 

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.base import MakeBroker
@@ -26,6 +27,8 @@ from lineman.gateway.seal import Seal
 from lineman.gateway.visitor import Visitor
 from lineman.options import WorkerOptions
 from lineman.slots import Slot
+from lineman.unknown import Kind
+from lineman.vocabulary import GATEWAY, WORKER
 from lineman.worker import Worker
 
 ARGUMENTS = {
@@ -42,6 +45,11 @@ ARGUMENTS = {
 # Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
 _SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
 _LIMITS = tuple(field.name for field in fields(GuardOptions))
+_OPTIONS = {*WorkerOptions.__annotations__, *_LIMITS} - {"count"}
+_OWN_OPTIONS = {
+    *("gateways", "workers", "broker", "secret", "history", "history_frame", "redeliver"),
+    *("wait_timeout", "push_socket", "push", "push_token"),
+}
 
 
 class _Callbacks:
@@ -59,7 +67,7 @@ class _Callbacks:
         return [name for name in ARGUMENTS if self[name] is not None]
 
 
-class Gateway(Api):
+class Gateway(Api, Declared):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
     Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and are
@@ -88,10 +96,22 @@ class Gateway(Api):
         **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
             reload replaces the processes that hold clients too, which are let go with 1012.
 
+    Attributes:
+        data: a place for the program's own, in each process: a dictionary until something else is
+            put there.
+
     Raises:
         UsageError: an option that does not exist.
         ConfigError: a value that cannot work.
     """
+
+    _kind = Kind(
+        "a Gateway",
+        "gateway.data",
+        {"gateway": GATEWAY, "Worker": WORKER},
+        "Gateway",
+        _OPTIONS | _OWN_OPTIONS,
+    )
 
     on_worker_start = Slot(ARGUMENTS)
     on_worker_stop = Slot(ARGUMENTS)
@@ -104,6 +124,26 @@ class Gateway(Api):
     on_uid_offline = Slot(ARGUMENTS)
 
     all_names: ClassVar[set[str]] = set()
+
+    callbacks: _Callbacks
+    name: str
+    data: Any
+    _broker: str | None
+    _secret: str | None
+    _push_socket: str | None
+    _push_token: str
+    _redeliver: bool
+    _wait_timeout: float
+    _gateways: int
+    _history: HistoryOptions | None
+    _frame: Frame
+    _limits: GuardOptions
+    _business: Business | None
+    _node: Node | None
+    _hub: Hub | None
+    _client: AsyncGatewayClient | None
+    _holding: Worker
+    _serving: Worker
 
     def __init__(
         self,
@@ -130,6 +170,7 @@ class Gateway(Api):
             broker_maker(broker, name)  # what cannot work is told now
         self.callbacks = _Callbacks()
         self.name = name
+        self.data = {}
         Seal(secret)
         self._broker = broker
         self._secret = secret
@@ -140,13 +181,13 @@ class Gateway(Api):
         self._history = history
         self._frame = history_frame
         self._limits = _take_limits(given)
-        self._business: Business | None = None
-        self._node: Node | None = None
-        self._hub: Hub | None = None
-        self._client: AsyncGatewayClient | None = None
+        self._business = None
+        self._node = None
+        self._hub = None
+        self._client = None
         for option in given:
-            if option not in WorkerOptions.__annotations__ or option == "count":
-                raise UsageError(f"a Gateway has no {option}; processes are gateways= and workers=")
+            if option not in _OPTIONS:
+                refuse_option(type(self), option)
         shared = {key: given[key] for key in _SHARED if key in given}
         self._holding = Worker(
             address, context, **{"reloadable": False, **given, "count": gateways, "name": name}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import logging
-import re
 import socket
 import ssl
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -13,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, memory, options
+from lineman import hotswap, memory, options, vocabulary
 from lineman.certify import Certifier
+from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
@@ -28,17 +27,18 @@ from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.slots import ARGUMENTS, Slot
+from lineman.slots import Slot
 from lineman.tls.acme.options import AcmeOptions
 from lineman.tls.live import CertificateStatus, LiveTls
 from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
 from lineman.tls.pem import Contents
 from lineman.tls.tickets import TicketSecret
+from lineman.unknown import Kind
 
 logger = logging.getLogger("lineman")
 
 
-class Worker:
+class Worker(Declared):
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
@@ -86,11 +86,18 @@ class Worker:
         class.
 
         id: of this process among those of the worker, from 0; 0 where there is one.
+        data: a place for the program's own: a dictionary until something else is put there.
 
     Raises:
         UsageError: an option that does not exist.
         ConfigError: when the worker starts, for a value that cannot work.
     """
+
+    _kind = Kind(
+        "a Worker",
+        "worker.data",
+        {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
+    )
 
     on_worker_start = Slot()
     on_worker_stop = Slot()
@@ -161,6 +168,21 @@ class Worker:
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
 
+    callbacks: Callbacks
+    address: str
+    context: Mapping[str, Any] | None
+    id: int
+    data: Any
+    # Figures for `status` and the metrics of whatever is built upon this worker, by name.
+    facts: Callable[[], Mapping[str, float]] | None
+    links_directory: str  # for sockets between this program's processes
+    _service: Service | None
+    _plan: Plan | None
+    _certifier: Certifier | None
+    _ticket_secret: TicketSecret | None
+    _own_secret: TicketSecret | None
+    _socket_file: SocketFile | None
+
     def __init__(
         self,
         address: str = "",
@@ -171,30 +193,20 @@ class Worker:
         self.address = address
         self.context = context
         self.id = 0
-        # Figures for `status` and the metrics of whatever is built upon this worker, by name.
-        self.facts: Callable[[], Mapping[str, float]] | None = None
-        self.links_directory = ""  # for sockets between this program's processes
-        self._service: Service | None = None
-        self._plan: Plan | None = None
-        self._certifier: Certifier | None = None
-        self._ticket_secret: TicketSecret | None = None
-        self._own_secret: TicketSecret | None = None
-        self._socket_file: SocketFile | None = None
+        self.data = {}
+        self.facts = None
+        self.links_directory = ""
+        self._service = None
+        self._plan = None
+        self._certifier = None
+        self._ticket_secret = None
+        self._own_secret = None
+        self._socket_file = None
         for name, value in given.items():
             if name not in WorkerOptions.__annotations__:
-                raise UsageError(_no_such(name, [*WorkerOptions.__annotations__]))
+                refuse_option(type(self), name)
             setattr(self, name, value)
         Worker.all_workers.append(self)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Anything may be kept on a worker, but a callback that is never called is a mistake, and
-        # so is `onMessage`, which every manual of Workerman shows.
-        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-        if name.startswith("on_") and name not in ARGUMENTS:
-            raise UsageError(_no_such(name, [*ARGUMENTS]))
-        if snake != name and hasattr(type(self), snake):
-            raise UsageError(f"a Worker has no {name}; did you mean {snake}?")
-        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         return f"<Worker {self.name or self.address}>"
@@ -435,9 +447,3 @@ class Worker:
             logger.error("on_worker_stop raised", exc_info=error)
             if isinstance(error, asyncio.CancelledError):
                 raise
-
-
-def _no_such(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}?" if close else "there are " + ", ".join(sorted(known))
-    return f"a Worker has no {name}; {hint}"

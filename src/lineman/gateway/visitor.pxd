@@ -2,7 +2,13 @@ cimport cython
 
 from lineman.gateway.link cimport Link
 
-cdef class Visitor:
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
+
+cdef class _Base:
+    pass
+
+cdef class Visitor(_Base):
     cdef object _business
     cdef object _loaded
     cdef object _meet

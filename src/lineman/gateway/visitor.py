@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from lineman.errors import UsageError
 from lineman.gateway.api import MessageData
@@ -13,12 +13,24 @@ from lineman.gateway.raw import to_frames
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
+from lineman.unknown import ClientNames, refuse_to_set
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 if TYPE_CHECKING:
     from lineman.gateway.business import Business
 
 
-class Visitor:
+class _Base:
+    """Compiled, a class must come from a compiled one first."""
+
+    __slots__ = ()
+
+
+class Visitor(_Base, ClientNames):
     """One client; what the callbacks of a `Gateway` get.
 
     Attributes:
@@ -63,6 +75,15 @@ class Visitor:
         self.ordered = meet.applied  # orders about it, this worker's and those before it
         self._loaded = b""  # what `session` was made of
         self.queue: deque[Event] | None = None  # while an async callback is at work
+
+    def __setattr__(self, name: str, value: Never) -> None:
+        try:
+            if cython.compiled:
+                PyObject_GenericSetAttr(self, name, value)
+            else:
+                object.__setattr__(self, name, value)
+        except AttributeError as error:
+            refuse_to_set(self, name, error)
 
     def __repr__(self) -> str:
         return f"<client {self.id} {self.remote_ip} uid={self.uid!r}>"

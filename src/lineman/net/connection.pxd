@@ -10,6 +10,9 @@ from lineman.net.utf8 cimport lineman_utf8
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar
 
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
+
 cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
 
 cdef class Connection(Backpressure):

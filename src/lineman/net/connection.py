@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Hashable
-from typing import Any
+from typing import Any, Never
 
 from lineman.address import format_ip_port
 from lineman.errors import ConnectionLost, UsageError
@@ -20,6 +20,7 @@ from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
+from lineman.unknown import ConnectionNames, refuse_to_set
 
 try:
     import cython
@@ -30,7 +31,7 @@ FIRST_OF_TEXT = frames.FIN | frames.TEXT
 FIRST_OF_BINARY = frames.FIN | frames.BINARY
 
 
-class Connection(Backpressure):
+class Connection(Backpressure, ConnectionNames):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -50,6 +51,15 @@ class Connection(Backpressure):
     """
 
     __slots__ = ()
+
+    def __setattr__(self, name: str, value: Never) -> None:
+        try:
+            if cython.compiled:
+                PyObject_GenericSetAttr(self, name, value)
+            else:
+                object.__setattr__(self, name, value)
+        except AttributeError as error:
+            refuse_to_set(self, name, error)
 
     @property
     def worker(self) -> Any:

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from lineman.unknown import explain
+
 # So many lines of one kind are logged in so many seconds; the others are counted,
 LINES = 10
 WINDOW = 60.0
@@ -74,6 +76,7 @@ class LogLimit:
         if kind not in self._kinds and self._tracebacks >= TRACEBACKS:
             self.log(logging.ERROR, "other exceptions", "%s; %s", message % args, text)
         elif self._may_log(kind, logging.ERROR, text, 1, REPEAT):
+            explain(error)
             self._logger.error("%s", _cut(message % args), exc_info=error)
 
     def _may_log(self, key: Hashable, level: int, text: str, lines: int, window: float) -> bool:

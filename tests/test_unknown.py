@@ -1,0 +1,352 @@
+"""What a `Worker`, a `Gateway` or a connection does not have is refused, with what to use."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from lineman import Connection, Gateway, Worker, vocabulary
+from lineman.declared import public_names
+from lineman.errors import UnknownNameError, UsageError
+from lineman.gateway.business import Business
+from lineman.gateway.link import Link
+from lineman.gateway.messages import Meet
+from lineman.gateway.visitor import Visitor
+from lineman.slots import Slot
+
+DOCS = Path(__file__).parents[1] / "docs"
+WS = "ws://127.0.0.1:0"
+
+
+@pytest.fixture(autouse=True)
+def no_traces() -> Iterator[None]:
+    """Takes what a test has made off the lists of the program."""
+    workers, names = Worker.all_workers[:], set(Gateway.all_names)
+    yield
+    Worker.all_workers[:] = workers
+    Gateway.all_names.clear()
+    Gateway.all_names.update(names)
+
+
+def visitor() -> Visitor:
+    meet = Meet(1, f"{1:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
+    return Visitor(cast(Business, None), cast(Link, None), meet)
+
+
+def words_of(action: Any, *arguments: Any) -> str:
+    """What an unknown name is refused with."""
+    with pytest.raises(UnknownNameError) as caught:
+        action(*arguments)
+    assert isinstance(caught.value, UsageError)
+    assert isinstance(caught.value, AttributeError)
+    return str(caught.value)
+
+
+def set_and_read(thing: object, name: str) -> str:
+    """The same words, whether it is set or read."""
+    words = words_of(setattr, thing, name, print)
+    assert words_of(getattr, thing, name) == words
+    assert not hasattr(thing, name)
+    assert getattr(thing, name, 7) == 7
+    return words
+
+
+WORKER = [
+    ("onMessage", "did you mean on_message?"),
+    ("onWebSocketConnect", "did you mean on_websocket_connect?"),
+    ("on_web_socket_connect", "did you mean on_websocket_connect?"),
+    ("onWebSocketConnected", "did you mean on_connect?"),
+    ("ONMESSAGE", "did you mean on_message?"),
+    ("on_mesage", "did you mean on_message?"),
+    ("onMesage", "did you mean on_message?"),
+    ("onWorkerReload", "on_worker_stop is called in the old one, on_worker_start in the new one"),
+    ("on_worker_reload", "on_worker_stop is called in the old one, on_worker_start in the new one"),
+    ("onMasterStop", "the master runs none of the program's code"),
+    ("on_open", "there are on_buffer_drain, on_buffer_full, on_close, on_connect"),
+    ("maxPackageSize", "did you mean max_message_size?"),
+    ("cuont", "did you mean count?"),
+    ("Count", "did you mean count?"),
+    ("reusePort", "it is always on"),
+    ("daemonize", "python app.py start -d"),
+    ("pidFile", "did you mean pid_file?"),
+    ("stdoutFile", "did you mean log_file?"),
+    ("registerAddress", "machines by broker="),
+    ("rooms", 'keep your own things in worker.data: worker.data["rooms"]'),
+    ("_rooms", 'worker.data["_rooms"]'),
+]
+
+
+@pytest.mark.parametrize(("name", "says"), WORKER)
+def test_what_a_worker_does_not_have_is_refused_with_what_to_use(name: str, says: str) -> None:
+    words = set_and_read(Worker(WS), name)
+    assert words.startswith(f"a Worker has no {name}")
+    assert says in words
+
+
+@pytest.mark.parametrize(("name", "says"), WORKER)
+def test_the_class_refuses_it_too(name: str, says: str) -> None:
+    assert says in set_and_read(Worker, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("onMessage", "did you mean on_message?"),
+        ("onWebSocketConnect", "did you mean on_websocket_connect?"),
+        ("onWebSocketConnected", "did you mean on_connect?"),
+        ("onError", "what a callback raises is logged"),
+        ("onBusinessWorkerConnected", "the log and `status` tell"),
+        ("count", "processes are gateways=… and workers=…"),
+        ("registerAddress", "machines by broker="),
+        ("secretKey", "Gateway(…, secret=…)"),
+        ("max_message_size", "give it to the constructor: Gateway(…, max_message_size=…)"),
+        ("maxPackageSize", "give it to the constructor: Gateway(…, max_message_size=…)"),
+        ("ping_data", "give it to the constructor: Gateway(…, ping_data=…)"),
+        ("trusted_proxys", "give it to the constructor: Gateway(…, trusted_proxies=…)"),
+        ("daemonize", "python app.py start -d"),
+        ("pidFile", "it is Worker.pid_file"),
+        ("sendToAll", "did you mean send_to_all?"),
+        ("destoryClient", "did you mean destroy_client?"),
+        ("getAllClientInfo", "did you mean get_all_client_sessions?"),
+        ("rooms", 'keep your own things in gateway.data: gateway.data["rooms"]'),
+    ],
+)
+def test_what_a_gateway_does_not_have_is_refused_with_what_to_use(name: str, says: str) -> None:
+    gateway = Gateway(WS)
+    for thing in (gateway, Gateway):
+        words = set_and_read(thing, name)
+        assert words.startswith(f"a Gateway has no {name}")
+        assert says in words
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("realIP", "remote_ip"),
+        ("real_ip", "remote_ip"),
+        ("getRemoteIp", "did you mean remote_ip?"),
+        ("get_remote_ip", "did you mean remote_ip?"),
+        ("onMessage", "callbacks are set on the gateway"),
+        ("data", "did you mean session?"),
+        ("context", "did you mean session?"),
+        ("getRemoteAddress", "did you mean remote_ip?"),
+        ("getStatus", "await gateway.is_online(client)"),
+    ],
+)
+def test_what_a_gateways_client_does_not_have_is_refused(name: str, says: str) -> None:
+    assert says in set_and_read(visitor(), name)
+
+
+def test_a_gateways_client_takes_nothing_of_the_programs_own() -> None:
+    client = visitor()
+    assert 'client.session["nick"]' in words_of(setattr, client, "nick", "me")
+    client.uid = 7  # what it has may be set as before
+    assert client.uid == 7
+    with pytest.raises(AttributeError):
+        client.nick  # type: ignore[attr-defined]  # noqa: B018
+
+
+# The constructors.
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Worker(WS, certs="a.pem"), "a Worker has no certs; did you mean cert?"),
+        (lambda: Worker(WS, onMessage=print), "a Worker has no onMessage; did you mean on_message"),
+        (lambda: Worker(WS, on_message=print), "set it: worker.on_message = …"),
+        (lambda: Worker(WS, reusePort=True), "it is always on"),
+        (lambda: Worker(WS, pid_file="a"), "set it: Worker.pid_file = …"),
+        (lambda: Gateway(WS, count=4), "processes are gateways=… and workers=…"),
+        (lambda: Gateway(WS, maxPackageSize=4), "Gateway(…, max_message_size=…)"),
+        (lambda: Gateway(WS, worker=4), "Gateway(…, workers=…)"),
+        (lambda: Gateway(WS, on_message=print), "set it: gateway.on_message = …"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused_with_what_to_use(make: Any, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        make()
+    assert says in str(caught.value)
+
+
+# What is set in the wrong place would never be looked at.
+
+
+@pytest.mark.parametrize("name", ["on_message", "on_worker_start"])
+def test_a_callback_is_not_set_on_the_class(name: str) -> None:
+    for cls in (Worker, Gateway):
+        slot = vars(cls)[name]
+        with pytest.raises(UsageError, match=rf"{cls.__name__.lower()}\.{name} = …"):
+            setattr(cls, name, print)
+        assert vars(cls)[name] is slot
+
+
+@pytest.mark.parametrize("name", ["pid_file", "log_file", "metrics", "all_workers"])
+def test_what_is_of_the_whole_program_is_not_set_on_one_worker(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"of the whole program: Worker\.{name} = …"):
+        setattr(Worker(WS), name, "here")
+
+
+def test_options_of_the_program_and_defaults_are_set_on_the_class(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Worker, "log_level", "DEBUG")
+    monkeypatch.setattr(Worker, "max_message_size", 5)
+    assert Worker(WS).max_message_size == 5
+
+
+# The program's own things.
+
+
+def test_there_is_a_place_for_the_programs_own() -> None:
+    worker, gateway = Worker(WS), Gateway(WS)
+    assert worker.data == gateway.data == {}
+    worker.data["rooms"] = 1
+    assert Worker(WS).data == {}
+    gateway.data = worker.data
+    assert gateway.data["rooms"] == 1
+
+
+class Chat(Worker):
+    rooms: dict[str, str]
+    members = 0
+    __slots__ = ("extra",)
+    registry: ClassVar[list[str]]
+
+    def __init__(self) -> None:
+        super().__init__(WS)
+        self.rooms = {}
+        self.extra = 1
+        self._told: list[str]
+
+    @property
+    def told(self) -> list[str]:
+        return self._told
+
+    def reply(self, connection: object, message: str) -> None:
+        self.members += len(message)
+
+
+def test_a_subclass_may_declare_more() -> None:
+    chat = Chat()
+    chat.rooms["a"] = "b"
+    chat.members = 5
+    chat.extra = 2
+    Chat.registry = ["one"]
+    chat.on_message = chat.reply
+    assert (chat.rooms, chat.members, chat.extra, Chat.registry) == ({"a": "b"}, 5, 2, ["one"])
+    words = words_of(setattr, chat, "pepole", 1)
+    assert 'worker.data["pepole"], or declare it in Chat' in words
+    assert "did you mean rooms?" in words_of(setattr, chat, "Rooms", 1)
+    words_of(setattr, Chat, "romms", 1)
+
+
+def test_a_property_that_fails_says_why_itself() -> None:
+    with pytest.raises(AttributeError, match="_told"):
+        Chat().told  # noqa: B018
+
+
+@pytest.mark.parametrize("base", [Worker, Gateway])
+def test_a_method_of_a_subclass_that_nobody_would_call_is_refused(base: type[Any]) -> None:
+    def method(self: Any, connection: Any, message: Any) -> None: ...
+
+    for name in ("on_message", "on_connect"):
+        with pytest.raises(UsageError, match=f"{name} hides the callback.*self.{name} = "):
+            type("Mine", (base,), {name: method})
+    with pytest.raises(UsageError, match=r"has no onMessage; did you mean on_message\?"):
+        type("Mine", (base,), {"onMessage": method})
+    type("Mine", (base,), {"onboard": method, "on_paper": 1, "log": method})
+
+
+# The table.
+
+
+def rows(page: str, heading: str) -> Iterator[list[str]]:
+    """The cells of the tables under a heading of a page."""
+    text = (DOCS / page).read_text(encoding="utf-8").split(f"\n{heading}\n", 1)[1]
+    for line in re.split(r"\n#+ ", text, maxsplit=1)[0].splitlines():
+        if line.startswith("|") and not line.startswith("|--"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+TABLES = (vocabulary.WORKER, vocabulary.CONNECTION, vocabulary.GATEWAY, vocabulary.CLIENT)
+
+
+def spelt(cell: str) -> set[str]:
+    """The names in a cell that nobody but Workerman spells so: `onMessage`, `reusePort`."""
+    found = re.findall(r"(?<![$\w\[(])[a-z]+[A-Z]\w*", cell)
+    return {name for name in found if f"({name}" not in cell and f"${name})" not in cell}
+
+
+def test_the_porting_guide_says_what_the_table_says() -> None:
+    guide = "howto/porting-from-workerman.md"
+    renamed = list(rows(guide, "## Names"))
+    assert len(renamed) > 60
+    for theirs, ours, *_ in renamed:
+        for name in spelt(theirs):
+            answers = [a for table in TABLES if (a := vocabulary.lookup(table, name)) is not None]
+            assert answers, f"{name} is in the guide and not in the table"
+            told = re.findall(r"[a-z_]+", ours)
+            assert any(" " in answer or answer in told for answer in answers), (name, ours)
+
+
+def test_a_gateway_knows_its_own_options() -> None:
+    taken = set(inspect.signature(Gateway).parameters) - {"address", "context", "name", "given"}
+    assert taken <= set(Gateway._kind.options)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=["worker", "connection", "gateway", "client"])
+def test_the_guides_have_every_name_of_the_table(table: dict[str, str]) -> None:
+    pages = ("howto/porting-from-workerman.md", "reference/gateway.md")
+    text = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in pages)
+    assert not {name for name in table if not re.search(rf"\b{name}\b", text)}
+
+
+def test_what_the_table_calls_ours_is_there() -> None:
+    worker, gateway = public_names(Worker), public_names(Gateway)
+    for table, has in (
+        (vocabulary.WORKER, worker),
+        (vocabulary.CONNECTION, set(vocabulary.MEMBERS)),
+        (vocabulary.GATEWAY, gateway),
+        (vocabulary.CLIENT, set(vocabulary.CLIENT_MEMBERS)),
+    ):
+        named = {answer for answer in table.values() if " " not in answer}
+        assert named <= has
+        assert (
+            not {plain for plain in map(vocabulary.plain, table) if plain in table.values()} - has
+        )
+    slots = {name for name, value in vars(Gateway).items() if isinstance(value, Slot)}
+    assert slots < gateway
+
+
+def test_the_members_are_those_of_the_reference() -> None:
+    shown = {
+        name
+        for first, *_ in rows("reference/worker.md", "## `Connection`")
+        for name in re.findall(r"`(?:await )?([a-z_]+)[`(]", first)
+    } - {"async"}
+    assert shown == set(vocabulary.MEMBERS)
+    for cls, members in (
+        (Connection, vocabulary.MEMBERS),
+        (Visitor, vocabulary.CLIENT_MEMBERS),
+    ):
+        assert all(inspect.getattr_static(cls, name) is not None for name in members)
+        assert {name for name in vars(cls) if name[0] != "_"} - set(members) <= HOUSE[cls]
+
+
+# What others of the house call on them.
+HOUSE: dict[type, set[str]] = {
+    Connection: {
+        *("borrow_cork", "encode_shared", "enlist", "is_unopened", "leave_idle", "return_cork"),
+        *("send_encoded", "send_memory", "shows_certificate", "unlist"),
+    },
+    Visitor: {
+        *("apply", "change", "link", "number", "ordered", "queue", "stored_session"),
+        "take_session_change",
+    },
+}
