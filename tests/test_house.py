@@ -17,7 +17,7 @@ MAX_LINES = 450
 FLOORS: list[set[str]] = [
     {"errors", "finding", "openssl", "uncompiled", "vocabulary", "x500"},
     {"address", "unknown"},
-    {"unixpath"},
+    {"unixpath", "unixpeer"},
     {"protocols", "proxy"},
     {"net", "tls", "process", "build"},
     {"gateway"},

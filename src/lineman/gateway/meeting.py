@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import socket
 import stat
 from collections.abc import Callable
 from typing import cast
@@ -12,19 +14,41 @@ from typing import cast
 from lineman.errors import ConfigError
 from lineman.gateway.link import Link
 from lineman.unixpath import short_path
+from lineman.unixpeer import stranger
 
 # A link does what a protocol of asyncio does, and cannot derive from it where it is compiled.
 Make = Callable[[], asyncio.Protocol]
+
+
+class StrangerError(OSError):
+    """Somebody listens at a path of ours who is none of us; nothing was said to him."""
+
+    def __init__(self, user: str, path: str) -> None:
+        super().__init__(
+            errno.EPERM,
+            f"{user} listens there, who is none of the service's, and is told nothing",
+            path,
+        )
 
 
 async def dial(make: Callable[[], Link], path: str) -> Link:
     """A link to whoever takes links at a unix socket.
 
     Raises:
+        StrangerError: it is somebody who could have put the socket there in our place.
         OSError: nobody does.
     """
-    with short_path(path) as short:
-        _, link = await asyncio.get_running_loop().create_unix_connection(cast(Make, make), short)
+    loop = asyncio.get_running_loop()
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        with short_path(path) as short:
+            await loop.sock_connect(end, short)
+        if user := stranger(end, path):
+            raise StrangerError(user, path)
+    except BaseException:
+        end.close()
+        raise
+    _, link = await loop.create_unix_connection(cast(Make, make), sock=end)
     return cast(Link, link)
 
 

@@ -15,7 +15,7 @@ from lineman.gateway.brokers.base import without_login
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
-from lineman.gateway.meeting import dial
+from lineman.gateway.meeting import StrangerError, dial
 from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
@@ -134,6 +134,11 @@ class _ByLink:
 
         try:
             link = await dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path)
+        except StrangerError as error:
+            raise NotReachedError(
+                f"nothing is pushed to {self._path}: {error.strerror}; push as the service's user "
+                "or as root, through a socket that lies where only that user may write"
+            ) from None
         except OSError as error:
             raise NotReachedError(
                 f"there is no gateway at {self._path}: {error.strerror}; "

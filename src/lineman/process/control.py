@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode
 from lineman.unixpath import short_path
+from lineman.unixpeer import peer_uid
 
 logger = logging.getLogger("lineman")
 
@@ -23,8 +23,6 @@ MAX_CLIENTS = 64
 SILENCE = 10.0
 # How long children have to answer; one that does not is shown as busy.
 PATIENCE = 1.0
-
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 class Caller:
@@ -141,13 +139,6 @@ def _listen(path: Path) -> socket.socket:
     server.listen(MAX_CLIENTS)
     server.setblocking(False)
     return server
-
-
-def peer_uid(end: socket.socket) -> int:
-    """The user of the process at the other end of a unix socket, as the kernel knows it."""
-    data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    uid: int = _CREDENTIALS.unpack(data)[1]
-    return uid
 
 
 class Asker(Protocol):

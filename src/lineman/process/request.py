@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lineman.errors import ConfigError, LinemanError
-from lineman.process.control import peer_uid
 from lineman.process.rundir import control_path, holder
 from lineman.process.wire import encode
 from lineman.unixpath import short_path
+from lineman.unixpeer import peer_uid, stranger
 
 CHUNK = 256 * 1024
 
@@ -31,7 +31,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
 
     Raises:
         NotRunning: there is no such program.
-        ConfigError: it does not answer, or not to this user.
+        ConfigError: it does not answer, or not to this user; or somebody else listens there.
     """
     path = control_path(pid_file)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
@@ -40,6 +40,8 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
             with short_path(path) as short:
                 end.connect(short)
             uid = peer_uid(end)
+            if found := stranger(end, path):
+                raise _not_believed(found, path)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 end.sendall(encode(request))  # who is refused is told so at once
             reply = _read(end)
@@ -70,6 +72,14 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
         )
     answer: dict[str, Any] = json.loads(reply)
     return answer
+
+
+def _not_believed(user: str, path: Path) -> ConfigError:
+    return ConfigError(
+        f"{user} listens at {path}, and nothing that is said there is believed",
+        f"look whose it is: ls -ld {path.parent} {path}; start the program where only its user may "
+        "write (--pid-file, or XDG_RUNTIME_DIR), and run its commands as that user or as root",
+    )
 
 
 def _read(end: socket.socket) -> bytes:

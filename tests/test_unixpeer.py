@@ -1,0 +1,128 @@
+"""Who listens at a unix socket, and is told nothing where he is a stranger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lineman import AsyncGatewayClient, GatewayClient
+from lineman.errors import ConfigError
+from lineman.gateway.pushing import NotReachedError
+from lineman.process.owner import Owner, acting_as
+from lineman.process.request import ask
+from lineman.process.rundir import control_path
+from lineman.unixpeer import is_open_to_all, stranger
+
+NOBODY = pwd.getpwnam("nobody")
+OWNER = Owner(NOBODY.pw_uid, NOBODY.pw_gid, (NOBODY.pw_gid,), "nobody", NOBODY.pw_dir)
+
+
+class Impostor:
+    """Somebody else who listens at a path, keeps what he is told, and agrees with everything."""
+
+    def __init__(self, path: Path) -> None:
+        self.heard = b""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        with acting_as(OWNER):  # the kernel notes who it is that begins to listen
+            self._socket.listen()
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                end, _ = self._socket.accept()
+            except OSError:
+                return
+            with end:
+                while data := end.recv(4096):
+                    self.heard += data
+                    if data.endswith(b"\n"):
+                        end.sendall(json.dumps({"ok": True, "text": "done"}).encode() + b"\n")
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory where everybody may write."""
+    made = tmp_path / "shared"
+    made.mkdir()
+    made.chmod(0o1777)
+    return made
+
+
+@pytest.fixture
+def impostor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impostor]:
+    found = Impostor(folder / "app.sock")
+    if os.geteuid() != 0:  # who is not root cannot be somebody else; then it is we who are
+        own = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    yield found
+    found.close()
+
+
+def test_nothing_is_pushed_to_somebody_else(impostor: Impostor, folder: Path) -> None:
+    address = f"unix://{folder}/app.sock"
+    with GatewayClient(address) as client:
+        with pytest.raises(NotReachedError, match="listens there, who is none of the service's"):
+            client.send_to_all("secret")
+        with pytest.raises(NotReachedError, match="push as the service's user or as root"):
+            client.get_all_client_count()
+
+    async def push() -> None:
+        async with AsyncGatewayClient(address):
+            pass
+
+    with pytest.raises(NotReachedError, match="nothing is pushed to"):
+        asyncio.run(push())
+    assert impostor.heard == b""
+
+
+def test_a_command_does_not_believe_somebody_else(impostor: Impostor, folder: Path) -> None:
+    pid_file = folder / "app.pid"
+    pid_file.write_text("1")
+    assert control_path(pid_file) == folder / "app.sock"
+    with pytest.raises(ConfigError, match="nothing that is said there is believed"):
+        ask(pid_file, {"command": "stop"}, 5.0)
+    assert impostor.heard == b""
+
+
+def test_where_not_everybody_may_write_root_believes_who_was_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "app.sock"
+    impostor = Impostor(path)
+    monkeypatch.setattr("lineman.unixpeer.is_open_to_all", lambda path: False)
+    try:
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect(str(path))
+            monkeypatch.setattr(os, "geteuid", lambda: 0)
+            os_owner = os.stat(path).st_uid
+            assert stranger(end, path) == ("nobody" if os_owner == 0 else "")
+            if os_owner == 0:
+                os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+                assert stranger(end, path) == ""
+    finally:
+        impostor.close()
+
+
+def test_a_way_is_open_where_one_directory_of_it_is(folder: Path, tmp_path: Path) -> None:
+    (folder / "inner").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(folder / "inner")
+    assert is_open_to_all(folder / "app.sock")
+    assert is_open_to_all(folder / "inner" / "app.sock")
+    assert is_open_to_all(tmp_path / "link" / "app.sock")
+    assert not is_open_to_all("/usr/app.sock")
