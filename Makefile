@@ -9,6 +9,10 @@
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
+#   make package  the sdist, installed into empty environments with a compiler and without one
+#   make wheels   a manylinux wheel for each Python that is at hand, installed likewise, into dist/
+#   make lock     newest versions of what building and developing need, into requirements/
+#   make audit    whether a known weakness is in what we depend on (asks PyPI)
 
 # The data path is compiled where a C compiler is at hand; LINEMAN_COMPILE=required fails without
 # one, LINEMAN_COMPILE=no runs plain Python.
@@ -21,9 +25,9 @@ BIN := .venv/bin
 
 # One build at a time lies beside the sources: another choice, or a changed source, makes it anew.
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
-SOURCES := pyproject.toml setup.py $(shell find src -name '*.py' -o -name '*.pxd')
+SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check cover fuzz soak bench bench-gateway programs
+.PHONY: help demo test check cover fuzz soak bench bench-gateway package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -61,6 +65,21 @@ bench: $(BUILD)
 bench-gateway: $(BUILD)
 	$(BIN)/python bench/compare_gateway.py $(ARGS)
 
+package: $(BUILD)
+	tools/package prove
+
+wheels: $(BUILD)
+	tools/package wheels
+
+lock: $(BUILD)
+	tools/lock
+
+# Not part of any check of a change: what is found in a dependency tomorrow is no fault of it.
+audit: $(BUILD)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target build/audit-tools pip-audit
+	PYTHONPATH=build/audit-tools $(BIN)/python -m pip_audit --strict --require-hashes --disable-pip \
+	-r requirements/dev.txt -r requirements/build.txt -r requirements/release.txt
+
 programs:
 	@tools/setup programs
 
@@ -71,15 +90,13 @@ $(BUILD): $(SOURCES)
 
 # The extension modules once more, with AddressSanitizer in them, in a directory of their own.
 .venv/asan.stamp: $(SOURCES) | $(BUILD)
+	tools/setup build_tools
 	mkdir -p build/asan
-	# Not into .venv: plain Python is tested there without Cython.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target build/asan-tools \
-		"Cython>=3.1" "setuptools>=77"
 	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
-	cd build/asan && PYTHONPATH=$(CURDIR)/build/asan-tools CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
+	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
 	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 
-.venv/dev.stamp: pyproject.toml | $(BUILD)
+.venv/dev.stamp: requirements/dev.txt | $(BUILD)
 	tools/setup dev
 	@touch $@

@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
+CHOICE = os.environ.get("LINEMAN_COMPILE", "auto")
+if CHOICE not in ("auto", "required", "no"):
+    raise SystemExit(f"LINEMAN_COMPILE is {CHOICE!r}; give auto, required or no")
 SOURCES = Path("src")
 COMPILED = (
     "lineman/gateway/client",
@@ -48,47 +52,87 @@ COMPILED = (
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
 )
+# What Cython would write into each of them (memoryviews, most of all) stands here once.
+SHARED = "lineman._cyutility"
+
+DIRECTIVES = {
+    "annotation_typing": False,  # the types are in the .pxd files
+    "auto_pickle": False,
+    "language_level": 3,
+}
 
 
-def extensions(choice: str) -> list[Extension]:
-    """The extension modules to build; none where plain Python was asked for."""
-    # A failed build must not leave an older one in place, nor pack it into a wheel.
-    leftovers = [*Path("build").glob("lib*/lineman/**/*.so")]
-    if "--inplace" in sys.argv or "editable_wheel" in sys.argv:
-        leftovers += SOURCES.glob("lineman/**/*.so")
-    for built in leftovers:
-        built.unlink()
-    if choice == "no":
-        return []
+def flags() -> tuple[list[str], list[str]]:
+    """What the C compiler and the linker are told; who sets CFLAGS has the last word."""
+    given = os.environ.get("CFLAGS", "")
+    # Python's own flags come first, and often ask for debug information: half of the time that
+    # compiling takes, and three quarters of what it writes.
+    has_debug = "-g" in given.split()
+    compile_args = [] if has_debug else ["-g0", "-ffunction-sections", "-fdata-sections"]
+    if "-O" not in given:
+        compile_args.append("-O3")
+    link_args = [] if has_debug else ["-Wl,--gc-sections", "-Wl,-s"]
+    return compile_args, link_args
+
+
+def extensions() -> list[Extension]:
+    """The extension modules: one for each name in `COMPILED`, and what they share."""
+    compile_args, link_args = flags()
+    sources = {name.replace("/", "."): f"src/{name}.py" for name in COMPILED}
+    sources[SHARED] = f"src/{SHARED.replace('.', '/')}.c"
+    return [
+        Extension(name, [path], extra_compile_args=compile_args, extra_link_args=link_args)
+        for name, path in sources.items()
+    ]
+
+
+def translate(modules: list[Extension]) -> None:
+    """Has Cython write the C source of each module, in build/cython."""
     from Cython.Build import cythonize
 
-    # Python's own flags may say less, and these come last; who sets another level means it.
-    optimize = [] if "-O" in os.environ.get("CFLAGS", "") else ["-O3"]
-    wanted = [
-        Extension(name.replace("/", "."), [f"src/{name}.py"], extra_compile_args=optimize)
-        for name in COMPILED
-    ]
-    directives = {
-        "annotation_typing": False,  # the types are in the .pxd files
-        "language_level": 3,
-    }
-    built = cythonize(
-        wanted,
-        compiler_directives=directives,
+    translated = cythonize(
+        modules,
+        compiler_directives=DIRECTIVES,
         build_dir="build/cython",
         nthreads=os.cpu_count() or 1,
+        shared_utility_qualified_name=SHARED,
     )
-    for extension in built:
-        extension.optional = choice == "auto"  # cythonize() drops it
-    return built
+    sources = {module.name: module.sources for module in translated}
+    for module in modules:
+        module.sources = sources[module.name]
 
 
-choice = os.environ.get("LINEMAN_COMPILE", "auto")
-if choice not in ("auto", "required", "no"):
-    raise SystemExit(f"LINEMAN_COMPILE is {choice!r}; give auto, required or no")
-# The metadata is asked for several times before anything is built.
-is_building = bool({"bdist_wheel", "build", "build_ext", "editable_wheel"} & set(sys.argv))
+class BuildAllOrNone(build_ext):
+    """Builds every extension module; none where one fails and plain Python will do.
+
+    Some of them alone would not work: one module's C structures are the next one's.
+    """
+
+    def run(self) -> None:
+        """Translates and compiles, after removing what an earlier build has left."""
+        self.remove_built()
+        try:
+            translate(self.extensions)
+            super().run()
+        except Exception as error:
+            if CHOICE == "required":
+                raise
+            self.warn(f"compiling failed, plain Python is installed: {error}")
+            self.remove_built()
+            self.extensions[:] = []
+
+    def remove_built(self) -> None:
+        """Removes extension modules; a failed build must not leave any, nor pack old ones."""
+        leftovers = [*Path("build").glob("lib*/lineman/**/*.so")]
+        leftovers += Path(self.build_lib).glob("lineman/**/*.so")
+        if self.inplace or "editable_wheel" in sys.argv:
+            leftovers += SOURCES.glob("lineman/**/*.so")
+        for built in leftovers:
+            built.unlink(missing_ok=True)
+
+
 setup(
-    ext_modules=extensions(choice) if is_building else [],
+    ext_modules=extensions() if CHOICE != "no" else [],
+    cmdclass={"build_ext": BuildAllOrNone},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )
