@@ -142,7 +142,7 @@ class Exporter:
             return Response("alive\n")
         status = Status.from_json(reply)
         if request.path == "/readyz":
-            missing = readiness(status)
+            missing = readiness(status, with_broker="broker" in request.query)
             return Response(
                 "".join(f"{line}\n" for line in missing) or "ready\n",
                 status=503 if missing else 200,

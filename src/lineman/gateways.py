@@ -52,6 +52,12 @@ _OWN_OPTIONS = {
 }
 
 
+class _Pushing(Worker):
+    """Where other programs push; clients are let in elsewhere."""
+
+    takes_clients = False
+
+
 class _Callbacks:
     """The functions of one gateway; None where the user gave none."""
 
@@ -205,7 +211,7 @@ class Gateway(Api, Declared):
             check_token(push_token)
             self._push_token = str(push_token)
             stays = {"reloadable": given.get("reloadable", False)}  # it has none of the code
-            pushing = Worker(push, name=f"{name} push", **stays, **shared)
+            pushing = _Pushing(push, name=f"{name} push", **stays, **shared)
             pushing.on_worker_start = self._start_push
             pushing.on_worker_stop = self._stop_push
         Gateway.all_names.add(name)
@@ -237,6 +243,7 @@ class Gateway(Api, Declared):
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
+        worker.troubles = node.troubles
         worker.on_request = self.callbacks["on_request"]
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message

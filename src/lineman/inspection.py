@@ -131,6 +131,7 @@ class Inspection:
             handshakes=max(0, service.accepted - tally.ended - len(service.connections)),
             accepted=service.accepted,
             opened=service.opened,
+            requests=service.plain_requests,
             totals=sample.totals,
             rates=rates,
             send_failures=service.send_failures,
@@ -148,6 +149,7 @@ class Inspection:
             refusals={str(status): count for status, count in tally.refusals.items()},
             hits=dict(tally.hits),
             facts={} if self._worker.facts is None else self._worker.facts(),
+            troubles=() if self._worker.troubles is None else tuple(self._worker.troubles()),
         )
 
     def counters(self) -> Counters:

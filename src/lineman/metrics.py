@@ -41,6 +41,11 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
         lambda had: had.get("dropped", 0),
     ),
     (
+        "requests",
+        "Plain HTTP requests that were answered.",
+        lambda had: had.get("requests", 0),
+    ),
+    (
         "callback_exceptions",
         "Callbacks of the program that raised.",
         lambda had: had.get("exceptions", 0),
@@ -77,13 +82,18 @@ def _total(had: Counters, name: str) -> float:
     return value
 
 
-def readiness(status: Status) -> list[str]:
-    """What keeps the service from taking clients; empty where it is ready."""
+def readiness(status: Status, *, with_broker: bool = False) -> list[str]:
+    """What keeps the service from taking clients; empty where it is ready.
+
+    Args:
+        with_broker: whether it is not, either, while its broker is away.
+    """
     state = status.master.state
     if state not in ("running", "reloading"):
         return [f"the service is {state or 'not there'}"]
     ready = {child.worker for child in status.children if child.is_ready}
-    return [f"{each} has no ready process" for each in status.workers() if each not in ready]
+    missing = [f"{each} has no ready process" for each in status.workers() if each not in ready]
+    return missing + (status.troubles() if with_broker else [])
 
 
 class Book:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,6 +20,7 @@ from lineman.address import Address
 from lineman.errors import ConfigError
 from lineman.net import outbox
 from lineman.net.limits import Limits
+from lineman.net.listen import bind
 from lineman.net.outbox import SlowReaders
 from lineman.net.preamble import OPTIONAL, REQUIRED
 from lineman.net.proxylists import ProxyLists
@@ -127,6 +129,13 @@ class Plan:
     def url(self) -> str:
         """Where clients connect, with the scheme that they use; empty where none do."""
         return "" if self.address is None else str(self.address)
+
+    def listen(self, address: Address) -> socket.socket:
+        """A socket that listens there, for this process alone; raises as `net.listen.bind`."""
+        from lineman.process.masters import how_to_stop  # most programs never need it
+
+        backlog, mode = self.limits.backlog, self.socket_mode
+        return bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
 
 
 def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -> Plan:

@@ -72,6 +72,7 @@ def _place(worker: Worker, twin: int) -> Place:
         keys=keys,
         is_checked=is_checked,
         is_reloadable=processes.reloadable,
+        takes_clients=address is not None and worker.takes_clients,
         rules=processes.rules,
     )
 
@@ -104,6 +105,7 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
             drain_seconds=max(each.drain_seconds for each in rules),
             stop_timeout=max(each.stop_timeout for each in rules),
         ),
+        takes_clients=False,
         module="lineman.exporter",
     )
 

@@ -19,7 +19,6 @@ from lineman.net.broadcast import broadcast
 from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
-from lineman.net.listen import bind
 from lineman.net.outbox import SlowReaders
 from lineman.net.proxylists import DIRECTORY, ListWatch
 from lineman.net.service import Service
@@ -167,6 +166,7 @@ class Worker(Declared):
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
+    takes_clients: ClassVar[bool] = True
 
     callbacks: Callbacks
     address: str
@@ -175,6 +175,8 @@ class Worker(Declared):
     data: Any
     # Figures for `status` and the metrics of whatever is built upon this worker, by name.
     facts: Callable[[], Mapping[str, float]] | None
+    # What keeps that from working as it should, in words.
+    troubles: Callable[[], Sequence[str]] | None
     links_directory: str  # for sockets between this program's processes
     _service: Service | None
     _plan: Plan | None
@@ -195,6 +197,7 @@ class Worker(Declared):
         self.id = 0
         self.data = {}
         self.facts = None
+        self.troubles = None
         self.links_directory = ""
         self._service = None
         self._plan = None
@@ -331,10 +334,7 @@ class Worker(Declared):
         plan = self.plan(check_files=check_files)
         address = plan.address
         if listener is None and address is not None:
-            from lineman.process.masters import how_to_stop  # few programs need it
-
-            backlog, mode = plan.limits.backlog, plan.socket_mode
-            listener = bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
+            listener = plan.listen(address)
             if address.path:
                 self._socket_file = SocketFile(address.path)
         try:

@@ -52,6 +52,45 @@ def test_the_first_line_says_how_the_service_fares() -> None:
     )
 
 
+def test_processes_that_take_no_clients_are_not_counted_as_if_they_did() -> None:
+    inner = replace(REPORT, worker="chat business", connections=0, handshakes=0)
+    business = replace(CHILD, worker="chat business", takes_clients=False, report=inner)
+    down = replace(business, slot=1, state="starting")
+    text = lines(CHILD, business, down)
+    assert "; 1 of 1 processes accept clients, 1 of 2 others are ready; " in text[0]
+    assert row(text[4]) == [
+        "chat",
+        *row(text[4])[1:5],
+        "1h01m",
+        "25%",
+        "30M",
+        "12ms",
+        "3",
+        "4",
+        "0",
+    ]
+
+
+def test_figures_that_are_zero_are_left_out() -> None:
+    facts = {"gateway_clients": 0, "gateway_uids": 3, "gateway_nodes": 0.0}
+    assert (
+        lines(replace(CHILD, report=replace(REPORT, facts=facts)))[-1] == "chat #0: gateway uids 3"
+    )
+    quiet = replace(CHILD, report=replace(REPORT, facts={"gateway_clients": 0}))
+    assert lines(quiet) == lines(CHILD)
+
+
+def test_plain_requests_are_counted_over_the_processes_of_a_worker() -> None:
+    children = [replace(CHILD, slot=n, report=replace(REPORT, requests=700)) for n in range(2)]
+    assert lines(*children)[-1] == "chat: answered 1.4k plain requests"
+
+
+def test_a_trouble_is_told_once_and_the_exit_status_says_so() -> None:
+    words = "the broker at redis://a is not reached: nobody listens there"
+    children = [replace(CHILD, slot=n, report=replace(REPORT, troubles=(words,))) for n in range(2)]
+    assert lines(*children).count(f"TROUBLE: chat: {words}") == 1
+
+
 def test_a_process_is_a_line_of_figures() -> None:
     head, line = lines(CHILD)[2:4]
     assert head.split()[:4] == ["WORKER", "SLOT", "PID", "STATE"]

@@ -1,7 +1,8 @@
 """`lineman status`: the processes of a running program, and how they fare.
 
-Exit status: 0 where every worker has a process that accepts clients, 1 where one has none, 3 if
-the program does not run.
+Exit status: 0 where every worker has a process that accepts clients, 1 where one has none or
+something keeps it from working as it should (a broker that is not reached), 3 if the program does
+not run.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print("\n".join(render(status, time.time(), width)))
-    return 0 if serves(status) else 1
+    return 0 if serves(status) and not status.troubles() else 1
 
 
 def serves(status: Status) -> bool:
@@ -92,20 +93,33 @@ def render(status: Status, now: float, width: int | None = None) -> list[str]:
     if len(status.children) > 1:
         rows.append(_total(status))
     lines = [head(status, now), "", *table.render(COLUMNS, rows, width)]
-    notes = [*_facts(status), *_hits(status), *_restarts(status), *_certificates(status, now)]
+    troubles = [f"TROUBLE: {printable(each)}" for each in status.troubles()]
+    told = [
+        *_facts(status),
+        *_requests(status),
+        *_hits(status),
+        *_restarts(status),
+        *_certificates(status, now),
+    ]
+    notes = [*troubles, *told]
     return [*lines, "", *notes] if notes else lines
 
 
 def head(status: Status, now: float) -> str:
     """The service in one line."""
     master = status.master
-    ready = sum(child.is_ready for child in status.children)
+    ready = [child for child in status.children if child.is_ready]
+    taking = sum(child.takes_clients for child in status.children)
+    others = len(status.children) - taking
     reports = status.reports()
     script = printable(os.path.basename(master.script)) or "service"
     parts = [
         f"{script}: {printable(master.state) or 'running'}",
-        f"{ready} of {len(status.children)} processes accept clients",
+        f"{sum(child.takes_clients for child in ready)} of {taking} processes accept clients",
     ]
+    if others:
+        well = sum(not child.takes_clients for child in ready)
+        parts[-1] += f", {well} of {others} others are ready"
     if master.pid:
         up = f", up {units.span(now - master.started)}" if master.started else ""
         parts.append(f"master {master.pid}{up}")
@@ -136,7 +150,7 @@ def _row(child: Child, now: float) -> list[str]:
         units.span(now - report.started),
         units.share(report.cpu),
         units.size(report.pss or report.rss),
-        *_figures([report]),
+        *(_figures([report]) if child.takes_clients else [""] * 8),
         units.delay(report.worst_lag),
         str(report.send_failures + report.dropped),
         str(report.exceptions),
@@ -178,14 +192,30 @@ def _total(status: Status) -> list[str]:
 
 
 def _facts(status: Status) -> list[str]:
-    return [
-        f"{printable(child.worker)} #{child.slot}: "
-        + ", ".join(
+    """What else there is to tell of each process; what is zero is left out."""
+    lines = []
+    for child in status.children:
+        facts = {} if child.report is None else child.report.facts
+        told = [
             f"{printable(name).replace('_', ' ')} {float(figure):g}"
-            for name, figure in child.report.facts.items()
-        )
-        for child in status.children
-        if child.report is not None and child.report.facts
+            for name, figure in facts.items()
+            if figure
+        ]
+        if told:
+            lines.append(f"{printable(child.worker)} #{child.slot}: {', '.join(told)}")
+    return lines
+
+
+def _requests(status: Status) -> list[str]:
+    """A line for each worker that has answered plain requests."""
+    counts = {
+        worker: sum(report.requests for report in status.reports(worker))
+        for worker in status.workers()
+    }
+    return [
+        f"{printable(worker)}: answered {units.number(count)} plain requests"
+        for worker, count in counts.items()
+        if count
     ]
 
 

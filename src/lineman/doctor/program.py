@@ -81,6 +81,7 @@ class ProgramFacts:
         script: its path.
         workers: of it.
         machine: that it runs on.
+        troubles: what the running program says that keeps it from working as it should.
         sends_to_all: the line of its source that sends to the connections of one process only;
             0: none was found.
     """
@@ -89,3 +90,4 @@ class ProgramFacts:
     workers: tuple[WorkerFacts, ...]
     machine: Machine
     sends_to_all: int = 0
+    troubles: tuple[str, ...] = ()

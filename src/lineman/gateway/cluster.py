@@ -34,6 +34,10 @@ BEAT = 1.0
 SILENCE = 3.5
 # An answer that has not come by then does not come: the node is gone, or it is not well.
 ANSWER_TIMEOUT = 2.0
+# A broker that has not said anything by then is told to be away.
+PATIENCE = 1.5
+# What was sealed with another secret is a trouble for so long after the last of it.
+REFUSED_LATELY = 60.0
 # Orders that came on one of their topics, remembered in case they come on another.
 REMEMBERED = 10_000
 
@@ -101,6 +105,9 @@ class Cluster:
         self._on_stranger = on_stranger
         self._is_reached = False
         self._was_reached = False
+        self._is_state_told = False
+        self._late_at = 0.0  # when a broker that has said nothing is away
+        self._refused_at: float | None = None
         self._echoed = 0.0  # when the broker last brought back what this node had said
         self._dropped = 0
         self.has_refused = False
@@ -123,6 +130,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Begins to reach the others."""
+        self._late_at = self._loop.time() + PATIENCE
         await self.broker.start()
         self._tick()
 
@@ -155,6 +163,8 @@ class Cluster:
 
     def _tick(self) -> None:
         self._beat()
+        if not self._is_state_told and self._loop.time() >= self._late_at:
+            self._say_away(logging.WARNING)
         # What was not heard while the broker was away says nothing about the nodes. It is away, of
         # which it need not have told yet, where it brings back nothing of our own either.
         if self.broker.is_connected:
@@ -173,12 +183,9 @@ class Cluster:
         is_new = is_connected and not self._is_reached
         self._is_reached = is_connected
         if not is_connected:
-            logger.log(
-                logging.INFO if self.broker.is_leaving else logging.WARNING,
-                "the broker is cut off, only clients of this process are reached: %s",
-                self.broker.trouble,
-            )
+            self._say_away(logging.INFO if self.broker.is_leaving else logging.WARNING)
             return
+        self._is_state_told = True
         self._dropped = self.broker.dropped
         self._listen_anew()
         self._beat()
@@ -187,6 +194,28 @@ class Cluster:
         if self._was_reached:
             self._on_missed(is_new)
         self._was_reached = True
+
+    def _say_away(self, level: int) -> None:
+        self._is_state_told = True
+        text = "the broker is cut off, only clients of this process are reached: %s"
+        where = () if self._was_reached else (self.broker.shown,)
+        if where:
+            text = "the broker at %s is not reached, only clients of this process are: %s"
+        logger.log(level, text, *where, self.broker.trouble)
+
+    def troubles(self) -> list[str]:
+        """What keeps this node from the others, in words."""
+        found = []
+        if self._is_state_told and not self.broker.is_connected:
+            found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
+        refused = self._refused_at
+        if refused is not None and self._loop.time() - refused < REFUSED_LATELY:
+            found.append(
+                "messages come by the broker that are not sealed with this service's secret; fix: "
+                "give secret= the same value on every machine, or another name= to the other "
+                "service"
+            )
+        return found
 
     def _listen_anew(self) -> None:
         """Whoever was not heard for a while had no chance to be."""
@@ -258,6 +287,7 @@ class Cluster:
         try:
             if opened is None:
                 self.has_refused = True
+                self._refused_at = self._loop.time()
                 raise BadMessageError("it was not sealed with this service's secret")
             message: NodeMessage = BETWEEN_NODES.decode(opened)
             if not names.is_node(message.origin):

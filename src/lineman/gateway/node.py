@@ -190,6 +190,11 @@ class Node:
     def _new_link(self) -> Link:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
 
+    def troubles(self) -> list[str]:
+        """What keeps it from working as it should, for `status` and health checks."""
+        cluster = self.routing.cluster
+        return [] if cluster is None else cluster.troubles()
+
     def facts(self) -> dict[str, float]:
         """What `status` and the metrics show of it."""
         orders, dispatch = self.orders, self.dispatch

@@ -11,7 +11,7 @@ from typing import Any, Self
 from lineman.errors import LinemanError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
-from lineman.gateway.brokers.base import without_login
+from lineman.gateway.brokers.address import without_login
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lineman.errors import UsageError
@@ -37,7 +37,7 @@ class RoutingOptions:
     """
 
     make_broker: MakeBroker | None = None
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     history: HistoryOptions | None = None
     frame: Frame = frame_as_json
     tells_users: bool = False

@@ -41,6 +41,7 @@ class Place:
         user, group: whom its processes run as; empty for whoever starts the program.
         certificates, keys: files that it reads at its start and that only root may be able to
             read; a file that holds both is among both.
+        takes_clients: whether clients connect to it, and not this service's own programs alone.
         module: of Python, to be run in place of the program; empty for the program. The service
             does without it if need be.
         is_checked: whether the description was made with a close look at them.
@@ -62,6 +63,7 @@ class Place:
     keys: Files = ()
     is_checked: bool = True
     is_reloadable: bool = True
+    takes_clients: bool = True
     module: Literal["", "lineman.exporter"] = ""
     rules: Rules = field(default_factory=Rules)
 

@@ -221,6 +221,7 @@ class Desk:
                     "started": child.started_at,
                     "restarts": seat.restarts,
                     "last_cause": seat.last_cause,
+                    "takes_clients": seat.takes_clients,
                     "lag": child.lag,
                     "last": self.ledger.last(process.number),
                 }
@@ -234,5 +235,6 @@ class Desk:
                     "started": None,
                     "restarts": seat.restarts,
                     "last_cause": seat.last_cause,
+                    "takes_clients": seat.takes_clients,
                     "lag": None,
                 }

@@ -15,6 +15,7 @@ Counters: TypeAlias = Mapping[str, Any]
 NAMES = (
     "accepted",
     "opened",
+    "requests",
     "totals",
     "cpu_seconds",
     "send_failures",

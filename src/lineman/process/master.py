@@ -312,6 +312,7 @@ class Master:
                 rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
                 is_reloadable=place.is_reloadable,
                 is_essential=not place.module,
+                takes_clients=place.takes_clients,
             )
             for place in description.places
             for key in place.seats()

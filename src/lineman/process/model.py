@@ -95,6 +95,7 @@ class Seat:
         failures: quick ones in a row.
         restarts: processes that ended by themselves and were replaced.
         last_cause: why the last one did.
+        takes_clients: whether clients connect to its processes.
         is_new: whether the reload under way has brought it.
         is_essential: whether the service ends where nothing serves it any more.
     """
@@ -104,6 +105,7 @@ class Seat:
     rules: Rules = field(default_factory=Rules)
     is_reloadable: bool = True
     is_essential: bool = True
+    takes_clients: bool = True
     processes: list[Process] = field(default_factory=list)
     start_at: float | None = 0.0
     renewal: Renewal | None = None

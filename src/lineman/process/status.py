@@ -70,6 +70,7 @@ class Report:
         cpu_seconds: spent since the start, user and system; `cpu` is the share of one core lately.
         connections: open ones; `handshakes` are under way.
         accepted: connections so far; `opened` are those that became websockets.
+        requests: plain ones, no handshakes, that were answered.
         totals: since the start; `rates` are those of each second lately.
         send_failures: messages that were not taken, or whose reader was too slow.
         exceptions: callbacks that raised.
@@ -85,6 +86,7 @@ class Report:
         hits: how often a limit turned somebody away, by its name.
         facts: further figures by name, of what the worker does besides; true or false counts as
             one or none.
+        troubles: what keeps it from working as it should, in words, though it takes clients.
     """
 
     worker: str = ""
@@ -101,6 +103,7 @@ class Report:
     handshakes: int = 0
     accepted: int = 0
     opened: int = 0
+    requests: int = 0
     totals: Traffic = field(default_factory=Traffic)
     rates: Traffic = field(default_factory=Traffic)
     send_failures: int = 0
@@ -118,6 +121,7 @@ class Report:
     refusals: Mapping[str, int] = field(default_factory=dict)
     hits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
+    troubles: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as values that JSON has."""
@@ -129,6 +133,7 @@ class Report:
         known = _known(cls, value)
         for name in ("totals", "rates"):
             known[name] = Traffic(**_known(Traffic, known.get(name) or {}))
+        known["troubles"] = tuple(map(str, known.get("troubles") or ()))
         known["certificates"] = tuple(map(_certificate, known.get("certificates") or ()))
         return cls(**known)
 
@@ -167,6 +172,7 @@ class Child:
         restarts: how often a process of this slot has ended by itself.
         last_cause: why the last of those did.
         report: None if it did not answer in time: it is busy.
+        takes_clients: whether clients connect to it; others run code, or serve metrics.
     """
 
     worker: str = ""
@@ -176,6 +182,7 @@ class Child:
     restarts: int = 0
     last_cause: str = ""
     report: Report | None = None
+    takes_clients: bool = True
 
     @property
     def is_ready(self) -> bool:
@@ -199,6 +206,16 @@ class Status:
     def workers(self) -> list[str]:
         """The names of the workers, in the order of their first process."""
         return list(dict.fromkeys(child.worker for child in self.children))
+
+    def troubles(self) -> list[str]:
+        """What keeps workers from working as they should, each once, with whose it is."""
+        found = [
+            f"{child.worker}: {trouble}"
+            for child in self.children
+            if child.report is not None
+            for trouble in child.report.troubles
+        ]
+        return list(dict.fromkeys(found))
 
     def reports(self, worker: str | None = None) -> list[Report]:
         """What the processes of one worker tell, or those of all."""

@@ -1,5 +1,6 @@
 """One machine of a service that has several, for tests: host, port and broker are its arguments."""
 
+import os
 import sys
 
 from lineman import Gateway, Worker
@@ -7,7 +8,7 @@ from lineman import Gateway, Worker
 gateway = Gateway(
     f"ws://{sys.argv[1]}:{sys.argv[2]}",
     broker=sys.argv[3],
-    secret="a secret of the tests",
+    secret=os.environ.get("SECRET", "a secret of the tests"),
 )
 
 
@@ -39,4 +40,5 @@ async def said(client, message):
         client.send(f"{await gateway.get_client_id_count_by_group('room')} {' '.join(uids)}")
 
 
+Worker.metrics = os.environ.get("METRICS")
 Worker.run_all(sys.argv[4:])

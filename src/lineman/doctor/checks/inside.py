@@ -42,6 +42,14 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
             )
 
 
+def says(facts: ProgramFacts) -> Iterator[Finding]:
+    """What the running program says of itself."""
+    for trouble in facts.troubles:
+        seen, _, fix = trouble.partition("; fix: ")
+        fix = fix or f"see its log, and: lineman status {facts.script}"
+        yield error("worker-in-trouble", seen, fix)
+
+
 def speaks(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether what answers at a worker's port is that worker."""
     for worker in _sound(facts):
@@ -197,6 +205,7 @@ def _is_loopback(host: str) -> bool:
 CHECKS: tuple[Callable[[ProgramFacts], Iterator[Finding]], ...] = (
     starts,
     runs,
+    says,
     speaks,
     certificate,
     addresses,

@@ -19,7 +19,9 @@ from lineman.doctor.looks.wire import Ask, Way, shake_hands
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError, UsageError
 from lineman.gateways import Gateway
+from lineman.process.request import NotRunning, ask
 from lineman.process.rundir import find_pid_file, holder, name_of
+from lineman.process.status import Status
 from lineman.worker import Worker
 
 _TO_ALL = frozenset({"broadcast", "connections"})
@@ -39,6 +41,7 @@ def look(script: Path, workers: Sequence[Worker], timeout: float) -> ProgramFact
         tuple(_worker(worker, timeout) for worker in workers),
         machine(script),
         _sends_to_all(script),
+        _troubles(script, timeout),
     )
 
 
@@ -142,6 +145,15 @@ def _processes(script: Path) -> list[int]:
     except (ConfigError, OSError):
         return []
     return [int(word) for word in words.split()]
+
+
+def _troubles(script: Path, timeout: float) -> tuple[str, ...]:
+    """What the running program says of itself; nothing where it does not run, or not for us."""
+    try:
+        told = ask(find_pid_file(name_of(str(script))), {"command": "status"}, timeout)
+    except (NotRunning, ConfigError):
+        return ()
+    return tuple(Status.from_json(told).troubles())
 
 
 def _open_files(pid: int) -> int | None:

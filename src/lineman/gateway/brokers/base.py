@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -40,6 +39,7 @@ class Broker(abc.ABC):
         is_connected: whether the broker is reached.
         dropped: messages that were published while it was not, or faster than it took them.
         trouble: in words, why it is not reached; empty while it is.
+        shown: its address, without a password; empty for one that has none.
         is_leaving: whether it has said that it ends, as it does when the whole service stops.
     """
 
@@ -54,6 +54,7 @@ class Broker(abc.ABC):
         self.dropped = 0
         self.trouble = "it has not answered yet"
         self.is_leaving = False
+        self.shown = ""
         self._told: bool | None = None  # what `on_state` was called with last
 
     @abc.abstractmethod
@@ -103,8 +104,3 @@ class Broker(abc.ABC):
 
 # What makes a broker, given whom it serves.
 MakeBroker = Callable[[Subscriber], Broker]
-
-
-def without_login(url: str) -> str:
-    """A broker's address as it may be shown: without user, password and options."""
-    return re.sub(r"^([a-z+]*:?/*).*@", r"\1…@", url).partition("?")[0]

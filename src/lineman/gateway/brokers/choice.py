@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import MakeBroker, without_login
+from lineman.gateway.brokers.address import check_login, without_login
+from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.brokers.embedded import Embedded
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
@@ -24,6 +25,8 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     scheme, _, rest = url.partition("://")
     if scheme == "hub":
         return lambda subscriber: Embedded(rest, subscriber)
+    if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster", "nats", "tls"):
+        check_login(url)
     if scheme in ("redis", "rediss"):
         return lambda subscriber: Redis(url, name, subscriber)
     if scheme in ("redis+cluster", "rediss+cluster"):

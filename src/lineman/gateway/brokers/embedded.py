@@ -127,6 +127,7 @@ class Embedded(Broker):
     ) -> None:
         super().__init__(subscriber)
         self._path = path
+        self.shown = path
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()

@@ -8,10 +8,11 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from lineman.errors import ConfigError
-from lineman.gateway.brokers.base import Subscriber, without_login
+from lineman.gateway.brokers.address import without_login
+from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
 
 
@@ -33,7 +34,7 @@ class Nats(Remote):
         *,
         ca_file: str | None = None,
     ) -> None:
-        super().__init__(subscriber)
+        super().__init__(url, subscriber)
         self._url = url
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."
@@ -85,8 +86,10 @@ class Nats(Remote):
                 ended.set()  # it goes on also where it may not subscribe, and would hear nothing
 
         client = self._client = _direct_client(self._on_number)
+        where, login = self._where_and_login()
         connecting = client.connect(
-            self._url,
+            where,
+            **login,
             allow_reconnect=False,
             # Where nobody listens it would try for itself, for two minutes.
             max_reconnect_attempts=1,
@@ -111,6 +114,16 @@ class Nats(Remote):
             await self._change_topics(Work(subscribe=part))
             async with asyncio.timeout(self.timeout):
                 await self._confirm()
+
+    def _where_and_login(self) -> tuple[str, dict[str, str]]:
+        """The address without its login, and that by itself: the library decodes no `%2F`."""
+        parts = urlsplit(self._url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        if parts.username is None:
+            return where, {}
+        if parts.password is None:
+            return where, {"token": unquote(parts.username)}
+        return where, {"user": unquote(parts.username), "password": unquote(parts.password)}
 
     @property
     def _whole_timeout(self) -> int:

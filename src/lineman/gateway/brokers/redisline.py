@@ -68,7 +68,7 @@ class RedisBroker(Remote):
         name: str,
         subscriber: Subscriber,
     ) -> None:
-        super().__init__(subscriber)
+        super().__init__(url, subscriber)
         self._url = url
         self._prefix = f"lineman:{name}:".encode()
 

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from lineman.errors import ConfigError
+from lineman.gateway.brokers.address import explain, without_login
 from lineman.gateway.brokers.base import Broker, Subscriber
 
 logger = logging.getLogger("lineman")
@@ -69,17 +70,19 @@ class Remote(Broker):
     waits (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
     another is opened after a pause that grows to five seconds.
 
+    Args:
+        url: of the server.
+        subscriber: see `Broker`.
+
     Attributes:
         timeout: seconds; a server that says nothing for so long is given up, and reached anew.
     """
 
     timeout = 5.0
 
-    def __init__(
-        self,
-        subscriber: Subscriber,
-    ) -> None:
+    def __init__(self, url: str, subscriber: Subscriber) -> None:
         super().__init__(subscriber)
+        self.shown = without_login(url)
         self._work: deque[Work] = deque()
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
@@ -131,7 +134,7 @@ class Remote(Broker):
             except ConfigError:
                 raise
             except Exception as error:  # the libraries raise whatever their sockets do, and more
-                self._enter(False, f"{type(error).__name__}: {error}"[:300])
+                self._enter(False, explain(error))
             finally:
                 self._forget_work()
                 with contextlib.suppress(Exception):

@@ -1,0 +1,124 @@
+"""What is told of a broker's address, never its password, and why it is not reached. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from lineman.errors import ConfigError
+
+_HOST = r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_HOSTS = re.compile(f"{_HOST}(?:,{_HOST})*")
+
+
+def without_login(url: str) -> str:
+    """A broker's address as it may be shown: without user, password and options.
+
+    What does not look like a host and a port may be a password that stands in the wrong place, and
+    is left out as well.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z+]+", scheme):
+        word = re.match(r"[A-Za-z+]*:?/*", url)
+        start, rest = (word[0], url[word.end() :]) if word is not None else ("", url)
+    else:
+        start = f"{scheme}://"
+    login, at, rest = rest.rpartition("@")
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    if not _HOSTS.fullmatch(host):
+        return f"{start}…"
+    return f"{start}…@{host}" if at and login else f"{start}{host}"
+
+
+def check_login(url: str) -> None:
+    """Refuses an address whose password would be taken for something else.
+
+    Raises:
+        ConfigError: a character of it has a meaning in a URL (RFC 3986, section 2.2) and is not
+            percent-encoded; or what stands for the port is none.
+    """
+    rest = url.partition("://")[2]
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    path = rest[len(place) :].partition("?")[0]
+    hosts = place.rpartition("@")[2]
+    is_sound = _HOSTS.fullmatch(hosts) is not None
+    # An `@` may stand in an option's value, and nowhere else behind the host.
+    if "@" in path or ("@" in rest[len(place) :] and not is_sound):
+        raise ConfigError(
+            f"the login in the broker's address {without_login(url)} has a character that ends it "
+            "there, such as / ? or #",
+            "percent-encode user and password (/ is %2F, ? is %3F, # is %23, @ is %40): "
+            "python3 -c 'import getpass, urllib.parse as u; "
+            'print(u.quote(getpass.getpass(), safe=""))\'',
+        )
+    if not is_sound:
+        raise ConfigError(
+            f"the broker's address {without_login(url)} names no host and port",
+            "write it like redis://user:password@host:6379; an IPv6 address stands in brackets",
+        )
+
+
+# What the libraries say, and what it means. The first that is found counts.
+_CAUSES = (
+    (
+        r"authentication required|NOAUTH",
+        "it wants a password",
+        "write it into the address: broker=redis://:password@host:6379",
+    ),
+    (
+        r"without any password configured",
+        "it has no password, and one is given",
+        "leave it out of the address, or set one there (requirepass)",
+    ),
+    (
+        r"invalid username-password|WRONGPASS|invalid password|authorization violation|"
+        r"authentication (?:expired|failed)|user authentication",
+        "it refuses the login",
+        "compare user and password in the address with its own; percent-encode what is special",
+    ),
+    (
+        r"no permissions|NOPERM|permissions violation",
+        "the user may not do what is needed",
+        "let it publish and subscribe to this service's channels",
+    ),
+    (
+        r"cluster support disabled",
+        "it is no Redis Cluster",
+        "write redis:// and not redis+cluster://",
+    ),
+    (
+        r"name or service not known|nodename nor servname|no address associated|\[Errno -[25]\]|"
+        r"Error -[25] |temporary failure in name resolution|Error -3 |\[Errno -3\]",
+        "the host's name is not known",
+        "look at it: getent hosts NAME",
+    ),
+    (
+        r"connect(?:ion)? (?:call failed|refused)|Errno 111|Error 111",
+        "nobody listens there",
+        "start it, or correct host and port; on its machine: ss -ltnp",
+    ),
+    (
+        r"certificate verify failed|hostname mismatch",
+        "its certificate is not trusted",
+        "give its authority: rediss://…?ssl_ca_certs=ca.pem",
+    ),
+    (
+        r"wrong version number|record layer failure|SSL",
+        "TLS with it fails",
+        "where it speaks none, write redis:// or nats://",
+    ),
+    (
+        r"timeout|timed out|took nothing|said nothing",
+        "it does not answer",
+        "is it reachable from here: a firewall, another network? Does the port speak TLS, and the "
+        "address none, or the other way round?",
+    ),
+)
+
+
+def explain(error: BaseException) -> str:
+    """Why a broker is not reached: the cause, what the library said, and the remedy."""
+    said = f"{type(error).__name__}: {error}"[:300]
+    for pattern, cause, fix in _CAUSES:
+        if re.search(pattern, said, re.IGNORECASE):
+            return f"{cause} ({said}); fix: {fix}"
+    return said
