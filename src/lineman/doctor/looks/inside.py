@@ -98,10 +98,13 @@ def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None
 
 
 def _speaks_http(way: Way) -> bool:
+    """Whether it does; a port that speaks TLS answers plain requests as well, to say so."""
     reply, line = shake_hands(way, Ask())
     if line is not None:
         line.close()
-    return reply.status > 0
+    text = "" if reply.answer is None else reply.answer.text.lower()
+    is_tls = reply.status == 400 and any(word in text for word in ("https", "wss", "ssl", "tls"))
+    return reply.status > 0 and not is_tls
 
 
 def _reach_file(path: str, timeout: float) -> Outcome:
