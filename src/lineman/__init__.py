@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lineman import stdio
 from lineman.build import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lineman.protocols.websocket.negotiation import DeflateOptions
     from lineman.tls.acme.options import AcmeOptions
     from lineman.worker import Worker
+
+stdio.secure()
 
 __all__ = [
     "AcmeOptions",

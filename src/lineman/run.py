@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -82,6 +83,7 @@ def _hand_over(
         try:
             described = describe(workers, _settings()).to_json()
         except ConfigError as error:
+            logs.flush()
             print(f"lineman: {error}", file=sys.stderr)
             sys.exit(1)
     script = sys.argv[0]
@@ -98,8 +100,10 @@ def _hand_over(
         environment["PYTHONPATH"] = os.pathsep.join(
             [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         )
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # a full disk; the service does without
+            stream.flush()
+    logs.flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "lineman", *words], environment)
 
 

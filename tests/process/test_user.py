@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -172,3 +173,32 @@ def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) 
         assert app.run("status", "--pid-file", str(pid_file)).returncode == 0
     finally:
         assert app.run("stop", "--pid-file", str(pid_file)).returncode == 0
+
+
+@pytest.mark.parametrize("home", [None, "/proc/nowhere"], ids=["no home", "none that is there"])
+def test_a_daemon_of_a_user_without_a_home_has_its_log_beside_its_pid_file(
+    open_folder: Path, prefix: list[str], home: str | None
+) -> None:
+    folder = open_folder / "run"
+    folder.mkdir()
+    uid = os.geteuid()
+    words = [*prefix]
+    if IS_ROOT:
+        uid = 54321  # nobody's number
+        os.chown(folder, uid, uid)
+        words += ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    unset = ("HOME", "XDG_STATE_HOME", "LOGS_DIRECTORY", "RUNTIME_DIRECTORY")
+    words += ["env", *(f"--unset={name}" for name in unset), f"XDG_RUNTIME_DIR={folder}"]
+    words += [] if home is None else [f"HOME={home}"]
+    script = open_folder / "app.py"
+    script.write_text(textwrap.dedent(echo()))
+
+    def give(*command: str) -> subprocess.CompletedProcess[str]:
+        whole = [*words, sys.executable, str(script), *command]
+        return subprocess.run(whole, capture_output=True, text=True, timeout=2 * DEADLINE)
+
+    done = give("start", "-d")
+    assert done.returncode == 0, done.stderr
+    if IS_ROOT or home is not None:
+        assert f"log: {folder}/lineman/app-" in done.stdout
+    assert give("stop").returncode == 0

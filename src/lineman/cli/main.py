@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import platform
+import signal
 import ssl
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from lineman import __version__
+from lineman.cli import output
+from lineman.cli.output import OutputLostError
 from lineman.cli.parsing import Parser
 from lineman.errors import ConfigError, UsageError
 from lineman.process.handoff import Handoff, take_handoff
@@ -104,19 +107,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: status 2 for words that are no command or option, 0 after `--help`.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    command = words[0] if words else ""
     handoff = take_handoff()
+    _take_signals_back()
+    output.guard(command)
     try:
-        options = parser(words[0] if words else "", handoff).parse_args(words)
-        status: int = options.run(options)
+        try:
+            options = parser(command, handoff).parse_args(words)
+            status: int = options.run(options)
+        finally:
+            sys.stdout.flush()
     except UsageError as error:
         print(f"lineman: {error}", file=sys.stderr)
         return USAGE
     except ConfigError as error:
         print(f"lineman: {error}", file=sys.stderr)
         return FAILED
-    except BrokenPipeError:  # `| head` has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OutputLostError as error:
+        if not error.is_broken_pipe:  # `| head` has enough
+            print(f"lineman: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _take_signals_back() -> None:
+    """Undoes what a launcher may have left: blocked signals, and the ends of children ignored.
+
+    A SIGHUP that is ignored stays so until a master starts: it is how `nohup` is known.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)

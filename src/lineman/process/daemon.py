@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lineman.errors import ConfigError
 from lineman.process.paths import Opener
+from lineman.process.rundir import run_directory
 
 Tell = Callable[[bool, str], None]
 
@@ -65,17 +68,45 @@ def _put_onto(descriptor: int, opened: int) -> None:
 
 
 def default_log(name: str) -> Path:
-    """The log of a daemon that names none; its directory is there.
+    """The log of a daemon that names none; its directory is there, and can be written to.
 
     Args:
         name: of the program, as `rundir.name_of` gives it.
+
+    Raises:
+        ConfigError: no directory that may be used can be written to.
     """
+    faults = []
+    for directory in _log_directories():
+        try:
+            is_private = directory == run_directory() and os.geteuid() != 0
+            directory.mkdir(mode=0o700 if is_private else 0o755, parents=True, exist_ok=True)
+            found = directory.lstat()
+        except OSError as error:
+            faults.append(f"{directory}: {(error.strerror or str(error)).lower()}")
+            continue
+        if directory.parent == Path("/tmp") and (
+            found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022
+        ):
+            faults.append(f"{directory}: it is not this user's alone")
+        elif not os.access(directory, os.W_OK | os.X_OK):
+            faults.append(f"{directory}: permission denied")
+        else:
+            return directory / f"{name}.log"
+    raise ConfigError(
+        f"there is no place for the log ({'; '.join(faults)})", "name a file: log_file= or --log"
+    )
+
+
+def _log_directories() -> Iterator[Path]:
+    """Where a log may lie, the best place first; the last is where pid files are."""
     if given := os.environ.get("LOGS_DIRECTORY", "").split(":")[0]:  # systemd has made one
-        directory = Path(given)
+        yield Path(given)
     elif os.geteuid() == 0:
-        directory = Path("/var/log/lineman")
+        yield Path("/var/log/lineman")
+    elif state := os.environ.get("XDG_STATE_HOME"):
+        yield Path(state) / "lineman"
     else:
-        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        directory = Path(state) / "lineman"
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return directory / f"{name}.log"
+        with contextlib.suppress(RuntimeError):  # a user without a home
+            yield Path.home() / ".local" / "state" / "lineman"
+    yield run_directory()

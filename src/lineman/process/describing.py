@@ -64,7 +64,8 @@ class Describing:
         self._output: list[str] = []
         said, theirs = socket.socketpair()
         with theirs:
-            self._popen, link = spawn(program, lambda fd: Role(fd), owner, blocked, theirs.fileno())
+            outputs = (theirs.fileno(), theirs.fileno())
+            self._popen, link = spawn(program, lambda fd: Role(fd), owner, blocked, outputs)
         self._link = Channel(reactor, link, self._hear, lambda: None, MAX_DESCRIPTION)
         self._stderr = Channel(reactor, said, self._note, lambda: None, MAX_OUTPUT)
 

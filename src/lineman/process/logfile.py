@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 from lineman.process import paths
+from lineman.process.outlet import Outlet, PrivatePipe, Writer
 from lineman.process.paths import Opener
+from lineman.stdio import STDERR
 
-STDERR = 2
 # A file that was renamed or is gone is noticed after this time, even if nobody says so.
 LOOK_EVERY = 1.0
 
@@ -32,6 +33,7 @@ class LineHandler(logging.Handler):
         owner: user and group that a file of root's is given to, so that processes which are not
             root can open it anew themselves; only in a folder where root alone may put files.
         opener: opens the file; None for the usual way with this process' own rights.
+        errors: standard error, for lines without a file and what cannot be written to it.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class LineHandler(logging.Handler):
         path: Path | None = None,
         owner: tuple[int, int] | None = None,
         opener: Opener | None = None,
+        errors: Writer | None = None,
     ) -> None:
         super().__init__()
         self._opener = opener or paths.opener()
         self._owner = owner
         self._path = path
-        self._fd = STDERR if path is None else -1
+        self._errors = errors or PrivatePipe(STDERR)
+        self._errors.note = self._note_missing
+        self._fd = -1
         self._identity: tuple[int, int] | None = None
         self._looked_at = -math.inf
         self._trouble = ""  # why the file cannot be written; empty while it can
@@ -59,7 +64,7 @@ class LineHandler(logging.Handler):
             self.handleError(record)
             return
         if self._path is None:
-            _complain(line)
+            self._errors.write(line)
             return
         try:
             self._write(line)
@@ -67,10 +72,7 @@ class LineHandler(logging.Handler):
             self._fail(error, line)
 
     def _write(self, line: bytes) -> None:
-        now = time.monotonic()
-        if now - self._looked_at >= LOOK_EVERY:
-            self._looked_at = now
-            self._look()
+        self._look_now_and_then()
         if self._fd < 0:
             raise OSError(0, self._trouble)
         if self._trouble:
@@ -86,20 +88,35 @@ class LineHandler(logging.Handler):
 
     def _recover(self) -> None:
         if self._missing:
-            text = f"{self._missing} lines are missing here: {self._trouble}"
-            record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
-            self._put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            self._put(self._note_missing(self._missing, self._trouble))
         self._trouble = ""
         self._missing = 0
+
+    def _note_missing(self, count: int, why: str) -> bytes:
+        text = f"{count} lines are missing here: {why}"
+        record = logging.LogRecord("lineman", logging.WARNING, __file__, 0, text, None, None)
+        return self.format(record).encode("utf-8", "backslashreplace") + b"\n"
 
     def _fail(self, error: OSError, line: bytes) -> None:
         if not self._trouble:
             self._trouble = (error.strerror or str(error)).lower()
             text = f"lineman: cannot write the log {self._path}: {self._trouble}; it comes here\n"
-            _complain(text.encode("utf-8", "backslashreplace"))
+            self._errors.write(text.encode("utf-8", "backslashreplace"))
         if line:
             self._missing += 1
-            _complain(line)
+            self._errors.write(line)
+
+    def look(self) -> None:
+        """Follows a file that was renamed, if it is time to look."""
+        if self._path is not None:
+            with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
+                self._look_now_and_then()
+
+    def _look_now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self._look()
 
     def _look(self) -> None:
         """Opens the file where it is not open, or another one lies there now."""
@@ -139,6 +156,11 @@ class LineHandler(logging.Handler):
             except OSError as error:
                 self._fail(error, b"")
 
+    def flush(self) -> None:
+        """Waits, not for long, until what goes to standard error has left."""
+        if isinstance(self._errors, Outlet):
+            self._errors.flush()
+
     def close(self) -> None:
         """Closes the file."""
         if self._path is not None and self._fd >= 0:
@@ -166,8 +188,3 @@ def _follow(before: tuple[int, int] | None, opened: int) -> None:
             status = os.fstat(descriptor)
             if before == (status.st_dev, status.st_ino):
                 os.dup2(opened, descriptor)
-
-
-def _complain(line: bytes) -> None:
-    with contextlib.suppress(OSError):  # there is nowhere left to say it
-        os.write(STDERR, line)

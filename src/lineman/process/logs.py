@@ -9,13 +9,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from lineman import stdio
 from lineman.errors import ConfigError
 from lineman.process.logfile import LineHandler
 from lineman.process.logformat import JsonFormatter, TextFormatter
+from lineman.process.outlet import Outlet, PrivatePipe, Writer
 from lineman.process.paths import Opener
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+_outlets: dict[int, Outlet] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,33 @@ def set_up(
         root.removeHandler(handler)  # set up anew, after a reload
         handler.close()
     path = None if options.log_file is None else Path(options.log_file)
-    handler = LineHandler(path, owner, opener)
+    errors: Writer = outlet(stdio.STDERR) if slot is None else PrivatePipe(stdio.STDERR)
+    handler = LineHandler(path, owner, opener, errors)
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
     handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
+
+
+def outlet(number: int) -> Outlet:
+    """Where to write what goes to standard output or error of this process, without waiting."""
+    if number not in _outlets:
+        _outlets[number] = Outlet(stdio.error_descriptor if number == stdio.STDERR else number)
+    return _outlets[number]
+
+
+def flush() -> None:
+    """Waits until what was said has left; not for long, for it may be that nobody reads it."""
+    for each in _outlets.values():
+        each.flush()
+
+
+def look() -> None:
+    """Has the output of a daemon follow its log file, where that was renamed."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LineHandler):
+            handler.look()
 
 
 def reopen() -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lineman.errors import ConfigError
-from lineman.process import plan, terminal
+from lineman.process import plan
 from lineman.process.describing import Describing
 from lineman.process.description import Description, Place, Settings
 from lineman.process.desk import Desk
@@ -45,11 +45,13 @@ from lineman.process.model import (
     Woke,
 )
 from lineman.process.notify import Notifier
+from lineman.process.outputs import Outputs
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
 from lineman.process.rundir import control_path, make_links_directory
 from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
+from lineman.process.terminal import HangUp, Terminal
 from lineman.process.title import MASTER, set_title
 
 logger = logging.getLogger("lineman")
@@ -74,7 +76,9 @@ class Master:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
+        self._terminal = Terminal()
         self._reactor = Reactor(SIGNALS)
+        self._outputs = Outputs(self._reactor)
         self._staff = Staff(self._reactor, self._on_event, self._on_answer)
         self._service = Service([])
         self._events: list[Event] = []
@@ -84,7 +88,6 @@ class Master:
         self._describing: Describing | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
-        self._terminal = terminal.Terminal()
         self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
         self._links = ""
         self._exit: int | None = None
@@ -128,6 +131,7 @@ class Master:
         self._setting.sockets.close_all()
         self._setting.pid_file.release()
         self._desk.close()
+        self._outputs.end()
         self._reactor.close()
 
     def _turn(self) -> None:
@@ -184,11 +188,13 @@ class Master:
         elif number == signal.SIGQUIT:
             self._events.append(Stop(is_forced=True))
         elif number == signal.SIGHUP:
-            if self._terminal.is_gone():
-                logger.info("the terminal is gone")
-                self._events.append(Stop())
-            else:
+            meaning = self._terminal.hang_up()
+            if meaning is HangUp.RELOAD:
                 self._desk.want_reload(None)
+            else:
+                logger.info(meaning.value)
+            if meaning is HangUp.GONE:
+                self._events.append(Stop())
         elif number == signal.SIGUSR1:
             self.reopen_logs()
         elif number == signal.SIGUSR2:
@@ -245,6 +251,7 @@ class Master:
                 continue
             child = self._staff.gone(pid, status)
             if child is not None:
+                self._outputs.drain()  # its last words
                 self._events.append(Ended(child.number, cause_of(status)))
                 self._desk.questions.leave(child.number)
                 self._desk.ledger.settle(child.number)
@@ -432,7 +439,9 @@ class Master:
                     self._links,
                 )
 
-            popen, end = spawn(self.program.in_place(place.module), role, owner, BLOCKED)
+            what = self.program.in_place(place.module)
+            with self._outputs.opened() as outputs:
+                popen, end = spawn(what, role, owner, BLOCKED, outputs)
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, f"it cannot be started: {error}"))
             return

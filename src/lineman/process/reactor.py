@@ -43,17 +43,17 @@ class Reactor:
         self._caught.extend(number for number in numbers if number in self._wanted)
 
     def watch(
-        self, file: socket.socket, on_ready: Callable[[int], None], *, writing: bool = False
+        self, file: socket.socket | int, on_ready: Callable[[int], None], *, writing: bool = False
     ) -> None:
-        """Calls `on_ready` with the selector's events when the socket is ready."""
+        """Calls `on_ready` with the selector's events when the socket or descriptor is ready."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
         try:
             self._selector.modify(file, events, on_ready)
         except KeyError:
             self._selector.register(file, events, on_ready)
 
-    def forget(self, file: socket.socket) -> None:
-        """Stops watching a socket; it is not closed."""
+    def forget(self, file: socket.socket | int) -> None:
+        """Stops watching a socket or descriptor; it is not closed."""
         self._selector.unregister(file)
 
     def wait(self, timeout: float | None) -> list[int]:
@@ -67,7 +67,7 @@ class Reactor:
         """
         for key, events in self._selector.select(timeout):
             now = self._selector.get_map().get(key.fd)
-            if now is not None and now.fileobj is key.fileobj:  # an earlier one may have closed it
+            if now is not None and now.fileobj == key.fileobj:  # an earlier one may have closed it
                 now.data(events)
         self._read_signals(0)  # one that ended the wait is not among what was ready
         caught, self._caught = self._caught, []

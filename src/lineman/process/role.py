@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,6 +77,9 @@ def take_role() -> Role | None:
     if value is None:
         return None
     role = Role(**json.loads(value))
+    for stream in (sys.stdout, sys.stderr):  # pipes to the master: a line is shown when it is whole
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     for descriptor in role.descriptors():
         os.set_inheritable(descriptor, False)
     return role

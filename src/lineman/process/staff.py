@@ -73,7 +73,7 @@ def spawn(
     role: Callable[[int], Role],
     owner: Owner | None,
     blocked: Sequence[signal.Signals],
-    stderr: int | None = None,
+    outputs: tuple[int, int],
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Starts the program in a role.
 
@@ -81,7 +81,7 @@ def spawn(
         role: makes the role from the descriptor of the child's end of the link.
         owner: whom it runs as from its first instruction on; None for whoever runs this.
         blocked: signals that wait until the child asks for them, so that none ends it before.
-        stderr: descriptor for its standard error; None for this process' own.
+        outputs: descriptors for its standard output and error.
 
     Returns:
         The process, and this end of the link.
@@ -99,7 +99,8 @@ def spawn(
             [sys.executable, *program.command[1:]],
             cwd=program.directory,
             env=environment,
-            stderr=stderr,
+            stdout=outputs[0],
+            stderr=outputs[1],
             pass_fds=given.descriptors(),
             **identity,
         )

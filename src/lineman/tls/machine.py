@@ -9,6 +9,7 @@ import struct
 from ipaddress import ip_address
 from pathlib import Path
 
+from lineman.home import home
 from lineman.tls.issuing import is_permitted
 
 _SIOCGIFADDR = 0x8915  # linux/sockios.h: the IPv4 address of a network interface
@@ -17,8 +18,8 @@ _SIOCGIFADDR = 0x8915  # linux/sockios.h: the IPv4 address of a network interfac
 def dev_directory() -> Path:
     """The directory of this user's development authority: one for all programs."""
     data = os.environ.get("XDG_DATA_HOME")
-    home = Path(data) if data else Path.home() / ".local" / "share"
-    return home / "lineman" / "dev"
+    shared = Path(data) if data else home("XDG_DATA_HOME") / ".local" / "share"
+    return shared / "lineman" / "dev"
 
 
 def private_addresses() -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lineman.errors import ConfigError
+from lineman.home import home
 from lineman.tls import devca, truststore
 from lineman.tls.machine import dev_directory, private_addresses
 from lineman.tls.truststore import Store, SystemStore
@@ -74,4 +75,4 @@ def _stores(options: argparse.Namespace) -> Iterator[Store]:
         else:
             print("  the system's store: none that is known here", file=sys.stderr)
     if not options.system:
-        yield from truststore.browser_stores(Path.home())
+        yield from truststore.browser_stores(home("--system for the system's store alone"))

@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from lineman.errors import ConfigError
+from lineman.home import home
 
 AUTHORITIES = {
     "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
@@ -230,8 +231,9 @@ def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(environ["STATE_DIRECTORY"].split(":")[0], "acme")
     if os.geteuid() == 0:
         return Path("/var/lib/lineman/acme")
-    state = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return Path(state, "lineman", "acme")
+    state = environ.get("XDG_STATE_HOME")
+    parent = Path(state) if state else home(DIRECTORY_VARIABLE) / ".local" / "state"
+    return parent / "lineman" / "acme"
 
 
 def certificate_name(domains: Sequence[str]) -> str:

@@ -1,0 +1,71 @@
+"""What a command says, where standard output is full, or gone, or knows ASCII only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import select
+import sys
+
+# What these do counts, and not whether somebody could read that it was done.
+DOING = frozenset({"start", "run", "restart", "stop", "reload", "push", "cert"})
+
+
+class OutputLostError(Exception):
+    """Standard output takes nothing more."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write to standard output: {(error.strerror or '').lower()}")
+        self.is_broken_pipe = isinstance(error, BrokenPipeError)
+
+
+class _Descriptor(io.FileIO):
+    """Standard output or error; after its first fault it takes everything and writes nothing.
+
+    Args:
+        is_told: whether that fault is raised, as an `OutputLostError`.
+    """
+
+    def __init__(self, descriptor: int, is_told: bool) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        self._is_told = is_told
+        self._is_lost = False
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # as a buffer calls it
+        size = len(data)
+        while not self._is_lost:
+            try:
+                written = super().write(data)
+            except OSError as error:
+                self._is_lost = True
+                if self._is_told:
+                    raise OutputLostError(error) from None
+                break
+            if written is not None:
+                return written
+            select.select([], [self], [])  # whoever gave it to us has made it non-blocking
+        return size
+
+
+def guard(command: str) -> None:
+    """Has what this process prints never end it half-way, and never fail for a letter.
+
+    Args:
+        command: the first word of the command line. One that tells something ends with an
+            `OutputLostError` where nobody can be told; one that does something does it.
+    """
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = _guarded(sys.stdout, command not in DOING)
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _guarded(sys.stderr, is_told=False)
+
+
+def _guarded(stream: io.TextIOWrapper, is_told: bool) -> io.TextIOWrapper:
+    with contextlib.suppress(OSError):
+        stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Descriptor(stream.fileno(), is_told)),  # type: ignore[type-var]
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+    )

@@ -1,0 +1,26 @@
+"""The home directory of this user, who may have none: in a container any number is a user."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lineman.errors import ConfigError
+
+
+def home(instead: str) -> Path:
+    """The home directory.
+
+    Args:
+        instead: what to set where there is none, for the error.
+
+    Raises:
+        ConfigError: this user has none.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise ConfigError(
+            f"user {os.geteuid()} has no home directory here, and HOME is not set",
+            f"set {instead}, or HOME",
+        ) from None

@@ -1,0 +1,160 @@
+"""Writing without waiting: what nobody reads is dropped and counted, and holds nobody up.
+
+A pipe, a socket or a terminal may stand still, a disk may be full. Descriptors that a launcher gave
+are shared with it, and so are their flags: making them non-blocking would break the launcher, and a
+look whether there is room says nothing, since others write there as well. A thread waits instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+# Bytes that may wait for a reader.
+LIMIT = 1024 * 1024
+# At the end of a process, what waits has this time to leave; seconds.
+PATIENCE = 1.0
+
+SLOW = "nobody has read them in time"
+
+# Makes a line of the number of lines that are missing, and why.
+Note = Callable[[int, str], bytes]
+
+
+class Writer(Protocol):
+    """What lines are given to.
+
+    Attributes:
+        note: makes the line that stands where others are missing.
+    """
+
+    note: Note
+
+    def write(self, data: bytes) -> None:
+        """Takes whole lines, and returns at once."""
+
+
+def plain_note(count: int, why: str) -> bytes:
+    """A line that says how many lines are missing."""
+    return f"lineman: {count:,} lines are missing here: {why}\n".encode()
+
+
+class Outlet:
+    """A descriptor that a thread of its own writes to.
+
+    Args:
+        descriptor: stays open for as long as this is used.
+        note: makes the line that stands where others are missing.
+    """
+
+    def __init__(self, descriptor: int, note: Note = plain_note) -> None:
+        self.note = note
+        self._descriptor = descriptor
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._dropped = 0  # behind all that waits
+        self._is_writing = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        # The thread's own.
+        self._lost = 0  # before what waits
+        self._why = ""
+        self._is_torn = False
+
+    def write(self, data: bytes) -> None:
+        """Takes whole lines, or drops them; returns at once."""
+        with self._changed:
+            if self._size + len(data) > LIMIT:
+                self._dropped += max(1, data.count(b"\n"))
+                return
+            self._waiting.append(data)
+            self._size += len(data)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lineman-log", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, timeout: float = PATIENCE) -> None:
+        """Returns when all has left, or after so many seconds."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._waiting or self._is_writing:
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    return
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                while not self._waiting:
+                    self._changed.wait()
+                data = b"".join(self._waiting)
+                dropped, self._dropped = self._dropped, 0
+                self._waiting.clear()
+                self._size = 0
+                self._is_writing = True
+            if self._lost:
+                data = self.note(self._lost, self._why) + data
+            if dropped:
+                data += self.note(dropped, SLOW)
+            self._put(b"\n" + data if self._is_torn else data)
+
+    def _put(self, data: bytes) -> None:
+        start = 0
+        while start < len(data):
+            try:
+                start += os.write(self._descriptor, data[start : start + 65536])
+            except BlockingIOError:  # the launcher has made it non-blocking
+                with contextlib.suppress(OSError):
+                    select.select([], [self._descriptor], [], PATIENCE)
+            except OSError as error:
+                self._why = (error.strerror or str(error)).lower()
+                self._lost += data.count(b"\n", start)
+                self._is_torn = start > 0 and data[start - 1 : start] != b"\n"
+                return
+        self._lost = 0
+        self._is_torn = False
+
+
+class PrivatePipe:
+    """The pipe to the master, to which this process alone writes; the master always reads it.
+
+    A master that was stopped does not: then lines are dropped, and the service goes on.
+
+    Args:
+        descriptor: of the pipe.
+        note: makes the line that stands where others are missing.
+    """
+
+    def __init__(self, descriptor: int, note: Note = plain_note) -> None:
+        self.note = note
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self._dropped = 0
+        self._is_torn = False
+
+    def write(self, data: bytes) -> None:
+        """Writes whole lines, or drops them; returns at once."""
+        if self._dropped:
+            data = self.note(self._dropped, SLOW) + data
+        if self._is_torn:
+            data = b"\n" + data
+        for start in range(0, len(data), select.PIPE_BUF):
+            part = data[start : start + select.PIPE_BUF]
+            try:
+                if not self._poll.poll(0):
+                    raise BlockingIOError
+                os.write(self._descriptor, part)  # a pipe with room takes as much in one piece
+            except OSError:
+                self._dropped += max(1, data.count(b"\n", start))
+                self._is_torn = self._is_torn or start > 0
+                return
+        self._dropped = 0
+        self._is_torn = False

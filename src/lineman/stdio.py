@@ -1,0 +1,52 @@
+"""Standard input, output and error: there, whoever started this process and however.
+
+A launcher may have closed them. Whatever is opened next gets their numbers then, and what is
+written to standard error lands in it: a database, a client's connection, a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO, cast
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+# Where lines for standard error go: 2, unless the program had a file of its own there already.
+error_descriptor = STDERR
+
+
+def secure() -> None:
+    """Opens the null device where a standard descriptor is closed, and gives Python a stream there.
+
+    It is called when the package is loaded, before anything of ours is opened.
+    """
+    global error_descriptor
+    opened = [number for number in (STDIN, STDOUT, STDERR) if _open_if_closed(number)]
+    if sys.stdin is None:
+        sys.stdin = _stream(STDIN, opened, "r")
+    if sys.stdout is None:
+        sys.stdout = _stream(STDOUT, opened, "w")
+    if sys.stderr is None:
+        sys.stderr = _stream(STDERR, opened, "w")
+        error_descriptor = sys.stderr.fileno()
+
+
+def _open_if_closed(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        os.set_inheritable(number, True)
+        return True
+    return False
+
+
+def _stream(number: int, opened: list[int], mode: str) -> TextIO:
+    # Python found it closed: what has its number now is ours, or a file of the program's own.
+    is_ours = number in opened
+    where: int | str = number if is_ours else os.devnull
+    return cast(TextIO, open(where, mode, errors="backslashreplace", closefd=not is_ours))
