@@ -150,7 +150,7 @@ def test_on_worker_start_and_on_worker_stop_run_in_the_process(start: Start) -> 
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("frobnicate",), 2, "invalid choice: 'frobnicate'"),
+        (("frobnicate",), 2, "there is no 'frobnicate'; there are: start, restart, stop"),
         (("start", "now"), 2, "unrecognized arguments: now"),
         (("stop", "--json"), 2, "unrecognized arguments: --json"),
         (("--help",), 0, "reload "),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from lineman.net.service import Service
 from lineman.net.wheel import Timed
-from lineman.tls.live import LiveTls
-from lineman.tls.pem import Contents
+
+if TYPE_CHECKING:  # a worker without TLS does without them
+    from lineman.net.service import Service
+    from lineman.tls.live import LiveTls
+    from lineman.tls.pem import Contents
+    from lineman.tls.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
@@ -31,6 +35,16 @@ class _Watcher(Timed):
         except Exception:  # the watching must go on, whatever stands in a file
             logger.exception("defect in lineman while looking at certificates")
         return now + INTERVAL
+
+
+def share_tickets(tls: LiveTls, secret: TicketSecret | None, name: str) -> None:
+    """Has every process with this secret resume the TLS sessions of this worker."""
+    if secret is None or tls.share_tickets(secret, name) or tls.options.ssl_context is not None:
+        return
+    logger.info(
+        "a TLS session can be resumed in the same process only: this Python's OpenSSL "
+        "cannot be told the keys of session tickets"
+    )
 
 
 def watch(tls: LiveTls, service: Service) -> None:

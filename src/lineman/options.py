@@ -28,15 +28,13 @@ from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
-from lineman.tls import devca
-from lineman.tls.acme.options import AcmeOptions, Settings, from_worker
-from lineman.tls.acme.store import Store
-from lineman.tls.live import LiveTls
-from lineman.tls.machine import dev_directory, private_addresses
 from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
-from lineman.tls.phpcontext import from_php_context
 
+# What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
+# together a third of the time that `from lineman import Worker` would take.
 if TYPE_CHECKING:
+    from lineman.tls.acme.options import AcmeOptions, Settings
+    from lineman.tls.live import LiveTls
     from lineman.worker import Worker
 
 
@@ -156,6 +154,8 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
+        from lineman.tls.acme.store import Store
+
         store = Store(acme)
         if check_files and open_files:
             store.check()
@@ -174,7 +174,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         address=address,
         limits=limits,
         is_tls=spoken is not None,
-        tls=LiveTls(spoken, check=check_files) if spoken is not None and opens else None,
+        tls=_live_tls(spoken, check_files) if spoken is not None and opens else None,
         origins=_origins(worker, address, spoken),
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
@@ -232,6 +232,8 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
             f"{next(iter(tls))} is given twice: as an option and in context['ssl']",
             "keep one of the two",
         )
+    from lineman.tls.phpcontext import from_php_context
+
     return Limits(**limits), from_php_context(php)
 
 
@@ -264,6 +266,12 @@ def _spoken(
     return tls
 
 
+def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
+    from lineman.tls.live import LiveTls
+
+    return LiveTls(tls, check=check_files)
+
+
 def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings | None:
     """How the worker gets a certificate of its own; None where it is given one."""
     if worker.acme is None:
@@ -285,6 +293,8 @@ def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings 
         )
     if find_spec("acme") is None:
         raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    from lineman.tls.acme.options import from_worker
+
     return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
 
 
@@ -293,6 +303,9 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
         raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
     if tls.has_certificate:
         raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
+    from lineman.tls import devca
+    from lineman.tls.machine import dev_directory, private_addresses
+
     made = devca.ensure(dev_directory(), private_addresses())
     if check_files:
         logger.info(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
-from lineman.process.model import MAX_SECONDS, Rules
+from lineman.process.rules import MAX_SECONDS, Rules
 
 if TYPE_CHECKING:
     from lineman.worker import Worker

@@ -15,7 +15,7 @@ from lineman import address as addresses
 from lineman import options
 from lineman.errors import ConfigError
 from lineman.process.description import Description, Place, Settings
-from lineman.process.model import Rules
+from lineman.process.rules import Rules
 from lineman.process.wire import clean
 from lineman.tls.phpcontext import without_effect
 

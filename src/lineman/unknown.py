@@ -6,7 +6,6 @@ somebody's security. So such a name is an error, and the error says what to writ
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -56,6 +55,8 @@ class Kind:
             return says + answer
         known = {plain(each): each for table in self.tables.values() for each in table}
         known |= {plain(each): each for each in [*self.options, *own]}
+        import difflib  # 2 ms at the start of every program, for one that fails
+
         alike = difflib.get_close_matches(plain(name), known, 1, _ALIKE)
         place = f'keep your own things in {self.place}: {self.place}["{name}"]{more}'
         if alike:

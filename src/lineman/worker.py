@@ -9,10 +9,9 @@ import ssl
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from lineman import hotswap, memory, options, vocabulary
-from lineman.certify import Certifier
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -27,12 +26,15 @@ from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import Slot
-from lineman.tls.acme.options import AcmeOptions
-from lineman.tls.live import CertificateStatus, LiveTls
 from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
-from lineman.tls.pem import Contents
 from lineman.tls.tickets import TicketSecret
 from lineman.unknown import Kind
+
+if TYPE_CHECKING:  # what `options` imports where it is used
+    from lineman.certify import Certifier
+    from lineman.tls.acme.options import AcmeOptions
+    from lineman.tls.live import CertificateStatus, LiveTls
+    from lineman.tls.pem import Contents
 
 logger = logging.getLogger("lineman")
 
@@ -342,6 +344,8 @@ class Worker(Declared):
                 if not address.path:
                     address = replace(address, port=listener.getsockname()[1])
                 if plan.acme is not None:
+                    from lineman.certify import Certifier
+
                     self._certifier = Certifier(plan.acme, address)
                     await self._certifier.start(listener, plan.limits)
                     plan = self.plan(check_files=False)
@@ -360,7 +364,10 @@ class Worker(Declared):
         self._service.start(listener)
         memory.watch(self._service)
         if plan.tls is not None:
-            self._share_tickets(plan.tls)
+            if self._ticket_secret is None:
+                self._own_secret = TicketSecret.create()
+            secret = self._ticket_secret or self._own_secret
+            hotswap.share_tickets(plan.tls, secret, self.address)
             hotswap.watch(plan.tls, self._service)
         if plan.proxy_lists.has_files:
             ListWatch(self._service, plan.proxy_lists)
@@ -392,16 +399,6 @@ class Worker(Declared):
     def use_ticket_secret(self, secret: TicketSecret) -> None:
         """Has this process take the session tickets of others with the same secret."""
         self._ticket_secret = secret
-
-    def _share_tickets(self, tls: LiveTls) -> None:
-        secret = self._ticket_secret
-        if secret is None:
-            secret = self._own_secret = TicketSecret.create()
-        if not tls.share_tickets(secret, self.address) and self.ssl_context is None:
-            logger.info(
-                "a TLS session can be resumed in the same process only: this Python's OpenSSL "
-                "cannot be told the keys of session tickets"
-            )
 
     def _remove_socket_file(self) -> None:
         if self._socket_file is not None:

@@ -24,7 +24,6 @@ from lineman.process.model import (
     Reload,
     Remove,
     Renew,
-    Rules,
     Say,
     Seat,
     Service,
@@ -34,6 +33,7 @@ from lineman.process.model import (
     Woke,
 )
 from lineman.process.plan import MAX_QUICK_FAILURES, QUICK, RENEW_AGAIN, SIDE_BY_SIDE, decide
+from lineman.process.rules import Rules
 
 RULES = Rules(drain_seconds=10, stop_timeout=5, start_timeout=60, watchdog_timeout=30)
 ADDRESS = "ws://0.0.0.0:80"

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Meta
 
 from lineman.errors import ConfigError
-from lineman.process.model import Key, Rules
+from lineman.process.model import Key
+from lineman.process.rules import Rules
 
 # Processes of a program, all workers together.
 MAX_PROCESSES = 4096

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Annotated, TypeAlias
+from typing import TypeAlias
 
-from msgspec import Meta
-
-# Ten years: every time is within what a clock can be told.
-MAX_SECONDS = 315_360_000
-Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+from lineman.process.rules import Rules
 
 # The worker's address as it is written, which of those with the same address, and the slot.
 Key: TypeAlias = tuple[str, int, int]
@@ -31,23 +27,6 @@ class Phase(Enum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPING = "stopping"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The times of a worker's processes, in seconds.
-
-    Attributes:
-        drain_seconds: over which the clients of a retiring process are let go.
-        stop_timeout: for clients and handlers at work, at the end.
-        start_timeout: a new process that is not ready by then is killed.
-        watchdog_timeout: a process of which nothing is heard for so long is killed; 0 for never.
-    """
-
-    drain_seconds: Seconds = 10.0
-    stop_timeout: Seconds = 5.0
-    start_timeout: Seconds = 60.0
-    watchdog_timeout: Seconds = 60.0
 
 
 @dataclass(slots=True)
