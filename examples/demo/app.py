@@ -225,7 +225,9 @@ def greet(worker: Worker) -> None:
         names.insert(0, "localhost")
     addresses = "\n          ".join(f"https://{name}:{worker.port}" for name in names)
     lineman = shown(Path(sys.executable).with_name("lineman"))
-    where = f"https://{names[-1]}:{worker.port}"
+    phone = f"open https://{names[-1]}:{worker.port}/ca.pem on the phone"
+    if names[-1] == "localhost":  # which is the phone itself there
+        phone = "start with DEMO_HOST=0.0.0.0, open what this then names on the phone"
     print(
         f"""
   Open    {addresses}
@@ -236,7 +238,7 @@ def greet(worker: Worker) -> None:
 
     Chromium, Firefox  {lineman} cert trust --browsers --ca {ca}
     curl, Python, ...  sudo {lineman} cert trust --system --ca {ca}
-    Phone              start with DEMO_HOST=0.0.0.0, open {where}/ca.pem on the phone,
+    Phone              {phone},
                        and switch it on in the settings for certificates
 
   `untrust` takes it back. Step by step for every system:

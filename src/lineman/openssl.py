@@ -20,6 +20,7 @@ import struct
 from collections.abc import Sequence
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
+_GET_NEGOTIATED_GROUP = 134  # openssl/ssl.h: SSL_CTRL_GET_NEGOTIATED_GROUP
 
 # Asked with flags that OpenSSL keeps and does nothing about until there is a connection.
 _MARKS = (ssl.OP_NO_TICKET, ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION)
@@ -49,6 +50,28 @@ def library() -> ctypes.CDLL | None:
 def context_pointer(context: ssl.SSLContext) -> int | None:
     """The `SSL_CTX *` of a context, valid for as long as that lives; None where out of reach."""
     return None if library() is None else _word(context, 0)
+
+
+def group_name(connection: object) -> str | None:
+    """The group of a connection's key exchange, such as `X25519MLKEM768` or `x25519`.
+
+    Args:
+        connection: a `_ssl._SSLSocket` after its handshake.
+
+    Returns:
+        None where it cannot be told: out of reach, before OpenSSL 3.0, or for a key exchange that
+        has no group.
+    """
+    if hasattr(connection, "group"):  # Python 3.15
+        name: str | None = connection.group()
+        return name
+    found = library()
+    pointer = None if found is None else _word(connection, 1)
+    if found is None or not pointer or not hasattr(found, "SSL_group_to_name"):
+        return None
+    group = found.SSL_ctrl(pointer, _GET_NEGOTIATED_GROUP, 0, None)
+    told: bytes | None = found.SSL_group_to_name(pointer, group) if group > 0 else None
+    return None if told is None else told.decode("ascii", "replace")
 
 
 def last_failure(number: int) -> OSError:
@@ -111,6 +134,11 @@ def _declare(found: ctypes.CDLL) -> None:
     found.ERR_reason_error_string.restype = ctypes.c_char_p
     found.ERR_clear_error.argtypes = []
     found.ERR_clear_error.restype = None
+    found.SSL_ctrl.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
+    found.SSL_ctrl.restype = ctypes.c_long
+    if hasattr(found, "SSL_group_to_name"):  # since OpenSSL 3.0
+        found.SSL_group_to_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        found.SSL_group_to_name.restype = ctypes.c_char_p
     found.SSL_get_SSL_CTX.argtypes = [ctypes.c_void_p]
     found.SSL_get_SSL_CTX.restype = ctypes.c_void_p
 

@@ -63,6 +63,13 @@ def worst(facts: Facts) -> tuple[Level, str]:
     return found.level, found.name
 
 
+def test_the_group_of_the_key_exchange_is_told_where_it_is_known() -> None:
+    tls = replace(GOOD.tls, cipher="C", group="X25519MLKEM768")  # type: ignore[type-var]
+    assert "TLSv1.3 with C, key exchange X25519MLKEM768" in [
+        found.seen for found in judge(replace(GOOD, tls=tls))
+    ]
+
+
 def test_good_facts_are_good() -> None:
     assert {found.level for found in judge(GOOD)} == {Level.OK}
 
@@ -219,6 +226,13 @@ def test_a_mini_program_without_an_origin_is_told_of_a_server_that_wants_one() -
         GOOD, question=question, reply=answer(403), line=None, idle=None, other_origins=origins
     )
     assert "wechat-origin" in [found.name for found in judge(refused)]
+
+
+def test_a_mini_programs_url_with_a_port_is_worth_a_word() -> None:
+    for url, is_told in (("wss://chat.test:8443/wss", True), ("wss://chat.test:443/wss", False)):
+        facts = replace(GOOD, question=asked(url, profile="wechat"))
+        found = [each for each in judge(facts) if each.name == "wechat-port"]
+        assert [each.level for each in found] == [INFO] * is_told
 
 
 def test_a_mini_program_wants_its_subprotocol_and_tls_1_2() -> None:

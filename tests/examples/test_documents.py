@@ -15,7 +15,6 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from e2e.support.program import DEADLINE, Program
-from lineman.tls import devca
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]
@@ -37,11 +36,11 @@ def code(program: str) -> list[str]:
 
 @contextmanager
 def running(program: str, directory: Path) -> Iterator[str]:
-    """A program of the tutorial, beside the certificates that the tutorial makes."""
-    devca.ensure(directory / "certs")
+    """A program of the tutorial, and its certificates in a place of the test's own."""
     script = directory / "app.py"
     script.write_text(program.replace(":8282", ":0"), encoding="utf-8")
-    started = Program("app.py", [sys.executable, script], cwd=directory)
+    env = {"XDG_DATA_HOME": str(directory)}
+    started = Program("app.py", [sys.executable, script], cwd=directory, env=env)
     try:
         (line, *_) = started.wait_for_line("listening on ")
         yield "wss://localhost:" + line.split("listening on ")[1].split()[0].rsplit(":", 1)[1]
@@ -61,13 +60,13 @@ def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
 
 
 def call(address: str, directory: Path, query: str = "") -> ClientConnection:
-    context = ssl.create_default_context(cafile=directory / "certs" / "ca.pem")
+    context = ssl.create_default_context(cafile=directory / "lineman" / "dev" / "ca.pem")
     return connect(address + query, ssl=context, open_timeout=DEADLINE, proxy=None)
 
 
 def refusal(address: str, directory: Path) -> int:
     """The status of the answer; `websockets` loses one in some hundred over TLS (seen: 17.4)."""
-    context = ssl.create_default_context(cafile=directory / "certs" / "ca.pem")
+    context = ssl.create_default_context(cafile=directory / "lineman" / "dev" / "ca.pem")
     asking = HTTPSConnection(urlsplit(address).netloc, context=context, timeout=DEADLINE)
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     headers["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="

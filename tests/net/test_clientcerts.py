@@ -77,6 +77,7 @@ def test_the_program_learns_who_the_client_is(
         assert info.version == ("TLSv1.2" if settings else "TLSv1.3")
         assert client.tls is not None
         assert info.cipher == client.tls.tls.cipher()[0]  # type: ignore[index]
+    assert info.group in ("x25519", "X25519MLKEM768")
     assert (info.server_name, info.alpn, info.is_resumed) == ("localhost", "http/1.1", False)
     assert info.peer_subject == "CN=phone.test"
     assert info.peer_names == ("phone.test",)

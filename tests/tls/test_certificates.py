@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.certificates import check_pair
+from lineman.tls.certificates import check_pair, read_pair
 from tls.support import damage_rsa_key
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -66,6 +66,13 @@ def self_signed(directory: Path, key: Any, *, digest: Any = None, name: str = "x
 
 
 # What is accepted.
+
+
+def test_what_a_missing_file_is_mended_with_in_development_is_told(tmp_path: Path) -> None:
+    (tmp_path / "there.pem").write_text("x")
+    for cert, key in (("a.pem", None), ("a.pem", "b.pem")):
+        with pytest.raises(ConfigError, match='for development: tls="dev"'):
+            read_pair(tmp_path / cert, None if key is None else tmp_path / key)
 
 
 def test_a_good_pair_tells_what_the_certificate_says(ca: TestCA) -> None:

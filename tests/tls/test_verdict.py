@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lineman.finding import Level
 from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls import devca, facts
 from lineman.tls.facts import look_at, read_roots
 from lineman.tls.pem import read_pem
 from lineman.tls.verdict import Judgement, judge
@@ -145,6 +146,40 @@ def test_a_life_longer_than_browsers_take_from_public_authorities(
     assert found[0].browser == "ERR_CERT_VALIDITY_TOO_LONG"
     found = [each for each in findings(pair.cert, TestCA(tmp_path)) if "lives for" in each.seen]
     assert (found[0].level, found[0].browser) == (Level.INFO, "")
+
+
+def test_an_authority_of_ones_own_may_vouch_for_longer_and_phones_do_not_have_it(
+    ca: TestCA,
+) -> None:
+    roots = read_roots(ca.ca_path)
+    for days, level in ((365, Level.OK), (824, Level.OK), (900, Level.INFO)):
+        pair = ca.issue("a.test", not_before=NOW, not_after=NOW + timedelta(days=days))
+        seen = look_at(read_pem(pair.cert, "certificate"), roots, frozenset(roots))
+        found = judge(seen, ["a.test"], NOW)
+        assert not any(each.browser or each.java or each.level is Level.ERROR for each in found)
+        (trust,) = [each for each in found if each.name == "cert-own-authority"]
+        assert "ssl hand shake error" in trust.wechat
+        long = [each.level for each in found if each.name == "cert-lives-too-long"]
+        assert long == ([level] if level is Level.INFO else [])
+
+
+def test_which_authorities_are_an_operators_own(
+    ca: TestCA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, bundle = TestCA(tmp_path / "other", name="Another"), tmp_path / "bundle.pem"
+    dev = devca.ensure(tmp_path / "dev").ca
+    added = tmp_path / "added"
+    added.mkdir()
+    (added / "mine.crt").write_bytes(other.ca_path.read_bytes())
+    (added / "notes.txt").write_text("no certificate")
+    bundle.write_bytes(ca.ca_path.read_bytes() + other.ca_path.read_bytes() + dev.read_bytes())
+    monkeypatch.setattr(facts, "system_roots", lambda: bundle)
+    monkeypatch.setattr(facts, "_OWN_AUTHORITIES", (str(added), str(tmp_path / "nowhere")))
+    public, mine, made = (read_roots(one)[0] for one in (ca.ca_path, other.ca_path, dev))
+    assert facts.roots_of(None) == facts.Roots((public, mine, made), frozenset({mine, made}))
+    assert facts.roots_of(ca.ca_path) == facts.Roots((public,), frozenset())
+    foreign = TestCA(tmp_path / "foreign", name="A third").ca_path
+    assert facts.roots_of(foreign).own == frozenset(read_roots(foreign))
 
 
 def self_signed(path: Path, key: object, *, names: bool = True) -> Path:

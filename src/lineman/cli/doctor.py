@@ -25,7 +25,7 @@ from lineman.doctor.looks import inside
 from lineman.doctor.looks.outside import Tools, look
 from lineman.errors import UsageError
 from lineman.finding import Finding
-from lineman.tls.facts import read_roots, system_roots
+from lineman.tls.facts import roots_of
 
 EXAMPLES = """\
 examples:
@@ -118,10 +118,11 @@ def _url(options: argparse.Namespace) -> list[Finding]:
         options.profile,
         options.patience,
     )
-    roots_file = options.ca or system_roots()
+    roots = roots_of(options.ca)
     tools = Tools(
         timeout=options.timeout,
-        roots=() if roots_file is None else tuple(read_roots(roots_file)),
+        roots=roots.trusted,
+        own_roots=roots.own,
         headers=tuple(options.header),
         given=_given(options.resolve, target.host),
         upstream=None if options.upstream is None else targets.parse(options.upstream),

@@ -68,7 +68,7 @@ class TlsLook:
     Args:
         outcome: DONE, CLOSED, TIMEOUT, NOT_TLS or ALERT.
         reason: what OpenSSL said where it failed.
-        version, cipher: what was agreed on.
+        version, cipher, group: what was agreed on; no group where it cannot be told.
         alpn: the protocol that was chosen of `http/1.1`; empty: none.
         certificate: what was served; None where it could not be read.
         fingerprint: SHA-256 of the certificate served, hexadecimal.
@@ -81,6 +81,7 @@ class TlsLook:
     reason: str = ""
     version: str = ""
     cipher: str = ""
+    group: str = ""
     alpn: str = ""
     certificate: CertificateFacts | None = None
     fingerprint: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lineman import x500
+from lineman import openssl, x500
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class TlsInfo:
     Args:
         version: `TLSv1.3` or `TLSv1.2`.
         cipher: such as `TLS_AES_128_GCM_SHA256`.
+        group: of the key exchange, as OpenSSL calls it: `X25519MLKEM768` is safe from quantum
+            computers, `x25519` and `secp256r1` are not; None where it cannot be told.
         server_name: what the client asked for (SNI); None where it asked for nothing, or with an
             `ssl_context` of your own.
         alpn: `http/1.1` where the client offered it, else None.
@@ -40,6 +42,7 @@ class TlsInfo:
     peer_subject: str | None
     peer_names: tuple[str, ...]
     peer_chain: tuple[bytes, ...]
+    group: str | None = None
 
     @cached_property
     def peer_fingerprint(self) -> str | None:
@@ -70,6 +73,7 @@ def read(connection: Any, server_name: str | None) -> TlsInfo:
         peer_chain=tuple(
             each if isinstance(each, bytes) else each.public_bytes(_DER) for each in chain
         ),
+        group=openssl.group_name(connection),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
 from lineman.tls.info import CertificateInfo, called, names_of
-from lineman.tls.pem import Contents, PemBlock, PemFile, Role, read_pem
+from lineman.tls.pem import Contents, NoSuchFileError, PemBlock, PemFile, Role, read_pem
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
@@ -102,8 +102,12 @@ def read_pair(
     Raises:
         ConfigError: a file cannot be read, or holds something else; both swapped is said as such.
     """
-    cert_file = read_pem(cert, "certificate", contents)
-    key_file = cert_file if key is None else read_pem(key, "private key", contents)
+    try:
+        cert_file = read_pem(cert, "certificate", contents)
+        key_file = cert_file if key is None else read_pem(key, "private key", contents)
+    except NoSuchFileError as error:
+        fix = f'{error.fix}; for development: tls="dev" in place of cert and key'
+        raise ConfigError(error.seen, fix) from None
     if not cert_file.certificates:
         if cert_file.keys and key_file.certificates:
             raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,9 @@ class ChainFacts:
         is_in_order: whether the file has them in that order.
         unneeded: subjects that are no part of the path.
         sends_root: whether the path in the file ends in a root.
-        root: the authority of the system's that the path leads to; empty: to none of them.
+        root: the authority that the path leads to and this machine trusts; empty: to none of them.
+        is_own_root: whether that is an operator's own and no public one, so that others do not
+            trust it.
         missing: the subject of the issuer that is in neither; empty where none is missing.
         is_self_signed: whether the leaf vouches for itself.
         fault: what a strict check (RFC 5280) of a complete path found; empty: nothing.
@@ -45,6 +47,7 @@ class ChainFacts:
     missing: str
     is_self_signed: bool
     fault: str
+    is_own_root: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,61 @@ class CertificateFacts:
         return self.not_after - self.not_before
 
 
+# Where operators put authorities of their own: Debian, Red Hat, Arch, SUSE.
+_OWN_AUTHORITIES = (
+    "/usr/local/share/ca-certificates",
+    "/etc/pki/ca-trust/source/anchors",
+    "/etc/ca-certificates/trust-source/anchors",
+    "/etc/pki/trust/anchors",
+)
+_DEVELOPMENT = "O=Lineman development"
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """The authorities by which a chain is judged.
+
+    Args:
+        trusted: all of them; empty where none are known.
+        own: those of them that are an operator's own and no public ones.
+    """
+
+    trusted: tuple[x509.Certificate, ...] = ()
+    own: frozenset[x509.Certificate] = frozenset()
+
+
+def roots_of(given: Path | None) -> Roots:
+    """The authorities in a file, or the system's.
+
+    Whatever is in the file and not among the public ones of this system is an operator's own.
+
+    Args:
+        given: the file; None for the system's own.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    system = system_roots()
+    public = () if system is None else tuple(read_roots(system))
+    trusted = public if given is None else tuple(read_roots(given))
+    added = {root for directory in _OWN_AUTHORITIES for root in _added(Path(directory))}
+    own = {root for root in trusted if root in added or _is_development(root)}
+    if given is not None:
+        own |= set(trusted) - set(public)
+    return Roots(trusted, frozenset(own))
+
+
+def _added(directory: Path) -> Iterator[x509.Certificate]:
+    for path in sorted(directory.glob("**/*")):
+        if path.is_file():
+            with contextlib.suppress(ConfigError):  # whatever else lies there
+                yield from read_roots(path)
+
+
+def _is_development(root: x509.Certificate) -> bool:
+    return _DEVELOPMENT in root.subject.rfc4514_string().split(",")
+
+
 def system_roots() -> Path | None:
     """The file of authorities that this system trusts; None where it has none."""
     found = ssl.get_default_verify_paths().cafile
@@ -106,12 +164,17 @@ def read_roots(path: Path) -> list[x509.Certificate]:
     return roots
 
 
-def look_at(file: PemFile, roots: Sequence[x509.Certificate]) -> CertificateFacts:
+def look_at(
+    file: PemFile,
+    roots: Sequence[x509.Certificate],
+    own: Collection[x509.Certificate] = frozenset(),
+) -> CertificateFacts:
     """The facts of a file whose first certificate is to be served.
 
     Args:
         file: with at least one certificate.
         roots: authorities that clients trust; empty where none are known.
+        own: those of them that are an operator's own.
 
     Raises:
         ConfigError: a certificate in it is damaged.
@@ -136,7 +199,7 @@ def look_at(file: PemFile, roots: Sequence[x509.Certificate]) -> CertificateFact
         digest=digest.name if digest else "",
         is_authority=_is_authority(leaf),
         serves=_serves(leaf),
-        chain=_chain(certs, roots),
+        chain=_chain(certs, roots, own),
         knows_roots=bool(roots),
     )
 
@@ -161,7 +224,11 @@ def _serves(cert: x509.Certificate) -> bool:
     return Usage.SERVER_AUTH in allowed or Usage.ANY_EXTENDED_KEY_USAGE in allowed
 
 
-def _chain(certs: list[x509.Certificate], roots: Sequence[x509.Certificate]) -> ChainFacts:
+def _chain(
+    certs: list[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    own: Collection[x509.Certificate],
+) -> ChainFacts:
     path = [certs[0]]
     while not _is_root(path[-1]):
         issuer = _issuer_of(path[-1], [cert for cert in certs if cert not in path])
@@ -181,6 +248,7 @@ def _chain(certs: list[x509.Certificate], roots: Sequence[x509.Certificate]) -> 
         missing=last.issuer.rfc4514_string() if is_broken else "",
         is_self_signed=_is_root(certs[0]),
         fault="" if root is None else _fault(path, root),
+        is_own_root=root is not None and root in own,
     )
 
 

@@ -208,6 +208,10 @@ def _cannot_open(error: OSError, source: _Source) -> ConfigError:
     )
 
 
+class NoSuchFileError(ConfigError):
+    """There is nothing at the path."""
+
+
 def _missing(source: _Source) -> ConfigError:
     path = source.path
     if path.is_symlink():
@@ -219,7 +223,7 @@ def _missing(source: _Source) -> ConfigError:
     while not nearest.is_dir():
         nearest = nearest.parent
     why = "no such file" if nearest == path.parent else f"only {nearest} exists of its path"
-    return ConfigError(
+    return NoSuchFileError(
         f"there is no {source}: {why}",
         f"write the absolute path of the file; what is there: ls {_sh(nearest)}",
     )

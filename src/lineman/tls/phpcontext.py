@@ -77,7 +77,10 @@ _INSTEAD = {
         "is always http/1.1, the only protocol that a websocket handshake has here",
         "leave it out",
     ),
-    "ecdh_curve": ("is OpenSSL's own choice, X25519 and P-256 first", "leave it out"),
+    "ecdh_curve": (
+        "is OpenSSL's own choice: X25519MLKEM768 first from 3.5 on, X25519 before",
+        "leave it out",
+    ),
     "no_ticket": (
         "would have every client do the whole handshake again each time it returns",
         "leave it out; or make an ssl_context of your own with num_tickets = 0 and OP_NO_TICKET",

@@ -50,8 +50,15 @@ class Store(Protocol):
         """
         ...
 
-    def untrust(self) -> str:
-        """Has it trust none of this program's authorities; what was done, empty for nothing."""
+    def untrust(self, ca: Path | None = None) -> str:
+        """Has it no longer trust the authority in a PEM file; what was done, empty for nothing.
+
+        Args:
+            ca: the file; None for every authority of this program's.
+
+        Raises:
+            ConfigError: it could not be done.
+        """
         ...
 
 
@@ -88,16 +95,18 @@ class SystemStore:
         _run(self.refresh)
         return f"added {target}; {shlex.join(self.refresh)}"
 
-    def untrust(self) -> str:
-        """Takes away every copy that `trust` has put there."""
-        found = sorted(self.directory.glob(f"{_FILE}*.crt"))
+    def untrust(self, ca: Path | None = None) -> str:
+        """Takes away the copy that `trust` has put there, or every one."""
+        which = "*" if ca is None else f"-{_suffix(ca)}"
+        found = sorted(self.directory.glob(f"{_FILE}{which}.crt"))
         try:
             for path in found:
                 path.unlink()
         except OSError as error:
             raise ConfigError(
                 f"cannot remove {error.filename}: {error.strerror}",
-                "sudo lineman cert untrust --system",
+                "sudo lineman cert untrust --system"
+                + ("" if ca is None else f" --ca {shlex.quote(str(ca))}"),
             ) from None
         if not found:
             return ""
@@ -131,12 +140,13 @@ class NssStore:
         _run((certutil, *self._where, "-A", "-t", "C,,", "-n", name, "-i", str(ca)))
         return f"added {name} to {self.directory}"
 
-    def untrust(self) -> str:
-        """Takes out every authority of this program's."""
+    def untrust(self, ca: Path | None = None) -> str:
+        """Takes out the authority, or every one of this program's."""
+        wanted = None if ca is None else f"{_NAME} {_suffix(ca)}"
         if not (self.directory / "cert9.db").exists():
             return ""
         certutil = _certutil()
-        found = self._names(certutil)
+        found = [name for name in self._names(certutil) if wanted in (None, name)]
         for name in found:
             _run((certutil, *self._where, "-D", "-n", name))
         return f"removed {', '.join(found)} from {self.directory}" if found else ""

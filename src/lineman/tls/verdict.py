@@ -20,6 +20,7 @@ _LONGEST = (
     (datetime(2026, 3, 15, tzinfo=UTC), 200),
     (datetime(2020, 9, 1, tzinfo=UTC), 398),
 )
+_LONGEST_OF_ONES_OWN = 825  # Source: https://support.apple.com/en-us/103769
 _BROKEN_DIGESTS = ("md5", "sha1")
 
 
@@ -187,9 +188,21 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Judgement]:
                 "it should have been renewed by now: look why not",
             )
         ]
+    is_own, is_public = facts.chain.is_own_root, bool(facts.chain.root)
+    if is_own:
+        if facts.life > timedelta(days=_LONGEST_OF_ONES_OWN, seconds=1):
+            found.append(
+                Judgement(
+                    Level.INFO,
+                    "cert-lives-too-long",
+                    f"it lives for {facts.life.days} days; Apple's systems take at most "
+                    f"{_LONGEST_OF_ONES_OWN}, from an authority of one's own too",
+                    "ask for a shorter one",
+                )
+            )
+        return found
     longest = next((days for since, days in _LONGEST if facts.not_before >= since), None)
     if longest is not None and facts.life > timedelta(days=longest, seconds=1):
-        is_public = bool(facts.chain.root)
         found.append(
             Judgement(
                 Level.ERROR if is_public else Level.INFO,
@@ -301,6 +314,17 @@ def _trust(facts: CertificateFacts) -> list[Judgement]:
         ]
     if chain.root:
         links = " > ".join(dict.fromkeys((*chain.path, chain.root)))
+        if chain.is_own_root:
+            return [
+                Judgement(
+                    Level.INFO,
+                    "cert-own-authority",
+                    f"it leads to an authority of your own, which is trusted here: {links}",
+                    "right for development; others, phones among them, refuse it until they have "
+                    "that authority: get one from a public authority for them",
+                    wechat=f"{_NO_HANDSHAKE} (a phone does not have that authority)",
+                )
+            ]
         return [
             Judgement(Level.OK, "", f"it leads to an authority that this machine trusts: {links}")
         ]

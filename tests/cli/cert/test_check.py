@@ -9,6 +9,7 @@ import pytest
 
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls import devca
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def check(*words: str | Path) -> int:
     return main(["cert", "check", *map(str, words)])
 
 
-def test_a_good_one_is_explained_and_everybody_takes_it(
+def test_a_good_one_is_explained_and_who_knows_its_authority_takes_it(
     ca: TestCA, pair: IssuedPair, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--ca", ca.ca_path, "--key", pair.key, "--name", "CHAT.example.com."]
@@ -34,7 +35,19 @@ def test_a_good_one_is_explained_and_everybody_takes_it(
     assert out.startswith(f"{pair.cert}: 2 certificates\n  subject  CN=chat.example.com\n")
     assert "ok   chat.example.com is covered" in out
     assert f"the private key {pair.key} belongs to it" in out
-    assert out.endswith("  a browser takes it\n  Java takes it\n  a WeChat mini-program takes it\n")
+    assert "  a browser takes it\n  Java takes it\n  a WeChat mini-program refuses it: " in out
+    assert "a phone does not have that authority" in out
+
+
+def test_the_development_certificate_is_taken_but_by_phones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = devca.ensure(tmp_path / "dev")
+    assert check(made.cert, "--ca", made.ca, "--name", "localhost") == 0
+    out = capsys.readouterr().out
+    assert "a browser takes it" in out
+    assert "VALIDITY" not in out
+    assert "a WeChat mini-program refuses it" in out
 
 
 def test_a_bad_one_has_status_1_and_says_who_refuses_it_and_the_fix(

@@ -6,6 +6,7 @@ import pytest
 
 from lineman.cli.main import main
 from lineman.testing.certificates import TestCA
+from lineman.tls import devca
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,23 @@ def test_the_systems_store_is_a_directory(home: Path, capsys: pytest.CaptureFixt
     assert len(list(home.glob("lineman-development-*.crt"))) == 1
     assert main(["cert", "untrust", *words]) == 0
     assert not list(home.glob("*.crt"))
+
+
+def test_one_authority_of_two_is_taken_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stores = home / "stores"
+    stores.mkdir()
+    words = ["--system", "--system-directory", str(stores)]
+    authorities = [devca.ensure(home / name).ca for name in ("one", "two")]
+    for trusting in (words, ["--browsers"]):
+        for ca in authorities:
+            assert main(["cert", "trust", *trusting, "--ca", str(ca)]) == 0
+        for ca in authorities:
+            capsys.readouterr()
+            assert main(["cert", "untrust", *trusting, "--ca", str(ca)]) == 0
+            out = capsys.readouterr().out
+            assert out.count("Lineman development CA") + out.count(".crt") == 1, out
+            assert main(["cert", "untrust", *trusting, "--ca", str(ca)]) == 0
+            assert "nothing to remove" in capsys.readouterr().out
 
 
 def test_each_store_is_tried_and_one_that_fails_makes_the_status_1(

@@ -13,7 +13,7 @@ from pathlib import Path
 from lineman.errors import ConfigError
 from lineman.finding import Level
 from lineman.tls.certificates import check_files, read_pair, wrong_blocks
-from lineman.tls.facts import CertificateFacts, look_at, read_roots, system_roots
+from lineman.tls.facts import CertificateFacts, look_at, roots_of
 from lineman.tls.names import plain_name
 from lineman.tls.pem import PemFile, read_pem
 from lineman.tls.verdict import Judgement, judge
@@ -52,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
     file = read_pem(options.file, "certificate")
     if not file.certificates:
         raise wrong_blocks(file, "certificate")
-    roots_file = options.ca or system_roots()
-    facts = look_at(file, [] if roots_file is None else read_roots(roots_file))
+    roots = roots_of(options.ca)
+    facts = look_at(file, roots.trusted, roots.own)
     findings = [*judge(facts, names, datetime.now(UTC)), *_key_findings(options, file, facts)]
     print("\n".join(_lines(file, facts, findings)))
     return 1 if any(finding.level is Level.ERROR for finding in findings) else 0

@@ -25,9 +25,10 @@ def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         )
         made.set_defaults(run=run)
         add = made.add_argument
-        if word == "trust":
-            add("--ca", type=Path, metavar="FILE", help='the authority (default: that of tls="dev",'
-                " made if there is none)")  # fmt: skip
+        default = 'that of tls="dev", made if there is none'
+        if word == "untrust":
+            default = "every development authority"
+        add("--ca", type=Path, metavar="FILE", help=f"the authority (default: {default})")
         only = made.add_mutually_exclusive_group()
         only.add_argument("--system", action="store_true", help="the system's store only")
         only.add_argument("--browsers", action="store_true", help="the browsers' stores only")
@@ -46,12 +47,12 @@ def trust(options: argparse.Namespace) -> int:
 
 
 def untrust(options: argparse.Namespace) -> int:
-    """Takes every development authority out of each store, and says so.
+    """Takes the authority, or every development authority, out of each store, and says so.
 
     Returns:
         0 when none is left in any, 1 when one could not be changed.
     """
-    return _each(options, lambda store: store.untrust() or "nothing to remove")
+    return _each(options, lambda store: store.untrust(options.ca) or "nothing to remove")
 
 
 def _each(options: argparse.Namespace, change: Callable[[Store], str]) -> int:

@@ -41,7 +41,8 @@ def agreement(facts: Facts) -> Iterator[Finding]:
     if look is None or facts.speaks_other_scheme:
         return
     if look.outcome is Outcome.DONE:
-        yield ok("tls", f"{look.version} with {look.cipher}")
+        group = f", key exchange {look.group}" if look.group else ""
+        yield ok("tls", f"{look.version} with {look.cipher}{group}")
     elif facts.proxy_header is not None and facts.proxy_header.status:
         yield needs_proxy_header(facts)
     elif look.any_cipher in _OLD:

@@ -16,6 +16,7 @@ from lineman.tls import verdict
 
 PROFILE = "wechat"
 REFERER = "https://servicewechat.com/touristappid/0/page-frame.html"
+_USUAL_PORT = 443
 _FORBIDDEN = "api.weixin.qq.com"
 _CONNECT_TIMEOUT = 60.0  # seconds, networkTimeout.connectSocket
 # Source: Apple, App Transport Security: AES-GCM or AES-CBC with an ephemeral key exchange
@@ -56,6 +57,13 @@ def address(facts: Facts) -> Iterator[Finding]:
             "only domains that are entered in the console are allowed: 开发管理 → 开发设置 → "
             "服务器域名 → socket 合法域名",
             f"enter wss://{target.host} there (no path; a parent domain does not cover it)",
+        )
+    if target.port != _USUAL_PORT and not is_ip:
+        yield info(
+            "wechat-port",
+            f"the URL has port {target.port}: WeChat allows every port of a wss domain, which is "
+            "entered without one (copies of its page from before 2023 forbid it, as for https)",
+            "a URL without a port, through a web server at 443, works by either rule",
         )
 
 

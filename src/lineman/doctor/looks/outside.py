@@ -35,6 +35,7 @@ class Tools:
     Args:
         timeout: seconds for each connection.
         roots: authorities that clients trust; empty where none are known.
+        own_roots: those of them that are an operator's own.
         headers: to send with each handshake.
         given: addresses in place of what the resolver says.
         lookup: asks the resolver.
@@ -46,6 +47,7 @@ class Tools:
 
     timeout: float = 5.0
     roots: tuple[x509.Certificate, ...] = ()
+    own_roots: frozenset[x509.Certificate] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
     given: tuple[str, ...] = ()
     lookup: names.Lookup = names.system_lookup
@@ -103,7 +105,7 @@ def _headers(question: Question, tools: Tools) -> tuple[tuple[str, str], ...]:
 
 
 def _tls(facts: Facts, way: Way, ask: Ask, tools: Tools) -> Facts:
-    found = tls.look(way, tools.roots)
+    found = tls.look(way, tools.roots, tools.own_roots)
     facts = replace(facts, tls=found)
     if found.outcome is Outcome.DONE:
         return facts

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lineman import openssl
 from lineman.doctor.facts import Outcome, TlsLook
 from lineman.doctor.looks.wire import Way, any_certificate, connect, outcome_of
 from lineman.errors import ConfigError
@@ -29,14 +30,19 @@ _VERSIONS = {
 _EVERYTHING = "ALL:@SECLEVEL=0"
 
 
-def look(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
+def look(
+    way: Way,
+    roots: Sequence[x509.Certificate],
+    own: Collection[x509.Certificate] = frozenset(),
+) -> TlsLook:
     """TLS as clients speak it; where that fails, as nobody should.
 
     Args:
         way: its target is `wss`.
         roots: authorities that clients trust.
+        own: those of them that are an operator's own.
     """
-    found = _handshake(way, roots)
+    found = _handshake(way, roots, own)
     if found.outcome is Outcome.DONE:
         return replace(found, versions=_versions(way))
     if found.outcome in (Outcome.ALERT, Outcome.CLOSED):
@@ -44,7 +50,9 @@ def look(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
     return found
 
 
-def _handshake(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
+def _handshake(
+    way: Way, roots: Sequence[x509.Certificate], own: Collection[x509.Certificate]
+) -> TlsLook:
     try:
         with connect(way) as link:
             assert isinstance(link, ssl.SSLSocket)
@@ -54,8 +62,9 @@ def _handshake(way: Way, roots: Sequence[x509.Certificate]) -> TlsLook:
                 Outcome.DONE,
                 version=link.version() or "",
                 cipher=cipher[0] if cipher else "",
+                group=openssl.group_name(link._sslobj) or "",  # type: ignore[attr-defined]
                 alpn=link.selected_alpn_protocol() or "",
-                certificate=_read(chain, way.target.host, roots),
+                certificate=_read(chain, way.target.host, roots, own),
                 fingerprint=_fingerprint(chain[0]) if chain else "",
             )
     except OSError as error:
@@ -78,7 +87,10 @@ def _fingerprint(der: bytes) -> str:
 
 
 def _read(
-    chain: Sequence[bytes], host: str, roots: Sequence[x509.Certificate]
+    chain: Sequence[bytes],
+    host: str,
+    roots: Sequence[x509.Certificate],
+    own: Collection[x509.Certificate],
 ) -> CertificateFacts | None:
     if not chain:
         return None
@@ -87,7 +99,7 @@ def _read(
         for der in chain
     )
     try:
-        return look_at(PemFile(Path(host), f"the certificate of {host}", blocks), roots)
+        return look_at(PemFile(Path(host), f"the certificate of {host}", blocks), roots, own)
     except (ConfigError, ValueError):  # whatever a server may send
         return None
 
