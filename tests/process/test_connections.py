@@ -110,7 +110,22 @@ def test_equal_rows_are_in_the_order_of_process_and_id() -> None:
     assert [(row.pid, row.id) for row in found.rows] == [(7, 1), (7, 2), (8, 1)]
 
 
-@pytest.mark.parametrize("busy", [None, {"error": "RuntimeError: x"}, "nonsense"])
+@pytest.mark.parametrize(
+    "busy",
+    [
+        None,
+        {"error": "RuntimeError: x"},
+        "nonsense",
+        {"rows": 5},
+        {"rows": [[1]]},
+        {"rows": [[]], "columns": ["id"]},
+        {"rows": [["one"]], "columns": ["id"]},
+        {"rows": [[5]], "columns": ["path"]},
+        {"rows": [], "columns": [[]]},
+        {"rows": [], "matching": "all"},
+        {"rows": [], "total": [7]},
+    ],
+)
 def test_a_process_that_did_not_answer_is_named(busy: object) -> None:
     found = merge({"children": [child(7, answer(QUIET)), child(8, busy)]}, Selection())
     assert found.busy == (8,)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lineman.process.ledger import Ledger, add, counters, highest
+from lineman.process.ledger import MAX_IN_GROUP, Ledger, add, counters, highest
 from lineman.process.status import Report, Traffic
 
 FIRST = {"opened": 3, "totals": {"bytes_in": 10}, "closes": {"client": 2}}
@@ -49,3 +49,25 @@ def test_a_process_that_never_told_anything_leaves_nothing() -> None:
     ledger = Ledger()
     ledger.settle(7)
     assert ledger.ended() == {}
+
+
+def test_what_nobody_counts_is_left_out_and_mixes_with_nothing() -> None:
+    ledger = Ledger()
+    for told in (
+        {"opened": {"a": 1}, "closes": 5, "sudo": 1, "refusals": {"400": {"a": 1}, "404": 2}},
+        {"opened": 3, "closes": {"gone": 1}, "refusals": {"400": 1}},
+    ):
+        ledger.note(1, "chat", told)
+        ledger.settle(1)
+    assert ledger.ended() == {
+        "chat": {"opened": 3, "closes": {"gone": 1}, "refusals": {"404": 2, "400": 1}}
+    }
+
+
+def test_names_do_not_pile_up() -> None:
+    ledger = Ledger()
+    for number in range(10):
+        told = {"closes": {f"{number} {each}": 1 for each in range(MAX_IN_GROUP - 1)}}
+        ledger.note(number, "chat", told)
+        ledger.settle(number)
+    assert len(ledger.ended()["chat"]["closes"]) == MAX_IN_GROUP

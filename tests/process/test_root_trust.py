@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,6 +162,53 @@ def test_a_child_that_talks_nonsense_ends_nobody_but_itself(
     wait_until(lambda: len(children_of(master)) == 2, "another one takes its place")
     assert "is not listened to any more" in started.text
     assert before - {hit} <= set(children_of(master))
+
+
+def test_only_the_process_that_describes_is_guarded(attacked: Callable[..., App]) -> None:
+    told = """
+with open("/proc/self/status") as status:
+    sets = dict(line.rstrip().split(":\\t", 1) for line in status)
+print("in slot", ROLE.get("slot"), "CapPrm", sets["CapPrm"].strip("0"), file=sys.stderr, flush=True)
+"""
+    log = Started(attacked(told), *AS_NOBODY).text
+    assert re.search(r"in slot -1 CapPrm [0-9a-f]", log)
+    assert re.search(r"in slot 0 CapPrm *$", log, re.MULTILINE)
+
+
+LYING = """
+if ROLE.get("slot") == 0:
+    import lineman.process.link
+    lineman.process.link.encode_answer = lambda number, answer: (
+        b'{{"id":%d,"answer":{answer}}}\\n' % number
+    )
+"""
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'null}],"master":{"pid":1,"script":"another"},"children":[{"worker":"x","answer":null',
+        "[" * 20_000,
+        '{"rss":"much","connections":[]}',
+        '{"connections":' + "9" * 5000 + "}",
+        '{"worker":"\\x1b[2J","facts":{"a":"b"}}',
+    ],
+)
+def test_what_a_child_answers_is_about_itself(attacked: Callable[..., App], answer: str) -> None:
+    app = attacked(LYING.format(answer=answer), options='"ws://127.0.0.1:0", count=2')
+    started = Started(app, *AS_NOBODY)
+    for _ in range(5):
+        started.ask()
+    found = app.status()
+    assert found["master"]["script"] == str(app.script)
+    liar, honest = found["children"]
+    assert (liar["slot"], liar["report"]) == (0, None)
+    assert honest["report"]["pid"] == honest["pid"]
+    for words in (("status",), ("connections",)):
+        done = app.run(*words, by_script=False)
+        assert "Traceback" not in done.stderr
+        assert "\x1b" not in done.stdout
+    assert app.run("reload", by_script=False).returncode == 0
 
 
 FORGED = """

@@ -57,6 +57,14 @@ def test_the_reply_to_status_is_read_and_who_did_not_answer_is_busy() -> None:
     assert [child.is_ready for child in status.children] == [True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    "told", [{"rss": "much"}, {"totals": 5}, {"facts": {"a": "b"}}, {"certificates": [1]}, []]
+)
+def test_what_is_no_report_counts_as_no_answer(told: object) -> None:
+    status = Status.from_json({"children": [{"pid": 7, "answer": told}, {"pid": 8, "answer": {}}]})
+    assert [child.report for child in status.children] == [None, Report()]
+
+
 def test_an_empty_reply_is_a_service_without_processes() -> None:
     assert Status.from_json({}).children == ()
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.process.wire import Lines, WireError, decode, encode, encode_answer, split_answer
+from lineman.process.wire import (
+    Lines,
+    WireError,
+    clean,
+    decode,
+    encode,
+    encode_answer,
+    join_reply,
+    split_answer,
+)
 
 MESSAGE = encode({"ask": "status", "id": 7, "text": "ü\n"})
 
@@ -56,3 +65,24 @@ def test_an_answer_is_passed_on_as_bytes() -> None:
 @pytest.mark.parametrize("line", [b'{"event":"ready"}', b'{"answer":1,"id":2}', b"", b'{"id":"x"}'])
 def test_other_messages_are_no_answers(line: bytes) -> None:
     assert split_answer(line) is None
+
+
+def test_a_reply_has_each_childs_answer_and_none_spoils_another() -> None:
+    own = encode({"master": {"pid": 1}, "children": [{"number": each} for each in range(5)]})
+    answers = [b'{"rss":1}', b'1}],"master":{}', b"[" * 100_000, b"9" * 5000, b'{"rss":2}']
+    reply = join_reply(own + b"".join(each + b"\n" for each in answers))
+    assert reply["master"] == {"pid": 1}
+    told = [child["answer"] for child in reply["children"]]
+    assert told == [{"rss": 1}, None, None, None, {"rss": 2}]
+    assert join_reply(own + b"\n".join(answers), 8)["children"][0]["answer"] is None
+
+
+def test_a_reply_without_children_is_a_line() -> None:
+    assert join_reply(b'{"ok":true}\n') == {"ok": True}
+    with pytest.raises(WireError):
+        join_reply(b"nonsense\n")
+
+
+def test_a_strangers_text_is_one_line_that_moves_no_cursor() -> None:
+    assert clean("a\nb\x1b[2J\u202ec", 100) == "a b [2J c"
+    assert clean("abc", 2) == "ab…"

@@ -19,7 +19,7 @@ MAX_WORDS = 1000
 # Of counters: names on one level, characters of one, and levels.
 MAX_NAMES = 500
 MAX_NAME = 200
-MAX_DEPTH = 3
+MAX_DEPTH = 2
 
 Details: TypeAlias = Mapping[str, Any]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeAlias
+
+import msgspec
 
 from lineman.errors import UsageError
 
@@ -61,7 +63,7 @@ class Row:
     pid: int = 0
 
 
-_NAMES = tuple(field.name for field in fields(Row))
+_NAMES = tuple(each.name for each in fields(Row))
 # What a child sends of a row, in this order; the rest the command knows.
 COLUMNS = _NAMES[: _NAMES.index("worker")]
 
@@ -156,12 +158,12 @@ class Selection:
 
     def to_json(self) -> dict[str, Any]:
         """The arguments of the question."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_json(cls, arguments: Mapping[str, Any]) -> Self:
         """A question as it came; what a newer command asks besides is left out."""
-        names = {field.name for field in fields(cls)}
+        names = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in arguments.items() if name in names})
 
 
@@ -201,20 +203,30 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> Found:
     matching = total = 0
     busy: list[int] = []
     for child in reply.get("children") or ():
-        answer = child.get("answer")
-        if not isinstance(answer, Mapping) or "rows" not in answer:
-            busy.append(child.get("pid", 0))
+        try:
+            told = msgspec.convert(child.get("answer"), _Answer)
+            rows.extend(_unpack(child, told))
+        except (ValueError, IndexError):  # what is no answer counts as none
+            busy.append(child.get("pid") or 0)
             continue
-        rows.extend(_unpack(child, answer))
-        matching += answer.get("matching", 0)
-        total += answer.get("total", 0)
+        matching += told.matching
+        total += told.total
     rows.sort(key=lambda row: sort_key(selection.sort, row), reverse=selection.reverse)
     return Found(tuple(rows[: selection.limit or None]), matching, total, tuple(busy))
 
 
-def _unpack(child: Mapping[str, Any], answer: Mapping[str, Any]) -> Iterable[Row]:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a child answers: rows of values, in the order of its columns."""
+
+    rows: list[list[Any]]
+    columns: list[str] = field(default_factory=lambda: list(COLUMNS))
+    matching: int = 0
+    total: int = 0
+
+
+def _unpack(child: Mapping[str, Any], told: _Answer) -> list[Row]:
     whose = {name: child[name] for name in ("worker", "slot", "pid") if name in child}
-    columns = answer.get("columns", COLUMNS)
-    known = [(place, name) for place, name in enumerate(columns) if name in COLUMNS]
-    for values in answer["rows"]:
-        yield Row(**{name: values[place] for place, name in known}, **whose)
+    known = [(place, name) for place, name in enumerate(told.columns) if name in COLUMNS]
+    rows = [{**{name: values[place] for place, name in known}, **whose} for values in told.rows]
+    return msgspec.convert(rows, list[Row])

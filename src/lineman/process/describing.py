@@ -65,7 +65,9 @@ class Describing:
         said, theirs = socket.socketpair()
         with theirs:
             outputs = (theirs.fileno(), theirs.fileno())
-            self._popen, link = spawn(program, lambda fd: Role(fd), owner, blocked, outputs)
+            self._popen, link = spawn(
+                program, lambda fd: Role(fd), owner, blocked, outputs, is_guarded=True
+            )
         self._link = Channel(reactor, link, self._hear, lambda: None, MAX_DESCRIPTION)
         self._stderr = Channel(reactor, said, self._note, lambda: None, MAX_OUTPUT)
 

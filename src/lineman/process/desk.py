@@ -13,7 +13,10 @@ from lineman.process.ledger import Ledger
 from lineman.process.model import Phase, Service, Stop
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.staff import Child, Program, Staff
-from lineman.process.wire import encode
+from lineman.process.wire import encode, join_reply
+
+# Of a process, by which the exporter can be told how it is.
+MAX_TOLD = 256 * 1024
 
 # How often to look whether what somebody waits for has come.
 SOON = 0.1
@@ -48,15 +51,15 @@ class Boss(Protocol):
 
 
 class _Line:
-    """A child that wants to know how the service is."""
+    """A child of ours that wants to know how the service is: it gets the reply in one message."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def reply_raw(self, parts: Iterable[bytes]) -> None:
         """Sends it the reply."""
-        reply = b"".join(parts).rstrip()
-        self._channel.send(b'{"do":"informed","reply":' + reply + b"}\n")
+        reply = join_reply(b"".join(parts), MAX_TOLD)
+        self._channel.send(encode({"do": "informed", "reply": reply}))
 
 
 class Desk:
@@ -103,6 +106,8 @@ class Desk:
 
     def inform(self, child: Child) -> None:
         """Has a child of ours know how the service is: as the command `status`, but on its line."""
+        if child.channel.unsent > MAX_TOLD:
+            return  # it has not read what it was told before
         children = {number: each.channel for number, each in self._boss.staff.children.items()}
         line = _Line(child.channel)
         self.questions.ask(line, {"command": "status"}, children, time.monotonic())
@@ -186,16 +191,12 @@ class Desk:
     # What children say, and what the master knows of them.
 
     def _compose(self, answers: Mapping[int, bytes]) -> Iterable[bytes]:
-        yield b'{"master":' + encode(self._about_master())[:-1]
-        yield b',"ended":' + encode(self.ledger.ended())[:-1] + b',"children":['
-        separator = b""
-        for facts in self._about_children():
-            answer = answers.get(facts["number"], b"null")
-            yield separator + encode(facts)[:-2] + b',"answer":'
-            yield answer
-            yield b"}"
-            separator = b","
-        yield b"]}\n"
+        facts = list(self._about_children())
+        about = {"master": self._about_master(), "ended": self.ledger.ended(), "children": facts}
+        yield encode(about)
+        for child in facts:
+            yield answers.get(child["number"], b"null")
+            yield b"\n"
 
     def _about_master(self) -> dict[str, Any]:
         service = self._boss.service

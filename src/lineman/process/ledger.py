@@ -7,6 +7,7 @@ killed takes no more than the last seconds of its counting with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 # Numbers by name; some names hold further numbers by name.
@@ -27,6 +28,10 @@ NAMES = (
     "refusals",
     "hits",
 )
+
+# Those that hold further numbers, and of which of them there are as many as this.
+GROUPS = frozenset({"totals", "closes", "failures", "refusals", "hits"})
+MAX_IN_GROUP = 500
 
 
 def counters(told: Mapping[str, Any]) -> Counters:
@@ -55,6 +60,30 @@ def _joined(first: Counters, second: Counters, join: Any) -> Counters:
     return result
 
 
+def _single(told: Counters) -> Counters:
+    return {
+        name: told[name]
+        for name in NAMES
+        if name in told and name not in GROUPS and not isinstance(told[name], Mapping)
+    }
+
+
+def _grouped(told: Counters) -> Counters:
+    return {
+        name: {key: each for key, each in told[name].items() if not isinstance(each, Mapping)}
+        for name in GROUPS
+        if isinstance(told.get(name), Mapping)
+    }
+
+
+def _bounded(told: Counters) -> Counters:
+    """The same without further names where there are too many; the oldest stay."""
+    return {
+        name: dict(islice(value.items(), MAX_IN_GROUP)) if name in GROUPS else value
+        for name, value in told.items()
+    }
+
+
 class Ledger:
     """The counters of every process that there has been, by the name of its worker."""
 
@@ -63,14 +92,14 @@ class Ledger:
         self._ended: dict[str, Counters] = {}
 
     def note(self, process: int, worker: str, told: Counters) -> None:
-        """Takes what a process has counted so far."""
-        self._living[process] = (worker, told)
+        """Takes what a process has counted so far, as far as that is what processes count."""
+        self._living[process] = (worker, {**_single(told), **_grouped(told)})
 
     def settle(self, process: int) -> None:
         """Keeps what a process has counted that is gone."""
         worker, told = self._living.pop(process, ("", {}))
         if told:
-            self._ended[worker] = add(self._ended.get(worker, {}), told)
+            self._ended[worker] = _bounded(add(self._ended.get(worker, {}), told))
 
     def last(self, process: int) -> Counters | None:
         """What a process told last; None for nothing yet."""

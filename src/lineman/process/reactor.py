@@ -111,6 +111,11 @@ class Channel:
         self.is_closed = False
         reactor.watch(end, self._on_ready)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the other end has not taken yet."""
+        return sum(map(len, self._unsent))
+
     def send(self, *parts: bytes) -> None:
         """Sends bytes, now or when the other end reads; nothing once it is gone."""
         if self.is_closed:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 from pathlib import Path
 from typing import Any
 
 from lineman.errors import ConfigError, LinemanError
 from lineman.process.rundir import control_path, holder
-from lineman.process.wire import encode
+from lineman.process.wire import WireError, encode, join_reply
 from lineman.unixpath import short_path
 from lineman.unixpeer import peer_uid, stranger
 
@@ -70,8 +69,13 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
             f"the master (user {uid}) closed the connection without an answer",
             "run the command as its user, or as root; or it has just ended: look at its log",
         )
-    answer: dict[str, Any] = json.loads(reply)
-    return answer
+    try:
+        return join_reply(reply)
+    except WireError as error:
+        raise ConfigError(
+            f"what the master (user {uid}) answers cannot be read: {error}",
+            "see that the command and the service are of the same version of Lineman",
+        ) from None
 
 
 def _not_believed(user: str, path: Path) -> ConfigError:
@@ -86,8 +90,6 @@ def _read(end: socket.socket) -> bytes:
     parts = []
     while data := end.recv(CHUNK):
         parts.append(data)
-        if data.endswith(b"\n"):
-            break
     return b"".join(parts)
 
 

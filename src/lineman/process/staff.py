@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lineman.errors import ConfigError
-from lineman.process import childevents
+from lineman.process import childevents, guard
 from lineman.process.model import Key
 from lineman.process.owner import Owner
 from lineman.process.reactor import Channel, Reactor
@@ -74,6 +74,8 @@ def spawn(
     owner: Owner | None,
     blocked: Sequence[signal.Signals],
     outputs: tuple[int, int],
+    *,
+    is_guarded: bool = False,
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Starts the program in a role.
 
@@ -82,27 +84,27 @@ def spawn(
         owner: whom it runs as from its first instruction on; None for whoever runs this.
         blocked: signals that wait until the child asks for them, so that none ends it before.
         outputs: descriptors for its standard output and error.
+        is_guarded: whether other processes of that user are kept out of it, as far as can be.
 
     Returns:
         The process, and this end of the link.
     """
     own, theirs = socket.socketpair()
     given = role(theirs.fileno())
-    identity: dict[str, Any] = {}
     environment = {**os.environ, VARIABLE: given.encode()}
     if owner is not None:
-        identity = {"user": owner.uid, "group": owner.gid, "extra_groups": owner.groups}
         environment.update(owner.environment())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
-        process = subprocess.Popen(
-            [sys.executable, *program.command[1:]],
+        process = _popen(
+            owner,
+            is_guarded,
+            args=[sys.executable, *program.command[1:]],
             cwd=program.directory,
             env=environment,
             stdout=outputs[0],
             stderr=outputs[1],
             pass_fds=given.descriptors(),
-            **identity,
         )
     except BaseException as error:
         own.close()
@@ -117,6 +119,19 @@ def spawn(
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process, own
+
+
+def _popen(owner: Owner | None, is_guarded: bool, **given: Any) -> subprocess.Popen[bytes]:
+    if owner is None:
+        return subprocess.Popen(**given)
+    become = guard.guarded(owner) if is_guarded and owner.uid != 0 else None
+    if become is not None:
+        try:
+            return subprocess.Popen(**{**given, "preexec_fn": become})
+        except subprocess.SubprocessError:
+            pass  # a container's filter of system calls does not let it
+    given |= {"user": owner.uid, "group": owner.gid, "extra_groups": owner.groups}
+    return subprocess.Popen(**given)
 
 
 def cause_of(status: int) -> str:

@@ -104,6 +104,32 @@ def split_answer(line: bytes) -> tuple[int, bytes] | None:
     return int(head.group(1)), line[head.end() : -1]
 
 
+def join_reply(reply: bytes, limit: int = MAX_LINE) -> dict[str, Any]:
+    """A master's reply: its own line, and a line of each child in whose name it passes it on.
+
+    Each is read by itself, so that one that nobody can read is one that did not answer.
+
+    Args:
+        reply: all of it.
+        limit: bytes of a child's answer; a longer one counts as none.
+
+    Raises:
+        WireError: what the master says itself is no message.
+    """
+    own, *lines = reply.split(b"\n")
+    message = decode(own)
+    for child, line in zip(message.get("children", ()), lines, strict=False):
+        child["answer"] = _readable(line) if len(line) <= limit else None
+    return message
+
+
+def _readable(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
 def clean(text: str, limit: int) -> str:
     """A text of another process as it may be shown: a line that moves no cursor.
 
