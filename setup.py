@@ -31,6 +31,7 @@ COMPILED = (
     "lineman/net/connection",
     "lineman/net/delivery",
     "lineman/net/lifecycle",
+    "lineman/net/output",
     "lineman/net/poller",
     "lineman/net/tlsstream",
     "lineman/net/service",

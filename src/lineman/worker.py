@@ -246,9 +246,9 @@ class Worker(Declared):
     # Inside a running event loop.
 
     @property
-    def connections(self) -> dict[int, Connection]:
-        """The open connections of this process, by their id."""
-        return {} if self._service is None else self._service.connections
+    def connections(self) -> Mapping[int, Connection]:
+        """The open ones by id; a loop goes over those that were open when it began."""
+        return {} if self._service is None else self._service.open_connections
 
     def broadcast(
         self,

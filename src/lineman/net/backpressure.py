@@ -43,7 +43,7 @@ class Backpressure(Lifecycle):
         if self._is_full:
             self._is_full = False
             self.tell(self.service.callbacks.on_buffer_drain)
-        if self._state is FINISHING:
+        if self._state is FINISHING and not self.unsent:  # the callback may have sent and closed
             self._all_sent()
 
     def _pour(self, outbox: Outbox) -> bool:
@@ -98,9 +98,9 @@ class Backpressure(Lifecycle):
         Raises:
             UsageError: it is not open yet.
         """
-        if self._state is not OPEN:
-            if self._state is HANDSHAKE:
-                raise UsageError("the connection is not open yet; send from on_connect on")
+        if self._state is HANDSHAKE:
+            raise UsageError("the connection is not open yet; send from on_connect on")
+        if self._state is not OPEN or self._is_ended_by_us:
             self.service.send_failures += 1
             return False
         if self.service.slow_readers is not SlowReaders.CLOSE:
@@ -120,9 +120,9 @@ class Backpressure(Lifecycle):
         outbox = self._outbox
         if outbox is None:
             outbox = self._outbox = Outbox(self.service.slow_readers is SlowReaders.LATEST)
-        self.messages_written += 1
         before = outbox.given_up
         dropped = outbox.put(entry, key, limit - self._unsent())
+        self.messages_written += 1
         if outbox.given_up > before:
             what = "" if before else "its oldest messages are dropped"
             if not dropped:
@@ -152,9 +152,9 @@ class Backpressure(Lifecycle):
         Args:
             is_over: whether a message had to be dropped, which may keep the rest below the limit.
         """
-        if not self._is_full and (
-            is_over or self.unsent >= self.service.limits.max_send_buffer_size
-        ):
+        if self._is_full or self._state is not OPEN:
+            return
+        if is_over or self.unsent >= self.service.limits.max_send_buffer_size:
             self._is_full = True
             self.tell(self.service.callbacks.on_buffer_full)
 
@@ -168,9 +168,12 @@ class Backpressure(Lifecycle):
             self.close_slow_reader()
         else:
             self.write_frame(frames.FIN | frames.PONG, ping.payload)
+            if self._is_blocked:
+                self.check_full()
 
     def close_slow_reader(self) -> None:
         """Closes a connection whose peer lets too much wait."""
+        self._is_ended_by_us = True  # what the callback, or a log handler, sends to it is refused
         limit = self.service.limits.max_send_buffer_size
         reason = f"reads too slowly: {self.unsent} bytes wait, {limit} may"
         error = ConnectionLost(closing.TRY_AGAIN_LATER, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from lineman.errors import UsageError
-from lineman.net.connection import Connection, check_key, to_frame
+from lineman.net.connection import Connection, check_key, plain, to_frame
 from lineman.protocols.websocket import frames
 
 
@@ -34,14 +34,14 @@ def broadcast(
     """
     if key is not None:
         check_key(key)
-    first, payload = to_frame(message)
-    plain = frames.whole(first, payload)
+    message = plain(message)  # a callback must not change it for those who come later
+    uncompressed = frames.whole(*to_frame(message))
     compressed: dict[int, bytes] = {}  # by the window that they share
     taken = 0
     for connection in receivers(to):
         agreement = connection.agreement
         if agreement is None:
-            taken += connection.send_encoded(plain, key)
+            taken += connection.send_encoded(uncompressed, key)
             continue
         shared = agreement.share_key
         if shared is None:  # its messages build on those before them
@@ -50,7 +50,7 @@ def broadcast(
         frame = compressed.get(shared)
         if frame is None and connection.is_open:
             frame = compressed[shared] = connection.encode_shared(message)
-        taken += connection.send_encoded(plain if frame is None else frame, key)
+        taken += connection.send_encoded(uncompressed if frame is None else frame, key)
     return taken
 
 
@@ -61,9 +61,10 @@ def receivers(to: Iterable[Connection]) -> list[Connection]:
         UsageError: they are not connections.
     """
     try:
-        connections = list(to)
+        found = iter(to)
     except TypeError:
         raise UsageError(f"to is {to!r}; give connections, in a list, a set or the like") from None
+    connections = list(found)
     for connection in connections:
         if not isinstance(connection, Connection):
             raise UsageError(f"to holds {connection!r}; give connections, as on_connect gets them")

@@ -153,6 +153,8 @@ class Connection(Backpressure, ConnectionNames):
         """
         if key is not None:
             check_key(key)
+        if type(message) is not str and type(message) is not bytes:
+            message = plain(message)
         if self._state is not OPEN or self._is_blocked:
             if not self.may_send():
                 to_frame(message)  # what cannot be sent at all is told all the same
@@ -383,15 +385,27 @@ def to_frame(message: object) -> tuple[int, bytes]:
     Raises:
         UsageError: it is neither text nor bytes.
     """
-    if isinstance(message, str):
-        try:
-            return FIRST_OF_TEXT, message.encode()
-        except UnicodeEncodeError as error:
-            raise UsageError(f"the text cannot be sent as UTF-8: {error}") from None
+    message = plain(message)
     if isinstance(message, bytes):
         return FIRST_OF_BINARY, message
-    if isinstance(message, (bytearray, memoryview)):
-        return FIRST_OF_BINARY, bytes(message)
+    try:
+        return FIRST_OF_TEXT, message.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the text cannot be sent as UTF-8: {error}") from None
+
+
+def plain(message: object) -> str | bytes:
+    """The message as Python's own `str` or `bytes`: as it is now, and with no methods but theirs.
+
+    Raises:
+        UsageError: it is neither text nor bytes.
+    """
+    if type(message) is str or type(message) is bytes:
+        return message
+    if isinstance(message, str):
+        return str.__str__(message)
+    if isinstance(message, (bytes, bytearray, memoryview)):
+        return memoryview(message).tobytes()
     raise UsageError(
         f"send() takes str or bytes, got {type(message).__name__}; "
         "for structured data use json.dumps(...)"

@@ -28,6 +28,7 @@ cdef class Delivery(Transport):
     cpdef on_broken_rule(self, error)
     cpdef on_closing_answered(self, error)
     cpdef on_delivered_all(self)
+    cdef _tell_end(self)
     @cython.locals(callbacks=Callbacks)
     cdef _call_on_connect(self)
     cpdef process(self, event)

@@ -41,7 +41,7 @@ class Delivery(Transport):
     )
 
     def _set_up(self, service: Service, fd: int, tls: TlsStream | None) -> None:
-        self._attach(service.poller, fd, tls)
+        self._start(service.poller, fd, tls)
         self.service = service
         self.messages_read = 0
         self._quiet_messages = -1  # none yet, not even a silence
@@ -230,6 +230,13 @@ class Delivery(Transport):
             self.on_delivered_all()
         elif self._goodbye is not None and self._state is OPEN:
             self.start_close(*self._goodbye)
+
+    def _tell_end(self) -> None:
+        """Has `on_close` called: not while the program ends it, for that may walk a set of them."""
+        if self._is_ended_by_us:
+            self.service.loop.call_soon(self.on_delivered_all)
+        else:
+            self.on_delivered_all()
 
     def say_goodbye(self, code: int, reason: str) -> None:
         """Closes as soon as what was received has been worked off; nothing more is read."""

@@ -260,8 +260,6 @@ class Lifecycle(Delivery):
             return
         self._set_cause(code, reason)
         self._say_last(payload)
-        if self._state is not OPEN:
-            return  # the write found the connection broken
         self._enter(CLOSING)
         self._look_anew(self.service.limits.close_timeout)
         if self._inbox is not None:
@@ -300,7 +298,7 @@ class Lifecycle(Delivery):
         self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
             self._say_last(encode(error.code, error.reason))
-            self._finish(linger=True)
+        self._finish(linger=True)  # also where the callback has closed it: no answer will be read
 
     def callback_failed(self, error: BaseException) -> None:
         """Closes this one connection with 1011, after a callback raised."""
@@ -392,14 +390,14 @@ class Lifecycle(Delivery):
         self.end_drain()
         inbox = self._inbox
         if inbox is None:
-            self.on_delivered_all()
+            self._tell_end()
             return
         inbox.release()  # what was received well is still delivered, then on_close
         inbox.wake()
         if inbox.is_busy:
             self.service.loop.call_later(self.service.limits.close_timeout, inbox.cancel_opening)
         if inbox.is_stream:
-            self.on_delivered_all()
+            self._tell_end()
 
     def on_delivered_all(self) -> None:
         """Tells the program that the connection is over, once."""

@@ -53,10 +53,14 @@ class Outbox:
             no answer (RFC 6455, section 5.5.3), so that a flood of pings takes no memory.
     """
 
-    __slots__ = ("_entries", "_replaces", "given_up", "pong", "size")
+    __slots__ = ("_by_key", "_entries", "_last", "_replaces", "given_up", "pong", "size")
 
     def __init__(self, replaces: bool) -> None:
-        self._entries: OrderedDict[object, Waiting] = OrderedDict()
+        # By a number of their own: a key's own __hash__ and __eq__ may do anything, send included,
+        # and must not come upon half a change.
+        self._entries: OrderedDict[int, tuple[Waiting, object]] = OrderedDict()
+        self._by_key: dict[object, int] = {}  # the number of the newest message of a key
+        self._last = 0
         self._replaces = replaces
         self.size = 0
         self.given_up = 0
@@ -86,21 +90,26 @@ class Outbox:
             How many messages were dropped for want of room; one that is replaced is not among
             them, but both are in `given_up`.
         """
-        if key is None or not self._replaces:
-            key = object()  # equal to no other
-        replaced = self._entries.get(key)
-        if replaced is not None:
-            self.size -= size_of(replaced)
+        if not self._replaces:
+            key = None
+        number = None if key is None else self._by_key.get(key)
+        replaced = None if number is None else self._entries.get(number)
+        if number is None or replaced is None:
+            self._last = number = self._last + 1
+        else:
+            self.size -= size_of(replaced[0])
             self.given_up += 1
-        self._entries[key] = entry
+        self._entries[number] = entry, key
         self.size += size_of(entry)
+        if key is not None and replaced is None:
+            self._by_key[key] = number
         dropped = 0
         while self.weight > room and len(self._entries) > 1:
-            if next(iter(self._entries)) == key:  # the new one, in the place of the oldest
-                self._entries.move_to_end(key)
-            self.pop()
+            if next(iter(self._entries)) == number:  # the new one, in the place of the oldest
+                self._entries.move_to_end(number)
+            self.given_up += 1
             dropped += 1
-        self.given_up += dropped
+            self.pop()
         return dropped
 
     def pop(self) -> Waiting:
@@ -109,8 +118,10 @@ class Outbox:
         Raises:
             KeyError: there is none.
         """
-        _, entry = self._entries.popitem(last=False)
+        number, (entry, key) = self._entries.popitem(last=False)
         self.size -= size_of(entry)
+        if key is not None and self._by_key.get(key) == number:
+            self._by_key.pop(key, None)
         return entry
 
 

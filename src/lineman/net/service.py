@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.causes import STOPPING
+from lineman.net.connections import Connections
 from lineman.net.lag import LagMeter
 from lineman.net.limits import Limits
 from lineman.net.loglimit import LogLimit
@@ -96,7 +97,8 @@ class Service:
         self.log = LogLimit(logger)
         self.poller = Poller(self.loop.call_soon, self.loop, self.log)
         self.wheel = self.poller.wheel
-        self.connections: dict[int, Connection] = {}
+        self.connections: dict[int, Connection] = {}  # for us; the program gets `open_connections`
+        self.open_connections = Connections(self.connections)
         self.tally = Tally()
         self.unfinished = Unfinished(
             self.wheel, limits.unfinished_size, limits.unfinished_timeout, self.tally, self.log
@@ -274,6 +276,7 @@ class Service:
             await asyncio.sleep(0.01)
         for handler in self.poller.handlers():
             handler.on_fault()
+        await asyncio.sleep(0)  # for each `on_close` that is to be called soon
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
         if tasks:
