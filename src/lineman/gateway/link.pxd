@@ -23,6 +23,7 @@ cdef class Receiver:
     cpdef on_pause(self)
 
 cdef class Link:
+    cdef object __weakref__
     cdef object _wire
     cdef object _on_batch
     cdef object _on_end

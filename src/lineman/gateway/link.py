@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from lineman.errors import LinemanError
+from lineman.forks import keep_from_children
 from lineman.gateway.api import MessageData, to_payload
 from lineman.gateway.messages import (
     LENGTH,
@@ -130,6 +131,13 @@ class Link:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=CLOGGED_SIZE)
         self.is_up = True
+        keep_from_children(self)
+
+    def descriptors(self) -> list[int]:
+        """That of the socket."""
+        if self._transport is None or self._transport.is_closing():
+            return []
+        return [self._transport.get_extra_info("socket").fileno()]
 
     def eof_received(self) -> None:
         """The other side says no more; the transport ends then."""

@@ -145,6 +145,13 @@ class Poller:
         """All that own a descriptor now."""
         return [handler for handler in self._handlers if handler is not None]
 
+    def descriptors(self) -> list[int]:
+        """All that are in it, and its own: processes that are forked do not keep them."""
+        if self._is_closed:
+            return []
+        own = [fd for fd, handler in enumerate(self._handlers) if handler is not None]
+        return [*own, *self._closing, self._epoll.fileno()]
+
     def add(self, fd: int, handler: Handler, events: int = READ) -> None:
         """Watches a descriptor."""
         self._watch(fd, events)
@@ -190,10 +197,13 @@ class Poller:
         Within a batch the closing waits for its end: were the number given to a connection
         accepted meanwhile, that one would get events meant for this one.
         """
-        self._handlers[fd] = None  # closing takes the descriptor out of epoll
+        self._handlers[fd] = None
         self._unusual.discard(fd)
         if fd in self._alone:
             self._leave_loop(fd)
+        else:
+            # Closing takes it out of epoll only where no forked process holds it open as well.
+            self._epoll.unregister(fd)
         if self._in_batch:
             self._closing.append(fd)
         else:

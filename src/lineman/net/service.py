@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from lineman.forks import keep_from_children
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.causes import STOPPING
 from lineman.net.connections import Connections
@@ -96,6 +97,7 @@ class Service:
         self.loop = asyncio.get_running_loop()
         self.log = LogLimit(logger)
         self.poller = Poller(self.loop.call_soon, self.loop, self.log)
+        keep_from_children(self)
         self.wheel = self.poller.wheel
         self.connections: dict[int, Connection] = {}  # for us; the program gets `open_connections`
         self.open_connections = Connections(self.connections)
@@ -117,6 +119,10 @@ class Service:
         self._listeners: list[Acceptor] = []
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
+
+    def descriptors(self) -> list[int]:
+        """Those of the clients and listeners."""
+        return self.poller.descriptors()
 
     def next_id(self) -> int:
         """A number for a new connection."""

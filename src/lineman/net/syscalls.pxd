@@ -53,6 +53,11 @@ cdef extern from *:
         while (count < 0 && errno == EINTR);
         return count >= 0 ? count : errno == EAGAIN ? -1 : -2;
     }
+    static inline int lineman_close(int fd)
+    {
+        shutdown(fd, SHUT_RDWR);
+        return close(fd);
+    }
     /* A connection's descriptor with the peer's address; -1 where none waits, -2 for an error. */
     static inline int lineman_accept(int listener, char *ip, int *port)
     {
@@ -95,7 +100,7 @@ cdef extern from *:
     int lineman_peek(int fd) noexcept nogil
     void lineman_set_cork(int fd, int value) noexcept nogil
     int lineman_watch(int epoll, int fd, int events) noexcept nogil
-    int lineman_close "close"(int fd) noexcept nogil
+    int lineman_close(int fd) noexcept nogil
     int lineman_accept(int listener, char *ip, int *port) noexcept nogil
     Py_ssize_t lineman_recv(int fd, unsigned char *to, Py_ssize_t size) noexcept nogil
     Py_ssize_t lineman_send(int fd, const unsigned char *source, Py_ssize_t size) noexcept nogil

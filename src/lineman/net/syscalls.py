@@ -139,11 +139,13 @@ def add_to_epoll(epoll: int, fd: int, events: int) -> None:
 
 
 def close_fd(fd: int) -> None:
-    """Closes a descriptor."""
+    """Closes a connection's descriptor; the peer sees it whoever else may hold it open."""
     if cython.compiled:
         lineman_close(fd)
-    else:
-        os.close(fd)
+        return
+    with contextlib.suppress(OSError), borrowed(fd) as tcp:
+        tcp.shutdown(socket.SHUT_RDWR)
+    os.close(fd)
 
 
 def hold_back(fd: int) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from lineman.forks import keep_from_children
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode, encode_answer
 
 logger = logging.getLogger("lineman")
@@ -45,6 +46,11 @@ class Link:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lag = 0.0
 
+    def descriptors(self) -> list[int]:
+        """That of the socket to the master, and the one by which its end is noticed."""
+        is_open = self._writer is not None and not self._writer.is_closing()
+        return [self._lifeline, *([self._descriptor] if is_open else [])]
+
     def answer(self, name: str, function: Function) -> None:
         """Has `function(**arguments)` answer `{"ask": name}`; what it returns must be JSON."""
         self._answers[name] = function
@@ -61,13 +67,15 @@ class Link:
             on_end: called when the master is gone.
         """
         end = socket.socket(fileno=descriptor)
+        self._descriptor = descriptor
         self._start_lifeline(end)
+        keep_from_children(self)
         reader, self._writer = await asyncio.open_unix_connection(sock=end, limit=self._limit)
         self._keep(self._listen(reader, on_end))
         self._keep(self._beat())
 
     def _start_lifeline(self, end: socket.socket) -> None:
-        watched = os.dup(end.fileno())  # the loop closes its own
+        watched = self._lifeline = os.dup(end.fileno())  # the loop closes its own
 
         def wait() -> None:
             poll = select.poll()

@@ -1,0 +1,115 @@
+"""Processes that the program forks while clients are open: they hold nothing of the service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from e2e.support.program import DEADLINE
+from lineman.testing.client import Client
+from process.support import App, children_of, is_alive, wait_until
+
+MakeApp = Callable[[str], App]
+
+POOL = """
+    import asyncio, multiprocessing, os, time
+    from concurrent.futures import ProcessPoolExecutor
+    from lineman import Worker
+
+    worker = Worker("{scheme}://127.0.0.1:0", stop_timeout=2, {tls})
+    pool = None
+
+    def who():
+        time.sleep(0.1)
+        return os.getpid()
+
+    @worker.on_message
+    async def reply(connection, message):
+        global pool
+        if message == "pool":
+            fork = multiprocessing.get_context("fork")
+            pool = ProcessPoolExecutor(2, mp_context=fork)
+            loop = asyncio.get_running_loop()
+            found = await asyncio.gather(*(loop.run_in_executor(pool, who) for _ in range(8)))
+            connection.send(" ".join(map(str, set(found))))
+        elif message == "close":
+            connection.close()
+        elif message == "destroy":
+            connection.destroy()
+        else:
+            connection.send(message)
+
+    Worker.run_all()
+"""
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The TCP sockets that a process holds, by their inodes."""
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    all_of_them = {f"socket:[{line.split()[9]}]" for line in lines}
+    return all_of_them & {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as asking:
+        asking.settimeout(DEADLINE)
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_pool_of_processes_holds_no_client_and_no_port(
+    make_app: MakeApp, scheme: str, stack: ExitStack
+) -> None:
+    app = make_app(POOL.format(scheme=scheme, tls="" if scheme == "ws" else 'tls="dev"'))
+    program = app.start(XDG_DATA_HOME=str(app.script.parent))
+    port = app.port
+    tls = None
+    if scheme == "wss":
+        tls = ssl.create_default_context()
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+
+    clients = [stack.enter_context(Client(port, tls=tls).open()) for _ in range(6)]
+    *others, asking = clients
+    asking.send("pool")
+    pool = [int(word) for word in str(asking.receive()).split()]
+    (child,) = children_of(program.process.pid)
+    assert child not in pool
+    try:
+        assert len(sockets_of(child)) == len(others) + 2
+        for pid in pool:
+            assert not sockets_of(pid), "it holds a socket of the service"
+        for client, word in zip(others, ("close", "destroy"), strict=False):
+            client.send(word)
+            if word == "close":
+                assert client.receive_close().code == 1000
+                client.send_close()
+            client.assert_ended()
+        others[2].send("still served")
+        assert others[2].receive() == "still served"
+        os.kill(child, signal.SIGKILL)  # it can end nothing in order; the pool lives on
+        with suppress(ssl.SSLEOFError):  # nor can it end TLS
+            others[3].assert_ended()
+        program.wait_for_line("listening on", count=2)
+        assert app.run("stop").returncode == 0
+        assert all(is_alive(pid) for pid in pool)
+        assert not listens(port)
+        app.start(XDG_DATA_HOME=str(app.script.parent))
+    finally:
+        for pid in pool:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in pool), "the pool is gone")
