@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import program
+from lineman import program, starting
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
@@ -60,6 +60,7 @@ class _Child:
         self._link = Link()
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._is_called_off = False
         self._is_draining = False
         self._ended = asyncio.Event()
 
@@ -83,14 +84,17 @@ class _Child:
         worker.use_ticket_secret(TicketSecret(self._role.tickets))
         worker.id = self._role.slot
         worker.links_directory = self._role.links
+        starting.watch = starting.Watch(link.doing, worker.start_timeout)
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
         )
         try:
             await self._starting
         except asyncio.CancelledError:
+            if not self._is_called_off:
+                link.failed("on_worker_start has cancelled its own task")
             await link.close()
-            return 0
+            return 0 if self._is_called_off else 1
         except Exception as error:
             if not isinstance(error, LinemanError):
                 logger.exception("%r does not start", worker)
@@ -144,6 +148,7 @@ class _Child:
             return
         if self._starting is None or not self._starting.done():
             if self._starting is not None:
+                self._is_called_off = True
                 self._starting.cancel()
             return
         if self._ending is not None:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from lineman import starting
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.gateway.api import Api
@@ -291,7 +292,7 @@ class Gateway(Api, Declared):
         paths = tuple(self._path(worker, str(slot)) for slot in range(self._gateways))
         callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
         self._business = Business(callbacks, paths, worker.id)
-        await _call(callbacks["on_worker_start"], worker)
+        await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 
     async def _stop_business(self, worker: Worker) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, memory, options, vocabulary
+from lineman import hotswap, memory, options, starting, vocabulary
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -351,7 +351,7 @@ class Worker(Declared):
                     plan = self.plan(check_files=False)
             self._plan = plan = replace(plan, address=address)
             self._service = self._new_service(self._plan)
-            await self._tell("on_worker_start")
+            await starting.run(self.callbacks.on_worker_start, self)
         except BaseException:
             await self._end_certifier()
             if listener is not None:

@@ -88,6 +88,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
     "ready": _nothing,
     "failed": _why,
     "counted": numbers,
+    "doing": _why,
     "inquire": _nothing,
     "renew": _why,
     "deaf": _nothing,

@@ -108,6 +108,11 @@ class Link:
         """Tells the master why this child cannot start; the child ends then."""
         self.event("failed", why=why)
 
+    async def doing(self, what: str) -> None:
+        """Tells the master what this child is busy with before it is ready; it has left then."""
+        self.event("doing", why=what)
+        await asyncio.sleep(0)  # uvloop writes at the end of a turn, and what follows may block it
+
     def counted(self, counters: Mapping[str, Any]) -> None:
         """Tells the master what this child has counted so far, for the time when it is gone."""
         self.event("counted", **counters)

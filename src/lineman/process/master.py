@@ -24,6 +24,7 @@ from lineman.process.model import (
     Action,
     Beat,
     Deaf,
+    Doing,
     Drain,
     Ended,
     Event,
@@ -66,6 +67,10 @@ SIGNALS = (
     signal.SIGCHLD,
     signal.SIGCONT,
 )
+# What a child says to the plan.
+_PLAIN: dict[str, type[Beat | Ready | Deaf]] = {"beat": Beat, "ready": Ready, "deaf": Deaf}
+_IN_WORDS: dict[str, type[Failed | Renew | Doing]]
+_IN_WORDS = {"failed": Failed, "renew": Renew, "doing": Doing}
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
 OVERSLEPT = 1.0
@@ -217,20 +222,14 @@ class Master:
 
     def _on_event(self, child: Child, name: str, details: Mapping[str, Any]) -> None:
         number = child.number
-        if name == "beat":
-            self._events.append(Beat(number))
-        elif name == "ready":
-            self._events.append(Ready(number))
-        elif name == "failed":
-            self._events.append(Failed(number, details["why"]))
+        if name in _PLAIN:
+            self._events.append(_PLAIN[name](number))
+        elif name in _IN_WORDS:
+            self._events.append(_IN_WORDS[name](number, details["why"]))
         elif name == "counted":
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
         elif name == "inquire" and self._places[child.key[:2]].module:
             self._desk.inform(child)  # of the other processes: for ours alone, not the program's
-        elif name == "renew":
-            self._events.append(Renew(number, details["why"]))
-        elif name == "deaf":
-            self._events.append(Deaf(number))
         elif name == "changed":
             self._changed(number, details["path"])
 

@@ -37,6 +37,7 @@ class Process:
         number: the plan's own; a pid comes later and may come again.
         is_deaf: whether it has said that it accepts no more.
         why: what it said about its failure, or why it was killed.
+        doing: what it is busy with, before it is ready.
         deadline: when it is killed if it has not ended; None for never.
     """
 
@@ -48,6 +49,7 @@ class Process:
     is_deaf: bool = False
     pid: int = 0
     why: str = ""
+    doing: str = ""
 
 
 @dataclass(slots=True)
@@ -217,6 +219,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Doing:
+    """A child that is not ready yet says what it is busy with; empty when that is done."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Renew:
     """A child asks to be replaced."""
 
@@ -266,7 +276,7 @@ class Stop:
     is_repeatable: bool = False
 
 
-Event: TypeAlias = Beat | Ready | Failed | Renew | Deaf | Ended | Woke | Reload | Stop
+Event: TypeAlias = Beat | Ready | Failed | Doing | Renew | Deaf | Ended | Woke | Reload | Stop
 
 
 # Actions.

@@ -15,6 +15,7 @@ from lineman.process.model import (
     Action,
     Beat,
     Deaf,
+    Doing,
     Ended,
     Event,
     Exit,
@@ -92,13 +93,18 @@ class _Planner(Moves):
                 self._hear(event, found.seat, found.process)
 
     def _hear(
-        self, event: Beat | Ready | Failed | Renew | Deaf | Ended, seat: Seat, process: Process
+        self,
+        event: Beat | Ready | Failed | Doing | Renew | Deaf | Ended,
+        seat: Seat,
+        process: Process,
     ) -> None:
         process.heard_at = self.now
         if isinstance(event, Ready):
             self._ready(seat, process)
         elif isinstance(event, Failed):
             process.why = event.why
+        elif isinstance(event, Doing):
+            process.doing = event.what
         elif isinstance(event, Renew):
             is_current = process.stage is Stage.READY and seat.current() is process
             if is_current and seat.renewal is None:
@@ -254,7 +260,8 @@ class _Planner(Moves):
                 "(watchdog_timeout=)"
             )
         process.started_at = self.now  # once is enough
-        return f"it is not ready after {rules.start_timeout:g} s (start_timeout=)"
+        doing = f": {process.doing} has not returned" if process.doing else ""
+        return f"it is not ready after {rules.start_timeout:g} s (start_timeout=){doing}"
 
     # Starting.
 
