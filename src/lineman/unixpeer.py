@@ -22,6 +22,13 @@ def peer_uid(end: socket.socket) -> int:
     return uid
 
 
+def peer_pid(end: socket.socket) -> int:
+    """The number of that process; 0 where it is in another container."""
+    data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid: int = _CREDENTIALS.unpack(data)[0]
+    return pid
+
+
 def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
     """The name of who listens at a path and is none of us; empty where it is no stranger.
 

@@ -34,8 +34,6 @@ BEAT = 1.0
 SILENCE = 3.5
 # An answer that has not come by then does not come: the node is gone, or it is not well.
 ANSWER_TIMEOUT = 2.0
-# A broker that has not said anything by then is told to be away.
-PATIENCE = 1.5
 # What was sealed with another secret is a trouble for so long after the last of it.
 REFUSED_LATELY = 60.0
 # Orders that came on one of their topics, remembered in case they come on another.
@@ -130,7 +128,7 @@ class Cluster:
 
     async def start(self) -> None:
         """Begins to reach the others."""
-        self._late_at = self._loop.time() + PATIENCE
+        self._late_at = self._loop.time() + self.broker.patience
         await self.broker.start()
         self._tick()
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import glob
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,8 @@ from lineman.gateway.meeting import dial
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
+# Who has not met every gateway process by then says so.
+PATIENCE = 5.0
 
 Identity = tuple[int, int]
 OnEnd = Callable[[Link, str], None]
@@ -66,7 +69,7 @@ class Dialler:
         self._make = make
         self._on_link = on_link
         self._on_end = on_end
-        self._linked: set[Identity] = set()
+        self._linked: set[Identity | str] = set()
         self._expected: set[Link] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -90,21 +93,37 @@ class Dialler:
         self._expected.add(link)
 
     async def _keep(self, reached: dict[str, asyncio.Future[None]]) -> None:
+        loop = asyncio.get_running_loop()
+        late_at = loop.time() + PATIENCE
         while True:
             for path in self._paths:
-                for found in candidates(path):
+                for found in list(candidates(path)):
                     is_up = await self._try(path, found)
                     if is_up and not reached[path].done():
                         reached[path].set_result(None)
+            missing = [path for path, is_there in reached.items() if not is_there.done()]
+            if missing and loop.time() >= late_at:
+                late_at = math.inf
+                logger.warning("no gateway process is found at %s yet", ", ".join(missing))
             await asyncio.sleep(RETRY)
+
+    @staticmethod
+    def _alias_at(path: str, identity: Identity | None) -> str:
+        """The own name of the process whose socket is at a path; empty where it has none."""
+        aliases = (each for each in candidates(path) if each != path)
+        return next((each for each in aliases if identity_of(each) == identity), "")
 
     async def _try(self, path: str, found: str) -> bool:
         identity = identity_of(found)
-        if identity is None or identity in self._linked:
+        # Its own name tells a process that had to make its socket anew, and is linked already.
+        name = found if found != path else self._alias_at(path, identity)
+        keys: set[Identity | str] = {name} if name else set()
+        if identity is None or identity in self._linked or keys & self._linked:
             return False
+        keys.add(identity)
 
         def on_end(link: Link, reason: str) -> None:
-            self._linked.discard(identity)
+            self._linked.difference_update(keys)
             self._on_end(link)
             if link in self._expected:
                 self._expected.discard(link)
@@ -120,6 +139,6 @@ class Dialler:
             return False
         except (OSError, ConfigError):
             return False
-        self._linked.add(identity)
+        self._linked.update(keys)
         self._on_link(link)
         return True

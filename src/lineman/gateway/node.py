@@ -15,7 +15,7 @@ from lineman.gateway.dialling import alias_of
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
 from lineman.gateway.link import UNKNOWN, Link
-from lineman.gateway.meeting import Listener, listen
+from lineman.gateway.meeting import Listeners
 from lineman.gateway.messages import (
     Answer,
     Ask,
@@ -105,7 +105,7 @@ class Node:
         self._asking: set[asyncio.Task[None]] = set()
         self._knocking: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
             Hello: self._on_hello,
@@ -135,7 +135,7 @@ class Node:
         """
         for path in paths:
             alias = alias_of(path, self.name) if path == paths[0] else ""
-            self._listeners.append(await listen(self._new_link, path, alias))
+            await self._listeners.add(self._new_link, path, alias)
         await self.routing.start()
         self._tick()
 
@@ -143,8 +143,7 @@ class Node:
         """Ends all links, after what was said on them has left."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for listener in self._listeners:
-            listener.close()
+        self._listeners.close()
         await self.routing.stop()
         for link in list(self.dispatch.links):
             link.post(Leaving())

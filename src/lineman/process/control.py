@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import os
 import socket
@@ -66,6 +68,7 @@ class ControlServer:
         reactor: the master's.
         path: of the socket; one that is left over from a dead master is replaced.
         on_request: gets each caller with its request; it must reply, now or later.
+        claim: a second socket at which it listens; it is not closed here.
     """
 
     def __init__(
@@ -73,23 +76,53 @@ class ControlServer:
         reactor: Reactor,
         path: Path,
         on_request: Callable[[Caller, dict[str, Any]], None],
+        claim: socket.socket | None = None,
     ) -> None:
         self.reactor = reactor
         self.on_request = on_request
         self._path = path
         self._callers: set[Caller] = set()
         self._is_paused = False
-        self._socket = _listen(path)
-        reactor.watch(self._socket, self._accept)
+        self._claim = claim
+        self._socket, self._made = _listen(path)
+        self._watch()
 
-    def _accept(self, _: int) -> None:
+    def _listeners(self) -> list[socket.socket]:
+        return [self._socket] if self._claim is None else [self._socket, self._claim]
+
+    def _watch(self) -> None:
+        for listener in self._listeners():
+            self.reactor.watch(listener, functools.partial(self._accept, listener))
+
+    def _unwatch(self) -> None:
+        if not self._is_paused:
+            for listener in self._listeners():
+                self.reactor.forget(listener)
+
+    def restore(self) -> Path | None:
+        """Listens anew where the socket's file was removed; its path then.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._made, self._path.lstat()):
+                return None
+        new, made = _listen(self._path)
+        self._unwatch()
+        self._socket.close()
+        self._socket, self._made, self._is_paused = new, made, False
+        self._watch()
+        return self._path
+
+    def _accept(self, listener: socket.socket, _: int) -> None:
         try:
-            end, _address = self._socket.accept()
+            end, _address = listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
             logger.error("cannot accept a command: %s", error.strerror)
-            self.reactor.forget(self._socket)  # it stays ready: look again in the next turn
+            self._unwatch()  # it stays ready: look again in the next turn
             self._is_paused = True
             return
         uid = peer_uid(end)
@@ -113,7 +146,7 @@ class ControlServer:
         """Accepts again where it had to pause; to be called from time to time."""
         if self._is_paused:
             self._is_paused = False
-            self.reactor.watch(self._socket, self._accept)
+            self._watch()
 
     def forget(self, caller: Caller) -> None:
         """Stops counting a caller that has its reply, or has left."""
@@ -121,24 +154,31 @@ class ControlServer:
 
     def close(self) -> None:
         """Stops listening and takes the socket's file away."""
-        if not self._is_paused:
-            self.reactor.forget(self._socket)
+        self._unwatch()
+        self._is_paused = True
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(self._made, self._path.lstat()):
+                self._path.unlink()
 
 
-def _listen(path: Path) -> socket.socket:
+def _listen(path: Path) -> tuple[socket.socket, os.stat_result]:
+    """A socket that listens at a path, and what its file is."""
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
         with short_path(path) as short:
             server.bind(short)
+        made = path.lstat()
+    except BaseException:
+        server.close()
+        raise
     finally:
         os.umask(before)
     server.listen(MAX_CLIENTS)
     server.setblocking(False)
-    return server
+    return server, made
 
 
 class Asker(Protocol):

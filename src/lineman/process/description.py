@@ -6,14 +6,14 @@ that user: every value has a type and a range here, and what is unknown is left 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from lineman.errors import ConfigError
-from lineman.process.model import Key
+from lineman.process.model import Key, Seat
 from lineman.process.rules import Rules
 
 # Processes of a program, all workers together.
@@ -103,6 +103,25 @@ class Description:
 
     places: Annotated[tuple[Place, ...], Meta(max_length=1000)]
     settings: Settings = field(default_factory=Settings)
+
+    def seats(self, *, at_once: bool) -> tuple[Seat, ...]:
+        """A seat for each process that it wants.
+
+        Args:
+            at_once: whether a reload lets clients go at once, whatever drain_seconds says.
+        """
+        return tuple(
+            Seat(
+                key,
+                f"{place.title} #{key[2]}",
+                rules=replace(place.rules, drain_seconds=0.0) if at_once else place.rules,
+                is_reloadable=place.is_reloadable,
+                is_essential=not place.module,
+                takes_clients=place.takes_clients,
+            )
+            for place in self.places
+            for key in place.seats()
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The description as plain data."""

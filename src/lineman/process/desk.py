@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from lineman.process.control import Caller, ControlServer, Questions
 from lineman.process.ledger import Ledger
 from lineman.process.model import Phase, Service, Stop
 from lineman.process.reactor import Channel, Reactor
+from lineman.process.rundir import PidFile, control_path
 from lineman.process.staff import Child, Program, Staff
 from lineman.process.wire import encode, join_reply
 
@@ -69,10 +69,11 @@ class Desk:
     everything else is a question to the children.
     """
 
-    def __init__(self, reactor: Reactor, path: Path, boss: Boss) -> None:
+    def __init__(self, reactor: Reactor, pid_file: PidFile, boss: Boss) -> None:
         self._boss = boss
         self._started_at = time.time()
-        self._server = ControlServer(reactor, path, self._on_request)
+        path = control_path(pid_file.path)
+        self.server = ControlServer(reactor, path, self._on_request, pid_file.claim)
         self.questions = Questions(self._compose)
         self.ledger = Ledger()
         self._resume_at = 0.0
@@ -158,7 +159,7 @@ class Desk:
         self._go_on()
         if now >= self._resume_at:
             self._resume_at = now + 1.0
-            self._server.resume()
+            self.server.resume()
         if self._draining and not self._is_draining():
             for caller, reply in self._draining:
                 caller.reply(reply)
@@ -179,14 +180,13 @@ class Desk:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def close(self) -> None:
-        """Tells those who waited for the end, and closes."""
+        """Tells those who waited for the end; `server` is closed before."""
         for caller in self._stopping:
             caller.reply({"ok": True, "text": "stopped"})
         for caller, _ in self._reloading + self._reload_next:
             caller.reply({"ok": False, "text": "the service was stopped meanwhile"})
         for caller, reply in self._draining:
             caller.reply(reply)
-        self._server.close()
 
     # What children say, and what the master knows of them.
 

@@ -11,7 +11,8 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from lineman.errors import ConfigError
@@ -49,11 +50,12 @@ from lineman.process.notify import Notifier
 from lineman.process.outputs import Outputs
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
-from lineman.process.rundir import control_path, make_links_directory
+from lineman.process.rundir import make_links_directory
 from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
 from lineman.process.terminal import HangUp, Terminal
 from lineman.process.title import MASTER, set_title
+from lineman.process.upkeep import Upkeep
 
 logger = logging.getLogger("lineman")
 
@@ -93,8 +95,10 @@ class Master:
         self._describing: Describing | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
-        self._desk = Desk(self._reactor, control_path(setting.pid_file.path), self)
+        self._desk = Desk(self._reactor, setting.pid_file, self)
         self._links = ""
+        pid_file, server = setting.pid_file, self._desk.server
+        self._upkeep = Upkeep((pid_file.restore, server.restore, self._restore_links))
         self._exit: int | None = None
         self._has_begun = False
         self._reload_fault = ""
@@ -134,6 +138,7 @@ class Master:
             os.kill(self._describing.pid, signal.SIGKILL)
         self._tell(False, "the service was stopped before it was ready")
         self._setting.sockets.close_all()
+        self._desk.server.close()
         self._setting.pid_file.release()
         self._desk.close()
         self._outputs.end()
@@ -153,6 +158,7 @@ class Master:
             # The children cannot look at the files themselves, and so do not see that they changed.
             self._staff.order_all("reload-certificates")
         self._desk.expire(now)
+        self._upkeep.look(now)
         if self._describing is not None and now >= self._describing.deadline:
             self._describing.give_up()
         if self._notifier.watchdog is not None:
@@ -169,6 +175,7 @@ class Master:
             self._service.next_deadline(),
             self._desk.next_deadline(),
             self._keyfiles.next_look(),
+            self._upkeep.next_look,
             None if self._describing is None else self._describing.deadline,
             None if self._notifier.watchdog is None else now + self._notifier.watchdog,
         ]
@@ -308,21 +315,9 @@ class Master:
         self._admit(description)
         self._setting.sockets.open(description.places)
         self._make_links_directory(description.places)
-        watches = self._setting.watches
         self._description = description
         self._places.update({(place.address, place.twin): place for place in description.places})
-        return tuple(
-            Seat(
-                key,
-                f"{place.title} #{key[2]}",
-                rules=replace(place.rules, drain_seconds=0.0) if watches else place.rules,
-                is_reloadable=place.is_reloadable,
-                is_essential=not place.module,
-                takes_clients=place.takes_clients,
-            )
-            for place in description.places
-            for key in place.seats()
-        )
+        return description.seats(at_once=self._setting.watches)
 
     def _admit(self, description: Description) -> None:
         """Has the program get what it describes, as far as that is its user's to have."""
@@ -341,6 +336,12 @@ class Master:
             path = self._setting.pid_file.path
             owner = self._setting.rights.owner_of(inner[0])
             self._links = str(make_links_directory(path, owner))
+
+    def _restore_links(self) -> Path | None:
+        if not self._links or os.path.lexists(self._links):
+            return None
+        self._make_links_directory(self._description.places)
+        return Path(self._links)
 
     def begin_reload(self) -> bool:
         """Has the program describe itself and then replaces its processes; False: not now."""

@@ -7,8 +7,6 @@ import os
 import shlex
 from pathlib import Path
 
-from lineman.process.handoff import VARIABLE
-from lineman.process.rundir import find_pid_file, name_of
 from lineman.process.title import MASTER, PREFIX
 
 PROC = Path("/proc")
@@ -30,6 +28,8 @@ def how_to_stop(pid: int) -> str:
 
 
 def _stop(script: str, pid_file: str | None) -> list[str]:
+    from lineman.process.rundir import find_pid_file, name_of  # which looks here
+
     words = ["lineman", "stop", script]
     if pid_file is None or pid_file == str(find_pid_file(name_of(script))):
         return words
@@ -57,6 +57,8 @@ def _script_of_master(pid: int) -> str | None:
 
 def _handed_over(pid: int) -> str | None:
     """The script of a program that was started by itself: it has told `lineman` its path."""
+    from lineman.process.handoff import VARIABLE  # most who look here need none of that
+
     prefix = f"{VARIABLE}="
     for text in _strings(PROC / str(pid) / "environ"):
         if text.startswith(prefix):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lineman.errors import ConfigError, LinemanError
+from lineman.process import claim
 from lineman.process.rundir import control_path, holder
 from lineman.process.wire import WireError, encode, join_reply
 from lineman.unixpath import short_path
@@ -36,11 +37,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.settimeout(timeout)
         try:
-            with short_path(path) as short:
-                end.connect(short)
-            uid = peer_uid(end)
-            if found := stranger(end, path):
-                raise _not_believed(found, path)
+            uid = _connect(end, pid_file)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 end.sendall(encode(request))  # who is refused is told so at once
             reply = _read(end)
@@ -49,7 +46,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
                 f"it runs, but {path} belongs to another user ({_owner(path)})",
                 "run the command as that user, or as root",
             ) from None
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             pid = holder(pid_file)
             if not pid:
                 raise NotRunning(f"no running program holds {pid_file}") from None
@@ -76,6 +73,21 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
             f"what the master (user {uid}) answers cannot be read: {error}",
             "see that the command and the service are of the same version of Lineman",
         ) from None
+
+
+def _connect(end: socket.socket, pid_file: Path) -> int:
+    """Connects to the master, by its second address where its socket was removed; its user."""
+    path = control_path(pid_file)
+    try:
+        with short_path(path) as short:
+            end.connect(short)
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+        if not claim.connect(end, pid_file):
+            raise
+    else:
+        if found := stranger(end, path):
+            raise _not_believed(found, path)
+    return peer_uid(end)
 
 
 def _not_believed(user: str, path: Path) -> ConfigError:

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import socket
 import stat
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineman.errors import ConfigError
-from lineman.process import paths
+from lineman.process import claim, paths
 from lineman.process.owner import Owner
 
 SYSTEM = Path("/run/lineman")
@@ -54,12 +55,16 @@ def default_pid_file(name: str) -> Path:
 
 
 def find_pid_file(name: str) -> Path:
-    """The pid file to look for when a command is given: that of this user, or one of systemd's."""
+    """The pid file to look for when a command is given: that of this user, or one of systemd's.
+
+    Where there is none, one that was removed, or stands elsewhere, of a program that runs.
+    """
     own = default_pid_file(name)
-    if own.exists() or not SYSTEM.is_dir():
+    if own.exists():
         return own
     elsewhere = [SYSTEM / own.name, *sorted(SYSTEM.glob(f"*/{own.name}"))]
-    return next((path for path in elsewhere if path.exists()), own)
+    found = next((path for path in elsewhere if path.exists()), None)
+    return found or claim.find(own.name) or own
 
 
 def control_path(pid_file: Path) -> Path:
@@ -163,11 +168,13 @@ class PidFile:
     Attributes:
         path: of the file.
         was_stale: the process that left it behind without taking it away; 0 for none.
+        claim: the socket that stands for the file where that is removed; None for none.
     """
 
     path: Path
     was_stale: int
     _descriptor: int
+    claim: socket.socket | None = None
 
     @classmethod
     def take(cls, path: Path) -> PidFile:
@@ -195,18 +202,47 @@ class PidFile:
                 if time.monotonic() < patience:
                     time.sleep(0.02)
                     continue
-                who = f"process {pid}" if pid else "another process, which is just starting"
-                raise ConfigError(
-                    f"it runs already: {who} ({path})",
-                    "stop it first, or use restart or reload; for a second one beside it (another "
-                    "environment does not make it another program) name another place in this and "
-                    "in its other commands: --pid-file FILE, and --log FILE for a daemon",
-                ) from None
+                raise _runs_already(pid, path) from None
             os.close(descriptor)
         stale = _pid_in(os.pread(descriptor, 32, 0))
-        held = cls(path, stale, descriptor)
+        try:
+            claimed = claim.take(path)
+        except claim.ClaimedError as error:  # its pid file was removed
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise _runs_already(error.pid, path) from None
+        held = cls(path, stale, descriptor, claimed)
         held.write(os.getpid())
         return held
+
+    def restore(self) -> Path | None:
+        """Makes the file anew where it was removed; its path then.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        if self._is_ours():
+            return None
+        _prepare(self.path.parent)
+        _refuse_shared(self.path.parent)
+        descriptor = _open(self.path)
+        _refuse_strangers(descriptor, self.path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _pid_in(os.pread(descriptor, 32, 0))
+            os.close(descriptor)
+            raise _runs_already(pid, self.path) from None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self.write(os.getpid())
+        return self.path
+
+    def _is_ours(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
+        except OSError:
+            return False
 
     def write(self, pid: int) -> None:
         """Writes the pid of the process that holds it from here on."""
@@ -215,8 +251,21 @@ class PidFile:
 
     def release(self) -> None:
         """Takes the file away, and lets others have it."""
-        self.path.unlink(missing_ok=True)
+        if self._is_ours():
+            self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+        if self.claim is not None:
+            self.claim.close()
+
+
+def _runs_already(pid: int, path: Path) -> ConfigError:
+    who = f"process {pid}" if pid else "another process, which is just starting"
+    return ConfigError(
+        f"it runs already: {who} ({path})",
+        "stop it first, or use restart or reload; for a second one beside it (another "
+        "environment does not make it another program) name another place in this and "
+        "in its other commands: --pid-file FILE, and --log FILE for a daemon",
+    )
 
 
 def _open(path: Path) -> int:
@@ -251,15 +300,15 @@ def _pid_in(content: bytes) -> int:
 
 
 def holder(path: Path) -> int:
-    """The process that holds a pid file; 0 where none does.
+    """The process that holds a pid file, also one that was removed; 0 where none does.
 
     Raises:
         ConfigError: this user may not even look.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return 0
+    except (FileNotFoundError, NotADirectoryError):
+        return claim.master_of(path)
     except PermissionError:
         raise ConfigError(
             f"cannot read {path}: permission denied", "run the command as the service's user"
@@ -270,4 +319,4 @@ def holder(path: Path) -> int:
         return _pid_in(os.pread(descriptor, 32, 0)) or -1
     finally:
         os.close(descriptor)
-    return 0
+    return claim.master_of(path)

@@ -39,9 +39,12 @@ class Broker(abc.ABC):
         is_connected: whether the broker is reached.
         dropped: messages that were published while it was not, or faster than it took them.
         trouble: in words, why it is not reached; empty while it is.
+        patience: seconds after the start; one that has not answered by then is told to be away.
         shown: its address, without a password; empty for one that has none.
         is_leaving: whether it has said that it ends, as it does when the whole service stops.
     """
+
+    patience = 1.5
 
     def __init__(
         self,

@@ -10,14 +10,12 @@ from typing import Any
 
 from lineman.gateway.brokers.base import Broker, Subscriber
 from lineman.gateway.link import Link
-from lineman.gateway.meeting import Listener, dial, listen
+from lineman.gateway.meeting import Listeners, dial
 from lineman.gateway.messages import Message, Wire
 
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
-# The hub of a service that starts may be missing for so long, and nobody need be told.
-GRACE = 5.0
 # A frame of subscriptions stays well below what a link takes.
 TOPICS_AT_ONCE = 10_000
 
@@ -61,17 +59,16 @@ class Hub:
     def __init__(self) -> None:
         self._subscribers: dict[str, set[Link]] = {}
         self._topics: dict[Link, set[str]] = {}
-        self._listener: Listener | None = None
+        self._listeners = Listeners()
         self.dropped = 0
 
     async def start(self, path: str) -> None:
         """Serves a unix socket; one that is left over from an earlier process is replaced."""
-        self._listener = await listen(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
+        await self._listeners.add(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
 
     async def stop(self) -> None:
         """Ends all links."""
-        if self._listener is not None:
-            self._listener.close()
+        self._listeners.close()
         for link in list(self._topics):
             link.post(HubLeaving())
             link.close()
@@ -120,6 +117,8 @@ class Embedded(Broker):
         subscriber: see `Broker`.
     """
 
+    patience = 5.0  # it starts together with this process
+
     def __init__(
         self,
         path: str,
@@ -134,7 +133,7 @@ class Embedded(Broker):
 
     async def start(self) -> None:
         """Begins to dial the hub, and goes on until it is there."""
-        self._dial(self._loop.time() + GRACE)
+        self._dial(self._loop.time() + self.patience)
 
     def _dial(self, quiet_until: float) -> None:
         self._task = self._loop.create_task(self._keep_dialling(quiet_until))
