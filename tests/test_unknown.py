@@ -342,7 +342,16 @@ def test_the_members_are_those_of_the_reference() -> None:
 # What others of the house call on them.
 HOUSE: dict[type, set[str]] = {
     Connection: {
-        *("borrow_cork", "encode_shared", "enlist", "is_unopened", "leave_idle", "return_cork"),
+        *(
+            "borrow_cork",
+            "give_way",
+            "gives_way_in",
+            "encode_shared",
+            "enlist",
+            "is_unopened",
+            "leave_idle",
+            "return_cork",
+        ),
         *("send_encoded", "send_memory", "shows_certificate", "unlist"),
     },
     Visitor: {

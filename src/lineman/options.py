@@ -82,6 +82,16 @@ class WorkerOptions(TypedDict, total=False):
     ping_interval: float
     ping_timeout: float
     backlog: int
+    max_connections: int
+    max_handshakes: int
+    connections_per_ip: int
+    connects_per_second: float
+    connects_per_second_per_ip: float
+    messages_per_second: float
+    bytes_per_second: float
+    messages_per_second_per_ip: float
+    bytes_per_second_per_ip: float
+    ipv6_prefix: int
     user: str
     group: str
     reloadable: bool

@@ -44,9 +44,8 @@ class Worker(Declared):
 
     Args:
         address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
-            `websocket://…` (which is `ws`, or `wss` with `transport="ssl"`).
-            Empty for a worker that no client connects to: its processes run `on_worker_start`, and
-            what that one begins.
+            `websocket://…` (`ws`, or `wss` with `transport="ssl"`). Empty for a worker that no
+            client connects to: it runs what `on_worker_start` begins.
         context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
         **given: see the attributes.
 
@@ -58,8 +57,7 @@ class Worker(Declared):
         key: its private key, a PEM file; None if it is in `cert`.
         passphrase: for an encrypted key.
         tls: `dev` for a certificate of this machine's own, for development.
-        certificates, ssl_context, ca_file, ca_path, crl_file, verify_client, verify_depth,
-        client_fingerprints, ciphers, tls_policy, security_level: see `TlsOptions`.
+        certificates, ssl_context, ca_file, verify_client, ciphers and so on: see `TlsOptions`.
         acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
         domains: names of that certificate.
         acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
@@ -71,21 +69,14 @@ class Worker(Declared):
             names of lists of them, or `file:/path`.
         proxy_lists: directory of the named lists, where `cloudflare` is `cloudflare.txt`.
         real_ip_header: the one header in which they give it; None for any in which they agree.
-        proxy_protocol: `required` or `optional`: connections from trusted proxies begin with a
-            PROXY header (version 1 or 2); None for never.
+        proxy_protocol: `required` or `optional`: trusted proxies begin with a PROXY header.
         socket_mode: of the file of a unix socket; who may write to it may connect.
-        compression: whether messages are compressed with clients that can (permessage-deflate),
-            or a `DeflateOptions` that says how.
+        compression: whether messages are compressed (permessage-deflate), or `DeflateOptions`.
         slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
             wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
-        max_message_size, max_send_buffer_size, max_head_size, max_unfinished_size,
-        unfinished_timeout, handshake_timeout, close_timeout, ping_interval, ping_timeout,
-        backlog: see `Limits`; bytes and seconds.
-        user, group, reloadable, drain_seconds, stop_timeout, start_timeout, watchdog_timeout,
-        max_requests, max_memory: see `ProcessOptions`.
-        pid_file, log_file, log_format, log_level, metrics: of the whole program; set them on the
-        class.
-
+        max_message_size, ping_interval, backlog, connections_per_ip and so on: see `Limits`.
+        user, reloadable, drain_seconds, max_requests and so on: see `ProcessOptions`.
+        pid_file, log_file, log_format, log_level, metrics: of the whole program, on the class.
         id: of this process among those of the worker, from 0; 0 where there is one.
         data: a place for the program's own: a dictionary until something else is put there.
 
@@ -152,6 +143,16 @@ class Worker(Declared):
     ping_interval: float = 25.0
     ping_timeout: float = 20.0
     backlog: int = 4096
+    max_connections: int = 0
+    max_handshakes: int = 4096
+    connections_per_ip: int = 0
+    connects_per_second: float = 0
+    connects_per_second_per_ip: float = 0
+    messages_per_second: float = 0
+    bytes_per_second: float = 0
+    messages_per_second_per_ip: float = 0
+    bytes_per_second_per_ip: float = 0
+    ipv6_prefix: int = 64
     user: str = ""
     group: str = ""
     reloadable: bool = True

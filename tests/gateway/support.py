@@ -138,16 +138,18 @@ class System:
         routing: RoutingOptions | None = None,
         limits: GuardOptions | None = None,
         at: str = "",
+        worker_options: Any = None,
         **options: Any,
     ) -> Node:
         """A gateway process; business workers that are added later serve it too.
 
         With `at` it takes the place of the one that listens there, which goes on.
+        `worker_options` are those of the worker that holds the clients.
         """
 
         async def add() -> Node:
             node = Node(events, routing, limits, **options)
-            worker = Worker("ws://127.0.0.1:0")
+            worker = Worker("ws://127.0.0.1:0", **(worker_options or {}))
             worker.on_connect = node.on_connect
             worker.on_message = node.on_message
             worker.on_close = node.on_close

@@ -465,18 +465,24 @@ def test_pushing_to_nobody_says_so(system: System) -> None:
 
 
 def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: System) -> None:
-    limits = GuardOptions(messages_per_second=5, connections_per_ip=2)
-    system.add_node("on_message", limits=limits)
+    limits = {
+        "messages_per_second": 5,
+        "connections_per_ip": 2,
+        "trusted_proxies": ["127.0.0.1/32"],
+    }
+    system.add_node("on_message", worker_options=limits)
     system.add_business(on_message=echo)
-    flooder, other = system.connect(), system.connect()
-    refused = Client(system.workers[0].port)
-    system.clients.append(refused)
-    assert refused.handshake().status == 429
+    told = (("X-Real-IP", "203.0.113.7"),)
+    flooder, other, refused = (Client(system.workers[0].port) for _ in range(3))
+    system.clients += [flooder, other, refused]
+    flooder.open(headers=told)
+    other.open(headers=told)
+    assert refused.handshake(headers=told).status == 429
     for _ in range(11):
         flooder.send("x")
     while (event := flooder.receive()) == "x":
         pass  # those before it that were answered in time
-    assert event == Close(1008, "more than 5 messages a second")
+    assert event == Close(1008, "more than 5 messages a second (messages_per_second)")
     other.send("y")
     assert other.receive() == "y"
 
@@ -488,6 +494,9 @@ def test_a_client_that_does_not_say_who_it_is_is_closed(system: System) -> None:
     anna.send("anna")
     close = stranger.receive_close()
     assert (close.code, close.reason) == (4401, "not authenticated in time")
+    service = system.workers[0].service
+    assert service is not None
+    assert service.tally.hits == {"authenticate_within": 1}
     system.call(system.businesses[0].send_to_uid, "anna", "welcome")
     assert anna.receive() == "welcome"
 

@@ -127,15 +127,45 @@ def test_one_that_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> No
     assert over_the_line(talk) == b""
 
 
-def test_no_more_than_so_many_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plainport, "_MOST", 1)
+@pytest.mark.parametrize("said", [b"", b"GET /"], ids=["silent", "slow"])
+def test_strangers_who_fill_the_port_do_not_keep_the_authority_out(
+    said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plainport, "_MOST", 4)
+
+    def talk(plain: socket.socket) -> bytes:
+        with contextlib.ExitStack() as stack:
+            strangers = []
+            for _ in range(9):
+                stranger = socket.create_connection(plain.getpeername(), DEADLINE)
+                strangers.append(stack.enter_context(stranger))
+                stranger.sendall(said)
+            authority = socket.create_connection(plain.getpeername(), DEADLINE)
+            stack.enter_context(authority)
+            authority.sendall(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = everything(authority)
+            with contextlib.suppress(ConnectionResetError):
+                assert everything(strangers[0]) == b""  # the oldest made way
+            return answer
+
+    assert over_the_line(talk).endswith(b"token.thumbprint")
+
+
+def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plainport, "_MOST", 3)
 
     def talk(plain: socket.socket) -> bytes:
         plain.sendall(b"GET /")
-        second = socket.create_connection(plain.getpeername(), DEADLINE)
-        with second, contextlib.suppress(ConnectionResetError):
-            assert everything(second) == b""
-        plain.sendall(b" HTTP/1.1\r\nHost: x\r\n\r\n")
-        return everything(plain)
+        with contextlib.ExitStack() as stack:
+            silent = [
+                stack.enter_context(socket.create_connection(plain.getpeername(), DEADLINE))
+                for _ in range(6)
+            ]
+            with contextlib.suppress(ConnectionResetError):
+                assert everything(silent[0]) == b""
+            plain.sendall(b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            return everything(plain)
 
     assert over_the_line(talk).startswith(b"HTTP/1.1 308 ")

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,13 @@ from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
 from net.conftest import Serve
-from net.support import Recorder, descriptors, echo, wait_until
+from net.support import DEADLINE, Recorder, descriptors, echo, wait_until
 
 FEW_DESCRIPTORS = """
     import resource
     from lineman import Worker
 
-    worker = Worker("ws://127.0.0.1:0", ping_interval=0)
+    worker = Worker("ws://127.0.0.1:0", ping_interval=0, handshake_timeout=1000)
     worker.on_message = lambda connection, message: connection.send(message)
 
     @worker.on_worker_start
@@ -48,33 +49,69 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_out_of_descriptors_it_waits_without_spinning_and_goes_on(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def few_descriptors(tmp_path: Path) -> Iterator[tuple[Program, int]]:
+    """A running program with hardly any descriptors, and its port."""
     script = tmp_path / "few.py"
     script.write_text(textwrap.dedent(FEW_DESCRIPTORS))
     program = Program("few", [sys.executable, script])
-    with contextlib.ExitStack() as stack:
-        stack.callback(program.stop)
+    try:
         line = program.wait_for_line("listening on ")[0]
-        port = int(line.rpartition(":")[2])
-        clients = [stack.enter_context(Client(port)) for _ in range(40)]
-        for client in clients:
+        yield program, int(line.rpartition(":")[2])
+    finally:
+        program.stop()
+    assert program.process.returncode == 0
+
+
+def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(tmp_path: Path) -> None:
+    with few_descriptors(tmp_path) as (program, port), contextlib.ExitStack() as stack:
+        clients = []
+        refused = None
+        while refused is None:
+            client = stack.enter_context(Client(port))
             client.send_bytes(client.handshake_bytes())
-        (line,) = program.wait_for_line("cannot accept connections")
-        assert "out of file descriptors" in line
-        assert "ulimit -n" in line
+            reply = client.receive_reply()
+            if reply.status == 101:
+                clients.append(client)
+                assert len(clients) < 40
+            else:
+                refused = reply
+        assert refused.status == 503
+        assert refused.headers["retry-after"] == "5"
+        assert len(clients) > 2
+        for _ in range(40):  # everybody is told, and it costs no descriptor for long
+            with Client(port) as client:
+                client.send_bytes(client.handshake_bytes())
+                assert client.receive_reply().status == 503
+        lines = program.wait_for_line("cannot accept connections")
+        assert len(lines) == 1
+        assert "out of file descriptors" in lines[0]
+        assert "ulimit -n" in lines[0]
         before = cpu_seconds(program.process.pid)
         time.sleep(1.0)  # what is measured is what the process does in a while
         assert cpu_seconds(program.process.pid) - before < 0.3
-        # Those that are in are served meanwhile.
-        assert clients[0].receive_reply().status == 101
         clients[0].send("still here")
         assert clients[0].receive() == "still here"
-        for client in clients[:20]:
-            client.close()
-        for client in clients[20:]:
-            assert client.receive_reply().status == 101
-            client.close()
-    assert program.process.returncode == 0
+        clients.pop().close()
+        deadline = time.monotonic() + DEADLINE
+        while True:  # the place of who has gone is free again
+            with Client(port) as client:
+                client.send_bytes(client.handshake_bytes())
+                if client.receive_reply().status == 101:
+                    break
+            assert time.monotonic() < deadline
+
+
+def test_out_of_descriptors_those_who_say_nothing_make_way(tmp_path: Path) -> None:
+    with few_descriptors(tmp_path) as (program, port), contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(Client(port)) for _ in range(40)]
+        program.wait_for_line("cannot accept connections")
+        client = stack.enter_context(Client(port))
+        client.open()  # and not when `handshake_timeout` frees a place
+        client.send("here")
+        assert client.receive() == "here"
+        with contextlib.suppress(ConnectionResetError):
+            assert silent[0].receive_bytes() == b""
 
 
 def test_more_clients_at_once_than_one_wake_up_accepts_all_come_in(serve: Serve, tls: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a client may do, and how long it may be silent or unknown. Pure: it decides, others act."""
+"""How long a client may be silent or unknown. Pure: it decides, others act."""
 
 from __future__ import annotations
 
@@ -11,20 +11,12 @@ from typing import NamedTuple
 from lineman.errors import ConfigError
 from lineman.gateway.client import Client
 
-# Past a rate a client may send what it has saved up in so many seconds, and no more.
-BURST = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class GuardOptions:
-    """Limits of a gateway's clients; 0 is none.
+    """What a gateway asks of its clients besides the limits of every worker; 0 is nothing.
 
     Attributes:
-        connections_per_ip: open clients of one address.
-        messages_per_second: of one client, on average; twice that at once.
-        bytes_per_second: likewise.
-        messages_per_second_per_ip: of all clients of one address.
-        bytes_per_second_per_ip: likewise.
         authenticate_within: seconds in which a client must be bound to a uid.
         ping_interval: seconds of silence after which a client is sent `ping_data`.
         ping_data: a message of the program's own, for clients whose websocket pings nobody sees;
@@ -32,11 +24,6 @@ class GuardOptions:
         ping_not_response_limit: a client that was silent for so many intervals is closed.
     """
 
-    connections_per_ip: int = 0
-    messages_per_second: float = 0
-    bytes_per_second: float = 0
-    messages_per_second_per_ip: float = 0
-    bytes_per_second_per_ip: float = 0
     authenticate_within: float = 0
     ping_interval: float = 0
     ping_data: str | bytes | None = None
@@ -65,35 +52,6 @@ class Due(Enum):
     DEATH = "silent for too long"
 
 
-class _Bucket:
-    """A token bucket: what may be spent now, filled at a rate."""
-
-    __slots__ = ("_at", "_left")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self._left = BURST * rate
-        self._at = now
-
-    def spend(self, amount: float, rate: float, now: float) -> bool:
-        left = min(BURST * rate, self._left + (now - self._at) * rate)
-        self._at = now
-        # One message that is larger than all that can be saved up must come through at times.
-        is_enough = left >= min(amount, BURST * rate)
-        self._left = left - amount if is_enough else left
-        return is_enough
-
-
-class _Spender:
-    """A client, or an address, with what it may still send."""
-
-    __slots__ = ("bytes", "clients", "messages")
-
-    def __init__(self, messages: float, size: float, now: float) -> None:
-        self.messages = _Bucket(messages, now) if messages else None
-        self.bytes = _Bucket(size, now) if size else None
-        self.clients = 0
-
-
 class _Watch(NamedTuple):
     heard_at: float
     missed: int
@@ -105,19 +63,13 @@ class Guard:
     Args:
         options: the limits.
         clock: seconds that only go forward.
-
-    Attributes:
-        refused: clients that were not let in or were closed for a limit.
     """
 
     def __init__(self, options: GuardOptions, clock: Callable[[], float]) -> None:
         self._options = options
         self._clock = clock
-        self._clients: dict[Client, _Spender] = {}
-        self._ips: dict[str, _Spender] = {}
         self._unknown: OrderedDict[Client, float] = OrderedDict()
         self._silent: OrderedDict[Client, _Watch] = OrderedDict()  # the longest silent first
-        self.refused = 0
 
     @property
     def ping_data(self) -> str | bytes | None:
@@ -126,29 +78,12 @@ class Guard:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no limit at all."""
+        """Whether nothing is asked of them."""
         return self._options == GuardOptions()
-
-    def admit(self, ip: str) -> str | None:
-        """Why a client of this address must stay out; None to let it in."""
-        limit = self._options.connections_per_ip
-        found = self._ips.get(ip)
-        if limit and found is not None and found.clients >= limit:
-            self.refused += 1
-            return f"{limit} connections of one address are allowed"
-        return None
 
     def enter(self, client: Client) -> None:
         """A client is there."""
         options, now = self._options, self._clock()
-        ip = client.connection.remote_ip
-        found = self._ips.get(ip)
-        if found is None:
-            found = self._ips[ip] = _Spender(
-                options.messages_per_second_per_ip, options.bytes_per_second_per_ip, now
-            )
-        found.clients += 1
-        self._clients[client] = _Spender(options.messages_per_second, options.bytes_per_second, now)
         if options.authenticate_within:
             self._unknown[client] = now + options.authenticate_within
         if options.ping_interval:
@@ -156,40 +91,14 @@ class Guard:
 
     def leave(self, client: Client) -> None:
         """A client is gone."""
-        if self._clients.pop(client, None) is None:
-            return
         self._unknown.pop(client, None)
         self._silent.pop(client, None)
-        ip = client.connection.remote_ip
-        self._ips[ip].clients -= 1
-        if not self._ips[ip].clients:
-            del self._ips[ip]
 
-    def hear(self, client: Client, size: int) -> str | None:
-        """A client sent a message.
-
-        Returns:
-            Which limit it passes, in words; None where it may.
-        """
-        options, now = self._options, self._clock()
-        if options.ping_interval and client in self._silent:
-            self._silent[client] = _Watch(now, 0)
+    def hear(self, client: Client) -> None:
+        """A client sent a message."""
+        if client in self._silent:
+            self._silent[client] = _Watch(self._clock(), 0)
             self._silent.move_to_end(client)
-        own = self._clients.get(client)
-        if own is None:
-            return None
-        shared = self._ips[client.connection.remote_ip]
-        for bucket, amount, rate, words in (
-            (own.messages, 1, options.messages_per_second, "messages a second"),
-            (own.bytes, size, options.bytes_per_second, "bytes a second"),
-            (shared.messages, 1, options.messages_per_second_per_ip,
-             "messages a second of one address"),
-            (shared.bytes, size, options.bytes_per_second_per_ip, "bytes a second of one address"),
-        ):  # fmt: skip
-            if bucket is not None and not bucket.spend(amount, rate, now):
-                self.refused += 1
-                return f"more than {rate:g} {words}"
-        return None
 
     def due(self) -> list[tuple[Client, Due]]:
         """What must be done now; to be asked every second."""
@@ -201,7 +110,6 @@ class Guard:
                 break
             del self._unknown[client]
             if client.uid is None:
-                self.refused += 1
                 found.append((client, Due.AUTHENTICATION))
         while self._silent:
             client, (heard_at, missed) = next(iter(self._silent.items()))

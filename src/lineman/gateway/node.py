@@ -205,7 +205,6 @@ class Node:
             "gateway_waiting_clients": dispatch.waiting_clients,
             "gateway_dropped_events": dispatch.dropped,
             "gateway_delivered_messages": orders.delivered + self._traffic.delivered,
-            "gateway_refused_clients": self.guard.refused,
         }
         cluster = self.routing.cluster
         if cluster is not None:
@@ -228,11 +227,7 @@ class Node:
     def on_websocket_connect(
         self, connection: Connection, request: Request
     ) -> Coroutine[Any, Any, None] | None:
-        """Lets a client in or not, by the limits, and as a business worker says."""
-        why = self.guard.admit(connection.remote_ip)
-        if why is not None:
-            connection.reject(429, why)
-            return None
+        """Lets a client in or not, as a business worker says."""
         return self._knock(connection) if "on_websocket_connect" in self._events else None
 
     async def _knock(self, connection: Connection) -> None:
@@ -270,10 +265,7 @@ class Node:
         self.orders.let_in(client)
         self.routing.note_change()
         if self._is_guarded:
-            why = self.guard.admit(connection.remote_ip)  # others came while this one knocked
             self.guard.enter(client)
-            if why is not None:
-                connection.close(code=closing.POLICY_VIOLATION, reason=why)
         if "on_connect" in self._events:
             self.dispatch.offer(client, Opened(client.number))
 
@@ -293,6 +285,7 @@ class Node:
     def _act(self, client: Client, due: Due) -> None:
         connection = client.connection
         if due is Due.AUTHENTICATION:
+            connection.service.tally.hits["authenticate_within"] += 1
             connection.close(code=NOT_AUTHENTICATED, reason=due.value)
         elif due is Due.DEATH:
             connection.close(code=closing.GOING_AWAY, reason=due.value)

@@ -11,7 +11,6 @@ from lineman.gateway.link import Data, Link, Receiver
 from lineman.gateway.records import TEXT
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit
-from lineman.protocols.websocket import close as closing
 
 try:
     import cython
@@ -26,7 +25,7 @@ class Traffic(Receiver):
 
     Args:
         dispatch: which worker gets a client's messages.
-        guard: what a client may send; None where nothing is limited.
+        guard: knows who is silent; None where nobody asks.
 
     Attributes:
         clients: by their numbers; see `forget`.
@@ -50,10 +49,7 @@ class Traffic(Receiver):
         if client is None:
             return
         if self._guard is not None:
-            why = self._guard.hear(client, len(message))
-            if why is not None:
-                connection.close(code=closing.POLICY_VIOLATION, reason=why)
-                return
+            self._guard.hear(client)
         self._dispatch.offer(client, message)
 
     def forget(self, number: int) -> None:

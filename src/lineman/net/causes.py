@@ -11,6 +11,7 @@ DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
 TOO_LATE = "no handshake in time"
 TLS = "TLS: "
+GAVE_WAY = "let go for others: it said nothing"
 
 _BROKEN_RULES = {
     closing.MESSAGE_TOO_BIG: "message_too_big",
@@ -35,7 +36,7 @@ CLOSE_CAUSES = (
     *(cause for _, cause in _LOST),
     "lost",
 )
-FAILURE_CAUSES = ("tls", "timeout", "stopping", "lost")
+FAILURE_CAUSES = ("tls", "timeout", "stopping", "overload", "lost")
 
 
 def close_cause(code: int, reason: str, is_ours: bool, is_broken_rule: bool) -> str:
@@ -73,6 +74,8 @@ def failure_cause(reason: str, was_answered: bool) -> str | None:
         return "tls"
     if was_answered:
         return None
+    if reason == GAVE_WAY:
+        return "overload"
     if reason == TOO_LATE:
         return "timeout"
     return "stopping" if reason == STOPPING else "lost"

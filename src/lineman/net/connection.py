@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Hashable
 from typing import Any, Never
 
 from lineman.address import format_ip_port
-from lineman.errors import ConnectionLost, UsageError
+from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net import syscalls
 from lineman.net.backpressure import Backpressure
-from lineman.net.causes import DESTROYED, close_cause, failure_cause
+from lineman.net.causes import DESTROYED, GAVE_WAY, close_cause, failure_cause
 from lineman.net.inbox import Inbox
 from lineman.net.lifecycle import NO_LINGER
 from lineman.net.outbox import SlowReaders, Waiting
@@ -18,6 +18,7 @@ from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
+from lineman.protocols.http import error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
 from lineman.unknown import ConnectionNames, refuse_to_set
@@ -26,6 +27,11 @@ try:
     import cython
 except ImportError:
     from lineman import uncompiled as cython
+
+# Seconds after which a newcomer may have to give way: one that has said nothing, and one whose
+# handshake does not go on.
+SILENT = 0.5
+SLOW = 3.0
 
 FIRST_OF_TEXT = frames.FIN | frames.TEXT
 FIRST_OF_BINARY = frames.FIN | frames.BINARY
@@ -283,6 +289,30 @@ class Connection(Backpressure, ConnectionNames):
         if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
             self.finish()
 
+    def gives_way_in(self, now: float) -> float:
+        """Seconds after which a newcomer may be let go for another; infinite for not at all.
+
+        Args:
+            now: on the wheel's clock.
+        """
+        if self.unsent:
+            return float("inf")
+        if self._state is FINISHING:
+            return 0.0  # all is said, and the peer does not end its side
+        if syscalls.waits(self.fd):
+            return float("inf")
+        if self._stage is not None and self._stage.is_idle:
+            return 0.0
+        has_spoken = self.bytes_read > 0 or self._is_known_tls
+        return self._last_received + (SLOW if has_spoken else SILENT) - now
+
+    def give_way(self, error: HttpError) -> None:
+        """Ends a newcomer for another, with an answer where it has begun to ask something."""
+        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_idle:
+            self.write(error_response(error))
+            self.flush()
+        self._lose(closing.ABNORMAL, GAVE_WAY)
+
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
         if self._state is OPEN:
@@ -321,6 +351,7 @@ class Connection(Backpressure, ConnectionNames):
 
     def enlist(self) -> None:
         """Counts the connection among the open ones of its worker."""
+        self.service.newcomers.pop(self, None)
         self.service.connections[self.id] = self
         self.service.opened += 1
         self.opened_at = time.time()
@@ -329,6 +360,8 @@ class Connection(Backpressure, ConnectionNames):
         """Takes the connection off the books of its worker: it ends."""
         service = self.service
         tally = service.tally
+        if service.is_guarded:
+            service.admission.leave(self)
         tally.add(self.messages_read, self.messages_written, self.bytes_read, self.bytes_written)
         if self.opened_at:
             service.connections.pop(self.id, None)
@@ -336,6 +369,7 @@ class Connection(Backpressure, ConnectionNames):
             code, is_ours = self.close_code, self._is_ended_by_us
             tally.closes[close_cause(code, self.close_reason, is_ours, is_broken_rule)] += 1
             return
+        service.newcomers.pop(self, None)
         cause = failure_cause(self.close_reason, self._state is FINISHING)
         if cause is not None:
             tally.failures[cause] += 1

@@ -95,6 +95,7 @@ class Lifecycle(Delivery):
         self._drain_waiters: list[asyncio.Future[None]] | None = None
         self._last_received = service.wheel.now
         self._pinged_at = -1.0
+        service.newcomers[self] = None
         self._look_after(service.limits.handshake_timeout)
 
     def __repr__(self) -> str:
@@ -234,6 +235,8 @@ class Lifecycle(Delivery):
         max_size = self.service.limits.max_message_size
         agreement = self.agreement
         inflater = None if agreement is None else deflate.Inflater(agreement, max_size)
+        if self.service.is_metered:
+            return self.service.admission.decoder(self, max_size, inflater)
         return Decoder(max_size, True, inflater)
 
     def enlist(self) -> None:
@@ -382,11 +385,8 @@ class Lifecycle(Delivery):
         self._enter(CLOSED)
         self.service.wheel.remove(self)
         self.shut()
-        self._stage = None
-        self._decoder = None
+        self._stage = self._decoder = self._compressor = self._outbox = None
         self.note_unfinished(None, 0)
-        self._compressor = None
-        self._outbox = None
         self.end_drain()
         inbox = self._inbox
         if inbox is None:

@@ -17,7 +17,8 @@ CHALLENGES = "/.well-known/acme-challenge/"
 
 _MAX_HEAD = 8 * 1024
 _PATIENCE = 10.0  # seconds for a request, and for its answer to leave
-_MOST = 256  # connections at once; an authority comes with a handful
+_MOST = 256  # connections at once; for one more the oldest that says nothing makes way
+_BACKLOG = 1024
 _CHUNK = 4 * 1024
 
 
@@ -59,11 +60,14 @@ class PlainPort:
         self._hosts = tuple(hosts)
         self._port = port
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Those at work, the oldest first; with whether its client has said something.
+        self._tasks: dict[asyncio.Task[None], bool] = {}
 
     async def start(self, listener: socket.socket) -> None:
         """Serves the socket, which is this object's from here on."""
-        self._server = await asyncio.start_server(self._accept, sock=listener, limit=_MAX_HEAD)
+        self._server = await asyncio.start_server(
+            self._accept, sock=listener, limit=_MAX_HEAD, backlog=_BACKLOG
+        )
 
     async def stop(self) -> None:
         """Stops listening and drops whoever is connected."""
@@ -78,16 +82,25 @@ class PlainPort:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._make_room()
+        self._tasks[task] = False
         try:
-            if len(self._tasks) <= _MOST:
-                async with asyncio.timeout(_PATIENCE):
-                    await self._serve(reader, writer)
+            async with asyncio.timeout(_PATIENCE):
+                await self._serve(reader, writer)
         except (OSError, TimeoutError):
             pass  # a stranger that is slow, or gone
         finally:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             writer.transport.abort()
+
+    def _make_room(self) -> None:
+        """Lets go of those who came first and have said nothing, else of the oldest: strangers
+        who keep the port full must not keep the authority out."""
+        while len(self._tasks) >= _MOST:
+            silent = (task for task, has_spoken in self._tasks.items() if not has_spoken)
+            oldest = next(silent, None) or next(iter(self._tasks))
+            del self._tasks[oldest]
+            oldest.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         parser = RequestParser(_MAX_HEAD, _MAX_HEAD)
@@ -96,6 +109,9 @@ class PlainPort:
             data = await reader.read(_CHUNK)
             if not data:
                 return
+            task = asyncio.current_task()
+            if task in self._tasks:
+                self._tasks[task] = True
             requests = parser.feed(data)
         if requests:
             writer.write(self._encoded(requests[0]))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from lineman.address import format_ip_port
 from lineman.errors import HttpError
-from lineman.net import syscalls
-from lineman.net.connection import Connection
+from lineman.net import arrival, syscalls
+from lineman.net.connection import SILENT, Connection
 from lineman.net.loglimit import kind_of
 from lineman.net.poller import READ, Handler
 from lineman.net.tlsstream import HANDSHAKE_RECORD
@@ -36,12 +36,23 @@ _FIX = (
 _ANSWER = "This port wants the PROXY protocol: connect through the proxy."
 
 
-def receive(service: Service, fd: int, peer: tuple[str, int]) -> None:
-    """Takes an accepted connection of a service that speaks the PROXY protocol."""
+def receive(
+    service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+) -> None:
+    """Takes an accepted connection of a service that speaks the PROXY protocol.
+
+    Args:
+        service: for which it was accepted.
+        fd: its descriptor.
+        peer: address and port of the other end.
+        refusal: what its first request is answered with; None for what the limits say.
+    """
     if peer[0] in service.trusted_proxies:
-        Preamble(service, fd, peer)
+        if refusal is None and service.is_guarded:
+            refusal = service.admission.arrive()
+        Preamble(service, fd, peer, refusal)
     elif service.proxy_protocol == OPTIONAL:
-        Connection(service, fd, peer)  # nobody who may tell us about anybody
+        arrival.take(service, fd, peer, refusal)  # nobody who may tell us about anybody
     else:
         service.log.log(
             logging.WARNING,
@@ -50,6 +61,7 @@ def receive(service: Service, fd: int, peer: tuple[str, int]) -> None:
             format_ip_port(*peer),
             REQUIRED,
         )
+        service.tally.add(0, 0, 0, 0)
         os.close(fd)
 
 
@@ -60,15 +72,20 @@ class Preamble(Handler):
         service: for which it was accepted.
         fd: its descriptor.
         peer: the proxy's address and port.
+        refusal: see `receive`.
     """
 
-    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+    def __init__(
+        self, service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None
+    ) -> None:
         self._service = service
         self._fd = fd
         self._peer = peer
         self._read = b""  # taken from the socket already
         self._successor: Connection | None = None
+        self._since = service.wheel.now
         self.filed_tick = 0
+        service.newcomers[self] = refusal
         service.poller.add(fd, self, READ)
         service.wheel.file(self, service.wheel.now + service.limits.handshake_timeout)
 
@@ -117,11 +134,18 @@ class Preamble(Handler):
             return
         service.wheel.remove(self)
         service.poller.forget(self._fd)
+        refusal = service.newcomers.pop(self, None)
         fd, self._fd = self._fd, -1
         connection = self._successor = Connection(service, fd, self._peer)
         if header is not None:
             connection.proxy_header = header
             connection.remote_ip, connection.remote_port = header.client or self._peer
+            if header.client is not None and service.real_ip_header is None:
+                refusal = refusal or service.admission.check(connection.remote_ip)
+                if refusal is None:
+                    service.admission.count(connection, connection.remote_ip)
+        if refusal is not None:
+            service.newcomers[connection] = refusal
         if self._read:
             connection.on_data(memoryview(self._read))
 
@@ -159,6 +183,14 @@ class Preamble(Handler):
     def flush(self) -> None:
         """Has nothing to write."""
 
+    def gives_way_in(self, now: float) -> float:
+        """See `Connection`."""
+        return 0.0 if syscalls.waits(self._fd) else self._since + SILENT - now
+
+    def give_way(self, error: HttpError) -> None:
+        """See `Connection`."""
+        self._drop()
+
     def leave_handshake(self) -> None:
         """Ends with the service."""
         self._drop()
@@ -166,5 +198,7 @@ class Preamble(Handler):
     def _drop(self) -> None:
         if self._fd >= 0:
             self._service.wheel.remove(self)
+            self._service.newcomers.pop(self, None)
+            self._service.tally.add(0, 0, 0, 0)
             self._service.poller.close_descriptor(self._fd)
             self._fd = -1

@@ -20,6 +20,10 @@ cdef class Service:
     cdef readonly Wheel wheel
     cdef readonly dict connections
     cdef readonly Tally tally
+    cdef readonly dict newcomers
+    cdef readonly object admission
+    cdef readonly bint is_guarded
+    cdef readonly bint is_metered
     cdef readonly object unfinished
     cdef public long long accepted
     cdef public long long opened

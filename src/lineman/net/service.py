@@ -12,7 +12,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from lineman.errors import HttpError
 from lineman.forks import keep_from_children
+from lineman.net.admission import Admission
 from lineman.net.callbacks import Callback, Callbacks
 from lineman.net.causes import STOPPING
 from lineman.net.connections import Connections
@@ -60,6 +62,11 @@ class Service:
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
         slow_readers: what happens to a client for whom more waits than may.
+
+    Attributes:
+        newcomers: who is no websocket (yet) and waits for its client, the oldest first; with what
+            it will be answered, if that is settled.
+        admission: counts who comes, where `is_guarded`, and what is sent, where `is_metered`.
     """
 
     def __init__(
@@ -101,7 +108,11 @@ class Service:
         self.wheel = self.poller.wheel
         self.connections: dict[int, Connection] = {}  # for us; the program gets `open_connections`
         self.open_connections = Connections(self.connections)
+        self.newcomers: dict[Any, HttpError | None] = {}
         self.tally = Tally()
+        self.admission = Admission(limits, self.tally, self.log, time.monotonic)
+        self.is_guarded = self.admission.is_guarded
+        self.is_metered = self.admission.is_metered
         self.unfinished = Unfinished(
             self.wheel, limits.unfinished_size, limits.unfinished_timeout, self.tally, self.log
         )
@@ -115,6 +126,7 @@ class Service:
         self.is_stopping = False
         self.is_draining = False
         self._last_id = 0
+        self._told: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: list[Acceptor] = []
         self._ticked_at = 0.0
@@ -123,6 +135,12 @@ class Service:
     def descriptors(self) -> list[int]:
         """Those of the clients and listeners."""
         return self.poller.descriptors()
+
+    def tell_once(self, kind: str, message: str, *args: object) -> None:
+        """Warns of a mistake in the settings, which each client would show again."""
+        if kind not in self._told:
+            self._told.add(kind)
+            self.log.log(logging.WARNING, kind, message, *args)
 
     def next_id(self) -> int:
         """A number for a new connection."""

@@ -91,6 +91,14 @@ def peek(fd: int) -> int:
     return first[0] if first else ENDED
 
 
+def waits(fd: int) -> bool:
+    """Whether bytes of the peer wait to be read, or nothing more can come."""
+    try:
+        return peek(fd) != AGAIN
+    except OSError:
+        return True
+
+
 def send(fd: int, data: bytes | bytearray | memoryview) -> int:
     """Writes once: bytes that the kernel took, AGAIN if it takes none now.
 

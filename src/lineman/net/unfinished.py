@@ -18,9 +18,9 @@ from lineman.net.tally import Tally
 from lineman.net.wheel import Timed, Wheel
 from lineman.protocols.websocket import close as closing
 
-# Bytes by which a message must go on within `unfinished_timeout`. It is little on purpose: what a
-# message may hold is the other limit's matter, and a bad line carries this much.
-MIN_PROGRESS = 256
+# Within `unfinished_timeout` a message must go on by one in so many of its bytes, and by one at
+# least. It is little on purpose: a bad line carries this much, and who holds more must send more.
+PROGRESS = 10_000
 # Seconds after which somebody who was turned away may come again.
 RETRY_AFTER = 5
 
@@ -37,11 +37,11 @@ class _Entry:
 
     __slots__ = ("arrived", "checked_at", "had", "held", "what")
 
-    def __init__(self, what: object, now: float) -> None:
+    def __init__(self, what: Sized, now: float) -> None:
         self.what = what
         self.held = 0
         self.arrived = 0
-        self.had = 0
+        self.had = len(what)
         self.checked_at = now
 
 
@@ -131,7 +131,8 @@ class Unfinished(Timed):
             connection, entry = next(iter(self._entries.items()))
             if now - entry.checked_at < self._timeout:
                 return entry.checked_at + self._timeout
-            if connection.is_paused or entry.arrived - entry.had >= MIN_PROGRESS:
+            is_going_on = entry.arrived - entry.had >= max(1, entry.arrived // PROGRESS)
+            if is_going_on or connection.is_paused:
                 entry.checked_at = now
                 entry.had = entry.arrived
                 self._entries.move_to_end(connection)

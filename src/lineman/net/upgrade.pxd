@@ -15,6 +15,7 @@ cdef class HttpStage:
     cdef readonly bint is_deciding
     cdef object _key
     cdef bytes _rest
+    cdef tuple _claims
     cdef tuple _headers
     cdef object _refusal
     cdef tuple _compression
@@ -26,5 +27,5 @@ cdef class HttpStage:
     cdef _judge(self, request)
     @cython.locals(connection=Delivery, service=Service)
     cdef _decide(self)
-    @cython.locals(connection=Delivery)
+    @cython.locals(connection=Delivery, service=Service)
     cdef _accept(self)

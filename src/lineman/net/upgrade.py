@@ -19,6 +19,7 @@ from lineman.protocols.http import (
     Response,
     error_response,
 )
+from lineman.protocols.http_messages import response_to
 from lineman.protocols.websocket import handshake
 from lineman.protocols.websocket.handshake import response
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
@@ -45,6 +46,7 @@ class HttpStage:
     """
 
     __slots__ = (
+        "_claims",
         "_compression",
         "_connection",
         "_headers",
@@ -68,6 +70,7 @@ class HttpStage:
         self.is_answering = False
         self.is_deciding = False
         self._key = ""
+        self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
         self._rest = b""  # what came behind a handshake
         self._headers: tuple[tuple[str, str], ...] = ()
         self._refusal: Response | None = None
@@ -153,6 +156,10 @@ class HttpStage:
         request.scheme = service.http_scheme
         self._find_client(request)
         connection.request = request
+        refusal = service.newcomers.get(connection)
+        if refusal is not None:
+            connection.refuse(refusal)
+            return
         if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
             try:
                 self._key = handshake.check(request)
@@ -188,7 +195,10 @@ class HttpStage:
         client = forwarded.resolve(
             *peer, request.headers, service.trusted_proxies, service.real_ip_header
         )
-        if client.problem is not None:
+        self._claims = client.claims
+        if client.claims:
+            service.tell_once("claims", "%s", client.problem)
+        elif client.problem is not None:
             service.log.log(
                 logging.WARNING,
                 kind_of("unknown real addresses", client.problem),
@@ -237,7 +247,9 @@ class HttpStage:
             and connection.unsent < service.limits.max_send_buffer_size
         )
         try:
-            answer = _response(result).encode(head_only=request.method == "HEAD", keep_alive=keeps)
+            answer = response_to(result).encode(
+                head_only=request.method == "HEAD", keep_alive=keeps
+            )
         except BaseException as error:
             self._callback_raised("on_request", error)
             return
@@ -265,10 +277,13 @@ class HttpStage:
 
     def _wait(self) -> None:
         self.is_answering = True
+        self._connection.service.newcomers.pop(self._connection, None)  # it waits for us
         self._connection.pause(PAUSED_BY_HANDSHAKE)
 
     def _stop_waiting(self) -> None:
         self.is_answering = self.is_deciding = False
+        if not self._connection.is_over:
+            self._connection.service.newcomers[self._connection] = None
         self._connection.resume(PAUSED_BY_HANDSHAKE)
 
     # The handshake.
@@ -324,6 +339,12 @@ class HttpStage:
     def _decide(self) -> None:
         connection = self._connection
         service = connection.service
+        refusal = service.newcomers.get(connection)
+        if refusal is None and service.is_guarded:
+            refusal = service.admission.admit(connection, self._claims)
+        if refusal is not None:
+            connection.refuse(refusal)
+            return
         callback = service.callbacks.on_websocket_connect
         if callback is None:
             self._accept()
@@ -356,8 +377,14 @@ class HttpStage:
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
             return
-        if connection.service.is_stopping:
-            connection.refuse(HttpError(503, "The service is stopping; connect again."))
+        service = connection.service
+        refusal = None
+        if service.is_stopping:
+            refusal = HttpError(503, "The service is stopping; connect again.")
+        elif service.is_guarded:  # others may have come while this one was looked at
+            refusal = service.admission.check_room(len(service.connections))
+        if refusal is not None:
+            connection.refuse(refusal)
             return
         agreement, extensions = self._compression or (None, None)
         connection.write(response(self._key, connection.subprotocol, self._headers, extensions))
@@ -404,19 +431,6 @@ class HttpStage:
             connection.service.limits.handshake_timeout,
         )
         connection.give_up_handshake(error_response(HttpError(408, "Request Timeout")))
-
-
-def _response(result: object) -> Response:
-    """What `on_request` returned, as a response."""
-    if result is None:
-        return Response("Not Found\n", status=404)
-    if isinstance(result, (str, bytes)):
-        return Response(result)
-    if isinstance(result, Response):
-        return result
-    raise UsageError(
-        f"on_request returned {type(result).__name__}; return a Response, str or bytes"
-    )
 
 
 def request_of(connection: Lifecycle, head: bytes) -> Request:

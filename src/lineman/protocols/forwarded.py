@@ -44,11 +44,14 @@ class ClientAddress:
         ip: its address, or `unknown`.
         port: its port, 0 where the proxy did not tell.
         problem: None, or why the address is `unknown` and what to set, for the log.
+        claims: where it is `unknown` because headers disagree: each header, in lower case, with
+            an address that it names. One of them is true, the others may be anybody's.
     """
 
     ip: str
     port: int
     problem: str | None = None
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 class TrustedProxies:
@@ -198,7 +201,7 @@ def resolve(
     first_source, first = answers[0]
     for other_source, other in answers[1:]:
         if other.ip != first.ip:
-            return _disagreement(peer_ip, first_source, first, other_source, other)
+            return _disagreement(peer_ip, first_source, first, other_source, other, answers)
     return next((answer for _, answer in answers if answer.port), first)
 
 
@@ -234,7 +237,12 @@ def hosts(headers: Headers) -> list[str]:
 
 
 def _disagreement(
-    peer_ip: str, source: str, first: ClientAddress, other_source: str, other: ClientAddress
+    peer_ip: str,
+    source: str,
+    first: ClientAddress,
+    other_source: str,
+    other: ClientAddress,
+    answers: Sequence[tuple[str, ClientAddress]],
 ) -> ClientAddress:
     return ClientAddress(
         UNKNOWN,
@@ -242,6 +250,11 @@ def _disagreement(
         f"the trusted proxy {peer_ip} sent {_SOURCES[source][0]} for {first.ip} and"
         f" {_SOURCES[other_source][0]} for {other.ip}; set real_ip_header={source!r} or"
         f" {other_source!r}, whichever the proxy itself writes",
+        tuple(
+            claim
+            for name, answer in answers
+            for claim in (answer.claims if answer.ip == UNKNOWN else ((name, answer.ip),))
+        ),
     )
 
 
@@ -253,8 +266,12 @@ def _read(source: str, headers: Headers, trusted: TrustedProxies) -> ClientAddre
 
 def _read_x_real_ip(lines: list[str], trusted: TrustedProxies) -> ClientAddress:
     if len(lines) > 1 or "," in lines[0]:
+        nodes = [node for one in ",".join(lines).split(",")[:MAX_HOPS] if (node := _node(one))]
         return ClientAddress(
-            UNKNOWN, 0, "X-Real-IP holds several addresses; have the proxy overwrite it, not append"
+            UNKNOWN,
+            0,
+            "X-Real-IP holds several addresses; have the proxy overwrite it, not append",
+            tuple(("x-real-ip", ip) for ip, _ in nodes),
         )
     node = _node(lines[0])
     return _unusable("X-Real-IP", lines[0]) if node is None else ClientAddress(*node)

@@ -322,6 +322,23 @@ class Response:
         return head.encode("latin-1") + (self.body if has_body and not head_only else b"")
 
 
+def response_to(result: object) -> Response:
+    """What `on_request` returned, as a response.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if result is None:
+        return Response("Not Found\n", status=404)
+    if isinstance(result, (str, bytes)):
+        return Response(result)
+    if isinstance(result, Response):
+        return result
+    raise UsageError(
+        f"on_request returned {type(result).__name__}; return a Response, str or bytes"
+    )
+
+
 def _status_line(status: int) -> str:
     return f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"
 
