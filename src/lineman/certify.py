@@ -119,7 +119,8 @@ async def plain_port(settings: Settings, address: Address, answers: Answers) -> 
         )
         yield False
         return
-    plain = PlainPort(answers.http, settings.domains, address.port)
+    hosts = [f"[{name}]" if ":" in name else name for name in settings.domains]
+    plain = PlainPort(answers.http, hosts, address.port)
     await plain.start(listener)
     try:
         yield True

@@ -63,6 +63,19 @@ def worst(facts: Facts) -> tuple[Level, str]:
     return found.level, found.name
 
 
+def test_localhosts_other_address_keeps_nobody_out() -> None:
+    for host in ("localhost", "app.localhost"):
+        facts = replace(
+            GOOD,
+            question=asked(f"ws://{host}:8282/"),
+            names=Names(ipv4=("127.0.0.1",), ipv6=("::1",)),
+            reach=(Reach("127.0.0.1", Outcome.DONE), Reach("::1", Outcome.REFUSED)),
+        )
+        found = {each.name: each.level for each in judge(facts)}
+        assert found["dns-loopback-address"] is INFO
+        assert Level.ERROR not in found.values()
+
+
 def test_the_group_of_the_key_exchange_is_told_where_it_is_known() -> None:
     tls = replace(GOOD.tls, cipher="C", group="X25519MLKEM768")  # type: ignore[type-var]
     assert "TLSv1.3 with C, key exchange X25519MLKEM768" in [
@@ -91,6 +104,17 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
         {"reach": (*GOOD.reach, Reach("2001:4860::1", Outcome.UNREACHABLE))},
         W,
         "dns-ipv6-dead",
+    ),
+    (
+        "the other address of localhost",
+        {
+            "question": asked("ws://localhost:8282/"),
+            "names": Names(ipv4=("127.0.0.1",), ipv6=("::1",)),
+            "reach": (Reach("127.0.0.1", Outcome.DONE), Reach("::1", Outcome.REFUSED)),
+            "tls": None,
+        },
+        INFO,
+        "dns-several-addresses",
     ),
     ("no IPv4", {"names": Names(ipv6=("2001:4860::1",))}, W, "dns-ipv6-only"),
     ("two", {"names": Names(ipv4=("8.8.8.8", "8.8.4.4"))}, INFO, "dns-several-addresses"),

@@ -46,6 +46,7 @@ WORKERS: list[tuple[WorkerFacts, dict[str, Any], Level, str]] = [
     (BEHIND, {"host": "0.0.0.0"}, W, "worker-open-without-tls"),
     (BEHIND, {"trusts_proxies": False}, W, "real-ip-untrusted"),
     (BEHIND, {"trusts_proxies": False, "path": "/a", "port": 0}, W, "real-ip-untrusted"),
+    (BEHIND, {"real_ip_header": "x-real-ip"}, INFO, "real-ip-by-x-real-ip"),
     (GOOD, {"count": 4}, INFO, "processes-without-gateway"),
     (GOOD, {"ping_interval": 0}, W, "no-server-ping"),
     (GOOD, {"ping_interval": 60}, W, "no-server-ping"),

@@ -55,7 +55,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def echo(port: int, **options: Any) -> Worker:
-    worker = Worker(f"wss://127.0.0.1:{port}", domains=[DOMAIN], **options)
+    worker = Worker(f"wss://127.0.0.1:{port}", **{"domains": [DOMAIN], **options})
     worker.on_message = lambda connection, message: connection.send(message)
     return worker
 
@@ -86,6 +86,18 @@ def make_due(store: Store) -> None:
 
 
 # The first certificate.
+
+
+def test_an_address_is_proved_by_its_name_in_the_reverse_dns(
+    authority: Pebble, ports: list[int], root: Path, log: pytest.LogCaptureFixture
+) -> None:
+    acme = authority.options(root, challenges=["tls-alpn-01"], http_port=None)
+    with (
+        Serving(echo(ports[1], acme=acme, domains=["127.0.0.1"])) as serving,
+        Client(serving.port, tls=authority.trust(), server_hostname="127.0.0.1") as client,
+    ):
+        client.open()
+    assert "127.0.0.1: answering tls-alpn-01" in log.text
 
 
 def test_the_first_certificate_comes_through_the_workers_own_port(

@@ -86,6 +86,15 @@ def serial(store: Store) -> int:
     return x509.load_pem_x509_certificate(store.certificate_path.read_bytes()).serial_number
 
 
+def test_an_address_is_certified(authority: Pebble, root: Path, door: Any) -> None:
+    settings = authority.settings(root, ("127.0.0.1",))
+    assert run(wish(settings)).result == "obtained"
+    leaf = x509.load_pem_x509_certificate(Store(settings).certificate_path.read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+    Store(settings).check()
+
+
 # An authority with moods.
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from websockets.frames import Opcode
@@ -343,6 +344,22 @@ def test_a_path_with_all_below_it_reaches_the_worker_as_it_is(
             assert whoami(client)["path"] == path
     for path in ("/chat.v12", "/chatxv1", "/wss", "/x/chat.v1"):
         assert refusal(tls(proxy.https_port, trust), path).status_code == 404
+
+
+@pytest.mark.parametrize("is_prefix", [False, True])
+def test_a_path_in_chinese_reaches_the_worker_as_it_is(
+    start_proxy: StartProxy, worker: Service, trust: ssl.SSLContext, kind: str, is_prefix: bool
+) -> None:
+    proxy = start_proxy(kind, worker.where, path="/聊天/v1", is_prefix=is_prefix)
+    with websocket(tls(proxy.https_port, trust), quote("/聊天/v1") + "?a=1") as client:
+        assert whoami(client)["path"] == "/聊天/v1"
+    status = 101 if is_prefix else 404
+    for path, expected in (("/聊天", 404), ("/聊天/v12", 404), ("/聊天/v1/房间", status)):
+        if expected == 101:
+            with websocket(tls(proxy.https_port, trust), quote(path)) as client:
+                assert whoami(client)["path"] == path
+        else:
+            assert refusal(tls(proxy.https_port, trust), quote(path)).status_code == expected
 
 
 def test_several_workers_share_the_clients_and_one_that_is_gone_is_left_out(

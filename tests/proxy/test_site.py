@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,25 @@ def test_an_international_name_becomes_what_is_on_the_line() -> None:
 def test_a_path_with_other_characters_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="the path"):
         site(path=text)
+
+
+@pytest.mark.parametrize("path", ["/聊天", "/trò-chuyện/v1", "/%E8%81%8A%E5%A4%A9"])
+def test_a_path_may_have_letters_of_any_script(path: str) -> None:
+    assert site(path=path).path == unquote(path)
+    assert site(cert="/etc/ssl/证书/全链.pem").cert == "/etc/ssl/证书/全链.pem"
+    assert read_upstream("unix:/run/聊天/app.sock").path == "/run/聊天/app.sock"
+
+
+@pytest.mark.parametrize(
+    "path", ["/a\u3000b", "/a\u2028b", "/a%20b", "/a%0Ab", "/%22", "/%ff", "/\ud800", "/a\u00a0b"]
+)
+def test_blanks_of_other_scripts_and_what_is_encoded_are_refused_as_well(path: str) -> None:
+    with pytest.raises(ConfigError, match="the path"):
+        site(path=path)
+
+
+def test_localhost_is_asked_at_the_address_where_a_worker_listens() -> None:
+    assert str(read_upstream("localhost:8282")) == "127.0.0.1:8282"
 
 
 @pytest.mark.parametrize("name", ["cert", "key", "root"])

@@ -170,6 +170,11 @@ def _address_of(plan: Plan) -> Address:
     return plan.address
 
 
+# Where a proxy on the same machine reaches a worker. The name localhost has two addresses, of which
+# it listens on IPv4's alone.
+_UPSTREAM_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+
+
 def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     address = _address_of(plan)
     is_tls = plan.is_tls
@@ -193,7 +198,7 @@ def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
         )
     if not address.path and not address.port and not options.upstream:
         raise ConfigError("the worker's port is chosen when it starts", "give it a port")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
+    host = _UPSTREAM_HOSTS.get(address.host.lower(), address.host)
     upstream = Upstream("" if address.path else host, address.port, address.path)
     _warn(plan, address, upstream, is_tcp)
     return {
@@ -210,9 +215,8 @@ def _warn(plan: Plan, address: Address, upstream: Upstream, is_tcp: bool) -> Non
     where = "unix" if upstream.path else upstream.host
     if address.host in ("0.0.0.0", "::"):
         _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
-    known = {"unix": "unix", "localhost": "127.0.0.1"}.get(where, where)
-    if known not in plan.trusted_proxies:
-        _note(f'the worker does not trust the proxy: set trusted_proxies=["{known}"]')
+    if where not in plan.trusted_proxies:
+        _note(f'the worker does not trust the proxy: set trusted_proxies=["{where}"]')
     if is_tcp and plan.proxy_protocol is None:
         _note('the worker does not read PROXY headers: set proxy_protocol="required"')
 

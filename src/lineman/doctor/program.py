@@ -22,6 +22,7 @@ class WorkerFacts:
         count: of processes.
         has_gateway: whether they are a gateway's, which reaches the clients of all.
         trusts_proxies: whether anybody's word on the client's address counts.
+        real_ip_header: the one that counts; empty for all that agree.
         wants_proxy_header: whether connections begin with a PROXY header.
         ping_interval: seconds; 0 for never.
         backlog: connections that may wait.
@@ -41,6 +42,7 @@ class WorkerFacts:
     count: int = 1
     has_gateway: bool = False
     trusts_proxies: bool = False
+    real_ip_header: str = ""
     wants_proxy_header: bool = False
     ping_interval: float = 25.0
     backlog: int = 4096

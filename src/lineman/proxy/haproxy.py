@@ -105,9 +105,11 @@ def _binds(site: Site, port: int, options: str = "") -> str:
 
 def _http_front(site: Site, version: Version) -> str:
     alpn = "h2,http/1.1" if site.has_http2 else "http/1.1"
-    matches = f"path {site.path}"
-    if site.is_prefix:
-        matches = f"path_reg {site.pattern}"
+    # As browsers send other letters than those of ASCII.
+    path = "path" if site.path.isascii() else "path,url_dec"
+    matches = f"{path} -m reg {site.pattern}" if site.is_prefix else f"{path} -m str {site.path}"
+    if site.path.isascii():
+        matches = f"path_reg {site.pattern}" if site.is_prefix else f"path {site.path}"
     return f"""\
 frontend wss
 {_binds(site, site.https_port, f" ssl crt {_crt(site, version)} alpn {alpn}")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from lineman.errors import ConfigError
 
@@ -27,8 +28,10 @@ NO_PINGS = 3600
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/?)*")
-_FILE = re.compile(r"/[A-Za-z0-9._@+,=:/~-]+")
+# Letters of any script mean nothing to any of the programs; blanks and quotes do.
+_OTHER = r"\u00a1-\U0010ffff"
+_PATH = re.compile(rf"/(?:[A-Za-z0-9_~{_OTHER}-][A-Za-z0-9._~{_OTHER}-]*/?)*")
+_FILE = re.compile(rf"/[A-Za-z0-9._@+,=:/~{_OTHER}-]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 STICKY = ("ip", "cookie")
 
@@ -60,7 +63,8 @@ class Site:
     Attributes:
         domain: the name that clients use; an international one becomes its ASCII form.
         upstreams: the workers, at least one.
-        path: what clients ask for, such as `/wss`; no other reaches the workers.
+        path: what clients ask for, such as `/wss`; no other reaches the workers. Other letters than
+            those of ASCII may stand in it as they are, or percent-encoded as UTF-8.
         is_prefix: whether what lies below the path reaches them too.
         cert: PEM file: the certificate, then its chain; None where the program gets one itself
             (Caddy), or where the worker speaks TLS (`is_tcp`).
@@ -99,7 +103,7 @@ class Site:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "domain", _check_domain(self.domain))
-        _check_path(self.path)
+        object.__setattr__(self, "path", _check_path(self.path))
         for name, file in (("cert", self.cert), ("key", self.key), ("root", self.root)):
             if file is not None:
                 _check_file(name, file)
@@ -206,16 +210,22 @@ def _check_domain(domain: str) -> str:
     return name.lower()
 
 
-def _check_path(path: str) -> None:
-    if not _PATH.fullmatch(path):
+def _check_path(path: str) -> str:
+    """The path as the programs compare it: decoded."""
+    try:
+        plain = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        plain = ""
+    if not _PATH.fullmatch(plain) or not plain.isprintable():
         raise ConfigError(
             f"the path {path!r} is not one of letters, digits and . _ ~ - between slashes",
             "write it like --path /wss",
         )
+    return plain
 
 
 def _check_file(name: str, file: str) -> None:
-    if not _FILE.fullmatch(file):
+    if not _FILE.fullmatch(file) or not file.isprintable():
         raise ConfigError(
             f"{name} is {file!r}: no absolute path, or with characters that would mean something "
             "in a configuration",
@@ -248,7 +258,7 @@ def read_upstream(text: str) -> Upstream:
     fix = "write it like 127.0.0.1:8282, [::1]:8282 or unix:/run/app.sock"
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
-        if not _FILE.fullmatch(path) or ":" in path:
+        if not _FILE.fullmatch(path) or not path.isprintable() or ":" in path:
             raise ConfigError(f"the upstream {text!r} has no absolute path of a socket", fix)
         return Upstream("", 0, path)
     if "://" in text:
@@ -264,4 +274,5 @@ def read_upstream(text: str) -> Upstream:
         raise ConfigError(f"the upstream {text!r} has no host name", fix)
     elif re.fullmatch(r"[0-9.]+", host):
         _check_ip(host)
-    return Upstream(host, port)
+    # A proxy would try the other address of that name as well, where nobody listens.
+    return Upstream("127.0.0.1" if host.lower() == "localhost" else host, port)

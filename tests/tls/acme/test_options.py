@@ -103,6 +103,32 @@ def test_names_that_cannot_be_certified_are_refused(domains: Any, why: str) -> N
         from_worker("you@example.com", domains, None, None)
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("8.8.8.8", "8.8.8.8"),
+        ("[2001:4860:0::1]", "2001:4860::1"),
+        (" 2001:4860::1 ", "2001:4860::1"),
+    ],
+)
+def test_lets_encrypt_certifies_an_address_with_its_short_lived_profile(
+    given: str, name: str
+) -> None:
+    short = AcmeOptions("you@example.com", profile="shortlived")
+    assert from_worker(short, [given], None, None).domains == (name,)
+    assert ":" not in certificate_name((name,))
+    for profile in (None, "classic", "tlsserver"):
+        with pytest.raises(ConfigError, match='profile="shortlived"'):
+            from_worker(AcmeOptions("you@example.com", profile=profile), [given], None, None)
+
+
+@pytest.mark.parametrize("given", ["127.0.0.1", "10.0.0.7", "::1", "192.0.2.1", "fe80::1"])
+def test_an_address_that_is_nobodys_on_the_internet_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="no public authority"):
+        from_worker(AcmeOptions("you@example.com", profile="shortlived"), [given], None, None)
+    assert from_worker("", [given], OWN, None).domains == (given,)
+
+
 def test_an_authority_of_ones_own_may_certify_local_names(tmp_path: Path) -> None:
     assert from_worker("", ["printer.local"], OWN, tmp_path).domains == ("printer.local",)
 

@@ -105,6 +105,15 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
 def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether the clients' addresses get through a proxy."""
     for worker in _sound(facts):
+        if worker.trusts_proxies and worker.real_ip_header == "x-real-ip":
+            yield info(
+                "real-ip-by-x-real-ip",
+                f"{worker.name} believes X-Real-IP: a proxy that does not set it lets each client "
+                "choose its own address, as Apache does unless told otherwise",
+                "lineman doctor wss://your.site/path claims another address and says whether that "
+                'is believed; Apache always writes X-Forwarded-For: real_ip_header="x-forwarded-'
+                'for"',
+            )
         if worker.trusts_proxies or worker.is_tls:
             continue
         if worker.path or _is_loopback(worker.host):

@@ -112,6 +112,13 @@ def _some_address(facts: Facts) -> Iterator[Finding]:
     for reach in facts.reach:
         if reach.outcome is Outcome.DONE:
             continue
+        if _is_loopback(facts.target.host):
+            yield info(
+                "dns-loopback-address",
+                f"{reach.ip} of {facts.target.host} is {_words(reach.outcome)}, and another answers"
+                ": clients on this machine try both",
+            )
+            continue
         is_six = ":" in reach.ip
         record = "AAAA" if is_six else "A"
         has_own = (
@@ -179,7 +186,9 @@ def _is_address(text: str) -> bool:
 
 
 def _is_loopback(text: str) -> bool:
-    return text == "localhost" or (_is_address(text) and ip_address(text).is_loopback)
+    if text == "localhost" or text.endswith(".localhost"):
+        return True
+    return _is_address(text) and ip_address(text).is_loopback
 
 
 def _is_private(text: str) -> bool:

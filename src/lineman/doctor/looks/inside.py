@@ -65,6 +65,7 @@ def _worker(worker: Worker, timeout: float) -> WorkerFacts:
         count=worker.count,
         has_gateway=worker.name in Gateway.all_names,
         trusts_proxies=bool(worker.trusted_proxies),
+        real_ip_header=plan.real_ip_header or "",
         wants_proxy_header=plan.proxy_protocol is not None,
         ping_interval=plan.limits.ping_interval,
         backlog=plan.limits.backlog,

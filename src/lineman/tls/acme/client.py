@@ -20,7 +20,7 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from lineman.tls.acme.options import Settings
+from lineman.tls.acme.options import Settings, as_address
 from lineman.tls.acme.problems import Problem, explain, retry_moment
 from lineman.tls.acme.renewalinfo import parse
 from lineman.tls.acme.schedule import Window
@@ -229,7 +229,10 @@ class Client:
         """
         directory = self._client.directory.to_partial_json()
         fields: dict[str, Any] = {
-            "identifiers": [{"type": "dns", "value": domain} for domain in domains]
+            "identifiers": [
+                {"type": "dns" if as_address(domain) is None else "ip", "value": domain}
+                for domain in domains
+            ]
         }
         if self._settings.profile is not None:
             fields["profile"] = self._settings.profile

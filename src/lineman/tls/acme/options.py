@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -26,6 +26,11 @@ KINDS = (TLS_ALPN_01, HTTP_01)
 DIRECTORY_VARIABLE = "LINEMAN_ACME_DIRECTORY"
 
 _MOST_NAMES = 100  # in one certificate, at Let's Encrypt
+SHORT_LIVED = "shortlived"
+"""Let's Encrypt's profile of six days, the only one in which it certifies addresses.
+
+Source: https://letsencrypt.org/docs/profiles/
+"""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PRIVATE_ENDS = (
     ".localhost", ".local", ".test", ".example", ".invalid", ".internal", ".lan", ".home.arpa",
@@ -51,7 +56,8 @@ class AcmeOptions:
         ca_file: PEM file with the roots that vouch for the authority's own API; None: the
             public ones.
         eab_key_id, eab_hmac_key: external account binding, as the authority has given them.
-        profile: kind of certificate that the authority shall make, where it offers several.
+        profile: kind of certificate that the authority shall make, where it offers several;
+            Let's Encrypt certifies IP addresses with `shortlived` only.
         start_timeout: seconds that the start of a worker waits for its first certificate.
 
     Raises:
@@ -203,7 +209,7 @@ def settings(options: AcmeOptions, domains: object) -> Settings:
     is_public = options.ca in AUTHORITIES
     root = options.directory_path
     return Settings(
-        domains=_names(domains, is_public),
+        domains=_names(domains, is_public, options.profile),
         ca=options.ca if is_public else urlsplit(options.ca).netloc,
         ca_url=AUTHORITIES.get(options.ca, options.ca),
         root=default_directory() if root is None else Path(os.path.abspath(root)),
@@ -238,10 +244,11 @@ def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 def certificate_name(domains: Sequence[str]) -> str:
     """The name of a certificate's directory: its domain; with several, unlike any other set's."""
+    first = domains[0].replace(":", "-")  # of an IPv6 address
     if len(domains) == 1:
-        return domains[0]
+        return first
     digest = hashlib.sha256(" ".join(sorted(domains)).encode()).hexdigest()[:8]
-    return f"{domains[0]}-and-{len(domains) - 1}-more-{digest}"
+    return f"{first}-and-{len(domains) - 1}-more-{digest}"
 
 
 def authority_name(ca: str, ca_url: str) -> str:
@@ -260,7 +267,7 @@ def _is_address(text: str) -> bool:
     return re.fullmatch(r"[^@\s,;:<>]+@[^@\s,;:<>]+\.[^@\s,;:<>.]+", text) is not None
 
 
-def _names(domains: object, is_public: bool) -> tuple[str, ...]:
+def _names(domains: object, is_public: bool, profile: str | None) -> tuple[str, ...]:
     if isinstance(domains, str) or not isinstance(domains, Sequence) or not domains:
         raise ConfigError(
             f"acme needs the names of the certificate, and domains is {domains!r}",
@@ -270,11 +277,11 @@ def _names(domains: object, is_public: bool) -> tuple[str, ...]:
         raise ConfigError(
             f"domains has {len(domains)} names, a certificate takes {_MOST_NAMES}", "use several"
         )
-    return tuple(dict.fromkeys(_name(domain, is_public) for domain in domains))
+    return tuple(dict.fromkeys(_name(domain, is_public, profile) for domain in domains))
 
 
-def _name(domain: object, is_public: bool) -> str:
-    """A domain as DNS writes it, or why the authority would refuse it."""
+def _name(domain: object, is_public: bool, profile: str | None) -> str:
+    """A domain as DNS writes it or an address, or why the authority would refuse it."""
     if not isinstance(domain, str):
         raise ConfigError(f"domains holds {domain!r}", "give names as text")
     plain = domain.strip().lower().removesuffix(".")
@@ -284,11 +291,10 @@ def _name(domain: object, is_public: bool) -> str:
             "cannot answer",
             "list the names one by one, or get the wildcard with certbot and give cert= and key=",
         )
-    if _is_ip(plain):
-        raise ConfigError(
-            f"domains holds {domain!r}, an IP address; lineman asks for names only",
-            "give the name that clients connect to",
-        )
+    address = as_address(plain.removeprefix("[").removesuffix("]"))
+    if address is not None:
+        _refuse_address(domain, address, is_public, profile)
+        return str(address)
     try:
         plain = plain.encode("idna").decode("ascii")
         labels = plain.split(".")
@@ -308,9 +314,28 @@ def _name(domain: object, is_public: bool) -> str:
     return plain
 
 
-def _is_ip(text: str) -> bool:
+def _refuse_address(
+    domain: str, address: IPv4Address | IPv6Address, is_public: bool, profile: str | None
+) -> None:
+    """Raise where the authority certifies no such address."""
+    if not is_public:
+        return
+    if profile != SHORT_LIVED:
+        raise ConfigError(
+            f"domains holds {domain!r}, an IP address, and the profile is {profile!r}",
+            f"give the name that clients connect to; or acme=AcmeOptions(…, profile="
+            f'"{SHORT_LIVED}"), a certificate of six days, with which addresses are certified',
+        )
+    if not address.is_global:
+        raise ConfigError(
+            f"domains holds {domain!r}, which no public authority certifies",
+            'give the address by which the internet reaches you; for development: tls="dev"',
+        )
+
+
+def as_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is; None for a name."""
     try:
-        ip_address(text.strip("[]"))
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from lineman.tls.acme.answers import Answers
-from lineman.tls.acme.challenge import alpn_certificate, key_authorization
+from lineman.tls.acme.challenge import alpn_certificate, asked_as, general_name, key_authorization
 from lineman.tls.acme.client import Client, Failure
 from lineman.tls.acme.options import HTTP_01, Settings
 from lineman.tls.acme.problems import Problem, explain
@@ -139,7 +139,7 @@ class Ordering:
         """The signing request, as the authority wants it (RFC 8555, section 7.4)."""
         key = serialization.load_pem_private_key(self._store.order_key(), None)
         assert isinstance(key, EllipticCurvePrivateKey)
-        names = [x509.DNSName(domain) for domain in self._settings.domains]
+        names = [general_name(domain) for domain in self._settings.domains]
         request = (
             x509.CertificateSigningRequestBuilder()
             .subject_name(x509.Name([]))
@@ -206,7 +206,7 @@ class Ordering:
             if kind != HTTP_01:
                 digest = hashlib.sha256(answer.encode()).digest()
                 pem = alpn_certificate(name, digest)
-                published.append(self._answers.publish_tls(name, pem))
+                published.append(self._answers.publish_tls(asked_as(name), pem))
             else:
                 try:
                     published.append(self._answers.publish_http(token, answer))
