@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hypothesis import HealthCheck, seed, settings
 
-from fuzz import live, properties
+from fuzz import live, properties, reentry
 from lineman import build
 from lineman.testing.certificates import TestCA
 
@@ -62,11 +62,29 @@ def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
     raise AssertionError("a cycle does not end")
 
 
+def callbacks(random: Random, deadline: float, directory: Path) -> int:
+    """Does everything from inside callbacks until the deadline; how many scenes it made."""
+    ground = reentry.Ground(directory)
+    profile = settings(
+        max_examples=10,
+        stateful_step_count=40,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    done = 0
+    while time.monotonic() < deadline:
+        reentry.prove(ground, bool(done % 20), profile, random.getrandbits(64))
+        done += 10
+    return done
+
+
 def main() -> None:
-    """Reads the command line and runs both halves."""
+    """Reads the command line and runs what it names."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--codec", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--service", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--callbacks", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=SystemRandom().getrandbits(32), metavar="N")
     options = parser.parse_args()
     is_checked = "libasan" in os.environ.get("LD_PRELOAD", "")
@@ -89,6 +107,10 @@ def main() -> None:
             " websocket, and nothing is left of them",
             flush=True,
         )
+    if options.callbacks:
+        with tempfile.TemporaryDirectory() as directory:
+            scenes = callbacks(random, time.monotonic() + options.callbacks, Path(directory))
+        print(f"fuzz: {scenes} scenes of callbacks, and each client read what it was sent")
 
 
 if __name__ == "__main__":

@@ -317,7 +317,8 @@ class Decoder:
         else:
             self._append(data, start, stop)
         by = 8 * (size & 3)  # the mask of what follows begins that many bits further
-        self._mask = (self._mask >> by | self._mask << (32 - by)) & 0xFFFFFFFF
+        if by:  # in C there is no shift by 32
+            self._mask = (self._mask >> by | self._mask << (32 - by)) & 0xFFFFFFFF
 
     def _take_end(self, data: memoryview, start: int, stop: int) -> Event | None:
         """Ends a frame; what it completes."""
@@ -409,7 +410,9 @@ class Decoder:
 
 def _word(data: memoryview, at: int) -> int:
     """Four bytes as a number, the first lowest."""
-    return data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24
+    if cython.compiled:
+        return lineman_word(cython.address(data[at]))
+    return int.from_bytes(data[at : at + 4], "little")
 
 
 def _text(payload: bytes) -> str:
