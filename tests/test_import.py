@@ -19,6 +19,7 @@ LATE = {
     "lineman.tls.devca",
     "lineman.tls.live",
     "lineman.tls.phpcontext",
+    "msgspec",
 }
 
 
@@ -33,6 +34,10 @@ def test_a_worker_loads_nothing_that_few_programs_need() -> None:
     modules = loaded("import lineman; lineman.Worker")
     assert "lineman.net.service" in modules
     assert modules & LATE == set()
+
+
+def test_a_process_that_serves_reads_no_descriptions() -> None:
+    assert "msgspec" not in loaded("import lineman.child")
 
 
 def test_the_package_alone_loads_next_to_nothing() -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from lineman import address as addresses
 from lineman import options
 from lineman.errors import ConfigError
-from lineman.process.description import Description, Place, Settings
 from lineman.process.rules import Rules
 from lineman.process.wire import clean
 from lineman.tls.phpcontext import without_effect
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported where it runs: a process that serves describes nothing
+    from lineman.process.description import Description, Place
     from lineman.worker import Worker
 
 logger = logging.getLogger("lineman")
@@ -35,6 +35,8 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
     Raises:
         ConfigError: what cannot work, and the fix.
     """
+    from lineman.process.description import Description, Settings
+
     twins: Counter[str] = Counter()
     places = []
     for worker in workers:
@@ -46,6 +48,8 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
 
 
 def _place(worker: Worker, twin: int) -> Place:
+    from lineman.process.description import Place
+
     files = options.tls_files(worker)
     certificates, keys = options.tls_pairs(worker)
     # What only root may read is looked at by the children, who get it from a master that is root.
@@ -88,6 +92,8 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
             f"metrics is {address!r}, but prometheus-client is not installed",
             f"{sys.executable} -m pip install prometheus-client",
         )
+    from lineman.process.description import Place
+
     rules = [place.rules for place in places]
     return Place(
         address=f"metrics {address}",

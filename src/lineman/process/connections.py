@@ -9,11 +9,9 @@ from __future__ import annotations
 import ipaddress
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeAlias
-
-import msgspec
 
 from lineman.errors import UsageError
 
@@ -199,13 +197,15 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> Found:
         reply: the answers of all children, each with `columns`, `rows`, `matching` and `total`.
         selection: what was asked for.
     """
+    import msgspec  # where it is read; the processes that serve do without
+
     rows: list[Row] = []
     matching = total = 0
     busy: list[int] = []
     for child in reply.get("children") or ():
         try:
             told = msgspec.convert(child.get("answer"), _Answer)
-            rows.extend(_unpack(child, told))
+            rows.extend(msgspec.convert(list(_unpack(child, told)), list[Row]))
         except (ValueError, IndexError):  # what is no answer counts as none
             busy.append(child.get("pid") or 0)
             continue
@@ -225,8 +225,8 @@ class _Answer:
     total: int = 0
 
 
-def _unpack(child: Mapping[str, Any], told: _Answer) -> list[Row]:
+def _unpack(child: Mapping[str, Any], told: _Answer) -> Iterable[dict[str, Any]]:
     whose = {name: child[name] for name in ("worker", "slot", "pid") if name in child}
     known = [(place, name) for place, name in enumerate(told.columns) if name in COLUMNS]
-    rows = [{**{name: values[place] for place, name in known}, **whose} for values in told.rows]
-    return msgspec.convert(rows, list[Row])
+    for values in told.rows:
+        yield {**{name: values[place] for place, name in known}, **whose}

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from lineman.errors import ConfigError
 from lineman.process.model import Key, Seat
-from lineman.process.rules import Rules
+from lineman.process.rules import MAX_SECONDS, Rules
 
 # Processes of a program, all workers together.
 MAX_PROCESSES = 4096
@@ -137,10 +137,11 @@ class Description:
         try:
             found = msgspec.convert(data, cls)
         except msgspec.ValidationError as error:
-            raise ConfigError(
-                f"the program is described in a way that no program is: {error}",
-                "look for what it writes to descriptors that are not its own",
-            ) from None
+            raise _strange(str(error)) from None
+        for place in found.places:
+            for name, seconds in asdict(place.rules).items():
+                if not 0 <= seconds <= MAX_SECONDS:
+                    raise _strange(f"{name} is {seconds}")
         count = sum(place.count for place in found.places)
         if count > MAX_PROCESSES:
             raise ConfigError(
@@ -148,3 +149,10 @@ class Description:
                 "give a smaller count=; one for each core is a good start",
             )
         return found
+
+
+def _strange(what: str) -> ConfigError:
+    return ConfigError(
+        f"the program is described in a way that no program is: {what}",
+        "look for what it writes to descriptors that are not its own",
+    )

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
-
-from msgspec import Meta
 
 # Ten years: every time is within what a clock can be told.
 MAX_SECONDS = 315_360_000
-Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class Rules:
         watchdog_timeout: a process of which nothing is heard for so long is killed; 0 for never.
     """
 
-    drain_seconds: Seconds = 10.0
-    stop_timeout: Seconds = 5.0
-    start_timeout: Seconds = 60.0
-    watchdog_timeout: Seconds = 60.0
+    drain_seconds: float = 10.0
+    stop_timeout: float = 5.0
+    start_timeout: float = 60.0
+    watchdog_timeout: float = 60.0

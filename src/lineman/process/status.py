@@ -12,8 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-import msgspec
-
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -137,6 +135,8 @@ class Report:
         Raises:
             ValueError: it is none.
         """
+        import msgspec  # where it is read; the processes that serve do without
+
         return msgspec.convert(value, cls)
 
 
