@@ -42,5 +42,9 @@ def test_a_process_that_serves_reads_no_descriptions() -> None:
 
 def test_the_package_alone_loads_next_to_nothing() -> None:
     modules = loaded("import lineman")
-    assert {each for each in modules if each.startswith("lineman")} == {"lineman", "lineman.build"}
+    assert {each for each in modules if each.startswith("lineman")} == {
+        "lineman",
+        "lineman.build",
+        "lineman.stdio",  # secures the standard descriptors before anything is opened
+    }
     assert "asyncio" not in modules
