@@ -77,6 +77,13 @@ def test_a_reply_has_each_childs_answer_and_none_spoils_another() -> None:
     assert join_reply(own + b"\n".join(answers), 8)["children"][0]["answer"] is None
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e300", "NaN", "Infinity", "-Infinity", "9" * 20])
+def test_a_number_that_nothing_measures_is_no_answer(number: str) -> None:
+    own = encode({"children": [{}, {}]})
+    reply = join_reply(own + f'{{"rss":{number}}}\n{{"rss":1.5}}\n'.encode())
+    assert [child["answer"] for child in reply["children"]] == [None, {"rss": 1.5}]
+
+
 def test_a_reply_without_children_is_a_line() -> None:
     assert join_reply(b'{"ok":true}\n') == {"ok": True}
     with pytest.raises(WireError):

@@ -21,6 +21,8 @@ MAX_REQUEST = 64 * 1024
 # What a child tells that nobody has asked for; what a program says of itself.
 MAX_EVENT = 64 * 1024
 MAX_DESCRIPTION = 4 * 1024 * 1024
+# Of a number in a child's answer: what is shown of it must not be more than a number.
+MAX_DIGITS = 19
 
 _ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
 
@@ -125,9 +127,22 @@ def join_reply(reply: bytes, limit: int = MAX_LINE) -> dict[str, Any]:
 
 def _readable(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_int=_whole, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return None
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("more than anything counts")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not abs(value) < 10.0**MAX_DIGITS:
+        raise ValueError("no number that anything measures")
+    return value
 
 
 def clean(text: str, limit: int) -> str:
