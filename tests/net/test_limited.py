@@ -259,3 +259,28 @@ def test_a_connection_that_was_counted_is_given_back_when_it_ends(serve: Serve) 
         client.receive_close()
         client.close()
         wait_until(lambda: not site.worker.connections, "it is gone")
+
+
+def test_a_proxy_that_has_sent_its_header_does_not_make_way_for_silent_ones(serve: Serve) -> None:
+    options: dict[str, Any] = {"proxy_protocol": "required", "handshake_timeout": 1000, **PROXIED}
+    site = serve(max_handshakes=3, on_message=echo, **options)
+    spoken = site.connect(preamble=b"PROXY TCP4 203.0.113.7 ")
+    silent = [site.connect() for _ in range(2)]
+    service = site.worker.service
+    assert service is not None
+    wait_until(lambda: len(service.newcomers) == 3, "all are in")
+    wait_until(lambda: any(each._read for each in list(service.newcomers)), "its beginning is read")
+    site.advance_clock(1)
+    still_serves(site.open(preamble=b"PROXY TCP4 203.0.113.8 192.0.2.1 4711 443\r\n"))
+    assert silent[0].receive_bytes() == b""
+    spoken.send_bytes(b"192.0.2.1 4711 443\r\n")
+    still_serves(spoken.open())
+
+
+def test_an_idle_keep_alive_connection_makes_way_at_once(serve: Serve, tls: bool) -> None:
+    site = serve(tls, max_handshakes=2, on_message=echo, on_request=lambda request: "x")
+    idle = [site.connect() for _ in range(2)]
+    for client in idle:
+        assert client.request("/").text == "x"
+    still_serves(site.open())
+    assert idle[0].receive_all() == b""

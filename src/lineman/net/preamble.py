@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lineman.address import format_ip_port
 from lineman.errors import HttpError
 from lineman.net import arrival, syscalls
-from lineman.net.connection import SILENT, Connection
+from lineman.net.connection import SILENT, SLOW, Connection
 from lineman.net.loglimit import kind_of
 from lineman.net.poller import READ, Handler
 from lineman.net.tlsstream import HANDSHAKE_RECORD
@@ -185,7 +185,9 @@ class Preamble(Handler):
 
     def gives_way_in(self, now: float) -> float:
         """See `Connection`."""
-        return 0.0 if syscalls.waits(self._fd) else self._since + SILENT - now
+        if syscalls.waits(self._fd):
+            return float("inf")
+        return self._since + (SLOW if self._read else SILENT) - now
 
     def give_way(self, error: HttpError) -> None:
         """See `Connection`."""

@@ -111,18 +111,17 @@ class Unfinished(Timed):
 
     def _give_up_largest(self) -> None:
         connection, entry = max(self._entries.items(), key=lambda item: item[1].held)
-        words = (
-            f"unfinished messages hold {self.size} bytes, {self._max_size} may "
-            "(max_unfinished_size)"
-        )
         self._log.log(
             logging.WARNING,
             "too many unfinished messages",
-            "%s: %s; the largest is given up: %d bytes",
+            "%s: unfinished messages hold %d bytes, %d may (max_unfinished_size); the largest is "
+            "given up: %d bytes",
             connection,
-            words,
+            self.size,
+            self._max_size,
             entry.held,
         )
+        words = "too much is unfinished here; send it again later (max_unfinished_size)"
         self._give_up(connection, "max_unfinished_size", closing.TRY_AGAIN_LATER, words)
 
     def on_deadline(self, now: float) -> float:
