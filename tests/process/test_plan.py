@@ -364,6 +364,40 @@ def test_a_process_that_asks_for_it_is_replaced() -> None:
     assert story.service.seats[0].last_cause == "max_requests"
 
 
+def test_processes_that_want_to_be_replaced_again_and_again_are_no_mill() -> None:
+    story = running()
+    now, waits = 10.0, []
+    for number in range(1, 8):
+        assert number == story.service.last_number
+        started = story.at(now, Renew(number, "it has 61 bytes in memory (max_memory=60)"))
+        due = story.service.seats[0].renewal
+        assert due is not None
+        waits.append(due.due - now)
+        if waits[-1]:
+            assert started == []
+            assert story.levels == [logging.WARNING]
+            assert "(max_memory=60); it is done in" in story.said[0]
+            story.at(due.due - 0.1, Beat(number))
+            assert story.at(due.due, Beat(number)) == [Start(number + 1, (ADDRESS, 0, 0))]
+        now = due.due + 1
+        story.at(now, Ready(number + 1), Beat(number))
+        now += 3
+        story.at(now, Ended(number, "exit status 0"), Beat(number + 1))
+    assert waits == [0, 60, 120, 300, 600, 600, 600]
+    story.at(now + 3600, Beat(8), Woke())
+    assert story.at(now + 3600, Renew(8, "max_memory")) == [Start(9, (ADDRESS, 0, 0))]
+
+
+def test_a_renewal_that_waits_ends_with_its_process() -> None:
+    story = running()
+    story.service.seats[0].early = 5
+    assert story.at(10, Renew(1, "max_memory")) == []
+    assert story.at(11, Ended(1, "signal 9 (SIGKILL)")) == [Start(2, (ADDRESS, 0, 0))]
+    story.at(12, Ready(2))
+    assert story.at(1000, Woke()) == []
+    assert len(story.service.seats[0].processes) == 1
+
+
 def test_a_renewal_that_fails_is_tried_again_later() -> None:
     story = running()
     story.at(10, Renew(1, "max_memory"))

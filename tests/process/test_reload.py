@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import time
@@ -283,3 +284,22 @@ def test_a_process_that_has_grown_is_replaced(make_app: MakeApp) -> None:
         client.open().send("grow")
         assert client.receive_close().code == 1012
     program.wait_for_line("(max_memory=209715200)")
+
+
+def test_a_limit_below_what_a_fresh_process_has_replaces_none_and_names_the_figure(
+    make_app: MakeApp,
+) -> None:
+    app = make_app(echo().replace("stop_timeout=2", "stop_timeout=2, max_memory=5_000_000"))
+    program = app.start()
+    (line,) = program.wait_for_line("max_memory=5000000 is less than the ")
+    assert " WARNING " in line
+    found = re.search(r"the (\d+) bytes that a fresh process .* at least max_memory=(\d+)", line)
+    assert found is not None
+    (child,) = app.status()["children"]
+    assert int(found[1]) > 5_000_000
+    assert int(found[2]) > child["report"]["rss"]
+    with Client(app.port) as client:
+        client.open()
+        time.sleep(2.5)  # two looks at its memory, each of which would have replaced it
+        client.send("?")
+        assert client.receive() == str(child["pid"])

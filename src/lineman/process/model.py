@@ -74,6 +74,7 @@ class Seat:
     Attributes:
         start_at: when to start a process; None while one is there.
         failures: quick ones in a row.
+        early: processes in a row that wanted to be replaced soon after their start.
         restarts: processes that ended by themselves and were replaced.
         last_cause: why the last one did.
         takes_clients: whether clients connect to its processes.
@@ -91,6 +92,7 @@ class Seat:
     start_at: float | None = 0.0
     renewal: Renewal | None = None
     failures: int = 0
+    early: int = 0
     restarts: int = 0
     last_cause: str = ""
     is_new: bool = False

@@ -42,6 +42,10 @@ QUICK = 5.0
 MAX_QUICK_FAILURES = 5
 # Seconds before a restart, after so many quick failures; past the limit the last one.
 BACK_OFF = (0.0, 0.1, 0.4, 1.0, 2.5, 15.0)
+# A process that wants to be replaced sooner after its start than this does so early.
+EARLY = 60.0
+# Seconds before it is done, after so many early ones in a row; past the limit the last one.
+RENEW_BACK_OFF = (0.0, 0.0, 60.0, 120.0, 300.0, 600.0)
 # A renewal that failed is tried again after this time.
 RENEW_AGAIN = 30.0
 # New children started at once during a reload, after the first one has shown that it works.
@@ -108,11 +112,25 @@ class _Planner(Moves):
         elif isinstance(event, Renew):
             is_current = process.stage is Stage.READY and seat.current() is process
             if is_current and seat.renewal is None:
-                seat.renewal = Renewal(event.why, self.now)
+                self._renew(seat, process, event.why)
         elif isinstance(event, Deaf):
             process.is_deaf = True
         elif isinstance(event, Ended):
             self._ended(seat, process, event.cause)
+
+    def _renew(self, seat: Seat, process: Process, why: str) -> None:
+        """Has a process replaced that has done enough; later where that would become a mill."""
+        lived = self.now - process.started_at
+        seat.early = seat.early + 1 if lived < EARLY else 0
+        wait = RENEW_BACK_OFF[min(seat.early, len(RENEW_BACK_OFF) - 1)]
+        seat.renewal = Renewal(why, self.now + wait)
+        if wait:
+            self.say(
+                logging.WARNING,
+                f"{seat.title} is to be replaced {lived:.0f} s after its start, as {seat.early} in "
+                f"a row were: {why}; it is done in {wait:g} s, since clients are let go each time; "
+                "fix: raise the limit",
+            )
 
     def _ready(self, seat: Seat, process: Process) -> None:
         if process.stage is not Stage.STARTING:
@@ -166,6 +184,7 @@ class _Planner(Moves):
         who = f"{seat.title} (process {process.pid}) ended: {cause}"
         wait = BACK_OFF[min(seat.failures, MAX_QUICK_FAILURES)]
         if seat.renewal is None or seat.renewal.number is None:
+            seat.renewal = None  # the process that had to be replaced is gone
             seat.start_at = self.now + wait
         if seat.failures < MAX_QUICK_FAILURES:
             self.say(logging.ERROR, f"{who}; it is restarted")
