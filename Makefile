@@ -50,11 +50,11 @@ cover: .venv/dev.stamp
 	$(BIN)/coverage report --show-missing --skip-covered
 
 fuzz: .venv/asan.stamp .venv/dev.stamp
-	$(BIN)/python tests/fuzz/run.py --codec $$(($(SECONDS) / 4)) $(ARGS)
+	$(BIN)/python tests/fuzz/run.py --codec $$(($(SECONDS) / 8)) --callbacks $$(($(SECONDS) / 8)) $(ARGS)
 	$(BIN)/python tests/fuzz/guided.py --seconds $$(($(SECONDS) / 4)) $(ARGS)
-	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
-	--codec $$(($(SECONDS) / 4)) --service $$(($(SECONDS) / 4)) $(ARGS)
+	--codec $$(($(SECONDS) / 6)) --service $$(($(SECONDS) / 6)) --callbacks $$(($(SECONDS) / 6)) $(ARGS)
 
 soak: $(BUILD)
 	$(BIN)/python bench/soak.py $(ARGS)
@@ -88,12 +88,15 @@ $(BUILD): $(SOURCES)
 	@rm -f .venv/build-*.stamp
 	@touch $@
 
-# The extension modules once more, with AddressSanitizer in them, in a directory of their own.
+# The extension modules once more, with sanitizers in them, in a directory of their own: memory
+# misused, or what C leaves undefined, ends the process.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
 .venv/asan.stamp: $(SOURCES) | $(BUILD)
 	tools/setup build_tools
 	mkdir -p build/asan
 	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
-	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g -fsanitize=address" LDFLAGS=-fsanitize=address \
+	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
 	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 

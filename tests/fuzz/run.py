@@ -1,10 +1,11 @@
 """`make fuzz`: for some seconds, inputs that nobody would send on purpose.
 
-    python tests/fuzz/run.py --codec 30 --service 30
+    python tests/fuzz/run.py --codec 30 --service 30 --callbacks 30
 
 In the codec the plain sources say what is right; a service must go on, and keep nothing of those
 who have left. It ends with status 1 at the first finding. `make fuzz` runs it on extension
-modules with AddressSanitizer in them, which ends the process where it sees memory misused.
+modules with AddressSanitizer and UndefinedBehaviorSanitizer in them, which end the process where
+they see memory misused or what C leaves undefined.
 """
 
 from __future__ import annotations
