@@ -33,7 +33,7 @@ FEW_DESCRIPTORS = """
     import resource
     from lineman import Worker
 
-    worker = Worker("ws://127.0.0.1:0", ping_interval=0, handshake_timeout=1000)
+    worker = Worker("{url}", ping_interval=0, handshake_timeout=1000, {options})
     worker.on_message = lambda connection, message: connection.send(message)
 
     @worker.on_worker_start
@@ -50,10 +50,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def few_descriptors(tmp_path: Path) -> Iterator[tuple[Program, int]]:
-    """A running program with hardly any descriptors, and its port."""
+def few_descriptors(
+    tmp_path: Path, certificate: IssuedPair | None = None
+) -> Iterator[tuple[Program, int]]:
+    """A running program with hardly any descriptors, and its port; with TLS if it can."""
     script = tmp_path / "few.py"
-    script.write_text(textwrap.dedent(FEW_DESCRIPTORS))
+    url = "ws://127.0.0.1:0"
+    options = ""
+    if certificate is not None:
+        url = "wss://127.0.0.1:0"
+        options = f"cert={str(certificate.cert)!r}, key={str(certificate.key)!r}"
+    script.write_text(textwrap.dedent(FEW_DESCRIPTORS).format(url=url, options=options))
     program = Program("few", [sys.executable, script])
     try:
         line = program.wait_for_line("listening on ")[0]
@@ -63,12 +70,18 @@ def few_descriptors(tmp_path: Path) -> Iterator[tuple[Program, int]]:
     assert program.process.returncode == 0
 
 
-def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(tmp_path: Path) -> None:
-    with few_descriptors(tmp_path) as (program, port), contextlib.ExitStack() as stack:
+def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(
+    tmp_path: Path, tls: bool, certificate: IssuedPair, client_tls: ssl.SSLContext
+) -> None:
+    context = client_tls if tls else None
+    with (
+        few_descriptors(tmp_path, certificate if tls else None) as (program, port),
+        contextlib.ExitStack() as stack,
+    ):
         clients = []
         refused = None
         while refused is None:
-            client = stack.enter_context(Client(port))
+            client = stack.enter_context(Client(port, tls=context))
             client.send_bytes(client.handshake_bytes())
             reply = client.receive_reply()
             if reply.status == 101:
@@ -80,7 +93,7 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(tmp_path: Path)
         assert refused.headers["retry-after"] == "5"
         assert len(clients) > 2
         for _ in range(40):  # everybody is told, and it costs no descriptor for long
-            with Client(port) as client:
+            with Client(port, tls=context) as client:
                 client.send_bytes(client.handshake_bytes())
                 assert client.receive_reply().status == 503
         lines = program.wait_for_line("cannot accept connections")
@@ -95,7 +108,7 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(tmp_path: Path)
         clients.pop().close()
         deadline = time.monotonic() + DEADLINE
         while True:  # the place of who has gone is free again
-            with Client(port) as client:
+            with Client(port, tls=context) as client:
                 client.send_bytes(client.handshake_bytes())
                 if client.receive_reply().status == 101:
                     break
