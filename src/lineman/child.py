@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import program, starting
+from lineman import program, starting, uncaught
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
@@ -38,7 +38,9 @@ def run(workers: Sequence[Worker], role: Role) -> int:
     inherited.use(role.files)
     set_title(f"{role.address} #{role.slot}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_Child(workers, role).run())
+        status = runner.run(_Child(workers, role).run())
+    uncaught.tell()
+    return status
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -66,6 +68,7 @@ class _Child:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
+        uncaught.install(loop)
         link = self._link
         link.on("drain", self._drain)
         link.on("stop", self._stop)

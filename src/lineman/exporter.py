@@ -17,6 +17,7 @@ from typing import Any
 
 from prometheus_client.exposition import choose_encoder
 
+from lineman import uncaught
 from lineman.inspection import Inspection
 from lineman.metrics import Book, families, readiness
 from lineman.net.connection import Connection
@@ -64,6 +65,7 @@ class Exporter:
         """Serves until the master says otherwise."""
         link = self._link
         loop = asyncio.get_running_loop()
+        uncaught.install(loop)
         link.on("informed", self._informed)
         link.on("drain", self._leave)
         link.on("stop", self._leave)

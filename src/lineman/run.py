@@ -18,6 +18,7 @@ from lineman.errors import ConfigError, UsageError
 from lineman.process import logs
 from lineman.process.handoff import VARIABLE, Handoff
 from lineman.process.logs import LogOptions
+from lineman.process.outlet import PATIENCE
 from lineman.process.role import Role, take_role
 from lineman.process.staff import Program
 from lineman.process.wire import encode
@@ -100,11 +101,22 @@ def _hand_over(
         environment["PYTHONPATH"] = os.pathsep.join(
             [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         )
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # a full disk; the service does without
-            stream.flush()
-    logs.flush()
+    _flush()
     os.execve(sys.executable, [sys.executable, "-P", "-m", "lineman", *words], environment)
+
+
+def _flush() -> None:
+    """Writes what waits, unless nobody reads it or the disk is full: the service does without."""
+
+    def flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+
+    writing = threading.Thread(target=flush, daemon=True)
+    writing.start()
+    writing.join(PATIENCE)
+    logs.flush()
 
 
 def _refuse_what_cannot_be_replaced() -> None:

@@ -109,7 +109,8 @@ def launched(*args: object, **kwargs: object) -> Iterator[Launched]:
     made = Launched(*args, **kwargs)  # type: ignore[arg-type]
     try:
         yield made
-        made.stop()
+        if made.process.poll() is None:
+            made.stop()
     finally:
         made.process.kill()
         made.process.wait()
@@ -336,3 +337,49 @@ def test_a_terminal_that_closes_ends_the_program_and_with_nohup_does_not(
     finally:
         program.process.kill()
         program.process.wait()
+
+
+def test_a_master_that_was_stopped_holds_up_no_client_by_the_log(tmp_path: Path) -> None:
+    options = textwrap.dedent("""
+        def log(connection, message):
+            import logging
+            logging.getLogger("shop").warning("x" * 1000)
+            connection.send(message)
+        worker.on_message = log
+    """)
+    reader, writer = os.pipe()
+    with launched(tmp_path, output=writer, options=options) as program:
+        port = port_in(read_all(reader, lambda text: "ready: " in text))
+        program.process.send_signal(signal.SIGSTOP)
+        try:
+            with Client(port).open() as client:
+                for number in range(300):  # more than a pipe holds
+                    client.send(str(number))
+                    assert client.receive() == str(number)
+        finally:
+            program.process.send_signal(signal.SIGCONT)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_what_nobody_catches_in_tasks_and_threads_is_counted(tmp_path: Path) -> None:
+    options = textwrap.dedent(f"""
+        def fail(connection, message):
+            import asyncio, threading
+            async def fall(): raise ValueError("in a task")
+            def drop(): raise ValueError("in a thread")
+            asyncio.ensure_future(fall())
+            threading.Thread(target=drop).start()
+            connection.send(message)
+        worker.on_message = fail
+        Worker.log_file = "{tmp_path / "app.log"}"
+    """)
+    with launched(tmp_path, options=options) as program:
+        with Client(program.wait_for_port()).open() as client:
+            for number in range(200):
+                client.send(str(number))
+                assert client.receive() == str(number)
+        program.stop()
+        text = program.log.read_text()
+        assert text.count("Traceback") == 2
+        assert text.count(": 199 more times in the last") == 2
