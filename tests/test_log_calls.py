@@ -21,6 +21,7 @@ KNOWN = {
     "gateway/brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
     "gateway/cluster.py": "gateway processes that come and go, and the broker",
     "gateway/dialling.py": "a gateway process on this machine went away",
+    "gateway/meeting.py": "somebody with the rights of the service removed a socket",
     "gateway/node.py": "a business worker hangs",
     "exporter.py": "once, at the start",
     "net/listen.py": "once, at the start",
