@@ -165,6 +165,14 @@ def test_a_visitor_may_hang_up_and_call_again(browser: Chrome, address: str) -> 
     assert console_errors(browser) == []
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_line_for_phones_names_no_address_of_the_phones_own(tmp_path: Path, host: str) -> None:
+    with demo(tmp_path, DEMO_HOST=host) as (program, _):
+        (line, *_) = program.wait_for_line("Phone ")
+    assert "localhost" not in line
+    assert "127.0.0.1" not in line
+
+
 def test_without_the_authority_in_its_store_the_browser_refuses_the_page(
     address: str, tmp_path: Path
 ) -> None:

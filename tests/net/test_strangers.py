@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from lineman import Connection
+from lineman import Connection, Worker, options
 from lineman.protocols import checkup
-from lineman.protocols.http import Request
+from lineman.protocols.http import Headers, Request
 from lineman.protocols.proxy_header import SIGNATURE
-from lineman.testing.certificates import TestCA
+from lineman.protocols.websocket.origins import Standing
+from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 from net.conftest import Serve
 from net.support import Recorder, Site
@@ -196,9 +197,19 @@ def test_a_program_keeps_all_that_it_sends(serve: Serve) -> None:
         assert "session=secret" in seen
 
 
-def test_the_address_where_a_plain_service_listens_is_no_sites_name(serve: Serve) -> None:
-    site = serve()
-    hidden(site, f"127.0.0.1:{site.worker.port}").open("/", [PAGE, SECRETS[0]])
+def test_the_address_of_a_plain_worker_is_no_sites_name_and_that_of_a_worker_with_tls_is(
+    certificate: IssuedPair,
+) -> None:
+    """Behind a proxy it is the upstream's; clients of a worker with TLS connect to that name."""
+    lines = [("Host", "chat.example:8282"), PAGE, SECRETS[0]]
+    request = Request("GET", "/", "1.1", Headers(lines), upgrade=True)
+    plain = options.read(Worker("ws://chat.example:8282"))
+    assert plain.origins.judge(request).standing is Standing.STRANGER
+    files = {"cert": certificate.cert, "key": certificate.key}
+    tls = options.read(Worker("wss://chat.example:8282", **files))
+    assert tls.origins.judge(request).standing is Standing.REFUSED
+    other = options.read(Worker("ws://chat.example:8283"))
+    assert other.origins.judge(request).standing is Standing.REFUSED
 
 
 @pytest.mark.parametrize(
