@@ -24,7 +24,7 @@ cdef class HttpStage:
     cpdef begin(self, Opening opening, bytes rest)
     cdef bint _is_direct(self) except -1
     cdef _find_client(self, request)
-    cdef _judge(self, request)
+    cdef _judge(self, request, bint is_asked)
     @cython.locals(connection=Delivery, service=Service)
     cdef _decide(self)
     @cython.locals(connection=Delivery, service=Service)

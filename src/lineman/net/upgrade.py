@@ -24,7 +24,7 @@ from lineman.protocols.websocket import handshake
 from lineman.protocols.websocket.handshake import response
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
 from lineman.protocols.websocket.opening import Opening
-from lineman.protocols.websocket.origins import Standing, without_identity
+from lineman.protocols.websocket.origins import OWN, Standing, without_identity
 
 if TYPE_CHECKING:
     from lineman.net.lifecycle import Lifecycle
@@ -93,7 +93,7 @@ class HttpStage:
             request = connection.request
             assert request is not None
             self._find_client(request)
-            self._judge(request)
+            self._judge(request, False)
 
     def feed(self, data: memoryview) -> None:
         """Takes bytes; answers what they complete."""
@@ -166,7 +166,7 @@ class HttpStage:
             except HttpError as error:
                 self._refuse(request, error, error.text)
             else:
-                self._judge(request)
+                self._judge(request, checkup.QUESTION in request.headers)
         elif service.callbacks.on_request is None:
             connection.refuse(handshake.plain_request_error())
         else:
@@ -288,8 +288,13 @@ class HttpStage:
 
     # The handshake.
 
-    def _judge(self, request: Request) -> None:
-        """Looks at what a handshake offers and where it comes from."""
+    def _judge(self, request: Request, is_asked: bool) -> None:
+        """Looks at what a handshake offers and where it comes from.
+
+        Args:
+            request: it.
+            is_asked: whether the doctor wants to know how it is taken.
+        """
         connection = self._connection
         service = connection.service
         try:
@@ -297,14 +302,14 @@ class HttpStage:
                 offers = request.headers.get_all("sec-websocket-extensions")
                 self._compression = negotiate(offers, service.compression) if offers else None
             verdict = service.origins.judge(request, self._shows_certificate)
-            if verdict.standing is Standing.REFUSED:
+            if verdict is not OWN and verdict.standing is Standing.REFUSED:
                 raise HttpError(403, verdict.words)
         except HttpError as error:
             self._refuse(request, error, f"refused handshakes with {error.status}")
             return
-        if checkup.QUESTION in request.headers:
+        if is_asked:
             self._headers += (checkup.answer(verdict.standing, request.remote_ip),)
-        if verdict.standing is Standing.STRANGER:
+        if verdict is not OWN and verdict.standing is Standing.STRANGER:
             request = self._hide_visitor(request, verdict.words)
         if service.subprotocols:
             offered = handshake.offered_subprotocols(request)

@@ -216,6 +216,8 @@ def _header(data: bytes | memoryview, name: int, length: int, value: int, end: i
         return UNUSUAL
     if length == 6 and _is(data, name, 6, b"expect"):
         return UNUSUAL
+    if length == 16 and _is(data, name, 16, b"x-lineman-doctor"):  # see `checkup`
+        return UNUSUAL
     if not _is(data, name, length, _NAMES[length]):
         return 0
     if what == HOST:

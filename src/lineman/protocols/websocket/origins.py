@@ -58,7 +58,7 @@ class Verdict:
     words: str = ""
 
 
-_OWN = Verdict(Standing.OWN)
+OWN = Verdict(Standing.OWN)
 _FOREIGN = Verdict(Standing.FOREIGN)
 
 
@@ -125,7 +125,7 @@ class OriginPolicy:
         """
         origins = request.headers.get_all("origin")
         if not origins:
-            return _OWN
+            return OWN
         if len(origins) > 1:
             return _refused(f"{len(origins)} Origin headers; a browser sends one")
         origin = origins[0]
@@ -134,20 +134,20 @@ class OriginPolicy:
             return self._judge_by_list(origin, page)
         here = _split_host(request.host)
         if page is not None and here is not None and page[1] == here[1]:
-            return _OWN
+            return OWN
         return self._judge_other(request, origin, here, shows_certificate)
 
     def _judge_by_list(self, origin: str, page: tuple[str, str, str] | None) -> Verdict:
         assert self._exact is not None
         if self._allows_all or (self._allows_null and origin == "null"):
-            return _OWN
+            return OWN
         if page is not None:
             if page in self._exact:
-                return _OWN
+                return OWN
             scheme, host, port = page
             for allowed, suffix, allowed_port in self._below:
                 if scheme == allowed and port == allowed_port and host.endswith(suffix):
-                    return _OWN
+                    return OWN
         shown = _shown(origin, page)
         return _refused(
             f'the page {shown} is not among the origins; to let it in, add "{shown}" to them'
@@ -166,9 +166,9 @@ class OriginPolicy:
         told = _told_hosts(headers)
         names = told if here is None else [here[1], *told]
         if page is not None and any(_is_same_site(page[1], name) for name in names):
-            return _OWN
+            return OWN
         if headers.get_all("sec-fetch-site") == ["same-origin"]:
-            return _OWN
+            return OWN
         shown = _shown(origin, page)
         if here is None or here[1:] == self._listening or is_no_site(here[1]):
             host = "nothing" if here is None else here[1]
