@@ -128,8 +128,10 @@ class _Log:
 
     def opener(self, settings: Settings, whom: Owner | None) -> Opener:
         """What opens it: with the rights of the program's user where the program names it."""
-        is_its_word = self.named is None and settings.log_file is not None
-        return paths.opener(whom if is_its_word else None)
+        return paths.opener(whom if self._is_the_programs(settings) else None)
+
+    def _is_the_programs(self, settings: Settings) -> bool:
+        return self.named is None and settings.log_file is not None
 
     def usable(self, settings: Settings, whom: Owner | None) -> Path:
         """The file, which is there and can be written.
@@ -144,7 +146,7 @@ class _Log:
             os.close(self.opener(settings, whom)(path, flags, 0o640))
         except OSError as error:
             why = (error.strerror or str(error)).lower()
-            if whom is None or self.named is not None:
+            if whom is None or not self._is_the_programs(settings):
                 fix = "name another file: log_file= or --log"
                 raise ConfigError(f"cannot write the log {path}: {why}", fix) from None
             raise ConfigError(

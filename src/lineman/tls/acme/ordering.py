@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -229,8 +230,11 @@ def _in_webroot(webroot: Path, token: str, answer: str) -> Path:
     path = webroot / ".well-known" / "acme-challenge" / token
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(answer, encoding="ascii")
-        path.chmod(0o644)
+        # The web server's user may write here too: no link of its is followed.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(answer)
     except OSError as error:
         raise Failure(
             Problem(
