@@ -177,6 +177,22 @@ def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path:
         cleaned.clean()
 
 
+def test_a_socket_of_clients_that_was_removed_is_told(tmp_path: Path) -> None:
+    place = Path(tempfile.mkdtemp(prefix="lm-"))
+    text = echo().replace("ws://127.0.0.1:0", f"ws+unix://{place}/app.sock")
+    cleaned = Cleaned(tmp_path, text)
+    program = cleaned.start()
+    try:
+        (place / "app.sock").unlink()
+        (line,) = program.wait_for_line("cannot be made anew")
+        assert f"the socket {place}/app.sock is gone, and no client can connect" in line
+        assert "fix: restart the program" in line
+    finally:
+        program.stop()
+        cleaned.clean()
+        place.rmdir()
+
+
 def links(cleaned: Cleaned) -> set[float]:
     """How many workers each gateway process has links to."""
     found = json.loads(cleaned.command("status", "--json").stdout)

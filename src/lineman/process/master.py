@@ -98,7 +98,8 @@ class Master:
         self._desk = Desk(self._reactor, setting.pid_file, self)
         self._links = ""
         pid_file, server = setting.pid_file, self._desk.server
-        self._upkeep = Upkeep((pid_file.restore, server.restore, self._restore_links))
+        look = setting.sockets.check_files
+        self._upkeep = Upkeep((pid_file.restore, server.restore, self._restore_links, look))
         self._exit: int | None = None
         self._has_begun = False
         self._reload_fault = ""

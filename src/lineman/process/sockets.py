@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterable
 
@@ -72,6 +73,20 @@ class Sockets:
                 raise ConfigError(
                     f"systemd hands over a socket on {host}:{port}, where no worker listens",
                     "write the same address in ListenStream= of the .socket unit and in Worker(…)",
+                )
+
+    def check_files(self) -> None:
+        """Looks whether the file of each unix socket is still there.
+
+        Raises:
+            ConfigError: one is gone. It cannot be made anew: its processes hold the old socket.
+        """
+        for opened in self._open.values():
+            path = opened.getsockname()
+            if opened.family is socket.AF_UNIX and not os.path.lexists(path):
+                raise ConfigError(
+                    f"the socket {path} is gone, and no client can connect to it any more",
+                    "restart the program, and have the socket where nobody cleans: in /run",
                 )
 
     def close(self, key: Key) -> None:

@@ -45,9 +45,5 @@ class Upkeep:
         if made:
             logger.warning("%s was removed and is made anew; see who cleans there", ", ".join(made))
         if fault and fault != self._fault:
-            logger.warning(
-                "what was removed cannot be made anew: %s; commands of this user still find the "
-                "program",
-                fault,
-            )
+            logger.warning("what was removed cannot be made anew: %s", fault)
         self._fault = fault
