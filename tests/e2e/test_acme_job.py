@@ -95,6 +95,26 @@ def test_an_address_is_certified(authority: Pebble, root: Path, door: Any) -> No
     Store(settings).check()
 
 
+def test_an_account_that_was_deactivated_is_told_as_that(
+    authority: Pebble, root: Path, door: Any
+) -> None:
+    from lineman.tls.acme.client import Client
+
+    settings = authority.settings(root)
+    assert run(wish(settings)).result == "obtained"
+    store = Store(settings)
+    client = Client(settings, store.account_key())
+    url = store.account_url(client.thumbprint)
+    assert url is not None
+    client.use(url)
+    client.post(url, {"status": "deactivated"})
+    failed = run(wish(settings, is_forced=True))
+    assert failed.result == "failed"
+    assert "the account at the authority is shut: " in failed.seen
+    assert "account.key" in failed.fix
+    assert "points to this machine" not in failed.fix
+
+
 # An authority with moods.
 
 
