@@ -20,12 +20,12 @@ LOOK = 1.0
 SPREAD = 0.1
 
 
-async def watch_limits(worker: Worker, renew: Callable[[str], None]) -> None:
+async def watch_limits(worker: Worker, renew: Callable[[str, bool], None]) -> None:
     """Asks once for a replacement when `max_requests` or `max_memory` is passed.
 
     Args:
         worker: which runs in this process.
-        renew: takes the reason.
+        renew: takes the reason, and whether it is memory.
     """
     if not worker.max_requests and not worker.max_memory:
         return
@@ -46,8 +46,8 @@ async def watch_limits(worker: Worker, renew: Callable[[str], None]) -> None:
             return
         served = service.tally.carried(service.connections.values())[0] + service.plain_requests
         if worker.max_requests and served >= enough:
-            renew(f"it has served {served} requests (max_requests={worker.max_requests})")
+            renew(f"it has served {served} requests (max_requests={worker.max_requests})", False)
             return
         if most and (used := usage.rss()) >= most:
-            renew(f"it has {used} bytes in memory (max_memory={most})")
+            renew(f"it has {used} bytes in memory (max_memory={most})", True)
             return

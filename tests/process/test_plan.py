@@ -16,6 +16,7 @@ from lineman.process.model import (
     Event,
     Exit,
     Failed,
+    Grown,
     Kill,
     Order,
     Outcome,
@@ -369,7 +370,7 @@ def test_processes_that_want_to_be_replaced_again_and_again_are_no_mill() -> Non
     now, waits = 10.0, []
     for number in range(1, 8):
         assert number == story.service.last_number
-        started = story.at(now, Renew(number, "it has 61 bytes in memory (max_memory=60)"))
+        started = story.at(now, Grown(number, "it has 61 bytes in memory (max_memory=60)"))
         due = story.service.seats[0].renewal
         assert due is not None
         waits.append(due.due - now)
@@ -385,13 +386,22 @@ def test_processes_that_want_to_be_replaced_again_and_again_are_no_mill() -> Non
         story.at(now, Ended(number, "exit status 0"), Beat(number + 1))
     assert waits == [0, 60, 120, 300, 600, 600, 600]
     story.at(now + 3600, Beat(8), Woke())
-    assert story.at(now + 3600, Renew(8, "max_memory")) == [Start(9, (ADDRESS, 0, 0))]
+    assert story.at(now + 3600, Grown(8, "max_memory")) == [Start(9, (ADDRESS, 0, 0))]
+
+
+def test_who_has_served_as_much_as_it_shall_is_replaced_at_once_however_often() -> None:
+    story = running()
+    for number in range(1, 6):
+        now = 10.0 * number
+        assert story.at(now, Renew(number, "max_requests")) == [Start(number + 1, (ADDRESS, 0, 0))]
+        story.at(now + 1, Ready(number + 1))
+        story.at(now + 2, Ended(number, "exit status 0"), Beat(number + 1))
 
 
 def test_a_renewal_that_waits_ends_with_its_process() -> None:
     story = running()
     story.service.seats[0].early = 5
-    assert story.at(10, Renew(1, "max_memory")) == []
+    assert story.at(10, Grown(1, "max_memory")) == []
     assert story.at(11, Ended(1, "signal 9 (SIGKILL)")) == [Start(2, (ADDRESS, 0, 0))]
     story.at(12, Ready(2))
     assert story.at(1000, Woke()) == []

@@ -91,6 +91,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
     "doing": _why,
     "inquire": _nothing,
     "renew": _why,
+    "grown": _why,
     "deaf": _nothing,
     "changed": _path,
 }

@@ -117,9 +117,9 @@ class Link:
         """Tells the master what this child has counted so far, for the time when it is gone."""
         self.event("counted", **counters)
 
-    def renew(self, why: str) -> None:
+    def renew(self, why: str, has_grown: bool = False) -> None:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""
-        self.event("renew", why=why)
+        self.event("grown" if has_grown else "renew", why=why)
 
     def changed(self, path: str) -> None:
         """Tells the master that a file of the program was written anew."""

@@ -31,6 +31,7 @@ from lineman.process.model import (
     Event,
     Exit,
     Failed,
+    Grown,
     Kill,
     Order,
     Outcome,
@@ -72,7 +73,7 @@ SIGNALS = (
 # What a child says to the plan.
 _PLAIN: dict[str, type[Beat | Ready | Deaf]] = {"beat": Beat, "ready": Ready, "deaf": Deaf}
 _IN_WORDS: dict[str, type[Failed | Renew | Doing]]
-_IN_WORDS = {"failed": Failed, "renew": Renew, "doing": Doing}
+_IN_WORDS = {"failed": Failed, "renew": Renew, "grown": Grown, "doing": Doing}
 # The master looks around at least so often; one that slept longer was itself stopped.
 TICK = 5.0
 OVERSLEPT = 1.0
@@ -97,9 +98,8 @@ class Master:
         self._notifier = Notifier()
         self._desk = Desk(self._reactor, setting.pid_file, self)
         self._links = ""
-        pid_file, server = setting.pid_file, self._desk.server
-        look = setting.sockets.check_files
-        self._upkeep = Upkeep((pid_file.restore, server.restore, self._restore_links, look))
+        parts = (setting.pid_file.restore, self._desk.server.restore, self._restore_links)
+        self._upkeep = Upkeep((*parts, setting.sockets.check_files))
         self._exit: int | None = None
         self._has_begun = False
         self._reload_fault = ""

@@ -74,7 +74,7 @@ class Seat:
     Attributes:
         start_at: when to start a process; None while one is there.
         failures: quick ones in a row.
-        early: processes in a row that wanted to be replaced soon after their start.
+        early: processes in a row that had grown too large soon after their start.
         restarts: processes that ended by themselves and were replaced.
         last_cause: why the last one did.
         takes_clients: whether clients connect to its processes.
@@ -234,6 +234,11 @@ class Renew:
 
     number: int
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grown(Renew):
+    """A child asks to be replaced, for it has more memory than it may; the next may be as quick."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from lineman.process.model import (
     Event,
     Exit,
     Failed,
+    Grown,
     Outcome,
     Phase,
     Process,
@@ -112,16 +113,17 @@ class _Planner(Moves):
         elif isinstance(event, Renew):
             is_current = process.stage is Stage.READY and seat.current() is process
             if is_current and seat.renewal is None:
-                self._renew(seat, process, event.why)
+                self._renew(seat, process, event)
         elif isinstance(event, Deaf):
             process.is_deaf = True
         elif isinstance(event, Ended):
             self._ended(seat, process, event.cause)
 
-    def _renew(self, seat: Seat, process: Process, why: str) -> None:
+    def _renew(self, seat: Seat, process: Process, event: Renew) -> None:
         """Has a process replaced that has done enough; later where that would become a mill."""
-        lived = self.now - process.started_at
-        seat.early = seat.early + 1 if lived < EARLY else 0
+        why, lived = event.why, self.now - process.started_at
+        is_early = isinstance(event, Grown) and lived < EARLY
+        seat.early = seat.early + 1 if is_early else 0
         wait = RENEW_BACK_OFF[min(seat.early, len(RENEW_BACK_OFF) - 1)]
         seat.renewal = Renewal(why, self.now + wait)
         if wait:
