@@ -14,8 +14,8 @@ from typing import Any
 
 logger = logging.getLogger("lineman")
 
-# Told so long before the master ends the process; at half of a shorter time.
-BEFORE = 3.0
+# Where it stands is told after this part of the time that it has.
+PART = 0.5
 
 Tell = Callable[[str], Awaitable[None]]
 
@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, tell: Tell, timeout: float) -> None:
         self.tell = tell
-        self.delay = max(timeout - BEFORE, timeout / 2)
+        self.delay = PART * timeout
 
 
 # Of this process; None where no master waits for it.

@@ -24,8 +24,8 @@ APP = """
 
     Worker.run_all()
 """
-WORKER = 'worker = Worker("ws://127.0.0.1:0", start_timeout=2)'
-GATEWAY = 'worker = Gateway("ws://127.0.0.1:0", start_timeout=2)'
+WORKER = 'worker = Worker("ws://127.0.0.1:0", start_timeout=8)'
+GATEWAY = 'worker = Gateway("ws://127.0.0.1:0", start_timeout=8)'
 
 BLOCKS = """def warm_up():
         time.sleep(600)  # for ever"""
@@ -36,8 +36,9 @@ WAITS = """async def warm_up():
         await asyncio.sleep(600)  # for ever"""
 
 
-@pytest.mark.parametrize("start", [BLOCKS, WAITS], ids=["blocks", "waits"])
-@pytest.mark.parametrize("worker", [WORKER, GATEWAY], ids=["worker", "gateway"])
+@pytest.mark.parametrize(
+    ("worker", "start"), [(GATEWAY, BLOCKS), (WORKER, WAITS)], ids=["blocks", "waits"]
+)
 def test_one_that_never_ends_is_named_with_its_place(
     make_app: MakeApp, worker: str, start: str
 ) -> None:
@@ -45,8 +46,8 @@ def test_one_that_never_ends_is_named_with_its_place(
     done = app.run("start", by_script=False)
     assert done.returncode == 1
     name = f"on_worker_start (warm_up at {app.script}:7)"
-    assert f"it is not ready after 2 s (start_timeout=): {name} has not returned" in done.stderr
-    assert f"{name} has not returned after 1 s; it is here:" in done.stderr
+    assert f"it is not ready after 8 s (start_timeout=): {name} has not returned" in done.stderr
+    assert f"{name} has not returned after 4 s; it is here:" in done.stderr
     assert "# for ever" in done.stderr
 
 
