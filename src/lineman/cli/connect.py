@@ -7,18 +7,15 @@ code than 1000, 2 for options that make no sense, 130 after Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import ssl
 import sys
-import termios
-import tty
-from collections.abc import Iterator
 from dataclasses import replace
 
 from lineman.cli.client import arguments, shown
 from lineman.cli.client.failures import ended_early, of_error
-from lineman.cli.client.talk import Conversation, Manners, OutputGoneError, Pipe, Terminal
+from lineman.cli.client.screens import OutputGoneError, screen
+from lineman.cli.client.talk import Conversation, Manners
 from lineman.cli.client.wire import Wire
 from lineman.cli.waking import woken_by_signals
 from lineman.client import target as targets
@@ -133,14 +130,13 @@ def _tell(lines: list[str]) -> None:
 
 
 def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: bool) -> int:
-    with _keys(is_terminal), woken_by_signals() as alarm:
+    with woken_by_signals() as alarm:
         if is_terminal:
             took = shown.milliseconds(wire.timings.total)
             chosen = f", subprotocol {wire.session.subprotocol}" if wire.session.subprotocol else ""
             _tell([f"* connected to {target} in {took}{chosen}; Ctrl-D ends it, /help helps"])
-        kind = Terminal if is_terminal else Pipe
-        screen = kind(sys.stdin, sys.stdout)
-        conversation = Conversation(wire, screen, manners, sys.stdin.fileno(), alarm)
+        there = screen(sys.stdin, sys.stdout)
+        conversation = Conversation(wire, there, manners, alarm)
         try:
             conversation.run()
         except KeyboardInterrupt:
@@ -148,23 +144,8 @@ def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: boo
             conversation.run()
             return INTERRUPTED
         finally:
-            screen.end()
+            there.end()
     return 0 if conversation.is_good else 1
-
-
-@contextlib.contextmanager
-def _keys(is_terminal: bool) -> Iterator[None]:
-    """Has the terminal give each key at once; Ctrl-C stays an interrupt."""
-    if not is_terminal:
-        yield
-        return
-    fd = sys.stdin.fileno()
-    before = termios.tcgetattr(fd)
-    tty.setcbreak(fd, termios.TCSADRAIN)  # what was typed already is kept
-    try:
-        yield
-    finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 def _count(text: str) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import platform
 import signal
 import ssl
@@ -39,6 +41,8 @@ COMMANDS = {
 # Those that are not about a program.
 OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy", "push"})
 
+SHELLS = ("bash", "zsh", "fish")
+
 OK = 0
 FAILED = 1
 USAGE = 2
@@ -64,6 +68,18 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Completion(argparse.Action):
+    """Prints what a shell must read to complete the words of this command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, shell: Any, *__: Any) -> None:
+        try:
+            import argcomplete  # an extra
+        except ImportError:
+            parser.error("completion needs a package: pip install 'lineman[cli]'")
+        print(argcomplete.shell_integration.shellcode(["lineman"], shell=shell))
+        parser.exit()
+
+
 def modules(first: str, handoff: Handoff | None) -> list[Any]:
     """The modules whose commands the command line has, in order.
 
@@ -84,6 +100,12 @@ def parser(first: str = "", handoff: Handoff | None = None) -> argparse.Argument
         description="Services that hold long connections open, wss first.",
     )
     made.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    if handoff is None:
+        made.add_argument(
+            "--completion", action=_Completion, choices=SHELLS, metavar="|".join(SHELLS),
+            help="print what a shell completes the commands with; for bash: "
+            'eval "$(lineman --completion bash)"',
+        )  # fmt: skip
     words = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in modules(first, handoff):
         if handoff is None:
@@ -113,7 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.guard(command)
     try:
         try:
-            options = parser(command, handoff).parse_args(words)
+            made = parser(command, handoff)
+            if "_ARGCOMPLETE" in os.environ:  # a shell asks what may come next
+                complete(made)
+            options = made.parse_args(words)
             status: int = options.run(options)
         finally:
             sys.stdout.flush()
@@ -130,6 +155,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def complete(made: argparse.ArgumentParser) -> None:
+    """Answers a shell that asks for completions, and ends; where nothing can, nothing is said."""
+    with contextlib.suppress(ImportError):
+        import argcomplete  # an extra
+
+        argcomplete.autocomplete(made)
 
 
 def _take_signals_back() -> None:

@@ -67,5 +67,6 @@ def _guarded(stream: io.TextIOWrapper, is_told: bool) -> io.TextIOWrapper:
         io.BufferedWriter(_Descriptor(stream.fileno(), is_told)),  # type: ignore[type-var]
         encoding=stream.encoding,
         errors="backslashreplace",
-        line_buffering=stream.line_buffering,
+        # Python writes without a buffer where it is told to (`-u`): then each line at least.
+        line_buffering=stream.line_buffering or stream.write_through,
     )

@@ -18,9 +18,9 @@ import tty
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from lineman.cli import colour, target
 from lineman.cli import connections as clients
 from lineman.cli import status as processes
-from lineman.cli import target
 from lineman.cli.table import cut, printable
 from lineman.cli.target import Ask
 from lineman.cli.waking import woken_by_signals
@@ -179,6 +179,8 @@ def _wait(view: View, alarm: int) -> View | None:
 
 
 def _draw(lines: list[str]) -> None:
+    if colour.is_wanted():
+        lines = colour.paint(lines)
     text = f"{END_OF_LINE}\r\n".join(lines)
     sys.stdout.write(f"{HOME}{text}{END_OF_LINE}{END_OF_SCREEN}")
     sys.stdout.flush()

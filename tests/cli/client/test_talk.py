@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,9 +48,9 @@ def test_ctrl_c_just_before_the_waiting_begins_is_not_slept_through() -> None:
     late = threading.Timer(DEADLINE, theirs.send, [b"!"])
     late.start()
     wire: Any = SilentWire(ours.fileno())
-    screen: Any = None
     with ours, theirs, nothing, _keep, woken_by_signals() as alarm:
-        conversation = Conversation(wire, screen, Manners(), nothing.fileno(), alarm)
+        screen: Any = SimpleNamespace(fileno=nothing.fileno)
+        conversation = Conversation(wire, screen, Manners(), alarm)
         with pytest.raises(KeyboardInterrupt):
             conversation.run()
         assert late.is_alive(), "it waited until something else came"

@@ -1,4 +1,4 @@
 """What `lineman bench` and `lineman connect` have in common, on top of `lineman.client`.
 
-Pure: failures, editor, shown. What touches a socket is thin: wire.
+Pure: failures, shown. What touches a socket or a terminal is thin: wire, screens.
 """

@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import sys
 import time
 from dataclasses import dataclass
-from typing import Protocol, TextIO
 
 from lineman.cli.client import shown
-from lineman.cli.client.editor import END, LineEditor
+from lineman.cli.client.screens import CHUNK, Screen
 from lineman.cli.client.wire import Wire
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close, frames
 from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
 
 GOODBYE = 5.0  # that a server has to answer our close frame
-CHUNK = 64 * 1024
-PROMPT = "> "
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,109 +52,6 @@ class Manners:
         return frames.TEXT, data
 
 
-class OutputGoneError(Exception):
-    """Whoever read our messages has gone."""
-
-
-class Screen(Protocol):
-    """Where lines come from, and where what happens is shown."""
-
-    is_terminal: bool
-
-    def lines(self) -> list[str] | None:
-        """What has been entered since; None at the end of the input."""
-        ...
-
-    def show(self, text: str) -> None:
-        """Shows a message."""
-        ...
-
-    def tell(self, text: str) -> None:
-        """Says something that is no message."""
-        ...
-
-
-class Terminal:
-    """Somebody who types; a line is drawn anew below what arrives."""
-
-    is_terminal = True
-
-    def __init__(self, source: TextIO, out: TextIO) -> None:
-        self._fd = source.fileno()
-        self._out = out
-        self._editor = LineEditor()
-        self.draw()
-
-    def lines(self) -> list[str] | None:
-        """What Enter has ended."""
-        data = os.read(self._fd, CHUNK)
-        finished = self._editor.feed(data) if data else [END]
-        for line in finished:
-            if line != END:
-                self._out.write(f"\r\x1b[K{PROMPT}{line}\n")
-        self.draw()
-        if END not in finished:
-            return finished
-        return finished[: finished.index(END)] or None
-
-    def draw(self) -> None:
-        """Draws the line that is being typed."""
-        back = len(self._editor.text) - self._editor.cursor
-        move = f"\x1b[{back}D" if back else ""
-        self._out.write(f"\r\x1b[K{PROMPT}{self._editor.text}{move}")
-        self._out.flush()
-
-    def show(self, text: str) -> None:
-        """Shows a message above the line that is being typed."""
-        self._out.write(f"\r\x1b[K< {text}\n")
-        self.draw()
-
-    def tell(self, text: str) -> None:
-        """Says something above the line that is being typed."""
-        self._out.write(f"\r\x1b[K* {text}\n")
-        self.draw()
-
-    def end(self) -> None:
-        """Leaves the terminal with a clean line."""
-        self._out.write("\r\x1b[K")
-        self._out.flush()
-
-
-class Pipe:
-    """Lines from a file or another program; messages are lines of standard output."""
-
-    is_terminal = False
-
-    def __init__(self, source: TextIO, out: TextIO) -> None:
-        self._fd = source.fileno()
-        self._out = out
-        self._rest = b""
-
-    def lines(self) -> list[str] | None:
-        """The lines that are whole; the last one needs no newline."""
-        data = os.read(self._fd, CHUNK)
-        if not data:
-            last, self._rest = self._rest, b""
-            return [last.decode("utf-8", "surrogateescape")] if last else None
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        return [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in whole]
-
-    def show(self, text: str) -> None:
-        """Writes a message as a line."""
-        try:
-            self._out.write(f"{text}\n")
-            self._out.flush()
-        except BrokenPipeError:
-            raise OutputGoneError from None
-
-    def tell(self, text: str) -> None:
-        """Says something on standard error."""
-        print(text, file=sys.stderr)
-
-    def end(self) -> None:
-        """Has nothing to tidy up."""
-
-
 class Conversation:
     """From the open websocket to its end.
 
@@ -166,18 +59,15 @@ class Conversation:
         wire: open.
         screen: who talks.
         manners: how.
-        source: descriptor that the screen's lines come from.
         alarm: descriptor that a signal makes readable; see `woken_by_signals`.
     """
 
-    def __init__(
-        self, wire: Wire, screen: Screen, manners: Manners, source: int, alarm: int
-    ) -> None:
+    def __init__(self, wire: Wire, screen: Screen, manners: Manners, alarm: int) -> None:
         self._wire = wire
         self._alarm = alarm
         self._screen = screen
         self._manners = manners
-        self._source: int | None = source
+        self._source: int | None = screen.fileno()
         self._began = time.monotonic()
         self._sent_at = 0.0
         self._heard_at = 0.0
