@@ -44,7 +44,13 @@ _NO_ROOM = HttpError(
 
 
 class Reserve:
-    """Descriptors that are kept for those who are told that there is no room."""
+    """Descriptors that are kept for those who are told that there is no room.
+
+    Attributes:
+        is_short: whether some are lent, or could not be had.
+    """
+
+    __slots__ = ("_kept", "_size", "is_short")
 
     def __init__(self) -> None:
         self._size = max(2, min(RESERVE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 32))
@@ -53,16 +59,16 @@ class Reserve:
 
     def fill(self) -> None:
         """Takes back what was lent, as far as there is any."""
-        if len(self._kept) == self._size:
-            return
         with contextlib.suppress(OSError):
             while len(self._kept) < self._size:
                 self._kept.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        self.is_short = len(self._kept) < self._size
 
     def lend(self) -> bool:
         """Frees one; whether there was one."""
         if self._kept:
             os.close(self._kept.pop())
+            self.is_short = True
             return True
         return False
 
@@ -86,6 +92,8 @@ class Acceptor(Handler):
         self._socket = listener
         self._fd = listener.fileno()
         self._limit = service.limits.max_handshakes
+        # Nobody but the client itself says who it is, and nobody is counted.
+        self._is_usual = not service.is_guarded and service.proxy_protocol is None
         self._reserve = Reserve()
         self._short_at = -NEW_SHORTAGE
         service.poller.add(self._fd, self)
@@ -93,7 +101,8 @@ class Acceptor(Handler):
     def on_events(self, events: int) -> None:
         """Accepts what waits."""
         service = self._service
-        self._reserve.fill()
+        if self._reserve.is_short:
+            self._reserve.fill()
         for _ in range(ACCEPTS):
             if self._limit and len(service.newcomers) >= self._limit and not self._has_room():
                 return
@@ -104,12 +113,12 @@ class Acceptor(Handler):
                 return
             if accepted is None:
                 return
-            self._take(*accepted)
+            self._take(accepted[0], accepted[1], None)
 
-    def _take(self, fd: int, peer: tuple[str, int], refusal: HttpError | None = None) -> None:
+    def _take(self, fd: int, peer: tuple[str, int], refusal: HttpError | None) -> None:
         service = self._service
         service.accepted += 1
-        if refusal is None and not service.is_guarded and service.proxy_protocol is None:
+        if refusal is None and self._is_usual:
             Connection(service, fd, peer)
         elif service.proxy_protocol is not None:
             preamble.receive(service, fd, peer, refusal)
@@ -180,7 +189,7 @@ class Acceptor(Handler):
             accepted = syscalls.accept(self._socket)
             if accepted is not None:
                 self._service.tally.hits["descriptors"] += 1
-                self._take(*accepted, _NO_ROOM)
+                self._take(accepted[0], accepted[1], _NO_ROOM)
 
     def _tell(self, what: str, error: OSError, then: str) -> None:
         self._service.log.log(
