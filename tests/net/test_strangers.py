@@ -62,6 +62,19 @@ class Spy:
         self.seen(everything(connection, request))
 
 
+@pytest.mark.parametrize("more", [USUAL, UNUSUAL], ids=["usual", "unusual"])
+def test_a_page_of_another_site_learns_nothing_of_what_a_proxy_made_of_credentials(
+    serve: Serve, tls: bool, more: list[tuple[str, str]]
+) -> None:
+    spy = Spy()
+    site = serve(tls, **spy.callbacks)
+    made_by_proxies = [pair for pair in SECRETS if pair[0] not in ("Cookie", "Authorization")]
+    client = hidden(site, "shop.example").open("/", [PAGE, *made_by_proxies, *SHOWN, *more])
+    client.close()
+    for seen in spy.seen.wait(3):
+        assert "secret" not in repr(seen)
+
+
 def hidden(site: Site, name: str = "127.0.0.1:8282", **options: Any) -> Client:
     """A client as the proxy is one that puts its upstream's address in the place of `Host`."""
     client = site.connect(**options)

@@ -309,7 +309,7 @@ class HttpStage:
             return
         if is_asked:
             self._headers += (checkup.answer(verdict.standing, request.remote_ip),)
-        if verdict is not OWN and verdict.standing is Standing.STRANGER:
+        if verdict is not OWN:  # a proxy may have made other headers of a user's credentials
             request = self._hide_visitor(request, verdict.words)
         if service.subprotocols:
             offered = handshake.offered_subprotocols(request)
@@ -322,9 +322,10 @@ class HttpStage:
     def _hide_visitor(self, request: Request, words: str) -> Request:
         """Leaves nothing that says who the visitor is within the program's reach."""
         connection = self._connection
-        connection.service.log.log(
-            logging.WARNING, "strangers", "%s: %s", request.remote_ip, words, lines=1
-        )
+        if words:
+            connection.service.log.log(
+                logging.WARNING, "strangers", "%s: %s", request.remote_ip, words, lines=1
+            )
         connection.request = shown = without_identity(request)
         header = connection.proxy_header
         if header is not None:  # a proxy says there what its client's certificate is

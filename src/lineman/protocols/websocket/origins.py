@@ -40,8 +40,10 @@ class Standing(Enum):
     """How a handshake is let in."""
 
     OWN = "own"  # by a page of this site, one that is listed, or no page at all
-    FOREIGN = "foreign"  # by a page of another site, which brings nothing of a user's
-    STRANGER = "stranger"  # by a page of which that cannot be told: see `without_identity`
+    # By a page of another site, which brings no credentials; and by one of which that cannot be
+    # told. Of both the program is shown only what `without_identity` leaves.
+    FOREIGN = "foreign"
+    STRANGER = "stranger"
     REFUSED = "refused"
 
 
@@ -76,7 +78,8 @@ class OriginPolicy:
         origins: the pages that may, such as `https://chat.example.com`, `https://*.example.com`
             (below it, not itself), `null` (sandboxed pages and local files) or `*` (every one).
             None: a page of another site may, unless it brings a cookie or credentials, because
-            these speak for a user who does not know of it (cross-site websocket hijacking).
+            these speak for a user who does not know of it (cross-site websocket hijacking). What a
+            proxy has made of them, in headers of any name, is kept from the program.
         listening: host and port of the service where it is plain; a proxy that says these as `Host`
             names its upstream and not the site. None where the service speaks TLS itself: clients
             then connect to that very name.
