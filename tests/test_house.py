@@ -47,7 +47,7 @@ SHARED_ROOM = dict.fromkeys(
             "processoptions",
             "program",
         ),
-        *("recycling", "run", "slots", "starting", "uncaught"),
+        *("recycling", "run", "slots", "split", "starting", "uncaught"),
     ),
     "worker",
 )

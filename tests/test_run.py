@@ -392,3 +392,25 @@ def test_several_processes_share_a_unix_socket_and_its_file_goes_with_them(
     assert seen == {str(pid) for pid in pids_of(program)}
     assert program.stop() == 0
     assert not path.exists()
+
+
+@pytest.mark.parametrize("use", ["worker.broadcast('x')", "len(worker.connections)"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_room_split_over_processes_is_told_once_by_each(
+    start: Start, use: str, count: int
+) -> None:
+    program = start(f"""
+        from lineman import Worker
+
+        worker = Worker("ws://127.0.0.1:0", count={count})
+
+        @worker.on_worker_start
+        def use(worker):
+            {use}
+            {use}
+
+        Worker.run_all()
+    """)
+    port_of(program, count)
+    told = [line for line in program.output.splitlines() if "Gateway" in line]
+    assert len(told) == (count if count > 1 else 0)

@@ -86,6 +86,7 @@ class _Child:
             return 1
         worker.use_ticket_secret(TicketSecret(self._role.tickets))
         worker.id = self._role.slot
+        worker._is_split = worker.count > 1
         worker.links_directory = self._role.links
         starting.watch = starting.Watch(link.doing, worker.start_timeout)
         self._starting = loop.create_task(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, memory, options, starting, vocabulary
+from lineman import hotswap, memory, options, split, starting, vocabulary
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -170,6 +170,7 @@ class Worker(Declared):
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
     takes_clients: ClassVar[bool] = True
+    _is_split: bool = False  # other processes serve it too, and nobody has been told
 
     callbacks: Callbacks
     address: str
@@ -244,11 +245,11 @@ class Worker(Declared):
         """
         return options.read(self, check_files=check_files)
 
-    # Inside a running event loop.
-
     @property
     def connections(self) -> Mapping[int, Connection]:
         """The open ones by id; a loop goes over those that were open when it began."""
+        if self._is_split:
+            split.tell(self)
         return {} if self._service is None else self._service.open_connections
 
     def broadcast(
@@ -271,7 +272,8 @@ class Worker(Declared):
             UsageError: the message is neither text nor bytes, `to` holds something else than
                 connections, or the key cannot be hashed; nobody has got the message then.
         """
-        return broadcast(message, self.connections.values() if to is None else to, key)
+        everyone = self.connections.values()
+        return broadcast(message, everyone if to is None else to, key)
 
     @property
     def service(self) -> Service | None:
