@@ -38,6 +38,7 @@ SHARED_ROOM = dict.fromkeys(
             "child",
             "declared",
             "exporter",
+            "functions",
             "gateways",
             "hotswap",
             "inspection",

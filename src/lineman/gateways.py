@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lineman import starting
 from lineman.declared import Declared, refuse_option
@@ -31,6 +31,9 @@ from lineman.slots import Slot
 from lineman.unknown import Kind
 from lineman.vocabulary import GATEWAY, WORKER
 from lineman.worker import Worker
+
+if TYPE_CHECKING:
+    from lineman import functions as types
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
@@ -120,15 +123,15 @@ class Gateway(Api, Declared):
         _OPTIONS | _OWN_OPTIONS,
     )
 
-    on_worker_start = Slot(ARGUMENTS)
-    on_worker_stop = Slot(ARGUMENTS)
-    on_websocket_connect = Slot(ARGUMENTS)
-    on_connect = Slot(ARGUMENTS)
-    on_message = Slot(ARGUMENTS)
-    on_close = Slot(ARGUMENTS)
-    on_request = Slot(ARGUMENTS)
-    on_uid_online = Slot(ARGUMENTS)
-    on_uid_offline = Slot(ARGUMENTS)
+    on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
+    on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
+    on_websocket_connect: Slot[types.ForClientHandshake, types.OfClientHandshake] = Slot(ARGUMENTS)
+    on_connect: Slot[types.ForClient, types.OfClient] = Slot(ARGUMENTS)
+    on_message: Slot[types.ForClientMessage, types.OfClientMessage] = Slot(ARGUMENTS)
+    on_close: Slot[types.ForClientClose, types.OfClientClose] = Slot(ARGUMENTS)
+    on_request: Slot[types.ForRequest, types.OfRequest] = Slot(ARGUMENTS)
+    on_uid_online: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
+    on_uid_offline: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
 
     all_names: ClassVar[set[str]] = set()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from lineman.errors import UsageError
 from lineman.net.callbacks import Callback
 
-F = TypeVar("F", bound=Callback)
+Given = TypeVar("Given", bound=Callback)
+# What a checker sees where a slot is read, and the functions that may be put into it.
+B = TypeVar("B", bound="BoundSlot")
+F = TypeVar("F")
 
 # Names of the arguments that each callback is called with.
 Arguments = Mapping[str, tuple[str, ...]]
@@ -32,7 +35,7 @@ class BoundSlot:
         found: Callback | None = getattr(self._callbacks, self._name)
         return found
 
-    def __call__(self, function: F) -> F:
+    def __call__(self, function: Given) -> Given:
         """Puts a function into the slot; returns it, so that it works as a decorator."""
         set_callback(self._callbacks, self._name, function, self._arguments)
         return function
@@ -44,8 +47,10 @@ class BoundSlot:
         return f"<slot {self._name}: {self.callback!r}>"
 
 
-class Slot:
+class Slot(Generic[B, F]):
     """A callback attribute of a class whose instances have `callbacks`.
+
+    Its types, for checkers, are in `lineman.functions`.
 
     Args:
         arguments: what each callback of the class is called with; None for those of a `Worker`.
@@ -58,16 +63,16 @@ class Slot:
         self._name = name
 
     @overload
-    def __get__(self, instance: None, owner: type) -> Slot: ...
+    def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: Any, owner: type) -> BoundSlot: ...
-    def __get__(self, instance: Any, owner: type) -> Slot | BoundSlot:
+    def __get__(self, instance: Any, owner: type) -> B: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
         return BoundSlot(instance.callbacks, self._name, self._arguments)
 
-    def __set__(self, instance: Any, function: Callback | None) -> None:
-        set_callback(instance.callbacks, self._name, function, self._arguments)
+    def __set__(self, instance: Any, function: F | None) -> None:
+        set_callback(instance.callbacks, self._name, cast(Any, function), self._arguments)
 
 
 ARGUMENTS = {

@@ -31,6 +31,7 @@ from lineman.tls.tickets import TicketSecret
 from lineman.unknown import Kind
 
 if TYPE_CHECKING:  # what `options` imports where it is used
+    from lineman import functions as types
     from lineman.certify import Certifier
     from lineman.tls.acme.options import AcmeOptions
     from lineman.tls.live import CertificateStatus, LiveTls
@@ -91,16 +92,16 @@ class Worker(Declared):
         {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
     )
 
-    on_worker_start = Slot()
-    on_worker_stop = Slot()
-    on_websocket_connect = Slot()
-    on_connect = Slot()
-    on_message = Slot()
-    on_close = Slot()
-    on_error = Slot()
-    on_buffer_full = Slot()
-    on_buffer_drain = Slot()
-    on_request = Slot()
+    on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot()
+    on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot()
+    on_websocket_connect: Slot[types.ForHandshake, types.OfHandshake] = Slot()
+    on_connect: Slot[types.ForConnection, types.OfConnection] = Slot()
+    on_message: Slot[types.ForMessage, types.OfMessage] = Slot()
+    on_close: Slot[types.ForClose, types.OfClose] = Slot()
+    on_error: Slot[types.ForError, types.OfError] = Slot()
+    on_buffer_full: Slot[types.ForConnection, types.OfConnection] = Slot()
+    on_buffer_drain: Slot[types.ForConnection, types.OfConnection] = Slot()
+    on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
 
     count: int = 1
     name: str = ""

@@ -1,0 +1,134 @@
+"""Programs as people write them; a type checker has nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+
+from lineman import Connection, ErrorCode, Gateway, Request, Response, Worker
+from lineman.gateway.visitor import Visitor
+
+worker = Worker("ws://127.0.0.1:0", count=2)
+gateway = Gateway("ws://127.0.0.1:0", workers=2)
+
+
+@worker.on_message
+def reply(connection: Connection, message: str) -> None:
+    connection.send(message)
+
+
+reply(worker.connections[1], message="it is still the function that it was")
+
+
+@worker.on_message
+async def reply_later(connection: Connection, message: str | bytes) -> None:
+    await asyncio.sleep(1)
+    connection.send(message)
+
+
+@worker.on_message
+def any_reply(connection: Any, message: Any) -> Any:
+    return connection.send(message)
+
+
+@worker.on_message
+def untyped(connection, message):  # type: ignore[no-untyped-def]
+    connection.send(message)
+
+
+@worker.on_message
+def short(connection: Connection) -> None: ...
+
+
+@worker.on_message
+def shorter() -> None: ...
+
+
+@worker.on_message
+def more(connection: Connection, message: str, times: int = 1) -> None: ...
+
+
+@worker.on_message
+def everything(*arguments: object) -> None: ...
+
+
+class Rooms:
+    def enter(self, connection: Connection) -> None: ...
+
+    async def leave(self, connection: Connection, code: int, reason: str) -> None: ...
+
+    def __call__(self, connection: Connection, message: bytes) -> bool:
+        return connection.send(message)
+
+
+rooms = Rooms()
+worker.on_connect = rooms.enter
+worker.on_connect(rooms.enter)
+worker.on_close = rooms.leave
+worker.on_message = rooms
+worker.on_message = lambda connection, message: connection.send(message)
+worker.on_message = print
+worker.on_message = functools.partial(reply)
+worker.on_message = None
+worker.on_buffer_full = lambda connection: connection.close()
+if worker.on_message:
+    print(worker.on_message.callback)
+
+
+@worker.on_close
+def gone(connection: Connection, code: int) -> None: ...
+
+
+@worker.on_error
+def failed(connection: Connection, code: ErrorCode, error: Exception) -> None: ...
+
+
+@worker.on_websocket_connect
+async def decide(connection: Connection, request: Request) -> None:
+    if "token" not in request.query:
+        connection.reject(403)
+
+
+@worker.on_request
+def page(request: Request) -> Response:
+    return Response(request.path)
+
+
+@worker.on_request
+async def text(request: Request) -> str | None:
+    return request.path
+
+
+@worker.on_worker_start
+async def begin(worker: Worker) -> None:
+    worker.data["rooms"] = {}
+
+
+@worker.on_worker_stop
+def end() -> None: ...
+
+
+@gateway.on_message
+def answer(client: Visitor, message: str) -> None:
+    client.send(message)
+
+
+@gateway.on_connect
+async def welcome(client: Visitor) -> None:
+    client.send("hello")
+
+
+gateway.on_uid_online = lambda uid: gateway.send_to_all(uid)
+
+
+class Chat(Worker):
+    rooms: dict[str, set[int]]
+
+    def __init__(self) -> None:
+        super().__init__("ws://127.0.0.1:0", max_message_size=1000)
+        self.rooms = {}
+        self.on_message = self.reply
+
+    def reply(self, connection: Connection, message: str) -> None:
+        connection.data["name"] = message
