@@ -99,9 +99,11 @@ def _not_believed(user: str, path: Path) -> ConfigError:
 
 
 def _read(end: socket.socket) -> bytes:
-    parts = []
-    while data := end.recv(CHUNK):
-        parts.append(data)
+    parts: list[bytes] = []
+    # Who is refused before the request was read gets an answer, and a reset behind it.
+    with contextlib.suppress(ConnectionResetError):
+        while data := end.recv(CHUNK):
+            parts.append(data)
     return b"".join(parts)
 
 
