@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,16 @@ def open_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def theirs(open_folder: Path) -> Path:
+    """A directory where another user, whom programs run as, may write."""
+    path = open_folder / "theirs"
+    path.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return path
 
 
 # Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;

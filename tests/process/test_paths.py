@@ -25,15 +25,6 @@ def secret(open_folder: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def theirs(open_folder: Path) -> Path:
-    """A directory of another user's."""
-    path = open_folder / "theirs"
-    path.mkdir()
-    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
-    return path
-
-
 def content(path: Path) -> bytes:
     with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
         return file.read()

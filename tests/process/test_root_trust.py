@@ -6,7 +6,6 @@ in the programs of these tests.
 
 from __future__ import annotations
 
-import os
 import pwd
 import re
 import textwrap
@@ -51,15 +50,6 @@ def victim(open_folder: Path) -> Path:
     path = open_folder / "shadow"
     path.write_text("root:$6$secret:19000:0:99999:7:::\n")
     path.chmod(0o600)
-    return path
-
-
-@pytest.fixture
-def theirs(open_folder: Path) -> Path:
-    """The directory where the program's user may write."""
-    path = open_folder / "theirs"
-    path.mkdir()
-    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
     return path
 
 
