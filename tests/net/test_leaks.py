@@ -5,12 +5,20 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from lineman import Connection, DeflateOptions, Request
 from net.conftest import Serve
 from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 from net.support import Site, echo
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """Pytest keeps every line of the log: ten of them are as many blocks as are looked for."""
+    caplog.set_level(logging.CRITICAL, "lineman")
 
 
 def at_rest(site: Site) -> Held:
