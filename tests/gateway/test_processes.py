@@ -214,8 +214,7 @@ def test_a_stop_in_order_is_nothing_to_warn_of(tmp_path: Path, by_command: bool)
         with service.connect() as client:
             client.send("echo hello")
             client.receive()
-            for _ in range(2):
-                service.program.wait_for_line("the broker is reached")
+            service.program.wait_for_line("the broker is reached", count=2)
             if by_command:
                 service.command("stop")
             else:
