@@ -16,8 +16,9 @@ from net.support import Site, echo
 
 
 @pytest.fixture(autouse=True)
-def _no_lines_are_kept(caplog: pytest.LogCaptureFixture) -> None:
-    """Pytest keeps every line of the log: ten of them are as many blocks as are looked for."""
+def _no_lines_are_kept(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Pytest keeps every line of the log, which `serve` asks for: ten of them are as many blocks as
+    are looked for."""
     caplog.set_level(logging.CRITICAL, "lineman")
 
 

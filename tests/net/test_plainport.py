@@ -12,7 +12,7 @@ import pytest
 from lineman.net import plainport
 from lineman.net.plainport import PlainPort, answer
 from lineman.protocols.http import Request, RequestParser
-from net.support import DEADLINE
+from net.support import DEADLINE, wait_until
 
 HOSTS = ("chat.example.com", "www.example.com")
 
@@ -56,13 +56,17 @@ def test_everybody_else_is_sent_to_https(target: str, host: str, port: int, loca
     assert dict(found.headers)["Location"] == location
 
 
-def over_the_line(talk: Callable[[socket.socket], bytes]) -> bytes:
-    """What `talk`, in a thread, gets from a port that is served."""
+def over_the_line(
+    talk: Callable[[socket.socket], bytes], served: list[PlainPort] | None = None
+) -> bytes:
+    """What `talk`, in a thread, gets from a port that is served, and is put into `served`."""
 
     async def run() -> bytes:
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()
         port = PlainPort(challenge, HOSTS, 443)
+        if served is not None:
+            served.append(port)
         await port.start(listener)
         try:
 
@@ -155,9 +159,11 @@ def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(plainport, "_MOST", 3)
+    served: list[PlainPort] = []
 
     def talk(plain: socket.socket) -> bytes:
         plain.sendall(b"GET /")
+        wait_until(lambda: any([*served[0]._tasks.values()]), "it is heard")
         with contextlib.ExitStack() as stack:
             silent = [
                 stack.enter_context(socket.create_connection(plain.getpeername(), DEADLINE))
@@ -168,4 +174,4 @@ def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing(
             plain.sendall(b" HTTP/1.1\r\nHost: x\r\n\r\n")
             return everything(plain)
 
-    assert over_the_line(talk).startswith(b"HTTP/1.1 308 ")
+    assert over_the_line(talk, served).startswith(b"HTTP/1.1 308 ")
