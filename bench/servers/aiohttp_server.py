@@ -3,7 +3,7 @@
 import asyncio
 
 from aiohttp import WSMsgType, web
-from common import BACKLOG, BROADCAST, HOST, port, run, tls
+from common import BACKLOG, BROADCAST, HOST, LOOK, port, run, tls
 
 listeners: set[web.WebSocketResponse] = set()
 
@@ -17,6 +17,16 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
             await connection.send_bytes(message.data)
         elif message.type is WSMsgType.TEXT:
             await connection.send_str(message.data)
+    return connection
+
+
+async def look(request: web.Request) -> web.WebSocketResponse:
+    """The same, and looks at the request each time."""
+    connection = web.WebSocketResponse(compress=False)
+    await connection.prepare(request)
+    async for message in connection:
+        if request.path == LOOK and request.headers.get("host"):
+            await connection.send_bytes(message.data)
     return connection
 
 
@@ -38,6 +48,7 @@ async def main() -> None:
     """Serves until it is ended."""
     app = web.Application()
     app.router.add_get("/", echo)
+    app.router.add_get(LOOK, look)
     app.router.add_get(BROADCAST, tell_all)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -2,7 +2,8 @@
 
     python <name>_server.py PORT [CERT KEY]
 
-Each echoes every message; on the path `/b` it sends each message to all who are on that path.
+Each echoes every message; on the path `/b` it sends each message to all who are on that path, and
+on `/look` it looks at the path and at the header `Host` before each echo.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 HOST = "127.0.0.1"
 BACKLOG = 4096
 BROADCAST = "/b"
+LOOK = "/look"
 
 
 def port() -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from common import BROADCAST, HOST, files, port, run
+from common import BROADCAST, HOST, LOOK, files, port, run
 
 from lineman import Connection, Worker
 
@@ -20,6 +20,8 @@ def enter(connection: Connection) -> None:
     if connection.request.path == BROADCAST:
         connection.data = True
         listeners.add(connection)
+    elif connection.request.path == LOOK:
+        connection.data = LOOK
 
 
 @worker.on_close
@@ -31,10 +33,14 @@ def leave(connection: Connection) -> None:
 @worker.on_message
 def answer(connection: Connection, message: str | bytes) -> None:
     """Echoes, or tells everybody."""
-    if connection.data:
-        worker.broadcast(message, to=listeners)
-    else:
+    if not connection.data:
         connection.send(message)
+    elif connection.data is LOOK:
+        request = connection.request
+        if request.path == LOOK and request.headers.get("host"):
+            connection.send(message)
+    else:
+        worker.broadcast(message, to=listeners)
 
 
 async def main() -> None:

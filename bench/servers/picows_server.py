@@ -2,7 +2,7 @@
 
 import asyncio
 
-from common import BACKLOG, BROADCAST, HOST, port, run, tls
+from common import BACKLOG, BROADCAST, HOST, LOOK, port, run, tls
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
 listeners: set[WSTransport] = set()
@@ -18,6 +18,18 @@ class Echo(WSListener):
             transport.disconnect()
         else:
             transport.send(frame.msg_type, frame.get_payload_as_bytes())
+
+
+class Look(Echo):
+    """The same, and looks at the request each time."""
+
+    def __init__(self, request: WSUpgradeRequest) -> None:
+        self.request = request
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Answers a frame."""
+        if path_of(self.request) == LOOK and self.request.headers.get("host"):
+            super().on_ws_frame(transport, frame)
 
 
 class TellAll(WSListener):
@@ -44,8 +56,16 @@ class TellAll(WSListener):
 
 def choose(request: WSUpgradeRequest) -> WSListener:
     """Who answers on this path."""
-    path = request.path if isinstance(request.path, str) else request.path.decode()
+    path = path_of(request)
+    if path == LOOK:
+        return Look(request)
     return TellAll() if path == BROADCAST else Echo()
+
+
+def path_of(request: WSUpgradeRequest) -> str:
+    """The path without what stands after the `?`."""
+    path = request.path if isinstance(request.path, str) else request.path.decode()
+    return path.partition("?")[0]
 
 
 async def main() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from common import BACKLOG, BROADCAST, HOST, port, run, tls
+from common import BACKLOG, BROADCAST, HOST, LOOK, port, run, tls
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
@@ -16,6 +16,15 @@ class Echo(WebSocketHandler):
     def on_message(self, message: str | bytes) -> None:
         """Answers a message."""
         self.write_message(message, binary=isinstance(message, bytes))
+
+
+class Look(WebSocketHandler):
+    """The same, and looks at the request each time."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """Answers a message."""
+        if self.request.path == LOOK and self.request.headers.get("host"):
+            self.write_message(message, binary=isinstance(message, bytes))
 
 
 class TellAll(WebSocketHandler):
@@ -37,7 +46,7 @@ class TellAll(WebSocketHandler):
 
 async def main() -> None:
     """Serves until it is ended."""
-    app = Application([("/", Echo), (BROADCAST, TellAll)])
+    app = Application([("/", Echo), (LOOK, Look), (BROADCAST, TellAll)])
     HTTPServer(app, ssl_options=tls()).listen(port(), HOST, backlog=BACKLOG)
     await asyncio.Event().wait()
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import uvicorn
-from common import BACKLOG, BROADCAST, HOST, files, port
+from common import BACKLOG, BROADCAST, HOST, LOOK, files, port
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -21,18 +21,21 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["path"] == BROADCAST:
         listeners.add(send)
     try:
-        await answer(receive, send)
+        await answer(scope, receive, send)
     finally:
         listeners.discard(send)
 
 
-async def answer(receive: Receive, send: Send) -> None:
+async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """Takes messages until the client has gone."""
     while (event := await receive())["type"] == "websocket.receive":
         reply = {"type": "websocket.send", "bytes": event.get("bytes"), "text": event.get("text")}
         if send in listeners:
             for one in tuple(listeners):
                 await one(reply)
+        elif scope["path"] == LOOK:
+            if dict(scope["headers"]).get(b"host"):
+                await send(reply)
         else:
             await send(reply)
 

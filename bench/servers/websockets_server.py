@@ -2,7 +2,7 @@
 
 import asyncio
 
-from common import BACKLOG, BROADCAST, HOST, port, run, tls
+from common import BACKLOG, BROADCAST, HOST, LOOK, port, run, tls
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 listeners: set[ServerConnection] = set()
@@ -17,6 +17,11 @@ async def answer(connection: ServerConnection) -> None:
                 broadcast(listeners, message)
         finally:
             listeners.discard(connection)
+    elif connection.request is not None and connection.request.path.startswith(LOOK):
+        async for message in connection:
+            request = connection.request
+            if request.path.startswith(LOOK) and request.headers.get("host"):
+                await connection.send(message)
     else:
         async for message in connection:
             await connection.send(message)

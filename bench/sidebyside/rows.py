@@ -31,6 +31,7 @@ class Row:
         depth: messages in flight on each connection.
         is_batched: the next ones are sent when all of the last are answered.
         spins: the clients poll without sleeping, so that the server does not pay for waking them.
+        looks: for each message the handler looks at the path and at a header of the handshake.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     depth: int = 1
     is_batched: bool = False
     spins: bool = False
+    looks: bool = False
 
     @property
     def scheme(self) -> str:
@@ -51,6 +53,8 @@ class Row:
     @property
     def path(self) -> str:
         """Where the servers do this work."""
+        if self.looks:
+            return "/look?room=7"
         return "/b" if self.kind is Kind.BROADCAST else "/"
 
     @property
@@ -68,6 +72,7 @@ ROWS = (
     Row("a", "ws echo, 1 connection, 32 B", Kind.ECHO, connections=1),
     Row("b", "ws echo, 100 connections, 32 B", Kind.ECHO, spins=True),
     Row("c", "the same, 16 in flight on each", Kind.ECHO, depth=16, is_batched=True, spins=True),
+    Row("l", "as b, looking at path and header", Kind.ECHO, spins=True, looks=True),
     Row("d", "ws echo, 100 connections, 8 KiB", Kind.ECHO, size=8 * KIB),
     Row("e", "ws echo, 10 connections × 4, 256 KiB", Kind.ECHO, connections=10, depth=4,
         size=256 * KIB),

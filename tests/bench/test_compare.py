@@ -29,7 +29,7 @@ def test_every_row_works_with_lineman_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
     (found,) = json.loads(kept.read_text())["rounds"]
-    names = ["a", "b", "c", "d", "e", "f32", "f8k", "h", "hs", "i", "m", "ms"]
+    names = ["a", "b", "c", "l", "d", "e", "f32", "f8k", "h", "hs", "i", "m", "ms"]
     assert [sample["row"] for sample in found] == names
     assert all(sample["cost"] >= 0 for sample in found)
 

@@ -441,3 +441,18 @@ def test_a_decision_that_outlasts_the_deadline_is_408(serve: Serve, tls: bool) -
         client.assert_ended()
     finally:
         cancelled.set()
+
+
+def test_what_was_looked_at_in_the_handshake_takes_no_memory_afterwards(serve: Serve) -> None:
+    seen = Recorder()
+    site = serve(
+        on_websocket_connect=lambda connection: seen(connection.request.headers["x-token"]),
+        on_message=lambda connection, message: seen(connection.request.headers["x-token"]),
+    )
+    client = site.open("/", [("X-Token", "secret")])
+    client.send("look")
+    client.send("look")
+    first, second, third = seen.wait(3)
+    assert first == second == "secret"
+    assert first is not second
+    assert second is third

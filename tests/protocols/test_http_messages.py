@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 
 from lineman.errors import HttpError, UsageError
@@ -50,6 +52,43 @@ def test_an_underscore_is_not_a_dash() -> None:
     headers = Headers([("X_Real_IP", "6.6.6.6")])
     assert headers.get("X-Real-IP") is None
     assert headers["x_real_ip"] == "6.6.6.6"
+
+
+HEAD = b"GET /a%20b?c=d HTTP/1.1\r\nHost: a\r\nX-Tag:  one \r\nx-tag: two\r\n\r\n"
+
+
+def test_what_was_looked_at_once_is_at_hand_from_then_on() -> None:
+    one = Request.of_handshake(HEAD)
+    assert one.path == "/a b"
+    assert one.path is one.path
+    assert one.headers.get("X-Tag") == "one, two"
+    host = one.headers.get("Host")
+    assert host == "a"
+    assert one.headers["host"] is host
+    assert one.headers.get("HOST") is host
+    assert one.headers.get_all("host")[0] is host
+    assert one.headers.get("x-none") is None
+    assert "X-None" not in one.headers
+    one.forget_looks()
+    assert one.headers.get("host") == "a"
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_names_that_clients_choose_fill_no_memory(is_read_before: bool) -> None:
+    headers = Request.of_handshake(HEAD).headers
+    if is_read_before:
+        headers = Headers(headers.items())
+    assert headers.get("Host") == "a"
+    tracemalloc.start()
+    try:
+        for number in range(5000):
+            assert headers.get(f"x-{number}") is None
+            assert headers.get(f"{number}" * 1000) is None
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 20_000
+    assert headers["x-tag"] == "one, two"
 
 
 def test_a_caller_cannot_change_the_headers_through_what_it_gets() -> None:

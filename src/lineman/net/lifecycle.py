@@ -220,6 +220,8 @@ class Lifecycle(Delivery):
             self.agreement = agreement
             self._compressor = deflate.compressor(agreement, service.compression)
         self._stage = None
+        if isinstance(self._request, Request):
+            self._request.forget_looks()
         self._enter(OPEN)
         self._owes_on_close = True
         self._last_received = service.wheel.now

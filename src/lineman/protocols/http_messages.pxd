@@ -6,6 +6,7 @@ cdef class Headers:
     cdef _find(self, name)
     cdef _search(self, name)
     cdef _build(self, lines)
+    cpdef forget_looks(self)
 
 cdef class Request:
     cdef public object method
@@ -19,7 +20,9 @@ cdef class Request:
     cdef public object remote_ip
     cdef public int remote_port
     cdef public object scheme
+    cdef object _path
     cdef dict _query
     cdef dict _cookies
 
+    cpdef forget_looks(self)
     cpdef tuple _parts(self)

@@ -13,6 +13,11 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# What a look-up found is kept for the next one, for as many names as a program may have. Names that
+# clients choose cannot fill the memory.
+_KEPT = 32
+_LONGEST_KEPT = 64
+_UNKNOWN: list[str] = []
 # Lineman frames the message itself: a second opinion in the head is request smuggling's cousin.
 _FRAMING = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive", "upgrade"})
 
@@ -32,25 +37,36 @@ class Headers:
 
     def __init__(self, lines: list[tuple[str, str]] | None, head: bytes = b"") -> None:
         self._lines = lines
-        # Built at the first look-up; one value needs no list.
-        self._index: dict[str, str | list[str]] | None = None
+        # By name in small letters: all of `lines`, or what was asked of the head. Built at the
+        # first look-up; one value needs no list, and None is a name that is not there.
+        self._index: dict[str, str | list[str] | None] | None = None
         self._head = head
 
     def _find(self, name: str) -> str | list[str] | None:
-        if self._lines is None:
-            return self._search(name)
         if self._index is None:
-            self._build(self._lines)
-        assert self._index is not None
-        return self._index.get(name.lower())
+            self._index = {}
+            if self._lines is not None:
+                self._build(self._lines)
+        found = self._index.get(name, _UNKNOWN)
+        if found is _UNKNOWN:
+            name = name.lower()
+            found = self._index.get(name, _UNKNOWN)
+        if found is not _UNKNOWN:
+            return found
+        if self._lines is not None:
+            return None
+        values = self._search(name)
+        if len(self._index) < _KEPT and len(name) <= _LONGEST_KEPT:
+            self._index[name] = values
+        return values
 
-    def _search(self, name: str) -> list[str] | None:
-        """The values in the head. It costs little more than an index would, and keeps nothing."""
+    def _search(self, name: str) -> str | list[str] | None:
+        """The values in the head. Of most names nobody asks, so they are not read before."""
         if ":" in name:
             return None
         head = self._head
         lower = head.lower()
-        line = b"\r\n%b:" % name.lower().encode("latin-1", "replace")
+        line = b"\r\n%b:" % name.encode("latin-1", "replace")
         values = []
         start = lower.find(line)
         while start >= 0:
@@ -58,10 +74,13 @@ class Headers:
             end = head.find(b"\r\n", start)
             values.append(head[start:end].decode("latin-1").strip(" \t"))
             start = lower.find(line, end)
+        if len(values) == 1:
+            return values[0]
         return values or None
 
     def _build(self, lines: list[tuple[str, str]]) -> None:
-        index: dict[str, str | list[str]] = {}
+        index = self._index
+        assert index is not None
         for name, value in lines:
             key = name.lower()
             seen = index.get(key)
@@ -71,7 +90,10 @@ class Headers:
                 index[key] = [seen, value]
             else:
                 seen.append(value)
-        self._index = index
+
+    def forget_looks(self) -> None:
+        """Gives back what look-ups keep."""
+        self._index = None
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value; several lines of that name are joined with `, ` (RFC 9110, section 5.3)."""
@@ -152,8 +174,8 @@ class Request:
     """
 
     __slots__ = (
-        "_cookies", "_head", "_headers", "_query", "body", "keep_alive", "method", "remote_ip",
-        "remote_port", "scheme", "target", "upgrade", "version",
+        "_cookies", "_head", "_headers", "_path", "_query", "body", "keep_alive", "method",
+        "remote_ip", "remote_port", "scheme", "target", "upgrade", "version",
     )  # fmt: skip
 
     def __init__(
@@ -177,6 +199,7 @@ class Request:
         self.remote_ip = ""
         self.remote_port = 0
         self.scheme = "http"
+        self._path: str | None = None
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
 
@@ -187,6 +210,11 @@ class Request:
         request = Request("GET", target, "1.1", None, b"", True, False)
         request._head = head
         return request
+
+    def forget_looks(self) -> None:
+        """Gives back what looks at headers keep: those of a handshake are done once."""
+        if self._headers is not None:
+            self._headers.forget_looks()
 
     @property
     def headers(self) -> Headers:
@@ -207,10 +235,10 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded as UTF-8; bytes that are none become U+FFFD."""
-        target = self.target
-        if target.startswith("/") and "?" not in target and "%" not in target:
-            return target
-        return unquote(self._parts()[1])
+        if self._path is None:
+            path = self._parts()[1]
+            self._path = unquote(path) if "%" in path else path
+        return self._path
 
     @property
     def raw_path(self) -> str:
@@ -258,7 +286,8 @@ class Request:
 
         Source: RFC 9112, section 3.2.2.
         """
-        return self._parts()[0] or self.headers.get("host") or ""
+        authority = "" if self.target.startswith("/") else self._parts()[0]
+        return authority or self.headers.get("host") or ""
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target} HTTP/{self.version}>"
