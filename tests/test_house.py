@@ -48,7 +48,7 @@ SHARED_ROOM = dict.fromkeys(
             "processoptions",
             "program",
         ),
-        *("recycling", "run", "slots", "split", "starting", "uncaught"),
+        *("recycling", "run", "slots", "split", "starting", "surveying", "uncaught"),
     ),
     "worker",
 )

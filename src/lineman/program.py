@@ -19,6 +19,7 @@ from lineman.process.wire import clean
 from lineman.tls.phpcontext import without_effect
 
 if TYPE_CHECKING:  # imported where it runs: a process that serves describes nothing
+    from lineman.options import Plan
     from lineman.process.description import Description, Place
     from lineman.worker import Worker
 
@@ -48,15 +49,31 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
 
 
 def _place(worker: Worker, twin: int) -> Place:
-    from lineman.process.description import Place
-
-    files = options.tls_files(worker)
-    certificates, keys = options.tls_pairs(worker)
     # What only root may read is looked at by the children, who get it from a master that is root.
-    is_checked = not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
+    is_checked = can_read_files(worker)
     plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
     for line in without_effect((worker.context or {}).get("ssl")):
         logger.warning("%s", line)
+    return place_of(worker, twin, plan, is_checked)
+
+
+def can_read_files(worker: Worker) -> bool:
+    """Whether this process may read what the worker's TLS options name, as far as it is there."""
+    files = options.tls_files(worker)
+    return not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
+
+
+def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
+    """A worker's place.
+
+    Args:
+        worker: that it is of.
+        twin, is_checked: as `Place` has them.
+        plan: its options, read.
+    """
+    from lineman.process.description import Place
+
+    certificates, keys = options.tls_pairs(worker)
     processes = plan.processes
     address = plan.address
     return Place(

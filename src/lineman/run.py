@@ -21,7 +21,6 @@ from lineman.process.logs import LogOptions
 from lineman.process.outlet import PATIENCE
 from lineman.process.role import Role, take_role
 from lineman.process.staff import Program
-from lineman.process.wire import encode
 from lineman.program import describe
 
 if TYPE_CHECKING:
@@ -63,12 +62,7 @@ def _settings() -> dict[str, object]:
 
 def _describe(workers: Sequence[Worker], role: Role) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
-    try:
-        told = describe(workers, _settings()).to_json()
-    except ConfigError as error:
-        told = {"error": error.seen, "fix": error.fix}
-    with open(role.link, "wb") as link:
-        link.write(encode(told))
+    role.tell(lambda: describe(workers, _settings()).to_json())
     sys.exit(0)
 
 

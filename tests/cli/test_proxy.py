@@ -10,10 +10,10 @@ import pytest
 
 from lineman import Worker
 from lineman.cli import main as command
-from lineman.cli.program import workers_of
 from lineman.cli.proxy import installed_version
 from lineman.errors import ConfigError
 from lineman.proxy import PROGRAMS
+from lineman.surveying import workers_of
 from lineman.testing.certificates import TestCA
 
 KINDS = list(PROGRAMS)

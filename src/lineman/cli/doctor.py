@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from lineman.cli import program
 from lineman.cli.client import arguments
-from lineman.cli.program import workers_of
 from lineman.client import target as targets
 from lineman.doctor import report
 from lineman.doctor.checks import inside as inside_checks
@@ -56,6 +56,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("--json", action="store_true", help="for programs")
     add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
         help="for each connection (default: 5)")  # fmt: skip
+    program.add_user_to(made.add_argument_group("for a program, as root"))
     _add_outside(made.add_argument_group("for a URL"))
 
 
@@ -104,10 +105,13 @@ def run(options: argparse.Namespace) -> int:
 
 def _program(options: argparse.Namespace) -> list[Finding]:
     script = Path(options.subject)
-    return inside_checks.judge(inside.look(script, workers_of(script), options.timeout))
+    read = program.read(script, options.user, options.group)
+    return inside_checks.judge(inside.look(script, read.survey, read.owner_of, options.timeout))
 
 
 def _url(options: argparse.Namespace) -> list[Finding]:
+    if options.user or options.group:
+        raise UsageError("--user and --group say whom a program runs as, and this is no program")
     target = targets.parse(options.subject)
     # Says now which header or subprotocol would break every handshake.
     arguments.opening_of(options, target)

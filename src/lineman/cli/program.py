@@ -1,78 +1,143 @@
-"""The workers of a program, read without starting it."""
+"""What a program is, asked without starting it: a process of the program's user runs it and tells.
+
+To a master that is root, and so to a command of root's, what the program says is the word of the
+user that it runs as. That is whom the command line names; else whom its processes run as, where it
+runs; else whom the program itself names, which root reads once, as at a start.
+"""
 
 from __future__ import annotations
 
-import runpy
+import argparse
+import functools
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lineman import surveying
 from lineman.errors import ConfigError
-from lineman.worker import Worker
+from lineman.process import describing, logs, owner
+from lineman.process.description import Description, Place
+from lineman.process.keyfiles import KeyFiles
+from lineman.process.masters import children_of, ids_of
+from lineman.process.owner import Owner
+from lineman.process.rights import Rights
+from lineman.process.role import Role
+from lineman.process.rundir import find_pid_file, holder, name_of
+from lineman.process.staff import Program
+from lineman.process.survey import Survey, Surveyed
 
 
-class _Reached(BaseException):
-    """The program has come to the place where it would begin to serve."""
+def add_user_to(made: argparse._ActionsContainer) -> None:
+    """Adds the options that say whom the program runs as."""
+    made.add_argument("--user", metavar="NAME", default="", help="whom the program runs as")
+    made.add_argument("--group", metavar="NAME", default="", help="its group")
 
 
-def workers_of(script: Path) -> list[Worker]:
-    """Runs a program up to the point where it would serve, and gives its workers.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A program, as it was read.
+
+    Attributes:
+        survey: what it says of itself.
+        rights: whom its workers run as.
+    """
+
+    survey: Survey
+    rights: Rights
+
+    def owner_of(self, worker: Surveyed) -> Owner | None:
+        """With whose rights what a worker names is opened; None for this process' own."""
+        return None if worker.place is None else self.rights.owner_of(worker.place)
+
+
+def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = True) -> Read:
+    """Has a program run up to where it would serve, and tell what it is.
 
     What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
     at the top of it. No port is opened and no callback is called.
+
+    Args:
+        script: its file.
+        user, group: whom it runs as; only root may name another user.
+        opens_files: whether its certificates are looked at.
 
     Raises:
         ConfigError: it cannot be run, or makes no worker.
     """
     if not script.is_file():
         raise ConfigError(f"there is no program {script}", "give the path of your app.py")
-    before = len(Worker.all_workers)
-    with _not_serving(), _as_script(script):
-        try:
-            runpy.run_path(str(script), run_name="__main__")
-        except _Reached:
-            pass
-        except SystemExit as ended:
-            raise ConfigError(
-                f"{script} ended with status {ended.code!r} before it came to its workers",
-                f"see what `python {script}` says",
-            ) from None
-        except Exception as error:
-            raise ConfigError(
-                f"{script} cannot be read: {type(error).__name__}: {error}",
-                f"run it: python {script}",
-            ) from error
-    found = Worker.all_workers[before:]
-    del Worker.all_workers[before:]
-    if not found:
-        raise ConfigError(f"{script} makes no Worker", "give the program that makes it")
+    is_root = os.geteuid() == 0
+    if is_root and not user and not group:
+        user, group = _whom_it_runs_as(script)
+    rights = Rights(user, group)
+    with _telling():
+        if not opens_files or not is_root:
+            files = surveying.ALL if opens_files else surveying.NONE
+            return Read(_ask(script, rights, files), rights)
+        return Read(_with_keys(script, rights), rights)
+
+
+def _with_keys(script: Path, rights: Rights) -> Survey:
+    """The survey of a program whose keys it may be that only root can read.
+
+    As at a start, root hands over those that the program has named at first, and nothing else.
+    """
+    found = _ask(script, rights, surveying.READABLE)
+    try:
+        rights.admit(Description(found.places))
+        if all(place.is_checked for place in found.places):
+            return found
+        files = _keys_of(found.places, rights)
+        found = _ask(script, rights, surveying.ALL, files)
+        rights.admit(Description(found.places))
+    except ConfigError as error:
+        return found.failing(error)
     return found
 
 
-@contextmanager
-def _not_serving() -> Iterator[None]:
-    def reached(*args: Any, **kwargs: Any) -> None:
-        raise _Reached
+def _keys_of(places: Sequence[Place], rights: Rights) -> dict[str, int]:
+    """Descriptors of what its workers' users cannot read, and root hands over."""
+    keys = KeyFiles()
+    users = [(place, rights.owner_of(place)) for place in places]
+    keys.pin(users)
+    return {
+        path: descriptor
+        for place, whom in users
+        for path, descriptor in keys.for_child(place, whom).items()
+    }
 
-    kept = {name: Worker.__dict__[name] for name in ("run_all", "start")}
-    for name in kept:
-        setattr(Worker, name, reached)
+
+def _whom_it_runs_as(script: Path) -> tuple[str, str]:
+    """User and group of a running program; empty where it does not run, or as root."""
+    pid_file = find_pid_file(name_of(str(script)))
+    try:
+        master = holder(pid_file)
+        found = pid_file.stat() if pid_file.exists() else None
+    except (ConfigError, OSError):
+        return "", ""
+    ids: tuple[int, int] | None = None
+    if master > 0 and found is not None and found.st_uid != 0:
+        ids = found.st_uid, found.st_gid  # which process it is, is that user's word
+    elif master > 0:
+        ids = next(filter(None, map(ids_of, children_of(master))), None)
+    return owner.names(*ids) if ids is not None and ids[0] != 0 else ("", "")
+
+
+def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None = None) -> Survey:
+    command = (sys.executable, "-P", "-m", surveying.__name__, files, str(script))
+    program = Program(command, os.getcwd(), os.path.abspath(script))
+    role = functools.partial(Role, files=keys or {})
+    return describing.ask(program, rights.describer, Survey.from_json, role)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Has what the program prints, and what is told of it, appear on standard error."""
+    logs.set_up()
     try:
         yield
     finally:
-        for name, function in kept.items():
-            setattr(Worker, name, function)
-
-
-@contextmanager
-def _as_script(script: Path) -> Iterator[None]:
-    """Arguments and search path as `python script` would have them."""
-    arguments, path = sys.argv, sys.path
-    sys.argv = [str(script)]
-    sys.path = [str(script.absolute().parent), *path]
-    try:
-        yield
-    finally:
-        sys.argv, sys.path = arguments, path
+        logs.flush()

@@ -17,14 +17,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lineman import options as worker_options
+from lineman import address as addresses
 from lineman.address import Address
-from lineman.cli.program import workers_of
+from lineman.cli import program
 from lineman.errors import ConfigError, UsageError
-from lineman.options import Plan
+from lineman.process.survey import Surveyed
 from lineman.proxy import PROGRAMS, Site, Upstream, Version, read_upstream
 from lineman.proxy import version as versions
 from lineman.proxy.site import STICKY
+from lineman.surveying import neighbour
 from lineman.tls import devca
 
 EXAMPLES = """\
@@ -58,6 +59,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("--prefix", action="store_true", help="forward what lies below the path too")
     add("--upstream", action="append", default=[], metavar="ADDRESS",
         help="a worker: 127.0.0.1:8282 or unix:/run/app.sock (may be repeated)")  # fmt: skip
+    program.add_user_to(made)
     add("--worker", metavar="NAME", help="which of the program's workers, where it has several")
     add("--cert", metavar="FILE", help="certificate and chain (PEM); Caddy gets one without it")
     add("--key", metavar="FILE", help="its private key (PEM)")
@@ -115,7 +117,7 @@ def site_of(options: argparse.Namespace) -> Site:
     """
     found: dict[str, Any] = {"upstreams": (Upstream("127.0.0.1", 8282),)}
     if options.app is not None:
-        found = _from_plan(_plan_of(options.app, options.worker), options)
+        found = _from_worker(_worker_of(options), options)
     elif options.worker is not None:
         raise UsageError("--worker names a worker of a program; give the program as well")
     given = {
@@ -152,72 +154,72 @@ def _absolute(file: str | None) -> str | None:
     return None if file is None else os.path.abspath(file)
 
 
-def _plan_of(app: Path, name: str | None) -> Plan:
-    workers = workers_of(app)
-    names = [worker.name or worker.address for worker in workers]
+def _worker_of(options: argparse.Namespace) -> Surveyed:
+    app, name = options.app, options.worker
+    workers = program.read(app, options.user, options.group, opens_files=False).survey.workers
+    names = [worker.name for worker in workers]
     if name is None and len(workers) == 1:
-        return worker_options.read(workers[0], check_files=False)
-    for worker, its_name in zip(workers, names, strict=True):
-        if name == its_name:
-            return worker_options.read(worker, check_files=False)
-    seen = f"has no worker {name!r}" if name else "has several workers"
-    raise UsageError(f"{app} {seen}; name one: --worker {' or --worker '.join(names)}")
+        return workers[0]
+    found = next((worker for worker in workers if name == worker.name), None)
+    if found is None:
+        seen = f"has no worker {name!r}" if name else "has several workers"
+        raise UsageError(f"{app} {seen}; name one: --worker {' or --worker '.join(names)}")
+    return found
 
 
-def _address_of(plan: Plan) -> Address:
-    if plan.address is None:
+def _address_of(worker: Surveyed) -> Address:
+    if worker.fault:
+        raise ConfigError(worker.fault, worker.fix)
+    if not worker.url:
         raise ConfigError("the worker has no address", "name one that has: --worker NAME")
-    return plan.address
+    return addresses.parse(worker.url)
 
 
-# Where a proxy on the same machine reaches a worker. The name localhost has two addresses, of which
-# it listens on IPv4's alone.
-_UPSTREAM_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
-
-
-def _from_plan(plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
-    address = _address_of(plan)
-    is_tls = plan.is_tls
-    is_tcp = options.tcp or plan.proxy_protocol is not None
+def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any]:
+    address = _address_of(worker)
+    is_tls = address.is_tls
+    is_tcp = options.tcp or bool(worker.proxy_protocol)
     if is_tls and not is_tcp:
         raise ConfigError(
-            f"the worker speaks TLS itself ({plan.url}), and the proxy would as well",
+            f"the worker speaks TLS itself ({worker.url}), and the proxy would as well",
             f"let the worker listen on ws://127.0.0.1:{address.port or 8282}, or pass TLS through "
             'with --tcp and proxy_protocol="required"',
         )
     if is_tls and options.cert:
         raise ConfigError(
-            f"the worker speaks TLS itself ({plan.url}), and --cert has the proxy end it",
+            f"the worker speaks TLS itself ({worker.url}), and --cert has the proxy end it",
             "leave --cert and --key out, or let the worker listen on ws://",
         )
     if is_tcp and not is_tls and not options.cert:
         raise ConfigError(
-            f"TLS would pass through to the worker, which speaks none ({plan.url})",
+            f"TLS would pass through to the worker, which speaks none ({worker.url})",
             "give --cert and --key, so that the proxy ends TLS; or the worker a certificate and "
             "a wss:// address",
         )
     if not address.path and not address.port and not options.upstream:
         raise ConfigError("the worker's port is chosen when it starts", "give it a port")
-    host = _UPSTREAM_HOSTS.get(address.host.lower(), address.host)
-    upstream = Upstream("" if address.path else host, address.port, address.path)
-    _warn(plan, address, upstream, is_tcp)
+    upstream = Upstream(neighbour(address.host), address.port, address.path)
+    _warn(worker, address, upstream, is_tcp)
+    if not options.upstream:
+        # As if it had been given: what a program says must not become a line of the configuration.
+        upstream = read_upstream(str(upstream))
     return {
         "upstreams": (upstream,),
         "is_tcp": is_tcp,
-        "ping_interval": plan.limits.ping_interval,
-        "ping_timeout": plan.limits.ping_timeout,
-        "max_body": plan.limits.max_message_size,
+        "ping_interval": worker.ping_interval,
+        "ping_timeout": worker.ping_timeout,
+        "max_body": worker.max_message_size,
     }
 
 
-def _warn(plan: Plan, address: Address, upstream: Upstream, is_tcp: bool) -> None:
+def _warn(worker: Surveyed, address: Address, upstream: Upstream, is_tcp: bool) -> None:
     """Says what the program still lacks to stand behind a proxy."""
     where = "unix" if upstream.path else upstream.host
     if address.host in ("0.0.0.0", "::"):
         _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
-    if where not in plan.trusted_proxies:
+    if not worker.trusts_neighbour:
         _note(f'the worker does not trust the proxy: set trusted_proxies=["{where}"]')
-    if is_tcp and plan.proxy_protocol is None:
+    if is_tcp and not worker.proxy_protocol:
         _note('the worker does not read PROXY headers: set proxy_protocol="required"')
 
 

@@ -79,6 +79,7 @@ def restart(options: argparse.Namespace) -> int:
     """Stops the program and starts it again; one that could not start is not even stopped."""
     program = target.of(options, starts=True)
     if program.description is None:
+        logs.set_up()
         whom = owner.find(options.user, options.group)
         program = replace(program, description=describe(program.program, whom))
     return stop.run(options) or _start(options, program)

@@ -1,7 +1,8 @@
-"""Asking the program for its description: a process that runs its code, says it, and ends.
+"""Asking the program what it is: a process that runs its code, says it, and ends.
 
-What it says is the word of the user that it runs as. It counts if it was said once, and the process
-has then ended in order.
+A master asks for a description, `lineman doctor` and `lineman proxy` for a survey. The answer is
+the word of the user that the process runs as. It counts if it was said once, and the process has
+then ended in order.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from lineman.errors import ConfigError
 from lineman.process.description import Description
@@ -25,6 +26,8 @@ from lineman.process.wire import MAX_DESCRIPTION, WireError, clean, decode
 
 logger = logging.getLogger("lineman")
 
+Told = TypeVar("Told")
+
 # A program that has not described itself by then never will.
 TIMEOUT = 60.0
 # What it prints is kept so far, to say why it failed.
@@ -33,7 +36,7 @@ MAX_WHY = 2000
 AGAIN = "correct it and try again"
 
 
-class Describing:
+class Describing(Generic[Told]):
     """One such process.
 
     Args:
@@ -42,7 +45,9 @@ class Describing:
         owner: whom it runs as.
         blocked: signals that wait, as for `spawn`.
         now: on the clock of `deadline`.
-        on_done: gets the description, or why there is none.
+        read: makes of what it says what is wanted; raises a `ConfigError` where it is none.
+        on_done: gets that, or why there is none.
+        role: makes the role from the descriptor of the process' end of the link.
 
     Attributes:
         deadline: when to call `give_up`.
@@ -55,9 +60,12 @@ class Describing:
         owner: Owner | None,
         blocked: Sequence[signal.Signals],
         now: float,
-        on_done: Callable[[Description | ConfigError], None],
+        read: Callable[[object], Told],
+        on_done: Callable[[Told | ConfigError], None],
+        role: Callable[[int], Role] = Role,
     ) -> None:
         self.deadline = now + TIMEOUT
+        self._read = read
         self._on_done = on_done
         self._script = os.path.basename(program.script)
         self._told: dict[str, Any] | None = None
@@ -65,9 +73,7 @@ class Describing:
         said, theirs = socket.socketpair()
         with theirs:
             outputs = (theirs.fileno(), theirs.fileno())
-            self._popen, link = spawn(
-                program, lambda fd: Role(fd), owner, blocked, outputs, is_guarded=True
-            )
+            self._popen, link = spawn(program, role, owner, blocked, outputs, is_guarded=True)
         self._link = Channel(reactor, link, self._hear, lambda: None, MAX_DESCRIPTION)
         self._stderr = Channel(reactor, said, self._note, lambda: None, MAX_OUTPUT)
 
@@ -111,13 +117,13 @@ class Describing:
             channel.drain()
             channel.close()
         found = self._believed(status)
-        if isinstance(found, Description) or self._told is None:
-            level = logging.INFO if isinstance(found, Description) else logging.ERROR
+        if not isinstance(found, ConfigError) or self._told is None:
+            level = logging.ERROR if isinstance(found, ConfigError) else logging.INFO
             for line in self._output:
                 logger.log(level, "%s", line)
         self._on_done(found)
 
-    def _believed(self, status: int) -> Description | ConfigError:
+    def _believed(self, status: int) -> Told | ConfigError:
         """What it has said, or why that does not count."""
         if self._told is None:
             return self._without_word(status)
@@ -131,7 +137,7 @@ class Describing:
                 "see what the program does when it ends",
             )
         try:
-            return Description.from_json(self._told)
+            return self._read(self._told)
         except ConfigError as error:
             return error
 
@@ -147,25 +153,41 @@ class Describing:
         return ConfigError(f"the program does not come to Worker.run_all(): {last}", AGAIN)
 
 
-def describe(program: Program, owner: Owner | None) -> Description:
-    """The description of a program; waits for it.
+def ask(
+    program: Program,
+    owner: Owner | None,
+    read: Callable[[object], Told],
+    role: Callable[[int], Role] = Role,
+) -> Told:
+    """What a program says of itself; waits for it. Arguments as for `Describing`.
 
     Raises:
-        ConfigError: it has none, and why.
+        ConfigError: it says nothing that counts, and why.
     """
-    found: list[Description | ConfigError] = []
+    found: list[Told | ConfigError] = []
     reactor = Reactor((signal.SIGCHLD,))
     try:
-        asked = Describing(reactor, program, owner, BLOCKED, time.monotonic(), found.append)
-        while not found:
-            reactor.wait(max(0.0, asked.deadline - time.monotonic()))
-            if time.monotonic() >= asked.deadline:
-                asked.give_up()
-            for pid, status in reap():
-                if pid == asked.pid:
-                    asked.ended(status)
+        asked = Describing(
+            reactor, program, owner, BLOCKED, time.monotonic(), read, found.append, role
+        )
+        try:
+            while not found:
+                reactor.wait(max(0.0, asked.deadline - time.monotonic()))
+                if time.monotonic() >= asked.deadline:
+                    asked.give_up()
+                for pid, status in reap():
+                    if pid == asked.pid:
+                        asked.ended(status)
+        except BaseException:  # who waited has been interrupted
+            asked.popen.kill()
+            raise
     finally:
         reactor.close()
     if isinstance(found[0], ConfigError):
         raise found[0]
     return found[0]
+
+
+def describe(program: Program, owner: Owner | None) -> Description:
+    """The description of a program; raises as `ask`."""
+    return ask(program, owner, Description.from_json)

@@ -6,8 +6,9 @@ that user: every value has a type and a range here, and what is unknown is left 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +16,8 @@ from msgspec import Meta
 from lineman.errors import ConfigError
 from lineman.process.model import Key, Seat
 from lineman.process.rules import MAX_SECONDS, Rules
+
+Told = TypeVar("Told")
 
 # Processes of a program, all workers together.
 MAX_PROCESSES = 4096
@@ -134,21 +137,39 @@ class Description:
         Raises:
             ConfigError: it holds what no program describes.
         """
-        try:
-            found = msgspec.convert(data, cls)
-        except msgspec.ValidationError as error:
-            raise _strange(str(error)) from None
-        for place in found.places:
-            for name, seconds in asdict(place.rules).items():
-                if not 0 <= seconds <= MAX_SECONDS:
-                    raise _strange(f"{name} is {seconds}")
-        count = sum(place.count for place in found.places)
-        if count > MAX_PROCESSES:
-            raise ConfigError(
-                f"the program wants {count} processes, more than {MAX_PROCESSES}",
-                "give a smaller count=; one for each core is a good start",
-            )
+        found = convert(data, cls)
+        check(found.places)
         return found
+
+
+def convert(data: object, kind: type[Told]) -> Told:
+    """What a program says of itself, from plain data.
+
+    Raises:
+        ConfigError: it holds what no program says.
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise _strange(str(error)) from None
+
+
+def check(places: Sequence[Place]) -> None:
+    """Looks at what the types of its places do not say.
+
+    Raises:
+        ConfigError: no program can be meant by that.
+    """
+    for place in places:
+        for name, seconds in asdict(place.rules).items():
+            if not 0 <= seconds <= MAX_SECONDS:
+                raise _strange(f"{name} is {seconds}")
+    count = sum(place.count for place in places)
+    if count > MAX_PROCESSES:
+        raise ConfigError(
+            f"the program wants {count} processes, more than {MAX_PROCESSES}",
+            "give a smaller count=; one for each core is a good start",
+        )
 
 
 def _strange(what: str) -> ConfigError:

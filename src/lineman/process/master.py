@@ -93,7 +93,7 @@ class Master:
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
         self._settings = Settings()
-        self._describing: Describing | None = None
+        self._describing: Describing[Description] | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
         self._desk = Desk(self._reactor, setting.pid_file, self)
@@ -288,9 +288,8 @@ class Master:
     def _describe(self) -> None:
         now = time.monotonic()
         whom = self._setting.rights.describer
-        self._describing = Describing(
-            self._reactor, self.program, whom, BLOCKED, now, self._described
-        )
+        of, read = (self._reactor, self.program, whom, BLOCKED, now), Description.from_json
+        self._describing = Describing(*of, read, self._described)
 
     def _described(self, description: Description | ConfigError) -> None:
         is_start = not self._has_begun

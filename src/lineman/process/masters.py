@@ -102,6 +102,28 @@ def unix_sockets() -> list[tuple[str, str]]:
     return [(each[6], each[7]) for each in fields if len(each) == 8]
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that one has started; none where it has ended."""
+    try:
+        words = (PROC / str(pid) / "task" / str(pid) / "children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(word) for word in words.split()]
+
+
+def ids_of(pid: int) -> tuple[int, int] | None:
+    """User and group that a process acts as, by the kernel's word; None where it has ended.
+
+    Source: proc_pid_status(5)
+    """
+    try:
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    found = {line.split(":")[0]: line.split() for line in lines}
+    return int(found["Uid"][2]), int(found["Gid"][2])
+
+
 def _descriptors(pid: int) -> list[str]:
     folder = PROC / str(pid) / "fd"
     try:

@@ -85,6 +85,18 @@ def _group(group: str) -> int:
         ) from None
 
 
+def names(uid: int, gid: int) -> tuple[str, str]:
+    """User and group as `find` takes them; numbers where they have no name."""
+    try:
+        group = grp.getgrgid(gid).gr_name
+    except KeyError:
+        group = str(gid)
+    try:
+        return pwd.getpwuid(uid).pw_name, group
+    except KeyError:
+        return str(uid), group
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name

@@ -7,8 +7,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from lineman.errors import ConfigError
+from lineman.process.wire import encode as encode_line
 
 # Signals that wait in a new child until it has said what it does about them.
 BLOCKED = (
@@ -62,6 +66,15 @@ class Role:
         """All that the process inherits."""
         own = [self.link, self.listener, self.tickets]
         return (*(each for each in own if each >= 0), *self.files.values())
+
+    def tell(self, make: Callable[[], dict[str, Any]]) -> None:
+        """Says what the program is, or why that cannot be told."""
+        try:
+            told = make()
+        except ConfigError as error:
+            told = {"error": error.seen, "fix": error.fix}
+        with open(self.link, "wb") as link:
+            link.write(encode_line(told))
 
     def encode(self) -> str:
         """The value of the environment's variable."""

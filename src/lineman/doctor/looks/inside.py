@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from lineman import options
+from lineman import address as addresses
 from lineman.address import Address
 from lineman.client.target import Target
 from lineman.doctor.facts import Outcome
@@ -17,62 +16,66 @@ from lineman.doctor.looks import tls
 from lineman.doctor.looks.names import reach
 from lineman.doctor.looks.wire import Ask, Way, shake_hands
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
-from lineman.errors import ConfigError, UsageError
-from lineman.gateways import Gateway
+from lineman.errors import ConfigError
+from lineman.process.masters import children_of
+from lineman.process.owner import Owner, acting_as
 from lineman.process.request import NotRunning, ask
 from lineman.process.rundir import find_pid_file, holder, name_of
 from lineman.process.status import Status
-from lineman.worker import Worker
+from lineman.process.survey import Survey, Surveyed
 
-_TO_ALL = frozenset({"broadcast", "connections"})
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-def look(script: Path, workers: Sequence[Worker], timeout: float) -> ProgramFacts:
+def look(
+    script: Path, survey: Survey, owner_of: Callable[[Surveyed], Owner | None], timeout: float
+) -> ProgramFacts:
     """Everything that can be seen of a program.
 
     Args:
         script: its file.
-        workers: that it makes.
+        survey: what it says of itself.
+        owner_of: with whose rights what a worker names is looked at; None for this process' own.
         timeout: seconds for each connection.
     """
     return ProgramFacts(
         str(script),
-        tuple(_worker(worker, timeout) for worker in workers),
+        tuple(_worker(worker, owner_of(worker), timeout) for worker in survey.workers),
         machine(script),
-        _sends_to_all(script),
+        survey.sends_to_all,
         _troubles(script, timeout),
     )
 
 
-def _worker(worker: Worker, timeout: float) -> WorkerFacts:
-    name = worker.name or worker.address
+def _worker(worker: Surveyed, owner: Owner | None, timeout: float) -> WorkerFacts:
+    place = worker.place
     try:
-        plan = options.read(worker)
-    except (ConfigError, UsageError) as error:
-        seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
-        return WorkerFacts(name, fault=seen, fix=fix)
-    address = plan.address or Address("ws", "", 0)  # a worker that only runs code
-    cert = plan.tls.options.cert if plan.tls is not None else None
-    listening, speaks_tls, served = _ask(address, plan.is_tls, timeout)
+        # What it says of itself is read as what it has said to a master would be.
+        address = addresses.parse(worker.url) if worker.url else Address("ws", "", 0)
+    except ConfigError as error:
+        worker = worker.failing(error)
+    if place is None or worker.fault:
+        return WorkerFacts(worker.name, fault=worker.fault, fix=worker.fix)
+    with acting_as(owner):
+        listening, speaks_tls, served = _ask(address, address.is_tls, timeout)
     return WorkerFacts(
-        name,
-        url=plan.url,
+        worker.name,
+        url=worker.url,
         host=address.host,
         port=address.port,
         path=address.path,
-        is_tls=plan.is_tls,
-        count=worker.count,
-        has_gateway=worker.name in Gateway.all_names,
-        trusts_proxies=bool(worker.trusted_proxies),
-        real_ip_header=plan.real_ip_header or "",
-        wants_proxy_header=plan.proxy_protocol is not None,
-        ping_interval=plan.limits.ping_interval,
-        backlog=plan.limits.backlog,
+        is_tls=address.is_tls,
+        count=place.count,
+        has_gateway=worker.has_gateway,
+        trusts_proxies=worker.trusts_proxies,
+        real_ip_header=worker.real_ip_header,
+        wants_proxy_header=bool(worker.proxy_protocol),
+        ping_interval=worker.ping_interval,
+        backlog=place.backlog,
         listening=listening,
         speaks_tls=speaks_tls,
         served=served,
-        on_disk=tls.file_fingerprint(Path(cert))[0] if cert else "",
+        on_disk=worker.certificate,
     )
 
 
@@ -144,11 +147,9 @@ def machine(script: Path) -> Machine:
 def _processes(script: Path) -> list[int]:
     """The processes of the running program that hold its clients; none where it is not found."""
     try:
-        master = holder(find_pid_file(name_of(str(script))))
-        words = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii")
-    except (ConfigError, OSError):
+        return children_of(holder(find_pid_file(name_of(str(script)))))
+    except ConfigError:
         return []
-    return [int(word) for word in words.split()]
 
 
 def _troubles(script: Path, timeout: float) -> tuple[str, ...]:
@@ -179,17 +180,3 @@ def _numbers(name: str, count: int) -> list[int | None]:
         return [int(word) for word in words[:count]]
     except (OSError, ValueError):
         return [None] * count
-
-
-def _sends_to_all(script: Path) -> int:
-    """The first line that uses `worker.broadcast` or `worker.connections`."""
-    try:
-        tree = ast.parse(script.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return 0
-    lines = (
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in _TO_ALL
-    )
-    return min(lines, default=0)

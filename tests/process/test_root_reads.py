@@ -1,0 +1,248 @@
+"""`lineman doctor` and `lineman proxy` of root's, for a program of somebody else: real processes.
+
+As with a start, the program's code runs as its user, and what it says is that user's word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineman.testing.certificates import TestCA
+from process.support import App, children_of, is_alive, wait_until
+
+NOBODY = pwd.getpwnam("nobody")
+AS_NOBODY = ("--user", "nobody")
+PROXY = ("--domain", "chat.example.com", "--cert", "/c.pem", "--key", "/k.pem")
+
+# Says whom its code runs as, wherever that is.
+TELLING = """
+    import os, sys
+    from lineman import Worker
+
+    print("code runs as", os.getuid(), file=sys.stderr, flush=True)
+    {first}
+    Worker({options})
+    Worker.run_all()
+"""
+
+
+class Program(App):
+    """A program, and the commands of root's that read it."""
+
+    def ask(self, *words: str, command: str = "doctor") -> subprocess.CompletedProcess[str]:
+        """What a command says: `doctor`, or `proxy`."""
+        given = ["proxy", "nginx", *PROXY] if command == "proxy" else ["doctor", "--json"]
+        given.insert(2, str(self.script))
+        command_line = [*self.prefix, sys.executable, "-m", "lineman", *given, *words]
+        return subprocess.run(command_line, capture_output=True, text=True, timeout=60)
+
+    def findings(self, *words: str) -> dict[str, str]:
+        """What the doctor says, by name."""
+        done = self.ask(*words)
+        assert done.stdout, done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+        return {each["name"]: f"{each['seen']}; fix: {each['fix']}" for each in found}
+
+
+@pytest.fixture
+def make(open_folder: Path, prefix: list[str]) -> Iterator[Callable[..., Program]]:
+    made: list[Program] = []
+
+    def make(first: str = "pass", options: str = '"ws://127.0.0.1:0"') -> Program:
+        text = textwrap.dedent(TELLING).format(first=first, options=options)
+        made.append(Program(open_folder, text, prefix))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.run("stop", by_script=False)
+
+
+def users(text: str) -> set[str]:
+    """Whom the code has run as."""
+    return {line.rpartition(" ")[2] for line in text.splitlines() if "code runs as" in line}
+
+
+@pytest.mark.parametrize("command", ["doctor", "proxy"])
+def test_no_code_of_the_program_runs_as_root(make: Callable[..., Program], command: str) -> None:
+    program = make(options='"ws://127.0.0.1:8282"')
+    done = program.ask(*AS_NOBODY, command=command)
+    assert users(done.stderr) == {str(NOBODY.pw_uid)}, done.stderr
+    assert "code runs as" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["doctor", "proxy"])
+def test_a_running_program_is_read_as_whom_it_runs_as(
+    make: Callable[..., Program], open_folder: Path, command: str
+) -> None:
+    program = make(options='"ws://127.0.0.1:0"')
+    done = program.run(
+        "start", "-d", *AS_NOBODY, "--log", str(open_folder / "log"), by_script=False
+    )
+    assert done.returncode == 0, done.stderr
+    program.write(program.script.read_text().replace(":0", ":8282"))
+    done = program.ask(command=command)
+    assert users(done.stderr) == {str(NOBODY.pw_uid)}, done.stderr
+
+
+def test_the_user_that_the_program_names_is_read_once_as_at_a_start(
+    make: Callable[..., Program], open_folder: Path
+) -> None:
+    key = pair_in(open_folder)
+    program = make(options=f'"wss://127.0.0.1:0", user="nobody", {key}')
+    done = program.ask()
+    assert users(done.stderr) == {"0"}
+    assert "worker-cannot-start" not in done.stdout
+
+
+def test_who_has_no_such_user_is_told(make: Callable[..., Program]) -> None:
+    done = make().ask("--user", "no-such-user")
+    assert done.returncode == 1
+    assert "there is no user 'no-such-user'" in done.stderr
+    both = make(options='"ws://127.0.0.1:0", user="no-such-user"').findings()
+    assert "there is no user 'no-such-user'" in both["worker-cannot-start"]
+
+
+def test_what_a_start_would_refuse_is_found(make: Callable[..., Program]) -> None:
+    program = make('Worker("ws://127.0.0.1:0", name="a")', '"ws://127.0.0.1:0", user="nobody"')
+    assert "and a as root" in program.findings()["worker-cannot-start"]
+
+
+# Keys that only root may read.
+
+
+def pair_in(folder: Path, **how: Any) -> str:
+    """The options for a new pair, whose key is root's alone."""
+    pair = TestCA(folder).issue(["localhost"], **how)
+    pair.key.chmod(0o600)
+    return f"cert={str(pair.cert)!r}, key={str(pair.key)!r}"
+
+
+def test_a_key_of_roots_is_looked_at_as_at_a_start(
+    make: Callable[..., Program], open_folder: Path
+) -> None:
+    good = make(options=f'"wss://127.0.0.1:0", {pair_in(open_folder)}')
+    assert "worker-cannot-start" not in good.findings(*AS_NOBODY)
+    past = datetime.now(UTC) - timedelta(days=2)
+    old = pair_in(open_folder, not_before=past - timedelta(days=9), not_after=past)
+    expired = make(options=f'"wss://127.0.0.1:0", {old}')
+    assert "expired" in expired.findings(*AS_NOBODY)["worker-cannot-start"]
+
+
+def test_a_file_of_roots_that_is_no_key_is_not_read(
+    make: Callable[..., Program], open_folder: Path, theirs: Path
+) -> None:
+    shadow = open_folder / "shadow"
+    shadow.write_text("root:$6$secret:19000:0:99999:7:::\n")
+    shadow.chmod(0o600)
+    pair = pair_in(open_folder)
+    (theirs / "key.pem").symlink_to(TestCA(open_folder).issue(["localhost"]).key)
+    os.chmod((theirs / "key.pem").resolve(), 0o600)
+    cert = pair.split(", ")[0]
+    for key, why in ((shadow, "it holds no"), (theirs / "key.pem", "is a link that others")):
+        program = make(options=f'"wss://127.0.0.1:0", {cert}, key={str(key)!r}')
+        done = program.ask(*AS_NOBODY)
+        assert why in done.stdout
+        assert "secret" not in done.stdout + done.stderr
+    ca = make(
+        options=f'"wss://127.0.0.1:0", {pair}, verify_client="optional", ca_file={str(shadow)!r}'
+    )
+    assert "cannot read the CA file" in ca.findings(*AS_NOBODY)["worker-cannot-start"]
+
+
+def test_a_socket_is_reached_with_the_users_rights(
+    make: Callable[..., Program], open_folder: Path
+) -> None:
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    path = closed / "app.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        program = make(options=f'"ws+unix://{path}"')
+        assert "worker-running" in program.findings()
+        assert "worker-not-running" in program.findings(*AS_NOBODY)
+
+
+# What a stranger says who runs code as that user.
+
+
+def forged(change: str, end: str = "os._exit(0)") -> str:
+    """Code that tells a survey of its own, in the place of the true one."""
+    return (
+        "import lineman.process.role as r, lineman.process.wire as w, gc; "
+        "role = next(o for o in gc.get_objects() if type(o) is r.Role); "
+        'place = {"address": "ws://127.0.0.1:9", "twin": 0, "title": "x", "scheme": "ws", '
+        '"host": "127.0.0.1", "port": 9, "count": 1, "backlog": 5}; '
+        'worker = {"name": "x", "place": place, "url": "ws://127.0.0.1:9"}; '
+        f'told = {{"workers": [worker]}}; {change}; '
+        f"os.write(role.link, w.encode(told)); {end}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "end", "why"),
+    [
+        ("worker['url'] = 'ws+unix:///run/a b'", "os._exit(0)", "no absolute path of a socket"),
+        ("worker['url'] = 'ws+unix:///run/a;b'", "os._exit(0)", "no absolute path of a socket"),
+        ("worker['url'] = 'ws://a\\n:1'", "os._exit(0)", "described in a way that no program is"),
+        ("worker['url'] = 'ws://a b:1'", "os._exit(0)", "neither an IP address nor a host name"),
+        ("worker['max_message_size'] = '1; include /x'", "os._exit(0)", "in a way that no program"),
+        ("worker['ping_interval'] = float('nan')", "os._exit(0)", "in a way that no program is"),
+        ("place['count'] = 10**9", "os._exit(0)", "described in a way that no program is"),
+        ("told['workers'] = []", "os._exit(0)", "described in a way that no program is"),
+        ("pass", "os.kill(os.getpid(), 9)", "did not end in order (signal 9 (SIGKILL))"),
+        ("pass", "pass", "it has described itself more than once"),
+    ],
+)
+def test_a_forged_survey_gains_nothing(
+    make: Callable[..., Program], change: str, end: str, why: str
+) -> None:
+    done = make(forged(change, end)).ask(*AS_NOBODY, command="proxy")
+    assert done.returncode == 1, done.stdout
+    assert not done.stdout
+    assert why in done.stderr
+
+
+def test_a_forged_address_is_no_address_to_the_doctor(make: Callable[..., Program]) -> None:
+    program = make(forged("worker['url'] = 'ws://a b:1'"))
+    assert "neither an IP address" in program.findings(*AS_NOBODY)["worker-cannot-start"]
+
+
+def test_a_program_that_is_given_up_by_who_waits_is_ended(make: Callable[..., Program]) -> None:
+    program = make("import time; time.sleep(600)")
+    command = [sys.executable, "-m", "lineman", "doctor", *AS_NOBODY, str(program.script)]
+    asking = subprocess.Popen([*program.prefix, *command], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: readers(asking.pid), "the program is run")
+        (pid,) = readers(asking.pid)
+        asking.send_signal(signal.SIGINT)
+        asking.communicate(timeout=30)
+        wait_until(lambda: not is_alive(pid), "it has ended")
+    finally:
+        asking.kill()
+        asking.communicate()
+
+
+def readers(pid: int) -> list[int]:
+    """The processes of a command that run the program."""
+    found = []
+    for child in children_of(pid):
+        with contextlib.suppress(OSError):
+            if b"lineman.surveying" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
