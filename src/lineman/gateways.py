@@ -237,6 +237,7 @@ class Gateway(Api, Declared):
             self._history,
             self._frame,
             bool(self.on_uid_online or self.on_uid_offline),
+            lambda: worker.service is not None and worker.service.is_stopping,
         )
         node = self._node = Node(
             self.callbacks.names(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from e2e.support.program import DEADLINE, Program, free_ports
 from gateway.brokers.conftest import Server, redis_server
+from lineman.testing.client import Client
 from process.support import wait_until
 
 APP = Path(__file__).parent / "apps" / "node_app.py"
@@ -150,6 +152,23 @@ def test_a_name_that_is_unknown_and_one_that_takes_and_says_nothing(tmp_path: Pa
         machine(tmp_path / "b", f"redis://127.0.0.1:{silent.getsockname()[1]}") as made,
     ):
         told(made, "not answer")
+
+
+def test_a_process_that_stops_does_not_tell_of_a_broker_that_it_never_reached(
+    tmp_path: Path,
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        machine(tmp_path / "a", f"redis://127.0.0.1:{silent.getsockname()[1]}") as made,
+        Client(made.port) as client,
+    ):
+        client.open()  # and does not answer the goodbye: the stop takes stop_timeout
+        made.program.process.send_signal(signal.SIGTERM)
+        assert made.program.process.wait(DEADLINE) == 0
+        made.program.wait_for_line("stopped")
+        stopping = made.program.output.partition("INFO stopping")[2]
+        assert "stopped" in stopping
+        assert "the broker" not in stopping
 
 
 def test_a_machine_with_another_secret_is_told(tmp_path: Path) -> None:

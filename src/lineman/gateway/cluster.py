@@ -73,6 +73,7 @@ class Cluster:
         on_stranger: called with a node that has ended and was never heard of.
         seal: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
+        is_ending: whether this process stops, which tells nobody of brokers any more.
 
     Attributes:
         broker: what carries the messages.
@@ -92,8 +93,10 @@ class Cluster:
         *,
         seal: Seal | None = None,
         is_node: bool = True,
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node = node
+        self._is_ending = is_ending
         self._is_node = is_node
         self._seal = seal or Seal(None)
         self._orders = orders
@@ -187,7 +190,7 @@ class Cluster:
         self._dropped = self.broker.dropped
         self._listen_anew()
         self._beat()
-        if is_new:
+        if is_new and not self._is_ending():
             logger.info("the broker is reached")
         if self._was_reached:
             self._on_missed(is_new)
@@ -195,6 +198,8 @@ class Cluster:
 
     def _say_away(self, level: int) -> None:
         self._is_state_told = True
+        if self._is_ending():
+            return
         text = "the broker is cut off, only clients of this process are reached: %s"
         where = () if self._was_reached else (self.broker.shown,)
         if where:

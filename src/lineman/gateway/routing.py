@@ -34,6 +34,7 @@ class RoutingOptions:
         history: how much is kept of each group; None for nothing.
         frame: what members get of a message that is kept.
         tells_users: whether somebody wants to hear of users that come and go.
+        is_ending: whether this process stops: then a broker that it does not reach is no news.
     """
 
     make_broker: MakeBroker | None = None
@@ -41,6 +42,7 @@ class RoutingOptions:
     history: HistoryOptions | None = None
     frame: Frame = frame_as_json
     tells_users: bool = False
+    is_ending: Callable[[], bool] = lambda: False
 
 
 class Routing:
@@ -84,6 +86,7 @@ class Routing:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
                 self._handlers(), self._on_missed, self._on_stranger, seal=Seal(options.secret),
+                is_ending=options.is_ending,
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
