@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import program, starting, uncaught
+from lineman import inner, program, starting, uncaught
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
@@ -84,7 +84,9 @@ class _Child:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
-        worker.use_ticket_secret(TicketSecret(self._role.tickets))
+        secret = TicketSecret(self._role.tickets)
+        worker.use_ticket_secret(secret)
+        host = inner.open_host(worker, listener, self._role.store, secret)
         worker.id = self._role.slot
         worker._is_split = worker.count > 1
         worker.links_directory = self._role.links
@@ -95,6 +97,7 @@ class _Child:
         try:
             await self._starting
         except asyncio.CancelledError:
+            host.give_up()
             if not self._is_called_off:
                 link.failed("on_worker_start has cancelled its own task")
             await link.close()
@@ -102,9 +105,11 @@ class _Child:
         except Exception as error:
             if not isinstance(error, LinemanError):
                 logger.exception("%r does not start", worker)
-            link.failed(_in_words(error))
+            host.give_up()
+            link.failed(_in_words(error, worker))
             await link.close()
             return 1
+        host.ready()
         await self._serve(worker)
         return 0
 
@@ -138,7 +143,8 @@ class _Child:
 
     def _reload_certificates(self) -> None:
         if self._worker is not None:
-            self._worker.reload_certificates()
+            for each in (self._worker, *inner.inside()):
+                each.reload_certificates()
 
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)
@@ -172,7 +178,11 @@ class _Child:
             loop.call_soon(self._link.event, "deaf")  # after its first step
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: Exception, worker: Worker) -> str:
     if isinstance(error, LinemanError):
         return str(error)
+    if isinstance(error, OSError):
+        from lineman import takenport  # most programs never need it
+
+        return takenport.explain(error, worker) or f"{type(error).__name__}: {error}"
     return f"{type(error).__name__}: {error}"

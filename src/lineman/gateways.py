@@ -48,6 +48,10 @@ ARGUMENTS = {
 }
 # Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
 _SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
+_PUSH_REMEDY = (
+    "have programs push with GatewayClient, `lineman push` or Gateway(…, push=…, push_token=…): "
+    "that reaches every client"
+)
 _LIMITS = tuple(field.name for field in fields(GuardOptions))
 _OPTIONS = {*WorkerOptions.__annotations__, *_LIMITS} - {"count"}
 _OWN_OPTIONS = {
@@ -205,6 +209,7 @@ class Gateway(Api, Declared):
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
         self._serving = Worker(count=workers, name=f"{name} business", **shared)
+        self._holding._push_remedy = self._serving._push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
         if gateways > 1 and broker is None:

@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import build
+from lineman import build, inner
 from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
 from lineman.process.connections import COLUMNS, SORTS, Network, Selection, is_in
 from lineman.process.ledger import Counters, counters
-from lineman.process.status import Certificate, Report, Sample, Traffic, lately
+from lineman.process.status import Certificate, Inner, Report, Sample, Traffic, lately
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -150,6 +150,7 @@ class Inspection:
             hits=dict(tally.hits),
             facts={} if self._worker.facts is None else self._worker.facts(),
             troubles=() if self._worker.troubles is None else tuple(self._worker.troubles()),
+            inner=tuple(_about(each) for each in inner.inside() if each.url),
         )
 
     def counters(self) -> Counters:
@@ -209,6 +210,19 @@ class Inspection:
         if limit:
             best = sorted(best, key=_place, reverse=selection.reverse)[:limit]
         return [connection for _, _, connection in best], matching
+
+
+def _about(worker: Worker) -> Inner:
+    service = worker.service
+    if service is None:  # it has just ended
+        return Inner(worker.name, worker.url)
+    return Inner(
+        name=worker.name,
+        url=worker.url,
+        connections=len(service.connections),
+        messages=service.tally.carried(service.connections.values())[0],
+        requests=service.plain_requests,
+    )
 
 
 def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:

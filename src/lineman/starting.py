@@ -30,6 +30,7 @@ class Watch:
 
     def __init__(self, tell: Tell, timeout: float) -> None:
         self.tell = tell
+        self.names: list[str] = []  # of what runs; a worker may be started inside of another one
         self.delay = PART * timeout
 
 
@@ -70,13 +71,16 @@ async def run(callback: Callable[..., Any] | None, worker: object) -> None:
     finally:
         if timer is not None:
             timer.cancel()
+        if watch is not None:
+            watch.names.remove(name)
     if watch is not None:
-        await watch.tell("")
+        await watch.tell(watch.names[-1] if watch.names else "")
 
 
 async def _begin(name: str, coroutines: list[Any]) -> threading.Timer | None:
     if watch is None:
         return None
+    watch.names.append(name)
     await watch.tell(name)
     timer = threading.Timer(watch.delay, _say_where, (name, watch.delay, coroutines))
     timer.daemon = True

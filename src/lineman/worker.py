@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, memory, options, split, starting, vocabulary
+from lineman import hotswap, inner, options, serving, split, starting, vocabulary
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -19,7 +19,7 @@ from lineman.net.callbacks import Callbacks
 from lineman.net.connection import Connection
 from lineman.net.limits import KIB, MIB
 from lineman.net.outbox import SlowReaders
-from lineman.net.proxylists import DIRECTORY, ListWatch
+from lineman.net.proxylists import DIRECTORY
 from lineman.net.service import Service
 from lineman.net.unixsocket import SocketFile
 from lineman.options import Plan, WorkerOptions
@@ -172,6 +172,7 @@ class Worker(Declared):
     all_workers: ClassVar[list[Worker]] = []
     takes_clients: ClassVar[bool] = True
     _is_split: bool = False  # other processes serve it too, and nobody has been told
+    _push_remedy: str = inner.USE_GATEWAY  # where its processes are several
 
     callbacks: Callbacks
     address: str
@@ -214,7 +215,8 @@ class Worker(Declared):
             if name not in WorkerOptions.__annotations__:
                 refuse_option(type(self), name)
             setattr(self, name, value)
-        Worker.all_workers.append(self)
+        if inner.host is None:  # a master runs the others
+            Worker.all_workers.append(self)
 
     def __repr__(self) -> str:
         return f"<Worker {self.name or self.address}>"
@@ -337,10 +339,13 @@ class Worker(Declared):
         """
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")
+        host = inner.of(self)
+        if host is not None:
+            host.admit(self)
         plan = self.plan(check_files=check_files)
         address = plan.address
         if listener is None and address is not None:
-            listener = plan.listen(address)
+            listener = plan.listen(address) if host is None else host.listen(self, plan, address)
             if address.path:
                 self._socket_file = SocketFile(address.path)
         try:
@@ -354,10 +359,13 @@ class Worker(Declared):
                     await self._certifier.start(listener, plan.limits)
                     plan = self.plan(check_files=False)
             self._plan = plan = replace(plan, address=address)
-            self._service = self._new_service(self._plan)
+            proofs = None if self._certifier is None else self._certifier.answers
+            self._service = serving.new_service(self, plan, proofs)
             await starting.run(self.callbacks.on_worker_start, self)
         except BaseException:
             await self._end_certifier()
+            if host is not None:
+                host.leave(self)
             if listener is not None:
                 listener.close()
             self._remove_socket_file()
@@ -365,16 +373,12 @@ class Worker(Declared):
                 self._service.close()
                 self._service = None
             raise
+        if host is not None:
+            listener = host.hold(self, listener)
         self._service.start(listener)
-        memory.watch(self._service)
-        if plan.tls is not None:
-            if self._ticket_secret is None:
-                self._own_secret = TicketSecret.create()
-            secret = self._ticket_secret or self._own_secret
-            hotswap.share_tickets(plan.tls, secret, self.address)
-            hotswap.watch(plan.tls, self._service)
-        if plan.proxy_lists.has_files:
-            ListWatch(self._service, plan.proxy_lists)
+        if plan.tls is not None and self._ticket_secret is None:
+            self._own_secret = TicketSecret.create()
+        serving.attend(self._service, plan, self._ticket_secret or self._own_secret, self.address)
         if listener is not None:
             logger.info("listening on %s", self._plan.url)
 
@@ -383,30 +387,13 @@ class Worker(Declared):
         if certifier is not None:
             await certifier.stop()
 
-    def _new_service(self, plan: Plan) -> Service:
-        return Service(
-            self,
-            self.callbacks,
-            plan.limits,
-            tls_context=None if plan.tls is None else plan.tls.context,
-            origins=plan.origins,
-            subprotocols=plan.subprotocols,
-            trusted_proxies=plan.trusted_proxies,
-            real_ip_header=plan.real_ip_header,
-            compression=plan.compression,
-            challenges=None if self._certifier is None else self._certifier.answers,
-            client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
-            proxy_protocol=plan.proxy_protocol,
-            slow_readers=plan.slow_readers,
-        )
-
     def use_ticket_secret(self, secret: TicketSecret) -> None:
         """Has this process take the session tickets of others with the same secret."""
         self._ticket_secret = secret
 
     def _remove_socket_file(self) -> None:
         if self._socket_file is not None:
-            self._socket_file.remove()
+            inner.remove(self._socket_file)
             self._socket_file = None
 
     async def _tell(self, name: str) -> None:
@@ -429,12 +416,11 @@ class Worker(Declared):
         """
         if self._service is None:
             return
-        service = self._service
+        service, host = self._service, inner.of(self)
+        if host is not None:
+            host.leave(self)
         await self._end_certifier()
-        if drain is None:
-            await service.stop(timeout, code)
-        else:
-            await service.drain(drain, timeout, code)
+        await inner.end(self, service, timeout, drain, code)
         if self._service is not service:
             return  # stopped twice at once: the other one was first
         self._service = None

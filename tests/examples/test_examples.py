@@ -15,7 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from e2e.support.program import DEADLINE, Program
+from e2e.support.program import DEADLINE, Program, free_ports
 from lineman.testing.certificates import TestCA
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -119,6 +119,27 @@ def test_behind_proxy_answers_with_the_address_that_its_proxy_reports(tmp_path: 
     ):
         connection.send("who am I?")
         assert connection.recv(DEADLINE) == "ok, 203.0.113.9"
+
+
+def test_push_inside_passes_on_what_other_programs_post(tmp_path: Path) -> None:
+    text = (EXAMPLES / "push_inside.py").read_text(encoding="utf-8")
+    (inner,) = free_ports(1)
+    copy = tmp_path / "push_inside.py"
+    copy.write_text(text.replace(":8282", ":0").replace(":5678", f":{inner}"), encoding="utf-8")
+
+    def push(name: str) -> str:
+        words = b"your order has left"
+        with urllib.request.urlopen(f"http://127.0.0.1:{inner}/{name}", words, DEADLINE) as answer:
+            return str(answer.read().decode())
+
+    with running(copy, tmp_path) as address, client(address) as ada:
+        ada.send("ada")
+        ada.ping().wait(DEADLINE)  # what was sent before it has been read
+        assert push("ada") == "ok\n"
+        assert ada.recv(DEADLINE) == "your order has left"
+        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
+            push("grace")
+        caught.value.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from lineman.cli import table, target, units
 from lineman.cli.table import Column, printable
 from lineman.cli.target import Ask
 from lineman.process.handoff import Handoff
-from lineman.process.status import Certificate, Child, Report, Status, Traffic
+from lineman.process.status import Certificate, Child, Inner, Report, Status, Traffic
 
 DAY = 86400.0
 
@@ -95,6 +95,7 @@ def render(status: Status, now: float, width: int | None = None) -> list[str]:
     lines = [head(status, now), "", *table.render(COLUMNS, rows, width)]
     troubles = [f"TROUBLE: {printable(each)}" for each in status.troubles()]
     told = [
+        *_inner(status),
         *_facts(status),
         *_requests(status),
         *_hits(status),
@@ -189,6 +190,30 @@ def _total(status: Status) -> list[str]:
         str(sum(report.exceptions for report in reports)),
         str(sum(child.restarts for child in status.children)),
     ]
+
+
+def _inner(status: Status) -> list[str]:
+    """A line for each worker that a program has started inside of another one."""
+    return [
+        f"{printable(child.worker)} #{child.slot}: also listens on {_about(inner)}"
+        for child in status.children
+        if child.report is not None
+        for inner in child.report.inner
+    ]
+
+
+def _about(inner: Inner) -> str:
+    told = [_counted(inner.connections, "connection")]
+    if inner.messages:
+        told.append(f"{_counted(inner.messages, 'message')} in")
+    if inner.requests:
+        told.append(_counted(inner.requests, "plain request"))
+    name = f" ({printable(inner.name)})" if inner.name else ""
+    return f"{printable(inner.url)}{name}: {', '.join(told)}"
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{units.number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _facts(status: Status) -> list[str]:

@@ -6,12 +6,28 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from lineman.address import Address
 from lineman.errors import ConfigError
 from lineman.net import portholder, unixsocket
 
 logger = logging.getLogger("lineman")
+
+# As `socket.getaddrinfo` gives it.
+Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+
+class PortInUseError(ConfigError):
+    """Somebody listens on a port already.
+
+    Attributes:
+        holder: its process; 0 where it cannot be seen.
+    """
+
+    def __init__(self, seen: str, fix: str, holder: int) -> None:
+        super().__init__(seen, fix)
+        self.holder = holder
 
 
 def bind(
@@ -38,18 +54,7 @@ def bind(
     """
     if address.path:
         return unixsocket.bind(address, backlog, socket_mode)
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    try:
-        found = socket.getaddrinfo(
-            address.host, address.port, family if _is_ip(address.host) else 0, socket.SOCK_STREAM
-        )
-    except socket.gaierror as error:
-        raise ConfigError(
-            f"cannot listen on {address}: the name {address.host} is not known ({error.strerror})",
-            "listen on 0.0.0.0, on 127.0.0.1, or on an address of this machine",
-        ) from None
-    # Whoever connects without a name asks 127.0.0.1 (every proxy's configuration does).
-    found.sort(key=lambda each: each[0] is not socket.AF_INET)
+    found = resolve(address)
     if is_first:
         _tell_which(address.host, [str(each[4][0]) for each in found])
     listener = socket.socket(found[0][0], socket.SOCK_STREAM)
@@ -74,6 +79,48 @@ def bind(
     return listener
 
 
+def resolve(address: Address) -> list[Found]:
+    """Where a name is; the one to listen at comes first.
+
+    Raises:
+        ConfigError: the name is not known.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        found: list[Found] = [
+            *socket.getaddrinfo(
+                address.host,
+                address.port,
+                family if _is_ip(address.host) else 0,
+                socket.SOCK_STREAM,
+            )
+        ]
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"cannot listen on {address}: the name {address.host} is not known ({error.strerror})",
+            "listen on 0.0.0.0, on 127.0.0.1, or on an address of this machine",
+        ) from None
+    # Whoever connects without a name asks 127.0.0.1 (every proxy's configuration does).
+    found.sort(key=lambda each: each[0] is not socket.AF_INET)
+    return found
+
+
+def listens_at(found: socket.socket, address: Address) -> bool:
+    """Whether a socket of which nothing is known listens, and at this address."""
+    try:
+        listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        if not listens or found.type is not socket.SOCK_STREAM:
+            return False
+        where = found.getsockname()
+        if address.path:
+            return found.family is socket.AF_UNIX and where == address.path
+        family, _, _, _, wanted = resolve(address)[0]
+    except (OSError, ConfigError):
+        return False
+    is_port = address.port in (0, where[1])
+    return found.family is family and where[0] == wanted[0] and is_port
+
+
 def _tell_which(host: str, ips: list[str]) -> None:
     chosen, *others = dict.fromkeys(ips)
     if others:
@@ -93,10 +140,11 @@ def _explained(address: Address, error: OSError, how_to_stop: Callable[[int], st
         found = portholder.find(address.port)
         if found is None:
             holder = f"the process that `ss -ltnp 'sport = :{address.port}'` shows"
-            return ConfigError(seen, f"stop {holder}, or listen on another port")
-        return ConfigError(
+            return PortInUseError(seen, f"stop {holder}, or listen on another port", 0)
+        return PortInUseError(
             f"{seen} by {found.name} (process {found.pid})",
             f"stop it: {how_to_stop(found.pid)}; or listen on another port",
+            found.pid,
         )
     if error.errno == errno.EACCES:
         return ConfigError(

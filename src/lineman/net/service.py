@@ -163,13 +163,17 @@ class Service:
         Args:
             listener: None for a worker that no client connects to.
         """
-        from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
-
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
         if listener is not None:
-            self._listeners.append(Acceptor(self, listener))
+            self.listen(listener)
         self._ticked_at = time.monotonic()
         self._tick()
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accepts from one more socket, as `start` does."""
+        from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
+
+        self._listeners.append(Acceptor(self, listener))
 
     def _tick(self) -> None:
         now = time.monotonic()

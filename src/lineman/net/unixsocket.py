@@ -19,19 +19,36 @@ class SocketFile:
     Args:
         path: where it is; another file that comes to stand there later is left alone, and so is
             what another directory holds that has been put in the place of its own.
+
+    Attributes:
+        identity: its device and inode.
     """
 
     def __init__(self, path: str) -> None:
         self._directory = _open_directory(path)
         self._name = os.path.basename(path)
-        self._made = _identity(self._directory, self._name)
+        self.identity = _identity(self._directory, self._name)
 
     def remove(self) -> None:
         """Deletes the file, unless it is gone or another service has put its own there."""
         with contextlib.suppress(FileNotFoundError):
-            if _identity(self._directory, self._name) == self._made:
+            if _identity(self._directory, self._name) == self.identity:
                 os.unlink(self._name, dir_fd=self._directory)
+        self.leave()
+
+    def leave(self) -> None:
+        """Lets the file be: another process of the program listens there now."""
         os.close(self._directory)
+
+
+def identity(path: str) -> tuple[int, int]:
+    """The device and inode of a socket's file.
+
+    Raises:
+        OSError: there is none.
+    """
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino
 
 
 def _open_directory(path: str) -> int:
@@ -72,6 +89,19 @@ def bind(address: Address, backlog: int, mode: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def give_mode(path: str, mode: int) -> None:
+    """Gives a socket's file, which is there already, this mode.
+
+    Raises:
+        OSError: it is gone, or is no socket of this user.
+    """
+    directory = _open_directory(path)
+    try:
+        _give_mode(directory, os.path.basename(path), mode)
+    finally:
+        os.close(directory)
 
 
 def _bind(listener: socket.socket, path: str, mode: int) -> None:

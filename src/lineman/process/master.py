@@ -421,15 +421,14 @@ class Master:
         try:
             owner = self._setting.rights.owner_of(place)
             files = self._keyfiles.for_child(place, owner)
-            listener = self._setting.sockets.descriptor(action.key)
+            listener, store = self._setting.sockets.for_child(action.key, place)
 
             def role(link: int) -> Role:
-                slot = action.key[2]
                 return Role(
                     link,
                     place.address,
                     place.twin,
-                    slot,
+                    action.key[2],
                     listener,
                     place.is_checked,
                     files,
@@ -437,6 +436,7 @@ class Master:
                     place.title,
                     self._setting.tickets,
                     self._links,
+                    store,
                 )
 
             what = self.program.in_place(place.module)

@@ -43,6 +43,7 @@ class Role:
         settings: of the whole program, as `Description.settings`.
         tickets: descriptor of the memory with the secret of TLS session tickets.
         links: directory for sockets between the program's processes; empty where none are.
+        store: descriptors of the two ends of the seat's store; empty for a seat without one.
     """
 
     link: int
@@ -56,6 +57,7 @@ class Role:
     title: str = ""
     tickets: int = -1
     links: str = ""
+    store: tuple[int, ...] = ()
 
     @property
     def describes(self) -> bool:
@@ -65,7 +67,7 @@ class Role:
     def descriptors(self) -> tuple[int, ...]:
         """All that the process inherits."""
         own = [self.link, self.listener, self.tickets]
-        return (*(each for each in own if each >= 0), *self.files.values())
+        return (*(each for each in own if each >= 0), *self.files.values(), *self.store)
 
     def tell(self, make: Callable[[], dict[str, Any]]) -> None:
         """Says what the program is, or why that cannot be told."""

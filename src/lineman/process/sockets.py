@@ -1,4 +1,7 @@
-"""The listening sockets of every seat. They outlive the processes that accept from them."""
+"""The listening sockets of every seat. They outlive the processes that accept from them.
+
+So does the store of a seat, where its process leaves those that it has opened itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from lineman.errors import ConfigError
+from lineman.process import store
 from lineman.process.description import Place
 from lineman.process.model import Key
 
@@ -27,11 +31,20 @@ class Sockets:
         self._bind = bind
         self._inherited = list(inherited)
         self._open: dict[Key, socket.socket] = {}
+        self._stores: dict[Key, tuple[socket.socket, socket.socket]] = {}
 
-    def descriptor(self, key: Key) -> int:
-        """Of a seat's listening socket; -1 for a worker that does not listen."""
+    def for_child(self, key: Key, place: Place) -> tuple[int, tuple[int, ...]]:
+        """What a process of a seat inherits.
+
+        Returns:
+            The descriptor of its listening socket, -1 where it does not listen; and those of its
+            store, none where several processes have its place.
+        """
         opened = self._open.get(key)
-        return -1 if opened is None else opened.fileno()
+        if place.count == 1 and not place.module and key not in self._stores:
+            self._stores[key] = store.pair()
+        ends = self._stores.get(key, ()) if place.count == 1 else ()
+        return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
 
     def open(self, places: Iterable[Place]) -> None:
         """Opens what is missing for these places; all or nothing.
@@ -90,14 +103,15 @@ class Sockets:
                 )
 
     def close(self, key: Key) -> None:
-        """Closes the socket of a seat that is gone."""
+        """Closes the sockets of a seat that is gone."""
         opened = self._open.pop(key, None)
-        if opened is not None:
-            opened.close()
+        for each in (opened, *self._stores.pop(key, ())):
+            if each is not None:
+                each.close()
 
     def close_all(self) -> None:
         """Closes every socket."""
-        for key in list(self._open):
+        for key in {*self._open, *self._stores}:
             self.close(key)
 
 

@@ -59,6 +59,24 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Inner:
+    """A worker that the program has started inside of the one that the report is about.
+
+    Attributes:
+        url: where it listens.
+        connections: open ones.
+        messages: from clients so far.
+        requests: plain ones that were answered so far.
+    """
+
+    name: str = ""
+    url: str = ""
+    connections: int = 0
+    messages: float = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What one child tells.
 
@@ -88,6 +106,7 @@ class Report:
         facts: further figures by name, of what the worker does besides; true or false counts as
             one or none.
         troubles: what keeps it from working as it should, in words, though it takes clients.
+        inner: workers inside of it; all figures above are without theirs.
     """
 
     worker: str = ""
@@ -123,6 +142,7 @@ class Report:
     hits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, bool | float] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
+    inner: tuple[Inner, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as values that JSON has."""

@@ -1,0 +1,40 @@
+"""Other programs push through a worker inside of the worker, as Workerman's manual does it.
+
+curl -d "your order has left" http://127.0.0.1:5678/ada
+"""
+
+from lineman import Connection, Request, Response, Worker
+
+worker = Worker("ws://0.0.0.0:8282")  # count=1: this process has all clients
+members: dict[str, Connection] = {}  # by the name that each sends first
+
+
+@worker.on_worker_start
+async def start(worker: Worker) -> None:
+    inner = Worker("ws://127.0.0.1:5678", name="push")  # programs of this machine alone
+    inner.on_request = push
+    await inner.start()
+
+
+def push(request: Request) -> Response:
+    member = members.get(request.path.lstrip("/"))
+    if member is None:
+        return Response("nobody of that name is here\n", 404)
+    member.send(request.body.decode())
+    return Response("ok\n")
+
+
+@worker.on_message
+def hello(connection: Connection, name: str) -> None:
+    members[name] = connection
+    connection.data["name"] = name
+
+
+@worker.on_close
+def gone(connection: Connection) -> None:
+    name = connection.data.get("name", "")
+    if members.get(name) is connection:
+        del members[name]
+
+
+Worker.run_all()

@@ -1,0 +1,167 @@
+"""Where a process leaves the listening sockets that it has opened itself, for its successor.
+
+The master keeps a pair of sockets for a seat, and never looks into it. What waits in it is one
+datagram with the sockets of the present process; the next one copies them, and puts its own
+datagram in the place of it when it is ready. So a port that only the program knows is neither
+closed by a reload nor by a crash.
+
+What is found here has been put there by a process of the same user, whoever has taken that over:
+it is a stranger's word.
+
+Source: unix(7), "SCM_RIGHTS"; recvmsg(2), `MSG_PEEK`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from array import array
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+# Sockets that one datagram carries (SCM_MAX_FD is 253), and the bytes of their names.
+MAX_SOCKETS = 250
+MAX_BYTES = 64 * 1024
+# Datagrams that are looked through at most: the kernel queues ten, 512 on a few systems.
+MAX_QUEUE = 1024
+
+_LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_SPACE = socket.CMSG_SPACE((MAX_SOCKETS + 3) * array("i").itemsize)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What is told of a socket.
+
+    Attributes:
+        address: of the worker, as the program writes it.
+        file: device and inode of a unix socket's file; None for a port.
+    """
+
+    address: str
+    file: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is told of all sockets.
+
+    Attributes:
+        owner: the process that has left them.
+        count: how many notes it has left before.
+        labels: one for each, in their order.
+    """
+
+    owner: int
+    count: int
+    labels: tuple[Label, ...]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a new store: what is sent into the first waits in the second."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+
+class Store:
+    """The store of a seat, in a process that sits there.
+
+    Args:
+        ends: descriptors of its two ends.
+    """
+
+    def __init__(self, ends: Sequence[int]) -> None:
+        first, second = ends
+        self._in = socket.socket(fileno=first)
+        self._out = socket.socket(fileno=second)
+        self._count = 0
+
+    def descriptors(self) -> list[int]:
+        """Those of its two ends."""
+        return [self._in.fileno(), self._out.fileno()]
+
+    def note(self) -> Note | None:
+        """Who has left what; None where nothing is there, or nothing that can be read."""
+        found = self._peek()
+        return None if found is None else _read(found)
+
+    def copy(self) -> list[tuple[Label, socket.socket]]:
+        """The sockets that wait, each with what is told of it; they stay there.
+
+        Who takes one must look at what it is. Those that are not needed must be closed.
+        """
+        try:
+            data, messages, flags, _ = self._out.recvmsg(MAX_BYTES, _SPACE, _LOOK)
+        except OSError:
+            return []
+        descriptors = _descriptors(messages)
+        note = _read(data)
+        if note is None or flags & socket.MSG_CTRUNC or len(note.labels) != len(descriptors):
+            for each in descriptors:
+                os.close(each)
+            return []
+        found = []
+        for label, each in zip(note.labels, descriptors, strict=True):
+            try:
+                found.append((label, socket.socket(fileno=each)))
+            except OSError:  # it is something else
+                os.close(each)
+        return found
+
+    def put(self, sockets: Sequence[tuple[Label, int]]) -> None:
+        """Leaves these descriptors in the place of whatever is there.
+
+        Raises:
+            OSError: the kernel does not take them; what was there is as it was.
+        """
+        labels = tuple(label for label, _ in sockets)
+        data = json.dumps(asdict(Note(os.getpid(), self._count, labels))).encode()
+        rights = array("i", [descriptor for _, descriptor in sockets])
+        control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
+        try:
+            self._in.sendmsg([data], control, socket.MSG_DONTWAIT)
+        except BlockingIOError:  # garbage has filled it
+            self.clear()
+            self._in.sendmsg([data], control, socket.MSG_DONTWAIT)
+        self._count += 1
+        for _ in range(MAX_QUEUE):
+            first = self._peek()
+            if first is None or first == data:
+                return
+            self._drop()
+
+    def clear(self) -> None:
+        """Leaves nothing there; a socket that nobody else holds is closed."""
+        for _ in range(MAX_QUEUE):
+            if not self._drop():
+                return
+
+    def _peek(self) -> bytes | None:
+        try:
+            return self._out.recv(MAX_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return None
+
+    def _drop(self) -> bool:
+        try:
+            self._out.recv(1, socket.MSG_DONTWAIT)  # the kernel closes what came with it
+        except OSError:
+            return False
+        return True
+
+
+def _descriptors(messages: Sequence[tuple[int, int, bytes]]) -> array[int]:
+    found = array("i")
+    for level, kind, data in messages:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return found
+
+
+def _read(data: bytes) -> Note | None:
+    import msgspec  # most processes never find anything
+
+    try:
+        return msgspec.json.decode(data, type=Note)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
