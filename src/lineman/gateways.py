@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lineman import starting
+from lineman import inner, starting
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.gateway.api import Api
@@ -178,6 +178,8 @@ class Gateway(Api, Declared):
         push_token: str | None = None,
         **given: Any,
     ) -> None:
+        if inner.host is not None:
+            raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         if name in Gateway.all_names:
             raise UsageError(f"there are two gateways called {name!r}; give each a name of its own")
         if broker is not None:

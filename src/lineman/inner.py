@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:  # which know this module
 logger = logging.getLogger("lineman")
 
 USE_GATEWAY = "use Gateway, where a push reaches every client, whichever process has it; or count=1"
+# A worker that is started later may meet the old process, which is just told to close its port.
+PATIENCE = 5.0
 RESTART = "restart the program once (`restart` in place of `reload`), or listen on another port"
 
 
@@ -94,7 +97,7 @@ class Host:
             raise UsageError(f"{worker!r} cannot start: this process is about to end")
         worker.use_ticket_secret(self.secret)
 
-    def listen(self, worker: Worker, plan: Plan, address: Address) -> socket.socket:
+    async def listen(self, worker: Worker, plan: Plan, address: Address) -> socket.socket:
         """The socket of a worker: the one that an earlier process has left, or a new one.
 
         Raises:
@@ -103,10 +106,7 @@ class Host:
         listener = self._inherit(worker, plan, address)
         if listener is None:
             self._make_room(address)
-            try:
-                listener = plan.listen(address)
-            except PortInUseError as error:
-                raise _explained(error) from None
+            listener = await self._open(worker, plan, address)
         file = unixsocket.identity(address.path) if address.path else None
         self._own[worker] = (Label(worker.address, file), listener)
         return listener
@@ -143,6 +143,19 @@ class Host:
             self._inherited.remove(each)
             each[1].close()
         self._store.clear()
+
+    async def _open(self, worker: Worker, plan: Plan, address: Address) -> socket.socket:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return plan.listen(address)
+            except PortInUseError as error:
+                explained = _explained(error)
+                may_pass = explained.fix is RESTART or not error.holder
+                if not (may_pass and self._is_ready) or time.monotonic() > deadline:
+                    raise explained from None
+            await asyncio.sleep(0.05)
+            self.admit(worker)
 
     def hold(self, worker: Worker, listener: socket.socket | None) -> socket.socket | None:
         """Takes a worker in that is about to serve.
@@ -300,4 +313,7 @@ def _explained(error: PortInUseError) -> ConfigError:
 
     if not error.holder or not is_of_this_program(error.holder):
         return error
-    return ConfigError(f"{error.seen}, which is of this program itself", RESTART)
+    seen = f"{error.seen}, which is of this program itself"
+    if error.holder in (os.getpid(), os.getppid()):  # the master has those of all outer workers
+        return ConfigError(seen, "give each Worker an address of its own")
+    return ConfigError(seen, RESTART)

@@ -7,6 +7,7 @@ the process that has the port goes on until the new one is ready, which it never
 from __future__ import annotations
 
 import errno
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def explain(error: BaseException, worker: Worker) -> str | None:
     by = f"{seen} by {holder.name} (process {holder.pid})"
     if not is_of_this_program(holder.pid):
         return f"{by}; fix: stop it: {how_to_stop(holder.pid)}; or listen on another port"
+    if holder.pid == os.getppid():  # the master, who has those of all workers
+        return f"{by}: a Worker of this program has it; fix: listen on another port"
     if worker.count > 1:
         return (
             f"{by}, which is of this program: each of the {worker.count} processes of {worker!r} "

@@ -345,7 +345,10 @@ class Worker(Declared):
         plan = self.plan(check_files=check_files)
         address = plan.address
         if listener is None and address is not None:
-            listener = plan.listen(address) if host is None else host.listen(self, plan, address)
+            if host is None:
+                listener = plan.listen(address)
+            else:
+                listener = await host.listen(self, plan, address)
             if address.path:
                 self._socket_file = SocketFile(address.path)
         try:

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -288,6 +289,71 @@ def test_a_stop_says_goodbye_inside_as_well(make_app: MakeApp, port: int) -> Non
         stopping.join()
     assert is_refused(port)
     assert "ERROR" not in app.output
+
+
+def test_a_worker_that_a_task_starts_is_handed_on_too(make_app: MakeApp, port: int) -> None:
+    task = "worker.data['task'] = asyncio.create_task(inner.start()); return"
+    app = make_app(pushing(at(port), before=task))
+    program = app.start()
+    program.wait_for_line(f"listening on {at(port)}")
+    with Knocking(port) as knocking:
+        old = ask(port)
+        assert app.run("reload", "-g").returncode == 0
+        program.wait_for_line(f"listening on {at(port)}", count=2)
+        assert ask(port) != old
+    assert knocking.faults == []
+
+
+def test_a_worker_that_starts_later_waits_for_the_old_process_to_close_the_port(
+    make_app: MakeApp, port: int
+) -> None:
+    later = """async def later():
+            while not worker.service.descriptors()[1:]: await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # the port is not taken over any more
+            print("opens it", flush=True)
+            await inner.start()
+        worker.data["task"] = asyncio.create_task(later()); return"""
+    app = make_app(pushing(at(port), before=later))
+    program = app.start()
+    program.wait_for_line(f"listening on {at(port)}")
+    (old,) = children_of(program.process.pid)
+    os.kill(old, signal.SIGSTOP)  # it is slow to hear that it shall close its port
+    reloading = threading.Thread(target=app.run, args=("reload",))
+    reloading.start()
+    program.wait_for_line("opens it", count=2)
+    time.sleep(0.1)  # it has tried once, most likely; both are well
+    os.kill(old, signal.SIGCONT)
+    reloading.join()
+    program.wait_for_line(f"listening on {at(port)}", count=2)
+    assert ask(port) != old
+
+
+def test_two_workers_with_one_port_are_told_apart_from_a_reload(
+    make_app: MakeApp, port: int
+) -> None:
+    twice = f"await Worker('{at(port)}').start()"
+    done = make_app(pushing(at(port), after=twice)).run("start")
+    assert done.returncode == 1
+    assert "of this program itself; fix: give each Worker an address of its own" in (
+        done.stdout + done.stderr
+    )
+    outer = pushing(at(port)).replace("127.0.0.1:0", f"127.0.0.1:{port}")
+    done = make_app(outer).run("start")
+    assert done.returncode == 1
+    assert "fix: give each Worker an address of its own" in done.stdout + done.stderr
+    by_hand = BY_HAND.format(count=1, where=f'"127.0.0.1", {port}', more="")
+    done = make_app(by_hand.replace("127.0.0.1:0", f"127.0.0.1:{port}")).run("start")
+    assert done.returncode == 1
+    assert "a Worker of this program has it; fix: listen on another port" in (
+        done.stdout + done.stderr
+    )
+
+
+def test_a_gateway_inside_of_a_worker_is_refused(make_app: MakeApp, port: int) -> None:
+    gateway = "from lineman import Gateway; Gateway('ws://127.0.0.1:0')"
+    done = make_app(pushing(at(port), before=gateway)).run("start")
+    assert done.returncode == 1
+    assert "make it before Worker.run_all()" in done.stdout + done.stderr
 
 
 def test_a_unix_socket_stays_at_a_reload_and_goes_at_the_end(
