@@ -42,6 +42,7 @@ SHARED_ROOM = dict.fromkeys(
         "hotswap",
         "inner",
         "inspection",
+        "leaving",
         "memory",
         "metrics",
         "options",

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman import inner, program, starting, uncaught
+from lineman import inner, leaving, program, starting, uncaught
 from lineman.errors import LinemanError
 from lineman.inspection import Inspection
 from lineman.process import logs
@@ -39,6 +39,7 @@ def run(workers: Sequence[Worker], role: Role) -> int:
     set_title(f"{role.address} #{role.slot}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         status = runner.run(_Child(workers, role).run())
+        leaving.watch()
     uncaught.tell()
     return status
 

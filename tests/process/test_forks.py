@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -113,3 +114,55 @@ def test_a_pool_of_processes_holds_no_client_and_no_port(
             if is_alive(pid):
                 os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not any(is_alive(pid) for pid in pool), "the pool is gone")
+
+
+BUSY = """
+    import asyncio, time, threading
+    from concurrent.futures import ProcessPoolExecutor
+    from lineman import Worker
+
+    worker = Worker("ws://127.0.0.1:0", stop_timeout=0.1)
+    pool = ProcessPoolExecutor(1)
+
+    def rest():
+        time.sleep(60)
+
+    @worker.on_worker_start
+    def begin(worker):
+        {begin}
+
+    Worker.run_all()
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "named"),
+    [
+        ("pool.submit(rest)", r"a ProcessPoolExecutor that is at work \(processes (\d+)\)"),
+        (
+            "asyncio.get_running_loop().run_in_executor(None, rest)",
+            r"the thread \w+_0, at \S+app.py:10",
+        ),
+        ("threading.Thread(target=rest, name='mine').start()", r"the thread mine, at \S+app.py:10"),
+    ],
+)
+def test_what_holds_up_the_end_of_a_process_is_named(
+    make_app: MakeApp, begin: str, named: str
+) -> None:
+    app = make_app(BUSY.format(begin=begin))
+    app.start()
+    assert app.run("stop").returncode == 0
+    found = re.search(f"this process waits for {named}", app.output)
+    assert found is not None, app.output
+    assert "it did not end in time" in app.output[found.end() :]
+    for pid in found.groups():
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_pool_that_rests_holds_up_nothing(make_app: MakeApp) -> None:
+    app = make_app(BUSY.format(begin="pool.submit(int).result()"))
+    app.start()
+    assert app.run("stop").returncode == 0
+    assert "waits for" not in app.output
+    assert "killed" not in app.output

@@ -1,0 +1,61 @@
+"""A process that has served, and does not end: it says what it waits for.
+
+At its end Python waits for threads, and for pools of processes that are at work. The master does
+not wait for ever, and cannot know why it had to.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from types import FrameType
+
+logger = logging.getLogger("lineman")
+
+# Shorter than what a master gives a process that has let its clients go (`moves.GRACE`).
+PATIENCE = 1.0
+STANDARD_LIBRARY = os.path.dirname(threading.__file__)
+
+
+def watch() -> None:
+    """To be called when everything is over but the end of the process."""
+    timer = threading.Timer(PATIENCE, _say)
+    timer.daemon = True
+    timer.start()
+
+
+def _say() -> None:
+    for what in held_by():
+        logger.warning(
+            "the service has ended here, and this process waits for %s; fix: end it in "
+            "on_worker_stop: executor.shutdown(wait=False, cancel_futures=True) forgets what waits",
+            what,
+        )
+
+
+def held_by() -> Iterator[str]:
+    """What Python waits for at the end of a process, in words."""
+    frames = sys._current_frames()
+    for thread in threading.enumerate():
+        if thread.daemon or thread is threading.main_thread() or thread.ident is None:
+            continue
+        if thread.name.endswith("(_do_shutdown)"):  # asyncio's own, which waits for the others
+            continue
+        processes = getattr(thread, "processes", None)
+        if isinstance(processes, Mapping):  # what stands behind concurrent.futures' pools
+            pids = ", ".join(map(str, processes))
+            yield f"a ProcessPoolExecutor that is at work (processes {pids})"
+            continue
+        yield f"the thread {thread.name}{_where(frames.get(thread.ident))}"
+
+
+def _where(frame: FrameType | None) -> str:
+    """The place of the program that a thread is at, or in what Python brings along."""
+    inner = frame
+    while frame is not None and frame.f_code.co_filename.startswith(STANDARD_LIBRARY):
+        frame = frame.f_back
+    found = frame or inner
+    return "" if found is None else f", at {found.f_code.co_filename}:{found.f_lineno}"
