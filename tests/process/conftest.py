@@ -18,7 +18,13 @@ from process.support import App, echo
 collect_ignore = (
     []
     if os.geteuid() == 0
-    else ["test_guard.py", "test_paths.py", "test_root_reads.py", "test_root_trust.py"]
+    else [
+        "test_elsewhere.py",
+        "test_guard.py",
+        "test_paths.py",
+        "test_root_reads.py",
+        "test_root_trust.py",
+    ]
 )
 
 

@@ -128,8 +128,8 @@ def test_a_stranger_who_has_the_name_is_not_believed_and_hinders_nobody(tmp_path
         squatter.stdout.readline()
         assert claim.master_of(path) == 0
         assert holder(path) == 0
-        held = PidFile.take(path)
-        assert held.claim is None
+        held = PidFile.take(path, "x-12345678")
+        assert len(held.claims) == 1
         assert holder(path) == os.getpid()
         held.release()
         with socket.socket(socket.AF_UNIX) as end:
@@ -142,15 +142,15 @@ def test_a_stranger_who_has_the_name_is_not_believed_and_hinders_nobody(tmp_path
 def test_who_has_the_name_has_the_program(tmp_path: Path) -> None:
     path = tmp_path / ("a-long-name" * 12) / "x.pid"
     path.parent.mkdir(mode=0o700)
-    held = PidFile.take(path)
+    held = PidFile.take(path, "x-12345678")
     shutil.rmtree(path.parent)
     path.parent.mkdir(mode=0o700)
     with pytest.raises(ConfigError, match=f"it runs already: process {os.getpid()} "):
-        PidFile.take(path)
+        PidFile.take(path, "x-12345678")
     assert held.restore() == path
     assert held.restore() is None
     held.release()
-    PidFile.take(path).release()
+    PidFile.take(path, "x-12345678").release()
 
 
 def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path: Path) -> None:

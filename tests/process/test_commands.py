@@ -218,7 +218,9 @@ def test_a_pid_file_of_ones_own(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app(echo().replace("run_all()", f"run_all(pid_file='{pid_file}')"))
     program = app.start()
     assert pid_file.read_text() == f"{program.process.pid}\n"
-    assert app.run("stop", by_script=False).stdout == "app.py does not run\n"
+    elsewhere = app.run("stop", by_script=False)
+    assert elsewhere.returncode == 1
+    assert f"app.py runs as process {program.process.pid}, its pid file is" in elsewhere.stderr
     assert "is stopped" in app.run("stop", "--pid-file", str(pid_file), by_script=False).stdout
     assert list(pid_file.parent.iterdir()) == []
 

@@ -9,7 +9,15 @@ import pytest
 
 from lineman.errors import ConfigError
 from lineman.process import rundir
-from lineman.process.rundir import PidFile, default_pid_file, find_pid_file, holder, name_of
+from lineman.process.rundir import (
+    PidFile,
+    control_path,
+    default_pid_file,
+    find_pid_file,
+    holder,
+    links_directory,
+    name_of,
+)
 
 
 def test_every_way_of_writing_a_path_is_the_same_program(
@@ -60,23 +68,31 @@ def test_commands_look_below_the_systems_directory_too(
 
 def test_a_pid_file_is_held_by_one_and_freed_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "run" / "chat.pid"
-    held = PidFile.take(path)
+    held = PidFile.take(path, "x-12345678")
     assert path.read_text() == f"{os.getpid()}\n"
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert holder(path) == os.getpid()
     with pytest.raises(ConfigError, match=f"it runs already: process {os.getpid()}"):
-        PidFile.take(path)
+        PidFile.take(path, "x-12345678")
     held.release()
     assert not path.exists()
     assert holder(path) == 0
-    PidFile.take(path).release()
+    PidFile.take(path, "x-12345678").release()
+
+
+def test_no_two_pid_files_have_the_same_things_beside_them() -> None:
+    files = [Path("/run/x", name) for name in ("chat.pid", "chat.1", "chat.2", "chat.pid.1")]
+    for beside in (control_path, links_directory):
+        assert len({beside(file) for file in files}) == len(files)
+    assert control_path(files[0]) == Path("/run/x/chat.sock")
+    assert links_directory(files[0]) == Path("/run/x/chat.d")
 
 
 def test_a_stale_file_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "chat.pid"
     path.write_text("1\n")
     assert holder(path) == 0
-    held = PidFile.take(path)
+    held = PidFile.take(path, "x-12345678")
     assert path.read_text() == f"{os.getpid()}\n"
     held.release()
 
@@ -84,16 +100,16 @@ def test_a_stale_file_is_taken_over(tmp_path: Path) -> None:
 def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(ConfigError, match=r"may be written to by others \(mode 777\)"):
-        PidFile.take(tmp_path / "chat.pid")
+        PidFile.take(tmp_path / "chat.pid", "x-12345678")
 
 
 def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(ConfigError, match="cannot make"):
-        PidFile.take(tmp_path / "file" / "chat.pid")
+        PidFile.take(tmp_path / "file" / "chat.pid", "x-12345678")
     with pytest.raises(ConfigError, match="is no directory"):
-        PidFile.take(tmp_path / "link" / "chat.pid")
+        PidFile.take(tmp_path / "link" / "chat.pid", "x-12345678")
 
 
 def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
@@ -101,5 +117,5 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     victim.write_text("keep me")
     (tmp_path / "chat.pid").symlink_to(victim)
     with pytest.raises(ConfigError, match="cannot write the pid file"):
-        PidFile.take(tmp_path / "chat.pid")
+        PidFile.take(tmp_path / "chat.pid", "x-12345678")
     assert victim.read_text() == "keep me"

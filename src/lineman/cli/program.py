@@ -8,6 +8,7 @@ runs; else whom the program itself names, which root reads once, as at a start.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from lineman import surveying
 from lineman.errors import ConfigError
-from lineman.process import describing, logs, owner
+from lineman.process import claim, describing, logs, owner
 from lineman.process.description import Description, Place
 from lineman.process.keyfiles import KeyFiles
 from lineman.process.masters import children_of, ids_of
@@ -112,18 +113,21 @@ def _keys_of(places: Sequence[Place], rights: Rights) -> dict[str, int]:
 
 def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     """User and group of a running program; empty where it does not run, or as root."""
-    pid_file = find_pid_file(name_of(str(script)))
+    name = name_of(str(script))
+    pid_file = find_pid_file(name)
+    with contextlib.suppress(OSError):
+        found = pid_file.stat()
+        if found.st_uid != 0:  # which process it is, is that user's word
+            return owner.names(found.st_uid, found.st_gid)
     try:
-        master = holder(pid_file)
-        found = pid_file.stat() if pid_file.exists() else None
-    except (ConfigError, OSError):
+        masters = [holder(pid_file), *(each.pid for each in claim.runners(name))]
+    except ConfigError:
         return "", ""
-    ids: tuple[int, int] | None = None
-    if master > 0 and found is not None and found.st_uid != 0:
-        ids = found.st_uid, found.st_gid  # which process it is, is that user's word
-    elif master > 0:
-        ids = next(filter(None, map(ids_of, children_of(master))), None)
-    return owner.names(*ids) if ids is not None and ids[0] != 0 else ("", "")
+    for pid in filter(None, masters):
+        for ids in filter(None, map(ids_of, (pid, *children_of(pid)))):
+            if ids[0] != 0:
+                return owner.names(*ids)
+    return "", ""
 
 
 def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None = None) -> Survey:

@@ -13,6 +13,7 @@ from pathlib import Path
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway.api import check_names
 from lineman.gateway.blocking import GatewayClient
+from lineman.process.claim import runners
 from lineman.process.handoff import Handoff
 from lineman.process.rundir import find_pid_file, links_directory, name_of
 
@@ -103,7 +104,12 @@ def _address(options: argparse.Namespace) -> str:
         raise UsageError(
             f"there is no file {given}; give a script, or unix://…, redis://…, nats://…"
         )
-    directory = links_directory(find_pid_file(name_of(os.path.abspath(given))))
+    name = name_of(os.path.abspath(given))
+    pid_file = find_pid_file(name)
+    if not pid_file.exists():  # it may have one of its own
+        others = [each.pid_file for each in runners(name) if each.is_believed and each.pid_file]
+        pid_file = next(iter(others), pid_file)
+    directory = links_directory(pid_file)
     return f"unix://{directory / f'{options.name}-0.sock'}"
 
 

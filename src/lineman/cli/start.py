@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from lineman.address import Address
 from lineman.cli import stop, target
-from lineman.cli.target import Target
+from lineman.cli.target import ElsewhereError, Target
 from lineman.errors import ConfigError
 from lineman.net.listen import bind
 from lineman.net.unixsocket import SocketFile
@@ -82,7 +82,14 @@ def restart(options: argparse.Namespace) -> int:
         logs.set_up()
         whom = owner.find(options.user, options.group)
         program = replace(program, description=describe(program.program, whom))
-    return stop.run(options) or _start(options, program)
+    try:
+        stopped = stop.run(options)
+    except ElsewhereError as error:
+        if not error.is_ours:
+            raise
+        print(f"lineman: {error.seen}; this one is started beside it", file=sys.stderr)
+        stopped = 0
+    return stopped or _start(options, program)
 
 
 def _start(options: argparse.Namespace, program: Target) -> int:
@@ -94,7 +101,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         settings = program.description.settings
         whom = rights.first_of(program.description.places)
     if options.daemon:
-        log.default = daemon.default_log(program.name)
+        log.default = None if log.named else daemon.default_log(program.name)
         path = log.usable(settings, whom)
         outcome = daemon.detach()
         if isinstance(outcome, tuple):
@@ -187,7 +194,7 @@ def _serve(
     configure: Configure,
 ) -> int:
     owner.find(options.user, options.group)  # there are such, or nothing is begun
-    held = PidFile.take(program.pid_file)
+    held = PidFile.take(program.pid_file, program.name)
     try:
         files: list[tuple[SocketFile, Owner | None]] = []
         sockets = Sockets(functools.partial(_bind, files, rights), notify.take_sockets())

@@ -1,6 +1,7 @@
 """`lineman stop`: ends a running program.
 
-Exit status: 0 once it has ended, also if it did not run; 1 if it does not end.
+Exit status: 0 once it has ended, also if it did not run; 1 if it does not end, or runs where this
+user's commands do not reach it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
         pid = holder(program.pid_file)
         process = os.pidfd_open(pid) if pid > 0 else None
         program.ask("stop", None, graceful=options.graceful)
-    except (NotRunning, ProcessLookupError):
+    except NotRunning as error:
+        print(f"{program.shown} does not run{error.beside}")
+        return 0
+    except ProcessLookupError:
         print(f"{program.shown} does not run")
         return 0
     if process is not None and not select.select([process], [], [], LEAVING)[0]:

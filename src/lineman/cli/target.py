@@ -7,11 +7,13 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from lineman.errors import ConfigError, UsageError
+from lineman.process import claim, owner
+from lineman.process.claim import Runner
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
 from lineman.process.request import NotRunning, ask
@@ -53,11 +55,26 @@ class Target:
             given = f"{self.handoff.name} {word}"
         return f"{given} --pid-file {shlex.quote(str(self.pid_file))}" if self.is_placed else given
 
+    def _elsewhere(self, command: str, error: NotRunning) -> NotRunning | ElsewhereError:
+        """What to say where nobody holds the pid file that was looked for: who else may run it."""
+        holder = claim.holder_of(self.pid_file)
+        if holder is not None and not holder.is_believed:
+            return ElsewhereError(self, command, holder)
+        others = [each for each in claim.runners(self.name) if each.pid_file != self.pid_file]
+        if others and not self.is_placed:
+            return ElsewhereError(self, command, others[0])
+        # Of several that run beside each other, it was the one with that pid file that was meant.
+        found = ", ".join(f"process {each.pid} with {each.pid_file}" for each in others)
+        return NotRunning(str(error), f"; beside that it runs as {found}") if others else error
+
     def ask(
         self, command: str, timeout: float | None = 10.0, **arguments: Any
     ) -> Mapping[str, Any]:
         """The reply of its master; raises as `process.request.ask`."""
-        reply = ask(self.pid_file, {**arguments, "command": command}, timeout)
+        try:
+            reply = ask(self.pid_file, {**arguments, "command": command}, timeout)
+        except NotRunning as error:
+            raise self._elsewhere(command, error) from None
         if "error" in reply:
             raise ConfigError(f"its master refuses the command: {reply['error']}", "try it again")
         return reply
@@ -65,6 +82,26 @@ class Target:
     def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """The reply of its master, as an `Ask`."""
         return self.ask(command, **arguments)
+
+
+class ElsewhereError(ConfigError):
+    """The program runs, but not where this user's commands look for it.
+
+    Attributes:
+        is_ours: whether it is this user's all the same, with a pid file of its own.
+    """
+
+    def __init__(self, program: Target, command: str, found: Runner) -> None:
+        self.is_ours = found.uid == os.geteuid()
+        user = owner.names(found.uid, found.uid)[0]
+        where = program.pid_file if found.pid_file is None else found.pid_file
+        line = replace(program, pid_file=where, is_placed=True).command(command)
+        who = "" if self.is_ours else f" of user {user}"
+        place = "" if found.pid_file is None else f", its pid file is {where}"
+        super().__init__(
+            f"{program.shown} runs as process {found.pid}{who}{place}",
+            line if self.is_ours else f"as that user: sudo -u {shlex.quote(user)} {line}",
+        )
 
 
 # Asks a running program: a command with its arguments, and the reply.

@@ -1,10 +1,10 @@
-"""A program's second address, which no cleaning of directories takes away: an abstract unix socket.
+"""A program's further addresses, which no cleaning of directories takes away: abstract sockets.
 
-Its name says which pid file it stands for, and in which container: several of these may share a
-network, and with it such names. Anybody may take any name, so who has it counts for something only
-where the kernel says that it is root or this user.
+The name of one says which pid file it stands for, that of the other which program has it; both say
+in which container: several of these may share a network, and with it such names. Anybody may take
+any name, so who has it is believed only where the kernel says that it is root or this user.
 
-Source: unix(7), "Abstract sockets"
+Source: unix(7), "Abstract sockets"; proc_net(5)
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import hashlib
 import os
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from lineman.process.masters import unix_sockets
+from lineman.process.masters import pid_file_of, unix_sockets
 from lineman.unixpeer import peer_pid, peer_uid
 
 MAX_NAME = 107  # bytes, without the zero at the beginning
@@ -111,12 +112,69 @@ def _who(name: bytes) -> tuple[int | None, int]:
         return peer_uid(end), peer_pid(end)
 
 
-def find(file_name: str) -> Path | None:
-    """The pid file of this name, in whatever directory, of a program that runs; None for none."""
-    start = f"@{_prefix()}/"
-    for _, path in unix_sockets():
-        if path.startswith(start) and path.endswith(f"/{file_name}"):
-            found = Path(path.removeprefix(start[:-1]))
-            if master_of(found):
-                return found
-    return None
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who runs a program, or says so.
+
+    Attributes:
+        uid: the user, by the kernel's word.
+        pid: of the master.
+        pid_file: where it is found; None where that is not known.
+    """
+
+    uid: int
+    pid: int
+    pid_file: Path | None
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether it is root or this user."""
+        return self.uid in (0, os.geteuid())
+
+
+def announce(program: str, pid_file: Path) -> socket.socket | None:
+    """Tells everybody who looks for a program that it runs, and with which pid file.
+
+    Args:
+        program: its name, as `rundir.name_of` gives it.
+        pid_file: held by this process.
+
+    Returns:
+        A socket that listens; None where somebody else has the name.
+    """
+    place = os.path.abspath(pid_file).removesuffix(f"/{program}.pid")
+    if place != os.path.abspath(pid_file):
+        place += "/"
+    name = b"\0" + os.fsencode(f"{_prefix()}{program} {place}")
+    if len(name) > MAX_NAME:
+        digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
+        name = b"\0" + os.fsencode(f"{_prefix()}{program} #{digest}")
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        end.bind(name)
+        end.listen()
+    except OSError:
+        end.close()
+        return None
+    end.setblocking(False)
+    return end
+
+
+def runners(program: str) -> list[Runner]:
+    """Whoever runs a program of this name, with whatever pid file; first who is believed."""
+    start = f"@{_prefix()}{program} "
+    found = []
+    for name in sorted({path for _, path in unix_sockets() if path.startswith(start)}):
+        uid, pid = _who(b"\0" + os.fsencode(name[1:]))
+        if uid is not None:
+            place = name.removeprefix(start)
+            told = f"{place}{program}.pid" if place.endswith("/") else place
+            known = pid_file_of(pid) if place.startswith("#") else told
+            found.append(Runner(uid, pid, None if known is None else Path(known)))
+    return sorted(found, key=lambda each: not each.is_believed)
+
+
+def holder_of(pid_file: Path) -> Runner | None:
+    """Whoever has the name of a pid file, believed or not; None for nobody."""
+    uid, pid = _who(_name(pid_file))
+    return None if uid is None else Runner(uid, pid, pid_file)

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,7 +68,7 @@ class ControlServer:
         reactor: the master's.
         path: of the socket; one that is left over from a dead master is replaced.
         on_request: gets each caller with its request; it must reply, now or later.
-        claim: a second socket at which it listens; it is not closed here.
+        others: further sockets at which it listens; they are not closed here.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class ControlServer:
         reactor: Reactor,
         path: Path,
         on_request: Callable[[Caller, dict[str, Any]], None],
-        claim: socket.socket | None = None,
+        others: Sequence[socket.socket] = (),
     ) -> None:
         self.reactor = reactor
         self.on_request = on_request
         self._path = path
         self._callers: set[Caller] = set()
         self._is_paused = False
-        self._claim = claim
+        self._others = others
         self._socket, self._made = _listen(path)
         self._watch()
 
     def _listeners(self) -> list[socket.socket]:
-        return [self._socket] if self._claim is None else [self._socket, self._claim]
+        return [self._socket, *self._others]
 
     def _watch(self) -> None:
         for listener in self._listeners():

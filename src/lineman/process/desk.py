@@ -73,7 +73,7 @@ class Desk:
         self._boss = boss
         self._started_at = time.time()
         path = control_path(pid_file.path)
-        self.server = ControlServer(reactor, path, self._on_request, pid_file.claim)
+        self.server = ControlServer(reactor, path, self._on_request, pid_file.claims)
         self.questions = Questions(self._compose)
         self.ledger = Ledger()
         self._resume_at = 0.0

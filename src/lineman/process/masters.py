@@ -23,7 +23,7 @@ def how_to_stop(pid: int) -> str:
     for one in (pid, _parent(pid)):
         script = _script_of_master(one)
         if script is not None:
-            return _printable(_stop(script, _pid_file(one)))
+            return _printable(_stop(script, pid_file_of(one)))
     return f"kill {pid}"
 
 
@@ -89,13 +89,16 @@ def _named(pid: int, words: list[str]) -> str | None:
     return next((path for path in paths if os.path.isfile(path)), None)
 
 
-def _pid_file(master: int) -> str | None:
+def pid_file_of(master: int) -> str | None:
     """The pid file of a master: it stands beside its control socket, and holds its number."""
     own = {text[8:-1] for text in _descriptors(master) if text.startswith("socket:[")}
     for inode, path in unix_sockets():
-        found = Path(path).with_suffix(".pid")
-        if inode in own and path.endswith(".sock") and _content(found) == str(master):
-            return str(found)
+        if inode not in own or not path.endswith(".sock"):
+            continue
+        bare = path.removesuffix(".sock")
+        for found in (f"{bare}.pid", bare):
+            if _content(Path(found)) == str(master):
+                return found
     return None
 
 

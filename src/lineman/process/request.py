@@ -18,7 +18,15 @@ CHUNK = 256 * 1024
 
 
 class NotRunning(LinemanError):
-    """No program holds this pid file."""
+    """No program holds this pid file.
+
+    Attributes:
+        beside: what is to be said of others of the same program, which do run.
+    """
+
+    def __init__(self, text: str, beside: str = "") -> None:
+        super().__init__(text + beside)
+        self.beside = beside
 
 
 def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[str, Any]:

@@ -33,7 +33,17 @@ def run_directory() -> Path:
     if os.geteuid() == 0:
         return SYSTEM
     own = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(own, "lineman") if own else Path(f"/tmp/lineman-{os.geteuid()}")
+    if own and not _is_of_another(own):
+        return Path(own, "lineman")
+    return Path(f"/tmp/lineman-{os.geteuid()}")
+
+
+def _is_of_another(directory: str) -> bool:
+    """Whether a directory belongs to another user: `su` and `sudo` may leave that one's name."""
+    try:
+        return os.stat(directory).st_uid != os.geteuid()
+    except OSError:
+        return False
 
 
 def name_of(script: str, arguments: Sequence[str] = ()) -> str:
@@ -60,21 +70,31 @@ def find_pid_file(name: str) -> Path:
     Where there is none, one that was removed, or stands elsewhere, of a program that runs.
     """
     own = default_pid_file(name)
-    if own.exists():
+    if os.path.exists(own):
         return own
     elsewhere = [SYSTEM / own.name, *sorted(SYSTEM.glob(f"*/{own.name}"))]
-    found = next((path for path in elsewhere if path.exists()), None)
-    return found or claim.find(own.name) or own
+    removed = [
+        each.pid_file
+        for each in claim.runners(name)
+        if each.is_believed and each.pid_file is not None and each.pid_file.name == own.name
+    ]
+    found = [path for path in elsewhere if os.path.exists(path)]
+    return next(iter((*found, *removed)), own)
 
 
 def control_path(pid_file: Path) -> Path:
     """The control socket of the program with this pid file."""
-    return pid_file.with_suffix(".sock")
+    return _beside(pid_file, ".sock")
 
 
 def links_directory(pid_file: Path) -> Path:
     """Where the processes of the program with this pid file talk to each other."""
-    return pid_file.with_suffix(".d")
+    return _beside(pid_file, ".d")
+
+
+def _beside(pid_file: Path, ending: str) -> Path:
+    """`chat.pid` gives `chat.sock`; `chat.1` gives `chat.1.sock`, which is not that of `chat.2`."""
+    return pid_file.with_name(pid_file.name.removesuffix(".pid") + ending)
 
 
 def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
@@ -168,17 +188,21 @@ class PidFile:
     Attributes:
         path: of the file.
         was_stale: the process that left it behind without taking it away; 0 for none.
-        claim: the socket that stands for the file where that is removed; None for none.
+        claims: the sockets that stand for the file where that is removed, and for the program.
     """
 
     path: Path
     was_stale: int
     _descriptor: int
-    claim: socket.socket | None = None
+    claims: Sequence[socket.socket] = ()
 
     @classmethod
-    def take(cls, path: Path) -> PidFile:
+    def take(cls, path: Path, program: str) -> PidFile:
         """Takes the file, or says who has it.
+
+        Args:
+            path: of the file.
+            program: the name of whose file it is, as `name_of` gives it.
 
         Raises:
             ConfigError: the program runs already, or the file cannot be written.
@@ -211,7 +235,8 @@ class PidFile:
             path.unlink(missing_ok=True)
             os.close(descriptor)
             raise _runs_already(error.pid, path) from None
-        held = cls(path, stale, descriptor, claimed)
+        sockets = (claimed, claim.announce(program, path))
+        held = cls(path, stale, descriptor, [each for each in sockets if each is not None])
         held.write(os.getpid())
         return held
 
@@ -251,11 +276,11 @@ class PidFile:
 
     def release(self) -> None:
         """Takes the file away, and lets others have it."""
+        for each in self.claims:
+            each.close()
         if self._is_ours():
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
-        if self.claim is not None:
-            self.claim.close()
 
 
 def _runs_already(pid: int, path: Path) -> ConfigError:
