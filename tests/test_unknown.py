@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from lineman import Connection, Gateway, Worker, vocabulary
+from lineman import Connection, Gateway, Request, Worker, vocabulary
 from lineman.declared import public_names
 from lineman.errors import UnknownNameError, UsageError
 from lineman.gateway.business import Business
@@ -263,6 +264,149 @@ def test_a_method_of_a_subclass_that_nobody_would_call_is_refused(base: type[Any
     type("Mine", (base,), {"onboard": method, "on_paper": 1, "log": method})
 
 
+BODIES = [
+    ("on_messsage", None, r"did you mean on_message\?"),
+    ("onMesage", None, r"did you mean on_message\?"),
+    ("on_conect", None, r"did you mean on_connect\?"),
+    ("on_messgae", 1, r"did you mean on_message\?"),
+    ("on_websocket_conect", None, r"did you mean on_websocket_connect\?"),
+    ("cuont", 4, r"did you mean count\?"),
+    ("max_mesage_sise", 4, r"did you mean max_message_size\?"),
+    ("maxPackageSize", 4, r"did you mean max_message_size\?"),
+    ("trusted_proxys", ["10.0.0.1"], r"did you mean trusted_proxies\?"),
+    ("origin", ["https://a.example"], r"did you mean origins\?"),
+    ("daemonize", True, "python app.py start -d"),
+    ("protocol", "text", "the address says it"),
+    ("logFile", "a.log", r"did you mean log_file\?"),
+    ("log_file", "a.log", r"of the whole program: Worker.log_file = …"),
+    ("pid_file", "a.pid", r"of the whole program: Worker.pid_file = …"),
+    ("context", {}, r"super\(\).__init__\(…, context=…\)"),
+    ("address", WS, r"super\(\).__init__\(…, address=…\)"),
+    ("data", {}, r"set self.data in __init__, after super\(\)"),
+    ("port", 8282, "hides what a Worker has by that name"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "says"), BODIES)
+@pytest.mark.parametrize("mixed", ["alone", "mixed before", "mixed behind"])
+def test_what_nobody_would_look_at_is_refused_in_the_body_of_a_class(
+    name: str, value: object, says: str, mixed: str
+) -> None:
+    def method(self: Any, connection: Any, message: Any) -> None: ...
+
+    body = {name: value if value is not None else method}
+    mixin = type("Mixin", (), body)
+    bases = {"alone": (Worker,), "mixed before": (mixin, Worker), "mixed behind": (Worker, mixin)}
+    with pytest.raises(UsageError, match=says) as caught:
+        type("Mine", bases[mixed], body if mixed == "alone" else {})
+    assert f"{'Mine' if mixed == 'alone' else 'Mixin'}.{name}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("on_messsage", r"did you mean on_message\?"),
+        ("max_message_size", r"Gateway\(…, max_message_size=…\)"),
+        ("adress", r"Gateway\(…, address=…\)"),
+        ("registerAddress", "machines by broker="),
+        ("log_file", "it is Worker.log_file"),
+        ("name", r"super\(\).__init__\(…, name=…\)"),
+    ],
+)
+def test_the_same_is_refused_in_a_class_of_gateways(name: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        type("Mine", (Gateway,), {name: "value"})
+
+
+def test_a_misspelt_setting_is_refused_where_it_is_only_annotated() -> None:
+    with pytest.raises(UsageError, match=r"did you mean count\?"):
+        type("Mine", (Worker,), {"__annotations__": {"cuont": "int"}})
+    with pytest.raises(UsageError, match=r"did you mean count\?"):
+        type("Mine", (Worker,), {"__slots__": ("cuont",)})
+
+
+def test_names_of_ones_own_that_are_not_near_are_allowed() -> None:
+    def method(self: Any) -> None: ...
+
+    methods = ("on_chat_message", "on_my_message", "on_close_room", "handle", "run", "listen")
+    values = ("users", "names", "keys", "groups", "counts", "counter", "router", "rooms", "PORT")
+    own: dict[str, Any] = dict.fromkeys(methods, method)
+    own |= dict.fromkeys([*values, "COUNT", "connection", "mount", "_onMessage"], 1)
+    own["log"] = logging.getLogger("mine")
+    mixin = type("Mixin", (), own)
+    type("Mine", (Worker,), own)
+    made = type("Mine", (mixin, Worker), {"count": 3, "max_message_size": 5})
+    assert made(WS).count == 3
+    type("Again", (made,), {"count": 4})
+    type("Mine", (Gateway,), {"users": {}, "on_chat_message": method})
+
+
+@pytest.mark.parametrize("name", ["context", "address", "data", "id"])
+def test_what_each_object_has_is_neither_read_nor_set_on_the_class(name: str) -> None:
+    says = f"{name} is of each Worker, not of the class: worker.{name}"
+    assert words_of(getattr, Worker, name) == says
+    with pytest.raises(UsageError, match=says):
+        setattr(Worker, name, {})
+    assert not hasattr(Worker, name)
+
+
+def test_what_is_of_the_whole_program_is_not_set_on_a_subclass() -> None:
+    with pytest.raises(UsageError, match=r"of the whole program: Worker\.log_file = …"):
+        Chat.log_file = "a.log"
+
+
+def test_a_callback_and_an_option_can_be_deleted_and_others_say_why_not() -> None:
+    worker: Any = Chat()
+    worker.on_message = print
+    del worker.on_message
+    del worker.on_message  # as often as one likes
+    assert worker.callbacks.on_message is None
+    assert not worker.on_message
+    worker.count = 3
+    del worker.count
+    assert worker.count == 1
+    del worker.rooms
+    for name in ("count", "address", "data", "broadcast"):
+        with pytest.raises(UsageError, match=f"{name} of .* stays"):
+            delattr(worker, name)
+    assert "did you mean on_message?" in words_of(delattr, worker, "onMessage")
+    assert "did you mean count?" in words_of(delattr, Worker, "cuont")
+    for name in ("on_message", "count", "run_all"):
+        with pytest.raises(UsageError, match=f"{name} of Worker stays"):
+            delattr(Worker, name)
+
+
+REQUESTS = [
+    ("get", 'request.query.get("name")'),
+    ("header", 'request.headers.get("name")'),
+    ("cookie", 'request.cookies.get("name")'),
+    ("post", "request.body"),
+    ("queryString", "did you mean query_string?"),
+    ("rawBody", "did you mean body?"),
+    ("getRemoteIp", "did you mean remote_ip?"),
+    ("session", "keep your own things in connection.data"),
+]
+
+
+@pytest.mark.parametrize(("name", "says"), REQUESTS)
+def test_what_a_request_does_not_have_is_refused_with_what_to_use(name: str, says: str) -> None:
+    request = Request.of_handshake(b"GET /a HTTP/1.1\r\nHost: b\r\n\r\n")
+    assert says in set_and_read(request, name)
+    assert name not in dir(request)
+
+
+def test_a_request_takes_nothing_of_the_programs_own() -> None:
+    request: Any = Request.of_handshake(b"GET /a?x=1 HTTP/1.1\r\nHost: b\r\n\r\n")
+    assert 'connection.data["user"]' in words_of(setattr, request, "user", 1)
+    assert "did you mean headers?" in words_of(setattr, request, "hedaers", 1)
+    with pytest.raises(AttributeError) as caught:
+        request.path = "/b"
+    assert not isinstance(caught.value, UnknownNameError)
+    assert (request.path, request.query) == ("/a", {"x": "1"})
+    request.target = "/b?x=2"  # what it has may be set as before
+    assert (request.path, request.query) == ("/b", {"x": "2"})
+
+
 # The table.
 
 
@@ -274,7 +418,10 @@ def rows(page: str, heading: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-TABLES = (vocabulary.WORKER, vocabulary.CONNECTION, vocabulary.GATEWAY, vocabulary.CLIENT)
+TABLES = (
+    *(vocabulary.WORKER, vocabulary.CONNECTION, vocabulary.GATEWAY, vocabulary.CLIENT),
+    vocabulary.REQUEST,
+)
 
 
 def spelt(cell: str) -> set[str]:
@@ -300,7 +447,9 @@ def test_a_gateway_knows_its_own_options() -> None:
     assert taken <= set(Gateway._kind.options)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=["worker", "connection", "gateway", "client"])
+@pytest.mark.parametrize(
+    "table", TABLES, ids=["worker", "connection", "gateway", "client", "request"]
+)
 def test_the_guides_have_every_name_of_the_table(table: dict[str, str]) -> None:
     pages = ("howto/porting-from-workerman.md", "reference/gateway.md")
     text = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in pages)
@@ -314,12 +463,15 @@ def test_what_the_table_calls_ours_is_there() -> None:
         (vocabulary.CONNECTION, set(vocabulary.MEMBERS)),
         (vocabulary.GATEWAY, gateway),
         (vocabulary.CLIENT, set(vocabulary.CLIENT_MEMBERS)),
+        (vocabulary.REQUEST, set(vocabulary.REQUEST_MEMBERS)),
     ):
         named = {answer for answer in table.values() if " " not in answer}
         assert named <= has
         assert (
             not {plain for plain in map(vocabulary.plain, table) if plain in table.values()} - has
         )
+    assert set(vocabulary.WORKER) >= vocabulary.WORKER_SETTINGS
+    assert set(vocabulary.GATEWAY) >= vocabulary.GATEWAY_SETTINGS
     slots = {name for name, value in vars(Gateway).items() if isinstance(value, Slot)}
     assert slots < gateway
 
@@ -334,6 +486,7 @@ def test_the_members_are_those_of_the_reference() -> None:
     for cls, members in (
         (Connection, vocabulary.MEMBERS),
         (Visitor, vocabulary.CLIENT_MEMBERS),
+        (Request, vocabulary.REQUEST_MEMBERS),
     ):
         assert all(inspect.getattr_static(cls, name) is not None for name in members)
         assert {name for name in vars(cls) if name[0] != "_"} - set(members) <= HOUSE[cls]
@@ -341,6 +494,7 @@ def test_the_members_are_those_of_the_reference() -> None:
 
 # What others of the house call on them.
 HOUSE: dict[type, set[str]] = {
+    Request: {"of_handshake"},
     Connection: {
         *(
             "borrow_cork",

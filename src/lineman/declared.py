@@ -6,8 +6,10 @@ may have: by a value, an annotation, a slot, a property, a method.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Mapping
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from lineman.errors import UnknownNameError, UsageError
@@ -27,8 +29,7 @@ class Declaring(type):
         super().__init__(name, bases, namespace)
         for base in cls.__mro__[1:]:
             if isinstance(base, Declaring) and "_kind" in vars(base):
-                for each, value in namespace.items():
-                    _check_callback(cls, base, each, value)
+                _check_body(cls, base)
 
     if not TYPE_CHECKING:  # checkers would take every name for one that exists
 
@@ -40,10 +41,24 @@ class Declaring(type):
                 )
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
+            base = _base(cls)
+            if _is_of_class(base, name) and cls is not base:
+                raise UsageError(_of_program(base, name))
+            if name in _of_objects(base):
+                raise UsageError(f"{_of_object(base, name)} = …")
             super().__setattr__(name, value)
 
         def __getattr__(cls, name: str) -> Any:
+            if name in _of_objects(cls):
+                raise UnknownNameError(_of_object(_base(cls), name))
             raise UnknownNameError(_explain(cls, name))
+
+        def __delattr__(cls, name: str) -> None:
+            if not _is_declared(cls, name):
+                raise UnknownNameError(_explain(cls, name))
+            if _is_declared(_base(cls), name):
+                raise UsageError(f"{name} of {cls.__name__} stays; set it to something else")
+            super().__delattr__(name)
 
 
 class Declared(metaclass=Declaring):
@@ -58,15 +73,23 @@ class Declared(metaclass=Declaring):
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
             if _is_of_class(cls, name):
-                raise UsageError(
-                    f"{name} is of the whole program: {_base(cls).__name__}.{name} = …"
-                )
+                raise UsageError(_of_program(_base(cls), name))
             super().__setattr__(name, value)
 
         def __getattr__(self, name: str) -> Any:
             if _is_declared(type(self), name):
                 return object.__getattribute__(self, name)  # what a property raised, or plain words
             raise UnknownNameError(_explain(type(self), name))
+
+        def __delattr__(self, name: str) -> None:
+            cls = type(self)
+            if not _is_declared(cls, name):
+                raise UnknownNameError(_explain(cls, name))
+            base = _base(cls)
+            stays = name in _of_objects(base) or name not in vars(self)
+            if stays and _is_declared(base, name) and not isinstance(_find(base, name), Slot):
+                raise UsageError(f"{name} of {self!r} stays; set it to something else")
+            super().__delattr__(name)
 
 
 def public_names(cls: type) -> set[str]:
@@ -126,19 +149,95 @@ def refuse_option(cls: Declaring, name: str) -> NoReturn:
     raise UsageError(_explain(cls, name))
 
 
-def _check_callback(cls: type, base: Declaring, name: str, value: object) -> None:
-    """Refuses a method that somebody takes for a callback, and that nobody would call.
+def _of_objects(cls: type) -> set[str]:
+    """What every object gets for itself when it is made; what the class had would not be read."""
+    annotated = {name for each in cls.__mro__ for name in _annotations(each)}
+    valued = {name for each in cls.__mro__ for name in vars(each)}
+    return {name for name in annotated - valued if not name.startswith("_")}
+
+
+def _of_program(base: Declaring, name: str) -> str:
+    return f"{name} is of the whole program: {base.__name__}.{name} = …"
+
+
+def _of_object(base: Declaring, name: str) -> str:
+    place = base._kind.place.partition(".")[0]
+    return f"{name} is of each {base.__name__}, not of the class: {place}.{name}"
+
+
+_ANNOTATED = object()
+"""Takes the place of the value of a name that is annotated, and has none."""
+
+
+def _check_body(cls: Declaring, base: Declaring) -> None:
+    """Refuses what somebody takes for a callback or a setting, and nobody would look at.
 
     Raises:
-        UsageError: it hides a callback, or has the name of one in another spelling.
+        UsageError: see `_check`.
     """
-    if isinstance(value, Slot) or name.startswith("_"):
-        return
+    for each in cls.__mro__:
+        if each is cls or not (isinstance(each, Declaring) or issubclass(base, each)):
+            for name, value in {
+                **dict.fromkeys(_annotations(each), _ANNOTATED),
+                **vars(each),
+            }.items():
+                if not (name.startswith("_") or isinstance(value, Slot)):
+                    _check(each, base, name, value)
+
+
+def _check(cls: type, base: Declaring, name: str, value: object) -> None:
+    """Looks at one name of a class, or of another one that it is mixed with.
+
+    Raises:
+        UsageError: it hides a callback, is of the whole program or of each object, or has the name
+            of a callback or a setting but for a slip.
+    """
+    where = f"{cls.__name__}.{name}"
     if isinstance(_find(base, name), Slot):
-        raise UsageError(
-            f"{cls.__name__}.{name} hides the callback, and would never be called; "
-            f"give it another name, and set it in __init__: self.{name} = self.its_name"
-        )
-    is_callback = name.startswith("on") and base._kind.knows(name)
-    if is_callback and not _is_declared(base, name):
-        raise UsageError(base._kind.explain(name, public_names(base)))
+        if value is not _ANNOTATED:
+            raise UsageError(
+                f"{where} hides the callback, and would never be called; "
+                f"give it another name, and set it in __init__: self.{name} = self.its_name"
+            )
+    elif _is_declared(base, name):
+        if not _is_value(value) or value is _ANNOTATED:
+            return
+        found = _find(base, name)
+        if not _is_value(found):
+            raise UsageError(
+                f"{where} hides what a {base.__name__} has by that name; give it another one"
+            )
+        if _is_of_class(base, name):
+            raise UsageError(f"{where} would not be read; {_of_program(base, name)}")
+        if name in _of_objects(base):
+            raise UsageError(
+                f"{where} would not be read; {name} is of each object: "
+                + (
+                    f"super().__init__(…, {name}=…)"
+                    if name in _arguments(base)
+                    else f"set self.{name} in __init__, after super().__init__(…)"
+                )
+            )
+    else:
+        own = public_names(base)
+        kind = base._kind
+        if kind.misspells_callback(name, own) or (
+            _is_value(value) and kind.misspells_setting(name, _settings(base))
+        ):
+            raise UsageError(f"{where}: {kind.explain(name, own, ', or give it another name')}")
+
+
+def _is_value(value: object) -> bool:
+    """Whether it is what settings are, and no function, property or class."""
+    is_slot = isinstance(value, MemberDescriptorType)
+    return is_slot or not (callable(value) or hasattr(type(value), "__get__"))
+
+
+def _arguments(base: type) -> set[str]:
+    return {*inspect.signature(base).parameters} - {"given"}
+
+
+def _settings(base: type) -> set[str]:
+    """What programs set on the objects, or give to the constructor."""
+    declared = {name for each in base.__mro__ for name in _annotations(each)}
+    return _arguments(base) | (declared - _of_objects(base))

@@ -8,7 +8,7 @@ nothing but in `on_request`; `bool` is allowed, since `send` returns it in many 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from lineman.slots import BoundSlot
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lineman.worker import Worker
 
     Nothing = bool | None | Coroutine[Any, Any, bool | None]
-    Page = Response | str | bytes | None
-    Answer = Page | Coroutine[Any, Any, Page]
+    Page: TypeAlias = Response | str | bytes | None
+    Answer: TypeAlias = Page | Coroutine[Any, Any, Page]
 
     OfWorker = Callable[[Worker], Nothing] | Callable[[], Nothing]
     OfRequest = Callable[[Request], Answer] | Callable[[], Answer]

@@ -29,7 +29,7 @@ from lineman.gateway.visitor import Visitor
 from lineman.options import WorkerOptions
 from lineman.slots import Slot
 from lineman.unknown import Kind
-from lineman.vocabulary import GATEWAY, WORKER
+from lineman.vocabulary import GATEWAY, GATEWAY_SETTINGS, WORKER, WORKER_SETTINGS
 from lineman.worker import Worker
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class Gateway(Api, Declared):
         "gateway.data",
         {"gateway": GATEWAY, "Worker": WORKER},
         "Gateway",
-        _OPTIONS | _OWN_OPTIONS,
+        {"address", "context"} | _OPTIONS | _OWN_OPTIONS,
+        GATEWAY_SETTINGS | WORKER_SETTINGS,
     )
 
     on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)

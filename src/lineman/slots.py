@@ -74,6 +74,9 @@ class Slot(Generic[B, F]):
     def __set__(self, instance: Any, function: F | None) -> None:
         set_callback(instance.callbacks, self._name, cast(Any, function), self._arguments)
 
+    def __delete__(self, instance: Any) -> None:
+        set_callback(instance.callbacks, self._name, None, self._arguments)
+
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),

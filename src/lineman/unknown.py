@@ -17,6 +17,10 @@ from lineman.vocabulary import lookup, plain
 
 # More alike than this and a name is taken for a misspelt one: `cuont` is 0.8 like `count`.
 _ALIKE = 0.75
+# In a class of the program's own less is taken for misspelt: letters of a name that is short, where
+# any letter makes another word, and that is long, where two do not.
+_SHORT = 5
+_LONG = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Kind:
         tables: Workerman's names by whose they are, those of this kind first.
         constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
         options: those options.
+        settings: of the names in `tables`, what a program sets.
     """
 
     title: str
@@ -36,10 +41,20 @@ class Kind:
     tables: Mapping[str, Mapping[str, str]]
     constructor: str = ""
     options: Collection[str] = ()
+    settings: Collection[str] = ()
 
-    def knows(self, name: str) -> bool:
-        """Whether it is a name of Workerman's."""
-        return any(lookup(table, name) for table in self.tables.values())
+    def misspells_callback(self, name: str, own: Collection[str]) -> bool:
+        """Whether a name that it does not have would be taken for one of a callback."""
+        theirs = [each for table in self.tables.values() for each in table]
+        return name.startswith("on") and any(
+            is_slip(name, each) for each in [*theirs, *own] if each.startswith("on")
+        )
+
+    def misspells_setting(self, name: str, own: Collection[str]) -> bool:
+        """Whether it would be taken for one of a setting; constants in capitals are not."""
+        return not name.isupper() and any(
+            is_slip(name, each) for each in [*self.settings, *self.options, *own]
+        )
 
     def explain(self, name: str, own: Collection[str], more: str = "") -> str:
         """What to do instead of using this name.
@@ -86,6 +101,42 @@ class Kind:
         return f"; it is {owner}.{right}."
 
 
+def is_slip(name: str, known: str) -> bool:
+    """Whether somebody who wrote the name may have meant the known one.
+
+    It is spelt in another way, or a letter is wrong, missing, too much or in its neighbour's place;
+    of a long name two. A plural of one word is a name of its own: `users` is not `user`.
+    """
+    a, b = plain(name), plain(known)
+    if a == b:
+        return True
+    if min(len(a), len(b)) < _SHORT or a[0] != b[0] or (a == b + "s" and "_" not in known):
+        return False
+    slips = 2 if len(b) >= _LONG else 1
+    return abs(len(a) - len(b)) <= slips and _distance(a, b) <= slips
+
+
+def _distance(a: str, b: str) -> int:
+    """How many letters were changed, left out, put in or exchanged with the next one."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        row = [i]
+        for j, other in enumerate(b, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
+
+
+WORKER = Kind(
+    "a Worker",
+    "worker.data",
+    {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
+    settings=vocabulary.WORKER_SETTINGS,
+)
 CONNECTION = Kind(
     "a Connection",
     "connection.data",
@@ -96,6 +147,7 @@ CLIENT = Kind(
     "client.session",
     {"client": vocabulary.CLIENT, "gateway": vocabulary.GATEWAY},
 )
+REQUEST = Kind("a Request", "connection.data", {"request": vocabulary.REQUEST})
 
 
 class ConnectionNames:
@@ -115,6 +167,17 @@ class ClientNames:
     __slots__ = ()
     kind_of_object = CLIENT
     own_names: Collection[str] = vocabulary.CLIENT_MEMBERS
+
+    def __dir__(self) -> list[str]:
+        return _own_directory(self)
+
+
+class RequestNames:
+    """The same of a `Request`."""
+
+    __slots__ = ()
+    kind_of_object = REQUEST
+    own_names: Collection[str] = vocabulary.REQUEST_MEMBERS
 
     def __dir__(self) -> list[str]:
         return _own_directory(self)
@@ -148,7 +211,7 @@ def _own_directory(thing: object) -> list[str]:
     return [name for name in names if not isinstance(found.get(name), _Refused)]
 
 
-for names in (ConnectionNames, ClientNames):
+for names in (ConnectionNames, ClientNames, RequestNames):
     for theirs in next(iter(names.kind_of_object.tables.values())):
         for spelt in {theirs, re.sub("([A-Z]+)", r"_\1", theirs).lower()}.difference(
             names.own_names
@@ -157,7 +220,7 @@ for names in (ConnectionNames, ClientNames):
 
 
 def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
-    """Says in words why a connection or client took no attribute.
+    """Says in words why a connection, client or request took no attribute.
 
     Args:
         thing: which.
@@ -175,7 +238,8 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
 
 def explain(error: BaseException) -> None:
     """Adds a note to an error of the program that asked for what such an object does not have."""
-    if type(error) is AttributeError and isinstance(error.obj, (ConnectionNames, ClientNames)):
+    names = (ConnectionNames, ClientNames, RequestNames)
+    if type(error) is AttributeError and isinstance(error.obj, names):
         thing, name = error.obj, str(error.name)
         if not hasattr(type(thing), name):
             error.add_note(thing.kind_of_object.explain(name, thing.own_names))

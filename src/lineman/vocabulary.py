@@ -95,6 +95,15 @@ WORKER: Mapping[str, str] = {
     "websocketPingInterval": "ping_interval",
 }
 
+# What a program sets there; the rest are functions, and what Workerman itself keeps.
+WORKER_SETTINGS = frozenset({
+    *("reusePort", "protocol", "eventLoop", "eventLoopClass", "daemonize"),
+    *("stdoutFile", "pidFile", "statusFile", "logFile", "logFileMaxSize"),
+    *("stopTimeout", "outputStream", "maxPackageSize", "defaultMaxPackageSize"),
+    *("maxSendBufferSize", "defaultMaxSendBufferSize", "lingerTimeout"),
+    *("defaultLingerTimeout", "websocketPingInterval"),
+})  # fmt: skip
+
 CONNECTION: Mapping[str, str] = {
     "id": "id",
     "worker": "worker",
@@ -231,6 +240,35 @@ GATEWAY: Mapping[str, str] = {
     "runAll": "write Worker.run_all()",
     "connections": "write `await gateway.get_all_client_id_list()`",
 }
+GATEWAY_SETTINGS = frozenset({
+    *("count", "registerAddress", "lanIp", "lanPort", "startPort"),
+    *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),
+    *("pingData", "secretKey", "sendToWorkerBufferSize", "sendToGatewayBufferSize"),
+    *("sendToClientBufferSize", "protocolAccelerate", "eventHandler", "connectTimeout"),
+    *("persistentConnection", "addressesCacheDisable"),
+})  # fmt: skip
+
+REQUEST: Mapping[str, str] = {
+    "method": "method",
+    "path": "path",
+    "host": "host",
+    "uri": "target",
+    "queryString": "query_string",
+    "protocolVersion": "version",
+    "rawBody": "body",
+    "getRemoteIp": "remote_ip",
+    "getRemotePort": "remote_port",
+    "get": 'write request.query.get("name")',
+    "post": "request.body is what was posted, as bytes",
+    "file": "request.body is what was posted, as bytes",
+    "header": 'write request.headers.get("name")',
+    "cookie": 'write request.cookies.get("name")',
+    "rawHead": "write request.headers.items()",
+    "rawBuffer": "write request.headers.items(), request.body",
+    "session": "keep your own things in connection.data; a Gateway's clients have a session",
+    "sessionId": "keep your own things in connection.data; a Gateway's clients have a session",
+    "connection": "a callback of a connection gets it before the request",
+}
 
 # What the reference shows of a connection; there is more, which is the house's own.
 MEMBERS = (
@@ -240,6 +278,11 @@ MEMBERS = (
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
     *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),
     "worker",
+)
+# The same of a request.
+REQUEST_MEMBERS = (
+    *("body", "cookies", "headers", "host", "method", "path", "query", "query_all"),
+    *("query_string", "remote_ip", "remote_port", "scheme", "target", "version"),
 )
 # The same of a client of a `Gateway`.
 CLIENT_MEMBERS = (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, inner, options, serving, split, starting, vocabulary
+from lineman import hotswap, inner, options, serving, split, starting, unknown
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -28,7 +28,6 @@ from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.slots import Slot
 from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
 from lineman.tls.tickets import TicketSecret
-from lineman.unknown import Kind
 
 if TYPE_CHECKING:  # what `options` imports where it is used
     from lineman import functions as types
@@ -86,11 +85,7 @@ class Worker(Declared):
         ConfigError: when the worker starts, for a value that cannot work.
     """
 
-    _kind = Kind(
-        "a Worker",
-        "worker.data",
-        {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
-    )
+    _kind = unknown.WORKER
 
     on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot()
     on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot()
@@ -170,7 +165,7 @@ class Worker(Declared):
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
-    takes_clients: ClassVar[bool] = True
+    takes_clients: bool = True
     _is_split: bool = False  # other processes serve it too, and nobody has been told
     _push_remedy: str = inner.USE_GATEWAY  # where its processes are several
 

@@ -1,3 +1,6 @@
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
+
 cdef class Headers:
     cdef list _lines
     cdef dict _index
@@ -8,7 +11,7 @@ cdef class Headers:
     cdef _build(self, lines)
     cpdef forget_looks(self)
 
-cdef class Request:
+cdef class RequestFields:
     cdef public object method
     cdef public object target
     cdef public object version
@@ -26,3 +29,6 @@ cdef class Request:
 
     cpdef forget_looks(self)
     cpdef tuple _parts(self)
+
+cdef class Request(RequestFields):
+    pass

@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Never
 from urllib.parse import parse_qsl, unquote
 
 from lineman.errors import HttpError, UsageError
+from lineman.unknown import RequestNames, refuse_to_set
+
+try:
+    import cython
+except ImportError:
+    from lineman import uncompiled as cython
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -158,20 +165,8 @@ def has_token(headers: Headers, name: str, token: str) -> bool:
     return "," in value and token in [one.strip(" \t") for one in value.split(",")]
 
 
-class Request:
-    """One HTTP request, complete with its body.
-
-    Attributes:
-        method: such as `GET`, in capitals.
-        target: what the client asked for, as it was sent: `/chat?room=7`.
-        version: `1.1` or `1.0`.
-        body: all of it; empty where there is none.
-        upgrade: it asks for a websocket, and what follows it on the line is no HTTP.
-        keep_alive: another request may follow its answer.
-        remote_ip: who sent it; behind a trusted proxy, the client's own address.
-        remote_port: the port of that address; 0 where it is not known.
-        scheme: `http`, or `https` where the worker itself speaks TLS.
-    """
+class RequestFields:
+    """What a `Request` has."""
 
     __slots__ = (
         "_cookies", "_head", "_headers", "_path", "_query", "body", "keep_alive", "method",
@@ -202,14 +197,6 @@ class Request:
         self._path: str | None = None
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
-
-    @staticmethod
-    def of_handshake(head: bytes) -> Request:
-        """The request of a websocket handshake from its head, which is well-formed."""
-        target = head[4 : head.index(b" ", 4)].decode("ascii")
-        request = Request("GET", target, "1.1", None, b"", True, False)
-        request._head = head
-        return request
 
     def forget_looks(self) -> None:
         """Gives back what looks at headers keep: those of a handshake are done once."""
@@ -291,6 +278,43 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.target} HTTP/{self.version}>"
+
+
+class Request(RequestFields, RequestNames):
+    """One HTTP request, complete with its body.
+
+    Attributes:
+        method: such as `GET`, in capitals.
+        target: what the client asked for, as it was sent: `/chat?room=7`.
+        version: `1.1` or `1.0`.
+        body: all of it; empty where there is none.
+        upgrade: it asks for a websocket, and what follows it on the line is no HTTP.
+        keep_alive: another request may follow its answer.
+        remote_ip: who sent it; behind a trusted proxy, the client's own address.
+        remote_port: the port of that address; 0 where it is not known.
+        scheme: `http`, or `https` where the worker itself speaks TLS.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def of_handshake(head: bytes) -> Request:
+        """The request of a websocket handshake from its head, which is well-formed."""
+        target = head[4 : head.index(b" ", 4)].decode("ascii")
+        request = Request("GET", target, "1.1", None, b"", True, False)
+        request._head = head
+        return request
+
+    def __setattr__(self, name: str, value: Never) -> None:
+        try:
+            if cython.compiled:
+                PyObject_GenericSetAttr(self, name, value)
+            else:
+                object.__setattr__(self, name, value)
+        except AttributeError as error:
+            refuse_to_set(self, name, error)
+        if name == "target":
+            self._path = self._query = None
 
 
 class Response:
