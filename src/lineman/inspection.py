@@ -19,7 +19,7 @@ from lineman import build, inner
 from lineman.net.connection import Connection
 from lineman.net.service import Service
 from lineman.process import usage
-from lineman.process.connections import COLUMNS, SORTS, Network, Selection, is_in
+from lineman.process.connections import COLUMNS, SORTS, WORKER, Network, Selection, is_in
 from lineman.process.ledger import Counters, counters
 from lineman.process.status import Certificate, Inner, Report, Sample, Traffic, lately
 
@@ -176,20 +176,29 @@ class Inspection:
             UsageError: no such selection.
         """
         selection = Selection.from_json(arguments)
-        handlers = self._service.poller.handlers()
-        found = [handler for handler in handlers if isinstance(handler, Connection)]
-        total = len(found)
-        mine = (self._worker.name, self._worker.url, self._worker.address)
-        if selection.worker not in (None, *mine) or selection.pid not in (None, os.getpid()):
-            found = []
+        found: list[Connection] = []
+        total = 0
+        for worker in (self._worker, *inner.inside()):
+            own = _connections(worker)
+            total += len(own)
+            names = (None, worker.name, worker.url, worker.address)
+            if selection.worker in names and selection.pid in (None, os.getpid()):
+                found += own
         chosen, matching = await self._choose(found, selection)
         parts = []
         for some in _slices(chosen):
-            rows = [[_READ[name](each) for name in COLUMNS] for each in some]
+            rows = [
+                [*(_READ[name](each) for name in COLUMNS), self._inner_name(each)] for each in some
+            ]
             parts.append(json.dumps(rows, separators=(",", ":"))[1:-1])
             await asyncio.sleep(0)
-        head = json.dumps({"columns": COLUMNS, "matching": matching, "total": total})
+        head = json.dumps({"columns": [*COLUMNS, WORKER], "matching": matching, "total": total})
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
+
+    def _inner_name(self, connection: Connection) -> str:
+        """Of the inner worker that has it; empty for the outer one, which the master names."""
+        worker = connection.worker
+        return "" if worker is self._worker else worker.name or worker.url
 
     async def _choose(
         self, found: list[Connection], selection: Selection
@@ -223,6 +232,11 @@ def _about(worker: Worker) -> Inner:
         messages=service.tally.carried(service.connections.values())[0],
         requests=service.plain_requests,
     )
+
+
+def _connections(worker: Worker) -> list[Connection]:
+    handlers = () if worker.service is None else worker.service.poller.handlers()
+    return [handler for handler in handlers if isinstance(handler, Connection)]
 
 
 def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:

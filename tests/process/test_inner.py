@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -100,7 +101,7 @@ def is_refused(port: int) -> bool:
 
 
 class Knocking:
-    """Asks on the inner port without a pause, each time on a new connection, until the end.
+    """Asks on the inner port all the time, each time on a new connection, until the end.
 
     Attributes:
         answers: who answered; None where the process died with the connection.
@@ -130,6 +131,7 @@ class Knocking:
                     self.answers.append(self.talk(client))
             except Exception as error:
                 self.faults.append(repr(error))
+            time.sleep(0.001)  # hundreds a second, and the service has its turn
 
     def talk(self, client: Client) -> int | None:
         try:
@@ -165,6 +167,7 @@ def test_reloads_refuse_nobody_on_the_inner_port_and_let_its_clients_go(
                 assert client.receive() == str(old)
                 while outside.receive() != "to all":  # the other one has pushed as well
                     pass
+                outside.close()
                 done = app.run("reload", "-g")
                 assert done.returncode == 0, done.stderr
                 assert client.receive() == Close(1012, "the service is restarting")
@@ -529,6 +532,26 @@ def test_status_shows_what_a_process_listens_on_besides(make_app: MakeApp, port:
     report = app.status()["children"][0]["report"]
     assert report["inner"][0]["url"] == at(port)
     assert report["connections"] == 0
+
+
+def test_connections_shows_who_is_inside_too_and_with_which_worker(
+    make_app: MakeApp, port: int
+) -> None:
+    app = make_app(pushing(at(port)))
+    app.start()
+
+    def ports(*words: str) -> dict[int, str]:
+        rows = json.loads(app.run("connections", "--json", *words).stdout)["rows"]
+        return {row["port"]: row["worker"] for row in rows}
+
+    with Client(app.port) as outside, Client(port) as inside:
+        outside.open()
+        inside.open()
+        chat, push = {outside.address[1]: "chat"}, {inside.address[1]: "push"}
+        assert ports() == chat | push
+        assert ports("--worker", "push") == ports("--worker", at(port)) == push
+        assert ports("--worker", "chat") == chat
+        assert "\npush " in app.run("connections").stdout
 
 
 BY_HAND = """

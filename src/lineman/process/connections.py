@@ -64,6 +64,8 @@ class Row:
 _NAMES = tuple(each.name for each in fields(Row))
 # What a child sends of a row, in this order; the rest the command knows.
 COLUMNS = _NAMES[: _NAMES.index("worker")]
+# One more column: which worker inside of the process' own has it; empty for that one.
+WORKER = "worker"
 
 
 def by_ip(text: str) -> tuple[int, int]:
@@ -228,5 +230,9 @@ class _Answer:
 def _unpack(child: Mapping[str, Any], told: _Answer) -> Iterable[dict[str, Any]]:
     whose = {name: child[name] for name in ("worker", "slot", "pid") if name in child}
     known = [(place, name) for place, name in enumerate(told.columns) if name in COLUMNS]
+    inner = told.columns.index(WORKER) if WORKER in told.columns else None
     for values in told.rows:
-        yield {**{name: values[place] for place, name in known}, **whose}
+        row = {**{name: values[place] for place, name in known}, **whose}
+        if inner is not None and values[inner]:
+            row[WORKER] = values[inner]
+        yield row
