@@ -103,7 +103,8 @@ class _Child:
                 link.failed("on_worker_start has cancelled its own task")
             await link.close()
             return 0 if self._is_called_off else 1
-        except Exception as error:
+        except Exception as raised:
+            error = _innermost(raised)
             if not isinstance(error, LinemanError):
                 logger.exception("%r does not start", worker)
             host.give_up()
@@ -177,6 +178,13 @@ class _Child:
         self._ending = loop.create_task(end())
         if self._is_draining:
             loop.call_soon(self._link.event, "deaf")  # after its first step
+
+
+def _innermost(error: Exception) -> Exception:
+    """The error itself, which a `TaskGroup` wraps."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _in_words(error: Exception, worker: Worker) -> str:

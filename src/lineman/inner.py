@@ -103,7 +103,7 @@ class Host:
         Raises:
             ConfigError: it cannot be had.
         """
-        listener = self._inherit(worker, plan, address)
+        listener = self._inherit(worker, address)
         if listener is None:
             self._make_room(address)
             listener = await self._open(worker, plan, address)
@@ -111,18 +111,15 @@ class Host:
         self._own[worker] = (Label(worker.address, file), listener)
         return listener
 
-    def _inherit(self, worker: Worker, plan: Plan, address: Address) -> socket.socket | None:
+    def _inherit(self, worker: Worker, address: Address) -> socket.socket | None:
         for each in self._inherited:
             label, found = each
             if label.address != worker.address or not listens_at(found, address):
                 continue
             try:
-                if address.path:
-                    if label.file != unixsocket.identity(address.path):
-                        continue  # nobody who connects to the file comes here
-                    unixsocket.give_mode(address.path, plan.socket_mode)
+                if address.path and label.file != unixsocket.identity(address.path):
+                    continue  # nobody who connects to the file comes here
                 found.setblocking(False)
-                found.listen(plan.limits.backlog)  # which may be another one now
             except OSError:
                 continue
             self._inherited.remove(each)
@@ -166,6 +163,8 @@ class Host:
         self.workers.append(worker)
         if self._is_ready:
             self._write()
+            if listener is not None:
+                _follow_options(worker, listener)
             return listener
         if listener is not None:
             self._waiting[worker] = listener
@@ -180,6 +179,7 @@ class Host:
         self._inherited.clear()
         for worker, listener in self._waiting.items():
             if worker.service is not None:
+                _follow_options(worker, listener)
                 worker.service.listen(listener)
                 logger.info("listening on %s", worker.url)
         self._waiting.clear()
@@ -297,6 +297,19 @@ def remove(file: SocketFile) -> None:
         file.leave()
     else:
         file.remove()
+
+
+def _follow_options(worker: Worker, listener: socket.socket) -> None:
+    """Gives a socket that an earlier process may have opened what the options say now."""
+    plan = worker._plan
+    if plan is None or plan.address is None:
+        return
+    try:
+        listener.listen(plan.limits.backlog)
+        if plan.address.path:
+            unixsocket.give_mode(plan.address.path, plan.socket_mode)
+    except OSError as error:
+        logger.warning("%s keeps its backlog and socket_mode: %s", worker.url, error)
 
 
 def _port(listener: socket.socket) -> int:

@@ -374,9 +374,11 @@ def test_a_unix_socket_stays_at_a_reload_and_goes_at_the_end(
         assert path.stat().st_ino == inode
         assert path.stat().st_mode & 0o777 == mode
     assert len(pids) == 3
-    app.write(pushing(f"ws+unix://{path}", after="raise RuntimeError"))
+    broken = pushing(f"ws+unix://{path}", inner="socket_mode=0o600", after="raise RuntimeError")
+    app.write(broken)
     assert app.run("reload", "-g").returncode == 1
     assert ask(0, str(path)) in pids
+    assert path.stat().st_mode & 0o777 == 0o666, "new code that fails changes nothing"
     assert app.run("stop").returncode == 0
     assert not path.exists()
 
@@ -457,6 +459,15 @@ def test_with_several_processes_the_start_is_refused_and_gateway_named(
         said,
     )
     assert "Traceback" not in said
+
+
+def test_what_a_task_group_wraps_is_said_as_it_is(make_app: MakeApp, port: int) -> None:
+    group = "async with asyncio.TaskGroup() as group: group.create_task(inner.start())"
+    done = make_app(pushing(at(port), outer="count=2", before=group)).run("start")
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "by chance; fix: use Gateway" in said
+    assert "TaskGroup" not in said
 
 
 def test_a_reload_to_several_processes_is_refused_and_the_old_one_goes_on(
