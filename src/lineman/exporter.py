@@ -23,7 +23,6 @@ from lineman.metrics import Book, families, readiness
 from lineman.net.connection import Connection
 from lineman.process import logs
 from lineman.process.link import Link
-from lineman.process.logs import LogOptions
 from lineman.process.role import BLOCKED, Role, take_role
 from lineman.process.status import Status
 from lineman.process.wire import MAX_LINE
@@ -190,7 +189,7 @@ def main() -> int:
     if role is None:
         print("lineman: a master starts this process: set Worker.metrics", file=sys.stderr)
         return 2
-    logs.set_up(LogOptions.from_json(role.settings), role.title, role.slot)
+    logs.set_up_for_child(role.settings, role.title, role.slot)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # the master decides about them
     asyncio.run(_serve(role))

@@ -47,22 +47,23 @@ def run_all(
     if role is None:
         _hand_over(workers, arguments, pid_file)
     elif role.describes:
-        _describe(workers, role)
+        _describe(workers, role, pid_file)
     else:
-        logs.set_up(LogOptions.from_json(role.settings), role.title, role.slot)
+        logs.set_up_for_child(role.settings, role.title, role.slot)
         sys.exit(child.run(workers, role))
 
 
-def _settings() -> dict[str, object]:
+def _settings(pid_file: str | Path | None) -> dict[str, object]:
     from lineman.worker import Worker
 
     options = LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level)
-    return {**options.to_json(), "metrics": Worker.metrics}
+    place = None if pid_file is None else os.path.abspath(pid_file)
+    return {**options.to_json(), "metrics": Worker.metrics, "pid_file": place}
 
 
-def _describe(workers: Sequence[Worker], role: Role) -> None:
+def _describe(workers: Sequence[Worker], role: Role, pid_file: str | Path | None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
-    role.tell(lambda: describe(workers, _settings()).to_json())
+    role.tell(lambda: describe(workers, _settings(pid_file)).to_json())
     sys.exit(0)
 
 
@@ -76,7 +77,7 @@ def _hand_over(
     if words[0] in STARTING:
         logs.set_up()
         try:
-            described = describe(workers, _settings()).to_json()
+            described = describe(workers, _settings(pid_file)).to_json()
         except ConfigError as error:
             logs.flush()
             print(f"lineman: {error}", file=sys.stderr)

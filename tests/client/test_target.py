@@ -75,3 +75,24 @@ def test_an_address_is_written_as_it_is_read(url: str) -> None:
 
 def test_the_same_place_can_be_named_with_another_scheme() -> None:
     assert str(parse("ws://h:8282/x").with_scheme("wss")) == "wss://h:8282/x"
+
+
+@pytest.mark.parametrize(
+    ("url", "resource"),
+    [
+        ("ws://h/é?q=é", "/%C3%A9?q=%C3%A9"),
+        # What a terminal's encoding does not know reaches us so: as the bytes that were typed.
+        ("ws://h/\udcc3\udca9", "/%C3%A9"),
+        ("ws://h/\udce9?\udce9", "/%E9?%E9"),
+    ],
+)
+def test_letters_of_any_encoding_go_as_they_were_typed(url: str, resource: str) -> None:
+    assert parse(url).resource == resource
+
+
+def test_a_name_is_read_as_utf_8_whatever_the_terminal_speaks() -> None:
+    assert parse("ws://\udcc3\udca9.test/").host == "xn--9ca.test"
+    with pytest.raises(UsageError, match="is not a host name"):
+        parse("ws://\udce9.test/")
+    with pytest.raises(UsageError, match="percent-encode"):
+        parse("ws://h/\ud800")

@@ -55,3 +55,11 @@ def test_the_group_for_building_is_what_pip_builds_with() -> None:
 def test_the_version_stands_in_one_place() -> None:
     assert "version" not in PROJECT["project"]
     assert version("lineman") == VERSION
+
+
+def test_no_redis_is_allowed_that_does_not_look_whose_certificate_it_is() -> None:
+    # redis-py 6.0.0 is the first whose `ssl_check_hostname` is on by default.
+    extra = [*PROJECT["project"]["optional-dependencies"]["redis"], *GROUPS["dev"]]
+    wanted = [each for each in map(Requirement, extra) if each.name == "redis"]
+    assert len(wanted) == 2
+    assert not any(each.specifier.contains(Version("5.3.1")) for each in wanted)

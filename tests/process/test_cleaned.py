@@ -172,6 +172,7 @@ def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path:
             assert second != first
             wait_until(lambda: links(cleaned) == {2}, "both workers are linked, once")
         assert cleaned.command("stop").returncode == 0
+        assert list(cleaned.run.iterdir()) == []
     finally:
         program.stop()
         cleaned.clean()

@@ -9,14 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from e2e.support.program import Program
+from e2e.support.program import DEADLINE, Program
 from lineman.process.request import ask
 from lineman.process.rundir import default_pid_file, name_of
+from lineman.process.terminal import ECHO
 from lineman.testing.client import Client
 from process.support import App, echo, is_alive, port_in, wait_until
 
@@ -40,9 +42,12 @@ def test_a_daemon_from_its_start_to_its_end(app: App) -> None:
         client.open().send("who?")
         assert client.receive() == str(child["pid"])
 
-    second = app.run("start")
-    assert second.returncode == 1
-    assert "it runs already: process" in second.stderr
+    before = log_of(done.stdout).read_text()
+    for words in (("start",), ("start", "-d")):
+        second = app.run(*words)
+        assert second.returncode == 1
+        assert "it runs already: process" in second.stderr
+    assert log_of(done.stdout).read_text() == before
 
     old = app.status()["master"]["pid"]
     restarted = app.run("restart", "-d", by_script=False)
@@ -271,3 +276,61 @@ def test_a_script_that_does_not_exist(word: str, tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=30)
     assert done.returncode == {"start": 2, "stop": 0, "status": 3}.get(word, 1)
     assert "Traceback" not in done.stderr
+
+
+# Lets its one client go only when it is killed.
+SLOW = """
+    from lineman import Worker
+
+    worker = Worker("ws://127.0.0.1:0", stop_timeout=60)
+    Worker.run_all()
+"""
+
+
+def test_who_stops_the_program_and_its_group_tells_it_once(make_app: MakeApp) -> None:
+    app = make_app(SLOW)
+    program = app.start()
+    with Client(app.port) as client:
+        client.open()
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            program.process.send_signal(number)
+        assert client.receive_close().code == 1001
+        time.sleep(2 * ECHO)  # a person's second word comes later
+        assert program.process.poll() is None, app.output
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(DEADLINE) == 1
+    assert "it was told to end at once" in app.output
+
+
+def test_timeout_of_coreutils_stops_it_in_order(make_app: MakeApp) -> None:
+    app = make_app(SLOW.replace("60", "1"))
+    app.prefix = ["timeout", "--preserve-status", "-s", "TERM", "2"]
+    program = app.start()
+    with Client(app.port) as client:
+        client.open()
+        assert program.process.wait(DEADLINE) == 0, app.output
+
+
+def test_a_log_that_cannot_be_written_is_told_once(make_app: MakeApp) -> None:
+    app = make_app(echo(count=2))
+    app.start("--log", str(app.script.parent / "gone" / "log"))
+    assert app.run("reload").returncode == 0
+    assert app.run("stop").returncode == 0
+    assert app.output.count("cannot write the log") == 1
+
+
+def test_a_pid_file_that_the_command_cannot_know_is_told(make_app: MakeApp) -> None:
+    app = make_app("""
+        from lineman import Worker
+        Worker("ws://127.0.0.1:0")
+        Worker.pid_file = "/run/chat.pid"
+        Worker.run_all()
+    """)
+    done = app.run("start", "-d", by_script=False)
+    assert done.returncode == 0, done.stderr
+    log = log_of(done.stdout)
+    assert app.run("reload", by_script=False).returncode == 0
+    (line,) = [each for each in log.read_text().splitlines() if " WARNING " in each]
+    assert "the program names the pid file /run/chat.pid, which `lineman` learns too late" in line
+    assert "--pid-file /run/chat.pid" in line
+    assert app.run("stop", by_script=False).returncode == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,21 @@ def test_a_link_in_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot write the pid file"):
         PidFile.take(tmp_path / "chat.pid", "x-12345678")
     assert victim.read_text() == "keep me"
+
+
+def test_a_pipe_of_the_name_of_a_pid_file_holds_up_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "chat.pid")
+    text = (
+        "import os, socket, sys; from pathlib import Path; "
+        "from lineman.process import masters, rundir; "
+        "path = Path(sys.argv[1]); end = socket.socket(socket.AF_UNIX); "
+        "end.bind(str(path.with_suffix('.sock'))); "
+        "print(rundir.holder(path), masters.pid_file_of(os.getpid()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text, "chat.pid"], cwd=tmp_path,
+        capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0 None\n", "")
+    with pytest.raises(ConfigError, match="is there already"):
+        PidFile.take(tmp_path / "chat.pid", "x-12345678")

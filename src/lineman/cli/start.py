@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable
@@ -32,12 +34,18 @@ from lineman.process.masters import how_to_stop
 from lineman.process.owner import Owner, acting_as
 from lineman.process.paths import Opener
 from lineman.process.rights import Rights
-from lineman.process.rundir import PidFile
+from lineman.process.rundir import PidFile, refuse_running
 from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
+from lineman.process.wire import clean
 from lineman.tls.tickets import TicketSecret
 
 Configure: TypeAlias = Callable[[Settings, Owner | None], Settings]
+
+logger = logging.getLogger("lineman")
+
+# Of what is said of a path.
+MAX_PATH = 1000
 
 WORDS = {
     "start": "start the program",
@@ -101,6 +109,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         settings = program.description.settings
         whom = rights.first_of(program.description.places)
     if options.daemon:
+        refuse_running(program.pid_file)  # before anything is written to what may be its log
         log.default = None if log.named else daemon.default_log(program.name)
         path = log.usable(settings, whom)
         outcome = daemon.detach()
@@ -108,13 +117,33 @@ def _start(options: argparse.Namespace, program: Target) -> int:
             return _report(program, path, *outcome)
         tell = outcome
         daemon.redirect(path, log.opener(settings, whom))
+    told: set[str] = set()
+
+    def configure(settings: Settings, whom: Owner | None) -> Settings:
+        found = log.configure(settings, whom)
+        _tell_what_does_not_count(program, settings.pid_file or "", told)
+        return found
+
     try:
         log.configure(settings, whom)
-        return _serve(options, program, rights, tell, log.configure)
+        return _serve(options, program, rights, tell, configure)
     except ConfigError as error:
         if options.daemon:
             tell(False, str(error))
         raise
+
+
+def _tell_what_does_not_count(program: Target, pid_file: str, told: set[str]) -> None:
+    """Says once of a pid file in the program that nobody could know of it before that was run."""
+    if not pid_file or program.is_placed or Path(pid_file) == program.pid_file or pid_file in told:
+        return
+    told.add(pid_file)
+    named = clean(shlex.quote(pid_file), MAX_PATH)
+    logger.warning(
+        "the program names the pid file %s, which `lineman` learns too late: it is %s; fix: give "
+        "this and its other commands --pid-file %s, or start it with python %s",
+        named, program.pid_file, named, program.shown,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -81,9 +81,17 @@ def parse(url: str) -> Target:
         )
     if parts.fragment or url.endswith("#"):
         raise UsageError(f"{url!r} has a fragment (#…), which is never sent; leave it out")
-    query = f"?{quote(parts.query, safe=_AS_IT_IS)}" if parts.query else ""
-    resource = (quote(parts.path, safe=_AS_IT_IS) or "/") + query
+    try:
+        query = f"?{_quoted(parts.query)}" if parts.query else ""
+        resource = (_quoted(parts.path) or "/") + query
+    except UnicodeError:
+        raise UsageError(f"{url!r} has characters that are none; percent-encode them") from None
     return Target(scheme, _host(url, host), _PORTS[scheme] if port is None else port, resource)
+
+
+def _quoted(text: str) -> str:
+    """Percent-encoded, as UTF-8; bytes that the terminal's encoding does not know as they came."""
+    return quote(text, safe=_AS_IT_IS, errors="surrogateescape")
 
 
 def _host(url: str, host: str) -> str:
@@ -93,6 +101,8 @@ def _host(url: str, host: str) -> str:
         except ValueError:
             raise UsageError(f"{host!r} in {url!r} is not an IPv6 address") from None
     try:
+        # Where the terminal's encoding is not UTF-8, what was typed may be so all the same.
+        host = host.encode("utf-8", "surrogateescape").decode("utf-8")
         return host.encode("idna").decode("ascii")
     except UnicodeError:
         raise UsageError(f"{host!r} in {url!r} is not a host name") from None

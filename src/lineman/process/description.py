@@ -88,12 +88,14 @@ class Settings:
     Attributes:
         log_file, log_format, log_level: as `logs.LogOptions`.
         metrics: where metrics are told; None for nowhere.
+        pid_file: the one that the program names; None for none.
     """
 
     log_file: FilePath | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     metrics: Text | None = None
+    pid_file: FilePath | None = None
 
 
 @dataclass(frozen=True, slots=True)

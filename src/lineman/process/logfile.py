@@ -34,6 +34,7 @@ class LineHandler(logging.Handler):
             root can open it anew themselves; only in a folder where root alone may put files.
         opener: opens the file; None for the usual way with this process' own rights.
         errors: standard error, for lines without a file and what cannot be written to it.
+        is_told: whether it was said already that the file cannot be written.
     """
 
     def __init__(
@@ -42,8 +43,11 @@ class LineHandler(logging.Handler):
         owner: tuple[int, int] | None = None,
         opener: Opener | None = None,
         errors: Writer | None = None,
+        *,
+        is_told: bool = False,
     ) -> None:
         super().__init__()
+        self._is_told = is_told
         self._opener = opener or paths.opener()
         self._owner = owner
         self._path = path
@@ -91,6 +95,7 @@ class LineHandler(logging.Handler):
             self._put(self._note_missing(self._missing, self._trouble))
         self._trouble = ""
         self._missing = 0
+        self._is_told = False
 
     def _note_missing(self, count: int, why: str) -> bytes:
         text = f"{count} lines are missing here: {why}"
@@ -101,10 +106,21 @@ class LineHandler(logging.Handler):
         if not self._trouble:
             self._trouble = (error.strerror or str(error)).lower()
             text = f"lineman: cannot write the log {self._path}: {self._trouble}; it comes here\n"
-            self._errors.write(text.encode("utf-8", "backslashreplace"))
+            if not self._is_told:
+                self._errors.write(text.encode("utf-8", "backslashreplace"))
         if line:
             self._missing += 1
             self._errors.write(line)
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None for standard error."""
+        return self._path
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether it was said that the file cannot be written, and it still cannot."""
+        return bool(self._trouble)
 
     def look(self) -> None:
         """Follows a file that was renamed, if it is time to look."""

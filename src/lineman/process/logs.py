@@ -18,7 +18,8 @@ from lineman.process.paths import Opener
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
+# Among a child's settings: whether it was said already that the log file cannot be written.
+IS_TOLD = "is_log_told"
 
 _outlets: dict[int, Outlet] = {}
 
@@ -70,6 +71,8 @@ def set_up(
     slot: int | None = None,
     owner: tuple[int, int] | None = None,
     opener: Opener | None = None,
+    *,
+    is_told: bool = False,
 ) -> None:
     """Sends the log of this process where the options say.
 
@@ -81,6 +84,7 @@ def set_up(
         slot: which of its processes this is; None for the master.
         owner: user and group of the other processes, where they are not root and this one is.
         opener: opens the log file; None for this process' own rights.
+        is_told: whether the master has said already that its file cannot be written.
     """
     options = options or LogOptions()
     root = logging.getLogger()
@@ -88,17 +92,33 @@ def set_up(
     has_own = any(not isinstance(handler, LineHandler) for handler in others)
     if has_own and options == LogOptions():
         return
-    for handler in [each for each in root.handlers if isinstance(each, LineHandler)]:
+    path = None if options.log_file is None else Path(options.log_file)
+    for handler in _handlers():
+        is_told = is_told or (handler.is_in_trouble and handler.path == path)
         root.removeHandler(handler)  # set up anew, after a reload
         handler.close()
-    path = None if options.log_file is None else Path(options.log_file)
     errors: Writer = outlet(stdio.STDERR) if slot is None else PrivatePipe(stdio.STDERR)
-    handler = LineHandler(path, owner, opener, errors)
+    handler = LineHandler(path, owner, opener, errors, is_told=is_told)
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
     handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
+
+
+def _handlers() -> list[LineHandler]:
+    return [each for each in logging.getLogger().handlers if isinstance(each, LineHandler)]
+
+
+def set_up_for_child(settings: Mapping[str, Any], worker: str, slot: int) -> None:
+    """The same for a process of a master, by the settings that it was given."""
+    is_told = bool(settings.get(IS_TOLD))
+    set_up(LogOptions.from_json(settings), worker, slot, is_told=is_told)
+
+
+def for_children() -> dict[str, Any]:
+    """What a master adds to the settings of its children about its own log."""
+    return {IS_TOLD: any(handler.is_in_trouble for handler in _handlers())}
 
 
 def outlet(number: int) -> Outlet:
@@ -116,13 +136,11 @@ def flush() -> None:
 
 def look() -> None:
     """Has the output of a daemon follow its log file, where that was renamed."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, LineHandler):
-            handler.look()
+    for handler in _handlers():
+        handler.look()
 
 
 def reopen() -> None:
     """Opens the log file anew, after it was renamed; nothing where there is none."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, LineHandler):
-            handler.reopen()
+    for handler in _handlers():
+        handler.reopen()

@@ -10,17 +10,17 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lineman.errors import ConfigError
-from lineman.process import plan
+from lineman.process import logs, plan
 from lineman.process.describing import Describing
-from lineman.process.description import Description, Place, Settings
+from lineman.process.description import Description, Place
 from lineman.process.desk import Desk
 from lineman.process.keyfiles import KeyFiles
+from lineman.process.links import Links
 from lineman.process.model import (
     Action,
     Beat,
@@ -51,7 +51,6 @@ from lineman.process.notify import Notifier
 from lineman.process.outputs import Outputs
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
-from lineman.process.rundir import make_links_directory
 from lineman.process.setting import Setting
 from lineman.process.staff import Child, Program, Staff, cause_of, reap, spawn
 from lineman.process.terminal import HangUp, Terminal
@@ -92,13 +91,13 @@ class Master:
         self._events: list[Event] = []
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
-        self._settings = Settings()
+        self._settings: dict[str, Any] = {}
         self._describing: Describing[Description] | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
         self._desk = Desk(self._reactor, setting.pid_file, self)
-        self._links = ""
-        parts = (setting.pid_file.restore, self._desk.server.restore, self._restore_links)
+        self._links = Links(setting.pid_file.path)
+        parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
         self._upkeep = Upkeep((*parts, setting.sockets.check_files))
         self._exit: int | None = None
         self._has_begun = False
@@ -140,6 +139,7 @@ class Master:
         self._tell(False, "the service was stopped before it was ready")
         self._setting.sockets.close_all()
         self._desk.server.close()
+        self._links.remove()
         self._setting.pid_file.release()
         self._desk.close()
         self._outputs.end()
@@ -197,7 +197,8 @@ class Master:
 
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._events.append(Stop())
+            if not self._terminal.is_echo(time.monotonic()):
+                self._events.append(Stop())
         elif number == signal.SIGQUIT:
             self._events.append(Stop(is_forced=True))
         elif number == signal.SIGHUP:
@@ -314,7 +315,8 @@ class Master:
         """The seats of a program; their sockets are open then, or nothing has changed."""
         self._admit(description)
         self._setting.sockets.open(description.places)
-        self._make_links_directory(description.places)
+        if inner := [place for place in description.places if not place.listens]:
+            self._links.make(self._setting.rights.owner_of(inner[0]))
         self._description = description
         self._places.update({(place.address, place.twin): place for place in description.places})
         return description.seats(at_once=self._setting.watches)
@@ -328,20 +330,8 @@ class Master:
         for place, owner in users:
             self._keyfiles.for_child(place, owner)
         whom = rights.first_of(description.places)
-        self._settings = self._setting.configure(description.settings, whom)
-
-    def _make_links_directory(self, places: Sequence[Place]) -> None:
-        inner = [place for place in places if not place.listens]
-        if inner:
-            path = self._setting.pid_file.path
-            owner = self._setting.rights.owner_of(inner[0])
-            self._links = str(make_links_directory(path, owner))
-
-    def _restore_links(self) -> Path | None:
-        if not self._links or os.path.lexists(self._links):
-            return None
-        self._make_links_directory(self._description.places)
-        return Path(self._links)
+        found = asdict(self._setting.configure(description.settings, whom)) | logs.for_children()
+        self._settings = found | {"watch": self._setting.watches}
 
     def begin_reload(self) -> bool:
         """Has the program describe itself and then replaces its processes; False: not now."""
@@ -432,10 +422,10 @@ class Master:
                     listener,
                     place.is_checked,
                     files,
-                    {**asdict(self._settings), "watch": self._setting.watches},
+                    self._settings,
                     place.title,
                     self._setting.tickets,
-                    self._links,
+                    self._links.path,
                     store,
                 )
 

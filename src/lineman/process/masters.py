@@ -97,7 +97,7 @@ def pid_file_of(master: int) -> str | None:
             continue
         bare = path.removesuffix(".sock")
         for found in (f"{bare}.pid", bare):
-            if _content(Path(found)) == str(master):
+            if _content(found) == str(master):
                 return found
     return None
 
@@ -145,11 +145,18 @@ def _descriptors(pid: int) -> list[str]:
         return []
 
 
-def _content(path: Path) -> str:
+def _content(path: str) -> str:
+    """The first words of a file; nothing of what is none: a pipe would hold us up."""
     try:
-        return path.read_text(encoding="ascii").strip()
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.pread(opened, 32, 0).decode("ascii").strip()
     except (OSError, ValueError):
         return ""
+    finally:
+        os.close(opened)
 
 
 def _strings(path: Path) -> list[str]:

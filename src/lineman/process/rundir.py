@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -16,7 +15,6 @@ from pathlib import Path
 
 from lineman.errors import ConfigError
 from lineman.process import claim, paths
-from lineman.process.owner import Owner
 
 SYSTEM = Path("/run/lineman")
 
@@ -95,49 +93,6 @@ def links_directory(pid_file: Path) -> Path:
 def _beside(pid_file: Path, ending: str) -> Path:
     """`chat.pid` gives `chat.sock`; `chat.1` gives `chat.1.sock`, which is not that of `chat.2`."""
     return pid_file.with_name(pid_file.name.removesuffix(".pid") + ending)
-
-
-def make_links_directory(pid_file: Path, owner: Owner | None) -> Path:
-    """Where a program's processes may talk to each other; nobody else can look into it.
-
-    Args:
-        pid_file: of the program.
-        owner: whom the processes run as; None for whoever runs this.
-
-    Raises:
-        ConfigError: it cannot be made.
-    """
-    directory = links_directory(pid_file)
-    try:
-        directory.mkdir(mode=0o700, exist_ok=True)
-        found = _given_to(directory, owner)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot make {directory} for the program's own sockets: "
-            f"{(error.strerror or str(error)).lower()}",
-            "name another place: pid_file= or --pid-file",
-        ) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
-        raise ConfigError(
-            f"{directory} must be a directory of mode 0700; it is for the program's own sockets",
-            f"rm -r {directory}, and start again",
-        )
-    return directory
-
-
-def _given_to(directory: Path, owner: Owner | None) -> os.stat_result:
-    """What a directory is, after its new owner has it; one of a stranger's is given to nobody."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        users = {os.geteuid()} if owner is None else {os.geteuid(), owner.uid}
-        if found.st_uid not in users and directory.parent.stat().st_mode & 0o022:
-            raise PermissionError(errno.EPERM, f"user {found.st_uid} has made it already")
-        if owner is not None:
-            os.fchown(descriptor, owner.uid, owner.gid)
-        return os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _prepare(directory: Path) -> None:
@@ -283,6 +238,17 @@ class PidFile:
         os.close(self._descriptor)
 
 
+def refuse_running(path: Path) -> None:
+    """Finds out whether a pid file can be taken, without taking it.
+
+    Raises:
+        ConfigError: the program runs already, or this user may not look.
+    """
+    pid = holder(path)
+    if pid:
+        raise _runs_already(max(pid, 0), path)
+
+
 def _runs_already(pid: int, path: Path) -> ConfigError:
     who = f"process {pid}" if pid else "another process, which is just starting"
     return ConfigError(
@@ -331,7 +297,8 @@ def holder(path: Path) -> int:
         ConfigError: this user may not even look.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A pipe of that name, which anybody may have made where he may write, holds up nobody.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return claim.master_of(path)
     except PermissionError:
@@ -339,7 +306,8 @@ def holder(path: Path) -> int:
             f"cannot read {path}: permission denied", "run the command as the service's user"
         ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _pid_in(os.pread(descriptor, 32, 0)) or -1
     finally:

@@ -1,10 +1,14 @@
-"""Whether the terminal that started the program is still there."""
+"""What signals mean that come from a terminal, or from who started the program there."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from enum import Enum
+
+# A person who presses Ctrl-C once more, because nothing seems to happen, takes longer.
+ECHO = 0.5
 
 
 class HangUp(Enum):
@@ -20,7 +24,20 @@ class Terminal:
 
     def __init__(self) -> None:
         self._was_there = _is_there()
+        self._told_at = -math.inf
         self._is_outlived = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
+
+    def is_echo(self, now: float) -> bool:
+        """Whether a signal to stop is the one before it once more, and no second one.
+
+        `timeout` of coreutils signals the program and then its process group, and who ends a shell
+        may signal both it and its children: the same word comes twice within milliseconds.
+
+        Args:
+            now: in seconds, on one clock for all calls.
+        """
+        before, self._told_at = self._told_at, now
+        return now - before < ECHO
 
     def hang_up(self) -> HangUp:
         """What a SIGHUP means that has come now."""

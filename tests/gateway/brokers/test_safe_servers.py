@@ -85,7 +85,8 @@ def nats_at(url: str, ca_file: Path | None = None) -> Callable[[Heard], Broker]:
 def test_redis_with_a_password_and_tls(tmp_path: Path, ca: TestCA, pair: IssuedPair) -> None:
     def words(port: int) -> list[str]:
         return [
-            *("--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", ""),
+            *("--port", "0", "--tls-port", str(port), "--save", ""),
+            *("--bind", "127.0.0.1", "127.0.0.2"),
             *("--dir", str(tmp_path), "--requirepass", "right", "--tls-auth-clients", "no"),
             *("--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key)),
             *("--tls-ca-cert-file", str(ca.ca_path)),
@@ -97,6 +98,8 @@ def test_redis_with_a_password_and_tls(tmp_path: Path, ca: TestCA, pair: IssuedP
         trouble(redis_at(f"rediss://:wrong@{where}"), "authentication")
         unknown = redis_at(f"rediss://:right@127.0.0.1:{server.port}")
         trouble(unknown, "certificate verify failed")
+        another = redis_at(f"rediss://:right@{where.replace('127.0.0.1', '127.0.0.2')}")
+        trouble(another, "certificate is not valid for '127.0.0.2'")
 
 
 def test_nats_with_a_password_and_tls(ca: TestCA, pair: IssuedPair) -> None:
