@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from e2e.support.program import Program as E2eProgram
 from lineman.testing.certificates import TestCA
 from process.support import App, children_of, is_alive, wait_until
 
@@ -97,6 +98,26 @@ def test_a_running_program_is_read_as_whom_it_runs_as(
     program.write(program.script.read_text().replace(":0", ":8282"))
     done = program.ask(command=command)
     assert users(done.stderr) == {str(NOBODY.pw_uid)}, done.stderr
+
+
+def test_who_says_that_he_runs_it_is_not_given_it_to_read(
+    make: Callable[..., Program], theirs: Path
+) -> None:
+    program = make()
+    env = {"RUNTIME_DIRECTORY": str(theirs), "XDG_RUNTIME_DIR": str(theirs)}
+    become = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    words = [*become, sys.executable, "-m", "lineman", "start", str(program.script)]
+    running = E2eProgram("app.py", [*program.prefix, *words], env=env)
+    try:
+        running.wait_for_line("ready: ")
+        done = program.ask()
+        assert done.returncode == 1
+        assert not users(done.stderr)
+        assert "of user nobody says that it runs app.py" in done.stderr
+        assert "--user NAME" in done.stderr
+        assert users(program.ask(*AS_NOBODY).stderr) == {str(NOBODY.pw_uid)}
+    finally:
+        running.stop()
 
 
 def test_the_user_that_the_program_names_is_read_once_as_at_a_start(

@@ -1,14 +1,13 @@
 """What a program is, asked without starting it: a process of the program's user runs it and tells.
 
 To a master that is root, and so to a command of root's, what the program says is the word of the
-user that it runs as. That is whom the command line names; else whom its processes run as, where it
-runs; else whom the program itself names, which root reads once, as at a start.
+user that it runs as. That is whom the command line names; else whom root's master runs it as, where
+one does; else whom the program itself names, which root reads once, as at a start.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import os
 import sys
@@ -20,15 +19,19 @@ from pathlib import Path
 from lineman import surveying
 from lineman.errors import ConfigError
 from lineman.process import claim, describing, logs, owner
+from lineman.process.claim import Runner
 from lineman.process.description import Description, Place
 from lineman.process.keyfiles import KeyFiles
-from lineman.process.masters import children_of, ids_of
 from lineman.process.owner import Owner
+from lineman.process.request import ask
 from lineman.process.rights import Rights
 from lineman.process.role import Role
 from lineman.process.rundir import find_pid_file, holder, name_of
 from lineman.process.staff import Program
 from lineman.process.survey import Survey, Surveyed
+
+# For a master to say whom it runs a program as.
+TIMEOUT = 10.0
 
 
 def add_user_to(made: argparse._ActionsContainer) -> None:
@@ -112,22 +115,31 @@ def _keys_of(places: Sequence[Place], rights: Rights) -> dict[str, int]:
 
 
 def _whom_it_runs_as(script: Path) -> tuple[str, str]:
-    """User and group of a running program; empty where it does not run, or as root."""
+    """User and group of a running program; empty where it does not run, or as root.
+
+    Raises:
+        ConfigError: it is another user's; anybody may say that he runs it, and would be given what
+            stands in this process' environment.
+    """
     name = name_of(str(script))
     pid_file = find_pid_file(name)
-    with contextlib.suppress(OSError):
-        found = pid_file.stat()
-        if found.st_uid != 0:  # which process it is, is that user's word
-            return owner.names(found.st_uid, found.st_gid)
-    try:
-        masters = [holder(pid_file), *(each.pid for each in claim.runners(name))]
-    except ConfigError:
-        return "", ""
-    for pid in filter(None, masters):
-        for ids in filter(None, map(ids_of, (pid, *children_of(pid)))):
-            if ids[0] != 0:
-                return owner.names(*ids)
-    return "", ""
+    if master := holder(pid_file):
+        uid = pid_file.stat().st_uid if pid_file.exists() else 0
+        found = Runner(uid, master, pid_file)
+    else:
+        others = [each for each in claim.runners(name) if each.pid_file is not None]
+        if not others:
+            return "", ""
+        found = others[0]
+    if found.uid != 0 or found.pid_file is None:
+        user = owner.names(found.uid, found.uid)[0]
+        raise ConfigError(
+            f"process {found.pid} of user {user} says that it runs {script.name}, which root takes "
+            "no stranger's word for",
+            "name the user whom the program is to be read as: --user NAME",
+        )
+    told = ask(found.pid_file, {"command": "whose"}, TIMEOUT)
+    return str(told.get("user", "")), str(told.get("group", ""))
 
 
 def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None = None) -> Survey:

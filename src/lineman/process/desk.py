@@ -37,6 +37,10 @@ class Boss(Protocol):
     def program(self) -> Program:
         """What is run."""
 
+    @property
+    def whose(self) -> tuple[str, str]:
+        """User and group that the program runs as; empty for this process' own."""
+
     def begin_reload(self) -> bool:
         """Begins a reload; False: not now."""
 
@@ -94,6 +98,9 @@ class Desk:
         elif command == "reopen-logs":
             self._boss.reopen_logs()
             caller.reply({"ok": True, "text": "every process opens its log file anew"})
+        elif command == "whose":
+            user, group = self._boss.whose
+            caller.reply({"user": user, "group": group})
         elif command == "do" and isinstance(request.get("what"), str):
             self._boss.order_all(request["what"], request.get("arguments") or {})
             caller.reply({"ok": True, "text": f"every process was told: {request['what']}"})

@@ -49,6 +49,7 @@ from lineman.process.model import (
 )
 from lineman.process.notify import Notifier
 from lineman.process.outputs import Outputs
+from lineman.process.owner import names
 from lineman.process.reactor import Reactor
 from lineman.process.role import BLOCKED, Role
 from lineman.process.setting import Setting
@@ -280,6 +281,12 @@ class Master:
     def program(self) -> Program:
         """What is run."""
         return self._setting.program
+
+    @property
+    def whose(self) -> tuple[str, str]:
+        """User and group that the program runs as; empty for this process' own."""
+        whom = self._setting.rights.describer
+        return ("", "") if whom is None else names(*whom.ids)
 
     @property
     def description(self) -> Description:

@@ -124,19 +124,6 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in words.split()]
 
 
-def ids_of(pid: int) -> tuple[int, int] | None:
-    """User and group that a process acts as, by the kernel's word; None where it has ended.
-
-    Source: proc_pid_status(5)
-    """
-    try:
-        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
-    except OSError:
-        return None
-    found = {line.split(":")[0]: line.split() for line in lines}
-    return int(found["Uid"][2]), int(found["Gid"][2])
-
-
 def _descriptors(pid: int) -> list[str]:
     folder = PROC / str(pid) / "fd"
     try:
