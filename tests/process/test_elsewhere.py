@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,37 @@ def test_the_pid_file_of_another_user_is_no_program_that_does_not_run(users: Use
     done = users.root("stop", "--pid-file", str(file))
     assert done.returncode == 1
     assert f"process {users.master} of user nobody" in done.stderr
+
+
+def test_a_link_that_leads_elsewhere_now_hides_no_program(
+    tmp_path: Path, make_app: Callable[[str], App]
+) -> None:
+    releases = [tmp_path / name for name in ("one", "two")]
+    link = tmp_path / "current"
+    link.symlink_to(releases[0])
+    for each in releases:
+        each.mkdir()
+        (each / "app.py").write_text(textwrap.dedent(echo()))
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        given = [sys.executable, "-m", "lineman", *words, str(link / "app.py")]
+        return subprocess.run(given, capture_output=True, text=True, timeout=60)
+
+    assert command("start", "-d", "--log", str(tmp_path / "log")).returncode == 0
+    link.unlink()
+    link.symlink_to(releases[1])
+    for word in ("stop", "status", "restart"):
+        done = command(word)
+        assert done.returncode == 1, done.stdout
+        assert "app.py runs as process" in done.stderr
+        assert f" {link}/app.py --pid-file " in done.stderr
+    # Another program of that name is none of its business.
+    other = make_app(echo())
+    assert other.run("stop", by_script=False).stdout == "app.py does not run\n"
+    given = re.search(r"--pid-file (\S+)", command("stop").stderr)
+    assert given is not None
+    assert command("stop", "--pid-file", given[1]).returncode == 0
+    assert command("stop").stdout == "app.py does not run\n"
 
 
 def test_a_session_that_ends_takes_no_program_from_its_user(users: Users) -> None:

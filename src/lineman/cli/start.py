@@ -93,7 +93,7 @@ def restart(options: argparse.Namespace) -> int:
     try:
         stopped = stop.run(options)
     except ElsewhereError as error:
-        if not error.is_ours:
+        if not error.is_beside:
             raise
         print(f"lineman: {error.seen}; this one is started beside it", file=sys.stderr)
         stopped = 0

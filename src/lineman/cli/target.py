@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
@@ -19,6 +20,9 @@ from lineman.process.handoff import Handoff
 from lineman.process.request import NotRunning, ask
 from lineman.process.rundir import default_pid_file, find_pid_file, name_of
 from lineman.process.staff import Program
+
+# For a master to say what it runs.
+LOOKING = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +66,25 @@ class Target:
             return ElsewhereError(self, command, holder)
         others = [each for each in claim.runners(self.name) if each.pid_file != self.pid_file]
         if others and not self.is_placed:
-            return ElsewhereError(self, command, others[0])
+            return ElsewhereError(self, command, others[0], is_beside=True)
+        if not others and (moved := self._moved()) is not None:
+            return ElsewhereError(self, command, moved)
         # Of several that run beside each other, it was the one with that pid file that was meant.
-        found = ", ".join(f"process {each.pid} with {each.pid_file}" for each in others)
+        found = ", ".join(
+            f"process {each.pid} with {each.pid_file or 'a pid file that is not known'}"
+            for each in others
+        )
         return NotRunning(str(error), f"; beside that it runs as {found}") if others else error
+
+    def _moved(self) -> Runner | None:
+        """Who runs what a link in the script's path led to when it was started."""
+        for each in claim.namesakes(self.name):
+            with contextlib.suppress(NotRunning, ConfigError):
+                if each.pid_file is not None:
+                    told = ask(each.pid_file, {"command": "whose"}, LOOKING)
+                    if told.get("script") == self.program.script:
+                        return each
+        return None
 
     def ask(
         self, command: str, timeout: float | None = 10.0, **arguments: Any
@@ -88,19 +107,22 @@ class ElsewhereError(ConfigError):
     """The program runs, but not where this user's commands look for it.
 
     Attributes:
-        is_ours: whether it is this user's all the same, with a pid file of its own.
+        is_beside: whether it is this user's, and another instance with a pid file of its own.
     """
 
-    def __init__(self, program: Target, command: str, found: Runner) -> None:
-        self.is_ours = found.uid == os.geteuid()
+    def __init__(
+        self, program: Target, command: str, found: Runner, *, is_beside: bool = False
+    ) -> None:
+        is_ours = found.uid == os.geteuid()
+        self.is_beside = is_beside and is_ours
         user = owner.names(found.uid, found.uid)[0]
         where = program.pid_file if found.pid_file is None else found.pid_file
         line = replace(program, pid_file=where, is_placed=True).command(command)
-        who = "" if self.is_ours else f" of user {user}"
+        who = "" if is_ours else f" of user {user}"
         place = "" if found.pid_file is None else f", its pid file is {where}"
         super().__init__(
             f"{program.shown} runs as process {found.pid}{who}{place}",
-            line if self.is_ours else f"as that user: sudo -u {shlex.quote(user)} {line}",
+            line if is_ours else f"as that user: sudo -u {shlex.quote(user)} {line}",
         )
 
 

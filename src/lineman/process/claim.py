@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -162,16 +163,29 @@ def announce(program: str, pid_file: Path) -> socket.socket | None:
 
 def runners(program: str) -> list[Runner]:
     """Whoever runs a program of this name, with whatever pid file; first who is believed."""
-    start = f"@{_prefix()}{program} "
+    return _runners(rf"{re.escape(program)}")
+
+
+def namesakes(program: str) -> list[Runner]:
+    """Those believed who run a program of the same file name from another place."""
+    stem = re.escape(program.rpartition("-")[0])
+    found = _runners(rf"(?!{re.escape(program)} ){stem}-[0-9a-f]{{8}}")
+    return [each for each in found if each.is_believed]
+
+
+def _runners(pattern: str) -> list[Runner]:
+    """Those whose program's name a regular expression describes."""
+    wanted = re.compile(rf"@{re.escape(_prefix())}({pattern}) (.+)", re.DOTALL)
+    matches = (wanted.fullmatch(name) for name in {path for _, path in unix_sockets()})
     found = []
-    for name in sorted({path for _, path in unix_sockets() if path.startswith(start)}):
-        uid, pid = _who(b"\0" + os.fsencode(name[1:]))
+    for match in filter(None, matches):
+        uid, pid = _who(b"\0" + os.fsencode(match[0][1:]))
         if uid is not None:
-            place = name.removeprefix(start)
+            program, place = match[1], match[2]
             told = f"{place}{program}.pid" if place.endswith("/") else place
             known = pid_file_of(pid) if place.startswith("#") else told
             found.append(Runner(uid, pid, None if known is None else Path(known)))
-    return sorted(found, key=lambda each: not each.is_believed)
+    return sorted(found, key=lambda each: (not each.is_believed, each.pid))
 
 
 def holder_of(pid_file: Path) -> Runner | None:

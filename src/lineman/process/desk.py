@@ -100,7 +100,7 @@ class Desk:
             caller.reply({"ok": True, "text": "every process opens its log file anew"})
         elif command == "whose":
             user, group = self._boss.whose
-            caller.reply({"user": user, "group": group})
+            caller.reply({"user": user, "group": group, "script": self._boss.program.script})
         elif command == "do" and isinstance(request.get("what"), str):
             self._boss.order_all(request["what"], request.get("arguments") or {})
             caller.reply({"ok": True, "text": f"every process was told: {request['what']}"})

@@ -36,8 +36,10 @@ class Terminal:
         Args:
             now: in seconds, on one clock for all calls.
         """
-        before, self._told_at = self._told_at, now
-        return now - before < ECHO
+        if now - self._told_at < ECHO:
+            return True
+        self._told_at = now
+        return False
 
     def hang_up(self) -> HangUp:
         """What a SIGHUP means that has come now."""
