@@ -127,6 +127,9 @@ def test_connections_are_listed_and_filtered(run: Run) -> None:
     assert (busiest["pid"], busiest["messages_in"], busiest["worker"]) == (pid, 1, "chat")
     assert app.told("connections", "--ip", "10.0.0.0/8")["matching"] == 0
     assert app.told("connections", "--pid", str(pid))["matching"] >= 1
+    done = app.command("connections", "--worker", "nix")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no worker 'nix'; there are chat" in done.stderr
     text = app.command("connections").stdout
     assert f"127.0.0.1:{clients[0].address[1]} " in text
     assert "5 of 5 connections" in text

@@ -136,6 +136,7 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, count=0), "count is 0", "1 or more"),
         (lambda: Worker(WS, count=True), "count is True", "1 or more"),
         (lambda: Worker(WS, count="4"), "count is '4'", "1 or more"),
+        (lambda: Worker(WS, count=4097), "count is 4097", "4096 at most"),
         (lambda: Worker(WS, user=33), "user is 33", '"www-data"'),
         (lambda: Worker(WS, group=None), "group is None", "give a name"),
         (lambda: Worker(WS, reloadable=1), "reloadable is 1", "True or False"),
@@ -154,6 +155,7 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, trusted_proxies="127.0.0.1"), "trusted_proxies is", "give a list"),
         (lambda: Worker(WS, trusted_proxies=["nginx"]), "nginx", ""),
         (lambda: Worker(WS, real_ip_header="x-client"), "x-client", "x-real-ip"),
+        (lambda: Worker(WS, real_ip_header="x-real-ip"), "nobody is trusted", "trusted_proxies=["),
         (lambda: Worker(WS, {"tls": {}}), "the context has a part 'tls'", '"ssl" or "socket"'),
         (lambda: Worker(WS, {"socket": {"bindto": 1}}), "bindto", "backlog"),
         (lambda: Worker(WSS), "no certificate is given", 'cert="server.pem"'),
@@ -409,3 +411,16 @@ def test_another_word_than_dev_or_a_second_certificate_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(seen)):
         Worker("wss://127.0.0.1:0", **options).plan()
+
+
+@pytest.mark.parametrize(
+    "name", ["on_message", "on_connect", "on_websocket_connect", "on_close", "on_request"]
+)
+def test_a_worker_that_no_client_can_reach_has_no_callbacks_for_clients(name: str) -> None:
+    worker = Worker()
+    worker.on_worker_start = print
+    assert worker.plan().address is None
+    setattr(worker, name, print)
+    error = refusal(worker)
+    assert f"a worker without an address serves nobody, and has {name}" in error.seen
+    assert 'Worker("ws://127.0.0.1:8282")' in error.fix

@@ -170,7 +170,8 @@ class Inspection:
             **arguments: of a `Selection`.
 
         Returns:
-            JSON: `columns`, `rows` as lists in their order, how many are `matching`, the `total`.
+            JSON: `columns`, `rows` as lists in their order, how many are `matching`, the `total`,
+            whether anything here `is_meant` by the selection, and the names of `inner` workers.
 
         Raises:
             UsageError: no such selection.
@@ -178,11 +179,14 @@ class Inspection:
         selection = Selection.from_json(arguments)
         found: list[Connection] = []
         total = 0
-        for worker in (self._worker, *inner.inside()):
+        is_meant = False
+        inside = inner.inside()
+        for worker in (self._worker, *inside):
             own = _connections(worker)
             total += len(own)
             names = (None, worker.name, worker.url, worker.address)
             if selection.worker in names and selection.pid in (None, os.getpid()):
+                is_meant = True
                 found += own
         chosen, matching = await self._choose(found, selection)
         parts = []
@@ -192,7 +196,14 @@ class Inspection:
             ]
             parts.append(json.dumps(rows, separators=(",", ":"))[1:-1])
             await asyncio.sleep(0)
-        head = json.dumps({"columns": [*COLUMNS, WORKER], "matching": matching, "total": total})
+        told = {
+            "columns": [*COLUMNS, WORKER],
+            "matching": matching,
+            "total": total,
+            "is_meant": is_meant,
+            "inner": [worker.name or worker.url for worker in inside],
+        }
+        head = json.dumps(told)
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
 
     def _inner_name(self, connection: Connection) -> str:

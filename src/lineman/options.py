@@ -28,6 +28,7 @@ from lineman.processoptions import ProcessOptions
 from lineman.protocols.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
+from lineman.slots import ARGUMENTS
 from lineman.tls.options import Certificates, TlsOptions, TlsPolicy, VerifyClient
 
 # What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
@@ -161,6 +162,8 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     if worker.transport not in ("tcp", "ssl"):
         raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
     address = addresses.parse(worker.address) if worker.address else None
+    if address is None:
+        _refuse_callbacks(worker)
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
@@ -189,7 +192,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
         proxy_lists=lists,
-        real_ip_header=real_ip_source(worker.real_ip_header),
+        real_ip_header=_real_ip_header(worker),
         proxy_protocol=_proxy_protocol(worker),
         socket_mode=_socket_mode(worker.socket_mode),
         compression=_compression(worker.compression),
@@ -197,6 +200,29 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
         acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
+
+
+def _refuse_callbacks(worker: Worker) -> None:
+    """Refuses a worker that no client can connect to, and that waits for one."""
+    for name in ARGUMENTS:
+        is_of_clients = not name.startswith("on_worker_")
+        if is_of_clients and getattr(worker.callbacks, name) is not None:
+            raise ConfigError(
+                f"a worker without an address serves nobody, and has {name}",
+                'give it an address: Worker("ws://127.0.0.1:8282")',
+            )
+
+
+def _real_ip_header(worker: Worker) -> str | None:
+    source = real_ip_source(worker.real_ip_header)
+    if source is not None and not worker.trusted_proxies:
+        raise ConfigError(
+            f"real_ip_header is {source!r}, but nobody is trusted to send it, and remote_ip would "
+            "be the proxy's",
+            'name the proxy: trusted_proxies=["127.0.0.1/32"]; with none in front, leave '
+            "real_ip_header out",
+        )
+    return source
 
 
 def _origins(worker: Worker, address: Address | None, spoken: TlsOptions | None) -> OriginPolicy:
@@ -316,7 +342,14 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
     from lineman.tls import devca
     from lineman.tls.machine import dev_directory, private_addresses
 
-    made = devca.ensure(dev_directory(), private_addresses())
+    try:
+        made = devca.ensure(dev_directory(), private_addresses())
+    except ConfigError as error:
+        raise ConfigError(
+            f'tls="dev" keeps its certificate with the user who runs it, and {error.seen}',
+            f"{error.fix}; where root starts it for another user, leave that user out while you "
+            'develop, or give cert="…", key="…" in place of tls="dev"',
+        ) from None
     if check_files:
         logger.info(
             "a certificate for development, for %s; this machine trusts it after: lineman cert "

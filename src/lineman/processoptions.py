@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
-from lineman.process.rules import MAX_SECONDS, Rules
+from lineman.process.rules import MAX_PROCESSES, MAX_SECONDS, Rules
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -17,7 +17,7 @@ class ProcessOptions:
     """How a worker's processes are run.
 
     Attributes:
-        count: processes.
+        count: processes, 4096 at most, those of all workers together.
         user: whom they run as, from their first instruction on; empty for whoever starts the
             program. Only root may change it.
         group: likewise; empty for the user's own.
@@ -45,8 +45,12 @@ def read(worker: Worker) -> ProcessOptions:
     Raises:
         ConfigError: a value that cannot work, and the fix.
     """
-    if not _is_whole(worker.count) or worker.count < 1:
-        raise ConfigError(f"count is {worker.count!r}", "give the number of processes, 1 or more")
+    if not _is_whole(worker.count) or not 1 <= worker.count <= MAX_PROCESSES:
+        raise ConfigError(
+            f"count is {worker.count!r}",
+            f"give the number of processes, 1 or more and {MAX_PROCESSES} at most; one for each "
+            "core is a good start",
+        )
     for name in ("user", "group"):
         if not isinstance(getattr(worker, name), str):
             raise ConfigError(f"{name} is {getattr(worker, name)!r}", 'give a name: "www-data"')

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
@@ -29,6 +30,7 @@ from lineman.cli.main import main
 from lineman.protocols.http import RequestParser
 from lineman.protocols.websocket import frames, handshake
 from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls import devca
 
 LINEMAN = [sys.executable, "-m", "lineman", "connect"]
 
@@ -442,3 +444,32 @@ def test_commands_begin_with_a_slash(url: str, at_terminal: Callable[..., Termin
         terminal.type(f"{line}\r")
         terminal.wait_for(seen)
     assert terminal.end() == 0
+
+
+def test_in_a_pipe_no_more_messages_are_shown_than_were_asked_for() -> None:
+    def burst(connection: ServerConnection) -> None:
+        connection.recv()
+        with contextlib.suppress(OSError):
+            connection.socket.sendall(b"".join(b"\x81\x01%d" % number for number in range(9)))
+        with contextlib.suppress(Exception):
+            connection.recv()
+
+    with serve(burst, "127.0.0.1", 0, compression=None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+        done = talk([url, "--count", "3"], "go\n")
+        server.shutdown()
+    assert (done.stdout, done.returncode) == ("0\n1\n2\n", 0)
+
+
+def test_the_authority_of_tls_dev_is_named_where_it_is_on_this_machine(
+    secure_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert "dev" not in talk([f"{secure_url}/"], "x\n").stderr
+    made = devca.ensure(tmp_path / "lineman" / "dev")
+    with running("wss", made.cert, made.key) as found:
+        refused = talk([f"{found.url}/"], "x\n")
+        assert f'for tls="dev" of this machine: --ca {made.ca}' in refused.stderr
+        words = [f"{found.url}/", "--ca", str(made.ca), "--count", "1"]
+        assert talk(words, "x\n").stdout == "x\n"

@@ -116,7 +116,7 @@ def test_a_program_is_looked_at_from_inside(
     )
     status, names = diagnose(capsys, script)
     assert status == 1
-    assert names[:3] == ["worker-not-running", "real-ip-untrusted", "processes-without-gateway"]
+    assert names[:3] == ["worker-not-running", "processes-without-gateway", "real-ip-untrusted"]
 
 
 def test_a_running_program_is_asked_for_its_certificate(

@@ -47,3 +47,13 @@ def test_each_name_is_a_heading_and_each_heading_a_name() -> None:
     assert len(found) > 70
     assert sorted(found - headings) == []
     assert sorted(headings - found) == []
+
+
+def test_no_message_points_to_a_file_that_an_installation_does_not_have() -> None:
+    for path in (ROOT / "src" / "lineman").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                is_shown = id(node) not in docstrings
+                assert not (is_shown and re.search(r"\w\.md\b", node.value)), (path, node.value)

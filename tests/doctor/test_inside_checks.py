@@ -10,6 +10,7 @@ import pytest
 from lineman.doctor.checks.inside import judge
 from lineman.doctor.facts import Outcome
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.doctor.report import exit_status
 from lineman.finding import Level
 
 GOOD = WorkerFacts(
@@ -44,7 +45,7 @@ WORKERS: list[tuple[WorkerFacts, dict[str, Any], Level, str]] = [
     (GOOD, {"served": "bb"}, E, "cert-served-differs"),
     (GOOD, {"host": "127.0.0.1"}, W, "worker-loopback-only"),
     (BEHIND, {"host": "0.0.0.0"}, W, "worker-open-without-tls"),
-    (BEHIND, {"trusts_proxies": False}, W, "real-ip-untrusted"),
+    (BEHIND, {"trusts_proxies": False}, INFO, "real-ip-untrusted"),
     (BEHIND, {"trusts_proxies": False, "path": "/a", "port": 0}, W, "real-ip-untrusted"),
     (BEHIND, {"real_ip_header": "x-real-ip"}, INFO, "real-ip-by-x-real-ip"),
     (GOOD, {"count": 4}, INFO, "processes-without-gateway"),
@@ -68,6 +69,15 @@ def test_one_thing_wrong_with_a_worker(
     found = [each for each in judge(facts) if each.level is not Level.OK]
     assert [(each.level, each.name) for each in found] == [(level, name)]
     assert found[0].fix
+
+
+def test_a_try_on_this_machine_is_asked_about_a_proxy_and_not_told_of_one() -> None:
+    tried = replace(BEHIND, trusts_proxies=False)
+    found = judge(ProgramFacts("app.py", (tried,), MACHINE))
+    assert exit_status(found) == 0
+    (asked,) = [each for each in found if each.name == "real-ip-untrusted"]
+    assert "is it behind a proxy?" in asked.seen
+    assert asked.fix.startswith("behind a proxy: ")
 
 
 @pytest.mark.parametrize("worker", [GOOD, BEHIND])

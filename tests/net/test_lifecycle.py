@@ -339,3 +339,21 @@ def test_a_connection_can_be_used_after_its_end(serve: Serve, tls: bool) -> None
     local = f"127.0.0.1:{site.port}"
     assert site.call(use) == [False, *address, "/room", "closed", False, 1006, local]
     assert "closed" in repr(connection)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1014, 3000, 4999])
+def test_a_program_closes_with_what_rfc_6455_lets_a_server_send(serve: Serve, code: int) -> None:
+    site = serve(on_connect=lambda connection: connection.close(code=code))
+    assert site.open().receive_close().code == code
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1010, 1015, 2999, 5000, True, "1000"])
+def test_other_codes_are_refused_before_anything_is_sent(serve: Serve, code: Any) -> None:
+    def close(connection: Connection) -> None:
+        with pytest.raises(UsageError, match="must not be sent; use 1000, a code of your own"):
+            connection.close("bye", code)
+        with pytest.raises(UsageError, match="reason 5 is no text"):
+            connection.close("bye", 4000, 5)  # type: ignore[arg-type]
+        connection.send("open")
+
+    assert serve(on_connect=close).open().receive_message() == "open"

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from lineman.errors import UsageError
-from lineman.process.connections import COLUMNS, SORTS, Row, Selection, is_in, merge, sort_key
+from lineman.process.connections import (
+    COLUMNS,
+    SORTS,
+    Row,
+    Selection,
+    check_meant,
+    is_in,
+    merge,
+    sort_key,
+)
 
 
 def answer(*rows: Row, matching: int | None = None) -> dict[str, Any]:
@@ -141,3 +150,33 @@ def test_columns_of_another_version_find_their_place() -> None:
 def test_every_sort_can_be_asked_for() -> None:
     for sort in SORTS:
         assert Selection(sort=sort).sort == sort
+
+
+def asked(*children: tuple[str, int, bool]) -> dict[str, Any]:
+    return {
+        "children": [
+            {"worker": worker, "pid": pid, "answer": {**answer(), "is_meant": is_meant}}
+            for worker, pid, is_meant in children
+        ]
+    }
+
+
+def test_a_worker_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    reply = asked(("chat", 7, False), ("chat", 8, False), ("ws://127.0.0.1:1", 9, False))
+    reply["children"][0]["answer"]["inner"] = ["push\x1b[2J"]
+    says = r"no worker 'nix'; there are chat, ws://127\.0\.0\.1:1, push[^\x1b]+$"
+    with pytest.raises(UsageError, match=says):
+        check_meant(reply, Selection(worker="nix"))
+    with pytest.raises(UsageError, match=r"no process 5; there are 7 \(chat\), 8 \(chat\), 9"):
+        check_meant(reply, Selection(pid=5))
+    with pytest.raises(UsageError, match=r"no process 9 of a worker 'chat'; there are 7"):
+        check_meant(reply, Selection(worker="chat", pid=9))
+
+
+def test_who_is_meant_may_have_no_connections_or_be_too_busy_to_say() -> None:
+    check_meant(asked(("chat", 7, False), ("push", 8, True)), Selection(worker="push"))
+    busy = asked(("chat", 7, False))
+    busy["children"].append({"worker": "push", "pid": 8, "answer": None})
+    check_meant(busy, Selection(worker="nix"))
+    check_meant({"children": [child(7, answer())]}, Selection(worker="nix"))  # an older program
+    check_meant({}, Selection(worker="nix"))

@@ -202,3 +202,26 @@ def test_a_daemon_of_a_user_without_a_home_has_its_log_beside_its_pid_file(
     if IS_ROOT or home is not None:
         assert f"log: {folder}/lineman/app-" in done.stdout
     assert give("stop").returncode == 0
+
+
+@pytest.mark.parametrize("how", ["in the code", "on the command line"])
+def test_a_development_certificate_that_the_user_cannot_keep_is_refused_with_what_to_do(
+    open_folder: Path, prefix: list[str], how: str
+) -> None:
+    user = 'user="nobody"' if how == "in the code" else ""
+    app = App(
+        open_folder,
+        f"""
+        from lineman import Worker
+        Worker("wss://127.0.0.1:0", tls="dev", {user})
+        Worker.run_all()
+        """,
+        prefix,
+    )
+    done = app.run("start", *([] if user else ["--user", "nobody"]))
+    assert done.returncode == 1
+    if not IS_ROOT:
+        return
+    said = done.stdout + done.stderr
+    assert 'tls="dev" keeps its certificate with the user who runs it' in said
+    assert "leave that user out while you develop, or give cert=" in said

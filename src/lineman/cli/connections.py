@@ -17,7 +17,7 @@ from dataclasses import asdict
 from lineman.cli import table, target, units
 from lineman.cli.table import Column
 from lineman.cli.target import Ask
-from lineman.process.connections import SORTS, STATES, Found, Row, Selection, merge
+from lineman.process.connections import SORTS, STATES, Found, Row, Selection, check_meant, merge
 from lineman.process.handoff import Handoff
 
 LIMIT = 100
@@ -110,7 +110,9 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
         UsageError: what cannot be asked for.
     """
     wanted = selection(options)
-    found = merge(ask("connections", wanted.to_json()), wanted)
+    reply = ask("connections", wanted.to_json())
+    check_meant(reply, wanted)
+    found = merge(reply, wanted)
     if options.json:
         print(json.dumps(asdict(found), separators=(",", ":")))
     else:

@@ -36,7 +36,7 @@ examples:
   lineman doctor wss://example.com/wss --profile wechat
   lineman doctor app.py                                        the program, from inside
 
-The word after each level is a heading of docs/reference/doctor.md.
+Each finding is a level, a word that is the same in every version, what was seen, and the fix.
 """
 
 

@@ -149,7 +149,7 @@ class Commands:
         Raises:
             UsageError: for a code that must not be sent.
         """
-        closing.encode(code, reason)
+        closing.check(code, reason)
         data = None if message is None else to_payload(message)
         self._give(CloseClient(client_id(client), data, code, reason))
 

@@ -264,13 +264,14 @@ class Connection(Backpressure, ConnectionNames):
 
         Args:
             data: a last message to send before.
-            code: 1000, or a code of your own from 4000 to 4999.
+            code: 1000; a code of your own from 4000 to 4999, or of 3000 to 3999 that is registered
+                with IANA; or a code that RFC 6455 and IANA define for servers, such as 1008.
             reason: words for the peer, at most 123 bytes of UTF-8; cut there.
 
         Raises:
-            UsageError: for a code that must not be sent.
+            UsageError: for a code that must not be sent, and a reason that is no text.
         """
-        closing.encode(code, reason)  # a bad code is refused before anything happens
+        closing.check(code, reason)  # what cannot be sent is refused before anything happens
         if self._state is HANDSHAKE:
             self._before_open("close").reject(403, "Forbidden")
             return

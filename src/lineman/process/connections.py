@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self, TypeAlias
 
 from lineman.errors import UsageError
+from lineman.process.wire import clean
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -61,6 +62,7 @@ class Row:
     pid: int = 0
 
 
+_LONGEST_NAME = 200
 _NAMES = tuple(each.name for each in fields(Row))
 # What a child sends of a row, in this order; the rest the command knows.
 COLUMNS = _NAMES[: _NAMES.index("worker")]
@@ -225,6 +227,31 @@ class _Answer:
     columns: list[str] = field(default_factory=lambda: list(COLUMNS))
     matching: int = 0
     total: int = 0
+    is_meant: bool = True
+
+
+def check_meant(reply: Mapping[str, Any], selection: Selection) -> None:
+    """Looks whether any process is meant by `worker` and `pid`; a busy one may be.
+
+    Raises:
+        UsageError: none is; the message names those that there are.
+    """
+    children = list(reply.get("children") or ())
+    answers = [child.get("answer") for child in children]
+    if not answers or not all(
+        isinstance(answer, Mapping) and answer.get("is_meant") is False for answer in answers
+    ):
+        return
+    workers = dict.fromkeys(str(child.get("worker")) for child in children)
+    for answer in answers:
+        inner = answer.get("inner")
+        for name in inner if isinstance(inner, list) else ():
+            workers[clean(str(name), _LONGEST_NAME)] = None
+    if selection.worker is not None and selection.pid is None:
+        raise UsageError(f"there is no worker {selection.worker!r}; there are {', '.join(workers)}")
+    processes = ", ".join(f"{child.get('pid')} ({child.get('worker')})" for child in children)
+    whose = "" if selection.worker is None else f" of a worker {selection.worker!r}"
+    raise UsageError(f"there is no process {selection.pid}{whose}; there are {processes}")
 
 
 def _unpack(child: Mapping[str, Any], told: _Answer) -> Iterable[dict[str, Any]]:

@@ -15,12 +15,9 @@ from msgspec import Meta
 
 from lineman.errors import ConfigError
 from lineman.process.model import Key, Seat
-from lineman.process.rules import MAX_SECONDS, Rules
+from lineman.process.rules import MAX_PROCESSES, MAX_SECONDS, Rules
 
 Told = TypeVar("Told")
-
-# Processes of a program, all workers together.
-MAX_PROCESSES = 4096
 
 # What is shown, and so must not move a terminal's cursor; what the system takes as a path.
 Text: TypeAlias = Annotated[str, Meta(max_length=500, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]

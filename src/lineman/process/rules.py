@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # Ten years: every time is within what a clock can be told.
 MAX_SECONDS = 315_360_000
+# Of a whole program.
+MAX_PROCESSES = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""What went wrong between a client and a server, in words with a remedy, pure."""
+"""What went wrong between a client and a server, in words with a remedy."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shlex
 import socket
 import ssl
 from typing import NamedTuple
@@ -11,7 +12,9 @@ from typing import NamedTuple
 from lineman.client.answer import Answer, NotHttpError
 from lineman.client.session import RefusedError
 from lineman.client.target import Target
+from lineman.errors import ConfigError
 from lineman.protocols.websocket import close
+from lineman.tls.machine import dev_directory
 
 
 class Failure(NamedTuple):
@@ -126,10 +129,15 @@ def _of_system(error: Exception, target: Target) -> Failure:
 def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message.rstrip(".")
+        which = "FILE"
+        if getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER and (
+            own := _development_authority()
+        ):
+            which = f'FILE; for tls="dev" of this machine: --ca {shlex.quote(own)}'
         return Failure(
             "certificate not trusted",
             f"the certificate of {target.host} is not trusted: {words}",
-            "give the authority that signed it (--ca FILE), or do not ask (--insecure)",
+            f"give the authority that signed it (--ca {which}), or do not ask (--insecure)",
         )
     reason = (getattr(error, "reason", None) or "").replace("_", " ").lower()
     if reason in ("wrong version number", "record layer failure", "http request"):
@@ -146,6 +154,19 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
         "see the service's log; `openssl s_client -connect "
         f"{target.host}:{target.port}` shows more",
     )
+
+
+# X509_V_ERR_… of OpenSSL: nobody who is trusted has signed it.
+_UNKNOWN_ISSUER = (18, 19, 20, 21)
+
+
+def _development_authority() -> str:
+    """The authority of `tls="dev"` on this machine; empty where there is none."""
+    try:
+        found = dev_directory() / "ca.pem"
+        return str(found) if found.is_file() else ""
+    except (ConfigError, OSError):
+        return ""
 
 
 def _of_bytes(error: NotHttpError, target: Target) -> Failure:

@@ -228,6 +228,8 @@ class Conversation:
                 self._screen.tell(f"the server broke the protocol: {event.reason}")
 
     def _message(self, content: str | bytes) -> None:
+        if self._count == self._manners.count:
+            return  # it came behind the last one that was asked for
         now = time.monotonic()
         text = shown.message(content, is_terminal=self._screen.is_terminal)
         if isinstance(content, bytes) and self._screen.is_terminal:

@@ -116,14 +116,21 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
             )
         if worker.trusts_proxies or worker.is_tls:
             continue
-        if worker.path or _is_loopback(worker.host):
-            who = "unix" if worker.path else "127.0.0.1/32"
+        trust = 'Worker(…, trusted_proxies=["{}"], real_ip_header="x-real-ip"); and the proxy sets '
+        trust += "it: proxy_set_header X-Real-IP $remote_addr;"
+        if worker.path:
             yield warning(
                 "real-ip-untrusted",
-                f"{worker.name} is behind a proxy and trusts none: remote_ip is the proxy's for "
-                "every client",
-                f'Worker(…, trusted_proxies=["{who}"], real_ip_header="x-real-ip"); and the proxy '
-                "sets it: proxy_set_header X-Real-IP $remote_addr;",
+                f"{worker.name} is reached by a unix socket, so by a proxy, and trusts none: "
+                "remote_ip is the proxy's for every client",
+                trust.format("unix"),
+            )
+        elif _is_loopback(worker.host):
+            yield info(
+                "real-ip-untrusted",
+                f"only this machine reaches {worker.name}, which is right for a try; is it behind "
+                "a proxy? It trusts none, so remote_ip would be the proxy's for every client",
+                f"behind a proxy: {trust.format('127.0.0.1/32')}",
             )
 
 
@@ -135,7 +142,7 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
         seen = (
             f"{worker.name} runs in {worker.count} processes, and each has connections of its own"
         )
-        fix = "count=1, or a Gateway, which reaches every client: docs/howto/push-to-users.md"
+        fix = "count=1, or a Gateway, which reaches every client"
         if facts.sends_to_all:
             line = f"; line {facts.sends_to_all} of {facts.script} sends to those of one"
             yield warning("processes-without-gateway", seen + line, fix)

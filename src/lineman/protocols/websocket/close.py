@@ -5,6 +5,8 @@ Source: RFC 6455, sections 5.5.1, 7.1.5 and 7.4; the IANA registry of websocket 
 
 from __future__ import annotations
 
+from typing import cast
+
 from lineman.errors import ProtocolError, UsageError
 
 NORMAL = 1000
@@ -54,6 +56,23 @@ def words(code: int) -> str:
 def is_sendable(code: int) -> bool:
     """Whether an endpoint may put this code into a close frame (RFC 6455, section 7.4)."""
     return code in _SENDABLE_BELOW_3000 or 3000 <= code <= 4999
+
+
+def check(code: object, reason: object) -> None:
+    """Looks at the code and the words that a server's program closes with.
+
+    Raises:
+        UsageError: the code is no number, stands for what happened and is never sent (1004, 1005,
+            1006, 1015), is one of clients (1010), or of nobody; or the reason is no text.
+    """
+    if not isinstance(reason, str):
+        raise UsageError(f"the reason {reason!r} is no text; give a str")
+    is_number = isinstance(code, int) and not isinstance(code, bool)
+    if not is_number or code == 1010 or not is_sendable(cast(int, code)):
+        raise UsageError(
+            f"close code {code!r} must not be sent; use 1000, a code of your own from 4000 to "
+            "4999, or 1001, 1008, 1011, 1012, 1013 for what they stand for"
+        )
 
 
 def encode(code: int, reason: str) -> bytes:
