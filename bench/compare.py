@@ -2,6 +2,7 @@
 
     python bench/compare.py --short --only lineman     a few seconds, for correctness
     python bench/compare.py                            all of it, and docs/benchmarks.md
+    python bench/compare.py --only floods              what one client feels while others flood
 
 Each server is one process on one core, the load generator on another. Rounds are interleaved: in
 each, every server does every row once, so that whatever else the machine does hits all of them.
@@ -25,6 +26,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import floods
 from sidebyside import machine
 from sidebyside.document import SKELETON, Circumstances, figures, replace_figures
 from sidebyside.environment import PACKAGES, ROOT, CannotSetUpError, set_up
@@ -48,7 +50,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--only", metavar="A,B", help=f"of {', '.join(PACKAGES)}")
+    add("--only", metavar="A,B", help=f"of {', '.join(PACKAGES)}; or floods alone")
     add("--rows", metavar="A,B", help=f"of {', '.join(row.name for row in ROWS)}")
     add("--rounds", type=int, metavar="N", help="(default: 3)")
     add("--seconds", type=float, metavar="S", help="for each sample (default: 2)")
@@ -223,6 +225,8 @@ def keep(samples: Samples, path: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs the comparison; 0 when every server did every row, 1 when something failed."""
+    if arguments[:2] == ["--only", "floods"]:
+        return floods.main(arguments[2:])
     options = parse(arguments)
     allow_descriptors()
     try:

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 
 _WORD = ctypes.sizeof(ctypes.c_void_p)
 _GET_NEGOTIATED_GROUP = 134  # openssl/ssl.h: SSL_CTRL_GET_NEGOTIATED_GROUP
+_CLEAR_MODE = 78  # SSL_CTRL_CLEAR_MODE
+_AUTO_RETRY = 4  # SSL_MODE_AUTO_RETRY
 
 # Asked with flags that OpenSSL keeps and does nothing about until there is a connection.
 _MARKS = (ssl.OP_NO_TICKET, ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION)
@@ -52,6 +54,11 @@ def context_pointer(context: ssl.SSLContext) -> int | None:
     return None if library() is None else _word(context, 0)
 
 
+def connection_pointer(connection: object) -> int | None:
+    """The `SSL *` of a `_ssl._SSLSocket`, likewise."""
+    return None if library() is None else _word(connection, 1)
+
+
 def group_name(connection: object) -> str | None:
     """The group of a connection's key exchange, such as `X25519MLKEM768` or `x25519`.
 
@@ -66,12 +73,26 @@ def group_name(connection: object) -> str | None:
         name: str | None = connection.group()
         return name
     found = library()
-    pointer = None if found is None else _word(connection, 1)
+    pointer = connection_pointer(connection)
     if found is None or not pointer or not hasattr(found, "SSL_group_to_name"):
         return None
     group = found.SSL_ctrl(pointer, _GET_NEGOTIATED_GROUP, 0, None)
     told: bytes | None = found.SSL_group_to_name(pointer, group) if group > 0 else None
     return None if told is None else told.decode("ascii", "replace")
+
+
+def end_reads_between_records(connection: object) -> None:
+    """Has a read that meets records without payload say "not now", where it is in reach.
+
+    Otherwise it goes on for as long as a peer sends such records (`SSL_MODE_AUTO_RETRY`, which
+    `ssl` sets).
+
+    Args:
+        connection: a `_ssl._SSLSocket`.
+    """
+    found = library()
+    if found is not None:
+        found.SSL_ctrl(connection_pointer(connection), _CLEAR_MODE, _AUTO_RETRY, None)
 
 
 def last_failure(number: int) -> OSError:
@@ -92,7 +113,16 @@ def last_failure(number: int) -> OSError:
         if number:
             return OSError(number, os.strerror(number))
         return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol")
-    reason = words.replace(" ", "_").upper()
+    return failure(words.replace(" ", "_").upper())
+
+
+def failure(reason: str) -> ssl.SSLError:
+    """What `ssl` would raise for one of the library's reasons.
+
+    Args:
+        reason: in capitals and underscores.
+    """
+    words = reason.replace("_", " ").lower()
     is_end = reason == "UNEXPECTED_EOF_WHILE_READING"
     kind = ssl.SSLEOFError if is_end else ssl.SSLError
     error = kind(ssl.SSL_ERROR_EOF if is_end else ssl.SSL_ERROR_SSL, f"[SSL: {reason}] {words}")

@@ -25,6 +25,7 @@ class Noting(Handler):
         self.act = act
         self.on_flush: Callable[[], None] = lambda: None
         self.events: list[int] = []
+        self.turns = 0
         self.faults = 0
         self.flushes = 0
         poller.add(self.fd, self)
@@ -34,6 +35,10 @@ class Noting(Handler):
         if events & READ:
             os.read(self.fd, 1000)
         self.act(events)
+
+    def on_turn(self) -> None:
+        self.turns += 1
+        self.act(0)
 
     def on_fault(self) -> None:
         self.faults += 1

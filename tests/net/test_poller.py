@@ -208,48 +208,36 @@ def test_events_can_be_changed(poller: Poller) -> None:
     assert handler.events == [WRITE]
 
 
-class Deaf(Noting):
-    """Does not read its descriptor."""
-
-    def on_events(self, events: int) -> None:
-        self.events.append(events)
-        self.act(events)
-
-
-def test_a_handler_is_served_again_although_its_descriptor_is_not_ready(
+def test_who_is_put_off_has_a_turn_although_its_descriptor_is_not_ready(
     poller: Poller, deferred: Deferred
 ) -> None:
-    handler, other = Deaf(poller), Deaf(poller)
-    poller.serve_again(handler.fd)
-    poller.serve_again(other.fd)
-    assert handler.events == []
+    handler, other = Noting(poller), Noting(poller)
+    poller.put_off(handler)
+    poller.put_off(other)
+    assert handler.turns == 0
     assert len(deferred.functions) == 1
     deferred.run()
-    assert handler.events == other.events == [READ]
+    assert handler.turns == other.turns == 1
     poller.dispatch()
-    assert handler.events == [READ]
+    assert handler.turns == 1
 
 
-def test_one_who_asks_for_it_while_being_served_has_the_next_turn(
+def test_who_is_put_off_while_being_served_has_another_turn(
     poller: Poller, deferred: Deferred
 ) -> None:
-    handler = Deaf(poller, lambda events: poller.serve_again(handler.fd))
-    poller.serve_again(handler.fd)
+    handler = Noting(poller, lambda events: poller.put_off(handler))
+    poller.put_off(handler)
     for turn in (1, 2, 3):
         deferred.run()
-        assert handler.events == [READ] * turn
+        assert handler.turns == turn
         assert len(deferred.functions) == 1
 
 
-def test_a_turn_that_comes_after_the_end_of_its_handler_or_the_poller_is_nobodys(
-    poller: Poller, deferred: Deferred
-) -> None:
-    handler = Noting(poller)
-    poller.serve_again(handler.fd)
-    handler.close()
-    deferred.run()
+def test_no_turn_comes_after_the_end_of_the_poller(deferred: Deferred) -> None:
     late = Poller(deferred)
-    late.serve_again(0)
+    handler = Noting(late)
+    late.put_off(handler)
+    handler.close()
     late.close()
     deferred.run()
-    assert handler.events == []
+    assert handler.turns == 0

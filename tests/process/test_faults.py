@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from e2e.support.program import DEADLINE
 from lineman.protocols.websocket.messages import Close
@@ -98,6 +101,33 @@ def test_a_process_that_hangs_is_killed_and_replaced_and_meanwhile_shown_as_busy
     program.wait_for_line("listening on", count=2)
     with Client(app.port) as client:
         assert ask(client.open()) == app.pids[1]
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_process_that_has_much_to_do_at_once_is_not_one_that_hangs(
+    make_app: MakeApp, kind: str
+) -> None:
+    app = make_app(f"""
+        import os, time
+        from lineman import Worker
+
+        worker = Worker("ws://127.0.0.1:0", watchdog_timeout=3)
+
+        @worker.on_message
+        {kind} reply(connection, message):
+            time.sleep(float(message))
+            connection.send(str(os.getpid()))
+
+        Worker.run_all()
+    """)
+    app.start()
+    pids = app.pids
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(app.port)).open() for _ in range(9)]
+        for client in clients:
+            client.send("0.7")  # they wait for each other, and most of them are one turn
+        assert {int(client.receive_message()) for client in clients} == set(pids)
+    assert app.pids == pids
 
 
 def test_when_the_master_is_killed_its_children_end_even_one_that_hangs(make_app: MakeApp) -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
+from lineman import progress
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
@@ -210,6 +211,7 @@ class Business(Api):
         except BaseException as error:
             if not self._has_ended:
                 self._note_error(error)
+        progress.note()
 
     def _note_error(self, error: BaseException) -> None:
         self.exceptions += 1
@@ -233,6 +235,7 @@ class Business(Api):
                         raise
                     self.note_failure(visitor, event, error)
                 self.end(visitor, event)
+            progress.note()
             if not visitor.queue:
                 visitor.queue = None
                 return

@@ -14,9 +14,9 @@ from lineman.net.causes import DESTROYED, GAVE_WAY, close_cause, failure_cause
 from lineman.net.inbox import Inbox
 from lineman.net.lifecycle import NO_LINGER
 from lineman.net.outbox import SlowReaders, Waiting
+from lineman.net.receiver import PAUSED_BY_USER
 from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.tlsinfo import TlsInfo
-from lineman.net.transport import PAUSED_BY_USER
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import error_response
 from lineman.protocols.websocket import close as closing

@@ -12,11 +12,12 @@ from typing import Any
 
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
+from lineman.net.receiver import PAUSED_BY_GOODBYE
 from lineman.net.service import Service
-from lineman.net.state import CLOSED, CLOSING, HANDSHAKE, OPEN, State
+from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN, State
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.tlsstream import TlsStream, not_listed
-from lineman.net.transport import PAUSED_BY_GOODBYE, Transport
+from lineman.net.transport import Transport
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
 from lineman.protocols.websocket.negotiation import Agreement
@@ -64,6 +65,16 @@ class Delivery(Transport):
             fingerprint = None if self._tls_info is None else self._tls_info.peer_fingerprint
             if fingerprint not in allowed:
                 raise not_listed(fingerprint)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._state is OPEN
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._state is FINISHING or self._state is CLOSED
 
     @property
     def may_receive(self) -> bool:
@@ -228,7 +239,7 @@ class Delivery(Transport):
         self._inbox = None
         if self._state is CLOSED:
             self.on_delivered_all()
-        elif self._goodbye is not None and self._state is OPEN:
+        elif self._goodbye is not None and self._state is OPEN and self._kept is None:
             self.start_close(*self._goodbye)
 
     def _tell_end(self) -> None:
@@ -243,10 +254,15 @@ class Delivery(Transport):
         if self._state is not OPEN or self._goodbye is not None:
             return
         inbox = self._inbox
-        if inbox is None or inbox.is_unread or (inbox.is_stream and not inbox.is_busy):
+        if inbox is None:
+            is_waited_for = self._kept is not None
+        else:
+            is_waited_for = not inbox.is_unread and (not inbox.is_stream or inbox.is_busy)
+        if not is_waited_for:
             self.start_close(code, reason)  # nobody would tell us that it is worked off
             return
         self._goodbye = (code, reason)
         self.pause(PAUSED_BY_GOODBYE)
-        inbox.release()
-        inbox.wake()
+        if inbox is not None:
+            inbox.release()
+            inbox.wake()

@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from lineman import progress
 from lineman.errors import UsageError
-from lineman.net.transport import PAUSED_BY_INBOX
+from lineman.net.receiver import PAUSED_BY_INBOX
 from lineman.protocols.websocket.messages import Event
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class Inbox:
         except BaseException as error:
             self._connection.callback_failed(error)
             return False
+        finally:
+            progress.note()
         return True
 
     # Held: the program has paused the connection.

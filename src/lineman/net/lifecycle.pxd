@@ -1,13 +1,10 @@
 cimport cython
 
-from lineman.net.delivery cimport Delivery
+from lineman.net.intake cimport Intake
 from lineman.net.syscalls cimport hold_back
-from lineman.net.upgrade cimport HttpStage
 from lineman.protocols.websocket.close cimport encode, words
-from lineman.protocols.websocket.opening cimport Opening, read_opening
-from lineman.protocols.websocket.messages cimport Decoder
 
-cdef class Lifecycle(Delivery):
+cdef class Lifecycle(Intake):
     cdef readonly long long id
     cdef readonly tuple peer
     cdef public object proxy_header
@@ -22,16 +19,12 @@ cdef class Lifecycle(Delivery):
     cdef public object close_reason
     cdef object _local
     cdef object _data
-    cdef HttpStage _stage
-    cdef Decoder _decoder
     cdef object _compressor
-    cdef readonly object agreement
     cdef object _drain_waiters
     cdef bint _is_full
     cdef object _outbox
     cdef int _linger
     cdef bint _owes_on_close
-    cdef double _last_received
     cdef double _pinged_at
 
     cdef _enter(self, state)
@@ -40,9 +33,6 @@ cdef class Lifecycle(Delivery):
     cpdef double on_deadline(self, double now) except? -2
     cpdef open(self, rest, agreement)
     cpdef enlist(self)
-    cdef Decoder _new_decoder(self)
-    @cython.locals(decoder=Decoder, found=Opening, size=Py_ssize_t)
-    cpdef on_data(self, const unsigned char[::1] data)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)
     cdef _set_cause(self, int code, reason)

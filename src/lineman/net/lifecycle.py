@@ -12,7 +12,7 @@ from lineman.errors import HttpError, ProtocolError
 from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
 from lineman.net.causes import DROPPED, NO_PONG, STOPPING, TOO_LATE
-from lineman.net.delivery import Delivery
+from lineman.net.intake import Intake
 from lineman.net.outbox import Outbox
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
@@ -25,9 +25,8 @@ from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import deflate, frames
 from lineman.protocols.websocket.close import encode, words
 from lineman.protocols.websocket.deflate import Compressor
-from lineman.protocols.websocket.messages import Close, Decoder
+from lineman.protocols.websocket.messages import Close
 from lineman.protocols.websocket.negotiation import Agreement
-from lineman.protocols.websocket.opening import read_opening
 
 # How long a socket is kept after our last words, for the peer to read them.
 LINGER = 2.0
@@ -37,25 +36,21 @@ WILL_LINGER = 1
 LINGERS = 2
 
 
-class Lifecycle(Delivery):
+class Lifecycle(Intake):
     """What happens to a connection; `Backpressure` adds what slow readers
     do to it, `Connection` what the program may ask of it."""
 
     __slots__ = (
         "_compressor",
         "_data",
-        "_decoder",
         "_drain_waiters",
         "_is_full",
-        "_last_received",
         "_linger",
         "_local",
         "_outbox",
         "_owes_on_close",
         "_pinged_at",
         "_request",
-        "_stage",
-        "agreement",
         "close_code",
         "close_reason",
         "id",
@@ -84,16 +79,13 @@ class Lifecycle(Delivery):
         self.close_code = 0
         self.close_reason = ""
         self._data: Any = None
-        self._stage: HttpStage | None = None  # made for the first bytes, gone when open
-        self._decoder: Decoder | None = None
         self._compressor: Compressor | None = None
-        self.agreement: Agreement | None = None
         self._is_full = False
         self._outbox: Outbox | None = None  # while the kernel takes no more
         self._linger = NO_LINGER
         self._owes_on_close = False
         self._drain_waiters: list[asyncio.Future[None]] | None = None
-        self._last_received = service.wheel.now
+        self._begin_taking()
         self._pinged_at = -1.0
         service.newcomers[self] = None
         self._look_after(service.limits.handshake_timeout)
@@ -121,16 +113,6 @@ class Lifecycle(Delivery):
     def request(self, request: Request | bytes) -> None:
         self._request = request
 
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self._state is OPEN
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._state is FINISHING or self._state is CLOSED
-
     def _enter(self, state: State) -> None:
         if state not in NEXT[self._state]:
             raise RuntimeError(f"defect: a connection went from {self._state} to {state}")
@@ -145,28 +127,6 @@ class Lifecycle(Delivery):
         self._look_after(seconds)
 
     # What comes from the socket.
-
-    def on_data(self, data: memoryview) -> None:
-        """Takes bytes from the peer."""
-        state = self._state
-        if state is OPEN or state is CLOSING:
-            decoder = self._decoder
-            if decoder is None:
-                decoder = self._decoder = self._new_decoder()
-            self._last_received = self.poller.wheel.now
-            while (event := decoder.next(data)) is not None:
-                self.process(event)
-            if self._is_unfinished or decoder._message is not None:
-                self.note_unfinished(decoder._message, decoder.held())
-        elif state is HANDSHAKE:
-            if self._stage is None:
-                self._stage = HttpStage(self)
-                found = read_opening(data, self.service.limits.max_head_size)
-                if found is not None:
-                    size = len(found.head)
-                    self._stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
-                    return
-            self._stage.feed(data)
 
     def on_plain_client(self) -> None:
         """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
@@ -229,17 +189,12 @@ class Lifecycle(Delivery):
             self._look_after(service.limits.ping_interval)
         self.enlist()
         self._call_on_connect()
-        if rest:
+        if rest and self.poller.is_in_turn and self._kept is None:
             self.on_data(memoryview(rest))
-
-    def _new_decoder(self) -> Decoder:
-        """For the first bytes of an open connection: many never send any."""
-        max_size = self.service.limits.max_message_size
-        agreement = self.agreement
-        inflater = None if agreement is None else deflate.Inflater(agreement, max_size)
-        if self.service.is_metered:
-            return self.service.admission.decoder(self, max_size, inflater)
-        return Decoder(max_size, True, inflater)
+        elif rest:
+            kept = self._kept or b""  # what came behind it while the program decided
+            self._drop_kept()
+            self.keep(rest + kept)
 
     def enlist(self) -> None:
         """Counts the connection among the open ones."""
@@ -348,6 +303,7 @@ class Lifecycle(Delivery):
         self._enter(FINISHING)
         self._decoder = None
         self.note_unfinished(None, 0)
+        self._drop_kept()
         self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
         if self._inbox is not None:
@@ -387,8 +343,8 @@ class Lifecycle(Delivery):
         self._enter(CLOSED)
         self.service.wheel.remove(self)
         self.shut()
-        self._stage = self._decoder = self._compressor = self._outbox = None
         self.note_unfinished(None, 0)
+        self._stage = self._decoder = self._compressor = self._outbox = None
         self.end_drain()
         inbox = self._inbox
         if inbox is None:
@@ -432,7 +388,7 @@ class Lifecycle(Delivery):
             return deadline
         if not limits.ping_interval:
             return 0.0
-        if self._paused:  # we do not read: silence says nothing about the peer
+        if self._paused or self._is_queued:  # we do not read: silence says nothing about the peer
             self._pinged_at = -1.0
             self._last_received = now
             return now + limits.ping_interval

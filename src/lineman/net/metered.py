@@ -9,7 +9,7 @@ from lineman.errors import ProtocolError
 from lineman.net.rates import Meter
 from lineman.protocols.websocket.close import POLICY_VIOLATION
 from lineman.protocols.websocket.deflate import Inflater
-from lineman.protocols.websocket.messages import Decoder, Event
+from lineman.protocols.websocket.messages import PROGRESS, Decoder, Event
 
 
 class MeteredDecoder(Decoder):
@@ -58,9 +58,18 @@ class MeteredDecoder(Decoder):
             if event is None:
                 self._is_begun = False
                 return None
+            if event is PROGRESS:
+                return event
             passed = self._meter.message(now)
         if passed is None:
             return event
         self._is_over = True
         self._hits[passed[0]] += 1
         return ProtocolError(POLICY_VIOLATION, passed[1])
+
+    def has_taken(self, data: memoryview) -> bool:
+        """See `Decoder`; what is left of these bytes comes again, and is not counted again."""
+        has_taken = super().has_taken(data)
+        if has_taken:
+            self._is_begun = False
+        return has_taken

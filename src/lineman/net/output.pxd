@@ -35,7 +35,7 @@ cdef class Output(Handler):
     cdef readonly long long bytes_written
 
     cdef _attach(self, Poller poller, int fd, TlsStream tls)
-    cpdef on_lost(self, error)
+    cpdef break_off(self, error)
     cpdef on_blocked(self)
     cpdef on_unblocked(self)
 

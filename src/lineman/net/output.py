@@ -63,8 +63,8 @@ class Output(Handler):
 
     # What a subclass does with it.
 
-    def on_lost(self, error: Exception) -> None:
-        """Learns that the connection is broken."""
+    def break_off(self, error: Exception) -> None:
+        """Learns what a write has failed with."""
         raise NotImplementedError
 
     def on_blocked(self) -> None:
@@ -142,7 +142,7 @@ class Output(Handler):
         is_done = self._flush_out()
         if self._error is not None:
             error, self._error = self._error, None
-            self.on_lost(error)
+            self.break_off(error)
         elif not is_done:
             self._block()
             self.on_blocked()

@@ -2,6 +2,7 @@ cimport cython
 from cpython.bytearray cimport PyByteArray_AS_STRING
 
 from lineman.net.syscalls cimport add_to_epoll, close_fd, epoll_event, epoll_wait
+from lineman.net.turn cimport Turn
 from lineman.net.wheel cimport Timed, Wheel
 
 ctypedef epoll_event *p_epoll_event
@@ -11,6 +12,7 @@ cdef int BATCH, _ALONE
 
 cdef class Handler(Timed):
     cpdef on_events(self, int events)
+    cpdef on_turn(self)
     cpdef on_fault(self)
     cpdef flush(self)
 
@@ -19,10 +21,16 @@ cdef class Poller:
     cdef int _epoll_fd
     cdef bytearray _events_room
     cdef epoll_event *_events
+    cdef int _next
+    cdef int _count
+    cdef list _ready
+    cdef list _queue
+    cdef Py_ssize_t _queue_begin
+    cdef bint _is_due
+    cdef readonly Py_ssize_t kept
     cdef list _handlers
     cdef list _corked
     cdef list _closing
-    cdef list _again
     cdef object _defer
     cdef bint _in_batch
     cdef bint _is_closed
@@ -36,6 +44,8 @@ cdef class Poller:
     cdef readonly object buffer
     cdef unsigned char[::1] _view
     cdef readonly Wheel wheel
+    cdef readonly Turn turn
+    cdef readonly Py_ssize_t read_size
     # The cork: what `cork_owner`, the connection being served, has written so far.
     cdef Handler cork_owner
     cdef Py_ssize_t cork_size
@@ -47,10 +57,20 @@ cdef class Poller:
     cpdef add(self, int fd, Handler handler, int events=*)
     cpdef close_descriptor(self, int fd)
     cpdef cork(self, Handler handler)
-    cpdef serve_again(self, int fd)
+    cpdef put_off(self, Handler handler)
+    cpdef note_kept(self, Py_ssize_t size)
     cdef _watch(self, int fd, int events)
-    @cython.locals(count=int, index=int, fd=int, again=list)
+    cdef _plan(self)
     cpdef dispatch(self)
+    cdef _note_progress(self)
+    cdef bint _has_ready(self) except -1
+    @cython.locals(index=int)
+    cdef _serve_ready(self)
+    @cython.locals(count=int, fd=int)
+    cdef _ask_kernel(self)
+    @cython.locals(begin=Py_ssize_t, end=Py_ssize_t, handler=Handler, queue=list)
+    cdef _serve_queue(self)
+    cdef bint _has_queue(self) except -1
     @cython.locals(closing=list, fd=int)
     cdef _end_batch(self)
     cdef _count_alone(self, int fd)
@@ -58,5 +78,8 @@ cdef class Poller:
     cpdef _serve_alone(self, int fd)
     @cython.locals(handler=Handler)
     cdef _serve(self, int fd, int events)
+    cdef _serve_put_off(self, Handler handler)
+    cdef _begin_share(self, Handler handler)
+    cdef _drop(self, Handler handler, error)
     @cython.locals(handler=Handler, corked=list)
     cpdef _flush(self)

@@ -4,6 +4,10 @@ It stands in the asyncio loop as one reader, since an epoll descriptor is itself
 wake-up of asyncio serves a whole batch of ready sockets, without a handle, a transport or a task
 for each. All of asyncio goes on working beside it.
 
+A turn is bounded (`lineman.net.turn`). What is ready is served first; who has had a share of the
+turn waits in one queue with all others like that, and is served behind them. What there was no time
+for is served in the next turn, before the kernel is asked for more.
+
 Who talks alone would pay for two epolls with every message, so a descriptor that has been the only
 ready one for a while moves into asyncio's own.
 """
@@ -15,8 +19,10 @@ import logging
 import select
 from collections.abc import Callable
 
+from lineman import progress
 from lineman.net.loglimit import LogLimit
 from lineman.net.syscalls import add_to_epoll, close_fd
+from lineman.net.turn import Turn
 from lineman.net.wheel import Timed, Wheel
 
 try:
@@ -39,7 +45,9 @@ BATCH = 512
 ALONE = 64
 _ALONE = ALONE  # as a C number
 MAX_ALONE = 4
-
+# Bytes that were read and wait for their turn, of all connections; past it little is read at once.
+MAX_KEPT = 8 * 1024 * 1024
+SMALL_READ = 4096
 
 # What the connection being served writes is collected here, and leaves in one system call.
 CORK_SIZE = 64 * 1024
@@ -52,6 +60,10 @@ class Handler(Timed):
 
     def on_events(self, events: int) -> None:
         """Serves a descriptor that is ready."""
+        raise NotImplementedError
+
+    def on_turn(self) -> None:
+        """Goes on with what was put off by `Poller.put_off`."""
         raise NotImplementedError
 
     def on_fault(self) -> None:
@@ -70,14 +82,17 @@ class Poller:
         defer: runs a function soon in the event loop; `loop.call_soon`.
         loop: has a descriptor watched by the event loop itself; None for never.
         log: for defects; None for one of its own.
+        clock: for `Turn`.
 
     Attributes:
         buffer: the one receive buffer. Its content is valid within one event only.
+        kept: bytes that were read and wait for their turn, of all connections.
+        read_size: bytes of it that may be read at once.
+        turn: what is left of this turn.
         wheel: the one timing wheel, and its clock.
     """
 
     __slots__ = (
-        "_again",
         "_alone",
         "_alone_count",
         "_alone_fd",
@@ -89,13 +104,20 @@ class Poller:
         "_handlers",
         "_in_batch",
         "_is_closed",
+        "_is_due",
         "_log",
         "_loop",
+        "_queue",
+        "_queue_begin",
+        "_ready",
         "_unusual",
         "_view",
         "buffer",
         "cork_owner",
         "cork_size",
+        "kept",
+        "read_size",
+        "turn",
         "wheel",
     )
 
@@ -104,12 +126,17 @@ class Poller:
         defer: Callable[[Callable[[], None]], object],
         loop: asyncio.AbstractEventLoop | None = None,
         log: LogLimit | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._epoll = select.epoll()
         self._handlers: list[Handler | None] = []  # by descriptor
         self._corked: list[Handler] = []
         self._closing: list[int] = []
-        self._again: list[int] = []
+        self._queue: list[Handler | None] = []  # put off, from here on; what was served is None
+        self._queue_begin = 0
+        self._ready: list[tuple[int, int]] = []  # of the batch, not served yet; plain Python only
+        self._is_due = False  # a turn is planned, whether something is ready or not
+        self.kept = 0
         self._is_closed = False
         self._log = log or LogLimit(logger)
         self._loop = loop
@@ -121,6 +148,8 @@ class Poller:
         self._in_batch = False
         self._flush_is_due = False
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
+        self.read_size = BUFFER_SIZE
+        self.turn = Turn(clock)
         self.wheel = Wheel()
         self._view = self.buffer
         self.cork_owner: Handler | None = None
@@ -129,6 +158,7 @@ class Poller:
             self._epoll_fd = self._epoll.fileno()
             self._events_room = bytearray(BATCH * cython.sizeof(epoll_event))
             self._events = cython.cast(p_epoll_event, PyByteArray_AS_STRING(self._events_room))
+            self._next = self._count = 0  # of those events
             self._cork_bytes = bytearray(CORK_SIZE)
             self.cork_room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._cork_bytes))
 
@@ -194,8 +224,8 @@ class Poller:
     def close_descriptor(self, fd: int) -> None:
         """Stops watching a descriptor and closes it.
 
-        Within a batch the closing waits for its end: were the number given to a connection
-        accepted meanwhile, that one would get events meant for this one.
+        Within a batch, which may take several turns, the closing waits for its end: were the number
+        given to a connection accepted meanwhile, that one would get events meant for this one.
         """
         self._handlers[fd] = None
         self._unusual.discard(fd)
@@ -204,7 +234,7 @@ class Poller:
         else:
             # Closing takes it out of epoll only where no forked process holds it open as well.
             self._epoll.unregister(fd)
-        if self._in_batch:
+        if self._in_batch or self._has_ready():
             self._closing.append(fd)
         else:
             close_fd(fd)
@@ -216,42 +246,113 @@ class Poller:
             self._flush_is_due = True
             self._defer(self._flush)
 
-    def serve_again(self, fd: int) -> None:
-        """Has a handler served soon as if its descriptor were readable."""
-        if not self._again:
-            self._defer(self.dispatch)
-        self._again.append(fd)
+    def put_off(self, handler: Handler) -> None:
+        """Has `handler.on_turn` called, behind what is ready; it must not be in the queue."""
+        self._queue.append(handler)
+        if not self._in_batch:
+            self._plan()
+
+    def note_kept(self, size: int) -> None:
+        """Counts bytes that were read and could not be served (less than 0 where they were)."""
+        self.kept += size
+        self.read_size = SMALL_READ if self.kept > MAX_KEPT else BUFFER_SIZE
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether a connection is being served, and spends its share of the turn."""
+        return self._in_batch
+
+    def _plan(self) -> None:
+        """Plans a turn."""
+        if not self._is_due:
+            self._is_due = True
+            self._defer(self._dispatch_due)
+
+    def _dispatch_due(self) -> None:
+        self._is_due = False
+        self.dispatch()
 
     def dispatch(self) -> None:
-        """Serves one batch of ready descriptors."""
-        if self._is_closed:
-            return
+        """Serves what is ready and what was put off, as far as one turn goes."""
+        if self._is_closed or self._is_due:
+            return  # one turn of ours in each of the loop
         self._in_batch = True
-        again, self._again = self._again, []
+        self.turn.begin()
         try:
-            for fd in again:
-                self._serve(fd, READ)
-            if cython.compiled:
-                count = epoll_wait(self._epoll_fd, self._events, BATCH, 0)
-                for index in range(count):
-                    fd = self._events[index].data.fd
-                    self._serve(fd, self._events[index].events)
-            else:
-                ready = self._epoll.poll(0, BATCH)
-                count = len(ready)
-                for fd, events in ready:
-                    self._serve(fd, events)
-            if count:
-                self._count_alone(fd if count == 1 else -1)
+            self._serve_ready()
+            self._note_progress()
+            if self._has_queue():
+                self.turn.begin_queue()
+                self._serve_queue()
+                self._note_progress()
         finally:
             self._end_batch()
+
+    def _note_progress(self) -> None:
+        if self.turn.is_late():
+            progress.note()
+
+    def _has_ready(self) -> bool:
+        """Whether some of the last batch have not been served."""
+        return self._next < self._count if cython.compiled else bool(self._ready)
+
+    def _serve_ready(self) -> None:
+        if not self._has_ready():
+            self._ask_kernel()
+        if cython.compiled:
+            while self._next < self._count:
+                index = self._next
+                self._next += 1
+                self._serve(self._events[index].data.fd, self._events[index].events)
+                if self.turn.is_over():
+                    break
+        else:
+            while self._ready:
+                self._serve(*self._ready.pop())
+                if self.turn.is_over():
+                    break
+
+    def _ask_kernel(self) -> None:
+        if cython.compiled:
+            self._next = 0
+            self._count = count = max(epoll_wait(self._epoll_fd, self._events, BATCH, 0), 0)
+            fd = self._events[0].data.fd
+        else:
+            self._ready = self._epoll.poll(0, BATCH)[::-1]
+            count = len(self._ready)
+            fd = self._ready[0][0] if count else -1
+        if count:
+            self._count_alone(fd if count == 1 else -1)
+
+    def _serve_queue(self) -> None:
+        """Serves those who were put off, each once, and one at least."""
+        queue = self._queue
+        begin, end = self._queue_begin, len(queue)
+        while begin < end:
+            handler = queue[begin]
+            queue[begin] = None
+            begin += 1
+            assert handler is not None
+            self._serve_put_off(handler)
+            if self.turn.is_over():
+                break
+        if 2 * begin >= end:  # seldom enough for a long queue
+            del queue[:begin]
+            begin = 0
+        self._queue_begin = begin
+
+    def _has_queue(self) -> bool:
+        return self._queue_begin < len(self._queue)
 
     def _end_batch(self) -> None:
         self._flush()
         self._in_batch = False
-        closing, self._closing = self._closing, []
-        for fd in closing:
-            close_fd(fd)
+        if self._closing and not self._has_ready():
+            closing, self._closing = self._closing, []
+            for fd in closing:
+                close_fd(fd)
+        if self._has_queue() or self._has_ready():
+            self._plan()
 
     # Who talks alone.
 
@@ -278,6 +379,7 @@ class Poller:
 
     def _serve_alone(self, fd: int) -> None:
         self._in_batch = True
+        self.turn.begin()
         try:
             self._serve(fd, READ)
         finally:
@@ -287,19 +389,34 @@ class Poller:
         handler = self._handlers[fd]
         if handler is None:
             return  # closed by an earlier event of this batch
-        if cython.compiled:
-            self.cork_owner = handler
-            self.cork_size = 0
+        self._begin_share(handler)
         try:
             handler.on_events(events)
         except Exception as error:
-            self._log.exception(
-                error, "defect in lineman while serving a connection: it is dropped"
-            )
-            handler.on_fault()
+            self._drop(handler, error)
         finally:
             if cython.compiled:
                 self.cork_owner = None
+
+    def _serve_put_off(self, handler: Handler) -> None:
+        self._begin_share(handler)
+        try:
+            handler.on_turn()
+        except Exception as error:
+            self._drop(handler, error)
+        finally:
+            if cython.compiled:
+                self.cork_owner = None
+
+    def _begin_share(self, handler: Handler) -> None:
+        self.turn.begin_share()
+        if cython.compiled:
+            self.cork_owner = handler
+            self.cork_size = 0
+
+    def _drop(self, handler: Handler, error: Exception) -> None:
+        self._log.exception(error, "defect in lineman while serving a connection: it is dropped")
+        handler.on_fault()
 
     def _flush(self) -> None:
         self._flush_is_due = False
@@ -318,4 +435,9 @@ class Poller:
         for fd in list(self._alone):
             self._leave_loop(fd)
         self._handlers.clear()
+        self._queue = []
+        self._queue_begin = 0
+        for fd in self._closing:
+            close_fd(fd)
+        self._closing.clear()
         self._epoll.close()

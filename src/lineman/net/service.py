@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
+from lineman import progress
 from lineman.errors import HttpError
 from lineman.forks import keep_from_children
 from lineman.net.admission import Admission
@@ -223,6 +224,7 @@ class Service:
                 on_failure(error)
             else:
                 on_done(result)
+            progress.note()
 
         self.keep(self.loop.create_task(run()))
 

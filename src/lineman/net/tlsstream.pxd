@@ -7,7 +7,7 @@ cdef extern from *:
     """
     #include <errno.h>
     #include <string.h>
-    #define LINEMAN_TLS_FUNCTIONS 10
+    #define LINEMAN_TLS_FUNCTIONS 12
     static void *lineman_tls_table[LINEMAN_TLS_FUNCTIONS];
     static int lineman_tls_errno;
     static inline int lineman_tls_is_ready(void) { return lineman_tls_table[0] != NULL; }
@@ -25,6 +25,8 @@ cdef extern from *:
     #define LINEMAN_SSL_DO_HANDSHAKE ((int (*)(void *))lineman_tls_table[7])
     #define LINEMAN_SSL_SHUTDOWN ((int (*)(void *))lineman_tls_table[8])
     #define LINEMAN_SSL_SET_FD ((int (*)(void *, int))lineman_tls_table[9])
+    #define LINEMAN_SSL_CALLBACK ((long (*)(void *, int, void (*)(void)))lineman_tls_table[10])
+    #define LINEMAN_SSL_SET_SHUTDOWN ((void (*)(void *, int))lineman_tls_table[11])
     /* The SSL of a _SSLSocket: the second word behind an object's head; see openssl.py. */
     static inline void *lineman_tls_pointer(PyObject *object) { return ((void **)(object + 1))[1]; }
     /* What others have left in the list of errors would be taken for ours. */
@@ -33,7 +35,18 @@ cdef extern from *:
         if (LINEMAN_ERR_PEEK()) LINEMAN_ERR_CLEAR();
         errno = 0;
     }
-    /* -1 for not now, 0 for the end of TLS, -2 for an error. */
+    /* A KeyUpdate costs us some 50 us and the peer 27 bytes, and OpenSSL takes them without end. */
+    #define LINEMAN_TLS_KEY_UPDATES 32
+    static int lineman_tls_key_updates;  /* in this read */
+    /* Has the read end, as if the peer had said goodbye: there is no other way out of it. */
+    static void lineman_tls_message(int is_ours, int version, int type, const void *data,
+                                    size_t size, void *ssl, void *argument)
+    {
+        (void)version, (void)argument;
+        if (is_ours || type != 22 || !size || *(const unsigned char *)data != 24) return;
+        if (++lineman_tls_key_updates > LINEMAN_TLS_KEY_UPDATES) LINEMAN_SSL_SET_SHUTDOWN(ssl, 2);
+    }
+    /* -1 for not now, 0 for the end of TLS, -2 for an error, -3 for too many KeyUpdates. */
     static inline Py_ssize_t lineman_tls_failed(void *ssl, int answer)
     {
         int number = errno, error = LINEMAN_SSL_GET_ERROR(ssl, answer);
@@ -47,7 +60,9 @@ cdef extern from *:
         size_t count = 0;
         int answer;
         lineman_tls_begin();
+        lineman_tls_key_updates = 0;
         answer = LINEMAN_SSL_READ(ssl, to, (size_t)size, &count);
+        if (lineman_tls_key_updates > LINEMAN_TLS_KEY_UPDATES) return -3;
         return answer == 1 ? (Py_ssize_t)count : lineman_tls_failed(ssl, answer);
     }
     static inline Py_ssize_t lineman_tls_write(void *ssl, const unsigned char *from, Py_ssize_t size)
@@ -62,10 +77,14 @@ cdef extern from *:
         return failure == 0 ? -2 : failure;
     }
     static inline int lineman_tls_pending(void *ssl) { return LINEMAN_SSL_HAS_PENDING(ssl); }
-    /* SSL_CTRL_SET_READ_AHEAD, for this connection alone: the context is the program's. */
+    /* For this connection alone, since the context is the program's: SSL_CTRL_SET_READ_AHEAD;
+       SSL_CTRL_CLEAR_MODE with SSL_MODE_AUTO_RETRY, since a read would go on for as long as
+       records without payload come; SSL_CTRL_SET_MSG_CALLBACK. */
     static inline int lineman_tls_attach(void *ssl, int fd)
     {
         LINEMAN_SSL_CTRL(ssl, 41, 1, 0);
+        LINEMAN_SSL_CTRL(ssl, 78, 4, 0);
+        LINEMAN_SSL_CALLBACK(ssl, 15, (void (*)(void))lineman_tls_message);
         return LINEMAN_SSL_SET_FD(ssl, fd) == 1;
     }
     /* 1 where it is done, 2 where it waits to write, 0 where it waits to read, 3 for an error. */
@@ -126,7 +145,7 @@ cdef class TlsStream:
     cdef _choose(self, challenges, hello)
     cpdef Py_ssize_t read(self, buffer) except? -2
     @cython.locals(count=Py_ssize_t)
-    cdef Py_ssize_t read_into(self, unsigned char *room, Py_ssize_t size) except? -2
+    cdef Py_ssize_t read_into(self, unsigned char *room, Py_ssize_t size) except? -4
     cpdef bint pending(self) except? -1
     cpdef Py_ssize_t write(self, data) except? -2
     @cython.locals(count=Py_ssize_t)

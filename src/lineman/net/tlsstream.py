@@ -104,6 +104,8 @@ _FUNCTIONS = (
     "SSL_do_handshake",
     "SSL_shutdown",
     "SSL_set_fd",
+    "SSL_callback_ctrl",
+    "SSL_set_shutdown",
 )
 
 # What a TLS object is made around before it is given its descriptor; never read or written.
@@ -191,6 +193,7 @@ class TlsStream:
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
         self._object = context._wrap_socket(self._socket, server_side=True, owner=self)
+        openssl.end_reads_between_records(self._object)
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -337,6 +340,8 @@ class TlsStream:
         count: int = lineman_tls_read(self._ssl, room, size)
         if count == -2:
             raise openssl.last_failure(lineman_tls_errno)
+        if count == -3:
+            raise openssl.failure("TOO_MANY_KEY_UPDATES")
         return count
 
     def pending(self) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from lineman.errors import HttpError, UsageError
 from lineman.net.loglimit import kind_of
+from lineman.net.receiver import PAUSED_BY_HANDSHAKE
 from lineman.net.tlsstream import HANDSHAKE_RECORD
-from lineman.net.transport import PAUSED_BY_HANDSHAKE
 from lineman.protocols import checkup, forwarded
 from lineman.protocols.http import (
     CONTINUE,
@@ -66,9 +66,7 @@ class HttpStage:
         self._parser: RequestParser | None = None
         self._requests: list[Request] = []
         self._is_ended = False
-        self.is_idle = False
-        self.is_answering = False
-        self.is_deciding = False
+        self.is_idle = self.is_answering = self.is_deciding = False
         self._key = ""
         self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
         self._rest = b""  # what came behind a handshake
@@ -96,16 +94,17 @@ class HttpStage:
             self._judge(request, False)
 
     def feed(self, data: memoryview) -> None:
-        """Takes bytes; answers what they complete."""
+        """Takes bytes, of which there may be none; answers what is complete."""
         connection = self._connection
         self.is_idle = False
-        if data[0] == HANDSHAKE_RECORD and not connection.bytes_read - len(data):
-            self._refuse_tls()
-            return
         if self._parser is None:
+            if data[0] == HANDSHAKE_RECORD:
+                self._refuse_tls()
+                return
             limits = connection.service.limits
             self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
-        self._requests.extend(self._parser.feed(data))
+        if len(data):
+            self._requests.extend(self._parser.feed(data))
         body = self._parser.unfinished_body
         connection.note_unfinished(body, 0 if body is None else body.__sizeof__())
         if connection.is_over:
@@ -132,6 +131,9 @@ class HttpStage:
         while self._requests:
             self._handle(self._requests.pop(0))
             if self.is_answering or connection.is_over or connection.is_open:
+                return
+            if self._requests and connection.has_had_share():
+                connection.keep(b"")
                 return
         if parser.error is not None:
             error = parser.error

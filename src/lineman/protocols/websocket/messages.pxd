@@ -22,6 +22,7 @@ cdef extern from *:
 
 # As C numbers: compared as Python's, each would be made into an object for every frame.
 cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, RSV1, TEXT
+cdef int _FRAMES
 
 cdef class Decoder:
     cdef long long _max_size
@@ -29,6 +30,7 @@ cdef class Decoder:
     cdef bytes _head
     cdef object _inflater
     cdef bint _is_compressed
+    cdef bint _is_inflating
     cdef int _opcode
     cdef bint _fin
     cdef unsigned int _mask
@@ -44,10 +46,12 @@ cdef class Decoder:
     cpdef list feed(self, const unsigned char[::1] data)
     cpdef next(self, const unsigned char[::1] data)
     cpdef Py_ssize_t held(self)
+    cpdef bint has_taken(self, const unsigned char[::1] data) except -1
+    cpdef bytes rest(self, const unsigned char[::1] data)
     cdef _end(self)
     @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes, room=p_uchar)
     cdef _take_whole(self, const unsigned char[::1] data)
-    @cython.locals(start=Py_ssize_t, size=Py_ssize_t)
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, frames=int)
     cdef _parse(self, const unsigned char[::1] data)
     @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)
     cdef Py_ssize_t _read_header(self, const unsigned char[::1] data, Py_ssize_t position) except -1
@@ -65,7 +69,9 @@ cdef class Decoder:
     @cython.locals(size=Py_ssize_t, clear=bytes, room=p_uchar)
     cdef bytes _unmask(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     cdef _append(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
-    cdef _append_inflated(self, bytes clear)
+    @cython.locals(clear=bytes)
+    cdef _inflate_on(self)
+    cdef _end_frame(self)
     cdef _check_text(self, bytes clear)
     @cython.locals(payload=bytes)
     cdef _finish_message(self)

@@ -11,7 +11,6 @@ Source: RFC 6455, sections 5 (frames), 6 (messages), 7 (closing), 8.1 (UTF-8).
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
 
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket.assembly import Assembly
@@ -22,6 +21,7 @@ from lineman.protocols.websocket.close import (
     decode,
 )
 from lineman.protocols.websocket.deflate import STREAM_SIZE, Inflater
+from lineman.protocols.websocket.events import PROGRESS, Close, Event, Ping, Pong
 from lineman.protocols.websocket.frames import (
     BINARY,
     CLOSE,
@@ -37,35 +37,17 @@ from lineman.protocols.websocket.frames import (
     apply_mask,
 )
 
+__all__ = ["PROGRESS", "Close", "Decoder", "Event", "Ping", "Pong"]
+
 try:
     import cython
 except ImportError:
     from lineman import uncompiled as cython
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """A ping; the answer is a pong with the same payload."""
-
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """A pong, asked for or not."""
-
-    payload: bytes
-
-
-@dataclass(slots=True, unsafe_hash=True)  # a frozen one costs three times as much
-class Close:
-    """The peer's close frame; code 1005 where it carried none."""
-
-    code: int
-    reason: str
-
-
-Event = str | bytes | Ping | Pong | Close | ProtocolError
+# Frames that complete nothing, after which `next` gives the caller its turn.
+FRAMES = 64
+_FRAMES = FRAMES  # as a C number
 
 
 class Decoder:
@@ -85,6 +67,7 @@ class Decoder:
         "_head",
         "_inflater",
         "_is_compressed",
+        "_is_inflating",
         "_is_open",
         "_kind",
         "_mask",
@@ -103,6 +86,7 @@ class Decoder:
         self._expects_mask = expects_mask
         self._inflater = inflater
         self._is_compressed = False  # the message that is unfinished
+        self._is_inflating = False  # the payload that has arrived is not inflated yet
         self._head = b""  # a frame header that has not arrived whole
         self._opcode = -1  # of the frame whose payload is arriving; -1 between frames
         self._fin = False
@@ -136,13 +120,15 @@ class Decoder:
             data = memoryview(data)
         events: list[Event] = []
         while (event := self.next(data)) is not None:
-            events.append(event)
+            if event is not PROGRESS:
+                events.append(event)
         return events
 
     def next(self, data: memoryview) -> Event | None:
-        """The next of what `feed` would return, without a list for it.
+        """The next of what `feed` would return, without a list for it, or `PROGRESS`.
 
-        To be called with the same bytes until it returns None; only then with those that follow.
+        To be called with the same bytes until it returns None or `has_taken` is true; only then
+        with those that follow. `rest` takes what is left out of those bytes before.
         """
         if not self._is_open:
             return None
@@ -159,8 +145,21 @@ class Decoder:
             self._end()
             return error
 
+    def has_taken(self, data: memoryview) -> bool:
+        """Whether `next` would return None for these bytes: then they are done with."""
+        if self._position < len(data) or self._is_inflating:
+            return False
+        self._position = 0
+        return True
+
+    def rest(self, data: memoryview) -> bytes:
+        """What of these bytes was not taken yet; `next` is to be called with it."""
+        rest = bytes(data[self._position :])
+        self._position = 0
+        return rest
+
     def _end(self) -> None:
-        self._is_open = False
+        self._is_open = self._is_inflating = False
         self._kind = 0
         self._opcode = -1
         self._message = self._control = None
@@ -197,15 +196,24 @@ class Decoder:
 
     def _parse(self, data: memoryview) -> Event | None:
         size = len(data)
-        while self._position < size:
+        frames = 0
+        while True:
+            if self._is_inflating:
+                return self._inflate_on()
+            if self._position == size:
+                break
+            frames += 1
+            if frames > _FRAMES:
+                return PROGRESS
             if self._opcode < 0:
                 self._position = self._read_header(data, self._position)
                 if self._opcode < 0:
                     break  # the header goes on in the next feed
             start = self._position
             if self._remaining > size - start:  # not a sum: compiled, it would overflow
+                self._position = size
                 self._take_part(data, start, size)
-                break
+                continue
             self._position = start + self._remaining
             event = self._take_end(data, start, self._position)
             if event is not None:
@@ -333,11 +341,21 @@ class Decoder:
         if self._fin and not self._kind:  # the ordinary case: one frame, one message, one read
             clear = self._unmask(data, start, stop)
             if self._is_compressed:
-                clear = self._open_inflater().inflate(clear)
+                inflated = self._open_inflater().begin(clear)
+                if inflated is None:
+                    self._remaining = 0
+                    self._kind = opcode
+                    self._message = Assembly()
+                    self._is_inflating = True
+                    return None
+                clear = inflated
             self._opcode = -1
             return _text(clear) if opcode == TEXT else clear
         self._remaining = 0
         self._append(data, start, stop)
+        return None if self._is_inflating else self._end_frame()
+
+    def _end_frame(self) -> str | bytes | None:
         self._opcode = -1
         return self._finish_message() if self._fin else None
 
@@ -366,7 +384,9 @@ class Decoder:
             self._kind = self._opcode
             self._message = Assembly()
         if self._is_compressed:
-            self._append_inflated(self._open_inflater().feed(self._unmask(data, start, stop)))
+            clear = self._unmask(data, start, stop)
+            self._open_inflater().put(clear, self._fin and not self._remaining)
+            self._is_inflating = True
             return
         self._message.append(data[start:stop], self._mask, self._remaining)
         if self._kind == TEXT:
@@ -376,11 +396,19 @@ class Decoder:
         assert self._inflater is not None  # or the reserved bit would have been refused
         return self._inflater
 
-    def _append_inflated(self, clear: bytes) -> None:
+    def _inflate_on(self) -> Event:
+        """Inflates the next piece of what has arrived."""
         assert self._message is not None
+        inflater = self._open_inflater()
+        clear = inflater.take()
         self._message.append(memoryview(clear), 0, 0)
         if self._kind == TEXT:
             self._check_text(clear)
+        if not inflater.is_hungry:
+            return PROGRESS
+        self._is_inflating = False
+        message = None if self._remaining else self._end_frame()
+        return PROGRESS if message is None else message
 
     def _check_text(self, clear: bytes) -> None:
         """Refuses bad UTF-8 now, not when the message ends (RFC 6455, section 8.1)."""
@@ -397,8 +425,6 @@ class Decoder:
 
     def _finish_message(self) -> str | bytes:
         assert self._message is not None
-        if self._is_compressed:
-            self._append_inflated(self._open_inflater().finish())
         payload = self._message.take()
         is_binary = self._kind == BINARY
         self._message = None

@@ -1,0 +1,24 @@
+"""That something was done, said from within a turn of the event loop that takes long.
+
+The master kills a process whose event loop hangs. One that has much to do is not one that hangs:
+a thousand coroutines that compute for 10 ms each are one turn of asyncio's, and no timer of the
+loop runs before its end. So whoever has come back from the program's code calls `note`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_listener: Callable[[], object] | None = None
+
+
+def listen(listener: Callable[[], object] | None) -> None:
+    """Has a function called by every `note`, often; None for no more."""
+    global _listener
+    _listener = listener
+
+
+def note() -> None:
+    """Says that the program's code, or a share of work, has come to its end."""
+    if _listener is not None:
+        _listener()
