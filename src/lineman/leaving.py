@@ -39,6 +39,7 @@ def _say() -> None:
 def held_by() -> Iterator[str]:
     """What Python waits for at the end of a process, in words."""
     frames = sys._current_frames()
+    of_pools: set[int] = set()
     for thread in threading.enumerate():
         if thread.daemon or thread is threading.main_thread() or thread.ident is None:
             continue
@@ -46,10 +47,15 @@ def held_by() -> Iterator[str]:
             continue
         processes = getattr(thread, "processes", None)
         if isinstance(processes, Mapping):  # what stands behind concurrent.futures' pools
+            of_pools.update(processes)
             pids = ", ".join(map(str, processes))
             yield f"a ProcessPoolExecutor that is at work (processes {pids})"
             continue
         yield f"the thread {thread.name}{_where(frames.get(thread.ident))}"
+    multiprocessing = sys.modules.get("multiprocessing")  # most programs do not need it
+    for process in [] if multiprocessing is None else multiprocessing.active_children():
+        if not process.daemon and process.pid not in of_pools:
+            yield f"the process {process.pid} ({process.name} of multiprocessing)"
 
 
 def _where(frame: FrameType | None) -> str:

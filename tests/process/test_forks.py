@@ -117,7 +117,7 @@ def test_a_pool_of_processes_holds_no_client_and_no_port(
 
 
 BUSY = """
-    import asyncio, time, threading
+    import asyncio, multiprocessing, time, threading
     from concurrent.futures import ProcessPoolExecutor
     from lineman import Worker
 
@@ -143,6 +143,7 @@ BUSY = """
             "asyncio.get_running_loop().run_in_executor(None, rest)",
             r"the thread \w+_0, at \S+app.py:10",
         ),
+        ("multiprocessing.Process(target=rest).start()", r"the process (\d+) \(Process-1 of mult"),
         ("threading.Thread(target=rest, name='mine').start()", r"the thread mine, at \S+app.py:10"),
     ],
 )
