@@ -62,7 +62,6 @@ SHARED_ROOM = dict.fromkeys(
         "run",
         "serving",
         "slots",
-        "split",
         "starting",
         "surveying",
         "takenport",

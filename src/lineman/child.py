@@ -89,7 +89,8 @@ class _Child:
         worker.use_ticket_secret(secret)
         host = inner.open_host(worker, listener, self._role.store, secret)
         worker.id = self._role.slot
-        worker._is_split = worker.count > 1
+        if worker.count > 1:
+            worker._tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
         worker.links_directory = self._role.links
         starting.watch = starting.Watch(link.doing, worker.start_timeout)
         self._starting = loop.create_task(

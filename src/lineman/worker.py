@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, inner, options, serving, split, starting, unknown
+from lineman import hotswap, inner, options, serving, starting, unknown
 from lineman.declared import Declared, refuse_option
 from lineman.errors import UsageError
 from lineman.net.broadcast import broadcast
@@ -166,7 +166,7 @@ class Worker(Declared):
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
     takes_clients: bool = True
-    _is_split: bool = False  # other processes serve it too, and nobody has been told
+    _tell_split: Callable[[], object] | None = None  # that other processes serve it too
     _push_remedy: str = inner.USE_GATEWAY  # where its processes are several
 
     callbacks: Callbacks
@@ -246,8 +246,9 @@ class Worker(Declared):
     @property
     def connections(self) -> Mapping[int, Connection]:
         """The open ones by id; a loop goes over those that were open when it began."""
-        if self._is_split:
-            split.tell(self)
+        if self._tell_split is not None:
+            tell, self._tell_split = self._tell_split, None
+            tell()
         return {} if self._service is None else self._service.open_connections
 
     def broadcast(

@@ -94,6 +94,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
     "grown": _why,
     "deaf": _nothing,
     "changed": _path,
+    "split": _nothing,
 }
 
 

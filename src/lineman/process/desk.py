@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from lineman.process.control import Caller, ControlServer, Questions
+from lineman.process.description import Place
 from lineman.process.ledger import Ledger
 from lineman.process.model import Phase, Service, Stop
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.rundir import PidFile, control_path
 from lineman.process.staff import Child, Program, Staff
 from lineman.process.wire import encode, join_reply
+
+logger = logging.getLogger("lineman")
 
 # Of a process, by which the exporter can be told how it is.
 MAX_TOLD = 256 * 1024
@@ -86,6 +90,19 @@ class Desk:
         self._reload_next: list[tuple[Caller, bool]] = []
         self._reload_again = False
         self._draining: list[tuple[Caller, dict[str, Any]]] = []
+        self._told_split: set[str] = set()
+
+    def tell_split(self, place: Place) -> None:
+        """Logs, once for a worker, that its processes have clients of their own each."""
+        if place.count > 1 and place.title not in self._told_split:
+            self._told_split.add(place.title)
+            logger.warning(
+                "%s runs in %d processes, and worker.broadcast and worker.connections reach the "
+                "clients of one process alone; fix: use Gateway, whose groups and send_to_all "
+                "reach every client, or count=1",
+                place.title,
+                place.count,
+            )
 
     def _on_request(self, caller: Caller, request: dict[str, Any]) -> None:
         command = request.get("command")

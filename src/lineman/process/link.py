@@ -125,6 +125,10 @@ class Link:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""
         self.event("grown" if has_grown else "renew", why=why)
 
+    def split(self) -> None:
+        """Tells the master that the program uses this child's clients as if they were all."""
+        self.event("split")
+
     def changed(self, path: str) -> None:
         """Tells the master that a file of the program was written anew."""
         self.event("changed", path=path)

@@ -240,6 +240,8 @@ class Master:
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
         elif name == "inquire" and self._places[child.key[:2]].module:
             self._desk.inform(child)  # of the other processes: for ours alone, not the program's
+        elif name == "split":
+            self._desk.tell_split(self._places[child.key[:2]])
         elif name == "changed":
             self._changed(number, details["path"])
 
