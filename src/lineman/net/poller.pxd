@@ -16,6 +16,7 @@ cdef class Handler(Timed):
     cpdef on_fault(self)
     cpdef flush(self)
 
+@cython.final
 cdef class Poller:
     cdef object _epoll
     cdef int _epoll_fd
