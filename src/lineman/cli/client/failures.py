@@ -129,16 +129,13 @@ def _of_system(error: Exception, target: Target) -> Failure:
 def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message.rstrip(".")
-        which = "FILE"
+        fix = "give the authority that signed it (--ca FILE), or do not ask (--insecure)"
         if getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER and (
             own := _development_authority()
         ):
-            which = f'FILE; for tls="dev" of this machine: --ca {shlex.quote(own)}'
-        return Failure(
-            "certificate not trusted",
-            f"the certificate of {target.host} is not trusted: {words}",
-            f"give the authority that signed it (--ca {which}), or do not ask (--insecure)",
-        )
+            fix += f'; for tls="dev" of this machine: --ca {shlex.quote(own)}'
+        seen = f"the certificate of {target.host} is not trusted: {words}"
+        return Failure("certificate not trusted", seen, fix)
     reason = (getattr(error, "reason", None) or "").replace("_", " ").lower()
     if reason in ("wrong version number", "record layer failure", "http request"):
         return Failure(
