@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import ssl
 import subprocess
 import sys
@@ -88,7 +89,7 @@ class Floods:
                         flooder.terminate()
                         flooder.wait()
                 turn = self._turns(server, tls)
-        if flooder is not None and flooder.returncode != -15:
+        if flooder is not None and flooder.returncode != -signal.SIGTERM:
             raise SystemExit(f"bench: the flooder of {kind} has ended: {flooder.returncode}")
         times.sort()
         late = times[min(len(times) - 1, int(0.999 * len(times)))]

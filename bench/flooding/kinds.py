@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import ssl
 import zlib
 from collections.abc import Callable
@@ -74,6 +73,6 @@ def updater(connection: ssl.SSLObject) -> Callable[[], None]:
 
     def update() -> None:
         if library.SSL_key_update(pointer, 0) != 1 or library.SSL_do_handshake(pointer) != 1:
-            raise OSError(os.strerror(0))
+            raise RuntimeError("OpenSSL makes no KeyUpdate; is this TLS 1.3?")
 
     return update

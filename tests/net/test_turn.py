@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineman.net.turn import QUEUE_TIME, READY_TIME, SHARE_TIME, STEPS, Turn
+from lineman.net.turn import LATE, QUEUE_TIME, READY_TIME, SHARE_TIME, STEPS, Turn
 
 
 class Clock:
@@ -72,3 +72,13 @@ def test_a_late_first_half_shortens_the_second() -> None:
     clock.now += READY_TIME + QUEUE_TIME  # the last callback took its time
     turn.begin_queue()
     assert turn.is_over()
+
+
+def test_a_turn_is_late_when_a_callback_has_taken_far_too_long() -> None:
+    turn, clock = begun()
+    clock.now += LATE * 0.9
+    assert turn.is_over()
+    assert not turn.is_late()
+    clock.now += LATE * 0.2
+    assert turn.is_over()
+    assert turn.is_late()

@@ -304,11 +304,13 @@ def test_who_stops_the_program_and_its_group_tells_it_once(make_app: MakeApp) ->
 
 def test_timeout_of_coreutils_stops_it_in_order(make_app: MakeApp) -> None:
     app = make_app(SLOW.replace("60", "1"))
-    app.prefix = ["timeout", "--preserve-status", "-s", "TERM", "2"]
+    app.prefix = ["timeout", "600"]
     program = app.start()
     with Client(app.port) as client:
         client.open()
+        program.process.send_signal(signal.SIGTERM)  # it does what it does when time is up
         assert program.process.wait(DEADLINE) == 0, app.output
+    assert "at once" not in app.output
 
 
 def test_a_log_that_cannot_be_written_is_told_once(make_app: MakeApp) -> None:
