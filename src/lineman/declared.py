@@ -165,8 +165,8 @@ def _of_object(base: Declaring, name: str) -> str:
     return f"{name} is of each {base.__name__}, not of the class: {place}.{name}"
 
 
+# Takes the place of the value of a name that is annotated, and has none.
 _ANNOTATED = object()
-"""Takes the place of the value of a name that is annotated, and has none."""
 
 
 def _check_body(cls: Declaring, base: Declaring) -> None:

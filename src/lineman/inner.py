@@ -84,7 +84,8 @@ class Host:
         """Lets a worker start inside of the outer one.
 
         Raises:
-            ConfigError: the outer one has several processes, or this one is ending.
+            ConfigError: the outer one has several processes.
+            UsageError: this process is about to end.
         """
         count = self.outer.count
         if worker.address and count > 1:
@@ -148,7 +149,7 @@ class Host:
                 return plan.listen(address)
             except PortInUseError as error:
                 explained = _explained(error)
-                may_pass = explained.fix is RESTART or not error.holder
+                may_pass = explained.fix == RESTART or not error.holder
                 if not (may_pass and self._is_ready) or time.monotonic() > deadline:
                     raise explained from None
             await asyncio.sleep(0.05)

@@ -240,6 +240,7 @@ GATEWAY: Mapping[str, str] = {
     "runAll": "write Worker.run_all()",
     "connections": "write `await gateway.get_all_client_id_list()`",
 }
+# What a program sets there; the rest are functions.
 GATEWAY_SETTINGS = frozenset({
     *("count", "registerAddress", "lanIp", "lanPort", "startPort"),
     *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),

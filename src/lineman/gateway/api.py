@@ -146,8 +146,10 @@ class Commands:
     ) -> None:
         """Closes a client's connection, after a last message where one is given.
 
+        Code and reason are those of `Connection.close`.
+
         Raises:
-            UsageError: for a code that must not be sent.
+            UsageError: for a code that must not be sent, and a reason that is no text.
         """
         closing.check(code, reason)
         data = None if message is None else to_payload(message)

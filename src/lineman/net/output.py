@@ -1,11 +1,11 @@
 """The writing half of a socket in the poller: what is written is corked, and leaves in one piece.
 
-What one batch of events sends to one connection leaves in one system call, and with TLS in as few
-records as it fits.
+What one turn of the poller sends to one connection leaves in one system call, and with TLS in as
+few records as it fits.
 
 Nothing here but `flush` runs what the program wrote: no callback ever comes upon half a frame. A
 write that fills the kernel's buffer says so by what it leaves unsent, and one that finds the
-connection broken has `flush` tell it when the batch of events ends.
+connection broken has `flush` tell it when the turn ends.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Output(Handler):
         return has_progressed
 
     def write(self, data: bytes) -> None:
-        """Corks the bytes: they leave at the end of this batch of events."""
+        """Corks the bytes: they leave at the end of this turn."""
         if self._is_broken:
             return
         if cython.compiled:

@@ -33,7 +33,7 @@ cdef class Poller:
     cdef list _corked
     cdef list _closing
     cdef object _defer
-    cdef bint _in_batch
+    cdef bint _is_in_turn
     cdef bint _is_closed
     cdef bint _flush_is_due
     cdef object _log
@@ -73,7 +73,7 @@ cdef class Poller:
     cdef _serve_queue(self)
     cdef bint _has_queue(self) except -1
     @cython.locals(closing=list, fd=int)
-    cdef _end_batch(self)
+    cdef _end_turn(self)
     cdef _count_alone(self, int fd)
     cdef _leave_loop(self, int fd)
     cpdef _serve_alone(self, int fd)

@@ -38,10 +38,10 @@ BROKEN = select.EPOLLERR | select.EPOLLHUP
 
 # Read at once from one connection. Larger than a socket buffer usually holds.
 BUFFER_SIZE = 256 * 1024
-# Served in one wake-up, then the rest of asyncio has its turn.
+# Ready descriptors that the kernel is asked for at once; a turn may end before all are served.
 BATCH = 512
 # So many batches in a row of one and the same descriptor alone, and it moves into asyncio's epoll;
-# so many descriptors at most.
+# so many descriptors at most are there.
 ALONE = 64
 _ALONE = ALONE  # as a C number
 MAX_ALONE = 4
@@ -102,9 +102,9 @@ class Poller:
         "_epoll",
         "_flush_is_due",
         "_handlers",
-        "_in_batch",
         "_is_closed",
         "_is_due",
+        "_is_in_turn",
         "_log",
         "_loop",
         "_queue",
@@ -145,7 +145,7 @@ class Poller:
         self._alone_count = 0  # so many of them
         self._unusual: set[int] = set()  # descriptors watched for something else than READ
         self._defer = defer
-        self._in_batch = False
+        self._is_in_turn = False
         self._flush_is_due = False
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self.read_size = BUFFER_SIZE
@@ -224,8 +224,8 @@ class Poller:
     def close_descriptor(self, fd: int) -> None:
         """Stops watching a descriptor and closes it.
 
-        Within a batch, which may take several turns, the closing waits for its end: were the number
-        given to a connection accepted meanwhile, that one would get events meant for this one.
+        Within a turn, and while a batch takes several, the closing waits for the end: were the
+        number given to a connection accepted meanwhile, that one would get events meant for this.
         """
         self._handlers[fd] = None
         self._unusual.discard(fd)
@@ -234,22 +234,22 @@ class Poller:
         else:
             # Closing takes it out of epoll only where no forked process holds it open as well.
             self._epoll.unregister(fd)
-        if self._in_batch or self._has_ready():
+        if self._is_in_turn or self._has_ready():
             self._closing.append(fd)
         else:
             close_fd(fd)
 
     def cork(self, handler: Handler) -> None:
-        """Has `handler.flush` called once, at the end of this batch or soon."""
+        """Has `handler.flush` called once, at the end of this turn or soon."""
         self._corked.append(handler)
-        if not self._in_batch and not self._flush_is_due:
+        if not self._is_in_turn and not self._flush_is_due:
             self._flush_is_due = True
             self._defer(self._flush)
 
     def put_off(self, handler: Handler) -> None:
         """Has `handler.on_turn` called, behind what is ready; it must not be in the queue."""
         self._queue.append(handler)
-        if not self._in_batch:
+        if not self._is_in_turn:
             self._plan()
 
     def note_kept(self, size: int) -> None:
@@ -260,7 +260,7 @@ class Poller:
     @property
     def is_in_turn(self) -> bool:
         """Whether a connection is being served, and spends its share of the turn."""
-        return self._in_batch
+        return self._is_in_turn
 
     def _plan(self) -> None:
         """Plans a turn."""
@@ -276,7 +276,7 @@ class Poller:
         """Serves what is ready and what was put off, as far as one turn goes."""
         if self._is_closed or self._is_due:
             return  # one turn of ours in each of the loop
-        self._in_batch = True
+        self._is_in_turn = True
         self.turn.begin()
         try:
             self._serve_ready()
@@ -286,7 +286,7 @@ class Poller:
                 self._serve_queue()
                 self._note_progress()
         finally:
-            self._end_batch()
+            self._end_turn()
 
     def _note_progress(self) -> None:
         if self.turn.is_late():
@@ -344,9 +344,9 @@ class Poller:
     def _has_queue(self) -> bool:
         return self._queue_begin < len(self._queue)
 
-    def _end_batch(self) -> None:
+    def _end_turn(self) -> None:
         self._flush()
-        self._in_batch = False
+        self._is_in_turn = False
         if self._closing and not self._has_ready():
             closing, self._closing = self._closing, []
             for fd in closing:
@@ -378,12 +378,12 @@ class Poller:
         self._loop.remove_reader(fd)
 
     def _serve_alone(self, fd: int) -> None:
-        self._in_batch = True
+        self._is_in_turn = True
         self.turn.begin()
         try:
             self._serve(fd, READ)
         finally:
-            self._end_batch()
+            self._end_turn()
 
     def _serve(self, fd: int, events: int) -> None:
         handler = self._handlers[fd]

@@ -163,7 +163,7 @@ def announce(program: str, pid_file: Path) -> socket.socket | None:
 
 def runners(program: str) -> list[Runner]:
     """Whoever runs a program of this name, with whatever pid file; first who is believed."""
-    return _runners(rf"{re.escape(program)}")
+    return _runners(re.escape(program))
 
 
 def namesakes(program: str) -> list[Runner]:

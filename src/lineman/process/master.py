@@ -298,8 +298,9 @@ class Master:
     def _describe(self) -> None:
         now = time.monotonic()
         whom = self._setting.rights.describer
-        of, read = (self._reactor, self.program, whom, BLOCKED, now), Description.from_json
-        self._describing = Describing(*of, read, self._described)
+        self._describing = Describing(
+            self._reactor, self.program, whom, BLOCKED, now, Description.from_json, self._described
+        )
 
     def _described(self, description: Description | ConfigError) -> None:
         is_start = not self._has_begun

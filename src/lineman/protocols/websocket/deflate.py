@@ -175,9 +175,9 @@ class Inflater:
         self._fed = 0  # bytes of it that came in
         self._finals = 0  # final blocks among them
         self._input = b""  # what was put,
-        self._at = 0  # given to the stream up to here
+        self._at = 0  # given to the stream up to here,
+        self._is_last = False  # and whether the message ends with it
         self._first = b""  # a piece that `begin` has inflated
-        self._is_last = False  # the message ends with it
         self._is_full = False  # the stream has more for us before it needs more
         self.is_hungry = True
 
