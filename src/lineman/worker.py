@@ -325,13 +325,16 @@ class Worker(Declared):
     ) -> None:
         """Listens and serves inside the running event loop, beside whatever else it does.
 
+        In a callback of a worker that a master runs it starts a worker inside of that one, whose
+        port goes on to the process that takes the place of this one.
+
         Args:
             listener: a bound, listening socket to use; None binds the worker's address.
             check_files: as for `plan`.
 
         Raises:
             ConfigError: what cannot work, and the fix.
-            UsageError: it runs already.
+            UsageError: it runs already, or this process is about to end.
         """
         if self._service is not None:
             raise UsageError(f"{self!r} runs already")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lineman import Connection, Worker
+from lineman.protocols.websocket.handshake import client_request
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
 
@@ -119,6 +120,15 @@ class Site(Serving):
             lambda: len(self.call(service.poller.handlers)) == 1, "only the listener is left"
         )
         assert not self.worker.connections
+
+
+def compressing(site: Site) -> Client:
+    """An open websocket that may send compressed messages."""
+    client = site.connect()
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    client.send_bytes(client_request("localhost", "/", key, extensions="permessage-deflate"))
+    assert client.receive_reply().status == 101
+    return client
 
 
 def descriptors() -> int:

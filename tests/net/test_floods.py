@@ -15,11 +15,10 @@ from lineman import Connection, Request
 from lineman.net import poller
 from lineman.net.turn import STEPS
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client, encode, encode_frame
 from net.conftest import Serve
-from net.support import DEADLINE, Ends, Recorder, Site, echo, still_serves, wait_until
+from net.support import DEADLINE, Ends, Recorder, Site, compressing, echo, still_serves, wait_until
 
 MANY = 3000
 
@@ -198,17 +197,22 @@ def test_the_peers_end_comes_behind_what_it_sent_before(
     assert ends.closed.calls[0][0] == (1000 if end == "close" else 1006)
 
 
-def test_a_paused_connection_keeps_what_has_come_and_goes_on_with_it(
-    serve: Serve, tls: bool
-) -> None:
-    seen: list[str] = []
+def pausing(seen: list[str]) -> Callable[[Connection, str], None]:
+    """A handler that notes what comes, and pauses its connection at the message 10."""
 
     def take(connection: Connection, message: str) -> None:
         seen.append(message)
         if message == "10":
             connection.pause_recv()
 
-    site = serve(tls, on_message=take)
+    return take
+
+
+def test_a_paused_connection_keeps_what_has_come_and_goes_on_with_it(
+    serve: Serve, tls: bool
+) -> None:
+    seen: list[str] = []
+    site = serve(tls, on_message=pausing(seen))
     client = site.open()
     said = [f"{number}" for number in range(MANY)]
     client.send_bytes(b"".join(map(encode, said)))
@@ -234,13 +238,7 @@ def test_a_reset_of_a_paused_connection_comes_behind_what_was_read(
     serve: Serve, ends: Ends
 ) -> None:
     seen: list[str] = []
-
-    def take(connection: Connection, message: str) -> None:
-        seen.append(message)
-        if message == "10":
-            connection.pause_recv()
-
-    site = serve(on_message=take, **ends.callbacks)
+    site = serve(on_message=pausing(seen), **ends.callbacks)
     client = site.open()
     said = [f"{number}" for number in range(1000)]
     client.send_bytes(b"".join(map(encode, said)))
@@ -340,15 +338,6 @@ FLOODS = {
     "empty fragments": encode_frame(frames.TEXT, fin=False)
     + encode_frame(frames.CONTINUATION, fin=False) * MANY,
 }
-
-
-def compressing(site: Site) -> Client:
-    """An open websocket with compression."""
-    client = site.connect()
-    key = "dGhlIHNhbXBsZSBub25jZQ=="
-    client.send_bytes(client_request("localhost", "/", key, extensions="permessage-deflate"))
-    assert client.receive_reply().status == 101
-    return client
 
 
 @pytest.mark.parametrize("flood", FLOODS)

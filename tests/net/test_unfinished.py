@@ -11,21 +11,11 @@ import pytest
 from lineman.errors import ConfigError
 from lineman.net.limits import MIB, Limits
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
-from net.support import Recorder, Site, echo, still_serves, wait_until
+from net.support import Recorder, Site, compressing, echo, still_serves, wait_until
 
 Serve = Callable[..., Site]
-
-
-def compressing(site: Site) -> Client:
-    """An open websocket that may send compressed messages."""
-    client = site.connect()
-    key = "dGhlIHNhbXBsZSBub25jZQ=="
-    client.send_bytes(client_request("localhost", "/", key, extensions="permessage-deflate"))
-    assert client.receive_reply().status == 101
-    return client
 
 
 def bomb(size: int) -> bytes:

@@ -36,11 +36,31 @@ HELLO = hexed("f248cdc9c90700")
 
 
 def whole(inflater: Inflater, payload: bytes) -> bytes:
-    return inflater.inflate(payload)
+    message = inflater.begin(payload)
+    return take_all(inflater) if message is None else message
+
+
+def feed(inflater: Inflater, piece: bytes) -> bytes:
+    """What a piece of a message inflates to, as far as it can be told yet."""
+    inflater.put(piece, False)
+    return take_all(inflater)
+
+
+def finish(inflater: Inflater) -> bytes:
+    """Ends a message; what is still missing of it, mostly nothing."""
+    inflater.put(b"", True)
+    return take_all(inflater)
+
+
+def take_all(inflater: Inflater) -> bytes:
+    parts = []
+    while not inflater.is_hungry:
+        parts.append(inflater.take())
+    return b"".join(parts)
 
 
 def in_one_piece(inflater: Inflater, payload: bytes) -> bytes:
-    return inflater.feed(payload) + inflater.finish()
+    return feed(inflater, payload) + finish(inflater)
 
 
 def by_byte(inflater: Inflater, payload: bytes) -> bytes:
@@ -49,13 +69,13 @@ def by_byte(inflater: Inflater, payload: bytes) -> bytes:
 
 def in_pieces(inflater: Inflater, payload: bytes, cuts: Sequence[int]) -> bytes:
     edges = [0, *cuts, len(payload)]
-    got = [inflater.feed(payload[start:stop]) for start, stop in pairwise(edges)]
-    return b"".join([*got, inflater.finish()])
+    got = [feed(inflater, payload[start:stop]) for start, stop in pairwise(edges)]
+    return b"".join([*got, finish(inflater)])
 
 
 def with_the_last_as_a_whole(inflater: Inflater, payload: bytes) -> bytes:
     half = len(payload) // 2
-    return inflater.feed(payload[:half]) + inflater.inflate(payload[half:])
+    return feed(inflater, payload[:half]) + whole(inflater, payload[half:])
 
 
 Way = Callable[[Inflater, bytes], bytes]

@@ -70,7 +70,6 @@ class Conversation:
         self._source: int | None = screen.fileno()
         self._began = time.monotonic()
         self._sent_at = 0.0
-        self._heard_at = 0.0
         self._count = 0
         self._is_closing = False
         self._has_unsent = False

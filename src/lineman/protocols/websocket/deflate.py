@@ -287,41 +287,6 @@ class Inflater:
         if not self._is_kept:
             self._history = None
 
-    # Whole messages, for those who have no turn to give away.
-
-    def inflate(self, payload: bytes) -> bytes:
-        """A whole message inflated; the same as `feed` and then `finish`, in one go.
-
-        Raises:
-            ProtocolError: as `take`.
-        """
-        message = self.begin(payload)
-        return self._take_all() if message is None else message
-
-    def feed(self, piece: bytes) -> bytes:
-        """What a piece of a message inflates to, as far as it can be told yet.
-
-        Raises:
-            ProtocolError: as `take`.
-        """
-        self.put(piece, False)
-        return self._take_all()
-
-    def finish(self) -> bytes:
-        """Ends a message; what is still missing of it, mostly nothing.
-
-        Raises:
-            ProtocolError: as `take`.
-        """
-        self.put(b"", True)
-        return self._take_all()
-
-    def _take_all(self) -> bytes:
-        parts = []
-        while not self.is_hungry:
-            parts.append(self.take())
-        return b"".join(parts)
-
     def _open(self) -> zlib._Decompress:
         # Always with the largest window: it lives for a message only, and a smaller one would make
         # zlib's verdict on a distance depend on how the message was cut into pieces.
