@@ -33,7 +33,7 @@ cdef class Poller:
     cdef list _corked
     cdef list _closing
     cdef object _defer
-    cdef bint _is_in_turn
+    cdef readonly bint is_in_turn
     cdef bint _is_closed
     cdef bint _flush_is_due
     cdef object _log

@@ -86,8 +86,9 @@ class Poller:
 
     Attributes:
         buffer: the one receive buffer. Its content is valid within one event only.
+        is_in_turn: whether connections are being served, and spend their shares of the turn.
         kept: bytes that were read and wait for their turn, of all connections.
-        read_size: bytes of it that may be read at once.
+        read_size: bytes of the buffer that may be filled at once.
         turn: what is left of this turn.
         wheel: the one timing wheel, and its clock.
     """
@@ -104,7 +105,6 @@ class Poller:
         "_handlers",
         "_is_closed",
         "_is_due",
-        "_is_in_turn",
         "_log",
         "_loop",
         "_queue",
@@ -115,6 +115,7 @@ class Poller:
         "buffer",
         "cork_owner",
         "cork_size",
+        "is_in_turn",
         "kept",
         "read_size",
         "turn",
@@ -145,7 +146,7 @@ class Poller:
         self._alone_count = 0  # so many of them
         self._unusual: set[int] = set()  # descriptors watched for something else than READ
         self._defer = defer
-        self._is_in_turn = False
+        self.is_in_turn = False
         self._flush_is_due = False
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self.read_size = BUFFER_SIZE
@@ -234,7 +235,7 @@ class Poller:
         else:
             # Closing takes it out of epoll only where no forked process holds it open as well.
             self._epoll.unregister(fd)
-        if self._is_in_turn or self._has_ready():
+        if self.is_in_turn or self._has_ready():
             self._closing.append(fd)
         else:
             close_fd(fd)
@@ -242,25 +243,24 @@ class Poller:
     def cork(self, handler: Handler) -> None:
         """Has `handler.flush` called once, at the end of this turn or soon."""
         self._corked.append(handler)
-        if not self._is_in_turn and not self._flush_is_due:
+        if not self.is_in_turn and not self._flush_is_due:
             self._flush_is_due = True
             self._defer(self._flush)
 
     def put_off(self, handler: Handler) -> None:
         """Has `handler.on_turn` called, behind what is ready; it must not be in the queue."""
         self._queue.append(handler)
-        if not self._is_in_turn:
+        if not self.is_in_turn:
             self._plan()
 
     def note_kept(self, size: int) -> None:
-        """Counts bytes that were read and could not be served (less than 0 where they were)."""
+        """Counts bytes that were read and wait for their turn.
+
+        Args:
+            size: of them; less than 0 for those that no longer wait.
+        """
         self.kept += size
         self.read_size = SMALL_READ if self.kept > MAX_KEPT else BUFFER_SIZE
-
-    @property
-    def is_in_turn(self) -> bool:
-        """Whether a connection is being served, and spends its share of the turn."""
-        return self._is_in_turn
 
     def _plan(self) -> None:
         """Plans a turn."""
@@ -276,7 +276,7 @@ class Poller:
         """Serves what is ready and what was put off, as far as one turn goes."""
         if self._is_closed or self._is_due:
             return  # one turn of ours in each of the loop
-        self._is_in_turn = True
+        self.is_in_turn = True
         self.turn.begin()
         try:
             self._serve_ready()
@@ -346,7 +346,7 @@ class Poller:
 
     def _end_turn(self) -> None:
         self._flush()
-        self._is_in_turn = False
+        self.is_in_turn = False
         if self._closing and not self._has_ready():
             closing, self._closing = self._closing, []
             for fd in closing:
@@ -378,7 +378,7 @@ class Poller:
         self._loop.remove_reader(fd)
 
     def _serve_alone(self, fd: int) -> None:
-        self._is_in_turn = True
+        self.is_in_turn = True
         self.turn.begin()
         try:
             self._serve(fd, READ)

@@ -23,10 +23,10 @@ QUEUE_TIME = 0.004
 # What one connection may do in a turn: steps, and seconds.
 STEPS = 256
 SHARE_TIME = 0.001
-# A turn that takes so long is not quick, whoever looks at it.
+# After so many seconds a turn is late, and the watchdog is told that something was done in it.
 LATE = 0.1
-_LATE = LATE
-_READY_TIME = READY_TIME  # as C numbers
+_LATE = LATE  # as C numbers
+_READY_TIME = READY_TIME
 _QUEUE_TIME = QUEUE_TIME
 _STEPS = STEPS
 _SHARE_TIME = SHARE_TIME

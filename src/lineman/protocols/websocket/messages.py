@@ -128,7 +128,7 @@ class Decoder:
         """The next of what `feed` would return, without a list for it, or `PROGRESS`.
 
         To be called with the same bytes until it returns None or `has_taken` is true; only then
-        with those that follow. `rest` takes what is left out of those bytes before.
+        with those that follow. Who goes on later asks for the `rest`, and calls it with that.
         """
         if not self._is_open:
             return None
@@ -208,7 +208,7 @@ class Decoder:
             if self._opcode < 0:
                 self._position = self._read_header(data, self._position)
                 if self._opcode < 0:
-                    break  # the header goes on in the next feed
+                    break  # the header goes on in the bytes that follow
             start = self._position
             if self._remaining > size - start:  # not a sum: compiled, it would overflow
                 self._position = size
