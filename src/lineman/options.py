@@ -345,10 +345,14 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
     try:
         made = devca.ensure(dev_directory(), private_addresses())
     except ConfigError as error:
+        instead = (
+            "where root starts it for another user, leave that user out while you develop, or give "
+            'cert="…", key="…" in place of tls="dev"'
+        )
+        has_no_place = isinstance(error.__cause__, OSError)
         raise ConfigError(
             f'tls="dev" keeps its certificate with the user who runs it, and {error.seen}',
-            f"{error.fix}; where root starts it for another user, leave that user out while you "
-            'develop, or give cert="…", key="…" in place of tls="dev"',
+            instead if has_no_place else f"{error.fix}; {instead}",
         ) from None
     if check_files:
         logger.info(

@@ -224,4 +224,4 @@ def test_a_development_certificate_that_the_user_cannot_keep_is_refused_with_wha
         return
     said = done.stdout + done.stderr
     assert 'tls="dev" keeps its certificate with the user who runs it' in said
-    assert "leave that user out while you develop, or give cert=" in said
+    assert "; fix: where root starts it for another user, leave that user out" in said
