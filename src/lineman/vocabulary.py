@@ -118,7 +118,7 @@ CONNECTION: Mapping[str, str] = {
     "lingerTimeout": f"{_OF_WORKER}: close_timeout",
     "defaultLingerTimeout": f"{_OF_WORKER}: close_timeout",
     "context": "data",
-    "headers": "add_header",
+    "headers": "the client's are request.headers; add_header adds one to the answer",
     "websocketType": _CONVERT,
     "connections": "it is the worker's: worker.connections",
     "onConnect": _ON_WORKER,

@@ -24,6 +24,7 @@ THINGS = [
     ("realIP", "remote_ip"),
     ("lastMessageTime", "connection.idle"),
     ("context", "did you mean data?"),
+    ("headers", "the client's are request.headers"),
     ("getSendBufferQueueSize", "did you mean unsent?"),
     ("end", "did you mean close?"),
 ]
