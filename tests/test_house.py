@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
         "openssl",
         "progress",
         "stdio",
+        "tasktime",
         "uncompiled",
         "vocabulary",
         "x500",

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
-from lineman import progress
+from lineman import progress, tasktime
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
@@ -82,6 +82,7 @@ class Business(Api):
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
         self._has_ended = False
+        self._time = tasktime.running()
         self._log = LogLimit(logger)
 
     # Links to the gateway processes.
@@ -225,9 +226,12 @@ class Business(Api):
         self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any] | None
     ) -> None:
         _current.set(visitor)
+        is_first = True
         while True:
             if coroutine is not None:
                 try:
+                    if not is_first and self._time.is_over():
+                        await asyncio.sleep(0)
                     await coroutine
                 except BaseException as error:
                     is_end = isinstance(error, (asyncio.CancelledError, GeneratorExit))
@@ -236,6 +240,7 @@ class Business(Api):
                     self.note_failure(visitor, event, error)
                 self.end(visitor, event)
             progress.note()
+            is_first = False
             if not visitor.queue:
                 visitor.queue = None
                 return

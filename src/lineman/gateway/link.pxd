@@ -14,7 +14,7 @@ ctypedef const char *p_const_char
 ctypedef unsigned char *p_uchar
 ctypedef const unsigned char *p_const_uchar
 
-cdef int BINARY, DONE, LENGTH, RECORD, TEXT
+cdef int _LOOK, BINARY, DONE, LENGTH, RECORD, TEXT
 cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME, SIZE_OF_NOTHING
 
 cdef class Receiver:
@@ -41,6 +41,8 @@ cdef class Link:
     cdef Py_ssize_t _done_count
     cdef bint _is_due
     cdef readonly list _drained
+    cdef object _time
+    cdef bint _goes_on
     cdef public bint is_up
     cdef public bint is_clogged
     cdef public bint is_full
@@ -61,7 +63,7 @@ cdef class Link:
     cpdef flush(self)
     @cython.locals(rest=Py_ssize_t)
     cpdef data_received(self, bytes data)
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, count=int)
     cdef Py_ssize_t _take(self, const unsigned char *data, Py_ssize_t size) except -1
     @cython.locals(receiver=Receiver, payload=Py_ssize_t, kind=int, length=Py_ssize_t, number=longlong, end=Py_ssize_t)
     cdef Py_ssize_t _take_record(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1

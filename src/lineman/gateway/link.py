@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import struct
 from collections.abc import Callable
 from typing import Any, cast
 
+from lineman import tasktime
 from lineman.errors import LinemanError
 from lineman.forks import keep_from_children
 from lineman.gateway.api import MessageData, to_payload
@@ -27,6 +27,7 @@ from lineman.gateway.messages import (
 )
 from lineman.gateway.records import BINARY, DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.net.loglimit import LogLimit
+from lineman.unixpeer import peer_uid
 
 try:
     import cython
@@ -43,9 +44,10 @@ SIZE_OF_NOTHING = 64
 CLOGGED_SIZE = 4 * 1024 * 1024
 # And from so much on nothing more is taken from the program.
 MAX_UNSENT = 64 * 1024 * 1024
+LOOK = 64  # records between two looks at the time
+_LOOK = LOOK  # as a C number
 UNKNOWN = "unknown"
 Data = bytes | bytearray
-UCRED = struct.Struct("3i")  # pid, uid, gid; see unix(7)
 
 
 class LinkFullError(LinemanError):
@@ -119,6 +121,8 @@ class Link:
         self._done_count = 0
         self._is_due = False
         self._drained: list[Callable[[], None]] = []
+        self._time = tasktime.running()
+        self._goes_on = False  # there was no time for all that has come
         self.is_up = False
         self.is_clogged = False
         self.is_full = False
@@ -143,7 +147,10 @@ class Link:
         """The other side says no more; the transport ends then."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends."""
+        """Ends, after what there was no time for."""
+        while self._goes_on:
+            self._goes_on = False
+            self.data_received(b"")
         self._over("it ended" if exc is None else str(exc))
 
     # Saying.
@@ -304,8 +311,9 @@ class Link:
         transport = self._transport
         if transport is None or not self.is_up or transport.is_closing():
             return
+        self._goes_on = False
         self.data_received(b"")
-        if self.is_up and not self.is_clogged:
+        if self.is_up and not self._goes_on and not (self._yields and self.is_clogged):
             transport.resume_reading()
 
     def when_drained(self, function: Callable[[], None]) -> None:
@@ -343,8 +351,14 @@ class Link:
 
     def _take(self, data: Data, size: int) -> int:
         """Hands over what is whole; how many bytes that was."""
-        start = 0
+        start = count = 0
         while size - start >= LENGTH and self.is_up and not (self._yields and self.is_clogged):
+            if count == _LOOK:
+                count = 0
+                if self._time.is_over():
+                    self._put_off()
+                    break
+            count += 1
             end = (
                 self._take_record(data, start, size)
                 if data[start] >= RECORD
@@ -354,6 +368,14 @@ class Link:
                 break
             start = end
         return start
+
+    def _put_off(self) -> None:
+        """Goes on in another turn, and has the other side wait."""
+        if not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._go_on)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def _take_record(self, data: Data, start: int, size: int) -> int:
         """Where the record ends; 0 where it is not whole, or the link is over."""
@@ -424,8 +446,4 @@ class Link:
     def peer_uid(self) -> int | None:
         """The user that the other process runs as; None where the kernel does not tell."""
         sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        if sock is None or sock.family != socket.AF_UNIX:
-            return None
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
-        _, uid, _ = UCRED.unpack(credentials)
-        return int(uid)
+        return None if sock is None or sock.family != socket.AF_UNIX else peer_uid(sock)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from lineman import progress
+from lineman import progress, tasktime
 from lineman.errors import UsageError
 from lineman.net.receiver import PAUSED_BY_INBOX
 from lineman.protocols.websocket.messages import Event
@@ -45,6 +45,7 @@ class Inbox:
         "_is_opening",
         "_size",
         "_task",
+        "_time",
         "_waiter",
         "is_read",
         "is_stream",
@@ -59,6 +60,7 @@ class Inbox:
         self._is_held = False
         self._is_opening = False
         self._task: asyncio.Task[None] | None = None
+        self._time = tasktime.running()
         self._waiter: asyncio.Future[None] | None = None
         self.is_stream = is_stream
         self.is_read = False
@@ -129,6 +131,8 @@ class Inbox:
                 result = connection.take(event)
                 if result is not None:
                     await self._guarded(result)
+                if self._events and self._time.is_over():
+                    await self._guarded(asyncio.sleep(0))
         finally:  # also where the service stops and has cancelled this task
             self._task = None
             if not self._is_held:
@@ -175,6 +179,8 @@ class Inbox:
     async def next_message(self) -> str | bytes | None:
         """The next message; None when no more can come."""
         connection = self._connection
+        if self._events and self._time.is_over():
+            await asyncio.sleep(0)
         while True:
             while self._events and not self._is_held:
                 event = self._pop()

@@ -1,0 +1,53 @@
+"""How long a turn of asyncio's may take for what many clients have sent, all of them together.
+
+The poller bounds what it does itself. What waits for a coroutine, or comes from another process,
+is worked off outside of it: by a hundred tasks, or links, in one turn. Each of them may do one
+piece of work in a turn, and more while there is time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+TASK_TIME = 0.004
+
+
+class TaskTime:
+    """The time of one event loop.
+
+    Args:
+        loop: it.
+    """
+
+    __slots__ = ("_ends", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ends = 0.0
+
+    def is_over(self) -> bool:
+        """Whether what is not begun yet must wait for another turn; who asks first begins it."""
+        if self._ends:
+            return self._loop.time() >= self._ends
+        self._ends = self._loop.time() + TASK_TIME
+        self._loop.call_soon(self._end)  # in the next turn
+        return False
+
+    def _end(self) -> None:
+        self._ends = 0.0
+
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether it is the time of this loop."""
+        return self._loop is loop
+
+
+_known: TaskTime | None = None
+
+
+def running() -> TaskTime:
+    """The time of the event loop that runs."""
+    global _known
+    loop = asyncio.get_running_loop()
+    if _known is None or not _known.is_of(loop):
+        _known = TaskTime(loop)
+    return _known
