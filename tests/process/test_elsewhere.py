@@ -100,7 +100,8 @@ def test_another_user_is_told_of_roots(users: Users, where: tuple[str, ...]) -> 
         done = users.nobody(word)
         assert done.returncode == 1, (word, done.stdout)
         assert "does not run" not in done.stderr
-        assert "root" in done.stderr
+        assert f"app.py runs as process {users.master} of user root" in done.stderr
+        assert f"sudo -u root lineman {word} {users.app.script} --pid-file " in done.stderr
     assert users.root("stop", *words).returncode == 0
 
 

@@ -168,8 +168,9 @@ def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) 
             command = [*prefix, *nobody, *words]
             done = subprocess.run(command, capture_output=True, text=True, timeout=30)
             assert done.returncode == 1
-            assert "belongs to another user (root)" in done.stderr
-            assert "run the command as that user, or as root" in done.stderr
+            master = pid_file.read_text().strip()
+            assert f"app.py runs as process {master} of user root, its pid file is" in done.stderr
+            assert "as that user: sudo -u root lineman stop" in done.stderr
         assert app.run("status", "--pid-file", str(pid_file)).returncode == 0
     finally:
         assert app.run("stop", "--pid-file", str(pid_file)).returncode == 0

@@ -134,8 +134,8 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     if found.uid != 0 or found.pid_file is None:
         user = owner.names(found.uid, found.uid)[0]
         raise ConfigError(
-            f"process {found.pid} of user {user} says that it runs {script.name}, which root takes "
-            "no stranger's word for",
+            f"process {found.pid} of user {user} says that it runs {script.name}, and root takes "
+            "no stranger's word for that",
             "name the user whom the program is to be read as: --user NAME",
         )
     told = ask(found.pid_file, {"command": "whose"}, TIMEOUT)

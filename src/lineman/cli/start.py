@@ -140,8 +140,8 @@ def _tell_what_does_not_count(program: Target, pid_file: str, told: set[str]) ->
     told.add(pid_file)
     named = clean(shlex.quote(pid_file), MAX_PATH)
     logger.warning(
-        "the program names the pid file %s, which `lineman` learns too late: it is %s; fix: give "
-        "this and its other commands --pid-file %s, or start it with python %s",
+        "the program names the pid file %s, which `lineman` learns too late: what counts is %s; "
+        "fix: give this and its other commands --pid-file %s, or start it with python %s",
         named, program.pid_file, named, program.shown,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from lineman.process import claim, owner
 from lineman.process.claim import Runner
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
-from lineman.process.request import NotRunning, ask
+from lineman.process.request import NotAllowed, NotRunning, ask
 from lineman.process.rundir import default_pid_file, find_pid_file, name_of
 from lineman.process.staff import Program
 
@@ -94,6 +94,9 @@ class Target:
             reply = ask(self.pid_file, {**arguments, "command": command}, timeout)
         except NotRunning as error:
             raise self._elsewhere(command, error) from None
+        except NotAllowed as error:
+            holder = claim.holder_of(self.pid_file)
+            raise error if holder is None else ElsewhereError(self, command, holder) from None
         if "error" in reply:
             raise ConfigError(f"its master refuses the command: {reply['error']}", "try it again")
         return reply

@@ -29,6 +29,10 @@ class NotRunning(LinemanError):
         self.beside = beside
 
 
+class NotAllowed(ConfigError):
+    """A program may hold this pid file, and this user may not talk to it."""
+
+
 def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[str, Any]:
     """The master's reply.
 
@@ -39,7 +43,8 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
 
     Raises:
         NotRunning: there is no such program.
-        ConfigError: it does not answer, or not to this user; or somebody else listens there.
+        NotAllowed: it does not answer this user.
+        ConfigError: it does not answer anybody; or somebody else listens there.
     """
     path = control_path(pid_file)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
@@ -50,7 +55,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
                 end.sendall(encode(request))  # who is refused is told so at once
             reply = _read(end)
         except PermissionError:
-            raise ConfigError(
+            raise NotAllowed(
                 f"it runs, but {path} belongs to another user ({_owner(path)})",
                 "run the command as that user, or as root",
             ) from None

@@ -302,6 +302,8 @@ def holder(path: Path) -> int:
     except (FileNotFoundError, NotADirectoryError):
         return claim.master_of(path)
     except PermissionError:
+        if pid := claim.master_of(path):
+            return pid
         raise ConfigError(
             f"cannot read {path}: permission denied", "run the command as the service's user"
         ) from None

@@ -7,7 +7,7 @@ import os
 import signal
 from enum import Enum
 
-# A person who presses Ctrl-C once more, because nothing seems to happen, takes longer.
+# Seconds; a person who presses Ctrl-C once more, because nothing seems to happen, takes longer.
 ECHO = 0.5
 
 
