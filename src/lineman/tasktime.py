@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+# Seconds of a turn.
 TASK_TIME = 0.004
 
 
