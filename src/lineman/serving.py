@@ -19,6 +19,8 @@ def new_service(worker: Worker, plan: Plan, challenges: Challenges | None) -> Se
     """What serves a worker as its plan says.
 
     Args:
+        worker: whose it is.
+        plan: its options, read.
         challenges: proofs for a certificate authority, where the worker gets its own.
     """
     return Service(
@@ -42,6 +44,8 @@ def attend(service: Service, plan: Plan, secret: TicketSecret | None, name: str)
     """Has memory, certificates and lists of proxies looked after while a service runs.
 
     Args:
+        service: which.
+        plan: of its worker.
         secret: of its TLS session tickets.
         name: whose tickets they are.
     """

@@ -36,7 +36,8 @@ class Row:
         idle: seconds since the client sent something.
         buffered: bytes that wait for the client to read.
         reason: why it is closing, in words.
-        worker, slot, pid: which process has it; added by the command.
+        worker, slot, pid: which process has it; added by the command, apart from the name of a
+            worker inside of another one.
     """
 
     id: int = 0
