@@ -146,10 +146,26 @@ def test_what_a_gateways_client_does_not_have_is_refused(name: str, says: str) -
 def test_a_gateways_client_takes_nothing_of_the_programs_own() -> None:
     client = visitor()
     assert 'client.session["nick"]' in words_of(setattr, client, "nick", "me")
-    client.uid = 7  # what it has may be set as before
-    assert client.uid == 7
+    client.session = {"nick": "me"}  # what keeps a value may be set
+    assert client.session == {"nick": "me"}
     with pytest.raises(AttributeError):
         client.nick  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("uid", "uid of a Gateway's client is only read; write client.bind(uid)"),
+        ("groups", "write client.join(group), or client.leave(group)"),
+    ],
+)
+def test_what_a_call_changes_is_not_set_on_a_gateways_client(name: str, says: str) -> None:
+    client = visitor()
+    before = getattr(client, name)
+    for value in (7, "7", None, before):
+        with pytest.raises(UsageError, match=re.escape(says)):
+            setattr(client, name, value)
+    assert getattr(client, name) == before
 
 
 # The constructors.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from lineman import vocabulary
-from lineman.errors import UnknownNameError
+from lineman.errors import UnknownNameError, UsageError
 from lineman.vocabulary import lookup, plain
 
 # More alike than this and a name is taken for a misspelt one: `cuont` is 0.8 like `count`.
@@ -34,6 +34,7 @@ class Kind:
         constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
         options: those options.
         settings: of the names in `tables`, what a program sets.
+        calls: what changes a thing that it has and that is only read.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Kind:
     constructor: str = ""
     options: Collection[str] = ()
     settings: Collection[str] = ()
+    calls: Mapping[str, str] = field(default_factory=dict)
 
     def misspells_callback(self, name: str, own: Collection[str]) -> bool:
         """Whether a name that it does not have would be taken for one of a callback."""
@@ -146,6 +148,7 @@ CLIENT = Kind(
     "a Gateway's client",
     "client.session",
     {"client": vocabulary.CLIENT, "gateway": vocabulary.GATEWAY},
+    calls=vocabulary.CLIENT_CALLS,
 )
 REQUEST = Kind("a Request", "connection.data", {"request": vocabulary.REQUEST})
 
@@ -229,11 +232,15 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
 
     Raises:
         UnknownNameError: it has no such attribute.
+        UsageError: it has one that a call changes.
         AttributeError: as it was, where it has one that cannot be set.
     """
+    kind: Kind = thing.kind_of_object
+    if call := kind.calls.get(name):
+        raise UsageError(f"{name} of {kind.title} is only read; write {call}") from None
     if hasattr(type(thing), name) or isinstance(error, UnknownNameError):
         raise error
-    raise UnknownNameError(thing.kind_of_object.explain(name, thing.own_names)) from None
+    raise UnknownNameError(kind.explain(name, thing.own_names)) from None
 
 
 def explain(error: BaseException) -> None:

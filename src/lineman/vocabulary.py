@@ -291,6 +291,12 @@ CLIENT_MEMBERS = (
     *("leave", "reject", "remote_ip", "remote_port", "request", "send", "session", "uid"),
 )
 
+# Of these, what a call changes, and setting would not.
+CLIENT_CALLS = {
+    "uid": "client.bind(uid), or gateway.unbind_uid(client)",
+    "groups": "client.join(group), or client.leave(group)",
+}
+
 
 def plain(name: str) -> str:
     """A name without underscores and case, as names are compared."""

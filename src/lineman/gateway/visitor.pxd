@@ -10,11 +10,12 @@ cdef class _Base:
 
 cdef class Visitor(_Base):
     cdef object _business
+    cdef object _groups
     cdef object _loaded
     cdef object _meet
     cdef object _request
     cdef object _session
-    cdef public object groups
+    cdef object _uid
     cdef readonly object id
     cdef readonly Link link
     cdef readonly long long number
@@ -23,7 +24,6 @@ cdef class Visitor(_Base):
     cdef readonly object remote_ip
     cdef readonly int remote_port
     cdef public object stored_session
-    cdef public object uid
 
     @cython.locals(link=Link)
     cpdef send(self, message, bint raw=*)

@@ -35,19 +35,18 @@ class Visitor(_Base, ClientNames):
 
     Attributes:
         id: the client's id on every node; not to be guessed, and new with each connection.
-        uid: which user it is; None while nobody has said so.
-        groups: the groups that it is in.
         remote_ip: its address; behind a trusted proxy the one that the proxy tells.
         remote_port: its port; 0 where a proxy does not tell it.
     """
 
     __slots__ = (
         "_business",
+        "_groups",
         "_loaded",
         "_meet",
         "_request",
         "_session",
-        "groups",
+        "_uid",
         "id",
         "link",
         "number",
@@ -56,7 +55,6 @@ class Visitor(_Base, ClientNames):
         "remote_ip",
         "remote_port",
         "stored_session",
-        "uid",
     )
 
     def __init__(self, business: Business, link: Link, meet: Meet) -> None:
@@ -67,8 +65,8 @@ class Visitor(_Base, ClientNames):
         self.id = meet.client
         self.link = link
         self.number = meet.number
-        self.uid = meet.uid
-        self.groups = frozenset(meet.groups)
+        self._uid = meet.uid
+        self._groups = frozenset(meet.groups)
         self.remote_ip = meet.remote_ip
         self.remote_port = meet.remote_port
         self.stored_session = meet.session
@@ -87,6 +85,16 @@ class Visitor(_Base, ClientNames):
 
     def __repr__(self) -> str:
         return f"<client {self.id} {self.remote_ip} uid={self.uid!r}>"
+
+    @property
+    def uid(self) -> str | None:
+        """Which user it is; None while nobody has said so by `bind`."""
+        return self._uid
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that it is in; `join` and `leave` change them."""
+        return self._groups
 
     @property
     def request(self) -> Request:
@@ -128,8 +136,8 @@ class Visitor(_Base, ClientNames):
         """Learns what somebody else has changed; not where it crossed what was ordered here."""
         if changed.applied != self.ordered:
             return False
-        self.uid = changed.uid
-        self.groups = frozenset(changed.groups)
+        self._uid = changed.uid
+        self._groups = frozenset(changed.groups)
         self.stored_session = changed.session
         return True
 
@@ -140,11 +148,11 @@ class Visitor(_Base, ClientNames):
             UsageError: its session would be too big.
         """
         if isinstance(order, Bind):
-            self.uid = order.uid
+            self._uid = order.uid
         elif isinstance(order, Join):
-            self.groups |= {order.group}
+            self._groups |= {order.group}
         elif isinstance(order, Leave):
-            self.groups -= {order.group}
+            self._groups -= {order.group}
         elif not order.is_update:
             self.stored_session = order.session
         else:
