@@ -5,7 +5,9 @@ curl -d "your order has left" http://127.0.0.1:5678/ada
 
 from lineman import Connection, Request, Response, Worker
 
-worker = Worker("ws://0.0.0.0:8282")  # count=1: this process has all clients
+# count=1: this process has all clients. At a reload they are told at once to come again: what is
+# pushed meanwhile goes to the new process.
+worker = Worker("ws://0.0.0.0:8282", drain_seconds=0)
 members: dict[str, Connection] = {}  # by the name that each sends first
 
 

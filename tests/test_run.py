@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from e2e.support.program import DEADLINE, Program
+from lineman.process import terminal
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
 
@@ -124,6 +125,7 @@ def test_a_second_signal_drops_what_is_left(start: Start) -> None:
         client.open()
         program.signal(signal.SIGINT)
         assert client.receive_close().code == 1001
+        time.sleep(terminal.ECHO)  # sooner it would be the first one once more
         program.signal(signal.SIGINT)  # and the close frame is never answered
         assert status_of(program) == 1
     assert "Traceback" not in program.output

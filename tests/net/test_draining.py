@@ -99,6 +99,17 @@ def test_a_handler_at_work_finishes_before_the_goodbye(serve: Serve, tls: bool, 
     assert ends.closed.calls == [(1012, "the service is restarting")]
 
 
+def test_a_line_kept_for_more_requests_has_the_time_to_send_one_more(serve: Serve) -> None:
+    site = serve(on_request=lambda request: "page")
+    idle = site.plain()
+    assert idle.request("/").status == 200
+    thread = drain(site, 60.0)
+    wait_until(lambda: site.worker.service.is_draining, "it has begun")  # type: ignore[union-attr]
+    assert idle.request("/").headers["connection"] == "close"
+    idle.assert_ended()
+    thread.join()
+
+
 def test_a_line_kept_for_more_requests_is_closed_and_the_last_answer_says_so(serve: Serve) -> None:
     proceed = asyncio.Event()
 

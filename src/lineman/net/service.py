@@ -251,7 +251,9 @@ class Service:
         """Accepts no more, says goodbye to every connection at its own moment, frees everything.
 
         A connection that is still in its handshake may finish it, and is told then: whoever was
-        let in is not reset. It is all over sooner where no connection is left.
+        let in is not reset. One that is kept for more HTTP requests has the whole time to send
+        another, whose answer says that it is the last: a request that is on its way is not lost.
+        It is all over sooner where no connection is left.
 
         Args:
             seconds: over which the goodbyes are spread, evenly.
@@ -260,8 +262,6 @@ class Service:
         """
         self.stop_accepting()
         self.is_draining = True
-        for connection in self._unopened():
-            connection.leave_idle()
         spread = self.loop.time() + seconds
         deadline = spread + timeout
         due = 0.0
@@ -272,6 +272,9 @@ class Service:
             for connection in waiting[: math.floor(due)]:
                 connection.say_goodbye(code, "the service is restarting")
             due -= math.floor(due)
+            if now >= spread:
+                for connection in self._unopened():
+                    connection.leave_idle()
             if not self.poller.handlers() or (now >= spread and not self._unopened()):
                 break
             await asyncio.sleep(DRAIN_STEP)
