@@ -12,8 +12,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,14 @@ def tls(open_folder: Path, ca: TestCA) -> ssl.SSLContext:
     """Trusts the certificate in that folder, whose key only its owner may read."""
     put_pair(ca, open_folder)
     return ssl.create_default_context(cafile=ca.ca_path)
+
+
+@pytest.fixture
+def roots_place(open_folder: Path) -> Iterator[Path]:
+    """A folder where others may put nothing, nor on the way there, if this is root."""
+    folder = Path(tempfile.mkdtemp(dir="/run" if IS_ROOT else open_folder))
+    yield folder
+    shutil.rmtree(folder)
 
 
 def put_pair(ca: TestCA, folder: Path) -> None:
@@ -120,6 +130,98 @@ def test_with_user_on_the_command_line_no_code_runs_as_root(
         assert "cannot write the log" not in log
     finally:
         app.run("stop", by_script=False)
+
+
+WHO = """
+    import os
+    from lineman import Worker
+    worker = Worker("ws://127.0.0.1:0"{more})
+
+    @worker.on_message
+    def reply(connection, message):
+        connection.send(f"{{os.getuid()}} {{os.getgid()}}")
+
+    Worker.run_all()
+"""
+
+
+def ids_in(log: Path) -> str:
+    """Whom the last process that has begun to listen runs as."""
+    last = log.read_text().rpartition("listening on")[2]
+    with Client(port_in(f"listening on{last}")) as client:
+        client.open().send("who?")
+        return str(client.receive())
+
+
+@pytest.mark.parametrize("by_script", [True, False])
+def test_a_restart_keeps_the_options_that_the_start_was_given(
+    open_folder: Path, prefix: list[str], by_script: bool
+) -> None:
+    app, log = App(open_folder, WHO.format(more=""), prefix), open_folder / "log"
+    user = pwd.getpwuid(os.geteuid()).pw_name if not IS_ROOT else "nobody"
+    entry = pwd.getpwnam(user)
+    options = ("--user", user, "--log", str(log), "--watch")
+    done = app.run("start", "-d", *options, by_script=by_script)
+    try:
+        assert done.returncode == 0, done.stderr
+        for _ in range(2):  # and so does the restart of a restart
+            again = app.run("restart", "-d", by_script=by_script)
+            assert again.returncode == 0, again.stderr
+            assert f"keeps what it was started with: {' '.join(options)}" in again.stdout
+            assert f"log: {log}" in again.stdout
+            assert ids_in(log) == f"{entry.pw_uid} {entry.pw_gid}"
+        own = pwd.getpwuid(os.geteuid())
+        named = app.run("restart", "-d", "--user", own.pw_name, by_script=by_script)
+        assert named.returncode == 0, named.stderr
+        assert "--user" not in named.stdout
+        assert ids_in(log) == f"{own.pw_uid} {own.pw_gid}"
+    finally:
+        app.run("stop", by_script=False)
+
+
+def test_a_restart_takes_the_user_of_the_program_from_its_new_text(
+    open_folder: Path, prefix: list[str]
+) -> None:
+    if not IS_ROOT:
+        return
+    app, log = App(open_folder, WHO.format(more=', user="nobody"'), prefix), open_folder / "log"
+    assert app.run("start", "-d", "--log", str(log)).returncode == 0
+    try:
+        assert ids_in(log) == f"{NOBODY.pw_uid} {NOBODY.pw_gid}"
+        app.write(WHO.format(more=', user="daemon"'))
+        done = app.run("restart", "-d")
+        assert done.returncode == 0, done.stderr
+        assert ids_in(log).startswith(f"{pwd.getpwnam('daemon').pw_uid} ")
+    finally:
+        app.run("stop", by_script=False)
+
+
+def test_a_restart_by_root_does_not_make_another_users_program_roots(
+    open_folder: Path, roots_place: Path, prefix: list[str]
+) -> None:
+    if not IS_ROOT:
+        return
+    folder = roots_place
+    os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+    place = ("--pid-file", str(folder / "app.pid"))
+    as_nobody = f"setpriv --reuid={NOBODY.pw_uid} --regid={NOBODY.pw_gid} --clear-groups"
+    app = App(open_folder, WHO.format(more=""), [*prefix, *as_nobody.split()])
+    done = app.run("start", "-d", "--log", str(folder / "log"), *place)
+    try:
+        assert done.returncode == 0, done.stderr
+        master = (folder / "app.pid").read_text()
+        app.prefix = prefix
+        refused = app.run("restart", "-d", *place, by_script=False)
+        assert refused.returncode == 1
+        assert "app.py runs as nobody, who started it, and would be started again as root" in (
+            refused.stderr
+        )
+        assert "sudo -u nobody lineman restart" in refused.stderr
+        assert "--user NAME" in refused.stderr
+        assert (folder / "app.pid").read_text() == master  # it is not even stopped
+        assert ids_in(folder / "log") == f"{NOBODY.pw_uid} {NOBODY.pw_gid}"
+    finally:
+        app.run("stop", *place, by_script=False)
 
 
 def test_with_user_in_the_program_its_processes_run_so(

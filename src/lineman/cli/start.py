@@ -24,17 +24,17 @@ from lineman.cli.target import ElsewhereError, Target
 from lineman.errors import ConfigError
 from lineman.net.listen import bind
 from lineman.net.unixsocket import SocketFile
-from lineman.process import daemon, logs, notify, owner, paths, resources
+from lineman.process import daemon, logs, masters, notify, owner, paths, resources
 from lineman.process.describing import describe
 from lineman.process.description import Place, Settings
 from lineman.process.handoff import Handoff
 from lineman.process.logs import LogOptions
 from lineman.process.master import Master
-from lineman.process.masters import how_to_stop
 from lineman.process.owner import Owner, acting_as
 from lineman.process.paths import Opener
+from lineman.process.request import NotRunning
 from lineman.process.rights import Rights
-from lineman.process.rundir import PidFile, refuse_running
+from lineman.process.rundir import PidFile, holder, refuse_running
 from lineman.process.setting import Setting
 from lineman.process.sockets import Sockets
 from lineman.process.wire import clean
@@ -43,6 +43,9 @@ from lineman.tls.tickets import TicketSecret
 Configure: TypeAlias = Callable[[Settings, Owner | None], Settings]
 
 logger = logging.getLogger("lineman")
+
+# What a restart takes over from the start before it.
+KEPT = ("user", "group", "log", "watch")
 
 # Of what is said of a path.
 MAX_PATH = 1000
@@ -86,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
 def restart(options: argparse.Namespace) -> int:
     """Stops the program and starts it again; one that could not start is not even stopped."""
     program = target.of(options, starts=True)
+    _keep_what_it_was_given(options)
     if program.description is None:
         logs.set_up()
         whom = owner.find(options.user, options.group)
@@ -100,10 +104,45 @@ def restart(options: argparse.Namespace) -> int:
     return stopped or _start(options, program)
 
 
+def _keep_what_it_was_given(options: argparse.Namespace) -> None:
+    """Adds those options that the running program was started with, where these name no others.
+
+    Raises:
+        ConfigError: it is another user's, and would become this one's.
+    """
+    running = target.of(options)
+    try:
+        told = running.ask("whose")
+    except (NotRunning, ElsewhereError):
+        return  # which stopping it finds as well, and decides about
+    uid = masters.user_of(holder(running.pid_file))
+    if uid not in (None, os.geteuid()):
+        if options.user:
+            return  # and nothing that another user says counts
+        name = owner.names(uid, uid)[0]
+        raise ConfigError(
+            f"{running.shown} runs as {name}, who started it, and would be started again as "
+            f"{owner.names(os.geteuid(), os.getegid())[0]}",
+            f"as that user: sudo -u {shlex.quote(name)} {running.command('restart')}; or say whom "
+            "it shall run as: --user NAME",
+        )
+    given = told.get("given") or {}
+    kept = [word for word in KEPT if given.get(word) and not getattr(options, word)]
+    if options.user:  # whose own group is meant
+        kept = [word for word in kept if word != "group"]
+    for word in kept:
+        setattr(options, word, given[word])
+    if kept:
+        words = (f"--{each}" if given[each] is True else f"--{each} {given[each]}" for each in kept)
+        print(f"restart keeps what it was started with: {clean(' '.join(words), MAX_PATH)}")
+
+
 def _start(options: argparse.Namespace, program: Target) -> int:
     tell: daemon.Tell = _say_nothing
     rights = Rights(options.user, options.group)
-    log = _Log(None if options.log is None else Path(options.log).absolute(), None)
+    if options.log is not None:
+        options.log = os.path.abspath(options.log)  # a restart may be given elsewhere
+    log = _Log(None if options.log is None else Path(options.log), None)
     settings, whom = Settings(), None
     if program.description is not None:
         settings = program.description.settings
@@ -240,6 +279,7 @@ def _serve(
                 TicketSecret.create().descriptor,
                 options.watch,
                 logs.reopen,
+                {word: getattr(options, word) for word in KEPT},
             )
         )
     except BaseException:
@@ -268,7 +308,7 @@ def _bind(
             reuse_port=True,
             is_first=is_first,
             socket_mode=place.socket_mode,
-            how_to_stop=how_to_stop,
+            how_to_stop=masters.how_to_stop,
         )
         if place.path:
             files.append((SocketFile(place.path), whom))

@@ -42,8 +42,8 @@ class Boss(Protocol):
         """What is run."""
 
     @property
-    def whose(self) -> tuple[str, str]:
-        """User and group that the program runs as; empty for this process' own."""
+    def whose(self) -> Mapping[str, Any]:
+        """User and group that the program runs as, empty for this process' own; and its options."""
 
     def begin_reload(self) -> bool:
         """Begins a reload; False: not now."""
@@ -116,8 +116,7 @@ class Desk:
             self._boss.reopen_logs()
             caller.reply({"ok": True, "text": "every process opens its log file anew"})
         elif command == "whose":
-            user, group = self._boss.whose
-            caller.reply({"user": user, "group": group, "script": self._boss.program.script})
+            caller.reply({**self._boss.whose, "script": self._boss.program.script})
         elif command == "do" and isinstance(request.get("what"), str):
             self._boss.order_all(request["what"], request.get("arguments") or {})
             caller.reply({"ok": True, "text": f"every process was told: {request['what']}"})

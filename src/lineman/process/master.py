@@ -285,10 +285,11 @@ class Master:
         return self._setting.program
 
     @property
-    def whose(self) -> tuple[str, str]:
-        """User and group that the program runs as; empty for this process' own."""
+    def whose(self) -> Mapping[str, Any]:
+        """User and group that the program runs as, empty for this process' own; and its options."""
         whom = self._setting.rights.describer
-        return ("", "") if whom is None else names(*whom.ids)
+        user, group = ("", "") if whom is None else names(*whom.ids)
+        return {"user": user, "group": group, "given": self._setting.given}
 
     @property
     def description(self) -> Description:

@@ -115,6 +115,14 @@ def unix_sockets() -> list[tuple[str, str]]:
     return [(each[6], each[7]) for each in fields if len(each) == 8]
 
 
+def user_of(pid: int) -> int | None:
+    """The user of a process; None where it has ended."""
+    try:
+        return (PROC / str(pid)).stat().st_uid
+    except OSError:
+        return None
+
+
 def children_of(pid: int) -> list[int]:
     """The processes that one has started; none where it has ended."""
     try:

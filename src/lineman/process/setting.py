@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lineman.process.description import Settings
@@ -27,6 +27,7 @@ class Setting:
         tickets: descriptor that every child inherits: the secret of TLS session tickets.
         watches: whether a changed file of the program reloads it; clients are let go at once.
         reopen: opens this process' log anew.
+        given: options of the command line, by name, for a restart to take over.
     """
 
     program: Program
@@ -38,3 +39,4 @@ class Setting:
     tickets: int
     watches: bool
     reopen: Callable[[], None]
+    given: Mapping[str, str | bool | None]
