@@ -69,7 +69,7 @@ class App:
             command = [sys.executable, str(self.script), *words]
         else:
             command = [sys.executable, "-m", "lineman", *words, str(self.script)]
-        if words[0] in ("start", "restart"):
+        if words[0] in ("start", "restart", "doctor"):
             command = [*self.prefix, *command]
         return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
 

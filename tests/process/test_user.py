@@ -128,6 +128,12 @@ def test_with_user_on_the_command_line_no_code_runs_as_root(
         assert "code runs as 0" not in log
         assert log.count("listening on") == 2
         assert "cannot write the log" not in log
+        assert "may read the private key" not in log  # which the processes read from a copy
+        seen = app.run("doctor", "--user", "nobody", by_script=False)
+        assert "may read the private key" not in seen.stdout + seen.stderr
+        (open_folder / "key.pem").chmod(0o644)
+        assert app.run("reload", by_script=False).returncode == 0
+        assert "may read the private key" in (open_folder / "log").read_text()
     finally:
         app.run("stop", by_script=False)
 

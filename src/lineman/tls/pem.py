@@ -176,16 +176,24 @@ def _read_regular(source: _Source) -> tuple[bytes, bool]:
                 f"give the path of a PEM file; what it is: file {source.quoted}",
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(_LARGEST_FILE), _is_public(source.path, found.st_mode)
+            return file.read(_LARGEST_FILE), _is_public(source.path)
     finally:
         os.close(descriptor)
 
 
-def _is_public(path: Path, mode: int) -> bool:
-    """Whether every user may read a file of this mode, and pass all of the directories above."""
+def _is_public(path: Path) -> bool:
+    """Whether every user may read a file, and pass all of the directories above.
+
+    It is looked at where it lies: what this process has read may be a copy of the master's.
+    """
+    real = Path(os.path.realpath(path))
     # From the root down: behind the first that is closed this process may have nothing to see.
-    above = reversed(Path(os.path.realpath(path)).parents)
-    return bool(mode & stat.S_IROTH) and all(each.stat().st_mode & stat.S_IXOTH for each in above)
+    try:
+        return all(each.stat().st_mode & stat.S_IXOTH for each in reversed(real.parents)) and bool(
+            real.stat().st_mode & stat.S_IROTH
+        )
+    except OSError:  # it was replaced just now, or what is above it
+        return False
 
 
 def _kind(mode: int) -> str:
