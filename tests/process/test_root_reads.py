@@ -6,6 +6,7 @@ As with a start, the program's code runs as its user, and what it says is that u
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -13,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from typing import Any
 import pytest
 
 from e2e.support.program import Program as E2eProgram
+from lineman.process.rundir import holder, name_of
 from lineman.testing.certificates import TestCA
 from process.support import App, children_of, is_alive, wait_until
 
@@ -118,6 +121,102 @@ def test_who_says_that_he_runs_it_is_not_given_it_to_read(
         assert users(program.ask(*AS_NOBODY).stderr) == {str(NOBODY.pw_uid)}
     finally:
         running.stop()
+
+
+def answers_as_nobody(theirs: Path, name: str, reply: dict[str, str], text: str) -> int:
+    """Forks a process of nobody's that looks like a master; its number."""
+    lent = theirs.parent / "of-root"
+    lent.write_text(text)
+    (theirs / f"{name}.pid").symlink_to(lent)
+    ready, told = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(told)
+        assert os.read(ready, 1) == b"x"
+        os.close(ready)
+        return pid
+    try:
+        os.setgroups([])
+        os.setresgid(NOBODY.pw_gid, NOBODY.pw_gid, NOBODY.pw_gid)
+        os.setresuid(NOBODY.pw_uid, NOBODY.pw_uid, NOBODY.pw_uid)
+        held = os.open(lent, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)  # which whoever may read a file may do
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(theirs / f"{name}.sock"))
+            listener.listen()
+            os.write(told, b"x")
+            while True:
+                with listener.accept()[0] as end:
+                    end.recv(4096)
+                    end.sendall(json.dumps(reply).encode() + b"\n")
+    finally:
+        os._exit(1)
+
+
+@pytest.fixture
+def handed() -> Iterator[Path]:
+    """A directory of nobody's where only root could put it, as systemd does for a service."""
+    with tempfile.TemporaryDirectory(dir="/run") as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "theirs")
+        path.mkdir()
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        yield path
+
+
+def test_a_file_of_roots_that_somebody_else_holds_makes_him_no_master_of_roots(
+    make: Callable[..., Program], handed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(handed))
+    reply = {"user": "nobody", "group": "", "script": str(program.script)}
+    pid = answers_as_nobody(handed, name_of(str(program.script)), reply, "1\n")
+    try:
+        done = program.ask()
+        assert str(NOBODY.pw_uid) not in users(done.stderr)
+        said = program.run("status", by_script=False)
+        assert "process 1 " not in said.stdout + said.stderr
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_the_socket_of_another_program_of_roots_does_not_speak_for_this_one(
+    make: Callable[..., Program], handed: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make()
+    other = open_folder / "other"
+    other.mkdir()
+    lent = Program(
+        other, TELLING.format(first="pass", options='"ws://127.0.0.1:0"'), program.prefix
+    )
+    place = open_folder / "other.pid"
+    words = ("start", "-d", *AS_NOBODY, "--log", str(open_folder / "log"), "--pid-file", str(place))
+    done = lent.run(*words, by_script=False)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(handed))
+    name = name_of(str(program.script))
+    reply = {"user": "nobody", "group": "", "script": str(program.script)}
+    pid = answers_as_nobody(handed, name, reply, "1\n")
+    try:
+        (handed / f"{name}.sock").unlink()
+        (handed / f"{name}.sock").symlink_to(place.with_suffix(".sock"))
+        assert str(NOBODY.pw_uid) not in users(program.ask().stderr)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        lent.run("stop", "--pid-file", str(place), by_script=False)
+
+
+def test_a_stranger_cannot_have_root_told_to_kill_a_process_that_is_not_his(theirs: Path) -> None:
+    path = theirs / "app.pid"
+    path.write_text(f"{os.getpid()}\n")
+    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert holder(path) == -1
+        os.chown(path, 0, 0)
+        assert holder(path) == os.getpid()
 
 
 def test_the_user_that_the_program_names_is_read_once_as_at_a_start(

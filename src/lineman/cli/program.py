@@ -124,7 +124,7 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     name = name_of(str(script))
     pid_file = find_pid_file(name)
     if master := holder(pid_file):
-        uid = pid_file.stat().st_uid if pid_file.exists() else 0
+        uid = pid_file.lstat().st_uid if os.path.lexists(pid_file) else 0
         found = Runner(uid, master, pid_file)
     else:
         others = [each for each in claim.runners(name) if each.pid_file is not None]
@@ -138,7 +138,12 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
             "no stranger's word for that",
             "name the user whom the program is to be read as: --user NAME",
         )
-    told = ask(found.pid_file, {"command": "whose"}, TIMEOUT)
+    told = ask(found.pid_file, {"command": "whose"}, TIMEOUT, is_roots=True)
+    if os.path.realpath(str(told.get("script", ""))) != os.path.realpath(script):
+        raise ConfigError(
+            f"what root runs with {found.pid_file} is not {script.name}",
+            "name the user whom the program is to be read as: --user NAME",
+        )
     return str(told.get("user", "")), str(told.get("group", ""))
 
 

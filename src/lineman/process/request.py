@@ -33,13 +33,16 @@ class NotAllowed(ConfigError):
     """A program may hold this pid file, and this user may not talk to it."""
 
 
-def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+def ask(
+    pid_file: Path, request: dict[str, Any], timeout: float | None, *, is_roots: bool = False
+) -> dict[str, Any]:
     """The master's reply.
 
     Args:
         pid_file: of the program.
         request: with its `command`.
         timeout: seconds; None for as long as it takes.
+        is_roots: whether nobody's word counts but root's.
 
     Raises:
         NotRunning: there is no such program.
@@ -50,7 +53,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.settimeout(timeout)
         try:
-            uid = _connect(end, pid_file)
+            uid = _connect(end, pid_file, is_roots)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 end.sendall(encode(request))  # who is refused is told so at once
             reply = _read(end)
@@ -88,7 +91,7 @@ def ask(pid_file: Path, request: dict[str, Any], timeout: float | None) -> dict[
         ) from None
 
 
-def _connect(end: socket.socket, pid_file: Path) -> int:
+def _connect(end: socket.socket, pid_file: Path, is_roots: bool) -> int:
     """Connects to the master, by its second address where its socket was removed; its user."""
     path = control_path(pid_file)
     try:
@@ -98,8 +101,9 @@ def _connect(end: socket.socket, pid_file: Path) -> int:
         if not claim.connect(end, pid_file):
             raise
     else:
-        if found := stranger(end, path):
-            raise _not_believed(found, path)
+        found = stranger(end, path)
+        if found or (is_roots and peer_uid(end) != 0):
+            raise _not_believed(found or f"user {peer_uid(end)}", path)
     return peer_uid(end)
 
 

@@ -17,6 +17,8 @@ from lineman.errors import ConfigError
 from lineman.process import claim, paths
 
 SYSTEM = Path("/run/lineman")
+# How a pid file is looked into.
+LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def run_directory() -> Path:
@@ -290,6 +292,25 @@ def _pid_in(content: bytes) -> int:
     return int(text) if text.isdigit() else 0
 
 
+def _held_by(descriptor: int) -> int:
+    """The process that stands in a pid file; 0 where a stranger names one that is not his."""
+    pid = _pid_in(os.pread(descriptor, 32, 0))
+    owner = os.fstat(descriptor).st_uid
+    return pid if owner in (0, os.geteuid()) or owner == _user_of(pid) else 0
+
+
+def _user_of(pid: int) -> int | None:
+    """The user that a process runs as; None where that cannot be told.
+
+    Source: proc_pid_status(5)
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[2]) for line in lines if line.startswith("Uid:")), None)
+
+
 def holder(path: Path) -> int:
     """The process that holds a pid file, also one that was removed; 0 where none does.
 
@@ -298,20 +319,21 @@ def holder(path: Path) -> int:
     """
     try:
         # A pipe of that name, which anybody may have made where he may write, holds up nobody.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return claim.master_of(path)
+        # No more does a link count there: no master makes one, and it may lead to anything.
+        descriptor = os.open(path, LOOKING)
     except PermissionError:
         if pid := claim.master_of(path):
             return pid
         raise ConfigError(
             f"cannot read {path}: permission denied", "run the command as the service's user"
         ) from None
+    except OSError:
+        return claim.master_of(path)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _pid_in(os.pread(descriptor, 32, 0)) or -1
+        return _held_by(descriptor) or -1
     finally:
         os.close(descriptor)
     return claim.master_of(path)
