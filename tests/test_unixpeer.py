@@ -19,9 +19,10 @@ from lineman.gateway.pushing import NotReachedError
 from lineman.process.owner import Owner, acting_as
 from lineman.process.request import ask
 from lineman.process.rundir import control_path
-from lineman.unixpeer import is_open_to_all, stranger
+from lineman.unixpeer import open_directory, refusal, stranger
 
 NOBODY = pwd.getpwnam("nobody")
+IS_ROOT = os.geteuid() == 0
 OWNER = Owner(NOBODY.pw_uid, NOBODY.pw_gid, (NOBODY.pw_gid,), "nobody", NOBODY.pw_dir)
 
 
@@ -67,7 +68,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def impostor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impostor]:
     found = Impostor(folder / "app.sock")
-    if os.geteuid() != 0:  # who is not root cannot be somebody else; then it is we who are
+    if IS_ROOT:
+        os.chown(folder / "app.sock", NOBODY.pw_uid, NOBODY.pw_gid)  # he has put it there
+    else:  # who is not root cannot be somebody else; then it is we who are
         own = os.geteuid()
         monkeypatch.setattr(os, "geteuid", lambda: own + 1)
     yield found
@@ -79,7 +82,10 @@ def test_nothing_is_pushed_to_somebody_else(impostor: Impostor, folder: Path) ->
     with GatewayClient(address) as client:
         with pytest.raises(NotReachedError, match="listens there, who is none of the service's"):
             client.send_to_all("secret")
-        with pytest.raises(NotReachedError, match="push as the service's user or as root"):
+        own = f"everybody may write to {folder}" if IS_ROOT else "service's user or as root"
+        with pytest.raises(NotReachedError, match=own):
+            client.get_all_client_count()
+        with pytest.raises(NotReachedError, match=r'user "[^"]+" listens there'):
             client.get_all_client_count()
 
     async def push() -> None:
@@ -105,13 +111,13 @@ def test_where_not_everybody_may_write_root_believes_who_was_let_in(
 ) -> None:
     path = tmp_path / "app.sock"
     impostor = Impostor(path)
-    monkeypatch.setattr("lineman.unixpeer.is_open_to_all", lambda path: False)
+    monkeypatch.setattr("lineman.unixpeer.open_directory", lambda path: None)
     try:
         with socket.socket(socket.AF_UNIX) as end:
             end.connect(str(path))
             monkeypatch.setattr(os, "geteuid", lambda: 0)
             os_owner = os.stat(path).st_uid
-            assert stranger(end, path) == ("nobody" if os_owner == 0 else "")
+            assert stranger(end, path) == ('user "nobody"' if os_owner == 0 else "")
             if os_owner == 0:
                 os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
                 assert stranger(end, path) == ""
@@ -120,9 +126,63 @@ def test_where_not_everybody_may_write_root_believes_who_was_let_in(
 
 
 def test_a_way_is_open_where_one_directory_of_it_is(folder: Path, tmp_path: Path) -> None:
+    folder.chmod(0o777)
     (folder / "inner").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(folder / "inner")
-    assert is_open_to_all(folder / "app.sock")
-    assert is_open_to_all(folder / "inner" / "app.sock")
-    assert is_open_to_all(tmp_path / "link" / "app.sock")
-    assert not is_open_to_all("/usr/app.sock")
+    assert open_directory(folder / "app.sock") == folder
+    assert open_directory(folder / "inner" / "app.sock") == folder
+    assert open_directory(tmp_path / "link" / "app.sock") == folder
+    assert open_directory("/usr/app.sock") is None
+
+
+def test_what_is_roots_in_a_sticky_directory_is_nobodys_to_replace(folder: Path) -> None:
+    (folder / "inner").mkdir(mode=0o755)
+    for name in ("inner/app.sock", "app.sock"):
+        (folder / name).touch()
+    is_closed = IS_ROOT  # a directory that this test has made is root's only then
+    assert (open_directory(folder / "inner" / "app.sock") is None) == is_closed
+    assert (open_directory(folder / "app.sock") is None) == is_closed
+    if IS_ROOT:
+        os.chown(folder / "inner", NOBODY.pw_uid, NOBODY.pw_gid)
+        os.chown(folder / "app.sock", NOBODY.pw_uid, NOBODY.pw_gid)
+    assert open_directory(folder / "inner" / "app.sock") == folder
+    assert open_directory(folder / "app.sock") == folder
+
+
+def test_root_pushes_to_a_service_of_somebody_else_below_tmp(folder: Path) -> None:
+    if not IS_ROOT:
+        return  # only root can be two users
+    inner = folder / "inner"
+    inner.mkdir(mode=0o755)
+    impostor = Impostor(inner / "app.sock")
+    os.chown(inner / "app.sock", NOBODY.pw_uid, NOBODY.pw_gid)
+    try:
+        with socket.socket(socket.AF_UNIX) as end:
+            end.connect(str(inner / "app.sock"))
+            assert stranger(end, inner / "app.sock") == ""
+    finally:
+        impostor.close()
+
+
+def test_who_may_not_push_is_told_whose_the_socket_is(folder: Path) -> None:
+    path = folder / "app.sock"
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(path))
+        end.listen()
+        path.chmod(0o600)
+        if not IS_ROOT:
+            assert "may not connect to the socket of user" in refusal(path)
+            return
+        for each in folder.parents:
+            if each.owner() == "root" and each != Path("/tmp"):
+                each.chmod(each.stat().st_mode | 0o055)
+        with acting_as(OWNER), pytest.raises(NotReachedError) as caught:
+            asyncio.run(AsyncGatewayClient(f"unix://{path}").connect())
+        told = str(caught.value)
+        assert 'user "nobody" may not connect to the socket of user "root" (mode 0600)' in told
+        assert 'run it as user "root"' in told
+        assert "push_token" in told
+        folder.chmod(0o700)
+        with acting_as(OWNER):
+            told = refusal(path)
+        assert f'may not look into the directory {folder} of user "root"' in told

@@ -103,7 +103,8 @@ class Gateway(Api, Declared):
             once), or are dropped and counted (at most once).
         wait_timeout: seconds that a client's message waits for a worker.
         push_socket: path of a unix socket where programs of this machine push
-            (`GatewayClient("unix:///run/app.sock")`); None for one in the run directory only.
+            (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for one
+            in the run directory only.
         push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
             nowhere.
         push_token: what they must carry.

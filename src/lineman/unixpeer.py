@@ -30,7 +30,7 @@ def peer_pid(end: socket.socket) -> int:
 
 
 def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
-    """The name of who listens at a path and is none of us; empty where it is no stranger.
+    """Who listens at a path and is none of us, in words; empty where it is no stranger.
 
     Root and this process' own user are none. To root, who looks after the services of others, the
     owner of the socket is none where not everybody may put one there.
@@ -40,20 +40,62 @@ def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
         path: of the socket.
     """
     uid, own = peer_uid(end), os.geteuid()
-    if uid in (0, own) or (own == 0 and not is_open_to_all(path) and _owns(uid, Path(path))):
+    if uid in (0, own) or (own == 0 and not open_directory(path) and _owns(uid, Path(path))):
         return ""
+    return user_in_words(uid)
+
+
+def user_in_words(uid: int) -> str:
+    """`user "www-data"`, or `user 1234` where the number has no name."""
     try:
-        return pwd.getpwuid(uid).pw_name
+        return f'user "{pwd.getpwuid(uid).pw_name}"'
     except KeyError:
         return f"user {uid}"
 
 
-def is_open_to_all(path: str | os.PathLike[str]) -> bool:
-    """Whether everybody may put something at this path, or another directory on the way there."""
+def open_directory(path: str | os.PathLike[str]) -> Path | None:
+    """The directory by which everybody may put something else at this path; None for none.
+
+    It is the path's own, or another one on the way there. One with the sticky bit, as /tmp is, is
+    none where what stands in it is root's: nobody else may take that away.
+    """
     written, real = Path(os.path.abspath(path)), Path(os.path.realpath(path))
-    return any(
-        directory.stat().st_mode & stat.S_IWOTH for directory in (*written.parents, *real.parents)
+    for way in (written, real):
+        for entry in (way, *way.parents):
+            mode = entry.parent.stat().st_mode
+            if mode & stat.S_IWOTH and not (mode & stat.S_ISVTX and _is_roots(entry)):
+                return entry.parent
+    return None
+
+
+def refusal(path: str | os.PathLike[str]) -> str:
+    """Why this process' user may not connect to a socket that is there, and who may."""
+    me = user_in_words(os.geteuid())
+    try:
+        found = os.lstat(path)
+    except OSError:
+        directory = Path(os.path.abspath(path)).parent
+        return f"{me} may not look into {_closed(directory)}; run it as the service's user"
+    owner = user_in_words(found.st_uid)
+    return (
+        f"{me} may not connect to the socket of {owner} (mode {stat.S_IMODE(found.st_mode):04o}); "
+        f"run it as {owner}"
     )
+
+
+def _closed(directory: Path) -> str:
+    """The first directory on a way that does not let this process' user in, and whose it is."""
+    for each in (*reversed(directory.parents), directory):
+        if not os.access(each, os.X_OK, effective_ids=True):
+            return f"the directory {each} of {user_in_words(each.stat().st_uid)}"
+    return f"the directory {directory}"
+
+
+def _is_roots(entry: Path) -> bool:
+    try:
+        return entry.lstat().st_uid == 0
+    except FileNotFoundError:
+        return False
 
 
 def _owns(uid: int, path: Path) -> bool:

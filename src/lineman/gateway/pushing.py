@@ -20,6 +20,7 @@ from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.seal import Seal
+from lineman.unixpeer import open_directory, refusal
 
 TIMEOUT = 10.0
 RETRY = 0.2
@@ -136,8 +137,12 @@ class _ByLink:
             link = await dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path)
         except StrangerError as error:
             raise NotReachedError(
-                f"nothing is pushed to {self._path}: {error.strerror}; push as the service's user "
-                "or as root, through a socket that lies where only that user may write"
+                f"nothing is pushed to {self._path}: {error.strerror}; {_remedy(self._path)}"
+            ) from None
+        except PermissionError:
+            raise NotReachedError(
+                f"nothing is pushed to {self._path}: {refusal(self._path)} or as root, or push by "
+                "HTTP: Gateway(…, push=…, push_token=…)"
             ) from None
         except OSError as error:
             raise NotReachedError(
@@ -195,6 +200,18 @@ class _ByLink:
             self._link.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended, TIMEOUT)
+
+
+def _remedy(path: str) -> str:
+    """What to do where a stranger listens at a path."""
+    if os.geteuid() != 0:
+        return "push as the service's user or as root"
+    if directory := open_directory(path):
+        return (
+            f"everybody may write to {directory}, and so put a socket there: give push_socket= a "
+            "path in a directory of the service's user, such as /run/app, or push as that user"
+        )
+    return "push as the service's user, whose the socket or its directory has to be"
 
 
 class _ByBroker:
