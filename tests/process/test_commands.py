@@ -153,6 +153,8 @@ def test_a_daemon_that_cannot_start_says_why_where_it_was_started(make_app: Make
     done = app.run("start", "-d", by_script=False)
     assert done.returncode == 1
     assert "No module named 'no_such_module'" in done.stderr
+    last = log_of(done.stderr).read_text().splitlines()[-1]
+    assert last.startswith("lineman: the program does not come to Worker.run_all()")  # no traceback
 
 
 def test_of_many_starts_at_once_one_succeeds(app: App) -> None:

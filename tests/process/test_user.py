@@ -261,6 +261,26 @@ def test_a_user_that_does_not_exist_is_named(tmp_path: Path) -> None:
     assert "there is no user 'no-such-user' on this machine" in done.stderr
 
 
+@pytest.mark.parametrize("fault", ["no Python", "no home", "no module"])
+def test_the_log_of_a_daemon_that_does_not_start_for_its_user_ends_with_why(
+    open_folder: Path, prefix: list[str], fault: str
+) -> None:
+    if not IS_ROOT:
+        return
+    text = WHO.format(more="")
+    if fault == "no home":
+        text = text.replace('"ws://127.0.0.1:0"', '"wss://127.0.0.1:0", tls="dev"')
+    app = App(open_folder, ("import nosuch" if fault == "no module" else "") + text, prefix)
+    if fault == "no Python":
+        open_folder.chmod(0o700)
+    log = open_folder / "log"
+    done = app.run("start", "-d", "--user", "nobody", "--log", str(log), by_script=False)
+    assert done.returncode == 1
+    why = done.stderr.partition("does not start: ")[2].partition("\nlog: ")[0]
+    assert why
+    assert log.read_text().splitlines()[-1] == f"lineman: {why}"
+
+
 def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) -> None:
     """Somebody else's command is refused by the file's mode; root's own is not."""
     pid_file = open_folder / "chat.pid"

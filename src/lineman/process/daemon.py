@@ -20,8 +20,8 @@ def detach() -> Tell | tuple[bool, str]:
     """Splits in two: the daemon, in a session of its own, and the process that waits for it.
 
     Returns:
-        In the daemon a function to call once with the outcome and its words; in the process that
-        was called, that outcome.
+        In the daemon a function to call with the outcome and its words, of which the first ones
+        count; in the process that was called, that outcome.
     """
     reader, writer = os.pipe()
     first = os.fork()
@@ -39,10 +39,16 @@ def detach() -> Tell | tuple[bool, str]:
     if os.fork():
         os._exit(0)  # so that the daemon can never get a terminal again
 
+    waiting = [writer]
+
     def tell(ok: bool, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who waited has been interrupted
-            os.write(writer, json.dumps([ok, text]).encode())
-        os.close(writer)
+        if not waiting:
+            return
+        with (
+            open(waiting.pop(), "wb", buffering=0) as end,
+            contextlib.suppress(BrokenPipeError),  # who waited has been interrupted
+        ):
+            end.write(json.dumps([ok, text]).encode())
 
     return tell
 

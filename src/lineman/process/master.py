@@ -103,7 +103,6 @@ class Master:
         self._exit: int | None = None
         self._has_begun = False
         self._reload_fault = ""
-        self._has_told = False
 
     def run(self, description: Description | None) -> int:
         """Runs until told to stop.
@@ -127,7 +126,7 @@ class Master:
                 self._turn()
             return self._exit
         except ConfigError as error:
-            self._tell(False, str(error))
+            self._setting.tell(False, str(error))
             raise
         finally:
             self._close()
@@ -137,7 +136,7 @@ class Master:
             self._staff.kill(number)
         if self._describing is not None:
             os.kill(self._describing.pid, signal.SIGKILL)
-        self._tell(False, "the service was stopped before it was ready")
+        self._setting.tell(False, "the service was stopped before it was ready")
         self._setting.sockets.close_all()
         self._desk.server.close()
         self._links.remove()
@@ -371,11 +370,6 @@ class Master:
         self._notifier.ready(text)
         self._desk.reload_is_over(ok, text)
 
-    def _tell(self, ok: bool, text: str) -> None:
-        if not self._has_told:
-            self._has_told = True
-            self._setting.tell(ok, text)
-
     # What is to be done.
 
     def _do(self, action: Action) -> None:
@@ -407,7 +401,7 @@ class Master:
         if outcome.what == "reload":
             self._reloaded(outcome.ok, outcome.text)
             return
-        self._tell(outcome.ok, outcome.text)
+        self._setting.tell(outcome.ok, outcome.text)
         if outcome.ok:
             self._notifier.ready(outcome.text)
 

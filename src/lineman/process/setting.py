@@ -20,7 +20,7 @@ class Setting:
     Attributes:
         pid_file: held by this process.
         rights: whom the program runs as, and what this process does for it.
-        tell: told once whether the start went well, and in words.
+        tell: told whether the start went well, and in words; the first time is what counts.
         configure: takes the settings that the program gives, and whose word they are; has this
             process' log follow them, and returns those in force: the command line may have given
             others. A file that the program names is opened with that user's rights.
