@@ -11,7 +11,6 @@ from lineman.protocols.websocket.frames cimport (
 )
 
 ctypedef unsigned char *p_uchar
-ctypedef const unsigned char *p_const_uchar
 
 cdef extern from *:
     """
@@ -44,13 +43,14 @@ cdef class Decoder:
 
     @cython.locals(events=list)
     cpdef list feed(self, const unsigned char[::1] data)
+    @cython.locals(start=Py_ssize_t, available=Py_ssize_t)
     cpdef next(self, const unsigned char[::1] data)
     cpdef Py_ssize_t held(self)
     cpdef bint has_taken(self, const unsigned char[::1] data) except -1
     cpdef bytes rest(self, const unsigned char[::1] data)
     cdef _end(self)
-    @cython.locals(start=Py_ssize_t, available=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, frame=p_const_uchar, text=str, clear=bytes, room=p_uchar)
-    cdef _take_whole(self, const unsigned char[::1] data)
+    @cython.locals(size=Py_ssize_t, length=Py_ssize_t, text=str, clear=bytes)
+    cdef _take_whole(self, const unsigned char *frame, Py_ssize_t available)
     @cython.locals(start=Py_ssize_t, size=Py_ssize_t, frames=int)
     cdef _parse(self, const unsigned char[::1] data)
     @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)

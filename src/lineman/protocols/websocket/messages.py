@@ -134,9 +134,12 @@ class Decoder:
             return None
         try:
             if cython.compiled and self._opcode < 0 and not self._kind and not self._head:
-                event = self._take_whole(data)
-                if event is not None:
-                    return event
+                start = self._position
+                available = len(data) - start
+                if available >= 2 and self._expects_mask:
+                    event = self._take_whole(cython.address(data[start]), available)
+                    if event is not None:
+                        return event
             return self._parse(data)
         except ProtocolError as error:
             # Its traceback holds the frames of the callers: as an event it would keep their
@@ -165,22 +168,21 @@ class Decoder:
         self._message = self._control = None
         self._head = self._tail = b""
 
-    def _take_whole(self, data: memoryview) -> str | bytes | None:
+    def _take_whole(self, frame: bytes, available: int) -> str | bytes | None:
         """Compiled only: the message of a frame that is all of it and all here, in one go.
 
         None for any other, which `_parse` then takes with all of its checks.
+
+        Args:
+            frame: C's pointer to the next bytes.
+            available: how many these are.
         """
         assert cython.compiled
-        start = self._position
-        available = len(data) - start
-        if available < 2 or not self._expects_mask:
-            return None
-        frame = cython.address(data[start])
         size = 0
         length = lineman_whole(frame, available, cython.address(size))
         if length == 0 or size > self._max_size:
             return None
-        self._position = start + length + size
+        self._position += length + size
         self._mask = lineman_word(frame + length - 4)
         if frame[0] & 0x0F == TEXT:
             text: str = PyUnicode_New(size, 127)
