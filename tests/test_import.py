@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+import lineman
+
 # Loaded only by programs that use them; with them the start takes twice as long.
 LATE = {
     "acme",
@@ -38,6 +42,25 @@ def test_a_worker_loads_nothing_that_few_programs_need() -> None:
 
 def test_a_process_that_serves_reads_no_descriptions() -> None:
     assert "msgspec" not in loaded("import lineman.child")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("GatewayWorker", "lineman has no GatewayWorker; write Gateway"),
+        ("BusinessWorker", "write Gateway(…, workers=4)"),
+        ("Timer", "await asyncio.sleep(1)"),
+        ("TcpConnection", "write Connection"),
+    ],
+)
+def test_a_class_of_workermans_that_is_imported_names_ours(name: str, says: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(f"from lineman import {name}")
+    assert says in str(caught.value)
+
+
+def test_any_other_name_is_an_attribute_that_is_not_there() -> None:
+    assert not hasattr(lineman, "Nothing")
 
 
 def test_the_package_alone_loads_next_to_nothing() -> None:

@@ -156,6 +156,12 @@ def test_a_callback_that_would_never_be_called_is_refused(
     assert hint in str(caught.value)
 
 
+def test_a_decorator_that_is_called_is_told_to_be_written_without(worker: Worker) -> None:
+    slot: Any = worker.on_message
+    with pytest.raises(UsageError, match=r"has no function; write it without \(\): @….on_message"):
+        slot()
+
+
 def test_a_decorator_that_does_not_exist_is_an_attribute_error(worker: Worker) -> None:
     with pytest.raises(AttributeError):
         worker.on_mesage  # type: ignore[attr-defined]  # noqa: B018

@@ -13,7 +13,7 @@ import pytest
 
 from lineman import Connection, Gateway, Request, Worker, vocabulary
 from lineman.declared import public_names
-from lineman.errors import UnknownNameError, UsageError
+from lineman.errors import ConfigError, UnknownNameError, UsageError
 from lineman.gateway.business import Business
 from lineman.gateway.link import Link
 from lineman.gateway.messages import Meet
@@ -181,6 +181,13 @@ def test_what_a_call_changes_is_not_set_on_a_gateways_client(name: str, says: st
         (lambda: Worker(WS, pid_file="a"), "set it: Worker.pid_file = …"),
         (lambda: Gateway(WS, count=4), "processes are gateways=… and workers=…"),
         (lambda: Gateway(WS, maxPackageSize=4), "Gateway(…, max_message_size=…)"),
+        (lambda: Gateway(WS, businessWorkers=2), "Gateway(…, workers=…)"),
+        (lambda: Gateway(WS, business_workers=2), "Gateway(…, workers=…)"),
+        (lambda: Worker(WS, port=5), "port of a Worker is only read; it stands in the address"),
+        (lambda: Worker(WS, url="a"), "url of a Worker is only read; the address says it"),
+        (lambda: Worker(WS, connections=1), "connections of a Worker is only read"),
+        (lambda: Worker(WS, start=1), "start is no option of Worker(…); call it: worker.start(…)"),
+        (lambda: Gateway(WS, current_client=1), "is only read; the one whose callback is at work"),
         (lambda: Gateway(WS, worker=4), "Gateway(…, workers=…)"),
         (lambda: Gateway(WS, on_message=print), "set it: gateway.on_message = …"),
     ],
@@ -189,6 +196,41 @@ def test_an_option_that_does_not_exist_is_refused_with_what_to_use(make: Any, sa
     with pytest.raises(UsageError) as caught:
         make()
     assert says in str(caught.value)
+
+
+def test_what_is_only_read_is_refused_in_words() -> None:
+    worker, gateway = Worker(WS), Gateway(WS)
+    for thing, cls in ((worker, Worker), (gateway, Gateway)):
+        base = cast(Any, cls)
+        found = {
+            name
+            for name in public_names(base)
+            if isinstance(each := inspect.getattr_static(base, name, None), property)
+            and each.fset is None
+        }
+        assert found == set(base._kind.calls)
+        for name in found:
+            with pytest.raises(UsageError, match=f"{name} of a .* is only read; "):
+                setattr(thing, name, 5)
+
+
+def test_a_property_of_the_programs_own_is_refused_in_pythons_words() -> None:
+    class Mine(Worker):
+        @property
+        def rooms(self) -> int:
+            return 1
+
+    with pytest.raises(AttributeError, match="rooms"):
+        Mine(WS).rooms = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["gateways", "workers"])
+@pytest.mark.parametrize("value", ["2", 0, None, True, 1.5, 5000])
+def test_a_number_of_processes_is_refused_under_the_name_that_was_given(
+    name: str, value: Any
+) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is {value!r}; fix: give the number of proc"):
+        Gateway(WS, **{name: value})
 
 
 # What is set in the wrong place would never be looked at.

@@ -128,6 +128,9 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
     ("make", "seen", "fix"),
     [
         (lambda: Worker("127.0.0.1:8282"), "has no scheme", "ws://0.0.0.0:8282"),
+        (lambda: Worker("ws:/127.0.0.1:1"), "lacks // behind the colon", "write ws://127.0.0.1:1"),
+        (lambda: Worker("WSS:[::1]:1"), "lacks // behind the colon", "write WSS://[::1]:1"),
+        (lambda: Worker("ws+unix:/a.sock"), "lacks // behind the colon", "write ws+unix:///a.sock"),
         (lambda: Worker("tcp://127.0.0.1:1"), "does not serve tcp://", "ws://"),
         (lambda: Worker("ws://:8282"), "has no host", "ws://0.0.0.0:8282"),
         (lambda: Worker("ws://127.0.0.1:8282/chat"), "/chat", "request.path"),

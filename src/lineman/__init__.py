@@ -70,10 +70,28 @@ _HOMES = {
     "Worker": "worker",
 }
 
+# What programs for Workerman import, and what to import or write here.
+_THEIRS = {
+    "GatewayWorker": "write Gateway: one of it stands for gateways, business workers and register",
+    "BusinessWorker": "write Gateway(…, workers=4), whose callbacks are the events",
+    "Register": "nothing is needed: processes find each other by themselves, machines by broker=…",
+    "Events": "write the callbacks of a Gateway: @gateway.on_message",
+    "Timer": "write asyncio: a task with `await asyncio.sleep(1)` in a loop, in on_worker_start",
+    "Http": "write worker.on_request, Request and Response",
+    "WebServer": "let a web server do it; worker.on_request answers plain requests",
+    "Websocket": 'the address says it: Worker("ws://…")',
+    "TcpConnection": "write Connection",
+    "ConnectionInterface": "write Connection",
+    "AsyncTcpConnection": "there are no clients in this version",
+    "AsyncUdpConnection": "there are no clients in this version",
+}
+
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
+        if name in _THEIRS:
+            raise ImportError(f"lineman has no {name}; {_THEIRS[name]}", name=__name__)
         raise AttributeError(f"module 'lineman' has no attribute {name!r}")
     value = getattr(import_module(f"lineman.{home}"), name)
     globals()[name] = value

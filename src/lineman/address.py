@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lineman.errors import ConfigError
@@ -76,6 +77,8 @@ def parse(text: str) -> Address:
         raise ConfigError(f"the address {text!r} is not a string", _EXAMPLE)
     name, separator, rest = text.partition("://")
     if not separator:
+        if instead := with_slashes(text, (*_SCHEMES, *_UNIX_SCHEMES)):
+            raise ConfigError(f"the address {text!r} lacks // behind the colon", f"write {instead}")
         raise ConfigError(f"the address {text!r} has no scheme", _EXAMPLE)
     if name.lower() in _UNIX_SCHEMES:
         return Address(_UNIX_SCHEMES[name.lower()], "", 0, _path(text, name, rest))
@@ -95,6 +98,15 @@ def parse(text: str) -> Address:
         )
     host, port = _split_port(text, name, authority)
     return Address(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+
+
+def with_slashes(text: str, schemes: Collection[str]) -> str:
+    """`ws:/host:80` with both slashes; empty where it begins with none of the schemes."""
+    name, colon, rest = text.partition(":")
+    if not colon or name.lower() not in schemes:
+        return ""
+    slashes = "///" if name.lower().endswith("+unix") else "//"
+    return f"{name}:{slashes}{rest.lstrip('/')}"
 
 
 def _path(text: str, name: str, path: str) -> str:

@@ -74,6 +74,8 @@ class Declared(metaclass=Declaring):
                 raise UnknownNameError(_explain(cls, name))
             if _is_of_class(cls, name):
                 raise UsageError(_of_program(_base(cls), name))
+            if name in cls._kind.calls and isinstance(_find(cls, name), property):
+                raise UsageError(cls._kind.only_read(name))
             super().__setattr__(name, value)
 
         def __getattr__(self, name: str) -> Any:
@@ -143,6 +145,11 @@ def refuse_option(cls: Declaring, name: str) -> NoReturn:
     Raises:
         UsageError: always.
     """
+    if name in cls._kind.calls:
+        raise UsageError(cls._kind.only_read(name))
+    if callable(getattr(cls, name, None)):
+        call = f"{cls._kind.place.partition('.')[0]}.{name}(…)"
+        raise UsageError(f"{name} is no option of {cls.__name__}(…); call it: {call}")
     if name in public_names(cls):
         where = cls.__name__ if _is_of_class(cls, name) else cls._kind.place.partition(".")[0]
         raise UsageError(f"{name} is no option of {cls.__name__}(…); set it: {where}.{name} = …")

@@ -27,9 +27,10 @@ from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.seal import Seal
 from lineman.gateway.visitor import Visitor
 from lineman.options import WorkerOptions
+from lineman.processoptions import check_processes
 from lineman.slots import Slot
 from lineman.unknown import Kind
-from lineman.vocabulary import GATEWAY, GATEWAY_SETTINGS, WORKER, WORKER_SETTINGS
+from lineman.vocabulary import GATEWAY, GATEWAY_CALLS, GATEWAY_SETTINGS, WORKER, WORKER_SETTINGS
 from lineman.worker import Worker
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Gateway(Api, Declared):
         "Gateway",
         {"address", "context"} | _OPTIONS | _OWN_OPTIONS,
         GATEWAY_SETTINGS | WORKER_SETTINGS,
+        GATEWAY_CALLS,
     )
 
     on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
@@ -186,6 +188,8 @@ class Gateway(Api, Declared):
             raise UsageError(f"there are two gateways called {name!r}; give each a name of its own")
         if broker is not None:
             broker_maker(broker, name)  # what cannot work is told now
+        check_processes("gateways", gateways)
+        check_processes("workers", workers)
         self.callbacks = _Callbacks()
         self.name = name
         self.data = {}

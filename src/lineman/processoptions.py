@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from lineman.errors import ConfigError
 from lineman.process.rules import MAX_PROCESSES, MAX_SECONDS, Rules
@@ -45,12 +45,7 @@ def read(worker: Worker) -> ProcessOptions:
     Raises:
         ConfigError: a value that cannot work, and the fix.
     """
-    if not _is_whole(worker.count) or not 1 <= worker.count <= MAX_PROCESSES:
-        raise ConfigError(
-            f"count is {worker.count!r}",
-            f"give the number of processes, 1 or more and {MAX_PROCESSES} at most; one for each "
-            "core is a good start",
-        )
+    check_processes("count", worker.count)
     for name in ("user", "group"):
         if not isinstance(getattr(worker, name), str):
             raise ConfigError(f"{name} is {getattr(worker, name)!r}", 'give a name: "www-data"')
@@ -76,7 +71,25 @@ def read(worker: Worker) -> ProcessOptions:
     )
 
 
-def _is_whole(value: object) -> bool:
+def check_processes(name: str, value: object) -> None:
+    """Refuses what is no number of processes.
+
+    Args:
+        name: of the option: `count`; `gateways` or `workers` of a `Gateway`.
+        value: of it.
+
+    Raises:
+        ConfigError: as said.
+    """
+    if not _is_whole(value) or not 1 <= value <= MAX_PROCESSES:
+        raise ConfigError(
+            f"{name} is {value!r}",
+            f"give the number of processes, 1 or more and {MAX_PROCESSES} at most, as {name}=2; "
+            "one for each core is a good start",
+        )
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

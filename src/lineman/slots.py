@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from lineman.errors import UsageError
 from lineman.net.callbacks import Callback
@@ -17,6 +17,8 @@ F = TypeVar("F")
 
 # Names of the arguments that each callback is called with.
 Arguments = Mapping[str, tuple[str, ...]]
+
+_NOTHING = object()
 
 
 class BoundSlot:
@@ -35,10 +37,23 @@ class BoundSlot:
         found: Callback | None = getattr(self._callbacks, self._name)
         return found
 
-    def __call__(self, function: Given) -> Given:
-        """Puts a function into the slot; returns it, so that it works as a decorator."""
-        set_callback(self._callbacks, self._name, function, self._arguments)
-        return function
+    if TYPE_CHECKING:
+
+        def __call__(self, function: Given) -> Given: ...  # noqa: D102
+
+    else:
+
+        def __call__(self, function=_NOTHING):
+            """Puts a function into the slot; returns it, so that it works as a decorator.
+
+            Raises:
+                UsageError: as for `set_callback`; or none is given.
+            """
+            if function is _NOTHING:
+                name = self._name
+                raise UsageError(f"{name}() has no function; write it without (): @….{name}")
+            set_callback(self._callbacks, self._name, function, self._arguments)
+            return function
 
     def __bool__(self) -> bool:
         return self.callback is not None

@@ -34,7 +34,7 @@ class Kind:
         constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
         options: those options.
         settings: of the names in `tables`, what a program sets.
-        calls: what changes a thing that it has and that is only read.
+        calls: what it has that is only read, and what to do instead of setting it.
     """
 
     title: str
@@ -57,6 +57,10 @@ class Kind:
         return not name.isupper() and any(
             is_slip(name, each) for each in [*self.settings, *self.options, *own]
         )
+
+    def only_read(self, name: str) -> str:
+        """Why a thing that it has is not set, and what to do instead."""
+        return f"{name} of {self.title} is only read; {self.calls[name]}"
 
     def explain(self, name: str, own: Collection[str], more: str = "") -> str:
         """What to do instead of using this name.
@@ -138,6 +142,7 @@ WORKER = Kind(
     "worker.data",
     {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
     settings=vocabulary.WORKER_SETTINGS,
+    calls=vocabulary.WORKER_CALLS,
 )
 CONNECTION = Kind(
     "a Connection",
@@ -236,8 +241,8 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
         AttributeError: as it was, where it has one that cannot be set.
     """
     kind: Kind = thing.kind_of_object
-    if call := kind.calls.get(name):
-        raise UsageError(f"{name} of {kind.title} is only read; write {call}") from None
+    if name in kind.calls:
+        raise UsageError(kind.only_read(name)) from None
     if hasattr(type(thing), name) or isinstance(error, UnknownNameError):
         raise error
     raise UnknownNameError(kind.explain(name, thing.own_names)) from None

@@ -75,12 +75,12 @@ WORKER: Mapping[str, str] = {
     "getGracefulStop": "every stop and reload lets clients go in order",
     "log": 'write logging.getLogger("app").info(…)',
     "safeEcho": "write print(…)",
-    "listen": "write `await worker.start()`",
-    "unlisten": "write `await worker.stop()`",
+    "listen": "write `await worker.start()` in an `async def`",
+    "unlisten": "write `await worker.stop()` in an `async def`",
     "pauseAccept": "there is no such thing in this version",
     "resumeAccept": "there is no such thing in this version",
     "getSocketName": "url",
-    "run": "write Worker.run_all(), or `await worker.start()` inside a running event loop",
+    "run": "write Worker.run_all(), or `await worker.start()` in an `async def`",
     "stop": "stop",
     "isRunning": "`python app.py status` tells it",
     "setUserAndGroup": "give user and group",
@@ -204,6 +204,7 @@ CLIENT: Mapping[str, str] = {
 
 GATEWAY: Mapping[str, str] = {
     "count": "processes are gateways=… and workers=…",
+    "businessWorkers": "give their number to Gateway(…, workers=…)",
     "registerAddress": "processes find each other by themselves, machines by broker=…",
     "lanIp": _NO_PORT,
     "lanPort": _NO_PORT,
@@ -242,7 +243,7 @@ GATEWAY: Mapping[str, str] = {
 }
 # What a program sets there; the rest are functions.
 GATEWAY_SETTINGS = frozenset({
-    *("count", "registerAddress", "lanIp", "lanPort", "startPort"),
+    *("count", "businessWorkers", "registerAddress", "lanIp", "lanPort", "startPort"),
     *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),
     *("pingData", "secretKey", "sendToWorkerBufferSize", "sendToGatewayBufferSize"),
     *("sendToClientBufferSize", "protocolAccelerate", "eventHandler", "connectTimeout"),
@@ -291,10 +292,21 @@ CLIENT_MEMBERS = (
     *("leave", "reject", "remote_ip", "remote_port", "request", "send", "session", "uid"),
 )
 
+# What a `Worker` has that is only read, and how to come to another one.
+WORKER_CALLS = {
+    "port": 'it stands in the address: Worker("ws://0.0.0.0:8282")',
+    "url": 'the address says it: Worker("ws://0.0.0.0:8282")',
+    "connections": "clients connect by themselves; connection.close() lets one go",
+    "service": "`await worker.start()` makes it",
+    "live_tls": "give cert and key, or tls",
+    "certificates_served": "give cert and key, or certificates",
+}
+# The same of a `Gateway`.
+GATEWAY_CALLS = {"current_client": "the one whose callback is at work"}
 # Of these, what a call changes, and setting would not.
 CLIENT_CALLS = {
-    "uid": "client.bind(uid), or gateway.unbind_uid(client)",
-    "groups": "client.join(group), or client.leave(group)",
+    "uid": "write client.bind(uid), or gateway.unbind_uid(client)",
+    "groups": "write client.join(group), or client.leave(group)",
 }
 
 

@@ -73,6 +73,19 @@ def test_an_address_is_written_as_it_is_read(url: str) -> None:
     assert str(parse(url)) == url
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ws:/127.0.0.1:1", "'ws:/127.0.0.1:1' lacks // behind the colon; write ws://127.0.0.1:1"),
+        ("wss:a.example/chat", "write wss://a.example/chat"),
+    ],
+)
+def test_slashes_that_are_missing_are_told(url: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(url)
+    assert words in str(caught.value)
+
+
 def test_the_same_place_can_be_named_with_another_scheme() -> None:
     assert str(parse("ws://h:8282/x").with_scheme("wss")) == "wss://h:8282/x"
 

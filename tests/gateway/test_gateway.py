@@ -460,8 +460,9 @@ def test_pushing_to_nobody_says_so(system: System) -> None:
     with pytest.raises(NotReachedError, match=r"there is no gateway at .*none\.sock"):
         gateway.send_to_all("x")
     gateway.close()
-    with pytest.raises(ConfigError, match="no broker's address"):
-        GatewayClient("http://localhost")
+    for address in ("http://localhost", "127.0.0.1:1236", "unix:/run/app.sock"):
+        with pytest.raises(ConfigError, match=r"no broker's address.* fix: give unix:///path"):
+            GatewayClient(address)
 
 
 def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: System) -> None:

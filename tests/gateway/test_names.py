@@ -2,6 +2,15 @@ import pytest
 
 from lineman.errors import UsageError
 from lineman.gateway import names
+from lineman.gateway.api import _ids, check_names
+
+
+@pytest.mark.parametrize("given", [None, 1.5, object(), True, b"a", [None]])
+def test_what_is_no_name_is_refused_in_words(given: object) -> None:
+    with pytest.raises(UsageError, match="a uid is text or a whole number, got "):
+        check_names("uid", given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is no client and no client's id"):
+        _ids(given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["42", "a b\n*.>", "é" * 128, "\0"])

@@ -102,7 +102,7 @@ def _address(options: argparse.Namespace) -> str:
         return given
     if not os.path.isfile(given):
         raise UsageError(
-            f"there is no file {given}; give a script, or unix://…, redis://…, nats://…"
+            f"there is no file {given}; give a script, or unix:///…, redis://…, nats://…"
         )
     name = name_of(os.path.abspath(given))
     pid_file = find_pid_file(name)

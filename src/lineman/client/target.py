@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from lineman.address import with_slashes
 from lineman.errors import UsageError
 
 _PORTS = {"ws": 80, "wss": 443}
@@ -61,6 +62,8 @@ def parse(url: str) -> Target:
     example = "write it like ws://127.0.0.1:8282/ or wss://example.com/chat"
     scheme, separator, rest = url.partition("://")
     scheme = scheme.lower()
+    if not separator and (instead := with_slashes(url, (*_PORTS, *_INSTEAD))):
+        raise UsageError(f"{url!r} lacks // behind the colon; write {instead}")
     if not separator:
         raise UsageError(f"{url!r} has no scheme; {example}")
     if scheme in _INSTEAD:

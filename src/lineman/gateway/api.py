@@ -324,7 +324,8 @@ def client_id(client: object) -> str:
 
 
 def _ids(clients: Clients) -> tuple[str, ...]:
-    if isinstance(clients, str) or hasattr(clients, "id"):
+    is_one = isinstance(clients, str) or hasattr(clients, "id")
+    if is_one or not isinstance(clients, Iterable):
         return (client_id(clients),)
     return tuple(map(client_id, clients))
 
@@ -335,7 +336,7 @@ def check_names(kind: str, given: Names) -> tuple[str, ...]:
     Raises:
         UsageError: one of them is none, see `names.check_name`.
     """
-    if isinstance(given, (str, int, bytes)):
+    if isinstance(given, (str, int, bytes)) or not isinstance(given, Iterable):
         return (names.check_name(kind, given),)
     return tuple(names.check_name(kind, name) for name in given)
 

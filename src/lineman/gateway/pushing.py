@@ -8,11 +8,11 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
-from lineman.errors import LinemanError
+from lineman.errors import ConfigError, LinemanError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.address import without_login
-from lineman.gateway.brokers.choice import broker_maker
+from lineman.gateway.brokers.choice import FORMS, NoBrokerError, broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import StrangerError, dial
@@ -51,7 +51,13 @@ class AsyncGatewayClient(Api):
         if address.startswith("unix://"):
             self._route = _ByLink(address.removeprefix("unix://"))
         else:
-            self._route = _ByBroker(address, name, secret)
+            try:
+                self._route = _ByBroker(address, name, secret)
+            except NoBrokerError as error:
+                raise ConfigError(
+                    f"{error.seen}, nor that of a gateway's socket",
+                    f"give unix:///path, its push_socket, on its machine; or its broker: {FORMS}",
+                ) from None
         self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:

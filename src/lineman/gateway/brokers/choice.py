@@ -10,6 +10,12 @@ from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
 from lineman.gateway.brokers.rediscluster import RedisCluster
 
+FORMS = "redis://…, rediss://…, redis+cluster://…, nats://… or tls://…"
+
+
+class NoBrokerError(ConfigError):
+    """An address of another kind."""
+
 
 def broker_maker(url: str, name: str) -> MakeBroker:
     """What makes the broker at an address, given whom it serves.
@@ -20,7 +26,8 @@ def broker_maker(url: str, name: str) -> MakeBroker:
         name: of the service.
 
     Raises:
-        ConfigError: there is no such broker.
+        NoBrokerError: it is none of these.
+        ConfigError: its login or its host cannot be right.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "hub":
@@ -33,7 +40,4 @@ def broker_maker(url: str, name: str) -> MakeBroker:
         return lambda subscriber: RedisCluster(url, name, subscriber)
     if scheme in ("nats", "tls"):
         return lambda subscriber: Nats(url, name, subscriber)
-    raise ConfigError(
-        f"{without_login(url)!r} is no broker's address",
-        "give redis://…, rediss://…, redis+cluster://…, nats://… or tls://…",
-    )
+    raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")
