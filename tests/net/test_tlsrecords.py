@@ -27,6 +27,38 @@ _DATA_SEGMENTS_IN = 152  # of `struct tcp_info` in linux/tcp.h
 # Beginnings.
 
 
+def cut(hello: bytes, size: int) -> list[bytes]:
+    """A ClientHello in records of so many bytes."""
+    message = hello[5:]
+    pieces = [message[at : at + size] for at in range(0, len(message), size)]
+    return [hello[:3] + struct.pack(">H", len(piece)) + piece for piece in pieces]
+
+
+def test_a_first_message_of_single_bytes_is_read_however_slowly_it_comes(serve: Serve) -> None:
+    site = serve(True)
+    with socket.create_connection(("127.0.0.1", site.worker.port), DEADLINE) as tcp:
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for record in cut(client_hello(ssl.create_default_context()), 1):
+            tcp.sendall(record[:3])
+            tcp.sendall(record[3:])
+        assert tcp.recv(1) == b"\x16"  # the ServerHello
+
+
+@pytest.mark.parametrize("size", [1, 16000])
+def test_a_first_message_that_would_take_long_to_read_is_refused(
+    serve: Serve, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    # OpenSSL compares each key share with each group: 50 ms for one message of 64 KiB.
+    hello = b"\x16\x03\x01\x00\x00\x01" + struct.pack(">I", 65536)[1:] + bytes(65536)
+    site = serve(True, on_message=echo)
+    bystander = site.open()
+    with socket.create_connection(("127.0.0.1", site.worker.port), DEADLINE) as tcp:
+        tcp.sendall(b"".join(cut(hello, size)[:100]))
+        assert tcp.recv(100) == tlsstream.TOO_LONG
+    wait_until(lambda: "larger than 16 KiB" in caplog.text, "the log says why")
+    still_serves(bystander)
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_the_session_ticket_and_the_answer_leave_in_one_packet(
     serve: Serve, authority: TestCA, version: ssl.TLSVersion

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineman.protocols.clienthello import MAX_SIZE, ClientHello, parse
+from lineman.protocols.clienthello import BEGINNING, MAX_SIZE, ClientHello, announced, parse
 
 
 def hello(name: str | None, protocols: list[str], *, padding: int = 0) -> bytes:
@@ -112,3 +112,46 @@ def test_a_damaged_message_never_does_more_than_raise(at: int, byte: int, end: i
     with contextlib.suppress(ValueError):
         found = parse(bytes(damaged[:end]))
         assert found is None or isinstance(found, ClientHello)
+
+
+# How long it is going to be.
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 100, 16384])
+def test_its_length_is_told_as_soon_as_it_stands_there(size: int) -> None:
+    data = in_records(ACME, size)
+    said = [announced(data[:end]) for end in range(len(data))]
+    first = next(end for end, length in enumerate(said) if length is not None)
+    assert first <= BEGINNING
+    assert set(said[:first]) == {None}
+    assert set(said[first:]) == {len(ACME) - 5}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x00\x00\x16\x03\x01\x00\x04\x01\x02\x00\x00",  # an empty record
+        b"\x16\x03\x01\x00\x01\x01\x15\x03\x01\x00\x02\x01\x5a",  # a warning within
+    ],
+)
+def test_a_length_that_is_hidden_behind_other_records_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"record"):
+        announced(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16GET ",
+        b"\x16\x03\x01\x40\x01\x01",
+        b"\x16\x03\x01\x00\x04\x02\x00\x00\x05",
+    ],
+)
+def test_what_openssl_refuses_at_once_has_no_length(data: bytes) -> None:
+    assert announced(data) == 0
+
+
+@given(st.binary(max_size=BEGINNING))
+def test_garbage_has_a_length_or_is_refused_or_waits(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        assert announced(data) in (None, 0) or len(data) >= 9

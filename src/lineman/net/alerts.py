@@ -25,6 +25,8 @@ EXPLAINED = {
     "SSLV3_ALERT_CERTIFICATE_REVOKED": "the client finds the certificate revoked: get a new one",
     "UNSUPPORTED_PROTOCOL": "the client speaks no TLS version of ours (1.2 and 1.3)",
     "NO_SHARED_CIPHER": "the client has no cipher in common with us",
+    "EXCESSIVE_MESSAGE_SIZE": "the client's first message is larger than 16 KiB, or cut as no "
+    "client cuts it",
     "WRONG_VERSION_NUMBER": "the client does not speak TLS",
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client shows no certificate, and verify_client "
     "requires one",

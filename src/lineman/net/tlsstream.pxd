@@ -140,6 +140,7 @@ cdef class TlsStream:
     @cython.locals(answer=int)
     cdef bint _shake(self) except? -1
     cdef _refuse_expired(self)
+    cdef bint _has_fitting_hello(self) except -1
     cdef bint _look_at_hello(self, challenges) except -1
     cdef _wait_for(self, int count)
     cdef _choose(self, challenges, hello)

@@ -37,6 +37,9 @@ DONE, NO_ROOM, FAILED = 1, 2, 3
 
 RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.1)
 
+# The alert "illegal parameter", as BoringSSL answers such a message.
+TOO_LONG = b"\x15\x03\x01\x00\x02\x02\x2f"
+
 HANDSHAKE_RECORD = 0x16  # the first byte of every TLS connection
 
 
@@ -230,6 +233,8 @@ class TlsStream:
             OSError: the connection is broken, or has done what it was for.
         """
         self.wants_write = False
+        if not self._has_begun and not self._has_fitting_hello():
+            return False
         if self._challenges is not None and not self._look_at_hello(self._challenges):
             return False
         if self._has_begun and self.is_direct:
@@ -275,6 +280,33 @@ class TlsStream:
                 f"the client resumes a session, and its certificate has expired on "
                 f"{said['notAfter']}; the client needs a new one, and has to forget the session"
             )
+
+    def _has_fitting_hello(self) -> bool:
+        """Whether the client's first message may be given to OpenSSL, which reads it in one go.
+
+        Raises:
+            ssl.SSLError: it is too long.
+        """
+        try:
+            with syscalls.borrowed(self._fd) as tcp:
+                data = tcp.recv(clienthello.BEGINNING, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        try:
+            size = clienthello.announced(data)
+        except ValueError:
+            size = clienthello.LARGEST + 1
+        if size is None and self._looked_at < len(data):
+            self._looked_at = len(data)
+            self._wait_for(len(data) + 1)
+            return False
+        if size is not None and size > clienthello.LARGEST:
+            syscalls.send(self._fd, TOO_LONG)
+            raise openssl.failure("EXCESSIVE_MESSAGE_SIZE")
+        if self._looked_at:
+            self._looked_at = 0
+            self._wait_for(1)
+        return True
 
     def _look_at_hello(self, challenges: Challenges) -> bool:
         """Chooses what an authority is shown; whether the handshake can begin.

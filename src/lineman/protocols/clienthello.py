@@ -12,6 +12,13 @@ from dataclasses import dataclass
 MAX_SIZE = 18 * 1024
 """Bytes after which a client that has not finished its first message is not looked at further."""
 
+LARGEST = 16 * 1024
+"""Bytes of a client's first message, which BoringSSL bounds in the same way: OpenSSL takes 128 KiB,
+and compares each key share in it with each group."""
+
+BEGINNING = 4 * 6
+"""Bytes within which its length stands, however it is cut into records."""
+
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _RECORD_HEADER = 5
@@ -82,6 +89,43 @@ def parse(data: bytes) -> ClientHello | None:
     if reader.is_empty:
         return ClientHello("", ())  # TLS 1.2 allows a message without extensions
     return _extensions(reader.vector(2))
+
+
+def announced(data: bytes) -> int | None:
+    """How long the client's first message is going to be, or None where more of it has to come.
+
+    Args:
+        data: the first bytes that the client has sent.
+
+    Returns:
+        Bytes, with its header; 0 where OpenSSL will find at once that it is none.
+
+    Raises:
+        ValueError: it is cut as no client cuts it, and its length lies further behind.
+
+    Source: RFC 8446, section 5.1
+    """
+    head = b""
+    at = 0
+    while len(head) < 4:
+        record = data[at : at + _RECORD_HEADER]
+        if at and record[:1] not in (b"", b"\x16"):
+            raise ValueError("another record stands within the ClientHello")
+        if len(record) < _RECORD_HEADER:
+            return None
+        length = int.from_bytes(record[3:5], "big")
+        if not length:
+            raise ValueError("a record of the ClientHello is empty")
+        if record[1] != 3 or length > _LARGEST_RECORD:
+            return 0
+        at += _RECORD_HEADER
+        head += data[at : at + length]
+        if head[:1] not in (b"", b"\x01"):
+            return 0
+        at += length
+        if at > len(data) and len(head) < 4:
+            return None
+    return 4 + int.from_bytes(head[1:4], "big")
 
 
 def _message(data: bytes) -> bytes | None:
