@@ -26,6 +26,18 @@ class ConfigError(LinemanError):
         self.fix = fix
 
 
+class AddressInUseError(ConfigError):
+    """Somebody listens on a port, or at the path of a unix socket, already.
+
+    Attributes:
+        holder: its process; 0 where it cannot be seen.
+    """
+
+    def __init__(self, seen: str, fix: str, holder: int) -> None:
+        super().__init__(seen, fix)
+        self.holder = holder
+
+
 class UsageError(LinemanError):
     """The program calls lineman in a way that cannot work; the message says the right way."""
 

@@ -15,10 +15,10 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lineman.errors import ConfigError, UsageError
+from lineman.errors import AddressInUseError, ConfigError, UsageError
 from lineman.forks import keep_from_children
 from lineman.net import unixsocket
-from lineman.net.listen import PortInUseError, listens_at
+from lineman.net.listen import listens_at
 from lineman.process.store import MAX_SOCKETS, Label, Store
 
 if TYPE_CHECKING:  # which know this module
@@ -147,7 +147,7 @@ class Host:
         while True:
             try:
                 return plan.listen(address)
-            except PortInUseError as error:
+            except AddressInUseError as error:
                 explained = _explained(error)
                 may_pass = explained.fix == RESTART or not error.holder
                 if not (may_pass and self._is_ready) or time.monotonic() > deadline:
@@ -321,7 +321,7 @@ def _port(listener: socket.socket) -> int:
     return int(where[1]) if isinstance(where, tuple) else 0
 
 
-def _explained(error: PortInUseError) -> ConfigError:
+def _explained(error: AddressInUseError) -> ConfigError:
     """The same where another program has the port, and other words where it is our own."""
     from lineman.process.masters import is_of_this_program  # hardly ever needed
 

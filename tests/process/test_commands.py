@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program
+from e2e.support.program import DEADLINE, Program, free_ports
 from lineman.process.request import ask
 from lineman.process.rundir import default_pid_file, name_of
 from lineman.process.terminal import ECHO
+from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 from process.support import App, echo, is_alive, port_in, wait_until
 
@@ -189,6 +190,61 @@ def test_a_port_that_is_taken_names_who_has_it(make_app: MakeApp) -> None:
     name = Path("/proc/self/comm").read_text().strip()
     assert f"address already in use by {name} (process {os.getpid()})" in done.stderr
     assert f"kill {os.getpid()}" in done.stderr
+
+
+TWO = """
+    from lineman import Worker
+    Worker("{first}", name="a")
+    {second}
+    Worker.run_all()
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ws://127.0.0.1:{port}", "ws://127.0.0.1:{port}"),
+        ("ws://127.0.0.1:{port}", "ws://0.0.0.0:{port}"),
+        ("ws://localhost:{port}", "ws://127.0.0.1:{port}"),
+        ("ws+unix://{folder}/s", "ws+unix://{folder}/s"),
+    ],
+)
+@pytest.mark.parametrize("by_script", [True, False])
+def test_two_workers_with_one_address_are_told_so_and_not_to_stop_the_program(
+    make_app: MakeApp, tmp_path: Path, first: str, second: str, by_script: bool
+) -> None:
+    (port,) = free_ports(1)
+    first, second = (each.format(port=port, folder=tmp_path) for each in (first, second))
+    app = make_app(TWO.format(first=first, second=f'Worker("{second}", name="b")'))
+    done = app.run("start", by_script=by_script)
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "a and b, which are of this program itself, have the same p" in said
+    assert "fix: give each Worker an address of its own" in said
+    assert "stop" not in said.partition("lineman: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("ws://127.0.0.1:{port}", "ws://0.0.0.0:{port}"), ("ws+unix://{s}", "wss+unix://{s}")],
+)
+def test_a_reload_to_another_host_with_the_same_port_wants_a_restart(
+    make_app: MakeApp, tmp_path: Path, old: str, new: str
+) -> None:
+    (port,) = free_ports(1)
+    old, new = (each.format(port=port, s=tmp_path / "s") for each in (old, new))
+    app = make_app(TWO.format(first=old, second=""))
+    app.start()
+    pair = TestCA(tmp_path).issue("chat.test")
+    tls = f', cert="{pair.cert}", key="{pair.key}"' if "wss" in new else ""
+    app.write(TWO.format(first=new, second="").replace(', name="a"', f', name="a"{tls}'))
+    done = app.run("reload")
+    assert done.returncode == 1
+    assert "which is of this program itself; fix: restart the program once" in done.stderr
+    app.write(TWO.format(first=old, second=f'Worker("{new}", name="b"{tls})'))
+    done = app.run("reload")
+    assert done.returncode == 1
+    assert "a and b, which are of this program itself, have the same p" in done.stderr
 
 
 def test_a_graceful_stop_lets_clients_go_over_a_time(make_app: MakeApp) -> None:

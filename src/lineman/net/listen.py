@@ -9,25 +9,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from lineman.address import Address
-from lineman.errors import ConfigError
+from lineman.errors import AddressInUseError, ConfigError
 from lineman.net import portholder, unixsocket
 
 logger = logging.getLogger("lineman")
 
 # As `socket.getaddrinfo` gives it.
 Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-
-
-class PortInUseError(ConfigError):
-    """Somebody listens on a port already.
-
-    Attributes:
-        holder: its process; 0 where it cannot be seen.
-    """
-
-    def __init__(self, seen: str, fix: str, holder: int) -> None:
-        super().__init__(seen, fix)
-        self.holder = holder
 
 
 def bind(
@@ -140,8 +128,8 @@ def _explained(address: Address, error: OSError, how_to_stop: Callable[[int], st
         found = portholder.find(address.port)
         if found is None:
             holder = f"the process that `ss -ltnp 'sport = :{address.port}'` shows"
-            return PortInUseError(seen, f"stop {holder}, or listen on another port", 0)
-        return PortInUseError(
+            return AddressInUseError(seen, f"stop {holder}, or listen on another port", 0)
+        return AddressInUseError(
             f"{seen} by {found.name} (process {found.pid})",
             f"stop it: {how_to_stop(found.pid)}; or listen on another port",
             found.pid,

@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 
 from lineman.address import Address
-from lineman.errors import ConfigError
+from lineman.errors import AddressInUseError, ConfigError
+from lineman.unixpeer import peer_pid
 
 
 class SocketFile:
@@ -142,16 +143,19 @@ def _make_room(address: Address, directory: int) -> None:
         )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
+        holder = 0
         try:
             probe.connect(path)
+            holder = peer_pid(probe)
         except ConnectionRefusedError:
             os.unlink(name, dir_fd=directory)
             return
         except BlockingIOError:  # somebody listens, and is busy
             pass
-    raise ConfigError(
+    raise AddressInUseError(
         f"cannot listen on {address}: another process listens there",
         f"stop the process that `ss -lxp 'src = {path}'` shows, or give another path",
+        holder,
     )
 
 

@@ -29,7 +29,11 @@ def how_to_stop(pid: int) -> str:
 
 def is_of_this_program(pid: int) -> bool:
     """Whether a process belongs to the program of this one, which is a child of a master."""
-    master = os.getppid()
+    return belongs_to(pid, os.getppid())
+
+
+def belongs_to(pid: int, master: int) -> bool:
+    """Whether a process is this master, or was started by it or its children."""
     while pid:
         if pid == master:
             return True

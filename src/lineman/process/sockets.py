@@ -9,9 +9,10 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 
-from lineman.errors import ConfigError
+from lineman.errors import AddressInUseError, ConfigError
 from lineman.process import store
 from lineman.process.description import Place
+from lineman.process.masters import belongs_to
 from lineman.process.model import Key
 
 # Binds: host, port, scheme, backlog, whether it is the first one of its port.
@@ -53,15 +54,18 @@ class Sockets:
             ConfigError: a port that cannot be had; nothing has changed then.
         """
         new: list[Key] = []
+        wanted = list(places)
         try:
-            for place in places:
+            for place in wanted:
                 for key in place.seats() if place.listens else ():
                     if key not in self._open:
                         self._open[key] = self._make(place, key)
                         new.append(key)
-        except BaseException:
+        except BaseException as error:
             for key in new:
                 self.close(key)
+            if isinstance(error, AddressInUseError) and belongs_to(error.holder, os.getpid()):
+                raise _is_our_own(error, place, wanted) from None
             raise
 
     def _make(self, place: Place, key: Key) -> socket.socket:
@@ -113,6 +117,23 @@ class Sockets:
         """Closes every socket."""
         for key in {*self._open, *self._stores}:
             self.close(key)
+
+
+def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> ConfigError:
+    """What to say of an address that this program has, for this or another of its workers."""
+    where = (place.path, place.port)
+    same = [each.title for each in wanted if each.listens and (each.path, each.port) == where]
+    if len(same) > 1:
+        what = "path" if place.path else "port"
+        return ConfigError(
+            f"cannot listen on {place.address}: {' and '.join(same)}, which are of this program "
+            f"itself, have the same {what}",
+            "give each Worker an address of its own",
+        )
+    return ConfigError(
+        f"{error.seen}, which is of this program itself",
+        "restart the program once (`restart` in place of `reload`), or listen elsewhere",
+    )
 
 
 def _is_for(opened: socket.socket, place: Place) -> bool:
