@@ -222,6 +222,32 @@ def test_who_cuts_after_so_many_seconds(after: float, who: str) -> None:
     assert who in found.seen
 
 
+def test_a_service_that_does_not_run_is_said_once_and_with_its_port() -> None:
+    down = Upstream(DIRECT, Reply(Outcome.REFUSED))
+    found = judge(replace(GOOD, upstream=down, reply=answer(502), line=None, idle=None))
+    wrong = [each for each in found if each.level is E]
+    assert [each.name for each in wrong] == ["upstream-down"]
+    assert "port 8282" in wrong[0].seen
+    alone = judge(replace(GOOD, reply=answer(502), line=None, idle=None))[0]
+    assert "--upstream ws://127.0.0.1:8282" in alone.fix
+    hung = judge(
+        replace(GOOD, upstream=Upstream(DIRECT, Reply(Outcome.TIMEOUT)), reply=answer(504))
+    )
+    assert not any("--upstream" in each.fix for each in hung)
+
+
+def test_an_answer_is_quoted_in_whole_words() -> None:
+    text = (
+        "this is for websockets; a proxy in front of it must pass the upgrade on (" + "nginx " * 99
+    )
+    found = judge(replace(GOOD, reply=answer(426, text), line=None, idle=None))[0]
+    quoted = found.seen.partition("(")[2]
+    assert "nginx …)" in quoted
+    assert len(found.seen) < 400
+    found = judge(replace(GOOD, reply=answer(426, "字" * 500), line=None, idle=None))[0]
+    assert f"({'字' * 200} …)" in found.seen
+
+
 def test_two_upstreams_with_tls_are_one_too_many_only_where_the_line_fails() -> None:
     speaks = Upstream(DIRECT, answer(400), speaks_tls=True)
     assert worst(replace(GOOD, upstream=speaks)) == (Level.INFO, "upstream-speaks-tls")

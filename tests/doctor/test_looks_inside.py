@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,14 +36,23 @@ def test_of_a_program_that_does_not_run_it_is_our_own(app: App) -> None:
     assert found.whose_files == 0
 
 
-def test_a_program_that_is_looked_at_has_nothing_to_warn_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "more", ["", ', trusted_proxies=["127.0.0.1"]', ', trusted_proxies=["127.0.0.1"], HEADER']
+)
+def test_a_program_that_is_looked_at_has_nothing_to_warn_of(tmp_path: Path, more: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    app = App(tmp_path, echo().replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+    more = more.replace("HEADER", 'real_ip_header="X-Real-IP"')
+    text = echo().replace("127.0.0.1:0", f"127.0.0.1:{port}").replace(", count", f"{more}, count")
+    app = App(tmp_path, text)
     try:
         program = app.start()
         done = app.run("doctor", by_script=False)
         assert f"worker-running: ws://127.0.0.1:{port} is running" in done.stdout
+        url = f"ws://127.0.0.1:{port}/"
+        command = [sys.executable, "-m", "lineman", "doctor", url, "--upstream", url]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        assert f"upstream: {url} answers without the proxy" in told
         app.run("stop")
         program.process.wait(20)
         assert "WARNING" not in app.output

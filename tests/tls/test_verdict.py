@@ -112,6 +112,21 @@ def test_an_authority_that_nobody_trusts(ca: TestCA, chained: IssuedPair, tmp_pa
     assert found.browser == "ERR_CERT_AUTHORITY_INVALID"
 
 
+def test_the_authority_for_development_is_named_with_how_to_trust_it(
+    ca: TestCA, tmp_path: Path
+) -> None:
+    made = devca.ensure(tmp_path / "dev")
+    text = made.cert.read_bytes()
+    for sent in (text, text + made.ca.read_bytes()):
+        path = tmp_path / "sent.pem"
+        path.write_bytes(sent)
+        found = bad(path, ca, "localhost")
+        assert found.name == "cert-private-authority"
+        assert "lineman cert trust;" in found.fix
+        assert "--ca ca.pem" in found.fix
+        assert "fullchain" not in found.fix
+
+
 def test_without_authorities_trust_is_not_judged(chained: IssuedPair) -> None:
     found = findings(chained.cert, None)
     assert [each.level for each in found].count(Level.ERROR) == 0

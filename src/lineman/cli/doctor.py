@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lineman.cli import program
 from lineman.cli.client import arguments
+from lineman.cli.client.failures import development_authority
 from lineman.client import target as targets
 from lineman.doctor import report
 from lineman.doctor.checks import inside as inside_checks
@@ -134,7 +137,15 @@ def _url(options: argparse.Namespace) -> list[Finding]:
         file=options.cert,
         size=options.message_size,
     )
-    return judge(look(question, tools))
+    return [_with_path(finding) for finding in judge(look(question, tools))]
+
+
+def _with_path(finding: Finding) -> Finding:
+    """Says where the authority of `tls="dev"` is, if this machine has one."""
+    own = development_authority()
+    if own and "ca.pem" in finding.fix:
+        return replace(finding, fix=f"{finding.fix} (this machine's is {shlex.quote(own)})")
+    return finding
 
 
 def _given(pairs: Sequence[tuple[str, str]], host: str) -> tuple[str, ...]:

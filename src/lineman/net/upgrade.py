@@ -200,7 +200,7 @@ class HttpStage:
         self._claims = client.claims
         if client.claims:
             service.tell_once("claims", "%s", client.problem)
-        elif client.problem is not None:
+        elif client.problem is not None and checkup.QUESTION not in request.headers:
             service.log.log(
                 logging.WARNING,
                 kind_of("unknown real addresses", client.problem),

@@ -93,7 +93,7 @@ _OWN_AUTHORITIES = (
     "/etc/ca-certificates/trust-source/anchors",
     "/etc/pki/trust/anchors",
 )
-_DEVELOPMENT = "O=Lineman development"
+DEVELOPMENT = "O=Lineman development"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def _added(directory: Path) -> Iterator[x509.Certificate]:
 
 
 def _is_development(root: x509.Certificate) -> bool:
-    return _DEVELOPMENT in root.subject.rfc4514_string().split(",")
+    return DEVELOPMENT in root.subject.rfc4514_string().split(",")
 
 
 def system_roots() -> Path | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from lineman.finding import Finding, Level
-from lineman.tls.facts import CertificateFacts
+from lineman.tls.facts import DEVELOPMENT, CertificateFacts
 from lineman.tls.info import date, span
 from lineman.tls.names import NameTable
 
@@ -338,6 +338,13 @@ def _trust(facts: CertificateFacts) -> list[Judgement]:
         fix = "get one from a public authority; for development: lineman cert trust"
         return [Judgement(Level.ERROR, "cert-self-signed", text, fix, *private)]
     unknown = chain.missing or chain.path[-1]
+    if DEVELOPMENT in unknown.split(","):
+        text = f"an authority for development made it, which is not trusted here: {unknown}"
+        fix = (
+            'where tls="dev" has made it: lineman cert trust; on another machine, with a copy of '
+            "its ca.pem: lineman cert trust --ca ca.pem; for one command: --ca ca.pem"
+        )
+        return [Judgement(Level.ERROR, "cert-private-authority", text, fix, *private)]
     if len(chain.path) > 1 or not chain.missing:
         text = f"it leads to an authority that this machine does not trust: {unknown}"
         fix = "get one from a public authority, or have every client trust that one (--ca FILE)"

@@ -130,9 +130,7 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message.rstrip(".")
         fix = "give the authority that signed it (--ca FILE), or do not ask (--insecure)"
-        if getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER and (
-            own := _development_authority()
-        ):
+        if getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER and (own := development_authority()):
             fix += f'; for tls="dev" of this machine: --ca {shlex.quote(own)}'
         seen = f"the certificate of {target.host} is not trusted: {words}"
         return Failure("certificate not trusted", seen, fix)
@@ -157,7 +155,7 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
 _UNKNOWN_ISSUER = (18, 19, 20, 21)
 
 
-def _development_authority() -> str:
+def development_authority() -> str:
     """The authority of `tls="dev"` on this machine; empty where there is none."""
     try:
         found = dev_directory() / "ca.pem"

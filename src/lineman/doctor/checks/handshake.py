@@ -102,6 +102,9 @@ def _refused(facts: Facts, reply: Reply) -> Iterator[Finding]:
     if any(status == 101 for _, status in facts.other_origins):
         yield _origin(facts, reply)
         return
+    upstream = facts.upstream
+    if reply.status in (502, 503) and upstream and upstream.reply.outcome is Outcome.REFUSED:
+        return  # `direct` says which port nobody listens on
     special = _BY_STATUS.get(reply.status)
     if special is None:
         special = _redirect if 300 <= reply.status < 400 else _other

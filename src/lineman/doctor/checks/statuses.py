@@ -19,6 +19,9 @@ from lineman.finding import Finding
 # How to see whether it is the service or something in front of it.
 ASK_DIRECTLY = "--upstream ws://127.0.0.1:8282"
 
+_DIRECTLY = "; ask it directly: "
+_EXCERPT = 200  # letters
+
 
 def is_registered(status: int) -> bool:
     """Whether it is a status of HTTP itself, and not one that a product has made up."""
@@ -36,7 +39,17 @@ def text_of(reply: Reply) -> str:
     if reply.answer is None:
         return ""
     bare = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", reply.answer.text, flags=re.S | re.I)
-    return " ".join(bare.split())[:120]
+    return excerpt(bare)
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, in one line and of whole words."""
+    text = " ".join(text.split())
+    if len(text) <= _EXCERPT:
+        return text
+    cut = text[:_EXCERPT]
+    words = cut[: cut.rfind(" ")] if cut.rfind(" ") > _EXCERPT // 2 else cut
+    return f"{words} …"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,9 @@ class Refusal:
         wait = reply.header("retry-after")
         when = f"; Retry-After: {wait}" if wait else ""
         seen = self.seen.format(words=words_of(reply), wait=when)
-        fix = self.fix.format(path=facts.target.resource)
+        # Where it was asked directly, what it said stands in another finding.
+        fix = self.fix.partition(_DIRECTLY)[0] if facts.upstream is not None else self.fix
+        fix = fix.format(path=facts.target.resource)
         return error(self.name, f"HTTP {reply.status}{seen}", fix)
 
 

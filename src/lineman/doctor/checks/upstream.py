@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lineman.doctor.checks.statuses import excerpt
 from lineman.doctor.facts import Facts, LineLook, Outcome, Reply, Seen, Upstream
 from lineman.doctor.finding import error, info, ok, warning
 from lineman.finding import Finding
@@ -171,7 +172,7 @@ def _headers(facts: Facts, seen: Seen, kind: str) -> Iterator[Finding]:
 
 
 def _quote(reply: Reply) -> str:
-    text = "" if reply.answer is None else " ".join(reply.answer.text.split())[:120]
+    text = "" if reply.answer is None else excerpt(reply.answer.text)
     return f": {text}" if text else ""
 
 

@@ -23,6 +23,7 @@ from lineman.process.request import NotRunning, ask
 from lineman.process.rundir import find_pid_file, holder, name_of
 from lineman.process.status import Status
 from lineman.process.survey import Survey, Surveyed
+from lineman.protocols.checkup import QUESTION
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -103,7 +104,7 @@ def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None
 
 def _speaks_http(way: Way) -> bool:
     """Whether it does; a port that speaks TLS answers plain requests as well, to say so."""
-    reply, line = shake_hands(way, Ask())
+    reply, line = shake_hands(way, Ask(((QUESTION, "1"),)))
     if line is not None:
         line.close()
     text = "" if reply.answer is None else reply.answer.text.lower()
