@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lineman.net.wheel import GRANULARITY, Timed, Wheel
+from lineman.net.wheel import GRANULARITY, LOOKS, Timed, Wheel
 
 
 class Item(Timed):
@@ -132,3 +132,37 @@ def test_every_tick_that_passed_at_once_is_looked_at() -> None:
     wheel.file(items[1], 0.3)
     wheel.advance(0.5)
     assert [item.seen for item in items] == [[0.5], [0.5]]
+
+
+def test_many_items_of_one_moment_are_looked_at_in_several_turns() -> None:
+    wheel = Wheel()
+    items = [Item() for _ in range(2 * LOOKS + 10)]
+    for item in items:
+        wheel.file(item, 0.1)
+    later = Item()
+    wheel.file(later, 0.3)
+    assert wheel.advance(GRANULARITY)
+    assert sum(len(item.seen) for item in items) == LOOKS
+    assert wheel.advance(GRANULARITY)  # the clock goes on meanwhile
+    assert later.seen == []
+    assert not wheel.look()
+    assert [len(item.seen) for item in items] == [1] * len(items)
+    assert later.seen == [2 * GRANULARITY]
+    assert not wheel.look()
+
+
+def test_an_item_that_is_removed_or_filed_anew_while_it_waits_is_looked_at_then_alone() -> None:
+    wheel = Wheel()
+    items = [Item() for _ in range(LOOKS + 20)]
+    for item in items:
+        wheel.file(item, 0.1)
+    assert wheel.advance(GRANULARITY)
+    removed, filed = [item for item in items if not item.seen][:2]
+    wheel.remove(removed)
+    wheel.remove(filed)
+    wheel.file(filed, 1.0)
+    assert not wheel.look()
+    assert removed.seen == filed.seen == []
+    advance(wheel, 1.0)
+    assert removed.seen == []
+    assert len(filed.seen) == 1

@@ -190,7 +190,13 @@ class Service:
                 elapsed - GRANULARITY,
             )
         self._ticker = self.loop.call_later(GRANULARITY, self._tick)
-        self.wheel.advance(elapsed)
+        if self.wheel.advance(elapsed):
+            self.loop.call_soon(self._look_on)
+
+    def _look_on(self) -> None:
+        """Goes on with those whose time has come: they are many."""
+        if not self.poller.is_closed and self.wheel.look():
+            self.loop.call_soon(self._look_on)
 
     # Running the program's functions.
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 GRANULARITY = 0.25
 _STEP = GRANULARITY  # as a C number
+# Items that are looked at in one turn of the event loop: thousands may have come in one moment.
+LOOKS = 256
+_LOOKS = LOOKS
 
 
 class Timed:
@@ -36,12 +39,13 @@ class Wheel:
             callback that blocks for a minute must not make every peer look a minute silent.
     """
 
-    __slots__ = ("_buckets", "_tick", "now")
+    __slots__ = ("_buckets", "_due", "_tick", "now")
 
     def __init__(self) -> None:
         self.now = 0.0
         self._tick = 0
         self._buckets: dict[int, set[Timed]] = {}
+        self._due: set[Timed] | None = None  # the bucket of `_tick`, as far as it is left
 
     def file(self, item: Timed, when: float) -> None:
         """Has `item.on_deadline` called at `when` or up to a quarter of a second later.
@@ -67,22 +71,33 @@ class Wheel:
                 bucket.discard(item)
             item.filed_tick = 0
 
-    def advance(self, elapsed: float) -> None:
-        """Moves the clock and looks at every item whose tick has come.
+    def advance(self, elapsed: float) -> bool:
+        """Moves the clock and looks at the items whose tick has come; as `look`.
 
         Args:
             elapsed: seconds since the last call; the clock moves by at most two ticks of it.
         """
         self.now += min(elapsed, 2 * _STEP)
+        return self.look()
+
+    def look(self) -> bool:
+        """Looks at items whose tick has come, `LOOKS` at most; whether others are left."""
         last = int(self.now / _STEP)
-        while self._tick < last:
-            self._tick += 1
-            bucket = self._buckets.pop(self._tick, None)
-            while bucket:
-                item = bucket.pop()
+        left = _LOOKS
+        while True:
+            due = self._due
+            while due:
+                if not left:
+                    return True
+                left -= 1
+                item = due.pop()
                 if item.filed_tick != self._tick:
                     continue  # removed or filed anew by an item before it
                 item.filed_tick = 0
                 again = item.on_deadline(self.now)
                 if again:
                     self.file(item, again)
+            if self._tick >= last:
+                return False
+            self._tick += 1
+            self._due = self._buckets.pop(self._tick, None)
