@@ -117,6 +117,34 @@ def test_every_option_is_an_attribute_with_a_default() -> None:
 # What is wrong is said, with the fix.
 
 
+def test_an_option_that_is_set_after_the_start_is_refused() -> None:
+    worker: Any = Worker(WS)
+    told = []
+
+    def try_all(*_: object) -> None:
+        for name in ("address", "context", *WorkerOptions.__annotations__):
+            before = getattr(worker, name)
+            with pytest.raises(UsageError, match="set it before the start") as caught:
+                setattr(worker, name, before)
+            told.append(str(caught.value))
+        worker.data = {"any": 1}  # what is looked at later may be set
+        worker.on_message = print
+        worker.facts = dict
+
+    worker.on_worker_start = try_all
+
+    async def run() -> None:
+        await worker.start()
+        try_all()
+        await worker.stop()
+
+    asyncio.run(run())
+    assert "count of <Worker ws://127.0.0.1:0> is read before on_worker_start" in told[2]
+    worker.count = 2
+    worker.address = WS
+    assert worker.count == 2
+
+
 def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="a Worker has no certs; did you mean cert"):
         Worker(WS, certs="server.pem")  # type: ignore[call-arg]

@@ -38,6 +38,8 @@ if TYPE_CHECKING:  # what `options` imports where it is used
 
 logger = logging.getLogger("lineman")
 
+_OPTIONS = {"address", "context", *WorkerOptions.__annotations__}
+
 
 class Worker(Declared):
     """A service on one address: what it speaks, and the functions that answer.
@@ -215,6 +217,15 @@ class Worker(Declared):
 
     def __repr__(self) -> str:
         return f"<Worker {self.name or self.address}>"
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in _OPTIONS and vars(self).get("_service") is not None:
+                raise UsageError(
+                    f"{name} of {self!r} is read before on_worker_start; set it before the start"
+                )
+            super().__setattr__(name, value)
 
     @staticmethod
     def run_all(
