@@ -12,7 +12,7 @@ import logging
 import runpy
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lineman.errors import ConfigError, UsageError
 from lineman.gateways import Gateway
 from lineman.options import Plan
 from lineman.process.role import take_role
-from lineman.process.survey import MAX_WORDS, Survey, Surveyed
+from lineman.process.survey import MAX_WORDS, Reaches, Survey, Surveyed
 from lineman.process.wire import clean
 from lineman.tls import inherited
 from lineman.tls.pem import read_pem
@@ -50,16 +50,17 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # who asks shows it
     inherited.use(role.files)
     files, script = sys.argv[1], Path(sys.argv[2])
-    role.tell(lambda: survey(script, workers_of(script), files).to_json())
+    role.tell(lambda: survey(script, *workers_of(script), files).to_json())
     sys.exit(0)
 
 
-def survey(script: Path, workers: Sequence[Worker], files: str) -> Survey:
+def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str) -> Survey:
     """What is to be known of a program.
 
     Args:
         script: its file.
         workers: that it makes.
+        reaches: as `Survey` has it.
         files: what is opened of them, as the module says.
     """
     twins: Counter[str] = Counter()
@@ -67,7 +68,7 @@ def survey(script: Path, workers: Sequence[Worker], files: str) -> Survey:
     for worker in workers:
         found.append(_surveyed(worker, twins[str(worker.address)], files))
         twins[str(worker.address)] += 1
-    return Survey(tuple(found), _sends_to_all(script))
+    return Survey(tuple(found), _sends_to_all(script), reaches)
 
 
 def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
@@ -128,11 +129,14 @@ def _sends_to_all(script: Path) -> int:
 # The program itself.
 
 
-def workers_of(script: Path) -> list[Worker]:
-    """Runs a program up to the point where it would serve, and gives its workers.
+def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
+    """Runs a program up to the point where it would serve.
 
     What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
     at the top of it. No port is opened and no callback is called.
+
+    Returns:
+        Its workers, and what it calls there, as `Survey` has it.
 
     Raises:
         ConfigError: it cannot be run, or makes no worker.
@@ -140,7 +144,7 @@ def workers_of(script: Path) -> list[Worker]:
     if not script.is_file():
         raise ConfigError(f"there is no program {script}", "give the path of your app.py")
     before = len(Worker.all_workers)
-    with _not_serving(), _as_script(script):
+    with _not_serving() as reached, _as_script(script):
         try:
             runpy.run_path(str(script), run_name="__main__")
         except _Reached:
@@ -159,19 +163,27 @@ def workers_of(script: Path) -> list[Worker]:
     del Worker.all_workers[before:]
     if not found:
         raise ConfigError(f"{script} makes no Worker", "give the program that makes it")
-    return found
+    return found, reached[0] if reached else ""
 
 
 @contextmanager
-def _not_serving() -> Iterator[None]:
-    def reached(*args: Any, **kwargs: Any) -> None:
-        raise _Reached
+def _not_serving() -> Iterator[list[Reaches]]:
+    """Has a program end where it would serve; what it calls there is in the list then."""
+    called: list[Reaches] = []
 
-    kept = {name: Worker.__dict__[name] for name in ("run_all", "start")}
+    def ending(name: Reaches) -> Callable[..., None]:
+        def reached(*args: Any, **kwargs: Any) -> None:
+            called.append(name)
+            raise _Reached
+
+        return reached
+
+    names: tuple[Reaches, ...] = ("run_all", "start")
+    kept = {name: Worker.__dict__[name] for name in names}
     for name in kept:
-        setattr(Worker, name, reached)
+        setattr(Worker, name, ending(name))
     try:
-        yield
+        yield called
     finally:
         for name, function in kept.items():
             setattr(Worker, name, function)

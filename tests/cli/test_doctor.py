@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import textwrap
 from pathlib import Path
@@ -14,6 +15,7 @@ from lineman import Worker
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.serving import Serving
+from process.support import App
 
 
 @pytest.fixture
@@ -122,24 +124,103 @@ def test_a_program_is_looked_at_from_inside(
 def test_a_running_program_is_asked_for_its_certificate(
     tmp_path: Path, ca: TestCA, pair: IssuedPair, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (port,) = free_ports(1)
     # A context of one's own is read once: the file changes, and what is served does not.
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.cert, pair.key)
-    with Serving(Worker("wss://127.0.0.1:0", ssl_context=context)) as site:
-        script = write(
-            tmp_path,
+    app = App(
+        tmp_path,
+        f"""
+        import ssl
+        from lineman import Worker
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain("{pair.cert}", "{pair.key}")
+        Worker("wss://0.0.0.0:{port}", ssl_context=context, backlog=16)
+        Worker.run_all()
+        """,
+    )
+    app.start()
+    try:
+        app.write(
             f"""
             from lineman import Worker
-            Worker("wss://0.0.0.0:{site.port}", cert="{pair.cert}", key="{pair.key}", backlog=16)
+            Worker("wss://0.0.0.0:{port}", cert="{pair.cert}", key="{pair.key}", backlog=16)
             Worker.run_all()
-            """,
+            """
         )
-        assert "cert-served-differs" not in diagnose(capsys, script)[1]
+        assert "cert-served-differs" not in diagnose(capsys, app.script)[1]
         ca.issue("chat.test")
-        status, names = diagnose(capsys, script)
+        status, names = diagnose(capsys, app.script)
+    finally:
+        app.stop()
     assert (status, names[0]) == (1, "cert-served-differs")
+
+
+ONE = """
+    from lineman import Worker
+    Worker("{address}", trusted_proxies=["unix" if "+" in "{address}" else "127.0.0.1/32"])
+    Worker.run_all()
+"""
+
+
+@pytest.mark.parametrize("where", ["port", "path"])
+def test_a_stranger_at_the_address_is_no_program_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    (port,) = free_ports(1)
+    address = f"ws://127.0.0.1:{port}" if where == "port" else f"ws+unix://{tmp_path}/s"
+    script = write(tmp_path, ONE.format(address=address))
+    family = socket.AF_INET if where == "port" else socket.AF_UNIX
+    with socket.socket(family) as mute:
+        mute.bind(("127.0.0.1", port) if where == "port" else f"{tmp_path}/s")
+        mute.listen()
+        assert main(["doctor", "--timeout", "0.2", str(script)]) == 1
+    said = capsys.readouterr().out
+    assert "worker-running" not in said
+    assert f"(process {os.getpid()}) listens there, and is no part of {script}" in said
+    assert f"stop it: kill {os.getpid()}; or listen somewhere else" in said
+    (tmp_path / "s").unlink(missing_ok=True)
+
+    (tmp_path / "other").mkdir()
+    other = App(tmp_path / "other", ONE.format(address=address))  # of lineman as well
+    other.start()
+    try:
+        assert main(["doctor", str(script)]) == 1
+        assert f"stop it: lineman stop {other.script}; or listen" in capsys.readouterr().out
+        assert main(["doctor", str(other.script)]) in (0, 3)
+        assert "worker-running" in capsys.readouterr().out
+    finally:
+        other.stop()
+
+
+def test_what_serves_without_a_master_is_found_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (port,) = free_ports(1)
+    text = f"""
+        import asyncio
+        from lineman import Worker
+        async def main():
+            await Worker("ws://127.0.0.1:{port}").start()
+            print("serves", flush=True)
+            await asyncio.sleep(600)
+        asyncio.run(main())
+    """
+    app = App(tmp_path, text)
+    app.start(ready="serves")
+    try:
+        assert main(["doctor", str(app.script)]) in (0, 3)
+    finally:
+        app.stop()
+    assert "worker-running" in capsys.readouterr().out
+
+
+def test_a_program_that_does_not_come_to_where_it_serves_is_told_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = write(tmp_path, 'from lineman import Worker\nWorker("ws://127.0.0.1:8282")\n')
+    assert main(["doctor", str(script)]) == 1
+    said = capsys.readouterr().err
+    assert "app.py ends by itself and does not come to Worker.run_all(); fix: write" in said
+    assert App(tmp_path, script.read_text()).run("start", by_script=False).stderr.endswith(said)
 
 
 def test_another_program_at_the_workers_port_is_noticed(
@@ -189,7 +270,7 @@ def test_a_unix_socket_is_tried_too(tmp_path: Path, capsys: pytest.CaptureFixtur
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        assert "worker-not-running" not in diagnose(capsys, script)[1]
+        assert "worker-other-program" in diagnose(capsys, script)[1]
 
 
 def test_the_processes_of_a_gateway_reach_each_other(

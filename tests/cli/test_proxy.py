@@ -257,7 +257,7 @@ def test_one_of_several_workers_is_chosen_by_name(app: Path) -> None:
         app,
         "from lineman import Worker\nfor n in 'ab': Worker(f'ws://127.0.0.1:{ord(n)}', name=n)\n",
     )
-    assert [worker.name for worker in workers_of(app)] == ["a", "b"]
+    assert [worker.name for worker in workers_of(app)[0]] == ["a", "b"]
     assert run("nginx", app, *BASE, "--worker", "b") == 0
 
 
@@ -275,7 +275,7 @@ def test_a_program_is_run_as_if_it_were_started(app: Path) -> None:
         """,
     )
     path, arguments = list(sys.path), list(sys.argv)
-    (worker,) = workers_of(app)
+    (worker,), _ = workers_of(app)
     assert worker.address == "ws://127.0.0.1:1"
     assert (sys.path, sys.argv) == (path, arguments)
     assert Worker.run_all.__module__ == Worker.start.__module__ == "lineman.worker"

@@ -24,7 +24,7 @@ def test_the_line_of_the_mini_program_keeps_coming_back(tmp_path: Path) -> None:
     node = find_program("node", "nodejs")
     ca = TestCA(tmp_path)
     pair = ca.issue("localhost")
-    (worker,) = workers_of(EXAMPLE / "server.py")
+    (worker,), _ = workers_of(EXAMPLE / "server.py")
     answer = worker.callbacks.on_message
     assert answer is not None
 

@@ -294,7 +294,7 @@ def test_a_socket_is_reached_with_the_users_rights(
         listener.bind(str(path))
         listener.listen()
         program = make(options=f'"ws+unix://{path}"')
-        assert "worker-running" in program.findings()
+        assert "worker-other-program" in program.findings()
         assert "worker-not-running" in program.findings(*AS_NOBODY)
 
 

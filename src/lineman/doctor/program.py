@@ -27,6 +27,7 @@ class WorkerFacts:
         ping_interval: seconds; 0 for never.
         backlog: connections that may wait.
         listening: what came of a connection to it; None where there was nothing to connect to.
+        stranger: who listens there, where that is not the program. `ending`: what ends it.
         speaks_tls: whether TLS is spoken at that port; None: not looked at.
         served, on_disk: SHA-256 of the certificates; empty: not looked at.
     """
@@ -47,6 +48,8 @@ class WorkerFacts:
     ping_interval: float = 25.0
     backlog: int = 4096
     listening: Outcome | None = None
+    stranger: str = ""
+    ending: str = ""
     speaks_tls: bool | None = None
     served: str = ""
     on_disk: str = ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+PROC = Path("/proc")
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -18,18 +19,31 @@ class Holder:
     name: str
 
 
-def find(port: int, proc: Path = Path("/proc")) -> Holder | None:
+def find(port: int, proc: Path = PROC) -> Holder | None:
     """The first process that listens on this port; None where it cannot be seen.
 
     Source: proc_net_tcp(5), proc_pid_fd(5)
     """
+    return next(_holders(port, proc), None)
+
+
+def holders(port: int) -> list[Holder]:
+    """Every process that listens on this port, as far as can be seen: a child may share it."""
+    return [*_holders(port, PROC)]
+
+
+def named(pid: int) -> Holder:
+    """A process, with its name."""
+    return Holder(pid, _name(PROC / str(pid)))
+
+
+def _holders(port: int, proc: Path) -> Iterator[Holder]:
     wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
     if not wanted:
-        return None
+        return
     for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
         if any(link in wanted for link in _links(folder / "fd")):
-            return Holder(int(folder.name), _name(folder))
-    return None
+            yield Holder(int(folder.name), _name(folder))
 
 
 def _inodes(port: int, proc: Path) -> Iterable[str]:

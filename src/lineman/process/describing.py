@@ -144,13 +144,18 @@ class Describing(Generic[Told]):
     def _without_word(self, status: int) -> ConfigError:
         """Why a program has ended and not described itself."""
         if status == 0:
-            return ConfigError(
-                f"{self._script} ends by itself and does not come to Worker.run_all()",
-                "write Worker.run_all() as its last line, where it is reached; where it stands "
-                'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
-            )
+            return ends_early(self._script)
         last = clean(self._output[-1], MAX_WHY) if self._output else cause_of(status)
         return ConfigError(f"the program does not come to Worker.run_all(): {last}", AGAIN)
+
+
+def ends_early(script: str) -> ConfigError:
+    """What to say of a program that ends in order and has not come to where it would serve."""
+    return ConfigError(
+        f"{script} ends by itself and does not come to Worker.run_all()",
+        "write Worker.run_all() as its last line, where it is reached; where it stands "
+        'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
+    )
 
 
 def ask(

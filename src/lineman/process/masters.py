@@ -27,6 +27,11 @@ def how_to_stop(pid: int) -> str:
     return f"kill {pid}"
 
 
+def script_of(pid: int) -> str | None:
+    """The program of ours that a process is a part of; None where it is none, or cannot be seen."""
+    return _script_of_master(pid) or _script_of_master(_parent(pid))
+
+
 def is_of_this_program(pid: int) -> bool:
     """Whether a process belongs to the program of this one, which is a child of a master."""
     return belongs_to(pid, os.getppid())

@@ -7,7 +7,7 @@ that user: every value has a type and a range here.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from msgspec import Meta
 
@@ -23,6 +23,7 @@ Words: TypeAlias = Annotated[
 ]
 Word: TypeAlias = Annotated[str, Meta(pattern=r"\A[a-z-]{0,20}\Z")]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+Reaches: TypeAlias = Literal["run_all", "start", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,13 @@ class Survey:
         workers: all of them.
         sends_to_all: the first line of its source that sends to the connections of one process; 0
             where none was found.
+        reaches: the method that it calls where it would serve: `run_all`, which has a master run
+            them, or `start`; empty where it ends before.
     """
 
     workers: Annotated[tuple[Surveyed, ...], Meta(min_length=1, max_length=1000)]
     sends_to_all: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    reaches: Reaches = "run_all"
 
     @property
     def places(self) -> tuple[Place, ...]:

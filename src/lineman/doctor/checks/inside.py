@@ -32,7 +32,13 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether each worker is running, and is what answers."""
     for worker in _sound(facts):
         where = worker.url if worker.name == worker.url else f"{worker.name}: {worker.url}"
-        if worker.listening is Outcome.DONE:
+        if worker.stranger:
+            yield error(
+                "worker-other-program",
+                f"{where}: {worker.stranger} listens there, and is no part of {facts.script}",
+                f"{worker.ending}; or listen somewhere else",
+            )
+        elif worker.listening is Outcome.DONE:
             yield ok("worker-running", f"{where} is running")
         elif worker.listening is not None:
             yield error(
@@ -53,7 +59,7 @@ def says(facts: ProgramFacts) -> Iterator[Finding]:
 def speaks(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether what answers at a worker's port is that worker."""
     for worker in _sound(facts):
-        if worker.speaks_tls is None or worker.speaks_tls == worker.is_tls:
+        if worker.stranger or worker.speaks_tls in (None, worker.is_tls):
             continue
         does, should = ("TLS", "none") if worker.speaks_tls else ("no TLS", "it")
         yield error(
@@ -68,7 +74,7 @@ def speaks(facts: ProgramFacts) -> Iterator[Finding]:
 def certificate(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether the certificate on disk is the one that is served."""
     for worker in _sound(facts):
-        if not worker.served or not worker.on_disk or not worker.is_tls:
+        if not worker.served or not worker.on_disk or not worker.is_tls or worker.stranger:
             continue
         if worker.served == worker.on_disk:
             yield ok("cert-served", f"{worker.name} serves the certificate on disk")
@@ -203,7 +209,7 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
 
 
 def _runs(worker: WorkerFacts) -> bool:
-    return worker.listening is Outcome.DONE
+    return worker.listening is Outcome.DONE and not worker.stranger
 
 
 def _sound(facts: ProgramFacts) -> Iterator[WorkerFacts]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lineman import address as addresses
@@ -14,9 +14,11 @@ from lineman.client.target import Target
 from lineman.doctor.facts import Outcome
 from lineman.doctor.looks import tls
 from lineman.doctor.looks.names import reach
+from lineman.doctor.looks.strangers import masters_of, stranger_at
 from lineman.doctor.looks.wire import Ask, Way, shake_hands
 from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError
+from lineman.process.describing import ends_early
 from lineman.process.masters import children_of
 from lineman.process.owner import Owner, acting_as
 from lineman.process.request import NotRunning, ask
@@ -38,17 +40,32 @@ def look(
         survey: what it says of itself.
         owner_of: with whose rights what a worker names is looked at; None for this process' own.
         timeout: seconds for each connection.
+
+    Raises:
+        ConfigError: it ends before it would serve.
     """
+    if not survey.reaches:
+        raise ends_early(script.name)
+    # What its own code serves without a master, anybody's process may be.
+    masters = masters_of(script) if survey.reaches == "run_all" else None
     return ProgramFacts(
         str(script),
-        tuple(_worker(worker, owner_of(worker), timeout) for worker in survey.workers),
+        tuple(
+            _worker(worker, owner_of(worker), timeout, script, masters) for worker in survey.workers
+        ),
         machine(script),
         survey.sends_to_all,
         _troubles(script, timeout),
     )
 
 
-def _worker(worker: Surveyed, owner: Owner | None, timeout: float) -> WorkerFacts:
+def _worker(
+    worker: Surveyed,
+    owner: Owner | None,
+    timeout: float,
+    script: Path,
+    masters: Sequence[int] | None,
+) -> WorkerFacts:
     place = worker.place
     try:
         # What it says of itself is read as what it has said to a master would be.
@@ -59,6 +76,9 @@ def _worker(worker: Surveyed, owner: Owner | None, timeout: float) -> WorkerFact
         return WorkerFacts(worker.name, fault=worker.fault, fix=worker.fix)
     with acting_as(owner):
         listening, speaks_tls, served = _ask(address, address.is_tls, timeout)
+    stranger = ending = ""
+    if listening is Outcome.DONE and masters is not None:
+        stranger, ending = stranger_at(address, script, masters, owner)
     return WorkerFacts(
         worker.name,
         url=worker.url,
@@ -74,6 +94,8 @@ def _worker(worker: Surveyed, owner: Owner | None, timeout: float) -> WorkerFact
         ping_interval=worker.ping_interval,
         backlog=place.backlog,
         listening=listening,
+        stranger=stranger,
+        ending=ending,
         speaks_tls=speaks_tls,
         served=served,
         on_disk=worker.certificate,

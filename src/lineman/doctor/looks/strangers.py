@@ -1,0 +1,74 @@
+"""Who listens where a program would, where that is not the program itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from lineman.address import Address
+from lineman.errors import ConfigError
+from lineman.net import portholder
+from lineman.net.portholder import Holder
+from lineman.process import claim
+from lineman.process.masters import belongs_to, how_to_stop, script_of
+from lineman.process.owner import Owner, acting_as
+from lineman.process.rundir import find_pid_file, holder, name_of
+from lineman.unixpeer import peer_pid
+
+# It opens ports for services that it starts when somebody comes.
+_SYSTEMD = Holder(1, "systemd")
+
+
+def masters_of(script: Path) -> list[int]:
+    """The processes that run a program, as far as this user can see; those of any user."""
+    name = name_of(str(script))
+    try:
+        own = holder(find_pid_file(name))
+    except ConfigError:
+        own = 0
+    found = (own, *(each.pid for each in claim.runners(name)))
+    return [pid for pid in found if pid > 0]
+
+
+def stranger_at(
+    address: Address, script: Path, masters: Sequence[int], owner: Owner | None
+) -> tuple[str, str]:
+    """Who has an address, and what ends that; empty where it is the program, or may be.
+
+    Args:
+        address: where somebody listens.
+        script: the program's file.
+        masters: what `masters_of` says of it.
+        owner: with whose rights a unix socket is looked at.
+    """
+    found = _at_path(address.path, owner) if address.path else portholder.holders(address.port)
+    if not found:
+        if masters:
+            return "", ""
+        look = f"ss -lxp 'src = {address.path}'" if address.path else ""
+        look = look or f"ss -ltnp 'sport = :{address.port}'"
+        return "another process", f"end the one that `{look}`, as root, shows"
+    if _SYSTEMD in found or any(_is_of(each.pid, script, masters) for each in found):
+        return "", ""
+    first = found[0]
+    return f"{first.name} (process {first.pid})", f"stop it: {how_to_stop(first.pid)}"
+
+
+def _is_of(pid: int, script: Path, masters: Sequence[int]) -> bool:
+    if any(belongs_to(pid, master) for master in masters):
+        return True
+    runs = script_of(pid)  # one that has another name, by words of its own on the command line
+    return runs is not None and os.path.realpath(runs) == os.path.realpath(script)
+
+
+def _at_path(path: str, owner: Owner | None) -> list[Holder]:
+    with acting_as(owner), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        end.setblocking(False)
+        try:
+            end.connect(path)
+        except OSError:
+            return []
+        pid = peer_pid(end)
+    return [portholder.named(pid)] if pid else []
