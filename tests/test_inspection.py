@@ -182,7 +182,6 @@ def test_a_process_chooses_the_same_rows_as_the_command_would(site: Site, sort: 
     ],
 )
 def test_filters(site: Site, wanted: dict[str, Any], count: int) -> None:
-    site.worker.ping_interval = 0
     site.open(headers=from_client("127.0.0.1"))
     site.plain()
     wait_until(lambda: site.worker.service.accepted == 2, "both are there")  # type: ignore[union-attr]
