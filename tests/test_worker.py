@@ -175,6 +175,11 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, stop_timeout=0), "stop_timeout is 0", "more than 0"),
         (lambda: Worker(WS, start_timeout="1"), "start_timeout is '1'", "number of seconds"),
         (lambda: Worker(WS, watchdog_timeout=None), "watchdog_timeout is None", "0 or more"),
+        (
+            lambda: Worker(WS, watchdog_timeout=0.5),
+            "a sign of life once a second",
+            "give 2 seconds",
+        ),
         (lambda: Worker(WS, max_requests=1.5), "max_requests is 1.5", "whole number"),
         (lambda: Worker(WS, max_memory=True), "max_memory is True", "0 for no limit"),
         (lambda: Worker(WS, max_message_size="10M"), "max_message_size is '10M'", "bytes"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from lineman.errors import ConfigError
-from lineman.process.rules import MAX_PROCESSES, MAX_SECONDS, Rules
+from lineman.process.rules import LEAST_WATCHDOG, MAX_PROCESSES, MAX_SECONDS, Rules
 
 if TYPE_CHECKING:
     from lineman.worker import Worker
@@ -64,7 +64,7 @@ def read(worker: Worker) -> ProcessOptions:
             drain_seconds=_seconds("drain_seconds", worker.drain_seconds, may_be_zero=True),
             stop_timeout=_seconds("stop_timeout", worker.stop_timeout),
             start_timeout=_seconds("start_timeout", worker.start_timeout),
-            watchdog_timeout=_seconds("watchdog_timeout", worker.watchdog_timeout, True),
+            watchdog_timeout=_watchdog(worker.watchdog_timeout),
         ),
         worker.max_requests,
         worker.max_memory,
@@ -91,6 +91,16 @@ def check_processes(name: str, value: object) -> None:
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _watchdog(value: object) -> float:
+    seconds = _seconds("watchdog_timeout", value, may_be_zero=True)
+    if 0 < seconds < LEAST_WATCHDOG:
+        raise ConfigError(
+            f"watchdog_timeout is {value!r}, and a process gives a sign of life once a second",
+            f"give {LEAST_WATCHDOG:g} seconds or more, or 0 for never",
+        )
+    return seconds
 
 
 def _seconds(name: str, value: object, may_be_zero: bool = False) -> float:

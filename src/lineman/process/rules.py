@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 # Ten years: every time is within what a clock can be told.
 MAX_SECONDS = 315_360_000
+# A process gives a sign of life once a second: less would kill those that are well.
+LEAST_WATCHDOG = 2.0
 # Of a whole program.
 MAX_PROCESSES = 4096
 
