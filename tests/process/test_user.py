@@ -281,6 +281,39 @@ def test_the_log_of_a_daemon_that_does_not_start_for_its_user_ends_with_why(
     assert log.read_text().splitlines()[-1] == f"lineman: {why}"
 
 
+@pytest.mark.parametrize("how", ["--user", "in the code", "in the code, by script"])
+@pytest.mark.parametrize("closed", ["Python", "program"])
+def test_what_is_closed_to_the_user_is_named(
+    tmp_path: Path, open_folder: Path, prefix: list[str], closed: str, how: str
+) -> None:
+    if not IS_ROOT:
+        return
+    folder = open_folder / "closed" / "app"
+    folder.mkdir(parents=True)
+    more = "" if how == "--user" else ', user="nobody"'
+    app = App(folder, WHO.format(more=more), prefix)
+    barrier = folder.parent
+    if closed == "Python":  # a link on the way to it leads through the closed folder
+        (barrier / "bin").symlink_to(Path(sys.prefix), target_is_directory=True)
+        app = App(open_folder, WHO.format(more=more), prefix)
+        python = barrier / "bin" / "bin" / "python"
+    else:
+        python = Path(sys.executable)
+    barrier.chmod(0o710)
+    words = [str(app.script), "start"] if "script" in how else ["-m", "lineman", "start"]
+    words += [] if "script" in how else [str(app.script)]
+    words += ["--user", "nobody"] if how == "--user" else []
+    done = subprocess.run(
+        [*prefix, str(python), *words], capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert done.returncode == 1
+    said = done.stdout + done.stderr
+    assert "user nobody may not run " in said
+    assert f": {barrier} (mode 0710, owner root) is closed to it; fix: have Python, the" in said
+    assert "process 0" not in said
+    assert "cannot be started" not in said
+
+
 def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) -> None:
     """Somebody else's command is refused by the file's mode; root's own is not."""
     pid_file = open_folder / "chat.pid"

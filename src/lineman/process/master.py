@@ -438,7 +438,7 @@ class Master:
             with self._outputs.opened() as outputs:
                 popen, end = spawn(what, role, owner, BLOCKED, outputs)
         except (ConfigError, OSError) as error:
-            self._events.append(Ended(action.number, f"it cannot be started: {error}"))
+            self._events.append(Ended(action.number, str(error)))
             return
         self._staff.take(action.number, action.key, popen, end)
         self._service.note_pid(action.number, popen.pid)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from lineman.errors import ConfigError
 
@@ -125,3 +127,26 @@ def acting_as(owner: Owner | None) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(gid)
         os.setgroups(groups)
+
+
+def barrier(owner: Owner, path: str, wanted: int) -> str:
+    """The first thing on the way to a path that keeps a user from it, in words; empty for none.
+
+    Args:
+        owner: the user.
+        path: of a file or directory, which links may lead to.
+        wanted: what the user has to do with it, as for `os.access`.
+    """
+    written, real = Path(os.path.abspath(path)), Path(os.path.realpath(path))
+    above = (*reversed(written.parents), *reversed(real.parents))
+    with acting_as(owner):
+        for each, mode in (*((directory, os.X_OK) for directory in above), (real, wanted)):
+            if not os.access(each, mode, effective_ids=True):
+                break
+        else:
+            return ""
+    try:
+        found = each.stat()
+    except OSError:  # it is gone, and that is told elsewhere
+        return ""
+    return f"{each} (mode {stat.S_IMODE(found.st_mode):04o}, owner {_name(found.st_uid)})"

@@ -160,7 +160,7 @@ class _Planner(Moves):
         if renewal is not None and renewal.number == process.number:
             self._renewal_failed(seat, renewal, process, cause)
         elif self.service.phase is Phase.STARTING:
-            self.say(logging.ERROR, f"{seat.title} (process {process.pid}) does not start: {cause}")
+            self.say(logging.ERROR, f"{_who(seat, process)} does not start: {cause}")
             self._give_up(f"{seat.title} does not start: {cause}")
         else:
             self._crashed(seat, process, cause)
@@ -169,7 +169,8 @@ class _Planner(Moves):
         renewal.number = None
         renewal.due = self.now + RENEW_AGAIN
         old = "the old one goes on" if seat.current() else "nothing serves in its place"
-        text = f"{seat.title}: the new process {process.pid} does not start: {cause}; {old}"
+        new = f"the new process {process.pid or ''}".rstrip()  # none where it was not even begun
+        text = f"{seat.title}: {new} does not start: {cause}; {old}"
         self.say(logging.ERROR, text)
         if renewal.is_reload:
             seat.renewal = None
@@ -183,7 +184,7 @@ class _Planner(Moves):
         seat.failures = seat.failures + 1 if is_quick else 0
         seat.restarts += 1
         seat.last_cause = cause
-        who = f"{seat.title} (process {process.pid}) ended: {cause}"
+        who = f"{_who(seat, process)} {'ended' if process.pid else 'does not start'}: {cause}"
         wait = BACK_OFF[min(seat.failures, MAX_QUICK_FAILURES)]
         if seat.renewal is None or seat.renewal.number is None:
             seat.renewal = None  # the process that had to be replaced is gone
@@ -408,6 +409,11 @@ class _Planner(Moves):
             self.actions.append(Outcome("start", True, text))
         if service.phase is Phase.STOPPING and not any(seat.processes for seat in service.seats):
             self.actions.append(Exit(service.status))
+
+
+def _who(seat: Seat, process: Process) -> str:
+    """A process in words; one that could not even be begun has no number."""
+    return f"{seat.title} (process {process.pid})" if process.pid else seat.title
 
 
 def _processes(count: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from lineman.errors import ConfigError
 from lineman.process import childevents, guard
 from lineman.process.model import Key
-from lineman.process.owner import Owner
+from lineman.process.owner import Owner, barrier
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.role import VARIABLE, Role
 from lineman.process.wire import MAX_LINE, WireError, encode, split_answer
@@ -88,7 +88,12 @@ def spawn(
 
     Returns:
         The process, and this end of the link.
+
+    Raises:
+        ConfigError: the user may not run it.
     """
+    if owner is not None and barrier(owner, program.script, os.R_OK):
+        raise _closed_to(owner, program)  # Python would say that in its own way, and end
     own, theirs = socket.socketpair()
     given = role(theirs.fileno())
     environment = {**os.environ, VARIABLE: given.encode()}
@@ -109,16 +114,28 @@ def spawn(
     except BaseException as error:
         own.close()
         if isinstance(error, PermissionError) and owner is not None:
-            raise ConfigError(
-                f"user {owner.name} may not run {os.path.realpath(sys.executable)} "
-                f"in {program.directory}",
-                "have Python, the program and its folder where that user can read them",
-            ) from None
+            raise _closed_to(owner, program) from None
         raise
     finally:
         theirs.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process, own
+
+
+def _closed_to(owner: Owner, program: Program) -> ConfigError:
+    """Why a user cannot run a program, or read it: the first directory, or file, that is closed."""
+    ways = (
+        (sys.executable, os.X_OK),
+        (program.directory, os.X_OK),
+        (program.script, os.R_OK),
+    )
+    what = f"run {os.path.realpath(sys.executable)} in {program.directory}"
+    found = next(filter(None, (barrier(owner, path, mode) for path, mode in ways)), "")
+    return ConfigError(
+        f"user {owner.name} may not {what}" + (f": {found} is closed to it" if found else ""),
+        "have Python, the program and its folder where that user can read them, such as below "
+        "/opt or /srv",
+    )
 
 
 def _popen(owner: Owner | None, is_guarded: bool, **given: Any) -> subprocess.Popen[bytes]:
