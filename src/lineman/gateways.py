@@ -108,7 +108,7 @@ class Gateway(Api, Declared):
             in the run directory only.
         push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
             nowhere.
-        push_token: what they must carry.
+        push_token: what they must carry, 16 characters at least; no default with `push`.
         **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
             reload replaces the processes that hold clients too, which are let go with 1012.
 

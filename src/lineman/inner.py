@@ -31,7 +31,10 @@ if TYPE_CHECKING:  # which know this module
 
 logger = logging.getLogger("lineman")
 
-USE_GATEWAY = "use Gateway, where a push reaches every client, whichever process has it; or count=1"
+USE_GATEWAY = (
+    "use Gateway, where a push reaches every client, whichever process has it; or count=1; what "
+    "concerns no clients there may be a worker of its own, made before Worker.run_all()"
+)
 # A worker that is started later may meet the old process, which is just told to close its port.
 PATIENCE = 5.0
 RESTART = "restart the program once (`restart` in place of `reload`), or listen on another port"
@@ -91,7 +94,7 @@ class Host:
         if worker.address and count > 1:
             raise ConfigError(
                 f"{worker!r} is started inside {self.outer!r}, which has {count} processes: who "
-                "connects to it would reach one of them by chance",
+                "connects to it would reach one of them alone, with `if worker.id == 0` the first",
                 self.outer._push_remedy,
             )
         if self._is_ending:

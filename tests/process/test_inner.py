@@ -446,16 +446,17 @@ def test_workers_inside_a_worker_without_an_address_are_handed_on_too(
     assert one.faults == other.faults == []
 
 
+@pytest.mark.parametrize("before", ["await inner.start()", "if not worker.id: await inner.start()"])
 def test_with_several_processes_the_start_is_refused_and_gateway_named(
-    make_app: MakeApp, port: int
+    make_app: MakeApp, port: int, before: str
 ) -> None:
-    app = make_app(pushing(at(port), outer="count=2"))
+    app = make_app(pushing(at(port), outer="count=2", before=before))
     done = app.run("start")
     assert done.returncode == 1
     said = done.stdout + done.stderr
     assert re.search(
         r"<Worker push> is started inside <Worker chat>, which has 2 processes.* "
-        r"would reach one of them by chance; fix: use Gateway",
+        r"would reach one of them alone, with `if worker.id == 0` the first; fix: use Gateway",
         said,
     )
     assert "Traceback" not in said
@@ -466,7 +467,7 @@ def test_what_a_task_group_wraps_is_said_as_it_is(make_app: MakeApp, port: int) 
     done = make_app(pushing(at(port), outer="count=2", before=group)).run("start")
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert "by chance; fix: use Gateway" in said
+    assert "`if worker.id == 0` the first; fix: use Gateway" in said
     assert "TaskGroup" not in said
 
 
