@@ -208,6 +208,23 @@ def test_the_socket_of_another_program_of_roots_does_not_speak_for_this_one(
         lent.run("stop", "--pid-file", str(place), by_script=False)
 
 
+def test_what_a_master_answers_does_not_reach_the_terminal_as_commands(
+    make: Callable[..., Program], handed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(handed))
+    reply = {"error": "\x1b]0;a title\x07"}
+    pid = answers_as_nobody(handed, name_of(str(program.script)), reply, "1\n")
+    try:
+        for word in ("status", "connections", "reload", "stop"):
+            done = program.run(word, by_script=False)
+            assert "?]0;a title?" in done.stderr
+            assert "\x1b" not in done.stdout + done.stderr
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def test_a_stranger_cannot_have_root_told_to_kill_a_process_that_is_not_his(theirs: Path) -> None:
     path = theirs / "app.pid"
     path.write_text(f"{os.getpid()}\n")

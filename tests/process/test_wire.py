@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lineman.process.wire import (
@@ -11,6 +13,7 @@ from lineman.process.wire import (
     decode,
     encode,
     encode_answer,
+    harmless,
     join_reply,
     split_answer,
 )
@@ -93,3 +96,32 @@ def test_a_reply_without_children_is_a_line() -> None:
 def test_a_strangers_text_is_one_line_that_moves_no_cursor() -> None:
     assert clean("a\nb\x1b[2J\u202ec", 100) == "a b [2J c"
     assert clean("abc", 2) == "ab…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;x\x07", "?]0;x?"),
+        ("\x9b2J", "?2J"),
+        ("\r", "?"),
+        ("\x7f", "?"),
+        ("\u202egnp", "?gnp"),
+    ],
+)
+@pytest.mark.parametrize("is_ascii", [False, True])
+def test_a_reply_moves_no_cursor_of_who_shows_it(text: str, shown: str, is_ascii: bool) -> None:
+    line = json.dumps({text: [{"name": f"a{text}b"}], "n": 1}, ensure_ascii=is_ascii).encode()
+    assert harmless(line, join_reply(line)) == {shown: [{"name": f"a{shown}b"}], "n": 1}
+
+
+def test_a_reply_that_is_harmless_stays_as_it_is() -> None:
+    said = {"text": 'two\nlines " \\ é … 好', "children": []}
+    for is_ascii in (False, True):
+        line = json.dumps(said, ensure_ascii=is_ascii).encode()
+        assert harmless(line, join_reply(line)) == said
+
+
+def test_a_reply_that_is_nested_without_end_is_refused() -> None:
+    line = b'{"x":' + b"[" * 600 + b'"\\u001b"' + b"]" * 600 + b"}"
+    with pytest.raises(WireError, match="nested too deeply"):
+        harmless(line, join_reply(line))

@@ -10,7 +10,7 @@ from typing import Any
 from lineman.errors import ConfigError, LinemanError
 from lineman.process import claim
 from lineman.process.rundir import control_path, holder
-from lineman.process.wire import WireError, encode, join_reply
+from lineman.process.wire import WireError, encode, harmless, join_reply
 from lineman.unixpath import short_path
 from lineman.unixpeer import peer_uid, stranger
 
@@ -83,7 +83,7 @@ def ask(
             "run the command as its user, or as root; or it has just ended: look at its log",
         )
     try:
-        return join_reply(reply)
+        return harmless(reply, join_reply(reply))
     except WireError as error:
         raise ConfigError(
             f"what the master (user {uid}) answers cannot be read: {error}",

@@ -25,6 +25,10 @@ MAX_DESCRIPTION = 4 * 1024 * 1024
 MAX_DIGITS = 19
 
 _ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
+# What stands for one of the following in JSON, or may be the beginning of one.
+_SUSPECT = re.compile(rb"[\\\x7f\xc2\xe2]")
+# Control characters but tab and newline, and those that turn the direction of writing.
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class WireError(LinemanError):
@@ -153,3 +157,32 @@ def clean(text: str, limit: int) -> str:
     """
     short = text if len(text) <= limit else f"{text[:limit]}…"
     return "".join(each if each.isprintable() else " " for each in short)
+
+
+def harmless(reply: bytes, read: dict[str, Any]) -> dict[str, Any]:
+    """A reply without characters that a terminal would take for commands.
+
+    Whoever answers may be another user, or a process of the program that somebody has taken over.
+
+    Args:
+        reply: all of it, as it came.
+        read: the same as `join_reply` gives it.
+
+    Raises:
+        WireError: it is nested too deeply.
+    """
+    if not _SUSPECT.search(reply):
+        return read
+    try:
+        found: dict[str, Any] = _harmless(read)
+    except RecursionError:
+        raise WireError("a reply that is nested too deeply") from None
+    return found
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        return _COMMANDS.sub("?", value)
+    if isinstance(value, dict):
+        return {_COMMANDS.sub("?", key): _harmless(each) for key, each in value.items()}
+    return [_harmless(each) for each in value] if isinstance(value, list) else value
