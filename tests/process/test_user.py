@@ -281,6 +281,23 @@ def test_the_log_of_a_daemon_that_does_not_start_for_its_user_ends_with_why(
     assert log.read_text().splitlines()[-1] == f"lineman: {why}"
 
 
+LOOKING = """
+    import socket, sys
+    from lineman.process.owner import acting_as, find
+    with acting_as(find("nobody", "")):
+        sys.meta_path.clear()
+        print(socket.getaddrinfo("127.0.0.1", 80)[0][4])
+"""
+
+
+def test_root_looks_names_up_for_a_user_to_whom_python_is_closed() -> None:
+    if not IS_ROOT:
+        return
+    words = [sys.executable, "-c", textwrap.dedent(LOOKING)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.stdout == "('127.0.0.1', 80)\n", done.stderr
+
+
 @pytest.mark.parametrize("how", ["--user", "in the code", "in the code, by script"])
 @pytest.mark.parametrize("closed", ["Python", "program"])
 def test_what_is_closed_to_the_user_is_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import grp
 import os
 import pwd
@@ -117,6 +118,7 @@ def acting_as(owner: Owner | None) -> Iterator[None]:
     if owner is None or os.geteuid() != 0:
         yield
         return
+    codecs.lookup("idna")  # imported now: Python may be closed to that user
     groups, gid = os.getgroups(), os.getegid()
     try:
         os.setgroups(owner.groups)
