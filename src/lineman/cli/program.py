@@ -23,6 +23,7 @@ from lineman.process.claim import Runner
 from lineman.process.description import Description, Place
 from lineman.process.keyfiles import KeyFiles
 from lineman.process.owner import Owner
+from lineman.process.paths import spelled_here
 from lineman.process.request import ask
 from lineman.process.rights import Rights
 from lineman.process.role import Role
@@ -139,7 +140,7 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
             "name the user whom the program is to be read as: --user NAME",
         )
     told = ask(found.pid_file, {"command": "whose"}, TIMEOUT, is_roots=True)
-    if os.path.realpath(str(told.get("script", ""))) != os.path.realpath(script):
+    if os.path.realpath(spelled_here(str(told.get("script", "")))) != os.path.realpath(script):
         raise ConfigError(
             f"what root runs with {found.pid_file} is not {script.name}",
             "name the user whom the program is to be read as: --user NAME",

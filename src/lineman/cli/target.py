@@ -17,6 +17,7 @@ from lineman.process import claim, owner
 from lineman.process.claim import Runner
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
+from lineman.process.paths import spelled_here
 from lineman.process.request import NotAllowed, NotRunning, ask
 from lineman.process.rundir import default_pid_file, find_pid_file, name_of
 from lineman.process.staff import Program
@@ -82,7 +83,7 @@ class Target:
             with contextlib.suppress(NotRunning, ConfigError):
                 if each.pid_file is not None:
                     told = ask(each.pid_file, {"command": "whose"}, LOOKING)
-                    if told.get("script") == self.program.script:
+                    if spelled_here(str(told.get("script"))) == self.program.script:
                         return each
         return None
 

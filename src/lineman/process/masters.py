@@ -7,6 +7,7 @@ import os
 import shlex
 from pathlib import Path
 
+from lineman.process.paths import spelled_here
 from lineman.process.title import MASTER, PREFIX
 
 PROC = Path("/proc")
@@ -82,8 +83,9 @@ def _handed_over(pid: int) -> str | None:
     for text in _strings(PROC / str(pid) / "environ"):
         if text.startswith(prefix):
             try:
-                return str(json.loads(text.removeprefix(prefix))["program"]["script"])
-            except (ValueError, KeyError, TypeError):
+                told = str(json.loads(text.removeprefix(prefix))["program"]["script"])
+                return spelled_here(told)
+            except (ValueError, KeyError, TypeError):  # ValueError: also what is no path
                 return None
     return None
 
