@@ -23,13 +23,13 @@ from lineman.process.claim import Runner
 from lineman.process.description import Description, Place
 from lineman.process.keyfiles import KeyFiles
 from lineman.process.owner import Owner
-from lineman.process.paths import spelled_here
 from lineman.process.request import ask
 from lineman.process.rights import Rights
 from lineman.process.role import Role
 from lineman.process.rundir import find_pid_file, holder, name_of
 from lineman.process.staff import Program
 from lineman.process.survey import Survey, Surveyed
+from lineman.process.wire import spelled_here
 
 # For a master to say whom it runs a program as.
 TIMEOUT = 10.0

@@ -17,10 +17,10 @@ from lineman.process import claim, owner
 from lineman.process.claim import Runner
 from lineman.process.description import Description
 from lineman.process.handoff import Handoff
-from lineman.process.paths import spelled_here
 from lineman.process.request import NotAllowed, NotRunning, ask
 from lineman.process.rundir import default_pid_file, find_pid_file, name_of
 from lineman.process.staff import Program
+from lineman.process.wire import spelled_here
 
 # For a master to say what it runs.
 LOOKING = 2.0

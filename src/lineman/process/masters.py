@@ -7,8 +7,8 @@ import os
 import shlex
 from pathlib import Path
 
-from lineman.process.paths import spelled_here
 from lineman.process.title import MASTER, PREFIX
+from lineman.process.wire import spelled_here
 
 PROC = Path("/proc")
 # The commands that become a master.

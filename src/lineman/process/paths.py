@@ -187,11 +187,3 @@ def opener(owner: Owner | None = None) -> Opener:
     if owner is None and os.geteuid() == 0:
         return open_file
     return with_those_rights
-
-
-def spelled_here(path: str) -> str:
-    """A path that another process has told in JSON, in this process' spelling of its bytes.
-
-    Where the locale is ASCII, Python spells what is not as surrogates, and refuses the letters.
-    """
-    return os.fsdecode(path.encode("utf-8", "surrogateescape"))

@@ -8,6 +8,7 @@ first so that the master can pass the rest on unread: `{"id":n,"answer":...}`.
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -186,3 +187,11 @@ def _harmless(value: Any) -> Any:
     if isinstance(value, dict):
         return {_COMMANDS.sub("?", key): _harmless(each) for key, each in value.items()}
     return [_harmless(each) for each in value] if isinstance(value, list) else value
+
+
+def spelled_here(path: str) -> str:
+    """A path that another process has told in JSON, in this process' spelling of its bytes.
+
+    Where the locale is ASCII, Python spells what is not as surrogates, and refuses the letters.
+    """
+    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
