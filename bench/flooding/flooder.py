@@ -2,7 +2,7 @@
 
     python flooder.py KIND CONNECTIONS PORT SECONDS [CA]
 
-It is the nicest process of its core: who measures beside it must not wait for it.
+It only has the time that its core has left: who measures beside it must not wait for it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Flooder:
 
 def main(title: str, count: str, port: str, seconds: str, ca: str = "") -> None:
     """Floods; prints nothing."""
-    os.nice(19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     tls = ssl.create_default_context(cafile=ca) if ca else None
     end = time.monotonic() + float(seconds)
     with selectors.DefaultSelector() as selector, contextlib.suppress(ConnectionError):

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from lineman.net.turn import LATE, QUEUE_TIME, READY_TIME, SHARE_TIME, STEPS, Turn
+from lineman.net.turn import (
+    LATE,
+    QUEUE_TIME,
+    READY_SHARE_TIME,
+    READY_TIME,
+    SHARE_TIME,
+    STEPS,
+    Turn,
+)
 
 
 class Clock:
@@ -32,10 +40,29 @@ def test_a_share_ends_after_so_many_steps_however_quick_they_are() -> None:
 
 def test_a_share_ends_after_its_time_however_few_steps_there_were() -> None:
     turn, clock = begun()
+    clock.now += READY_SHARE_TIME * 0.9
+    assert not turn.spend()
+    clock.now += READY_SHARE_TIME * 0.2
+    assert turn.spend()
+    turn.begin_queue()
+    turn.begin_share()
     clock.now += SHARE_TIME * 0.9
     assert not turn.spend()
     clock.now += SHARE_TIME * 0.2
     assert turn.spend()
+
+
+def test_of_a_hundred_who_have_much_to_do_at_once_the_last_waits_for_two_turns_at_most() -> None:
+    turn, clock = begun()
+    turns = 1
+    for _ in range(100):
+        if turn.is_over():
+            turn.begin()
+            turns += 1
+        turn.begin_share()
+        while not turn.spend():
+            clock.now += 0.000_01
+    assert turns <= 2
 
 
 def test_one_step_is_had_also_where_the_turn_is_over() -> None:

@@ -157,8 +157,9 @@ class Receiver(Output):
         self._fall_behind()
 
     def _fall_behind(self) -> None:
-        self._is_behind = True
-        self._behind_until = self.poller.wheel.now + _BEHIND_TIME
+        if self.poller.turn.serves_queue:  # the share of those who are newly ready is small
+            self._is_behind = True
+            self._behind_until = self.poller.wheel.now + _BEHIND_TIME
         self._put_off()
 
     def _put_off(self) -> None:

@@ -51,7 +51,7 @@ cdef extern from *:
     int lineman_has_moved(uint64_t ticks) noexcept nogil
     void lineman_look(uint64_t *ticks, double *now) noexcept nogil
 
-cdef double _LATE, _READY_TIME, _QUEUE_TIME, _SHARE_TIME
+cdef double _LATE, _READY_TIME, _QUEUE_TIME, _READY_SHARE_TIME, _SHARE_TIME
 cdef int _STEPS
 
 @cython.final
@@ -63,11 +63,13 @@ cdef class Turn:
     cdef double _ends
     cdef double _share_ends
     cdef int _left
+    cdef readonly bint serves_queue
 
     cpdef begin(self)
     cpdef begin_queue(self)
     cpdef bint is_over(self) except? -1
     cpdef bint is_late(self) except? -1
+    @cython.locals(share=double)
     cpdef begin_share(self)
     cpdef bint spend(self) except? -1
     cdef bint has_spent(self) except? -1
