@@ -233,7 +233,7 @@ def test_who_reads_again_learns_how_many_lines_are_missing(tmp_path: Path) -> No
         port = port_in(read_all(reader, lambda text: "ready: " in text))
         fill(writer)
         still_serves(port, 1500)
-        text = read_all(reader, lambda text: "lines are missing here" in text)
+        text = read_all(reader, lambda text: "nobody has read them in time" in text)
         found = re.search(r"([\d,]+) lines are missing here: nobody has read them in time", text)
         assert found is not None
         with Client(port).open() as client:

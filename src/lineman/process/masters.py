@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -146,9 +147,14 @@ def children_of(pid: int) -> list[int]:
 def _descriptors(pid: int) -> list[str]:
     folder = PROC / str(pid) / "fd"
     try:
-        return [os.readlink(folder / name) for name in os.listdir(folder)]
+        names = os.listdir(folder)
     except OSError:  # it has ended just now, or is another user's
         return []
+    found = []
+    for name in names:
+        with contextlib.suppress(OSError):  # this one was closed just now
+            found.append(os.readlink(folder / name))
+    return found
 
 
 def _content(path: str) -> str:
