@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from lineman.address import MAX_PATH
 from lineman.errors import ConfigError
 from lineman.unixpath import short_path
+from net.support import descriptors, wait_until_none_is_left
 
 
 def test_a_path_that_fits_is_left_as_it_is() -> None:
@@ -23,7 +23,7 @@ def test_a_socket_in_a_directory_with_a_long_name_is_bound_and_dialled(tmp_path:
     directory = tmp_path / ("x" * 120)
     directory.mkdir()
     path = directory / "a.sock"
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         with short_path(path) as short:
             server.bind(short)
@@ -31,7 +31,7 @@ def test_a_socket_in_a_directory_with_a_long_name_is_bound_and_dialled(tmp_path:
         server.listen()
         with short_path(path) as short:
             client.connect(short)
-    assert os.listdir("/proc/self/fd") == before
+    wait_until_none_is_left(before)
 
 
 def test_what_cannot_be_reached_is_told_with_its_size_the_limit_and_a_remedy(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import os
 import signal
 import socket
 import ssl
@@ -25,6 +23,7 @@ from e2e.support.program import DEADLINE
 from lineman.cli.load import engine as engines
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
+from net.support import descriptors, wait_until_none_is_left
 
 
 @pytest.fixture(scope="module")
@@ -456,8 +455,6 @@ def test_ctrl_c_reports_what_was_measured_so_far(service: Service) -> None:
 
 def test_no_descriptor_is_left_open(bench: Bench, service: Service) -> None:
     bench(service.url, "--connections", "2")
-    gc.collect()  # what earlier tests of this process have dropped goes now, not in between
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     bench(service.url, "--connections", "20")
-    gc.collect()
-    assert len(os.listdir("/proc/self/fd")) <= len(before)
+    wait_until_none_is_left(before)

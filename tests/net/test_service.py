@@ -27,7 +27,14 @@ from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
 from net.conftest import Serve
-from net.support import DEADLINE, Recorder, descriptors, echo, wait_until
+from net.support import (
+    DEADLINE,
+    Recorder,
+    descriptors,
+    echo,
+    wait_until,
+    wait_until_none_is_left,
+)
 
 FEW_DESCRIPTORS = """
     import resource
@@ -151,7 +158,7 @@ def test_a_thousand_connections_come_and_go_and_leave_nothing_behind(serve: Serv
             assert client.receive() == "x"
             client.close()
     site.wait_until_empty()
-    assert descriptors() == before
+    wait_until_none_is_left(before)
 
 
 def test_a_worker_that_was_stopped_leaves_no_descriptor(certificate: IssuedPair) -> None:
@@ -160,7 +167,7 @@ def test_a_worker_that_was_stopped_leaves_no_descriptor(certificate: IssuedPair)
         worker = Worker(f"{'wss' if options else 'ws'}://127.0.0.1:0", **options)
         with Serving(worker) as serving, Client(serving.port):
             pass
-    assert descriptors() == before
+    wait_until_none_is_left(before)
 
 
 def test_after_the_stop_the_port_is_closed(serve: Serve) -> None:

@@ -17,6 +17,7 @@ from lineman.address import parse
 from lineman.net.listen import listens_at
 from lineman.process import store
 from lineman.process.store import MAX_SOCKETS, Label, Note, Store
+from net.support import descriptors, wait_until_none_is_left
 
 FIRST, SECOND = Label("ws://127.0.0.1:1"), Label("ws+unix:///run/app.sock", (7, 8))
 
@@ -71,10 +72,6 @@ def listener() -> Iterator[socket.socket]:
 def is_open(where: tuple[str, int]) -> bool:
     with socket.socket() as end:
         return end.connect_ex(where) == 0
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_what_was_left_can_be_copied_again_and_again(seat: Seat, listener: socket.socket) -> None:
@@ -149,9 +146,9 @@ def test_garbage_is_left_alone_and_closed_and_gives_way(
 ) -> None:
     seat.send(data, listener.fileno())
     own = seat.process()
-    before = open_files()
+    before = descriptors()
     assert own.copy() == []
-    assert open_files() == before
+    wait_until_none_is_left(before)
     own.put([(FIRST, listener.fileno())])
     ((label, copied),) = own.copy()
     copied.close()
@@ -160,7 +157,7 @@ def test_garbage_is_left_alone_and_closed_and_gives_way(
 
 def test_what_is_no_socket_is_closed(seat: Seat, listener: socket.socket, tmp_path: Path) -> None:
     own = seat.process()
-    before = open_files()
+    before = descriptors()
     file = os.open(tmp_path, os.O_RDONLY)
     seat.send(note(LABEL, LABEL), file, listener.fileno())
     os.close(file)
@@ -168,7 +165,7 @@ def test_what_is_no_socket_is_closed(seat: Seat, listener: socket.socket, tmp_pa
     assert label == FIRST
     assert copied.getsockname() == listener.getsockname()
     copied.close()
-    assert open_files() == before
+    wait_until_none_is_left(before)
 
 
 def test_a_store_that_garbage_fills_is_emptied(seat: Seat, listener: socket.socket) -> None:
