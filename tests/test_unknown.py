@@ -11,13 +11,12 @@ from typing import Any, ClassVar, cast
 
 import pytest
 
-from lineman import Connection, Gateway, Request, Worker, vocabulary
+from lineman import Client, Connection, Gateway, Request, Worker, vocabulary
 from lineman.declared import public_names
 from lineman.errors import ConfigError, UnknownNameError, UsageError
 from lineman.gateway.business import Business
 from lineman.gateway.link import Link
 from lineman.gateway.messages import Meet
-from lineman.gateway.visitor import Visitor
 from lineman.slots import Slot
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -34,9 +33,9 @@ def no_traces() -> Iterator[None]:
     Gateway.all_names.update(names)
 
 
-def visitor() -> Visitor:
+def made_client() -> Client:
     meet = Meet(1, f"{1:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
-    return Visitor(cast(Business, None), cast(Link, None), meet)
+    return Client(cast(Business, None), cast(Link, None), meet)
 
 
 def words_of(action: Any, *arguments: Any) -> str:
@@ -140,11 +139,11 @@ def test_what_a_gateway_does_not_have_is_refused_with_what_to_use(name: str, say
     ],
 )
 def test_what_a_gateways_client_does_not_have_is_refused(name: str, says: str) -> None:
-    assert says in set_and_read(visitor(), name)
+    assert says in set_and_read(made_client(), name)
 
 
 def test_a_gateways_client_takes_nothing_of_the_programs_own() -> None:
-    client = visitor()
+    client = made_client()
     assert 'client.session["nick"]' in words_of(setattr, client, "nick", "me")
     client.session = {"nick": "me"}  # what keeps a value may be set
     assert client.session == {"nick": "me"}
@@ -160,7 +159,7 @@ def test_a_gateways_client_takes_nothing_of_the_programs_own() -> None:
     ],
 )
 def test_what_a_call_changes_is_not_set_on_a_gateways_client(name: str, says: str) -> None:
-    client = visitor()
+    client = made_client()
     before = getattr(client, name)
     for value in (7, "7", None, before):
         with pytest.raises(UsageError, match=re.escape(says)):
@@ -543,7 +542,7 @@ def test_the_members_are_those_of_the_reference() -> None:
     assert shown == set(vocabulary.MEMBERS)
     for cls, members in (
         (Connection, vocabulary.MEMBERS),
-        (Visitor, vocabulary.CLIENT_MEMBERS),
+        (Client, vocabulary.CLIENT_MEMBERS),
         (Request, vocabulary.REQUEST_MEMBERS),
     ):
         assert all(inspect.getattr_static(cls, name) is not None for name in members)
@@ -566,7 +565,7 @@ HOUSE: dict[type, set[str]] = {
         ),
         *("send_encoded", "send_memory", "shows_certificate", "unlist"),
     },
-    Visitor: {
+    Client: {
         *("apply", "change", "link", "number", "ordered", "queue", "stored_session"),
         "take_session_change",
     },

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 from lineman.gateway import names
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.messages import LENGTH, TO_GATEWAY, Bind, Join, Leave, Order, encode_frames
 from lineman.gateway.routing import Routing, RoutingOptions
 
@@ -32,7 +32,7 @@ def routing(clients: int, tells_users: bool = False) -> Routing:
     options = RoutingOptions(tells_users=tells_users)
     made = Routing(node, options, lambda client: None, lambda uid, is_online: None)
     for _ in range(clients):
-        client = Client(names.new_client_id(node), NOWHERE)  # type: ignore[arg-type]
+        client = HeldClient(names.new_client_id(node), NOWHERE)  # type: ignore[arg-type]
         made.orders.clients[client.id] = client
     return made
 

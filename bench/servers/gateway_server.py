@@ -11,22 +11,21 @@ from pathlib import Path
 
 from common import BROADCAST, HOST
 
-from lineman import Gateway, Worker
-from lineman.gateway.visitor import Visitor
+from lineman import Client, Gateway, Worker
 
 address = f"ws://{HOST}:{os.environ['BENCH_PORT']}"
 gateway = Gateway(address, broker=os.environ.get("BENCH_BROKER"))
 
 
 @gateway.on_connect
-def enter(client: Visitor) -> None:
+def enter(client: Client) -> None:
     """Notes who listens."""
     if client.request.path == BROADCAST:
         client.join("listeners")
 
 
 @gateway.on_message
-def answer(client: Visitor, message: str | bytes) -> None:
+def answer(client: Client, message: str | bytes) -> None:
     """Echoes, or tells everybody."""
     if client.groups:
         gateway.send_to_group("listeners", message)

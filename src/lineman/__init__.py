@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lineman.gateway.blocking import GatewayClient
     from lineman.gateway.history import HistoryOptions
     from lineman.gateway.pushing import AsyncGatewayClient
+    from lineman.gateway.visitor import Client
     from lineman.gateways import Gateway
     from lineman.net.callbacks import ErrorCode
     from lineman.net.connection import Connection
@@ -31,6 +32,7 @@ stdio.secure()
 __all__ = [
     "AcmeOptions",
     "AsyncGatewayClient",
+    "Client",
     "ConfigError",
     "Connection",
     "ConnectionLost",
@@ -53,6 +55,7 @@ __all__ = [
 _HOMES = {
     "AcmeOptions": "tls.acme.options",
     "AsyncGatewayClient": "gateway.pushing",
+    "Client": "gateway.visitor",
     "ConfigError": "errors",
     "Connection": "net.connection",
     "ConnectionLost": "errors",

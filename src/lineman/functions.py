@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from lineman.slots import BoundSlot
 
 if TYPE_CHECKING:
-    from lineman.gateway.visitor import Visitor
+    from lineman.gateway.visitor import Client
     from lineman.net.callbacks import ErrorCode
     from lineman.net.connection import Connection
     from lineman.protocols.http import Request, Response
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
         | OfConnection
     )
 
-    OfClient = Callable[[Visitor], Nothing] | Callable[[], Nothing]
-    OfClientHandshake = Callable[[Visitor, Request], Nothing] | OfClient
-    OfClientMessage = Callable[[Visitor, Any], Nothing] | OfClient
+    OfClient = Callable[[Client], Nothing] | Callable[[], Nothing]
+    OfClientHandshake = Callable[[Client, Request], Nothing] | OfClient
+    OfClientMessage = Callable[[Client, Any], Nothing] | OfClient
     OfClientClose = (
-        Callable[[Visitor, int, str], Nothing] | Callable[[Visitor, int], Nothing] | OfClient
+        Callable[[Client, int, str], Nothing] | Callable[[Client, int], Nothing] | OfClient
     )
 
     # As decorators they give back the very function that they got, whatever its type.

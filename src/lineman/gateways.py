@@ -25,7 +25,7 @@ from lineman.gateway.node import Node
 from lineman.gateway.pushing import AsyncGatewayClient
 from lineman.gateway.routing import RoutingOptions
 from lineman.gateway.seal import Seal
-from lineman.gateway.visitor import Visitor
+from lineman.gateway.visitor import Client
 from lineman.options import WorkerOptions
 from lineman.processoptions import check_processes
 from lineman.slots import Slot
@@ -343,7 +343,7 @@ class Gateway(Api, Declared):
         await self._working().drain()
 
     @property
-    def current_client(self) -> Visitor | None:
+    def current_client(self) -> Client | None:
         """The client whose callback is at work; None outside of one."""
         return self._working().current_client
 

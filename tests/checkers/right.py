@@ -6,8 +6,7 @@ import asyncio
 import functools
 from typing import Any
 
-from lineman import Connection, ErrorCode, Gateway, Request, Response, Worker
-from lineman.gateway.visitor import Visitor
+from lineman import Client, Connection, ErrorCode, Gateway, Request, Response, Worker
 
 worker = Worker("ws://127.0.0.1:0", count=2)
 gateway = Gateway("ws://127.0.0.1:0", workers=2)
@@ -110,12 +109,12 @@ def end() -> None: ...
 
 
 @gateway.on_message
-def answer(client: Visitor, message: str) -> None:
+def answer(client: Client, message: str) -> None:
     client.send(message)
 
 
 @gateway.on_connect
-async def welcome(client: Visitor) -> None:
+async def welcome(client: Client) -> None:
     client.send("hello")
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lineman import Gateway
+from lineman import Client, Gateway
 from lineman.gateway.api import Api
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.pushing import AsyncGatewayClient
-from lineman.gateway.visitor import Visitor
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "gateway.md"
 ORDERS = [
@@ -95,7 +94,7 @@ def test_the_reference_gives_every_function_the_arguments_that_it_has() -> None:
     kinds = {"GatewayClient": GatewayClient}
     assert len(found) > 50
     for of_client, name, given in found:
-        of = Visitor if of_client else Gateway
+        of = Client if of_client else Gateway
         function = kinds[name] if name in kinds else getattr(of, name)
         parameters = inspect.signature(function).parameters.values()
         words = [

@@ -9,8 +9,8 @@ import pytest
 
 import lineman.gateway
 from gateway.support import System
+from lineman import Client
 from lineman.errors import UsageError
-from lineman.gateway.visitor import Visitor
 
 
 @pytest.mark.parametrize("uid", ["Anna Bo", "a\nb\r\n", "\x00", " ", "*", ">", "a.b", "ä" * 128])
@@ -32,7 +32,7 @@ def test_a_uid_may_be_any_text_and_reaches_its_own_user_only(
 def test_a_uid_of_a_megabyte_closes_its_client_and_no_other(system: System) -> None:
     errors: list[str] = []
 
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         try:
             client.bind(message)
         except UsageError as error:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from gateway.support import Handled, Said, said_on
 from gateway.test_link import ForeignTransport
+from lineman import Client
 from lineman.gateway import desk as desks
 from lineman.gateway.business import Business
 from lineman.gateway.desk import Desk
 from lineman.gateway.link import Link
 from lineman.gateway.messages import TO_BUSINESS, TO_GATEWAY, Meet, Pong, Retired, encode_frames
 from lineman.gateway.records import message_record
-from lineman.gateway.visitor import Visitor
 
 LONG = "0123456789" * 10_000
 MESSAGES: list[tuple[int, str | bytes]] = [
@@ -56,16 +56,16 @@ class Work:
         self.link.connection_made(cast(asyncio.BaseTransport, self.transport))
         for number in (1, 2):
             meet = Meet(number, f"{number:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
-            self.desk.visitors[number] = Visitor(cast(Business, self), self.link, meet)
+            self.desk.clients[number] = Client(cast(Business, self), self.link, meet)
 
-    def on_message(self, visitor: Visitor, message: str | bytes) -> None:
-        assert desks.current.get() is visitor
-        self.heard.append((visitor.number, message))
+    def on_message(self, client: Client, message: str | bytes) -> None:
+        assert desks.current.get() is client
+        self.heard.append((client.number, message))
         if message == "raise":
             raise ZeroDivisionError
-        visitor.send(message)
+        client.send(message)
 
-    def note_failure(self, visitor: Visitor, event: object, error: BaseException) -> None:
+    def note_failure(self, client: Client, event: object, error: BaseException) -> None:
         """As of `Business`."""
         self.failures.append(error)
 
@@ -113,14 +113,14 @@ def test_frames_and_records_keep_their_order() -> None:
 
     async def say() -> Work:
         work = Work()
-        visitor = work.desk.visitors[1]
+        client = work.desk.clients[1]
         work.link.post(Pong())
-        visitor.send("a")
+        client.send("a")
         work.link.acknowledge(1)
-        visitor.send(b"b")
+        client.send(b"b")
         work.link.post(Pong())
         work.link.post(Pong())
-        visitor.send(memoryview(b"c"))
+        client.send(memoryview(b"c"))
         await asyncio.sleep(0)
         return work
 

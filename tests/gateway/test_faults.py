@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.support import DEADLINE, Said, System, said_on
+from lineman import Client
 from lineman.cli.status import render
 from lineman.errors import UsageError
 from lineman.gateway import messages
@@ -21,12 +22,11 @@ from lineman.gateway.messages import Answer, Hello, Ping, Send, SetSession, enco
 from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
 from lineman.gateway.records import HEAD, TEXT, done_record, message_record
 from lineman.gateway.routing import RoutingOptions
-from lineman.gateway.visitor import Visitor
 from lineman.metrics import Book, families
 from lineman.process.status import Child, Master, Report, Status
 
 
-def echo(client: Visitor, message: str | bytes) -> None:
+def echo(client: Client, message: str | bytes) -> None:
     client.send(message)
 
 
@@ -75,7 +75,7 @@ def worker(system: System, slot: int = 0) -> Peer:
 def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -> None:
     raised: list[Exception] = []
 
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         try:
             client.send("\ud800")
         except UsageError as error:
@@ -121,7 +121,7 @@ def test_an_answer_that_is_too_large_is_an_error_and_no_end(
 def test_a_bad_decision_fails_its_client_and_not_the_link(
     system: System, bad: tuple[Any, ...]
 ) -> None:
-    def knock(client: Visitor, request: Any) -> None:
+    def knock(client: Client, request: Any) -> None:
         if request.path == "/bad":
             getattr(client, bad[0])(*bad[1:])
 
@@ -135,7 +135,7 @@ def test_a_bad_decision_fails_its_client_and_not_the_link(
 
 
 def test_a_callback_whose_own_task_was_cancelled_closes_its_client(system: System) -> None:
-    async def on_message(client: Visitor, message: str) -> None:
+    async def on_message(client: Client, message: str) -> None:
         inner = asyncio.get_running_loop().create_future()
         inner.cancel()
         await inner

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import lineman
 from gateway.support import System, add_two_nodes
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.blocking import GatewayClient
@@ -17,12 +18,11 @@ from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
 from lineman.gateway.history import HistoryOptions, Kept
 from lineman.gateway.pushing import AsyncGatewayClient, NotReachedError
-from lineman.gateway.visitor import Visitor
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
 
 
-def echo(client: Visitor, message: str | bytes) -> None:
+def echo(client: lineman.Client, message: str | bytes) -> None:
     client.send(message)
 
 
@@ -39,7 +39,7 @@ def test_a_message_goes_to_a_business_worker_and_its_answer_comes_back(system: S
 def test_a_callback_knows_its_client(system: System) -> None:
     seen: list[Any] = []
 
-    def on_connect(client: Visitor) -> None:
+    def on_connect(client: lineman.Client) -> None:
         request = client.request
         seen.append((client.remote_ip, request.path, request.query.get("a"), client.uid))
         client.send("welcome")
@@ -51,7 +51,7 @@ def test_a_callback_knows_its_client(system: System) -> None:
 
 
 def test_a_business_worker_learns_nothing_of_who_a_stranger_is(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         client.send(repr(client.request.headers))
 
     system.add_node("on_message")
@@ -70,7 +70,7 @@ def test_a_business_worker_learns_nothing_of_who_a_stranger_is(system: System) -
 def test_messages_of_one_client_are_handled_in_order_also_by_async_callbacks(
     system: System,
 ) -> None:
-    async def on_message(client: Visitor, message: str) -> None:
+    async def on_message(client: lineman.Client, message: str) -> None:
         await asyncio.sleep(0.02 if message == "0" else 0)
         client.send(message)
 
@@ -85,7 +85,7 @@ def test_messages_of_one_client_are_handled_in_order_also_by_async_callbacks(
 def test_a_session_is_kept_from_message_to_message_and_from_worker_to_worker(
     system: System,
 ) -> None:
-    def count(client: Visitor, message: str) -> None:
+    def count(client: lineman.Client, message: str) -> None:
         client.session.setdefault("list", []).append(message)
         client.send(",".join(client.session["list"]))
 
@@ -102,7 +102,7 @@ def test_a_session_is_kept_from_message_to_message_and_from_worker_to_worker(
 
 
 def test_uids_groups_and_exclusions(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         name, _, group = message.partition("@")
         client.bind(name)
         client.join(group)
@@ -138,13 +138,13 @@ def test_uids_groups_and_exclusions(system: System) -> None:
 
 
 def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
-    def knock(client: Visitor, request: Any) -> None:
+    def knock(client: lineman.Client, request: Any) -> None:
         if request.query.get("token") != "secret":
             client.reject(401, "who are you?")
         client.session["token"] = True
         client.add_header("X-Seen", "yes")
 
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         client.send(str(client.session["token"]))
 
     node = system.add_node("on_websocket_connect", "on_message")
@@ -160,7 +160,7 @@ def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
 
 
 def test_a_callback_that_raises_closes_its_client_and_no_other(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         if message == "bad":
             raise RuntimeError("a defect of the program")
         client.send(message)
@@ -194,7 +194,7 @@ async def cancel_itself(*_: object) -> None:
 def test_a_callback_that_would_end_the_process_closes_its_client_and_no_other(
     system: System, ending: Callable[..., Any]
 ) -> None:
-    def on_message(client: Visitor, message: str) -> Any:
+    def on_message(client: lineman.Client, message: str) -> Any:
         return ending() if message == "end" else client.send(message)
 
     system.add_node("on_message")
@@ -209,7 +209,7 @@ def test_a_callback_that_would_end_the_process_closes_its_client_and_no_other(
 def test_a_flood_of_messages_that_fail_writes_one_traceback_and_a_count(
     system: System, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         client.send("x")
         int(message)
 
@@ -228,7 +228,7 @@ def test_a_flood_of_messages_that_fail_writes_one_traceback_and_a_count(
 
 
 def test_a_session_that_is_too_big_closes_its_client(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         client.session["big"] = "x" * 70_000
 
     system.add_node("on_message")
@@ -263,7 +263,7 @@ def test_a_client_that_waits_too_long_for_a_worker_is_closed_with_a_reason(
 def test_a_worker_that_retires_finishes_what_it_has_and_nothing_is_lost_or_doubled(
     system: System,
 ) -> None:
-    async def slowly(client: Visitor, message: str) -> None:
+    async def slowly(client: lineman.Client, message: str) -> None:
         await asyncio.sleep(0.01)
         client.send(message)
 
@@ -290,7 +290,7 @@ def die(business: Business) -> None:
 def test_a_worker_that_dies_takes_its_messages_along_unless_they_are_redelivered(
     system: System, redeliver: bool
 ) -> None:
-    async def never(client: Visitor, message: str) -> None:
+    async def never(client: lineman.Client, message: str) -> None:
         await asyncio.sleep(1000)
 
     node = system.add_node("on_message", redeliver=redeliver)
@@ -313,7 +313,7 @@ def test_a_worker_that_dies_takes_its_messages_along_unless_they_are_redelivered
 def test_a_client_that_sends_faster_than_it_is_served_is_read_no_more(system: System) -> None:
     release = asyncio.Event()
 
-    async def hold(client: Visitor, message: bytes) -> None:
+    async def hold(client: lineman.Client, message: bytes) -> None:
         await release.wait()
         client.send(str(len(message)))
 
@@ -356,7 +356,7 @@ def test_orders_outside_of_a_running_gateway_are_told(system: System) -> None:
 
 
 def test_two_nodes_with_one_broker_are_one_service(system: System, hub: str) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: lineman.Client, message: str) -> None:
         client.bind(message)
         client.join("room")
         client.send("in")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.guard import Due, Guard, GuardOptions
 
 
@@ -29,8 +29,8 @@ def guarded(**options: Any) -> tuple[Guard, Clock]:
     return Guard(GuardOptions(**options), clock), clock
 
 
-def entered(guard: Guard, ip: str = "1.1.1.1") -> Client:
-    client = Client("0" * 32, FakeConnection(ip))  # type: ignore[arg-type]
+def entered(guard: Guard, ip: str = "1.1.1.1") -> HeldClient:
+    client = HeldClient("0" * 32, FakeConnection(ip))  # type: ignore[arg-type]
     guard.enter(client)
     return client
 

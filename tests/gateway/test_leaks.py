@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter
 
 from gateway.support import System
-from lineman.gateway.visitor import Visitor
+from lineman import Client
 from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 
 
 def test_clients_leave_nothing(system: System) -> None:
     seen: Counter[str] = Counter()
 
-    def enter(client: Visitor) -> None:
+    def enter(client: Client) -> None:
         client.bind(f"user {client.id}")
         client.join("everybody")
         client.join(f"room of {client.id}")
         client.session["since"] = "now"
         seen["entered"] += 1
 
-    def leave(client: Visitor, code: int, reason: str) -> None:
+    def leave(client: Client, code: int, reason: str) -> None:
         seen["left"] += 1
 
     def look() -> Held:

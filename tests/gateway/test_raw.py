@@ -9,13 +9,13 @@ import pytest
 from websockets.sync.client import connect
 
 from gateway.support import System, add_two_nodes
+from lineman import Client
 from lineman.errors import UsageError
 from lineman.gateway import messages
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.messages import Send
 from lineman.gateway.pushing import AsyncGatewayClient
 from lineman.gateway.raw import to_frames
-from lineman.gateway.visitor import Visitor
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Ping
 
@@ -64,7 +64,7 @@ def test_what_would_spoil_a_stream_is_refused_where_it_is_given(given: Any, seen
 def joined(system: System, *names: str) -> Any:
     """Clients on two nodes in turn, each with a uid of its own, all in a group; and their api."""
 
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         client.bind(message)
         client.join("room")
         client.send("in")
@@ -100,7 +100,7 @@ def test_raw_frames_go_to_clients_users_groups_and_all_with_the_same_exclusions(
 
 
 def test_a_callback_sends_raw_frames_in_order_also_where_clients_compress(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         client.send("first " * 100)
         client.send(TEXT, raw=True)
         api.send_to_current_client(TEXT, raw=True)
@@ -176,7 +176,7 @@ def test_a_destroyed_client_gets_no_close_frame_and_no_other_is_touched(
 
 
 def test_a_callback_and_other_programs_destroy_clients(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         if message == "me":
             client.destroy()
         elif message == "current":

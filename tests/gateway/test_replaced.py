@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
+import lineman
 from e2e.support.program import DEADLINE, Program, free_ports
 from gateway.support import System
 from lineman.gateway.dialling import alias_of, candidates
-from lineman.gateway.visitor import Visitor
 from lineman.testing.client import Client
 
 APP = Path(__file__).parent / "apps" / "renewed_app.py"
 
 
-def echo(client: Visitor, message: str) -> None:
+def echo(client: lineman.Client, message: str) -> None:
     client.send(message)
 
 

@@ -8,11 +8,11 @@ from typing import IO, Any
 import pytest
 
 from gateway.support import DEADLINE, Handled, Said, System, said_on
+from lineman import Client
 from lineman.gateway import link as links
 from lineman.gateway.link import LinkFullError
 from lineman.gateway.messages import TO_GATEWAY, VERSION, Hello, Meet, Message, Send, encode_frames
 from lineman.gateway.records import message_record
-from lineman.gateway.visitor import Visitor
 
 MIB = 1024 * 1024
 
@@ -63,7 +63,7 @@ def test_who_is_not_read_works_no_more_for_that_gateway_process(system: System) 
     count, answer = 400, "x" * 100_000  # 40 MB of answers to 10 KB
     served = 0
 
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         nonlocal served
         if message == "z":
             client.send(message)

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.support import DEADLINE, System
+from lineman import Client
 from lineman.errors import UsageError
 from lineman.gateway.messages import Bind
 from lineman.gateway.session import encode_session
-from lineman.gateway.visitor import Visitor
 
 
 def test_a_session_counts_right_however_fast_its_client_sends(system: System) -> None:
-    async def count(client: Visitor, message: str) -> None:
+    async def count(client: Client, message: str) -> None:
         client.session["count"] = client.session.get("count", 0) + 1
         await asyncio.sleep(0)
         client.send(str(client.session["count"]))
@@ -31,7 +31,7 @@ def test_a_session_counts_right_however_fast_its_client_sends(system: System) ->
 
 
 def test_what_a_callback_has_ordered_the_next_one_sees(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         if message == "login":
             client.bind("anna")
             client.join("a")
@@ -53,7 +53,7 @@ def test_a_session_that_is_only_read_undoes_nothing(system: System) -> None:
     seen: list[dict[str, Any]] = []
     go_on = asyncio.Event()
 
-    async def on_message(client: Visitor, message: str) -> None:
+    async def on_message(client: Client, message: str) -> None:
         seen.append(dict(client.session))
         if message == "read":
             client.send("reading")
@@ -79,7 +79,7 @@ def test_a_session_that_is_only_read_undoes_nothing(system: System) -> None:
 
 
 def test_what_others_change_meanwhile_arrives_after_ones_own(system: System) -> None:
-    def on_message(client: Visitor, message: str) -> None:
+    def on_message(client: Client, message: str) -> None:
         if message.startswith("in"):
             client.join(message)
         client.send(" ".join(sorted(client.groups)))
@@ -110,7 +110,7 @@ def test_what_others_change_meanwhile_arrives_after_ones_own(system: System) -> 
 def test_an_update_that_makes_a_session_too_big_is_refused_and_cuts_nothing_off(
     system: System,
 ) -> None:
-    async def on_message(client: Visitor, message: str) -> None:
+    async def on_message(client: Client, message: str) -> None:
         if message == "too big":
             system.businesses[0].update_session(client, {"a": "x" * 40_000})
             with pytest.raises(UsageError, match="the session has 8"):
@@ -135,7 +135,7 @@ def test_an_update_that_makes_a_session_too_big_is_refused_and_cuts_nothing_off(
 
 
 def test_what_is_ordered_before_the_client_is_let_in_counts_when_it_is(system: System) -> None:
-    def knock(client: Visitor, request: Any) -> None:
+    def knock(client: Client, request: Any) -> None:
         client.bind("anna")
         client.join("room")
         client.session["name"] = "Anna"

@@ -44,7 +44,7 @@ from lineman.gateway.messages import (
     SetSession,
     UserEvent,
 )
-from lineman.gateway.visitor import Visitor
+from lineman.gateway.visitor import Client
 from lineman.net.loglimit import LogLimit
 from lineman.protocols.websocket import close as closing
 
@@ -72,8 +72,8 @@ class Business(Api):
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
         self._desks: dict[Link, Desk] = {}
-        self._by_id: dict[str, Visitor] = {}
-        self._decisions: dict[Visitor, dict[str, Any]] = {}
+        self._by_id: dict[str, Client] = {}
+        self._decisions: dict[Client, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._last_question = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,8 +102,8 @@ class Business(Api):
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
         desk = self._desks.pop(link, None)
-        for visitor in () if desk is None else desk.visitors.values():
-            self._forget(visitor)
+        for client in () if desk is None else desk.clients.values():
+            self._forget(client)
         self._note_retired(link)
 
     async def retire(self, timeout: float) -> None:
@@ -147,19 +147,19 @@ class Business(Api):
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
         desk = self._desks[link]
-        visitors = desk.visitors
+        clients = desk.clients
         for message in batch:
             if isinstance(message, (Opened, Closed, Knock)):
-                if (visitor := visitors.get(message.number)) is not None:
-                    self._take(visitor, message)
+                if (client := clients.get(message.number)) is not None:
+                    self._take(client, message)
             elif isinstance(message, Meet):
-                visitor = visitors[message.number] = Visitor(self, link, message)
-                self._by_id[visitor.id] = visitor
+                client = clients[message.number] = Client(self, link, message)
+                self._by_id[client.id] = client
             elif isinstance(message, Forget):
                 self._forget(desk.forget(message.number))
             elif isinstance(message, Changed):
-                visitor = visitors.get(message.number)
-                if visitor is not None and not visitor.change(message):
+                client = clients.get(message.number)
+                if client is not None and not client.change(message):
                     link.post(Refresh(message.number))
             elif isinstance(message, Answer):
                 self._on_answer(message)
@@ -176,22 +176,22 @@ class Business(Api):
                 self._links[message.node] = link
         _current.set(None)
 
-    def _forget(self, visitor: Visitor | None) -> None:
-        if visitor is not None and self._by_id.get(visitor.id) is visitor:
-            del self._by_id[visitor.id]
+    def _forget(self, client: Client | None) -> None:
+        if client is not None and self._by_id.get(client.id) is client:
+            del self._by_id[client.id]
 
-    def _take(self, visitor: Visitor, event: Event) -> None:
-        if visitor.queue is not None:
-            visitor.queue.append(event)  # in order, after the one that is at work
+    def _take(self, client: Client, event: Event) -> None:
+        if client.queue is not None:
+            client.queue.append(event)  # in order, after the one that is at work
             return
-        coroutine = self._begin(visitor, event)
+        coroutine = self._begin(client, event)
         if coroutine is not None:
-            self.work_off(visitor, event, coroutine)
+            self.work_off(client, event, coroutine)
 
-    def work_off(self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def work_off(self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Awaits an `async def` callback; what comes meanwhile for its client waits its turn."""
-        visitor.queue = deque()
-        self._keep(self._loop.create_task(self._work_off(visitor, event, coroutine)))
+        client.queue = deque()
+        self._keep(self._loop.create_task(self._work_off(client, event, coroutine)))
 
     def _take_user(self, event: UserEvent) -> None:
         callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
@@ -223,9 +223,9 @@ class Business(Api):
         task.add_done_callback(self._tasks.discard)
 
     async def _work_off(
-        self, visitor: Visitor, event: Event, coroutine: Coroutine[Any, Any, Any] | None
+        self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any] | None
     ) -> None:
-        _current.set(visitor)
+        _current.set(client)
         is_first = True
         while True:
             if coroutine is not None:
@@ -237,77 +237,77 @@ class Business(Api):
                     is_end = isinstance(error, (asyncio.CancelledError, GeneratorExit))
                     if is_end and (self._has_ended or self._loop.is_closed()):
                         raise
-                    self.note_failure(visitor, event, error)
-                self.end(visitor, event)
+                    self.note_failure(client, event, error)
+                self.end(client, event)
             progress.note()
             is_first = False
-            if not visitor.queue:
-                visitor.queue = None
+            if not client.queue:
+                client.queue = None
                 return
-            event = visitor.queue.popleft()
-            coroutine = self._begin(visitor, event)
+            event = client.queue.popleft()
+            coroutine = self._begin(client, event)
 
-    def _begin(self, visitor: Visitor, event: Event) -> Coroutine[Any, Any, Any] | None:
+    def _begin(self, client: Client, event: Event) -> Coroutine[Any, Any, Any] | None:
         """Calls the program; what is left to await where its callback is `async def`."""
-        _current.set(visitor)  # until the next one, or the end of the batch or task
+        _current.set(client)  # until the next one, or the end of the batch or task
         try:
-            result = self._call(visitor, event)
+            result = self._call(client, event)
         except BaseException as error:
-            self.note_failure(visitor, event, error)
+            self.note_failure(client, event, error)
             result = None
         if result is not None and inspect.iscoroutine(result):
             return result
-        self.end(visitor, event)
+        self.end(client, event)
         return None
 
-    def _call(self, visitor: Visitor, event: Event) -> Any:
+    def _call(self, client: Client, event: Event) -> Any:
         callbacks = self._callbacks
         if isinstance(event, (str, bytes)):
             callback = callbacks.get("on_message")
-            return None if callback is None else callback(visitor, event)
+            return None if callback is None else callback(client, event)
         if isinstance(event, Opened):
             callback = callbacks.get("on_connect")
-            return None if callback is None else callback(visitor)
+            return None if callback is None else callback(client)
         if isinstance(event, Closed):
             callback = callbacks.get("on_close")
-            return None if callback is None else callback(visitor, event.code, event.reason)
-        self._decisions[visitor] = {}
+            return None if callback is None else callback(client, event.code, event.reason)
+        self._decisions[client] = {}
         callback = callbacks.get("on_websocket_connect")
-        return None if callback is None else callback(visitor, visitor.request)
+        return None if callback is None else callback(client, client.request)
 
-    def note_failure(self, visitor: Visitor, event: Event, error: BaseException) -> None:
+    def note_failure(self, client: Client, event: Event, error: BaseException) -> None:
         """A callback raised: its client is closed."""
         self.exceptions += 1
-        self._log.exception(error, "%r: a callback raised; the client is closed", visitor)
+        self._log.exception(error, "%r: a callback raised; the client is closed", client)
         if isinstance(event, Knock):
-            self._decisions[visitor] = {"status": 500, "body": "Internal Server Error"}
+            self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
         else:
             words = closing.words(closing.INTERNAL_ERROR)
-            visitor.link.post(CloseClient(visitor.id, None, closing.INTERNAL_ERROR, words))
+            client.link.post(CloseClient(client.id, None, closing.INTERNAL_ERROR, words))
 
-    def end(self, visitor: Visitor, event: Event) -> None:
+    def end(self, client: Client, event: Event) -> None:
         """Tells the gateway process that the event was handled."""
-        link = visitor.link
+        link = client.link
         desk = self._desks.get(link)
         if desk is None:
             return  # the link is gone, and with it everything about this client
         try:
-            session = visitor.take_session_change()
+            session = client.take_session_change()
         except UsageError as error:
-            self.note_failure(visitor, event, error)
+            self.note_failure(client, event, error)
         else:
             if session is not None:
-                self._post(link, SetSession(visitor.id, session))
+                self._post(link, SetSession(client.id, session))
         if isinstance(event, Knock):
-            link.post(Decision(visitor.number, **self._decisions.pop(visitor, {})))
+            link.post(Decision(client.number, **self._decisions.pop(client, {})))
         elif isinstance(event, Closed):
-            self._forget(desk.forget(visitor.number))
-        link.acknowledge(visitor.number)
+            self._forget(desk.forget(client.number))
+        link.acknowledge(client.number)
 
     # What the program asks for.
 
     @property
-    def current_client(self) -> Visitor | None:
+    def current_client(self) -> Client | None:
         """The client whose callback is at work; None outside of one."""
         return _current.get()
 
@@ -325,19 +325,19 @@ class Business(Api):
         """Drops the client whose callback is at work."""
         self.destroy_client(self._current("destroy_current_client"))
 
-    def _current(self, name: str) -> Visitor:
-        visitor = _current.get()
-        if visitor is None:
+    def _current(self, name: str) -> Client:
+        client = _current.get()
+        if client is None:
             raise UsageError(f"{name}() works in a client's callback only")
-        return visitor
+        return client
 
-    def decide(self, visitor: Visitor, **changes: Any) -> None:
+    def decide(self, client: Client, **changes: Any) -> None:
         """Notes what `on_websocket_connect` decides about a client.
 
         Raises:
             UsageError: it is not at work.
         """
-        decision = self._decisions.get(visitor)
+        decision = self._decisions.get(client)
         if decision is None:
             raise UsageError("this works in on_websocket_connect only, before the 101")
         if "headers" in changes:
@@ -351,9 +351,9 @@ class Business(Api):
 
     def _post(self, link: Link, order: Order) -> None:
         if isinstance(order, Change):
-            visitor = self._by_id.get(order.client)
-            if visitor is not None and visitor.link is link:
-                visitor.apply(order)
+            client = self._by_id.get(order.client)
+            if client is not None and client.link is link:
+                client.apply(order)
         size = len(getattr(order, "data", None) or getattr(order, "session", None) or "")
         link.post(order, size)
 

@@ -1,7 +1,7 @@
 from lineman.gateway.link cimport Link
 from lineman.gateway.registry cimport Member
 
-cdef class Client(Member):
+cdef class HeldClient(Member):
     cdef readonly object id
     cdef readonly object connection
     cdef readonly long long number

@@ -12,7 +12,7 @@ from lineman.net.connection import Connection
 EMPTY_SESSION = encode_value({})
 
 
-class Client(Member):
+class HeldClient(Member):
     """One connected client.
 
     Attributes:
@@ -67,7 +67,7 @@ class Client(Member):
         self.is_gone = False
 
     def __repr__(self) -> str:
-        return f"<Client {self.id} {self.connection!r}>"
+        return f"<HeldClient {self.id} {self.connection!r}>"
 
     def introduction(self) -> Meet:
         """What a business worker must know before the first event."""

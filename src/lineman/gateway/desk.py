@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.gateway.link import Data, Link, Receiver
 from lineman.gateway.records import TEXT
-from lineman.gateway.visitor import Visitor
+from lineman.gateway.visitor import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lineman.gateway.business import Business
 
 # The client whose callback is at work, also in the tasks that it begins.
-current: ContextVar[Visitor | None] = ContextVar("current client", default=None)
+current: ContextVar[Client | None] = ContextVar("current client", default=None)
 
 
 class Desk(Receiver):
@@ -27,53 +27,53 @@ class Desk(Receiver):
         on_message: the program's callback; None where it has none.
 
     Attributes:
-        visitors: the clients by their numbers in their gateway process; see `forget`.
+        clients: the clients by their numbers in their gateway process; see `forget`.
     """
 
-    __slots__ = ("_business", "_last", "_on_message", "visitors")
+    __slots__ = ("_business", "_last", "_on_message", "clients")
 
     def __init__(self, business: Business, on_message: Callable[..., Any] | None) -> None:
         self._business = business
         self._on_message = on_message
-        self._last: Visitor | None = None  # whose messages come now, and who is `current`
-        self.visitors: dict[int, Visitor] = {}
+        self._last: Client | None = None  # whose messages come now, and who is `current`
+        self.clients: dict[int, Client] = {}
 
-    def forget(self, number: int) -> Visitor | None:
+    def forget(self, number: int) -> Client | None:
         """A client's number means nothing any more; the client, where there is one."""
         self._last = None
-        return self.visitors.pop(number, None)
+        return self.clients.pop(number, None)
 
     def on_record(
         self, link: Link, number: int, kind: int, data: Data, start: int, end: int
     ) -> None:
         """A message of a client; see `Receiver`."""
-        visitor = self._last
-        if visitor is None or visitor.number != number:
-            visitor = self.visitors.get(number)
-            if visitor is None:
+        client = self._last
+        if client is None or client.number != number:
+            client = self.clients.get(number)
+            if client is None:
                 return
-            self._last = visitor
-            current.set(visitor)
+            self._last = client
+            current.set(client)
         message = data[start:end].decode("utf-8") if kind == TEXT else bytes(data[start:end])
-        if visitor.queue is not None:
-            visitor.queue.append(message)  # in order, after the one that is at work
+        if client.queue is not None:
+            client.queue.append(message)  # in order, after the one that is at work
         elif self._on_message is None:
             link.acknowledge(number)
         else:
-            self._serve(link, visitor, message)
+            self._serve(link, client, message)
 
-    def _serve(self, link: Link, visitor: Visitor, message: str | bytes) -> None:
+    def _serve(self, link: Link, client: Client, message: str | bytes) -> None:
         try:
-            result = self._on_message(visitor, message)  # type: ignore[misc]  # there is one
+            result = self._on_message(client, message)  # type: ignore[misc]  # there is one
         except BaseException as error:
-            self._business.note_failure(visitor, message, error)
+            self._business.note_failure(client, message, error)
             result = None
         if result is not None and isinstance(result, CoroutineType):
-            self._business.work_off(visitor, message, result)
-        elif visitor._session is None:
-            link.acknowledge(visitor.number)
+            self._business.work_off(client, message, result)
+        elif client._session is None:
+            link.acknowledge(client.number)
         else:
-            self._business.end(visitor, message)
+            self._business.end(client, message)
 
     def on_pause(self) -> None:
         """See `Receiver`: nobody's callback is at work now."""

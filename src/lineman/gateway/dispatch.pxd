@@ -1,6 +1,6 @@
 cimport cython
 
-from lineman.gateway.client cimport Client
+from lineman.gateway.client cimport HeldClient
 from lineman.gateway.link cimport Link
 
 cdef Py_ssize_t MAX_EVENTS, MAX_SIZE
@@ -20,19 +20,19 @@ cdef class Dispatch:
     cdef dict _clogged
     cdef public long long dropped
 
-    cdef _take_back(self, Client client)
-    cpdef offer(self, Client client, event)
+    cdef _take_back(self, HeldClient client)
+    cpdef offer(self, HeldClient client, event)
     @cython.locals(has=list)
-    cpdef acknowledge(self, Link link, Client client, Py_ssize_t count=*)
-    cdef _settle(self, Client client)
-    cpdef forget(self, Client client)
+    cpdef acknowledge(self, Link link, HeldClient client, Py_ssize_t count=*)
+    cdef _settle(self, HeldClient client)
+    cpdef forget(self, HeldClient client)
     @cython.locals(link=Link, has=list)
-    cdef bint _may_post(self, Client client) except -1
-    cdef _assign(self, Client client, Link link)
+    cdef bint _may_post(self, HeldClient client) except -1
+    cdef _assign(self, HeldClient client, Link link)
     @cython.locals(link=Link)
-    cdef _part(self, Client client)
+    cdef _part(self, HeldClient client)
     @cython.locals(link=Link)
-    cdef _post(self, Client client, event)
-    cdef _pump(self, Client client)
+    cdef _post(self, HeldClient client, event)
+    cdef _pump(self, HeldClient client)
     @cython.locals(link=Link)
-    cdef _hold(self, Client client)
+    cdef _hold(self, HeldClient client)

@@ -13,7 +13,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Collection
 
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.link import Link
 from lineman.gateway.messages import Event, Forget, Retired
 from lineman.net.loglimit import LogLimit
@@ -52,8 +52,8 @@ class Dispatch:
         self,
         clock: Callable[[], float],
         log: LogLimit,
-        on_settled: Callable[[Client], None],
-        on_lost: Callable[[Client, list[Event]], None],
+        on_settled: Callable[[HeldClient], None],
+        on_lost: Callable[[HeldClient, list[Event]], None],
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
@@ -64,10 +64,12 @@ class Dispatch:
         self._on_lost = on_lost
         self._redeliver = redeliver
         self._wait_timeout = wait_timeout
-        self._clients: dict[Link, set[Client]] = {}  # of each worker that takes new clients or not
+        # Of each worker, whether it takes new clients or not.
+        self._clients: dict[Link, set[HeldClient]] = {}
         self._retiring: set[Link] = set()
-        self._stalled: dict[Client, None] = {}  # those for whom there is no worker
-        self._clogged: dict[Link, dict[Client, None]] = {}  # those who wait for its worker to read
+        self._stalled: dict[HeldClient, None] = {}  # those for whom there is no worker
+        # Those who wait for its worker to read.
+        self._clogged: dict[Link, dict[HeldClient, None]] = {}
         self.dropped = 0
 
     @property
@@ -120,7 +122,7 @@ class Dispatch:
             self._pump(client)
             self._settle(client)
 
-    def _take_back(self, client: Client) -> None:
+    def _take_back(self, client: HeldClient) -> None:
         lost, client.unacknowledged = client.unacknowledged, None
         client.unacknowledged_size = 0
         if not lost:
@@ -142,7 +144,7 @@ class Dispatch:
 
     # Events.
 
-    def offer(self, client: Client, event: Event) -> None:
+    def offer(self, client: HeldClient, event: Event) -> None:
         """Gives an event to the client's worker, now or when one can take it."""
         if client.waiting is None:
             if self._may_post(client):
@@ -153,7 +155,7 @@ class Dispatch:
         client.waiting.append(event)
         self._pump(client)
 
-    def acknowledge(self, link: Link, client: Client, count: int = 1) -> None:
+    def acknowledge(self, link: Link, client: HeldClient, count: int = 1) -> None:
         """The worker has done with the oldest events of a client."""
         has = client.unacknowledged
         if client.link is not link or has is None:
@@ -173,11 +175,11 @@ class Dispatch:
         elif client.is_gone:
             self._settle(client)
 
-    def _settle(self, client: Client) -> None:
+    def _settle(self, client: HeldClient) -> None:
         if client.is_gone and not client.unacknowledged and client.waiting is None:
             self.forget(client)
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: HeldClient) -> None:
         """Lets go of a client that nobody need hear of any more."""
         if client.link is not None:
             client.link.post(Forget(client.number))
@@ -186,7 +188,7 @@ class Dispatch:
         client.waiting = None
         self._on_settled(client)
 
-    def _may_post(self, client: Client) -> bool:
+    def _may_post(self, client: HeldClient) -> bool:
         link = client.link
         if link is None:
             link = self._choose()
@@ -204,12 +206,12 @@ class Dispatch:
         ]
         return min(able, key=lambda link: len(self._clients[link]), default=None)
 
-    def _assign(self, client: Client, link: Link) -> None:
+    def _assign(self, client: HeldClient, link: Link) -> None:
         client.link = link
         self._clients[link].add(client)
         link.post(client.introduction())
 
-    def _part(self, client: Client) -> None:
+    def _part(self, client: HeldClient) -> None:
         link = client.link
         if link is not None:
             self._clients[link].discard(client)
@@ -218,7 +220,7 @@ class Dispatch:
         client.unacknowledged = None
         client.unacknowledged_size = 0
 
-    def _post(self, client: Client, event: Event) -> None:
+    def _post(self, client: HeldClient, event: Event) -> None:
         link = client.link
         assert link is not None
         if client.unacknowledged is None:
@@ -232,7 +234,7 @@ class Dispatch:
 
     # What waits.
 
-    def _pump(self, client: Client) -> None:
+    def _pump(self, client: HeldClient) -> None:
         waiting = client.waiting
         if waiting is None:
             return
@@ -247,7 +249,7 @@ class Dispatch:
             client.is_paused = False
             client.connection.resume_recv()
 
-    def _hold(self, client: Client) -> None:
+    def _hold(self, client: HeldClient) -> None:
         if not client.is_paused and not client.is_gone:
             client.is_paused = True
             client.connection.pause_recv()
@@ -259,7 +261,7 @@ class Dispatch:
         elif client.link.is_clogged:
             self._await(client.link)[client] = None
 
-    def _await(self, link: Link) -> dict[Client, None]:
+    def _await(self, link: Link) -> dict[HeldClient, None]:
         clogged = self._clogged.get(link)
         if clogged is None:
             clogged = self._clogged[link] = {}

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from lineman.errors import ConfigError
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Guard:
     def __init__(self, options: GuardOptions, clock: Callable[[], float]) -> None:
         self._options = options
         self._clock = clock
-        self._unknown: OrderedDict[Client, float] = OrderedDict()
-        self._silent: OrderedDict[Client, _Watch] = OrderedDict()  # the longest silent first
+        self._unknown: OrderedDict[HeldClient, float] = OrderedDict()
+        self._silent: OrderedDict[HeldClient, _Watch] = OrderedDict()  # the longest silent first
 
     @property
     def ping_data(self) -> str | bytes | None:
@@ -81,7 +81,7 @@ class Guard:
         """Whether nothing is asked of them."""
         return self._options == GuardOptions()
 
-    def enter(self, client: Client) -> None:
+    def enter(self, client: HeldClient) -> None:
         """A client is there."""
         options, now = self._options, self._clock()
         if options.authenticate_within:
@@ -89,21 +89,21 @@ class Guard:
         if options.ping_interval:
             self._silent[client] = _Watch(now, 0)
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: HeldClient) -> None:
         """A client is gone."""
         self._unknown.pop(client, None)
         self._silent.pop(client, None)
 
-    def hear(self, client: Client) -> None:
+    def hear(self, client: HeldClient) -> None:
         """A client sent a message."""
         if client in self._silent:
             self._silent[client] = _Watch(self._clock(), 0)
             self._silent.move_to_end(client)
 
-    def due(self) -> list[tuple[Client, Due]]:
+    def due(self) -> list[tuple[HeldClient, Due]]:
         """What must be done now; to be asked every second."""
         options, now = self._options, self._clock()
-        found: list[tuple[Client, Due]] = []
+        found: list[tuple[HeldClient, Due]] = []
         while self._unknown:
             client, deadline = next(iter(self._unknown.items()))
             if client.uid is None and deadline > now:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.dialling import alias_of
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Due, Guard, GuardOptions
@@ -119,7 +119,7 @@ class Node:
             Leave: self._change,
             SetSession: self._change,
         }
-        self._changing: Client | None = None
+        self._changing: HeldClient | None = None
 
     # Beginning and ending.
 
@@ -215,11 +215,11 @@ class Node:
 
     # Clients.
 
-    def welcome(self, connection: Connection) -> Client:
+    def welcome(self, connection: Connection) -> HeldClient:
         """The client of a connection, made when it is first heard of."""
-        client: Client | None = self._numbers.get(connection.id)
+        client: HeldClient | None = self._numbers.get(connection.id)
         if client is None:
-            client = Client(names.new_client_id(self.name), connection)
+            client = HeldClient(names.new_client_id(self.name), connection)
             self._numbers[connection.id] = client
             connection.data = client
         return client
@@ -271,7 +271,7 @@ class Node:
 
     def on_close(self, connection: Connection, code: int, reason: str) -> None:
         """A client is gone."""
-        client: Client = connection.data
+        client: HeldClient = connection.data
         self.orders.clients.pop(client.id, None)
         self.orders.registry.remove(client)
         client.is_gone = True
@@ -282,7 +282,7 @@ class Node:
         else:
             self.dispatch.forget(client)
 
-    def _act(self, client: Client, due: Due) -> None:
+    def _act(self, client: HeldClient, due: Due) -> None:
         connection = client.connection
         if due is Due.AUTHENTICATION:
             connection.service.tally.hits["authenticate_within"] += 1
@@ -292,12 +292,12 @@ class Node:
         elif self.guard.ping_data is not None:
             connection.send(self.guard.ping_data)
 
-    def _leave(self, client: Client) -> None:
+    def _leave(self, client: HeldClient) -> None:
         client.is_gone = True
         self.orders.knocking.pop(client.id, None)
         self.dispatch.forget(client)
 
-    def _on_lost(self, client: Client, events: list[Event]) -> None:
+    def _on_lost(self, client: HeldClient, events: list[Event]) -> None:
         """A worker died with these, and no other one gets them."""
         answered = self._knocking.get(client.number)
         if answered is not None and not answered.done():
@@ -308,14 +308,14 @@ class Node:
             # Nobody has met it: better that it comes again than that it stays a stranger.
             client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
-    def _on_settled(self, client: Client) -> None:
+    def _on_settled(self, client: HeldClient) -> None:
         self._traffic.forget(client.number)
 
-    def _on_changed(self, client: Client) -> None:
+    def _on_changed(self, client: HeldClient) -> None:
         if client is not self._changing:  # its worker knows what it has ordered itself
             self._tell(client)
 
-    def _tell(self, client: Client) -> None:
+    def _tell(self, client: HeldClient) -> None:
         if client.link is not None:
             groups = tuple(client.groups or ())
             client.link.post(

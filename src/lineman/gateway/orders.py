@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from lineman.errors import UsageError
 from lineman.gateway import names, raw
 from lineman.gateway.api import to_payload
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.messages import (
     Bind,
@@ -53,7 +53,7 @@ class Orders:
     def __init__(
         self,
         node: str,
-        on_changed: Callable[[Client], None],
+        on_changed: Callable[[HeldClient], None],
         histories: Histories | None = None,
         frame: Frame = frame_as_json,
     ) -> None:
@@ -62,9 +62,9 @@ class Orders:
         self._on_changed = on_changed
         self._frame = frame
         self.histories = histories
-        self.clients: dict[str, Client] = {}
-        self.knocking: dict[str, Client] = {}
-        self.registry: Registry[Client] = Registry()
+        self.clients: dict[str, HeldClient] = {}
+        self.knocking: dict[str, HeldClient] = {}
+        self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
 
     def carry_out(self, order: Order) -> None:
@@ -97,7 +97,7 @@ class Orders:
             elif not isinstance(order, CloseClient) and found.early is not None:
                 found.early.append(order)
 
-    def let_in(self, client: Client) -> None:
+    def let_in(self, client: HeldClient) -> None:
         """A client is open now: what was ordered about it before counts from here on."""
         self.clients[client.id] = client
         self.knocking.pop(client.id, None)
@@ -109,15 +109,15 @@ class Orders:
                 text = "an order about %r was refused: %s"
                 self._log.log(logging.ERROR, "refused early orders", text, client, error)
 
-    def _deliver(self, data: str | bytes, to: Collection[Client]) -> None:
+    def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
         self.delivered += broadcast(data, [client.connection for client in to])
 
-    def _deliver_raw(self, data: object, to: Collection[Client]) -> None:
+    def _deliver_raw(self, data: object, to: Collection[HeldClient]) -> None:
         frames = raw.to_frames(data)  # again: an older program, or a stranger, may not have
         for client in list(to):
             self.delivered += client.connection.send_encoded(frames, None)
 
-    def _change(self, client: Client, order: ClientOrder) -> None:
+    def _change(self, client: HeldClient, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):
             client.connection.close(order.data, order.code, order.reason)
             return
@@ -140,17 +140,19 @@ class Orders:
             client.session = encode_session(given)
         self._on_changed(client)
 
-    def _receivers(self, order: Send) -> Collection[Client]:
+    def _receivers(self, order: Send) -> Collection[HeldClient]:
         if order.is_to_all:
-            found: Collection[Client] = self.clients.values()
+            found: Collection[HeldClient] = self.clients.values()
         else:
             registry = self.registry
-            parts: list[Collection[Client]] = [registry.members_of_uid(uid) for uid in order.uids]
+            parts: list[Collection[HeldClient]] = [
+                registry.members_of_uid(uid) for uid in order.uids
+            ]
             parts += [registry.members_of_group(group) for group in order.groups]
             named = (self.clients.get(client) for client in order.clients)
             parts.append([client for client in named if client is not None])
             parts = [part for part in parts if part]
-            found = parts[0] if len(parts) == 1 else set[Client]().union(*parts)
+            found = parts[0] if len(parts) == 1 else set[HeldClient]().union(*parts)
         if not order.exclude:
             return found
         excluded = frozenset(order.exclude)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.orders import Orders
 from lineman.gateway.session import decode_session
 
@@ -62,15 +62,15 @@ def _added_by_name(answers: list[dict[Any, int]]) -> dict[Any, int]:
     return dict(merged)
 
 
-def _session(client: Client) -> Any:
+def _session(client: HeldClient) -> Any:
     return decode_session(client.session)
 
 
-def _sessions(clients: Iterable[Client]) -> dict[str, Any]:
+def _sessions(clients: Iterable[HeldClient]) -> dict[str, Any]:
     return {client.id: _session(client) for client in clients}
 
 
-def _named(orders: Orders, names: Names) -> Client | None:
+def _named(orders: Orders, names: Names) -> HeldClient | None:
     return orders.clients.get(names[0])
 
 
@@ -81,11 +81,11 @@ def _history(orders: Orders, names: Names) -> Any:
     return astuple(orders.histories.since(group, epoch, int(offset)))
 
 
-def _in_group(orders: Orders, names: Names) -> Iterable[Client]:
+def _in_group(orders: Orders, names: Names) -> Iterable[HeldClient]:
     return orders.registry.members_of_group(names[0])
 
 
-def _groups(orders: Orders) -> list[tuple[str, Collection[Client]]]:
+def _groups(orders: Orders) -> list[tuple[str, Collection[HeldClient]]]:
     registry = orders.registry
     return [(group, registry.members_of_group(group)) for group in registry.groups()]
 

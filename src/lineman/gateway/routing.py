@@ -11,7 +11,7 @@ from lineman.errors import UsageError
 from lineman.gateway import names
 from lineman.gateway.attendance import Attendance
 from lineman.gateway.brokers.base import MakeBroker
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
@@ -63,7 +63,7 @@ class Routing:
         self,
         node: str,
         options: RoutingOptions,
-        on_changed: Callable[[Client], None],
+        on_changed: Callable[[HeldClient], None],
         on_user: Callable[[str, bool], None],
     ) -> None:
         self._node = node

@@ -1,6 +1,6 @@
 cimport cython
 
-from lineman.gateway.client cimport Client
+from lineman.gateway.client cimport HeldClient
 from lineman.gateway.dispatch cimport Dispatch
 from lineman.gateway.link cimport Link, Receiver
 from lineman.gateway.records cimport lineman_is_ascii
@@ -12,21 +12,21 @@ cdef class Traffic(Receiver):
     cdef Dispatch _dispatch
     cdef object _guard
     cdef object _log
-    cdef Client _last
+    cdef HeldClient _last
     cdef Connection _corking
     cdef readonly dict clients
     cdef readonly long long delivered
 
-    @cython.locals(client=Client)
+    @cython.locals(client=HeldClient)
     cpdef hear(self, Connection connection, message)
     cpdef forget(self, long long number)
-    @cython.locals(client=Client)
-    cdef Client _find(self, long long number)
-    @cython.locals(client=Client)
+    @cython.locals(client=HeldClient)
+    cdef HeldClient _find(self, long long number)
+    @cython.locals(client=HeldClient)
     cdef on_record(self, Link link, long long number, int kind, const unsigned char *data, Py_ssize_t start, Py_ssize_t end)
     @cython.locals(is_text=bint)
     cdef _say(self, Connection connection, int kind, const unsigned char *data, Py_ssize_t start, Py_ssize_t end)
-    @cython.locals(client=Client)
+    @cython.locals(client=HeldClient)
     cdef on_done(self, Link link, long long number, Py_ssize_t count)
     cpdef on_pause(self)
     cdef _uncork(self)

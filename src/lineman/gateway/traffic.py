@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from lineman.gateway.client import Client
+from lineman.gateway.client import HeldClient
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Guard
 from lineman.gateway.link import Data, Link, Receiver
@@ -38,14 +38,14 @@ class Traffic(Receiver):
         self._log = log
         self._dispatch = dispatch
         self._guard = guard
-        self._last: Client | None = None  # what is said next is mostly about the same one
+        self._last: HeldClient | None = None  # what is said next is mostly about the same one
         self._corking: Connection | None = None
-        self.clients: dict[int, Client] = {}
+        self.clients: dict[int, HeldClient] = {}
         self.delivered = 0
 
     def hear(self, connection: Connection, message: str | bytes) -> None:
         """A client said something: `on_message` of its connection."""
-        client: Client | None = connection._data
+        client: HeldClient | None = connection._data
         if client is None:
             return
         if self._guard is not None:
@@ -57,7 +57,7 @@ class Traffic(Receiver):
         self._last = None
         self.clients.pop(number, None)
 
-    def _find(self, number: int) -> Client | None:
+    def _find(self, number: int) -> HeldClient | None:
         client = self._last
         if client is None or client.number != number:
             client = self._last = self.clients.get(number)

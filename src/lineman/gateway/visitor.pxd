@@ -8,7 +8,7 @@ cdef extern from "Python.h":
 cdef class _Base:
     pass
 
-cdef class Visitor(_Base):
+cdef class Client(_Base):
     cdef object _business
     cdef object _groups
     cdef object _loaded

@@ -30,7 +30,7 @@ class _Base:
     __slots__ = ()
 
 
-class Visitor(_Base, ClientNames):
+class Client(_Base, ClientNames):
     """One client; what the callbacks of a `Gateway` get.
 
     Attributes:
