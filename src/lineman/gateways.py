@@ -347,9 +347,9 @@ class Gateway(Api, Declared):
         """The client whose callback is at work; None outside of one."""
         return self._working().current_client
 
-    def send_to_current_client(self, message: str | bytes, raw: bool = False) -> None:
+    def send_to_current_client(self, message: str | bytes) -> None:
         """Sends to the client whose callback is at work."""
-        self._working().send_to_current_client(message, raw)
+        self._working().send_to_current_client(message)
 
     def close_current_client(
         self, message: str | bytes | None = None, code: int = 1000, reason: str = ""

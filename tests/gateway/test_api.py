@@ -89,7 +89,7 @@ def test_the_reference_gives_every_function_the_arguments_that_it_has() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     found = re.findall(
         r"`(?:await )?(client\.)?([a-z_]+|GatewayClient)\((\w[^`]*|)\)`",
-        text[: text.index("## Raw")],
+        text[: text.index("## Callbacks")],
     )
     kinds = {"GatewayClient": GatewayClient}
     assert len(found) > 50
@@ -107,7 +107,7 @@ def test_the_reference_gives_every_function_the_arguments_that_it_has() -> None:
 
 def test_the_reference_names_every_function_and_none_that_is_not_there() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
-    table = text[: text.index("## Raw frames")]
+    table = text[: text.index("## Callbacks")]
     named = set(re.findall(r"`(?:await )?([a-z][a-z_]+)\(", table))
     public = {name for name in vars(Api) if not name.startswith("_")}
     public |= {name for kind in Api.__mro__[1:2] for name in vars(kind) if not name.startswith("_")}

@@ -178,14 +178,6 @@ def test_other_programs_push_by_command_and_by_http(service: Service) -> None:
         [sys.executable, "-m", "lineman", *words], capture_output=True, text=True, check=True
     )
     assert (done.stdout, client.receive()) == ("sent\n", "from a shell")
-    words = ["push", f"unix://{socket}", "-", "--uid", "anna", "--raw"]
-    for given, status in ((b"\x81\x03raw", 0), (b"raw", 1)):
-        raw = subprocess.run(
-            [sys.executable, "-m", "lineman", *words], input=given, capture_output=True, check=False
-        )
-        assert raw.returncode == status, raw.stderr
-    assert b"no frames that every client can take" in raw.stderr
-    assert client.receive() == "raw"
     request = urllib.request.Request(
         f"http://127.0.0.1:{service.push_port}/push",
         json.dumps({"uid": "anna", "message": "by HTTP"}).encode(),

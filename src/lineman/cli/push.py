@@ -42,11 +42,6 @@ def add_to(
     add("--all", action="store_true", help="to everybody")
     add("--keep", action="store_true", help="with --group: keep it in the group's history")
     add("--binary", action="store_true", help="as a binary message")
-    add(
-        "--raw",
-        action="store_true",
-        help="the message, from standard input, is whole websocket frames, to be sent as they are",
-    )
     add("--name", default="gateway", help="of the service (default: gateway)")
     add(
         "--secret-file",
@@ -63,8 +58,6 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--all is everybody; leave it, or --uid, --group and --client out")
     if options.keep and not options.group:
         raise UsageError("--keep goes with --group")
-    if options.raw and (options.keep or options.binary or options.message != "-"):
-        raise UsageError("--raw takes frames from standard input (-); no --binary, no --keep")
     message = _message(options)
     try:
         with GatewayClient(_address(options), options.name, _secret(options)) as gateway:
@@ -78,19 +71,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _push(gateway: GatewayClient, options: argparse.Namespace, message: str | bytes) -> None:
     if options.all:
-        gateway.send_to_all(message, raw=options.raw)
+        gateway.send_to_all(message)
         return
     kept = check_names("group", options.group) if options.keep else ()
     groups = [] if options.keep else options.group
     if options.uid or options.client or groups:
-        gateway.send_to(message, options.uid, groups, options.client, raw=options.raw)
+        gateway.send_to(message, options.uid, groups, options.client)
     for group in kept:
         gateway.publish_to_group(group, message)
 
 
 def _message(options: argparse.Namespace) -> str | bytes:
     text: str = options.message
-    if options.binary or options.raw:
+    if options.binary:
         return sys.stdin.buffer.read() if text == "-" else text.encode()
     return sys.stdin.read() if text == "-" else text
 

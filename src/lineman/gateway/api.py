@@ -24,7 +24,6 @@ from lineman.gateway.messages import (
     SetSession,
     Ungroup,
 )
-from lineman.gateway.raw import to_frames
 from lineman.gateway.session import encode_session
 from lineman.protocols.websocket import close as closing
 
@@ -53,37 +52,28 @@ class Commands:
     def _give(self, order: Order) -> None:
         raise NotImplementedError
 
-    # Sending. With `raw` the message is bytes that are whole websocket frames, made by the program:
-    # they are checked (`UsageError`), and sent as they are.
+    # Sending.
 
     def send_to_all(
-        self,
-        message: MessageData,
-        clients: Clients | None = None,
-        exclude: Clients = (),
-        raw: bool = False,
+        self, message: MessageData, clients: Clients | None = None, exclude: Clients = ()
     ) -> None:
         """Sends to every client, or to the `clients` given, but not to `exclude`."""
         if clients is None:
-            self._send(message, raw, is_to_all=True, exclude=_ids(exclude))
+            self._send(message, is_to_all=True, exclude=_ids(exclude))
         else:
-            self._send(message, raw, clients=_ids(clients), exclude=_ids(exclude))
+            self._send(message, clients=_ids(clients), exclude=_ids(exclude))
 
-    def send_to_client(self, client: ClientOrId, message: MessageData, raw: bool = False) -> None:
+    def send_to_client(self, client: ClientOrId, message: MessageData) -> None:
         """Sends to one client."""
-        self._send(message, raw, clients=(client_id(client),))
+        self._send(message, clients=(client_id(client),))
 
-    def send_to_uid(
-        self, uid: Names, message: MessageData, exclude: Clients = (), raw: bool = False
-    ) -> None:
+    def send_to_uid(self, uid: Names, message: MessageData, exclude: Clients = ()) -> None:
         """Sends to every client of one user, or of each of several."""
-        self._send(message, raw, uids=check_names("uid", uid), exclude=_ids(exclude))
+        self._send(message, uids=check_names("uid", uid), exclude=_ids(exclude))
 
-    def send_to_group(
-        self, group: Names, message: MessageData, exclude: Clients = (), raw: bool = False
-    ) -> None:
+    def send_to_group(self, group: Names, message: MessageData, exclude: Clients = ()) -> None:
         """Sends to the members of one group, or of each of several: once to each."""
-        self._send(message, raw, groups=check_names("group", group), exclude=_ids(exclude))
+        self._send(message, groups=check_names("group", group), exclude=_ids(exclude))
 
     def send_to(
         self,
@@ -92,12 +82,10 @@ class Commands:
         groups: Names = (),
         clients: Clients = (),
         exclude: Clients = (),
-        raw: bool = False,
     ) -> None:
         """Sends to users, groups and clients: once to each client, in however many it is."""
         self._send(
             message,
-            raw,
             uids=check_names("uid", uids),
             groups=check_names("group", groups),
             clients=_ids(clients),
@@ -111,9 +99,8 @@ class Commands:
         """
         self._give(Publish(to_payload(message), names.check_name("group", group)))
 
-    def _send(self, message: MessageData, raw: bool, **to: Any) -> None:
-        data = to_frames(message) if raw else to_payload(message)
-        self._give(Send(data, is_raw=bool(raw), **to))
+    def _send(self, message: MessageData, **to: Any) -> None:
+        self._give(Send(to_payload(message), **to))
 
     # Who is who.
 

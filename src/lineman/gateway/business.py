@@ -311,9 +311,9 @@ class Business(Api):
         """The client whose callback is at work; None outside of one."""
         return _current.get()
 
-    def send_to_current_client(self, message: MessageData, raw: bool = False) -> None:
+    def send_to_current_client(self, message: MessageData) -> None:
         """Sends to the client whose callback is at work."""
-        self._current("send_to_current_client").send(message, raw)
+        self._current("send_to_current_client").send(message)
 
     def close_current_client(
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""

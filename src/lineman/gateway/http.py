@@ -19,7 +19,7 @@ from lineman.protocols.http import Request, Response
 
 PATH = "/push"
 MIN_TOKEN = 16
-FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep", "raw"})
+FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep"})
 
 
 class HttpPush:
@@ -59,13 +59,8 @@ class HttpPush:
         gateway = self._gateway
         message = _message(body)
         exclude = _list(body, "exclude")
-        raw = body.get("raw", False)
-        if not isinstance(raw, bool):
-            raise UsageError(f'"raw" is {raw!r:.40}; give true or false')
-        if raw and body.get("keep") is True:
-            raise UsageError('"raw" frames cannot be kept; leave "raw" or "keep" out')
         if body.get("all") is True:
-            gateway.send_to_all(message, exclude=exclude, raw=raw)
+            gateway.send_to_all(message, exclude=exclude)
             return
         uids, groups, clients = (_list(body, name) for name in ("uid", "group", "client"))
         kept: tuple[str, ...] = ()
@@ -73,7 +68,7 @@ class HttpPush:
             # What is wrong with any of it is found before any of it is sent.
             kept, groups = check_names("group", groups), []
         if uids or groups or clients:
-            gateway.send_to(message, uids, groups, clients, exclude, raw)
+            gateway.send_to(message, uids, groups, clients, exclude)
         for group in kept:
             gateway.publish_to_group(group, message)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from lineman.errors import LinemanError
 
-VERSION = 2
+VERSION = 3
 MAX_FRAME = 64 * 1024 * 1024
 LENGTH = 4  # bytes, big-endian, before each frame
 
@@ -44,7 +44,6 @@ class Send(Message, tag=1):
         groups: groups.
         is_to_all: everybody; the three above are empty then.
         exclude: ids of clients that do not get it.
-        is_raw: whether `data` is whole frames, see `raw.py`, and no message.
     """
 
     data: Payload
@@ -53,7 +52,6 @@ class Send(Message, tag=1):
     groups: tuple[str, ...] = ()
     is_to_all: bool = False
     exclude: tuple[str, ...] = ()
-    is_raw: bool = False
 
 
 class CloseClient(Message, tag=2):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 
 from lineman.errors import UsageError
-from lineman.gateway import names, raw
+from lineman.gateway import names
 from lineman.gateway.api import to_payload
 from lineman.gateway.client import HeldClient
 from lineman.gateway.histories import Frame, Histories, frame_as_json
@@ -74,11 +74,7 @@ class Orders:
             UsageError: it cannot be done: the message or the session is none.
         """
         if isinstance(order, Send):
-            receivers = self._receivers(order)
-            if order.is_raw:
-                self._deliver_raw(order.data, receivers)
-            else:
-                self._deliver(order.data, receivers)
+            self._deliver(order.data, self._receivers(order))
         elif isinstance(order, Deliver):
             data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
             self._deliver(data, self.registry.members_of_group(order.group))
@@ -111,11 +107,6 @@ class Orders:
 
     def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
         self.delivered += broadcast(data, [client.connection for client in to])
-
-    def _deliver_raw(self, data: object, to: Collection[HeldClient]) -> None:
-        frames = raw.to_frames(data)  # again: an older program, or a stranger, may not have
-        for client in list(to):
-            self.delivered += client.connection.send_encoded(frames, None)
 
     def _change(self, client: HeldClient, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):

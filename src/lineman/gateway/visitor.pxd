@@ -26,4 +26,4 @@ cdef class Client(_Base):
     cdef public object stored_session
 
     @cython.locals(link=Link)
-    cpdef send(self, message, bint raw=*)
+    cpdef send(self, message)

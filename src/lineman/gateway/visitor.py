@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 from lineman.errors import UsageError
 from lineman.gateway.api import MessageData
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet, Send
-from lineman.gateway.raw import to_frames
+from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -165,8 +164,8 @@ class Client(_Base, ClientNames):
 
     # What a program does with it most: the same as the functions of `Api`.
 
-    def send(self, message: MessageData, raw: bool = False) -> None:
-        """Sends a message to this client; with `raw` whole websocket frames, see `Commands`.
+    def send(self, message: MessageData) -> None:
+        """Sends a message to this client.
 
         Raises:
             LinkFullError: its gateway process reads too slowly; see `Gateway.drain`.
@@ -174,10 +173,6 @@ class Client(_Base, ClientNames):
         link = self.link
         if link.is_full:
             link.check_room()
-        if raw:
-            frames = to_frames(message)
-            link.post(Send(frames, clients=(self.id,), is_raw=True), len(frames))
-            return
         link.send(self.number, message)
 
     def close(
