@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "lineman"
+TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MAX_LINES = 450
 
@@ -131,3 +132,23 @@ def test_arrows_point_down(path: Path) -> None:
 def test_modules_stay_short(path: Path) -> None:
     count = len((PACKAGE / path).read_text(encoding="utf-8").splitlines())
     assert count <= MAX_LINES, f"{path} has {count} lines; more than one idea must be in it"
+
+
+def borrowed(path: Path) -> Iterator[str]:
+    """Every import of a file of the tests from another package of them, or from a test module."""
+    own, rooms = path.parts[0], {each.name for each in TESTS.iterdir() if each.is_dir()} - {"kit"}
+    for node in ast.walk(ast.parse((TESTS / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".")
+            is_here = TESTS.joinpath(*parts).is_dir() or (TESTS / f"{'/'.join(parts)}.py").is_file()
+            if not is_here:
+                continue
+            if parts[0] in rooms - {own}:
+                yield f"{path}:{node.lineno}: {node.module} belongs in tests/kit"
+            elif parts[-1].startswith(("test_", "conftest")):
+                yield f"{path}:{node.lineno}: {node.module} is no support: put it beside, or in kit"
+
+
+def test_what_two_packages_of_tests_use_lies_in_the_kit() -> None:
+    paths = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
+    assert [line for path in paths for line in borrowed(path)] == []

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kit.site import Site, echo
+from kit.waiting import wait_until
 from lineman import Worker, inspection
 from lineman.inspection import Inspection
 from lineman.process.connections import SORTS, Found, Selection, merge
@@ -16,7 +18,6 @@ from lineman.process.status import Certificate, Report, Traffic
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
-from net.support import Site, echo, wait_until
 
 
 @pytest.fixture

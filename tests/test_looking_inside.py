@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, free_ports
-from e2e.support.screen import Screen
+from kit.program import Program, free_ports
+from kit.screen import Screen
+from kit.waiting import DEADLINE, wait_until
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import wait_until
 
 ECHO = """
     import os, time

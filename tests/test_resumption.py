@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program
+from kit.program import Program
+from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
 
 PROGRAM = """

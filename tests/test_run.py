@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program
+from kit.program import Program
+from kit.waiting import DEADLINE
 from lineman.process import terminal
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.descriptors import descriptors, wait_until_none_is_left
 from lineman.address import MAX_PATH
 from lineman.errors import ConfigError
 from lineman.unixpath import short_path
-from net.support import descriptors, wait_until_none_is_left
 
 
 def test_a_path_that_fits_is_left_as_it_is() -> None:

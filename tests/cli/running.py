@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.support.program import Program
+from kit.program import Program
 
 SERVICE = Path(__file__).parent / "apps" / "service.py"
 

@@ -19,11 +19,11 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from cli.running import Service, running
-from e2e.support.program import DEADLINE
+from kit.descriptors import descriptors, wait_until_none_is_left
+from kit.waiting import DEADLINE
 from lineman.cli.load import engine as engines
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
-from net.support import descriptors, wait_until_none_is_left
 
 
 @pytest.fixture(scope="module")

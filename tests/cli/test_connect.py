@@ -24,7 +24,8 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from cli.running import running
-from e2e.support.program import DEADLINE, free_ports
+from kit.program import free_ports
+from kit.waiting import DEADLINE
 from lineman.cli.client import talk as talking
 from lineman.cli.main import main
 from lineman.protocols.http import RequestParser

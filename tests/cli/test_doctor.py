@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import free_ports
+from kit.app import App
+from kit.program import free_ports
 from lineman import Worker
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.serving import Serving
-from process.support import App
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.app import App, environment
+from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
-from process.support import App, environment
 
 NAMED = """
     from lineman import Worker

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from e2e.support.screen import Screen
+from kit.screen import Screen
 from lineman.cli import top
 from lineman.cli.table import width_of
 from lineman.cli.top import Picture, View, look, pressed, screen

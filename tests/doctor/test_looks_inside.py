@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App, echo
 from lineman.doctor.looks import inside
-from process.support import App, echo
 
 
 @pytest.fixture

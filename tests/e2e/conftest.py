@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ import pytest
 
 from e2e.support.client import DOMAIN
 from e2e.support.clinic import Clinic, clinic
-from e2e.support.program import Program
-from e2e.support.proxies import KINDS, Proxy, StartProxy, running, site_options
+from e2e.support.proxies import KINDS, Proxy, Start, StartProxy, running, site_options
 from e2e.support.service import TRUSTED, Service, service
+from kit.program import Program
 from lineman.testing.certificates import IssuedPair, TestCA
 
 
@@ -56,9 +56,6 @@ def stack() -> Iterator[ExitStack]:
     """Ends, after the test, what the test entered into it."""
     with ExitStack() as exits:
         yield exits
-
-
-Start = Callable[[ExitStack], StartProxy]
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from e2e.support.pebble import DOMAIN, Pebble, pebble
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE
 from lineman import ConfigError, Worker
 from lineman.cli.main import main
 from lineman.testing.client import Client

@@ -23,7 +23,8 @@ from cryptography import x509
 from e2e.support.interceptor import Answer, Interceptor, interceptor
 from e2e.support.knocks import Knocks
 from e2e.support.pebble import DOMAIN, Pebble, pebble
-from e2e.support.program import DEADLINE, find_program, free_ports
+from kit.program import find_program, free_ports
+from kit.waiting import DEADLINE
 from lineman.cli.main import main
 from lineman.errors import ConfigError
 from lineman.tls.acme.answers import Answers

@@ -13,8 +13,8 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome
 
 from e2e.support.browser import DemoPage, chromium, console_errors
-from e2e.support.program import Program
 from e2e.support.proxies import KINDS, StartProxy
+from kit.program import Program
 from lineman.testing.certificates import TestCA
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "app.py"

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 from e2e.support.browser import chromium
-from e2e.support.program import Program
+from kit.program import Program
 
 SERVICE = """
     from lineman import Response, Worker

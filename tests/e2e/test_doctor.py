@@ -15,8 +15,8 @@ from e2e.support import raw
 from e2e.support.client import DOMAIN
 from e2e.support.clinic import Clinic
 from e2e.support.diagnosis import diagnose, facts_of, first, names
-from e2e.support.program import free_ports
 from e2e.support.proxies import Proxy, StartProxy
+from kit.program import free_ports
 from lineman.client.target import parse
 from lineman.doctor.checks import judge
 from lineman.doctor.looks.names import own_addresses

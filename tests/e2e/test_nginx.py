@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from e2e.support.program import Program, free_ports
 from e2e.support.proxies import binary_of, site_options, version_of
+from kit.program import Program, free_ports
 from lineman import Worker
 from lineman.proxy import Site, nginx
 from lineman.testing.certificates import IssuedPair

@@ -22,10 +22,10 @@ from websockets.frames import Opcode
 from websockets.typing import Subprotocol
 
 from e2e.support.client import CLIENT_IP, DOMAIN, Client, http_get, refusal, tcp, tls, websocket
-from e2e.support.program import DEADLINE
 from e2e.support.proxies import Proxy, StartProxy, site_options, version_of
 from e2e.support.render import HOWTO, render
 from e2e.support.service import TRUSTED, Service, service
+from kit.waiting import DEADLINE
 from lineman.proxy import PROGRAMS, Site
 from lineman.proxy.caddy import CLOSE_DELAY
 from lineman.testing.certificates import TestCA

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from e2e.support.program import DEADLINE
 from e2e.support.proxies import Proxy
 from e2e.support.service import service
+from kit.waiting import DEADLINE
 
 README = Path(__file__).parents[2] / "README.md"
 # What opens the location in the howto's file, and the same for a path that nobody asks for.

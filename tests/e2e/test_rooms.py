@@ -15,7 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from e2e.support.browser import chromium, console_errors
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE
 
 APP = Path(__file__).parents[2] / "examples" / "rooms" / "app.py"
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import Start
 from e2e.support.client import CLIENT_IP, tcp, tls, websocket
-from e2e.support.proxies import Proxy, StartProxy
+from e2e.support.proxies import Proxy, Start, StartProxy
 from e2e.support.service import Service, service
 from lineman.testing.certificates import IssuedPair
 

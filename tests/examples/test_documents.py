@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from e2e.support.program import DEADLINE, Program
+from kit.program import Program
+from kit.waiting import DEADLINE
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"]

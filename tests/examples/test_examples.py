@@ -15,7 +15,8 @@ import pytest
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

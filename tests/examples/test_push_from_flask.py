@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import Program, free_ports
+from kit.program import Program, free_ports
 from lineman.testing.client import Client
 
 FOLDER = Path(__file__).parents[2] / "examples" / "push_from_flask"

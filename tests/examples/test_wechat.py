@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import find_program
+from kit.program import find_program
 from lineman import Connection
 from lineman.surveying import workers_of
 from lineman.testing.certificates import TestCA

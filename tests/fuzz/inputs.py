@@ -8,8 +8,8 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from kit.frames import Frame, written
 from lineman.protocols.websocket.frames import encode, encode_masked
-from protocols.websocket.wire import Frame, written
 
 SIZES = st.sampled_from([0, 1, 2, 3, 4, 7, 8, 9, 124, 125, 126, 127, 128, 300, 65_535, 65_536])
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40).map(str.encode)

@@ -11,12 +11,12 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from fuzz.rubbish import HANDSHAKE, client_hello, frame, half_request, mutated_request, noise
+from kit.rubbish import HANDSHAKE, client_hello, frame, half_request, mutated_request, noise
+from kit.waiting import wait_until
 from lineman import Connection, DeflateOptions, Request, Response, Worker
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client, encode
 from lineman.testing.serving import Serving
-from net.support import wait_until
 
 
 class Defects(logging.Handler):

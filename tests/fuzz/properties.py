@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fuzz import twins
 from fuzz.inputs import LINES, deflated, mutated, payloads, pieces, random_stream, requests, streams
-from protocols.websocket.deflating import feed, finish, whole
+from kit.inflating import feed, finish, whole
 
 BUILT, PLAIN = twins.load()
 

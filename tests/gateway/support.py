@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Protocol, Self, TypeVar
 
+from kit.waiting import DEADLINE
 from lineman import Worker
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
@@ -52,9 +53,6 @@ def said_on(stream: IO[bytes], wire: Wire) -> Iterator[Any]:
 
 class SupportsClose(Protocol):
     def close(self) -> None: ...
-
-
-DEADLINE = 20.0
 
 
 class System:
@@ -201,3 +199,20 @@ def add_two_nodes(system: System, hub: str, **options: Any) -> None:
         cluster = node.routing.cluster
         assert cluster is not None
         system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
+
+
+class ForeignTransport:
+    """As uvloop's: it derives from nothing in asyncio."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Is called once."""
+
+    def abort(self) -> None:
+        """Is called where the link is given up."""
+
+    def write(self, data: bytes) -> None:
+        """Keeps what is sent."""
+        self.written += data

@@ -8,7 +8,8 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.support import DEADLINE, System
+from gateway.support import System
+from kit.waiting import DEADLINE
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.messages import VERSION, Hello, encode_frames
 

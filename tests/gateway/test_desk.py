@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.support import Handled, Said, said_on
-from gateway.test_link import ForeignTransport
+from gateway.support import ForeignTransport, Handled, Said, said_on
 from lineman import Client
 from lineman.gateway import desk as desks
 from lineman.gateway.business import Business

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gateway.support import DEADLINE, Said, System, said_on
+from gateway.support import Said, System, said_on
+from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.cli.status import render
 from lineman.errors import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from e2e.support.program import Program, free_ports
+from kit.program import Program, free_ports
 from lineman.testing.client import Client
 
 APP = Path(__file__).parent / "apps" / "hanging_app.py"

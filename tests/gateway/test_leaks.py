@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from gateway.support import System
+from kit.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 from lineman import Client
-from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 
 
 def test_clients_leave_nothing(system: System) -> None:

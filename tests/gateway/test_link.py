@@ -6,26 +6,10 @@ import asyncio
 import time
 from typing import Any, cast
 
+from gateway.support import ForeignTransport
 from lineman.gateway.link import LOOK, Link
 from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Pong, Retired, encode_frames
 from lineman.tasktime import TASK_TIME
-
-
-class ForeignTransport:
-    """As uvloop's: it derives from nothing in asyncio."""
-
-    def __init__(self) -> None:
-        self.written = b""
-
-    def set_write_buffer_limits(self, high: int) -> None:
-        """Is called once."""
-
-    def abort(self) -> None:
-        """Is called where the link is given up."""
-
-    def write(self, data: bytes) -> None:
-        """Keeps what is sent."""
-        self.written += data
 
 
 def new_link(wire: Any) -> tuple[Link, ForeignTransport, list[Any]]:

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, find_program, free_ports
-from gateway.brokers.conftest import Server, nats_server, redis_server, running
 from gateway.support import System
+from kit.brokers import Server, nats_server, redis_server, running
+from kit.program import Program, find_program, free_ports
+from kit.waiting import DEADLINE
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.pushing import NotReachedError

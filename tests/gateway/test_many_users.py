@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.brokers.conftest import Server, nats_server, redis_server, running
-from gateway.brokers.test_contract import until
+from kit.brokers import Server, nats_server, redis_server, running
+from kit.waiting import until
 from lineman.gateway import attendance, cluster
 from lineman.gateway.attendance import Attendance
 from lineman.gateway.brokers import remote

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, free_ports
-from gateway.brokers.conftest import Server, redis_server
+from kit.brokers import Server, redis_server
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE, wait_until
 from lineman.testing.client import Client
-from process.support import wait_until
 
 APP = Path(__file__).parent / "apps" / "node_app.py"
 

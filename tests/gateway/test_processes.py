@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE
 from lineman.testing.client import Client
 
 APP = Path(__file__).parent / "apps" / "gateway_app.py"

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 import lineman
-from e2e.support.program import DEADLINE, Program, free_ports
 from gateway.support import System
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE
 from lineman.gateway.dialling import alias_of, candidates
 from lineman.testing.client import Client
 

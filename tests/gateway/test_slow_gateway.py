@@ -7,7 +7,8 @@ from typing import IO, Any
 
 import pytest
 
-from gateway.support import DEADLINE, Handled, Said, System, said_on
+from gateway.support import Handled, Said, System, said_on
+from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.gateway import link as links
 from lineman.gateway.link import LinkFullError

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.support import DEADLINE, System
+from gateway.support import System
+from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.errors import UsageError
 from lineman.gateway.messages import Bind

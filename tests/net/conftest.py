@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from kit.recorder import Ends
+from kit.site import Serve, Site
 from lineman import Worker
 from lineman.testing.certificates import IssuedPair, TestCA
-from net.support import Ends, Site
-
-Serve = Callable[..., Site]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site
+from kit.waiting import wait_until
 from lineman import ConfigError, Connection, DeflateOptions, UsageError
 from lineman.net.outbox import OVERHEAD
 from lineman.protocols.websocket import frames
@@ -15,8 +18,6 @@ from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.messages import Close, Decoder, Ping, Pong
 from lineman.protocols.websocket.negotiation import Agreement
 from lineman.testing.client import Client
-from net.conftest import Serve
-from net.support import Recorder, Site, wait_until
 
 LIMIT = 200_000
 SIZE = 1000

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, echo
+from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close, Event, Pong
 from lineman.testing.client import encode, encode_frame
-from net.conftest import Serve
-from net.support import Recorder, echo, wait_until
 
 MASK = b"\x01\x02\x03\x04"
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from kit.site import Serve
+from kit.waiting import wait_until
 from lineman import Connection, Request, Worker, build
 from lineman.errors import UsageError
 from lineman.testing.client import Client
-from net.conftest import Serve
-from net.support import wait_until
 
 
 def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kit.leaks import held
+from kit.site import Serve, Site
 from lineman import Worker
-from net.conftest import Serve
-from net.leaks import held
-from net.support import Site
 
 LIMIT = 100_000
 SIZE = 16_000

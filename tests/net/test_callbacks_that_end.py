@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, client_hello, echo, still_serves
+from kit.waiting import wait_until
 from lineman.net.connection import Connection
 from lineman.protocols.websocket.messages import Close
-from net.conftest import Serve
-from net.support import Recorder, client_hello, echo, still_serves, wait_until
 
 
 def leave(*_: object) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.site import Serve, Site, echo
+from kit.waiting import DEADLINE, wait_until
 from lineman.net.tlsstream import Challenges
 from lineman.protocols import clienthello
 from lineman.testing.tlssocket import TlsSocket
 from lineman.tls.acme.challenge import alpn_certificate
-from net.conftest import Serve
-from net.support import DEADLINE, Site, echo, wait_until
 
 NAME = "chat.example.com"
 

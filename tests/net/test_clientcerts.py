@@ -15,11 +15,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site, echo
+from kit.waiting import DEADLINE
 from lineman.net import tlsstream
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
-from net.conftest import Serve
-from net.support import DEADLINE, Recorder, Site, echo
 
 
 def der_of(path: Path) -> bytes:

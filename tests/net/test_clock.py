@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kit.recorder import Ends, Recorder
+from kit.site import Serve, echo
+from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close, Ping
 from lineman.testing.client import Client, encode, encode_frame
-from net.conftest import Serve
-from net.support import Ends, Recorder, echo, wait_until
 
 
 def test_a_silent_client_is_pinged_and_dropped_if_it_stays_silent(

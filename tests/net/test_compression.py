@@ -11,12 +11,11 @@ import pytest
 import websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from kit.site import Serve, echo
 from lineman import ConfigError, DeflateOptions, Worker
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.handshake import client_request
 from lineman.protocols.websocket.messages import Close
-from net.conftest import Serve
-from net.support import echo
 
 TEXT = json.dumps([{"id": number, "name": f"user {number}"} for number in range(400)])
 MESSAGES: list[str | bytes] = ["", "x", "short", TEXT, TEXT.encode(), b"\0" * 300_000, "ü" * 70_000]

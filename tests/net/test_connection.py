@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, echo
+from kit.waiting import wait_until
 from lineman import Connection, ConnectionLost, UsageError
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import Recorder, echo, wait_until
 
 
 def test_a_connection_knows_its_ends_and_its_request(serve: Serve, tls: bool) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 
+from kit.recorder import Ends
+from kit.site import Serve, Site, echo
+from kit.waiting import wait_until
 from lineman import Connection, Request
 from lineman.protocols.websocket.messages import Close
-from net.conftest import Serve
-from net.support import Ends, Site, echo, wait_until
 
 RESTART = Close(1012, "the service is restarting")
 

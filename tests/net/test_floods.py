@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
+from kit.recorder import Ends, Recorder
+from kit.site import Serve, Site, compressing, echo, still_serves
+from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, Request
 from lineman.net import poller
 from lineman.net.turn import STEPS
@@ -18,8 +21,6 @@ from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close
 from lineman.tasktime import TASK_TIME
 from lineman.testing.client import Client, encode, encode_frame
-from net.conftest import Serve
-from net.support import DEADLINE, Ends, Recorder, Site, compressing, echo, still_serves, wait_until
 
 MANY = 3000
 

@@ -9,10 +9,10 @@ import ssl
 
 import pytest
 
-from fuzz.rubbish import client_hello, frame, half_request, mutated_request, noise
+from kit.descriptors import descriptors, wait_until_none_is_left
+from kit.rubbish import client_hello, frame, half_request, mutated_request, noise
+from kit.site import Serve, Site, echo
 from lineman.testing.client import Client, encode
-from net.conftest import Serve
-from net.support import Site, descriptors, echo, wait_until_none_is_left
 
 SEED = int(os.environ.get("LINEMAN_TEST_SEED", "20261123"))
 

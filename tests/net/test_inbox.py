@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, echo
+from kit.waiting import wait_until
 from lineman import Connection, UsageError
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client, encode
-from net.conftest import Serve
-from net.support import Recorder, echo, wait_until
 
 
 async def echo_all(connection: Connection) -> None:

@@ -7,12 +7,12 @@ import ctypes
 import socket
 import ssl
 
+from kit.site import Serve, echo, still_serves
+from kit.waiting import DEADLINE
 from lineman import openssl
 from lineman.net.syscalls import AGAIN
 from lineman.net.tlsstream import TlsStream, is_direct
 from lineman.testing.certificates import IssuedPair, TestCA
-from net.conftest import Serve
-from net.support import DEADLINE, echo, still_serves
 
 MANY = 5000
 

@@ -9,10 +9,9 @@ import logging
 
 import pytest
 
+from kit.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
+from kit.site import Serve, Site, echo
 from lineman import Connection, DeflateOptions, Request
-from net.conftest import Serve
-from net.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
-from net.support import Site, echo
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Ends, Recorder
+from kit.site import Serve, Site, echo
+from kit.waiting import wait_until
 from lineman import Connection, UsageError
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client, encode, encode_frame
-from net.conftest import Serve
-from net.support import Ends, Recorder, Site, echo, wait_until
 
 # The client ends it.
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Site, echo, still_serves
+from kit.waiting import wait_until
 from lineman.errors import ProtocolError
 from lineman.testing.client import Client
-from net.support import Recorder, Site, echo, still_serves, wait_until
 
 Serve = Callable[..., Site]
 

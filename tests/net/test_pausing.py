@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve
 from lineman import Connection
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import Recorder
 
 # Paused.
 

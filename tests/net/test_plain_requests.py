@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from kit.site import Serve, echo
 from lineman import Request, Response
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import echo
 
 
 def page(request: Request) -> Any:

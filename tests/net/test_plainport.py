@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
+from kit.waiting import DEADLINE, wait_until
 from lineman.net import plainport
 from lineman.net.plainport import PlainPort, answer
 from lineman.protocols.http import Request, RequestParser
-from net.support import DEADLINE, wait_until
 
 HOSTS = ("chat.example.com", "www.example.com")
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site
+from kit.waiting import DEADLINE, wait_until
 from lineman import Connection
 from lineman.net.preamble import Preamble
 from lineman.protocols.proxy_header import SIGNATURE
-from net.conftest import Serve
-from net.support import DEADLINE, Recorder, Site, wait_until
 
 V1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n"
 LOCAL = SIGNATURE + b"\x20\x00\x00\x00"

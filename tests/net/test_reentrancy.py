@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-from fuzz import reentry
+from kit.recorder import Ends, Recorder
+from kit.site import Serve
+from kit.waiting import wait_until
 from lineman import Connection, UsageError, Worker
 from lineman.net.outbox import Outbox
-from net.conftest import Serve
-from net.support import Ends, Recorder, wait_until
 
 
 def narrow(connection: Connection) -> None:
@@ -226,24 +224,3 @@ def test_a_key_that_sends_when_it_is_compared_finds_the_outbox_whole() -> None:
     assert sum(map(len, got)) == size
     assert outbox.size == 0
     assert b"outer" in got
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[reentry.Ground]:
-    made = reentry.Ground(tmp_path_factory.mktemp("s"))
-    yield made
-    made.loop.close()
-
-
-def test_whatever_callbacks_do_each_client_reads_what_its_connection_took(
-    ground: reentry.Ground, tls: bool
-) -> None:
-    profile = settings(
-        max_examples=50,
-        stateful_step_count=25,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    reentry.prove(ground, tls, profile)

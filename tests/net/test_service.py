@@ -16,7 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import Program
+from kit.descriptors import descriptors, wait_until_none_is_left
+from kit.program import Program
+from kit.recorder import Recorder
+from kit.site import Serve, echo
+from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, Worker
 from lineman.net import acceptor as acceptor_module
 from lineman.net.callbacks import Callbacks
@@ -26,15 +30,6 @@ from lineman.net.wheel import Timed
 from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
-from net.conftest import Serve
-from net.support import (
-    DEADLINE,
-    Recorder,
-    descriptors,
-    echo,
-    wait_until,
-    wait_until_none_is_left,
-)
 
 FEW_DESCRIPTORS = """
     import resource

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from kit.recorder import Ends, Recorder
+from kit.site import Serve
+from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import Ends, Recorder, wait_until
 
 
 def test_a_service_that_stops_says_1001_to_everybody(serve: Serve, tls: bool, ends: Ends) -> None:

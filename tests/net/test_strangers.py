@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site
 from lineman import Connection, Worker, options
 from lineman.protocols import checkup
 from lineman.protocols.http import Headers, Request
@@ -15,8 +17,6 @@ from lineman.protocols.proxy_header import SIGNATURE
 from lineman.protocols.websocket.origins import Standing
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
-from net.conftest import Serve
-from net.support import Recorder, Site
 
 PAGE = ("Origin", "https://www.domain.com")
 SECRETS = [

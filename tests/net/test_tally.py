@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from kit.recorder import Ends
+from kit.site import Serve, Site, echo
+from kit.waiting import wait_until
 from lineman.net.tally import Tally
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Ping
-from net.conftest import Serve
-from net.support import Ends, Site, echo, wait_until
 
 
 def tally_of(site: Site) -> Tally:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, client_hello, echo, still_serves
+from kit.waiting import DEADLINE, wait_until
 from lineman import Connection
 from lineman.net import tlsstream
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client, encode
 from lineman.testing.tlssocket import TlsSocket
-from net.conftest import Serve
-from net.support import DEADLINE, Recorder, client_hello, echo, still_serves, wait_until
 
 _DATA_SEGMENTS_IN = 152  # of `struct tcp_info` in linux/tcp.h
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site, client_hello, echo, still_serves
+from kit.waiting import DEADLINE, wait_until
 from lineman import openssl
 from lineman.net.tlsstream import is_direct
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import DEADLINE, Recorder, Site, client_hello, echo, still_serves, wait_until
 
 ALERT_RECORD = 0x15
 

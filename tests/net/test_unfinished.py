@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Site, compressing, echo, still_serves
+from kit.waiting import wait_until
 from lineman.errors import ConfigError
 from lineman.net.limits import MIB, Limits
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
-from net.support import Recorder, Site, compressing, echo, still_serves, wait_until
 
 Serve = Callable[..., Site]
 

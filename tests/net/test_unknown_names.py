@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from kit.site import Serve
+from kit.waiting import wait_until
 from lineman import Connection
 from lineman.errors import UnknownNameError
-from net.conftest import Serve
-from net.support import wait_until
 
 THINGS = [
     ("uid", 'connection.data["uid"]'),

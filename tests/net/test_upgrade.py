@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site, echo
 from lineman import Connection, Request, UsageError
 from lineman.testing.client import encode
-from net.conftest import Serve
-from net.support import Recorder, Site, echo
 
 HEAD = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

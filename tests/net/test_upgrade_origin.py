@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from kit.recorder import Recorder
+from kit.site import Serve, Site
 from lineman.testing.client import Client
-from net.conftest import Serve
-from net.support import Recorder, Site
 
 # Behind a proxy.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from process.support import App, echo
+from kit.app import App, echo
 
 # What only root can do, and only root is attacked with.
 collect_ignore = (

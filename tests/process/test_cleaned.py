@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.app import App, echo
+from kit.processes import children_of
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE, wait_until
 from lineman.errors import ConfigError
 from lineman.process import claim
 from lineman.process.rundir import PidFile, holder
 from lineman.testing.client import Client
-from process.support import App, children_of, echo, wait_until
 
 GATEWAY = """
     import os

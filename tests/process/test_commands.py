@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, Program, free_ports
+from kit.app import App, echo, port_in
+from kit.processes import is_alive
+from kit.program import Program, free_ports
+from kit.waiting import DEADLINE, wait_until
 from lineman.process.request import ask
 from lineman.process.rundir import default_pid_file, name_of
 from lineman.process.terminal import ECHO
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import App, echo, is_alive, port_in, wait_until
 
 MakeApp = Callable[[str], App]
 

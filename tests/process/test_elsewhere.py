@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App, echo
+from kit.processes import is_alive
 from lineman.process import claim
 from lineman.process.rundir import PidFile, default_pid_file, find_pid_file, name_of, run_directory
-from process.support import App, echo, is_alive
 
 NOBODY = pwd.getpwnam("nobody")
 COMMANDS = ["stop", "status", "connections", "reload"]

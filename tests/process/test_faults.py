@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.app import App, echo
+from kit.processes import children_of, is_alive
+from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
-from process.support import App, children_of, echo, is_alive, wait_until
 
 MakeApp = Callable[[str], App]
 

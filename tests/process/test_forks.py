@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.app import App
+from kit.processes import children_of, is_alive
+from kit.waiting import DEADLINE, wait_until
 from lineman.testing.client import Client
-from process.support import App, children_of, is_alive, wait_until
 
 MakeApp = Callable[[str], App]
 

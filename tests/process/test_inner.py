@@ -17,11 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE, free_ports
+from kit.app import App
+from kit.processes import children_of, is_alive
+from kit.program import free_ports
+from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import App, children_of, is_alive, wait_until
 
 MakeApp = Callable[[str], App]
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App, echo
+from kit.processes import is_alive
+from kit.waiting import wait_until
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
-from process.support import App, echo, is_alive, wait_until
 
 MakeApp = Callable[[str], App]
 

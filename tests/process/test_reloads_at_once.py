@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.support.program import DEADLINE
+from kit.app import App, echo
+from kit.waiting import DEADLINE, wait_until
 from lineman.process.control import MAX_CLIENTS
 from lineman.process.request import ask
 from lineman.process.rundir import control_path, default_pid_file, name_of
 from lineman.process.wire import encode
-from process.support import App, echo, wait_until
 
 MakeApp = Callable[[str], App]
 

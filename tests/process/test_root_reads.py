@@ -23,10 +23,12 @@ from typing import Any
 
 import pytest
 
-from e2e.support.program import Program as E2eProgram
+from kit.app import App
+from kit.processes import children_of, is_alive
+from kit.program import Program as E2eProgram
+from kit.waiting import wait_until
 from lineman.process.rundir import holder, name_of
 from lineman.testing.certificates import TestCA
-from process.support import App, children_of, is_alive, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
 AS_NOBODY = ("--user", "nobody")

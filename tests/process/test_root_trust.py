@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App, port_in
+from kit.processes import children_of
+from kit.waiting import wait_until
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import App, children_of, port_in, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App
+from kit.waiting import wait_until
 from lineman.testing.client import Client
-from process.support import App, wait_until
 
 SAYS = "reach the clients of one process alone; fix: use Gateway"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kit.app import App
 from lineman.process.model import Beat, Doing, Kill
-from process.support import App
-from process.test_plan import Story, seat
+from process.stories import Story, seat
 
 MakeApp = Callable[[str], App]
 

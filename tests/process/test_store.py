@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.descriptors import descriptors, wait_until_none_is_left
 from lineman.address import parse
 from lineman.net.listen import listens_at
 from lineman.process import store
 from lineman.process.store import MAX_SOCKETS, Label, Note, Store
-from net.support import descriptors, wait_until_none_is_left
 
 FIRST, SECOND = Label("ws://127.0.0.1:1"), Label("ws+unix:///run/app.sock", (7, 8))
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.app import environment, port_in
+from kit.processes import children_of
+from kit.waiting import DEADLINE, wait_until
 from lineman.testing.client import Client
-from process.support import children_of, environment, port_in, wait_until
 
 CLOSINGS = [
     list(closed) for count in (1, 2, 3) for closed in itertools.combinations((0, 1, 2), count)

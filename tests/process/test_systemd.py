@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.support.program import Program, find_program, free_ports
+from kit.app import App, echo
+from kit.program import Program, find_program, free_ports
 from lineman.testing.client import Client
-from process.support import App, echo
 
 MakeApp = Callable[[str], App]
 

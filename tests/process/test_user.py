@@ -20,10 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.app import App, echo, port_in
+from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-from process.support import App, echo, port_in
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")

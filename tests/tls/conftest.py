@@ -6,19 +6,13 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from lineman.testing.certificates import TestCA
+from tls.support import Handshake
 
 NOBODY = 65534
-
-
-class Handshake(Protocol):
-    def __call__(
-        self, server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost"
-    ) -> tuple[ssl.SSLObject, ssl.SSLObject]: ...
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
-"""What several tests of TLS make files with."""
+"""What several tests of TLS make files and handshakes with."""
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from cryptography import x509
@@ -75,3 +76,28 @@ def live(pair: IssuedPair, **options: Any) -> LiveTls:
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What the log has of errors."""
     return [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+
+
+class Handshake(Protocol):
+    def __call__(
+        self, server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost"
+    ) -> tuple[ssl.SSLObject, ssl.SSLObject]: ...
+
+
+def visit(
+    tls: LiveTls, client: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[bool, ssl.SSLSession]:
+    """Connect; whether the session was resumed on both sides, and the session for next time."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = tls.context.wrap_bio(to_server, to_client, server_side=True)
+    ours = client.wrap_bio(to_client, to_server, server_hostname="localhost", session=session)
+    for end in (ours, server, ours, server, ours):
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    server.write(b"x")
+    assert ours.read(1) == b"x"  # the ticket of TLS 1.3 comes before the first byte
+    assert server.session_reused == ours.session_reused
+    assert ours.session is not None
+    return bool(ours.session_reused), ours.session

@@ -16,8 +16,7 @@ import pytest
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.tls.context import INTERMEDIATE_CIPHERS, server_context
 from lineman.tls.options import TlsOptions
-from tls.conftest import Handshake
-from tls.support import refusal
+from tls.support import Handshake, refusal
 
 
 @pytest.fixture

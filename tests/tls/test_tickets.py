@@ -22,7 +22,7 @@ from lineman.tls import tickets
 from lineman.tls.live import LiveTls
 from lineman.tls.options import TlsOptions
 from lineman.tls.tickets import KEPT, PERIOD, TicketSecret
-from tls.support import revoke
+from tls.support import revoke, visit
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -59,25 +59,6 @@ def live(pair: IssuedPair, secret: TicketSecret, owner: str = "a", **options: An
     assert tls.share_tickets(secret, owner)
     assert tls.shares_tickets
     return tls
-
-
-def visit(
-    tls: LiveTls, client: ssl.SSLContext, session: ssl.SSLSession | None = None
-) -> tuple[bool, ssl.SSLSession]:
-    """Connect; whether the session was resumed on both sides, and the session for next time."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = tls.context.wrap_bio(to_server, to_client, server_side=True)
-    ours = client.wrap_bio(to_client, to_server, server_hostname="localhost", session=session)
-    for end in (ours, server, ours, server, ours):
-        try:
-            end.do_handshake()
-        except ssl.SSLWantReadError:
-            continue
-    server.write(b"x")
-    assert ours.read(1) == b"x"  # the ticket of TLS 1.3 comes before the first byte
-    assert server.session_reused == ours.session_reused
-    assert ours.session is not None
-    return bool(ours.session_reused), ours.session
 
 
 @pytest.fixture(params=VERSIONS, ids=["1.2", "1.3"])
@@ -318,7 +299,7 @@ tls = LiveTls(TlsOptions(cert=sys.argv[1], key=sys.argv[2]))
 assert not tls.share_tickets(TicketSecret.create(), "a")
 assert not tls.shares_tickets
 sys.path.insert(0, sys.argv[3])
-from tls.test_tickets import visit
+from tls.support import visit
 client = ssl.create_default_context(cafile=sys.argv[4])
 _, session = visit(tls, client)
 assert visit(tls, client, session)[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.support.program import find_program
+from kit.program import find_program
 from lineman.errors import ConfigError
 from lineman.testing.certificates import TestCA
 from lineman.tls import devca

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from e2e.support.program import DEADLINE
+from kit.waiting import DEADLINE
 from lineman.cli.client.talk import Conversation, Manners
 from lineman.cli.waking import woken_by_signals
 

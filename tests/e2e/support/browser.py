@@ -15,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from e2e.support.program import DEADLINE, find_program
+from kit.program import find_program
+from kit.waiting import DEADLINE
 
 SWITCHES = (
     "--headless=new",

@@ -20,7 +20,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from e2e.support.program import DEADLINE
+from kit.waiting import DEADLINE
 
 # The name in the howto's configurations; the certificate is for it.
 DOMAIN = "domain.com"

@@ -13,8 +13,8 @@ from typing import Any
 
 from e2e.support import raw
 from e2e.support.client import DOMAIN
-from e2e.support.program import Program, free_ports, started
 from e2e.support.proxies import binary_of
+from kit.program import Program, free_ports, started
 from lineman import Connection, Worker
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.serving import Serving

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from e2e.support.program import DEADLINE
+from kit.waiting import DEADLINE
 from lineman.tls.acme.answers import Answers
 
 

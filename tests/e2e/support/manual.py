@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.support.program import Program, free_ports, started
 from e2e.support.proxies import MANNERS, binary_of, version_of
+from kit.program import Program, free_ports, started
 from lineman.testing.certificates import IssuedPair
 
 NGINX = """\

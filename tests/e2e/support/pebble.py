@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.support.program import Program, find_program, free_ports, started, wait_for_port
+from kit.program import Program, find_program, free_ports, started, wait_for_port
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.tls.acme.options import AcmeOptions, Settings, settings
 

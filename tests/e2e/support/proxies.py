@@ -7,14 +7,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e2e.support.client import DOMAIN
-from e2e.support.program import DEADLINE, Program, find_program, free_ports, started
 from e2e.support.render import render
+from kit.program import Program, find_program, free_ports, started
+from kit.waiting import DEADLINE
 from lineman.proxy import PROGRAMS, Site, Version, read_upstream
 from lineman.proxy.version import find
 
@@ -194,3 +195,6 @@ KINDS = tuple(PROGRAMS)
 
 # The fixture `start_proxy`: kind, the worker's address, further options of `Site`.
 StartProxy = Callable[..., Proxy]
+
+# Makes a `StartProxy`; the stack ends what it starts.
+Start = Callable[[ExitStack], StartProxy]

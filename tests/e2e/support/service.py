@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.support.program import Program
+from kit.program import Program
 
 APPS = Path(__file__).parents[1] / "apps"
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.brokers.conftest import RedisClusterServer, running
-from gateway.brokers.test_contract import Heard, reaches, until
+from gateway.brokers.support import Heard, reaches
 from gateway.support import System
+from kit.brokers import RedisClusterServer, running
+from kit.waiting import until
 from lineman.errors import ConfigError
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.brokers.choice import broker_maker

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.brokers.conftest import (
-    RedisClusterServer,
-    Server,
-    nats_server,
-    redis_server,
-    running,
-)
-from lineman.gateway.brokers.base import Broker, Subscriber
+from gateway.brokers.support import Heard, reaches
+from kit.brokers import RedisClusterServer, Server, nats_server, redis_server, running
+from kit.waiting import DEADLINE, until
+from lineman.gateway.brokers.base import Broker
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.brokers.nats import Nats
 from lineman.gateway.brokers.redis import Redis
 from lineman.gateway.brokers.rediscluster import RedisCluster
-
-DEADLINE = 20.0
-
-
-class Heard:
-    """What one end of a broker hears, and what it wants to."""
-
-    def __init__(self, *topics: str) -> None:
-        self.topics = set(topics)
-        self.messages: list[tuple[str, bytes]] = []
-        self.states: list[bool] = []
-        self.broker: Broker | None = None
-
-    @property
-    def subscriber(self) -> Subscriber:
-        return Subscriber(self.take, self.states.append, lambda: self.topics)
-
-    def take(self, topic: str, payload: bytes) -> None:
-        self.messages.append((topic, payload))
 
 
 class EmbeddedServer:
@@ -101,14 +78,6 @@ class Bench:
             self.loop.run_until_complete(end.broker.close())
 
 
-async def until(is_so: Callable[[], object]) -> None:
-    async def wait() -> None:
-        while not is_so():
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(wait(), DEADLINE)
-
-
 @pytest.fixture(params=["embedded", "redis", "redis-cluster", "nats"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     loop = asyncio.new_event_loop()
@@ -129,18 +98,6 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         loop.run_until_complete(asyncio.sleep(0))
     finally:
         loop.close()
-
-
-async def reaches(sender: Heard, receiver: Heard, topic: str) -> None:
-    """Returns when something published by one is heard by the other."""
-    mark = (topic, b"does it reach you?")
-
-    async def again() -> None:
-        while mark not in receiver.messages:
-            sender.broker.publish(*mark)
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(again(), DEADLINE)
 
 
 def without_marks(heard: Heard) -> list[tuple[str, bytes]]:

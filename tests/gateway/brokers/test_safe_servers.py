@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.brokers.conftest import Server, nats_server, redis_server, running
-from gateway.brokers.test_contract import Heard, reaches, until
+from gateway.brokers.support import Heard, reaches
+from kit.brokers import Server, nats_server, redis_server, running
+from kit.waiting import until
 from lineman.errors import ConfigError
 from lineman.gateway.brokers.base import Broker
 from lineman.gateway.brokers.nats import Nats

@@ -13,16 +13,10 @@ from typing import Any
 
 import pytest
 
-from gateway.brokers.conftest import (
-    RedisClusterServer,
-    Relay,
-    Server,
-    nats_server,
-    redis_server,
-    running,
-)
-from gateway.brokers.test_contract import Heard, reaches, until
+from gateway.brokers.support import Heard, reaches
 from gateway.support import System
+from kit.brokers import RedisClusterServer, Relay, Server, nats_server, redis_server, running
+from kit.waiting import until
 from lineman.gateway.brokers import remote
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.brokers.remote import Remote

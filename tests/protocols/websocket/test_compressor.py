@@ -8,9 +8,7 @@ import tracemalloc
 
 import pytest
 
-from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
-from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
-from protocols.websocket.deflating import (
+from kit.inflating import (
     ALONE,
     ENGINES,
     LIMIT,
@@ -22,6 +20,8 @@ from protocols.websocket.deflating import (
     feed,
     whole,
 )
+from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
+from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
 
 # What is kept.
 

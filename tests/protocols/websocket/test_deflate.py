@@ -15,11 +15,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as TheirFrame
 from websockets.frames import Opcode
 
-from lineman.errors import ProtocolError
-from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
-from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
-from lineman.protocols.websocket.zlibs import Engine
-from protocols.websocket.deflating import (
+from kit.inflating import (
     ALONE,
     ENGINES,
     HELLO,
@@ -39,6 +35,10 @@ from protocols.websocket.deflating import (
     whole,
     with_the_last_as_a_whole,
 )
+from lineman.errors import ProtocolError
+from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
+from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
+from lineman.protocols.websocket.zlibs import Engine
 
 
 def failure(way: Way, payload: bytes, inflater: Inflater | None = None) -> ProtocolError:

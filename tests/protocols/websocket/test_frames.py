@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.frames import MASKS, masking
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.frames import (
     BINARY,
@@ -18,7 +19,6 @@ from lineman.protocols.websocket.frames import (
     header,
 )
 from lineman.protocols.websocket.messages import Decoder, Ping, Pong
-from protocols.websocket.wire import MASKS, masking
 
 MASK = bytes.fromhex("37fa213d")
 

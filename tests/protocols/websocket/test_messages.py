@@ -8,11 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lineman.errors import ProtocolError
-from lineman.protocols.websocket import close
-from lineman.protocols.websocket.messages import Close, Decoder, Event, Ping, Pong
-from protocols.websocket.vectors import EXAMPLES, VECTORS, Vector
-from protocols.websocket.wire import (
+from kit.frames import (
     BINARY,
     CASES,
     CONTINUATION,
@@ -37,6 +33,10 @@ from protocols.websocket.wire import (
     whole,
     written,
 )
+from lineman.errors import ProtocolError
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.messages import Close, Decoder, Event, Ping, Pong
+from protocols.websocket.vectors import EXAMPLES, VECTORS, Vector
 
 both_sides = pytest.mark.parametrize("masked", [True, False], ids=["server", "client"])
 each_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

@@ -7,21 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.frames import LIMIT, MASKS, PING, TEXT, Frame, binary, check, last, more, text, written
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket.messages import Decoder, Event
-from protocols.websocket.wire import (
-    LIMIT,
-    MASKS,
-    PING,
-    TEXT,
-    Frame,
-    binary,
-    check,
-    last,
-    more,
-    text,
-    written,
-)
 
 TAIL = (0x80, 0xBF)
 # RFC 3629, section 4: the ranges of each byte of a character.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from protocols.websocket.wire import (
+from kit.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from lineman.tls.acme.answers import Answers
 from lineman.tls.acme.challenge import alpn_certificate, key_authorization
-from tls.conftest import Handshake
+from tls.support import Handshake
 
 NAME = "chat.example.com"
 DIGEST = hashlib.sha256(b"token.thumbprint").digest()

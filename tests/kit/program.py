@@ -15,8 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-# An upper bound on every wait, far above what any of them needs: no test expects a certain speed.
-DEADLINE = 30.0
+from kit.waiting import DEADLINE
 
 # Debian keeps servers where a user who is not root does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])

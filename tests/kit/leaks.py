@@ -1,6 +1,6 @@
 """What a process holds: counted, since resident memory wanders with the allocator's moods.
 
-The load comes from processes of its own (`lineman bench`, `net.visitors`), so that all that is
+The load comes from processes of its own (`lineman bench`, `kit.visitors`), so that all that is
 counted is the service's.
 """
 
@@ -85,7 +85,7 @@ def bench(url: str, mode: str, count: int, *words: str) -> int:
 
 
 def visit(port: int, is_tls: bool, kind: str, count: int) -> int:
-    """Has another process come and go in one of the ways of `net.visitors`; the count."""
+    """Has another process come and go in one of the ways of `kit.visitors`; the count."""
     scheme = "wss" if is_tls else "ws"
     _output([sys.executable, str(VISITORS), scheme, str(port), kind, str(count)])
     return count

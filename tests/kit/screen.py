@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from e2e.support.program import DEADLINE
+from kit.waiting import DEADLINE
 
 SIZES = ("COLUMNS", "LINES")
 

@@ -1,3 +1,5 @@
+"""The real servers of brokers, which a test may stop, start again and cut off."""
+
 from __future__ import annotations
 
 import contextlib
@@ -9,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.support.program import DEADLINE, PortTaken, Program, find_program, free_ports
+from kit.program import PortTaken, Program, find_program, free_ports
+from kit.waiting import DEADLINE
 
 
 class Server:

@@ -1,69 +1,20 @@
-"""What the tests of `lineman.net` share: calls to wait for, and a service with clients to it."""
+"""A worker that serves inside of the test's process, and clients to it."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
-import os
 import ssl
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kit.waiting import wait_until
 from lineman import Connection, Worker
 from lineman.protocols.websocket.handshake import client_request
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
 
-# An upper bound on every wait, far above what any of them needs: no test expects a certain speed.
-DEADLINE = 20.0
-
-
-def wait_until(is_so: Callable[[], object], what: str) -> None:
-    """Returns as soon as something has become true."""
-    deadline = time.monotonic() + DEADLINE
-    while not is_so():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.005)
-
-
-class Recorder:
-    """A function that notes what it is called with, for another thread to wait for."""
-
-    def __init__(self) -> None:
-        self._calls: list[Any] = []
-        self._changed = threading.Condition()
-
-    def __call__(self, *args: Any) -> None:
-        with self._changed:
-            self._calls.append(args[0] if len(args) == 1 else args)
-            self._changed.notify_all()
-
-    @property
-    def calls(self) -> list[Any]:
-        """What it was called with so far: the argument, or a tuple of several."""
-        with self._changed:
-            return list(self._calls)
-
-    def wait(self, count: int = 1) -> list[Any]:
-        """All calls, once there are at least so many."""
-        with self._changed:
-            is_enough = self._changed.wait_for(lambda: len(self._calls) >= count, DEADLINE)
-            assert is_enough, f"{len(self._calls)} calls and not {count}: {self._calls!r}"
-            return list(self._calls)
-
-
-class Ends:
-    """Counts what a service tells about the coming and going of connections."""
-
-    def __init__(self) -> None:
-        self.connected = Recorder()
-        self.closed = Recorder()
-        self.callbacks: dict[str, Callable[..., Any]] = {
-            "on_connect": lambda connection: self.connected(connection.id),
-            "on_close": lambda connection, code, reason: self.closed(code, reason),
-        }
+# Starts one: `serve(tls, on_message=…, max_message_size=…)`.
+Serve = Callable[..., "Site"]
 
 
 class Site(Serving):
@@ -130,21 +81,6 @@ def compressing(site: Site) -> Client:
     client.send_bytes(client_request("localhost", "/", key, extensions="permessage-deflate"))
     assert client.receive_reply().status == 101
     return client
-
-
-def descriptors() -> set[tuple[int, str]]:
-    """The open file descriptors of this process, each with what it is."""
-    gc.collect()  # what earlier tests have dropped goes now, not while somebody counts
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # the one that lists, and who closes just now
-            found.add((int(name), os.readlink(f"/proc/self/fd/{name}")))
-    return found
-
-
-def wait_until_none_is_left(before: set[tuple[int, str]]) -> None:
-    """Returns when no descriptor is open but those of `before`; what others close is theirs."""
-    wait_until(lambda: descriptors() <= before, "everything that was opened is closed")
 
 
 def echo(connection: Connection, message: str | bytes) -> None:

@@ -1,4 +1,4 @@
-"""Whole programs for the tests of processes: scripts, commands, and what they say."""
+"""A program of its own: a script, the commands that are given to it, and what they say."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e2e.support.program import DEADLINE, Program
+from kit.program import Program
+from kit.waiting import DEADLINE
 
 ECHO = """
     import os
@@ -109,28 +109,6 @@ def port_in(text: str) -> int:
     found = re.search(r"listening on \S+:(\d+)", text)
     assert found is not None, text
     return int(found[1])
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one has started."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def wait_until(is_so: Callable[[], object], what: str) -> None:
-    """Waits for a condition."""
-    deadline = time.monotonic() + DEADLINE
-    while not is_so():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.01)
 
 
 def environment(**more: str) -> dict[str, str]:

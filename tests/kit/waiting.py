@@ -1,0 +1,29 @@
+"""Waiting for what must come true: never for a time that is guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+# An upper bound on every wait, far above what any of them needs: no test expects a certain speed.
+DEADLINE = 30.0
+PAUSE = 0.005
+
+
+def wait_until(is_so: Callable[[], object], what: str) -> None:
+    """Returns as soon as something has become true."""
+    deadline = time.monotonic() + DEADLINE
+    while not is_so():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(PAUSE)
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Returns as soon as something has become true; meanwhile the event loop goes on."""
+
+    async def wait() -> None:
+        while not is_so():
+            await asyncio.sleep(PAUSE)
+
+    await asyncio.wait_for(wait(), DEADLINE)

@@ -1,0 +1,53 @@
+"""Services to which things happen, for the tests of what the master decides."""
+
+from __future__ import annotations
+
+from lineman.process.model import Action, Event, Phase, Ready, Reload, Say, Seat, Service, Stage
+from lineman.process.plan import decide
+from lineman.process.rules import Rules
+
+RULES = Rules(drain_seconds=10, stop_timeout=5, start_timeout=60, watchdog_timeout=30)
+ADDRESS = "ws://0.0.0.0:80"
+
+
+def seat(slot: int = 0, *, address: str = ADDRESS, reloadable: bool = True) -> Seat:
+    return Seat((address, 0, slot), f"chat #{slot}", RULES, is_reloadable=reloadable)
+
+
+class Story:
+    """A service to which things happen, at times in seconds."""
+
+    def __init__(self, *seats: Seat) -> None:
+        self.service = Service(list(seats))
+
+    def at(self, now: float, *events: Event) -> list[Action]:
+        """What is to be done then; what is said is left out."""
+        before = self.service.copy()
+        service, actions = decide(self.service, events, now)
+        assert self.service == before, "decide() is pure"
+        self.service = service
+        self.said = [action.text for action in actions if isinstance(action, Say)]
+        self.levels = [action.level for action in actions if isinstance(action, Say)]
+        return [action for action in actions if not isinstance(action, Say)]
+
+    def running(self, count: int = 1) -> Story:
+        """The same, once all are ready; their numbers are 1 to `count`."""
+        self.at(0)
+        self.at(1, *(Ready(number) for number in range(1, count + 1)))
+        assert self.service.phase is Phase.RUNNING
+        return self
+
+    def stages(self) -> dict[int, Stage]:
+        return {
+            process.number: process.stage
+            for each in self.service.seats
+            for process in each.processes
+        }
+
+
+def running(count: int = 1) -> Story:
+    return Story(*(seat(slot) for slot in range(count))).running(count)
+
+
+def seats(count: int) -> Reload:
+    return Reload(tuple(seat(slot) for slot in range(count)))
