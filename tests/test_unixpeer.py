@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lineman import AsyncGatewayClient, GatewayClient
+from lineman import AsyncGatewayClient, GatewayClient, NotReachedError
 from lineman.errors import ConfigError
-from lineman.gateway.pushing import NotReachedError
 from lineman.process.owner import Owner, acting_as
 from lineman.process.request import ask
 from lineman.process.rundir import control_path

@@ -23,8 +23,14 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from lineman import ConfigError, Connection, Request, Response, Worker
-from lineman.tls import devca
+from lineman import (
+    ConfigError,
+    Connection,
+    Request,
+    Response,
+    Worker,
+    development_certificate,
+)
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -88,7 +94,7 @@ def make_worker() -> Worker:
         proxies = ["127.0.0.1/32", "::1/128"]
         return Worker(f"ws://{where}", trusted_proxies=proxies, real_ip_header="x-real-ip")
     try:
-        pair = devca.ensure(DIRECTORY, further_names())
+        pair = development_certificate(DIRECTORY, further_names())
     except ConfigError as error:
         sys.exit(f"demo: {error}")
     return Worker(f"wss://{where}", cert=pair.cert, key=pair.key)

@@ -91,3 +91,19 @@ class ConnectionLost(LinemanError):
         super().__init__(f"connection lost: {reason} (close code {code})")
         self.code = code
         self.reason = reason
+
+
+class NotReachedError(LinemanError):
+    """The gateway could not be reached; nothing was sent. Try again, or see that it runs."""
+
+
+class LinkFullError(LinemanError):
+    """A gateway process reads too slowly for what the program sends; the message was not sent.
+
+    `await gateway.drain()` between messages keeps a program that sends a lot from this.
+    """
+
+
+# So that a traceback says where programs import them from.
+for _each in [value for value in vars().values() if isinstance(value, type)]:
+    _each.__module__ = "lineman"

@@ -343,7 +343,7 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
     from lineman.tls.machine import dev_directory, private_addresses
 
     try:
-        made = devca.ensure(dev_directory(), private_addresses())
+        made = devca.development_certificate(dev_directory(), private_addresses())
     except ConfigError as error:
         instead = (
             "where root starts it for another user, leave that user out while you develop, or give "

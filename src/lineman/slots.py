@@ -65,11 +65,11 @@ class BoundSlot:
 class Slot(Generic[B, F]):
     """A callback attribute of a class whose instances have `callbacks`.
 
-    Its types, for checkers, are in `lineman.functions`.
-
     Args:
         arguments: what each callback of the class is called with; None for those of a `Worker`.
     """
+
+    # Its types, for checkers, are in `functions`.
 
     def __init__(self, arguments: Arguments | None = None) -> None:
         self._arguments = ARGUMENTS if arguments is None else arguments

@@ -63,7 +63,8 @@ class Worker(Declared):
         acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
         domains: names of that certificate.
         acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
-        acme_directory_path: where it is kept; None: see `lineman.tls.acme.options`.
+        acme_directory_path: where it is kept; None: `$LINEMAN_ACME_DIRECTORY`, or a place
+            that depends on who runs it.
         origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
             that sends no cookies or credentials.
         subprotocols: those that the service speaks, best first.

@@ -6,7 +6,22 @@ import asyncio
 import functools
 from typing import Any
 
-from lineman import Client, Connection, ErrorCode, Gateway, Request, Response, Worker
+from lineman import (
+    CertificateStatus,
+    Client,
+    Connection,
+    ErrorCode,
+    Gateway,
+    Headers,
+    HistoryPage,
+    LinkFullError,
+    ProxyHeader,
+    Request,
+    Response,
+    TlsInfo,
+    Worker,
+    WorkerOptions,
+)
 
 worker = Worker("ws://127.0.0.1:0", count=2)
 gateway = Gateway("ws://127.0.0.1:0", workers=2)
@@ -119,6 +134,35 @@ async def welcome(client: Client) -> None:
 
 
 gateway.on_uid_online = lambda uid: gateway.send_to_all(uid)
+
+
+# Whatever a program gets has a type that it can write down.
+def tls_of(connection: Connection) -> TlsInfo | None:
+    return connection.tls
+
+
+def proxy_of(connection: Connection) -> ProxyHeader | None:
+    return connection.proxy_header
+
+
+def headers_of(request: Request) -> Headers:
+    return request.headers
+
+
+def served() -> list[CertificateStatus]:
+    return worker.certificates_served
+
+
+async def missed_by(client: Client) -> HistoryPage:
+    try:
+        gateway.send_to_client(client, "wait")
+    except LinkFullError:
+        await gateway.drain()
+    return await gateway.get_history("news")
+
+
+options: WorkerOptions = {"count": 4, "ping_interval": 25.0}
+other = Worker("ws://127.0.0.1:0", **options)
 
 
 class Chat(Worker):

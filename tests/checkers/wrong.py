@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lineman
 from lineman import Client, Connection, Gateway, Request, Worker
 
 worker = Worker("ws://127.0.0.1:0")
 gateway = Gateway("ws://127.0.0.1:0")
+lineman.Wroker("ws://127.0.0.1:0")  # wrong
 
 
 def of_text(connection: str, message: str) -> None: ...

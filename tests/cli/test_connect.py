@@ -468,7 +468,7 @@ def test_the_authority_of_tls_dev_is_named_where_it_is_on_this_machine(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert "dev" not in talk([f"{secure_url}/"], "x\n").stderr
-    made = devca.ensure(tmp_path / "lineman" / "dev")
+    made = devca.development_certificate(tmp_path / "lineman" / "dev")
     with running("wss", made.cert, made.key) as found:
         refused = talk([f"{found.url}/"], "x\n")
         assert f'for tls="dev" of this machine: --ca {made.ca}' in refused.stderr

@@ -12,12 +12,12 @@ import pytest
 
 import lineman
 from gateway.support import System, add_two_nodes
+from lineman import AsyncGatewayClient, NotReachedError
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
-from lineman.gateway.history import HistoryOptions, Kept
-from lineman.gateway.pushing import AsyncGatewayClient, NotReachedError
+from lineman.gateway.history import HistoryOptions, KeptMessage
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
 
@@ -429,7 +429,7 @@ def test_who_was_away_gets_what_was_published_from_whichever_node(system: System
     assert [one["data"] for one in seen] == ["m0", "m1", "m2"]
     page = system.ask(api.get_history("room", seen[0]["epoch"], seen[0]["offset"]))
     assert page.is_complete
-    assert page.missed == [Kept(2, "m1"), Kept(3, "m2")]
+    assert page.missed == [KeptMessage(2, "m1"), KeptMessage(3, "m2")]
     assert not system.ask(api.get_history("room", "another", 1)).is_complete
 
 

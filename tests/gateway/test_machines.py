@@ -20,9 +20,9 @@ from gateway.support import System
 from kit.brokers import Server, nats_server, redis_server, running
 from kit.program import Program, find_program, free_ports
 from kit.waiting import DEADLINE
+from lineman import NotReachedError
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.brokers.choice import broker_maker
-from lineman.gateway.pushing import NotReachedError
 from lineman.gateway.routing import RoutingOptions
 from lineman.testing.client import Client
 

@@ -9,9 +9,8 @@ import pytest
 
 from gateway.support import Handled, Said, System, said_on
 from kit.waiting import DEADLINE
-from lineman import Client
+from lineman import Client, LinkFullError
 from lineman.gateway import link as links
-from lineman.gateway.link import LinkFullError
 from lineman.gateway.messages import TO_GATEWAY, VERSION, Hello, Meet, Message, Send, encode_frames
 from lineman.gateway.records import message_record
 

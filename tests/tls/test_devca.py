@@ -16,7 +16,7 @@ import pytest
 
 from lineman.errors import ConfigError
 from lineman.tls.certificates import check_pair
-from lineman.tls.devca import DevCertificate, ensure
+from lineman.tls.devca import DevelopmentCertificate, development_certificate
 
 Unprivileged = Callable[[], AbstractContextManager[None]]
 NOW = datetime.now(UTC)
@@ -35,7 +35,7 @@ def hostname(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refusal(directory: Path, *names: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        ensure(directory, names)
+        development_certificate(directory, names)
     return str(caught.value)
 
 
@@ -43,12 +43,12 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {name: (directory / name).read_bytes() for name in FILES}
 
 
-def fits(dev: DevCertificate, now: datetime = NOW) -> bool:
+def fits(dev: DevelopmentCertificate, now: datetime = NOW) -> bool:
     return check_pair(dev.cert, dev.key, None, now=now).names == dev.names
 
 
 def test_the_first_call_makes_an_authority_and_a_certificate(directory: Path) -> None:
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert (dev.created, dev.ca_created) == (True, True)
     assert dev.names == ("localhost", "127.0.0.1", "::1", "laptop.local")
     assert dev.cert == directory / "localhost.pem"
@@ -58,16 +58,16 @@ def test_the_first_call_makes_an_authority_and_a_certificate(directory: Path) ->
 
 
 def test_the_second_call_changes_nothing(directory: Path) -> None:
-    ensure(directory)
+    development_certificate(directory)
     before = contents(directory)
-    dev = ensure(directory, now=NOW + timedelta(days=300))
+    dev = development_certificate(directory, now=NOW + timedelta(days=300))
     assert (dev.created, dev.ca_created) == (False, False)
     assert contents(directory) == before
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1"])
 def test_a_real_client_that_trusts_the_authority_connects(directory: Path, name: str) -> None:
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(dev.cert, dev.key)
     client = ssl.create_default_context(cafile=dev.ca)
@@ -90,7 +90,7 @@ def test_a_real_client_that_trusts_the_authority_connects(directory: Path, name:
 def test_keys_are_for_their_owner_only(directory: Path) -> None:
     old = os.umask(0)
     try:
-        ensure(directory)
+        development_certificate(directory)
     finally:
         os.umask(old)
     modes = {name: stat.S_IMODE((directory / name).stat().st_mode) for name in FILES}
@@ -121,29 +121,29 @@ def test_keys_are_created_with_their_mode_rather_than_given_it_later(
         return int(descriptor)
 
     monkeypatch.setattr("lineman.tls.devca.os.open", open_and_look)
-    ensure(directory)
+    development_certificate(directory)
     assert seen[".ca.key.half"] == seen[".localhost.key.half"] == 0o600
 
 
 def test_further_names_are_added_and_stay(directory: Path) -> None:
-    ensure(directory)
-    first = ensure(directory, ["App.Test", "192.168.1.5"])
+    development_certificate(directory)
+    first = development_certificate(directory, ["App.Test", "192.168.1.5"])
     assert (first.created, first.ca_created) == (True, False)
     assert first.names[-2:] == ("app.test", "192.168.1.5")
-    second = ensure(directory, ["other.test"])
+    second = development_certificate(directory, ["other.test"])
     assert set(second.names) == {*first.names, "other.test"}
-    third = ensure(directory)
+    third = development_certificate(directory)
     assert not third.created
     assert third.names == second.names
     assert fits(third)
 
 
 def test_names_that_piled_up_are_bounded(directory: Path) -> None:
-    ensure(directory, [f"a{number}.test" for number in range(90)])
-    dev = ensure(directory, [f"b{number}.test" for number in range(50)])
+    development_certificate(directory, [f"a{number}.test" for number in range(90)])
+    dev = development_certificate(directory, [f"b{number}.test" for number in range(50)])
     assert len(dev.names) == 100
     assert {f"b{number}.test" for number in range(50)} <= set(dev.names)
-    many = ensure(directory, [f"c{number}.test" for number in range(150)])
+    many = development_certificate(directory, [f"c{number}.test" for number in range(150)])
     assert len(many.names) == 154
 
 
@@ -158,14 +158,14 @@ def test_a_host_without_a_usable_name_does_without(
     directory: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("lineman.tls.devca.socket.gethostname", lambda: name)
-    assert ensure(directory).names == ("localhost", "127.0.0.1", "::1")
+    assert development_certificate(directory).names == ("localhost", "127.0.0.1", "::1")
 
 
 def test_near_its_end_the_certificate_is_renewed_below_the_same_authority(directory: Path) -> None:
-    ensure(directory, ["app.test"])
+    development_certificate(directory, ["app.test"])
     before = contents(directory)
     later = NOW + timedelta(days=310)
-    dev = ensure(directory, now=later)
+    dev = development_certificate(directory, now=later)
     after = contents(directory)
     assert (dev.created, dev.ca_created) == (True, False)
     assert "app.test" in dev.names
@@ -174,9 +174,9 @@ def test_near_its_end_the_certificate_is_renewed_below_the_same_authority(direct
 
 
 def test_near_its_end_the_authority_is_made_anew(directory: Path) -> None:
-    ensure(directory)
+    development_certificate(directory)
     later = NOW + timedelta(days=3600)
-    dev = ensure(directory, now=later)
+    dev = development_certificate(directory, now=later)
     assert (dev.created, dev.ca_created) == (True, True)
     assert fits(dev, later)
 
@@ -190,38 +190,38 @@ def test_near_its_end_the_authority_is_made_anew(directory: Path) -> None:
 def test_a_missing_or_damaged_file_is_made_anew(
     directory: Path, name: str, damage: bytes | None
 ) -> None:
-    ensure(directory)
+    development_certificate(directory)
     if damage is None:
         (directory / name).unlink()
     else:
         (directory / name).write_bytes(damage)
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert dev.created
     assert dev.ca_created is name.startswith("ca")
     assert fits(dev)
-    assert not ensure(directory).created
+    assert not development_certificate(directory).created
 
 
 def test_files_of_two_authorities_are_made_to_fit(directory: Path, tmp_path: Path) -> None:
-    ensure(directory)
-    other = ensure(tmp_path / "other")
+    development_certificate(directory)
+    other = development_certificate(tmp_path / "other")
     (directory / "ca.pem").write_bytes(other.ca.read_bytes())
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert dev.ca_created
     assert fits(dev)
 
 
 def test_a_leaf_of_another_authority_is_made_anew(directory: Path, tmp_path: Path) -> None:
-    ensure(directory)
-    other = ensure(tmp_path / "other")
+    development_certificate(directory)
+    other = development_certificate(tmp_path / "other")
     (directory / "localhost.pem").write_bytes(other.cert.read_bytes())
     (directory / "localhost.key").write_bytes(other.key.read_bytes())
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert (dev.created, dev.ca_created) == (True, False)
 
 
 def test_an_authority_without_our_constraints_is_not_used(directory: Path) -> None:
-    ensure(directory)
+    development_certificate(directory)
     command = (
         "openssl req -x509 -days 3650 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
         "-subj /CN=anything -keyout ca.key -out ca.pem && chmod 600 ca.key"
@@ -229,7 +229,7 @@ def test_an_authority_without_our_constraints_is_not_used(directory: Path) -> No
     subprocess.run(
         ["sh", "-c", command], cwd=directory, check=True, capture_output=True, timeout=30
     )
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert dev.ca_created
     assert fits(dev)
 
@@ -237,12 +237,12 @@ def test_an_authority_without_our_constraints_is_not_used(directory: Path) -> No
 def test_what_a_killed_process_left_behind_is_cleared_away(directory: Path) -> None:
     directory.mkdir(mode=0o700)
     (directory / ".ca.key.half").write_bytes(b"half")
-    assert fits(ensure(directory))
+    assert fits(development_certificate(directory))
     assert sorted(os.listdir(directory)) == sorted((*FILES, ".lock"))
 
 
 def test_an_authority_key_that_others_could_read_is_refused(directory: Path) -> None:
-    ensure(directory)
+    development_certificate(directory)
     (directory / "ca.key").chmod(0o644)
     text = refusal(directory)
     assert f"key {directory}/ca.key has the mode 0644" in text
@@ -250,10 +250,10 @@ def test_an_authority_key_that_others_could_read_is_refused(directory: Path) -> 
 
 
 def test_a_server_key_that_others_could_read_is_replaced(directory: Path) -> None:
-    ensure(directory)
+    development_certificate(directory)
     before = contents(directory)
     (directory / "localhost.key").chmod(0o640)
-    dev = ensure(directory)
+    dev = development_certificate(directory)
     assert (dev.created, dev.ca_created) == (True, False)
     assert dev.key.read_bytes() != before["localhost.key"]
     assert stat.S_IMODE(dev.key.stat().st_mode) == 0o600
@@ -291,9 +291,9 @@ def test_a_lock_that_is_a_link_is_not_followed(directory: Path, tmp_path: Path) 
 def test_a_directory_of_another_user_is_refused(
     open_directory: Path, unprivileged: Unprivileged
 ) -> None:
-    ensure(open_directory / "dev")
+    development_certificate(open_directory / "dev")
     if os.geteuid() != 0:  # without root there is no second user to be
-        assert not ensure(open_directory / "dev").created
+        assert not development_certificate(open_directory / "dev").created
         return
     with unprivileged():
         text = refusal(open_directory / "dev")
@@ -306,7 +306,7 @@ def test_a_file_of_another_user_in_ones_own_directory_is_refused_rather_than_rep
 ) -> None:
     directory = open_directory / "dev"
     with unprivileged():
-        ensure(directory)
+        development_certificate(directory)
     os.chown(directory / "ca.key", 0, 0) if os.geteuid() == 0 else (directory / "ca.key").chmod(0)
     with unprivileged():
         text = refusal(directory)
@@ -318,13 +318,16 @@ def test_parents_are_made_and_a_relative_directory_becomes_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert ensure(Path("a/b/dev")).cert == tmp_path / "a" / "b" / "dev" / "localhost.pem"
+    assert (
+        development_certificate(Path("a/b/dev")).cert
+        == tmp_path / "a" / "b" / "dev" / "localhost.pem"
+    )
 
 
 def test_processes_at_once_agree_on_one_authority(directory: Path) -> None:
     code = (
-        "import sys, pathlib; from lineman.tls.devca import ensure\n"
-        "dev = ensure(pathlib.Path(sys.argv[1]), [sys.argv[2]])\n"
+        "import sys, pathlib; from lineman.tls.devca import development_certificate\n"
+        "dev = development_certificate(pathlib.Path(sys.argv[1]), [sys.argv[2]])\n"
         "import ssl; context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
         "context.load_cert_chain(dev.cert, dev.key)\n"
         "print(dev.ca_created)"
@@ -340,4 +343,6 @@ def test_processes_at_once_agree_on_one_authority(directory: Path) -> None:
     said = [process.communicate(timeout=60)[0].strip() for process in running]
     assert [process.returncode for process in running] == [0] * 4
     assert sorted(said) == ["False", "False", "False", "True"]
-    assert {f"app{number}.test" for number in range(4)} <= set(ensure(directory).names)
+    assert {f"app{number}.test" for number in range(4)} <= set(
+        development_certificate(directory).names
+    )

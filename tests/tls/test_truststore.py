@@ -17,7 +17,7 @@ from lineman.tls.truststore import NssStore, SystemStore, browser_stores, system
 
 @pytest.fixture
 def ca(tmp_path: Path) -> Path:
-    return devca.ensure(tmp_path / "dev").ca
+    return devca.development_certificate(tmp_path / "dev").ca
 
 
 def listed(database: Path) -> str:
@@ -44,12 +44,12 @@ def test_two_authorities_and_an_older_name_are_all_taken_out_and_others_stay(
 ) -> None:
     store = NssStore("Firefox", tmp_path / "profile")
     store.trust(ca)
-    store.trust(devca.ensure(tmp_path / "other").ca)
+    store.trust(devca.development_certificate(tmp_path / "other").ca)
     certutil = find_program("certutil", "libnss3-tools")
     add = [certutil, "-d", f"sql:{store.directory}", "-A", "-t", "C,,", "-n"]
     mine = TestCA(tmp_path / "mine", name="mine").ca_path
     subprocess.run([*add, "Somebody's own CA", "-i", mine], check=True)
-    third = devca.ensure(tmp_path / "third").ca
+    third = devca.development_certificate(tmp_path / "third").ca
     subprocess.run([*add, "lineman-development", "-i", third], check=True)
     assert store.untrust().count("ineman") == 3
     assert "Somebody's own CA" in listed(store.directory)

@@ -115,7 +115,7 @@ def test_an_authority_that_nobody_trusts(ca: TestCA, chained: IssuedPair, tmp_pa
 def test_the_authority_for_development_is_named_with_how_to_trust_it(
     ca: TestCA, tmp_path: Path
 ) -> None:
-    made = devca.ensure(tmp_path / "dev")
+    made = devca.development_certificate(tmp_path / "dev")
     text = made.cert.read_bytes()
     for sent in (text, text + made.ca.read_bytes()):
         path = tmp_path / "sent.pem"
@@ -182,7 +182,7 @@ def test_which_authorities_are_an_operators_own(
     ca: TestCA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, bundle = TestCA(tmp_path / "other", name="Another"), tmp_path / "bundle.pem"
-    dev = devca.ensure(tmp_path / "dev").ca
+    dev = devca.development_certificate(tmp_path / "dev").ca
     added = tmp_path / "added"
     added.mkdir()
     (added / "mine.crt").write_bytes(other.ca_path.read_bytes())

@@ -298,7 +298,7 @@ def _with_files(site: Site, directory: Path) -> Site:
         pair = cert.read_bytes() + (key.read_bytes() if key != cert else b"")
     except OSError as error:
         _note(f"{error.filename} cannot be read here: checked with another certificate")
-        made = devca.ensure(directory / "certificate")
+        made = devca.development_certificate(directory / "certificate")
         cert, key = Path(made.cert), Path(made.key)
         pair = cert.read_bytes() + key.read_bytes()
     # HAProxy's file; nobody else may read it, and it goes with the directory.

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lineman.errors import UsageError
 from lineman.gateway import names
-from lineman.gateway.history import Kept, Page
+from lineman.gateway.history import HistoryPage, KeptMessage
 from lineman.gateway.messages import (
     Bind,
     CloseClient,
@@ -167,7 +167,7 @@ class Api(Commands):
     async def _ask(self, what: str, *about: str) -> Any:
         raise NotImplementedError
 
-    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> Page:
+    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
         """What was published to a group after a place.
 
         Args:
@@ -188,7 +188,7 @@ class Api(Commands):
         if found is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
         epoch, last, missed, is_complete = found
-        return Page(epoch, last, [Kept(*one) for one in missed], is_complete)
+        return HistoryPage(epoch, last, [KeptMessage(*one) for one in missed], is_complete)
 
     async def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
         """A client's session; None where there is no such client."""

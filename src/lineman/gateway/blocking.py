@@ -11,10 +11,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from lineman.errors import NotReachedError
 from lineman.gateway.api import ClientOrId, Commands, Name, check_names
-from lineman.gateway.history import Page
+from lineman.gateway.history import HistoryPage
 from lineman.gateway.messages import Order
-from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient, NotReachedError
+from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient
 
 T = TypeVar("T")
 
@@ -141,7 +142,7 @@ class GatewayClient(Commands):
 
     # Questions.
 
-    def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> Page:
+    def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
         """What was published to a group after a place.
 
         Args:

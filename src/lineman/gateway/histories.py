@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lineman.gateway.history import GroupHistory, HistoryOptions, Page
+from lineman.gateway.history import GroupHistory, HistoryOptions, HistoryPage
 from lineman.gateway.messages import Deliver
 
 # (group, epoch, offset, message) -> what the members get.
@@ -48,11 +48,11 @@ class Histories:
         offset = history.add(data, self._clock())
         return Deliver(data, group, history.epoch, offset)
 
-    def since(self, group: str, epoch: str, offset: int) -> Page:
+    def since(self, group: str, epoch: str, offset: int) -> HistoryPage:
         """What came after a place; see `GroupHistory.since`."""
         history = self._groups.get(group)
         if history is None:
-            return Page("", 0, [], is_complete=not epoch)
+            return HistoryPage("", 0, [], is_complete=not epoch)
         return history.since(epoch, offset, self._clock())
 
     def keep(self, is_kept: Callable[[str], bool]) -> None:

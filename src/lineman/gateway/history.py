@@ -21,7 +21,7 @@ class HistoryOptions:
     seconds: float = 300.0
 
 
-class Kept(NamedTuple):
+class KeptMessage(NamedTuple):
     """One message and its place."""
 
     offset: int
@@ -29,7 +29,7 @@ class Kept(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HistoryPage:
     """What a client has missed.
 
     Attributes:
@@ -41,7 +41,7 @@ class Page:
 
     epoch: str
     offset: int
-    missed: list[Kept]
+    missed: list[KeptMessage]
     is_complete: bool
 
 
@@ -56,14 +56,14 @@ class GroupHistory:
 
     def __init__(self, options: HistoryOptions) -> None:
         self._options = options
-        self._kept: deque[tuple[float, Kept]] = deque()
+        self._kept: deque[tuple[float, KeptMessage]] = deque()
         self.epoch = secrets.token_hex(8)
         self.offset = 0
 
     def add(self, data: str | bytes, now: float) -> int:
         """Keeps a message; its offset, one more than that of the message before."""
         self.offset += 1
-        self._kept.append((now, Kept(self.offset, data)))
+        self._kept.append((now, KeptMessage(self.offset, data)))
         self.expire(now)
         return self.offset
 
@@ -74,7 +74,7 @@ class GroupHistory:
             kept.popleft()
         return bool(kept)
 
-    def since(self, epoch: str, offset: int, now: float) -> Page:
+    def since(self, epoch: str, offset: int, now: float) -> HistoryPage:
         """What came after a place, as far as it is kept.
 
         Args:
@@ -89,4 +89,4 @@ class GroupHistory:
         else:
             is_complete = epoch == self.epoch and first - 1 <= offset <= self.offset
         missed = [one for _, one in self._kept if one.offset > offset] if is_complete else []
-        return Page(self.epoch, self.offset, missed, is_complete)
+        return HistoryPage(self.epoch, self.offset, missed, is_complete)

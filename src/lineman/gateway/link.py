@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from lineman import tasktime
-from lineman.errors import LinemanError
+from lineman.errors import LinkFullError
 from lineman.forks import keep_from_children
 from lineman.gateway.api import MessageData, to_payload
 from lineman.gateway.messages import (
@@ -48,13 +48,6 @@ LOOK = 64  # records between two looks at the time
 _LOOK = LOOK  # as a C number
 UNKNOWN = "unknown"
 Data = bytes | bytearray
-
-
-class LinkFullError(LinemanError):
-    """A gateway process reads too slowly for what the program sends; the message was not sent.
-
-    `await gateway.drain()` between messages keeps a program that sends a lot from this.
-    """
 
 
 class Receiver:

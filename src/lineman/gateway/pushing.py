@@ -8,7 +8,7 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
-from lineman.errors import ConfigError, LinemanError
+from lineman.errors import ConfigError, LinemanError, NotReachedError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
 from lineman.gateway.brokers.address import without_login
@@ -24,10 +24,6 @@ from lineman.unixpeer import open_directory, refusal
 
 TIMEOUT = 10.0
 RETRY = 0.2
-
-
-class NotReachedError(LinemanError):
-    """The gateway could not be reached; nothing was sent. Try again, or see that it runs."""
 
 
 class AsyncGatewayClient(Api):

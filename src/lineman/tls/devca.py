@@ -35,7 +35,7 @@ _MOST_NAMES = 100  # names pile up where every container brings its own
 
 
 @dataclass(frozen=True, slots=True)
-class DevCertificate:
+class DevelopmentCertificate:
     """Files that fit together and are valid for at least two months.
 
     Args:
@@ -55,9 +55,9 @@ class DevCertificate:
     ca_created: bool
 
 
-def ensure(
+def development_certificate(
     directory: Path, names: Sequence[str] = (), *, now: datetime | None = None
-) -> DevCertificate:
+) -> DevelopmentCertificate:
     """Return a certificate for this machine, made or renewed where that was needed.
 
     Afterwards `directory` (0700 where made here) holds `ca.pem`, `ca.key`, `localhost.pem` and
@@ -93,7 +93,7 @@ def ensure(
             "give a directory that you may write to, or remove what stands there",
         ) from error
     cert, key = directory / "localhost.pem", directory / "localhost.key"
-    return DevCertificate(cert, key, directory / "ca.pem", has, created, ca_created)
+    return DevelopmentCertificate(cert, key, directory / "ca.pem", has, created, ca_created)
 
 
 def _own_names() -> tuple[str, ...]:

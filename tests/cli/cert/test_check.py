@@ -42,7 +42,7 @@ def test_a_good_one_is_explained_and_who_knows_its_authority_takes_it(
 def test_the_development_certificate_is_taken_but_by_phones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = devca.ensure(tmp_path / "dev")
+    made = devca.development_certificate(tmp_path / "dev")
     assert check(made.cert, "--ca", made.ca, "--name", "localhost") == 0
     out = capsys.readouterr().out
     assert "a browser takes it" in out

@@ -44,7 +44,7 @@ def test_one_authority_of_two_is_taken_out(home: Path, capsys: pytest.CaptureFix
     stores = home / "stores"
     stores.mkdir()
     words = ["--system", "--system-directory", str(stores)]
-    authorities = [devca.ensure(home / name).ca for name in ("one", "two")]
+    authorities = [devca.development_certificate(home / name).ca for name in ("one", "two")]
     for trusting in (words, ["--browsers"]):
         for ca in authorities:
             assert main(["cert", "trust", *trusting, "--ca", str(ca)]) == 0

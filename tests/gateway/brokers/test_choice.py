@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from lineman import NotReachedError
 from lineman.errors import ConfigError
 from lineman.gateway import pushing
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.brokers.base import Subscriber
 from lineman.gateway.brokers.choice import broker_maker
-from lineman.gateway.pushing import NotReachedError
 
 
 def ignore(*given: object) -> None:

@@ -41,7 +41,7 @@ def trust(options: argparse.Namespace) -> int:
     Returns:
         0 when every store took it, 1 when one did not.
     """
-    ca = options.ca or devca.ensure(dev_directory(), private_addresses()).ca
+    ca = options.ca or devca.development_certificate(dev_directory(), private_addresses()).ca
     print(f"the authority {ca}")
     return _each(options, lambda store: store.trust(ca.absolute()))
 
