@@ -16,7 +16,7 @@ from lineman.declared import public_names
 from lineman.errors import ConfigError, UnknownNameError, UsageError
 from lineman.gateway.business import Business
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Meet
+from lineman.gateway.messages import IntroduceClient
 from lineman.slots import Slot
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -34,7 +34,7 @@ def no_traces() -> Iterator[None]:
 
 
 def made_client() -> Client:
-    meet = Meet(1, f"{1:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
+    meet = IntroduceClient(1, f"{1:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
     return Client(cast(Business, None), cast(Link, None), meet)
 
 

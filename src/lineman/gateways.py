@@ -24,7 +24,7 @@ from lineman.gateway.messages import Order
 from lineman.gateway.node import Node
 from lineman.gateway.pushing import AsyncGatewayClient
 from lineman.gateway.routing import RoutingOptions
-from lineman.gateway.seal import Seal
+from lineman.gateway.seal import Signer
 from lineman.gateway.visitor import Client
 from lineman.options import WorkerOptions
 from lineman.processoptions import check_processes
@@ -193,7 +193,7 @@ class Gateway(Api, Declared):
         self.callbacks = _Callbacks()
         self.name = name
         self.data = {}
-        Seal(secret)
+        Signer(secret)
         self._broker = broker
         self._secret = secret
         self._push_socket = push_socket

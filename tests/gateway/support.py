@@ -14,7 +14,7 @@ from lineman import Worker
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
-from lineman.gateway.messages import LENGTH, Wire
+from lineman.gateway.messages import LENGTH, WireFormat
 from lineman.gateway.node import Node
 from lineman.gateway.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.gateway.routing import RoutingOptions
@@ -37,7 +37,7 @@ class Handled(NamedTuple):
     count: int
 
 
-def said_on(stream: IO[bytes], wire: Wire) -> Iterator[Any]:
+def said_on(stream: IO[bytes], wire: WireFormat) -> Iterator[Any]:
     """What is said on a link, in order: messages, and what its records mean."""
     while head := stream.read(LENGTH):
         if head[0] < RECORD:

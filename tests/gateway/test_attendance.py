@@ -7,28 +7,28 @@ from typing import Any
 
 import pytest
 
-from lineman.gateway.attendance import MAX_ABSENCE, Attendance
-from lineman.gateway.nodemessages import Hold, Release, Roll, RollCall
+from lineman.gateway.attendance import MAX_ABSENCE, PresenceSync
+from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold, Release
 from lineman.gateway.pace import Job
 
 NODES = ("a", "b", "c")
 
 
 class World:
-    """The attendances of three nodes; what one says reaches another where both are reached."""
+    """The syncs of three nodes; what one says reaches another where both are reached."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.away: set[str] = set()
         self.held: dict[str, list[str]] = {node: [] for node in NODES}
         self.news: list[tuple[str, bool]] = []
-        self.attendances: dict[str, Attendance] = {}
+        self.syncs: dict[str, PresenceSync] = {}
         for node in NODES:
-            self.attendances[node] = self._new(node)
-            self.attendances[node].set_nodes(NODES)
+            self.syncs[node] = self._new(node)
+            self.syncs[node].set_nodes(NODES)
 
-    def _new(self, node: str) -> Attendance:
-        return Attendance(
+    def _new(self, node: str) -> PresenceSync:
+        return PresenceSync(
             node,
             lambda: self.held[node],
             lambda job: self._do(node, job),
@@ -39,45 +39,45 @@ class World:
     def _do(self, node: str, job: Job) -> None:
         for said in job:
             if said is not None and not self.away & {node, said[0]}:
-                self._hear(self.attendances[said[0]], said[1])
+                self._hear(self.syncs[said[0]], said[1])
 
-    def _hear(self, attendance: Attendance, message: Any) -> None:
+    def _hear(self, presence_sync: PresenceSync, message: Any) -> None:
         if isinstance(message, Hold):
-            attendance.on_hold(message)
+            presence_sync.on_hold(message)
         elif isinstance(message, Release):
-            attendance.on_release(message)
-        elif isinstance(message, Roll):
-            attendance.on_roll(message)
+            presence_sync.on_release(message)
+        elif isinstance(message, HeldUids):
+            presence_sync.on_held_uids(message)
         else:
-            attendance.on_roll_call(message)
+            presence_sync.on_ask_held_uids(message)
 
     def come(self, node: str, uid: str) -> None:
         self.held[node].append(uid)
-        self.attendances[node].note([f"uid:{uid}"], [])
+        self.syncs[node].note([f"uid:{uid}"], [])
 
     def go(self, node: str, uid: str) -> None:
         self.held[node].remove(uid)
-        self.attendances[node].note([], [f"uid:{uid}"])
+        self.syncs[node].note([], [f"uid:{uid}"])
 
     def lose(self, node: str, *, is_mutual: bool) -> None:
         """A node is cut off: the others take it for dead, and it them where its broker is there."""
         self.away = {node}
         for other in NODES:
             if other != node:
-                self.attendances[other].set_nodes([each for each in NODES if each != node])
+                self.syncs[other].set_nodes([each for each in NODES if each != node])
         if is_mutual:
-            self.attendances[node].set_nodes([node])
+            self.syncs[node].set_nodes([node])
 
     def find(self, node: str, order: Iterator[str] | tuple[str, ...] = NODES) -> None:
-        """It is back: beats are heard in some order, and rolls are called."""
+        """It is back: beats are heard in some order, and nodes are asked which uids they hold."""
         self.away = set()
         for other in order:
-            self.attendances[other].set_nodes(NODES)
-        self.attendances[node].call_roll()
+            self.syncs[other].set_nodes(NODES)
+        self.syncs[node].tell_held_uids()
         for caller in NODES:
             for other in NODES:
                 if other != caller:
-                    self.attendances[other].on_roll_call(RollCall(caller))
+                    self.syncs[other].on_ask_held_uids(AskHeldUids(caller))
 
     def take_news(self) -> dict[str, list[bool]]:
         news, self.news = self.news, []
@@ -125,7 +125,7 @@ def test_a_node_that_never_returns_is_forgotten_in_the_end() -> None:
     world = World()
     world.come("b", "bert")
     world.lose("b", is_mutual=False)
-    keepers = [one for one in world.attendances.values() if one._missing]
+    keepers = [one for one in world.syncs.values() if one._missing]
     assert keepers
     for now, count in ((MAX_ABSENCE, len(keepers)), (MAX_ABSENCE + 1, 0)):
         world.now = now

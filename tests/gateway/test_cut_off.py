@@ -140,7 +140,7 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
     assert dead is not None
     assert dead._ticker is not None
     system.call(dead._ticker.cancel)
-    system.call(setattr, dead, "_is_node", False)  # it says no farewell either
+    system.call(setattr, dead, "_is_node", False)  # it does not say `NodeLeaves` either
     system.run(dead.broker.close())
     first, third = system.nodes[0], system.add_node("on_message", routing=routing_by(hub))
     system.add_business(**callbacks)

@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from gateway.support import ForeignTransport, Handled, Said, said_on
 from lineman import Client
-from lineman.gateway import desk as desks
+from lineman.gateway import desk as receivers
 from lineman.gateway.business import Business
-from lineman.gateway.desk import Desk
+from lineman.gateway.desk import LinkReceiver
 from lineman.gateway.link import Link
-from lineman.gateway.messages import TO_BUSINESS, TO_GATEWAY, Meet, Pong, Retired, encode_frames
+from lineman.gateway.messages import (
+    TO_BUSINESS,
+    TO_GATEWAY,
+    IntroduceClient,
+    LinkPong,
+    Retired,
+    encode_frames,
+)
 from lineman.gateway.records import message_record
 
 LONG = "0123456789" * 10_000
@@ -37,28 +44,30 @@ def stream_of(messages: list[tuple[int, str | bytes]]) -> bytes:
 
 
 class Work:
-    """A desk with two clients, whose program echoes; what it does is noted."""
+    """A receiver with two clients, whose program echoes; what it does is noted."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, str | bytes]] = []
         self.failures: list[BaseException] = []
         self.frames: list[Any] = []
         self.ends: list[str] = []
-        self.desk = Desk(cast(Business, self), self.on_message)
+        self.receiver = LinkReceiver(cast(Business, self), self.on_message)
         self.link = Link(
             TO_BUSINESS,
             lambda _, batch: self.frames.extend(batch),
             lambda _, reason: self.ends.append(reason),
-            self.desk,
+            self.receiver,
         )
         self.transport = ForeignTransport()
         self.link.connection_made(cast(asyncio.BaseTransport, self.transport))
         for number in (1, 2):
-            meet = Meet(number, f"{number:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
-            self.desk.clients[number] = Client(cast(Business, self), self.link, meet)
+            introduction = IntroduceClient(
+                number, f"{number:032}", "1.1.1.1", 1, "/", (), None, (), b"\x80", 0
+            )
+            self.receiver.clients[number] = Client(cast(Business, self), self.link, introduction)
 
     def on_message(self, client: Client, message: str | bytes) -> None:
-        assert desks.current.get() is client
+        assert receivers.current.get() is client
         self.heard.append((client.number, message))
         if message == "raise":
             raise ZeroDivisionError
@@ -81,7 +90,7 @@ def hear(*pieces: bytes) -> Work:
         work = Work()
         for piece in pieces:
             work.link.data_received(piece)
-        assert desks.current.get() is None
+        assert receivers.current.get() is None
         return work
 
     return asyncio.run(run())
@@ -112,20 +121,21 @@ def test_frames_and_records_keep_their_order() -> None:
 
     async def say() -> Work:
         work = Work()
-        client = work.desk.clients[1]
-        work.link.post(Pong())
+        client = work.receiver.clients[1]
+        work.link.post(LinkPong())
         client.send("a")
         work.link.acknowledge(1)
         client.send(b"b")
-        work.link.post(Pong())
-        work.link.post(Pong())
+        work.link.post(LinkPong())
+        work.link.post(LinkPong())
         client.send(memoryview(b"c"))
         await asyncio.sleep(0)
         return work
 
     said = asyncio.run(say()).said
     assert said == [
-        Pong(), Said(1, "a"), Said(1, b"b"), Pong(), Pong(), Said(1, b"c"), Handled(1, 1),
+        LinkPong(), Said(1, "a"), Said(1, b"b"), LinkPong(), LinkPong(),
+        Said(1, b"c"), Handled(1, 1),
     ]  # fmt: skip
 
 

@@ -74,12 +74,12 @@ def test_a_callback_and_other_programs_destroy_clients(system: System) -> None:
     client.assert_ended()
 
 
-def test_a_client_that_knocks_may_be_dropped_without_an_answer(system: System) -> None:
+def test_a_client_whose_handshake_waits_may_be_dropped_without_an_answer(system: System) -> None:
     node = system.add_node("on_websocket_connect")
     system.add_business(on_websocket_connect=lambda client, request: client.destroy())
     with pytest.raises(Exception, match="ended"):
         system.connect()
-    system.wait_until(lambda: not (node._numbers or node.orders.knocking), "it is forgotten")
+    system.wait_until(lambda: not (node._numbers or node.orders.handshaking), "it is forgotten")
 
 
 def test_what_is_asked_in_bulk_adds_up_over_nodes(system: System, hub: str) -> None:

@@ -19,8 +19,8 @@ from lineman.errors import UsageError
 from lineman.gateway import messages
 from lineman.gateway.brokers.base import Broker
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Answer, Hello, Ping, Send, SetSession, encode_frames
-from lineman.gateway.nodemessages import Beat, NodeAsk, Relay
+from lineman.gateway.messages import Hello, LinkAnswer, LinkPing, Send, SetSession, encode_frames
+from lineman.gateway.nodemessages import NodeBeat, NodeQuestion, Relay
 from lineman.gateway.records import HEAD, TEXT, done_record, message_record
 from lineman.gateway.routing import RoutingOptions
 from lineman.metrics import Book, families
@@ -122,12 +122,12 @@ def test_an_answer_that_is_too_large_is_an_error_and_no_end(
 def test_a_bad_decision_fails_its_client_and_not_the_link(
     system: System, bad: tuple[Any, ...]
 ) -> None:
-    def knock(client: Client, request: Any) -> None:
+    def decide(client: Client, request: Any) -> None:
         if request.path == "/bad":
             getattr(client, bad[0])(*bad[1:])
 
     system.add_node("on_websocket_connect", "on_message")
-    system.add_business(on_websocket_connect=knock, on_message=echo)
+    system.add_business(on_websocket_connect=decide, on_message=echo)
     client = system.connect()
     with pytest.raises(Exception, match="500"):
         system.connect("/bad")
@@ -200,7 +200,7 @@ def test_garbage_on_a_link_ends_that_link_only(system: System, garbage: bytes) -
     peer = worker(system, 1)
     peer.socket.sendall(garbage)
     peer.socket.shutdown(socket.SHUT_WR)
-    assert not [one for one in peer.hear() if not isinstance(one, Ping)]
+    assert not [one for one in peer.hear() if not isinstance(one, LinkPing)]
     client = system.connect()
     client.send("x")
     assert client.receive() == "x"
@@ -230,7 +230,7 @@ def test_a_text_that_is_no_utf8_reaches_no_client_and_ends_its_link(system: Syst
     good = message_record(number, "gr\u00fc\u00df dich")
     peer.socket.sendall(good + HEAD.pack(TEXT, 2, number) + b"\xc3\x28")
     assert client.receive() == "gr\u00fc\u00df dich"
-    assert not [one for one in peer.hear() if not isinstance(one, Ping)]
+    assert not [one for one in peer.hear() if not isinstance(one, LinkPing)]
     system.add_business(on_message=echo)
     client.send("y")
     assert client.receive() == "y"
@@ -283,13 +283,13 @@ def test_a_client_whose_arrival_died_with_its_worker_is_sent_away(system: System
     assert client.receive_close().code == 1012
 
 
-def test_a_knock_that_died_with_its_worker_is_answered_at_once(system: System) -> None:
+def test_a_handshake_that_died_with_its_worker_is_answered_at_once(system: System) -> None:
     system.add_node("on_websocket_connect")
     peer = worker(system)
     plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
     plain.settimeout(DEADLINE)
     plain.sendall(KNOCK)
-    peer.wait_for(messages.Knock)
+    peer.wait_for(messages.HandshakeRequest)
     peer.close()
     assert plain.recv(1000).startswith(b"HTTP/1.1 503")
     plain.close()
@@ -301,33 +301,34 @@ KNOCK = (
 )
 
 
-def test_a_client_that_vanishes_while_it_knocks_is_forgotten(system: System) -> None:
+def test_a_client_that_vanishes_during_its_handshake_is_forgotten(system: System) -> None:
     node = system.add_node("on_websocket_connect")
     peer = worker(system)
     plain = socket.create_connection(("127.0.0.1", system.workers[0].port))
     plain.sendall(KNOCK)
-    peer.wait_for(messages.Knock)
+    peer.wait_for(messages.HandshakeRequest)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     plain.close()
     system.wait_until(
-        lambda: not (node._numbers or node._knocking or node.orders.knocking), "it is forgotten"
+        lambda: not (node._numbers or node._handshakes or node.orders.handshaking),
+        "it is forgotten",
     )
 
 
-def test_who_knocks_twice_at_the_same_time_passes_no_limit(system: System) -> None:
+def test_two_handshakes_at_the_same_time_pass_no_limit(system: System) -> None:
     limits = {"connections_per_ip": 1, "trusted_proxies": ["127.0.0.1/32"]}
     node = system.add_node("on_websocket_connect", worker_options=limits)
     peer = worker(system)
     told = KNOCK.replace(b"\r\n\r\n", b"\r\nX-Real-IP: 203.0.113.7\r\n\r\n")
-    knocking, refused = (
+    handshaking, refused = (
         socket.create_connection(("127.0.0.1", system.workers[0].port)) for _ in range(2)
     )
-    system.peers += [knocking, refused]
-    knocking.sendall(told)
-    knock = peer.wait_for(messages.Knock)
+    system.peers += [handshaking, refused]
+    handshaking.sendall(told)
+    request = peer.wait_for(messages.HandshakeRequest)
     refused.sendall(told)
     assert refused.recv(4096).startswith(b"HTTP/1.1 429 ")
-    peer.say(messages.Decision(knock.number))
+    peer.say(messages.Decision(request.number))
     system.wait_until(lambda: len(node.orders.clients) == 1, "one is let in")
 
 
@@ -403,12 +404,14 @@ class Loud(Broker):
     [
         b"",
         b"\xff\xfe\xfd",
-        messages.encode(Beat("x" * 100_000)),
-        messages.encode(Beat("not hex!")),
+        messages.encode(NodeBeat("x" * 100_000)),
+        messages.encode(NodeBeat("not hex!")),
         messages.encode(Relay("0" * 8, 0, Send(12345, is_to_all=True))),
-        messages.encode(NodeAsk("0" * 8, messages.Ask(1, "history", ("g", "e", "no number")))),
-        messages.encode(NodeAsk("0" * 8, messages.Ask(1, "session", ()))),
-        messages.encode(Answer(1, "an answer is no message between nodes")),
+        messages.encode(
+            NodeQuestion("0" * 8, messages.LinkQuestion(1, "history", ("g", "e", "no number")))
+        ),
+        messages.encode(NodeQuestion("0" * 8, messages.LinkQuestion(1, "session", ()))),
+        messages.encode(LinkAnswer(1, "an answer is no message between nodes")),
     ],
     ids=range(8),
 )

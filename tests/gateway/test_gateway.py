@@ -138,7 +138,7 @@ def test_uids_groups_and_exclusions(system: System) -> None:
 
 
 def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
-    def knock(client: lineman.Client, request: Any) -> None:
+    def decide(client: lineman.Client, request: Any) -> None:
         if request.query.get("token") != "secret":
             client.reject(401, "who are you?")
         client.session["token"] = True
@@ -148,7 +148,7 @@ def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
         client.send(str(client.session["token"]))
 
     node = system.add_node("on_websocket_connect", "on_message")
-    system.add_business(on_websocket_connect=knock, on_message=on_message)
+    system.add_business(on_websocket_connect=decide, on_message=on_message)
     client = system.connect("/?token=secret")
     client.send("?")
     assert client.receive() == "True"
@@ -282,7 +282,7 @@ def test_a_worker_that_retires_finishes_what_it_has_and_nothing_is_lost_or_doubl
 def die(business: Business) -> None:
     """Ends all links as the kernel does when a process is killed."""
     business._dialler.stop()  # a dead process does not dial again
-    for link in list(business._desks):
+    for link in list(business._receivers):
         link.fail("killed")
 
 

@@ -8,7 +8,14 @@ from typing import Any, cast
 
 from gateway.support import ForeignTransport
 from lineman.gateway.link import LOOK, Link
-from lineman.gateway.messages import LENGTH, TO_BUSINESS, TO_GATEWAY, Pong, Retired, encode_frames
+from lineman.gateway.messages import (
+    LENGTH,
+    TO_BUSINESS,
+    TO_GATEWAY,
+    LinkPong,
+    Retired,
+    encode_frames,
+)
 from lineman.tasktime import TASK_TIME
 
 
@@ -24,12 +31,12 @@ def new_link(wire: Any) -> tuple[Link, ForeignTransport, list[Any]]:
 def test_a_transport_of_another_event_loop_is_taken() -> None:
     async def say() -> bytes:
         link, transport, _ = new_link(TO_BUSINESS)
-        link.post(Pong())
+        link.post(LinkPong())
         await asyncio.sleep(0)
         return transport.written
 
     written = asyncio.run(say())
-    assert TO_GATEWAY.decode_batch(written[LENGTH:]) == [Pong()]
+    assert TO_GATEWAY.decode_batch(written[LENGTH:]) == [LinkPong()]
 
 
 def test_frames_that_are_cut_anywhere_are_heard_once_and_in_order() -> None:

@@ -239,7 +239,7 @@ def test_nodes_with_different_secrets_hear_nothing_of_each_other_and_say_why(
         maker = broker_maker(f"redis://127.0.0.1:{server.port}", "gateway")
         for secret in ("the secret of one", "the secret of two"):
             system.add_node("on_message", routing=RoutingOptions(maker, secret))
-        reason = "it was not sealed with this service's secret"
+        reason = "it was not signed with this service's secret"
         system.wait_until(lambda: caplog.text.count(reason) >= 2, "both say why")
         for node in system.nodes:
             assert node.routing.cluster is not None
@@ -254,7 +254,7 @@ def test_nodes_with_different_secrets_hear_nothing_of_each_other_and_say_why(
         assert client.receive() == "end"
         url = f"redis://127.0.0.1:{server.port}?protocol=2"
         for name, secret, seen in (
-            ("gateway", "the secret of three", "sealed with another secret"),
+            ("gateway", "the secret of three", "signed with another secret"),
             ("elsewhere", "the secret of one", "no gateway process of 'elsewhere' is heard of"),
         ):
             with (

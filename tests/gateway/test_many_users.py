@@ -12,13 +12,13 @@ import pytest
 from kit.brokers import Server, nats_server, redis_server, running
 from kit.waiting import until
 from lineman.gateway import attendance, cluster
-from lineman.gateway.attendance import Attendance
+from lineman.gateway.attendance import PresenceSync
 from lineman.gateway.brokers import remote
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.brokers.embedded import Hub
 from lineman.gateway.messages import encode
-from lineman.gateway.nodemessages import Hold, Roll, RollCall
-from lineman.gateway.pace import Job, Pace
+from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold
+from lineman.gateway.pace import Job, PacedJobs
 from lineman.gateway.registry import Member
 from lineman.gateway.routing import Routing, RoutingOptions
 
@@ -84,7 +84,7 @@ class Machine:
 
     def knows(self, other: Machine) -> int:
         """How many of another one's users it knows."""
-        found: Any = self.routing._attendance
+        found: Any = self.routing._presence_sync
         return len(found._presence.held_by(other.routing._node))
 
 
@@ -160,69 +160,69 @@ async def with_hub(path: str, test: Callable[..., Awaitable[None]]) -> None:
     await asyncio.sleep(0)
 
 
-# A roll, part by part.
+# What a node holds, part by part.
 
 
 class Ear:
-    """One node's attendance, whose jobs are done at once."""
+    """One node's `PresenceSync`, whose jobs are done at once."""
 
     def __init__(self, *nodes: str) -> None:
         self.told: list[tuple[str, Any]] = []
         self.news: list[tuple[str, bool]] = []
         self.uids: list[str] = []
-        self.attendance = Attendance(
+        self.presence_sync = PresenceSync(
             nodes[0],
             lambda: self.uids,
             self._do,
             lambda *news: self.news.append(news),
             lambda: 0.0,
         )
-        self.attendance.set_nodes(nodes)
+        self.presence_sync.set_nodes(nodes)
         self.told.clear()
 
     def _do(self, job: Job) -> None:
         self.told += [said for said in job if said is not None]
 
 
-def roll(names: str, part: int, is_last: bool = False) -> Roll:
-    return Roll("b", tuple(names), part, is_last)
+def held_uids(names: str, part: int, is_last: bool = False) -> HeldUids:
+    return HeldUids("b", tuple(names), part, is_last)
 
 
 def test_a_roll_tells_who_is_there_at_once_and_who_is_gone_at_its_end() -> None:
     ear = Ear("a", "b")
-    ear.attendance.on_hold(Hold("b", ("x", "y", "z"), False))
-    ear.attendance.on_roll(roll("xp", 0))
-    ear.attendance.on_hold(Hold("b", ("q",), True))  # it came after the roll was begun
-    ear.attendance.on_roll(roll("r", 1))
-    ear.attendance.on_roll(roll("", 2, True))
-    held = sorted(ear.attendance._presence.held_by("b"))
+    ear.presence_sync.on_hold(Hold("b", ("x", "y", "z"), False))
+    ear.presence_sync.on_held_uids(held_uids("xp", 0))
+    ear.presence_sync.on_hold(Hold("b", ("q",), True))  # it came after the first part
+    ear.presence_sync.on_held_uids(held_uids("r", 1))
+    ear.presence_sync.on_held_uids(held_uids("", 2, True))
+    held = sorted(ear.presence_sync._presence.held_by("b"))
     assert held == ["p", "q", "r", "x"]
     assert {uid for uid, is_online in ear.news if is_online} <= {"p", "q", "r"}
     assert {uid for uid, is_online in ear.news if not is_online} <= {"y", "z"}
-    assert not ear.attendance._named
-    assert not ear.attendance._parts
+    assert not ear.presence_sync._named
+    assert not ear.presence_sync._parts
 
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_roll_with_a_part_missing_sends_nobody_away_and_is_called_again(missing: int) -> None:
     ear = Ear("a", "b")
-    ear.attendance.on_hold(Hold("b", ("x",), False))
-    parts = [roll("p", 0), roll("q", 1), roll("r", 2), roll("", 3, True)]
+    ear.presence_sync.on_hold(Hold("b", ("x",), False))
+    parts = [held_uids("p", 0), held_uids("q", 1), held_uids("r", 2), held_uids("", 3, True)]
     for part in parts:
         if part.part != missing:
-            ear.attendance.on_roll(part)
-    assert {"x", "r"} <= set(ear.attendance._presence.held_by("b"))
+            ear.presence_sync.on_held_uids(part)
+    assert {"x", "r"} <= set(ear.presence_sync._presence.held_by("b"))
     assert not [uid for uid, is_online in ear.news if not is_online]
-    assert [(node, type(said)) for node, said in ear.told] == [("b", RollCall)]
-    for part in (roll("pqr", 0), roll("", 1, True)):
-        ear.attendance.on_roll(part)
-    assert sorted(ear.attendance._presence.held_by("b")) == ["p", "q", "r"]
+    assert [(node, type(said)) for node, said in ear.told] == [("b", AskHeldUids)]
+    for part in (held_uids("pqr", 0), held_uids("", 1, True)):
+        ear.presence_sync.on_held_uids(part)
+    assert sorted(ear.presence_sync._presence.held_by("b")) == ["p", "q", "r"]
 
 
 def test_a_roll_is_said_in_parts_to_all_who_called_in_one_go() -> None:
     ear = Ear("a", "b", "c")
     ear.uids = [f"user {number}" for number in range(2000)]
-    ear.attendance.call_roll()
+    ear.presence_sync.tell_held_uids()
     for node in "bc":
         said = [message for to, message in ear.told if to == node]
         assert [one.part for one in said] == list(range(len(said)))
@@ -252,9 +252,9 @@ def test_jobs_are_done_in_order_and_wait_for_room_and_give_way() -> None:
 
     async def test() -> None:
         nonlocal room
-        pace = Pace(tell, lambda: room > 0)
-        pace.add(job("a", 3, fails=True))
-        pace.add(job("b", 2))
+        jobs = PacedJobs(tell, lambda: room > 0)
+        jobs.add(job("a", 3, fails=True))
+        jobs.add(job("b", 2))
         assert said == []
         room = 2
         await until(lambda: len(said) == 2)
@@ -262,12 +262,12 @@ def test_jobs_are_done_in_order_and_wait_for_room_and_give_way() -> None:
         await until(lambda: len(said) == 5)
         assert said == [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]
         turns = 0
-        pace.add(job("c", 200_000))
+        jobs.add(job("c", 200_000))
         while len(said) < 200_005:
             await asyncio.sleep(0)
             turns += 1
         assert turns > 5, "others have their turns in between"
-        pace.add(job("d", 10**9))
-        pace.stop()
+        jobs.add(job("d", 10**9))
+        jobs.stop()
 
     asyncio.run(test())

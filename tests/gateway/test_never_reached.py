@@ -179,7 +179,7 @@ def test_a_machine_with_another_secret_is_told(tmp_path: Path) -> None:
         other = {"SECRET": "another secret of the tests"}
         with machine(tmp_path / "a", url) as made, machine(tmp_path / "b", url, **other):
             wait_until(lambda: made.status().returncode == 1, "status shows it")
-            assert "not sealed with this service's secret" in made.status().stdout
+            assert "not signed with this service's secret" in made.status().stdout
             assert made.ready("?broker") == 503
             found = json.loads(made._run(*made._words, "status", "--json").stdout)
             assert any((each["report"] or {}).get("troubles") for each in found["children"])

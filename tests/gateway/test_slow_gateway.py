@@ -11,7 +11,15 @@ from gateway.support import Handled, Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
 from lineman.gateway import link as links
-from lineman.gateway.messages import TO_GATEWAY, VERSION, Hello, Meet, Message, Send, encode_frames
+from lineman.gateway.messages import (
+    TO_GATEWAY,
+    VERSION,
+    Hello,
+    IntroduceClient,
+    Message,
+    Send,
+    encode_frames,
+)
 from lineman.gateway.records import message_record
 
 MIB = 1024 * 1024
@@ -35,8 +43,8 @@ class Stuck:
         self.socket, _ = self._listener.accept()
         self.socket.settimeout(DEADLINE)
         self._stream = self.socket.makefile("rb")
-        meet = Meet(1, "ab" * 16, "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
-        self.say(Hello(VERSION, "abababab"), meet)
+        introduction = IntroduceClient(1, "ab" * 16, "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
+        self.say(Hello(VERSION, "abababab"), introduction)
 
     def say(self, *batch: Message) -> None:
         self.socket.sendall(b"".join(encode_frames(list(batch))[0]))
@@ -76,14 +84,16 @@ def test_who_is_not_read_works_no_more_for_that_gateway_process(system: System) 
     business = system.add_business(on_message=on_message)
     stuck.accept()
     stuck.socket.sendall(b"".join(message_record(1, f"{number:04}") for number in range(count)))
-    system.wait_until(lambda: any(link.is_clogged for link in business._desks), "it is clogged")
+    system.wait_until(lambda: any(link.is_clogged for link in business._receivers), "it is clogged")
     client = system.connect()
     client.send("z")
     assert client.receive() == "z", "others are served meanwhile"
     assert served * len(answer) < 8 * MIB
     replies = stuck.hear(count, Said)
     assert [reply.data[:4] for reply in replies] == [f"{number:04}" for number in range(count)]
-    system.wait_until(lambda: not any(link.is_clogged for link in business._desks), "it is free")
+    system.wait_until(
+        lambda: not any(link.is_clogged for link in business._receivers), "it is free"
+    )
     stuck.socket.sendall(message_record(1, "last"))
     assert stuck.hear(1, Said)[0].data[:4] == "last"
 

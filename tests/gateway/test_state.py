@@ -136,7 +136,7 @@ def test_an_update_that_makes_a_session_too_big_is_refused_and_cuts_nothing_off(
 
 
 def test_what_is_ordered_before_the_client_is_let_in_counts_when_it_is(system: System) -> None:
-    def knock(client: Client, request: Any) -> None:
+    def decide(client: Client, request: Any) -> None:
         client.bind("anna")
         client.join("room")
         client.session["name"] = "Anna"
@@ -145,7 +145,7 @@ def test_what_is_ordered_before_the_client_is_let_in_counts_when_it_is(system: S
 
     node = system.add_node("on_websocket_connect", "on_message")
     api = system.add_business(
-        on_websocket_connect=knock,
+        on_websocket_connect=decide,
         on_message=lambda client, message: client.send(f"{client.uid} {client.session}"),
     )
     client = system.connect()
@@ -158,7 +158,7 @@ def test_what_is_ordered_before_the_client_is_let_in_counts_when_it_is(system: S
     with pytest.raises(Exception, match="403"):
         system.connect("/out")
     assert not system.ask(api.is_uid_online("anna"))
-    system.wait_until(lambda: not node.orders.knocking and not node._numbers, "all is forgotten")
+    system.wait_until(lambda: not node.orders.handshaking and not node._numbers, "all is forgotten")
 
 
 @pytest.mark.parametrize(

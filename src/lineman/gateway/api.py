@@ -42,7 +42,7 @@ ClientOrId = HasId | str
 Clients = ClientOrId | Iterable[ClientOrId]
 
 
-class Commands:
+class OrderApi:
     """Orders; a subclass says where they go.
 
     A client is given as its id or as the object that callbacks get. A uid or a group is text of up
@@ -161,7 +161,7 @@ class Commands:
         self._give(SetSession(client_id(client), encode_session(session), is_update=True))
 
 
-class Api(Commands):
+class Api(OrderApi):
     """Orders and questions; a subclass says where they go."""
 
     async def _ask(self, what: str, *about: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lineman.gateway.names import UID_TOPIC
-from lineman.gateway.nodemessages import Hold, Release, Roll, RollCall
+from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold, Release
 from lineman.gateway.pace import Job
 from lineman.gateway.presence import Presence, homes_of, new_homes_of
 
@@ -25,7 +25,7 @@ class _Missing:
         self.until = 0.0
 
 
-class Attendance:
+class PresenceSync:
     """One node's part in it.
 
     Args:
@@ -50,9 +50,9 @@ class Attendance:
         self._on_change = on_change
         self._clock = clock
         self._presence = Presence(node)
-        self._called: set[str] = set()  # who is to get a roll that has not begun
-        self._parts: dict[str, int] = {}  # of the rolls that nodes have begun to tell
-        self._named: dict[str, set[str]] = {}  # what nodes hold by a roll that was not worked off
+        self._called: set[str] = set()  # who is to be told all uids, which has not begun
+        self._parts: dict[str, int] = {}  # of `HeldUids` that nodes have begun to tell
+        self._named: dict[str, set[str]] = {}  # what nodes hold by `HeldUids` not worked off
         self._missing: dict[str, _Missing] = {}  # by the node that was lost
 
     def note(self, gained: Iterable[str], lost: Iterable[str]) -> None:
@@ -127,15 +127,15 @@ class Attendance:
 
     # After messages may have been missed.
 
-    def call_roll(self, node: str | None = None) -> None:
+    def tell_held_uids(self, node: str | None = None) -> None:
         """Tells one other node all names whose home it is, or each of them."""
         is_due = bool(self._called)
         self._called.update(self._presence.nodes if node is None else (node,))
         self._called.discard(self._node)
         if self._called and not is_due:
-            self._do(self._roll())
+            self._do(self._tell_held_uids())
 
-    def _roll(self) -> Job:
+    def _tell_held_uids(self) -> Job:
         called, self._called = self._called, set()
         parts = dict.fromkeys(called, 0)
 
@@ -147,43 +147,43 @@ class Attendance:
                 yield None
                 continue
             node, names = share
-            yield node, Roll(self._node, names, parts[node], False)
+            yield node, HeldUids(self._node, names, parts[node], False)
             parts[node] += 1
         for node, number in parts.items():
-            yield node, Roll(self._node, (), number, True)
+            yield node, HeldUids(self._node, (), number, True)
 
-    def on_roll_call(self, call: RollCall) -> None:
+    def on_ask_held_uids(self, asked: AskHeldUids) -> None:
         """Another node has missed messages."""
-        self.call_roll(call.origin)
+        self.tell_held_uids(asked.origin)
 
-    def on_roll(self, roll: Roll) -> None:
+    def on_held_uids(self, held: HeldUids) -> None:
         """Another node tells all that it holds, in parts; each says what is so."""
-        origin = roll.origin
-        if roll.part == 0:
+        origin = held.origin
+        if held.part == 0:
             self._parts[origin] = 0
             self._named[origin] = set()
         named = self._named.get(origin)
         if named is not None:
-            named.update(roll.names)
-        for uid in roll.names:
+            named.update(held.names)
+        for uid in held.names:
             if not self._has_returned(uid, origin, is_news=False):
                 self._change(uid, origin, True)
-        if self._parts.get(origin) != roll.part:
-            self._forget_roll(origin)  # a part is missing: who was in it must not go
-            if roll.is_last:
-                self._do(iter([(origin, RollCall(self._node))]))
-        elif roll.is_last:
+        if self._parts.get(origin) != held.part:
+            self._forget_told(origin)  # a part is missing: who was in it must not go
+            if held.is_last:
+                self._do(iter([(origin, AskHeldUids(self._node))]))
+        elif held.is_last:
             del self._parts[origin]
             self._do(self._release_others(origin))
         else:
             self._parts[origin] += 1
 
-    def _forget_roll(self, origin: str) -> None:
+    def _forget_told(self, origin: str) -> None:
         self._parts.pop(origin, None)
         self._named.pop(origin, None)
 
     def _release_others(self, origin: str) -> Job:
-        """Who was not named in a node's roll is there no more."""
+        """Who was not named in a node's `HeldUids` is there no more."""
         named = self._named.get(origin)
         if named is None:
             return
@@ -208,7 +208,7 @@ class Attendance:
         """Nodes have come or gone: what they took along is told, new homes learn what is theirs."""
         before = self._presence.nodes
         for gone in set(before) - set(nodes):
-            self._forget_roll(gone)
+            self._forget_told(gone)
         self._presence.nodes = tuple(nodes)
         self._do(self._review(before, set(before) - set(nodes)))
         self._do(self._tell_new_homes(before))

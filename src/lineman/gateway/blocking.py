@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lineman.errors import NotReachedError
-from lineman.gateway.api import ClientOrId, Commands, Name, check_names
+from lineman.gateway.api import ClientOrId, Name, OrderApi, check_names
 from lineman.gateway.history import HistoryPage
 from lineman.gateway.messages import Order
 from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient
@@ -82,7 +82,7 @@ class _Loop:
         self._thread.join(TIMEOUT)
 
 
-class GatewayClient(Commands):
+class GatewayClient(OrderApi):
     """Orders and questions to a gateway from ordinary code of another program, without `await`.
 
     It connects when it is first used and again when it has to, keeps one connection for all

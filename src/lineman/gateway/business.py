@@ -15,13 +15,11 @@ from lineman import progress, tasktime
 from lineman.errors import LinemanError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.api import Api, MessageData
-from lineman.gateway.desk import Desk
+from lineman.gateway.desk import LinkReceiver
 from lineman.gateway.desk import current as _current
 from lineman.gateway.dialling import Dialler, OnEnd
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
-    Answer,
-    Ask,
     Change,
     Changed,
     CloseClient,
@@ -29,15 +27,17 @@ from lineman.gateway.messages import (
     Decision,
     Event,
     Forget,
+    HandshakeRequest,
     Hello,
-    Knock,
+    IntroduceClient,
     Leaving,
-    Meet,
+    LinkAnswer,
+    LinkPing,
+    LinkPong,
+    LinkQuestion,
     Message,
     Opened,
     Order,
-    Ping,
-    Pong,
     Refresh,
     Retire,
     Retired,
@@ -71,7 +71,7 @@ class Business(Api):
         self._slot = slot
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
-        self._desks: dict[Link, Desk] = {}
+        self._receivers: dict[Link, LinkReceiver] = {}
         self._by_id: dict[str, Client] = {}
         self._decisions: dict[Client, dict[str, Any]] = {}
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -92,17 +92,17 @@ class Business(Api):
         await self._dialler.start()
 
     def _new_link(self, on_end: OnEnd) -> Link:
-        desk = Desk(self, self._callbacks.get("on_message"))
-        return Link(messages.TO_BUSINESS, self._on_batch, on_end, desk, yields=True)
+        receiver = LinkReceiver(self, self._callbacks.get("on_message"))
+        return Link(messages.TO_BUSINESS, self._on_batch, on_end, receiver, yields=True)
 
     def _on_link(self, link: Link) -> None:
-        self._desks[link] = cast(Desk, link.receiver)
+        self._receivers[link] = cast(LinkReceiver, link.receiver)
         link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
 
     def _on_end(self, link: Link) -> None:
         self._links = {name: other for name, other in self._links.items() if other is not link}
-        desk = self._desks.pop(link, None)
-        for client in () if desk is None else desk.clients.values():
+        receiver = self._receivers.pop(link, None)
+        for client in () if receiver is None else receiver.clients.values():
             self._forget(client)
         self._note_retired(link)
 
@@ -113,7 +113,7 @@ class Business(Api):
             timeout: seconds for callbacks that are at work; they are cancelled then.
         """
         self._dialler.stop()
-        for link in list(self._desks):
+        for link in list(self._receivers):
             link.post(Retire())
             self._unretired.add(link)
         if self._unretired:
@@ -130,12 +130,12 @@ class Business(Api):
         """Ends the links, after what was said on them has left."""
         self._dialler.stop()
         self._log.tell()
-        for link in list(self._desks):
+        for link in list(self._receivers):
             link.close()
 
     async def drain(self) -> None:
         """Returns when the gateway processes take what was ordered."""
-        for link in list(self._desks):
+        for link in list(self._receivers):
             await link.drain()
 
     def _note_retired(self, link: Link) -> None:
@@ -146,27 +146,27 @@ class Business(Api):
     # What comes from a gateway process.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
-        desk = self._desks[link]
-        clients = desk.clients
+        receiver = self._receivers[link]
+        clients = receiver.clients
         for message in batch:
-            if isinstance(message, (Opened, Closed, Knock)):
+            if isinstance(message, (Opened, Closed, HandshakeRequest)):
                 if (client := clients.get(message.number)) is not None:
                     self._take(client, message)
-            elif isinstance(message, Meet):
+            elif isinstance(message, IntroduceClient):
                 client = clients[message.number] = Client(self, link, message)
                 self._by_id[client.id] = client
             elif isinstance(message, Forget):
-                self._forget(desk.forget(message.number))
+                self._forget(receiver.forget(message.number))
             elif isinstance(message, Changed):
                 client = clients.get(message.number)
                 if client is not None and not client.change(message):
                     link.post(Refresh(message.number))
-            elif isinstance(message, Answer):
+            elif isinstance(message, LinkAnswer):
                 self._on_answer(message)
             elif isinstance(message, UserEvent):
                 self._take_user(message)
-            elif isinstance(message, Ping):
-                link.post(Pong())
+            elif isinstance(message, LinkPing):
+                link.post(LinkPong())
             elif isinstance(message, Retired):
                 self._note_retired(link)
             elif isinstance(message, Leaving):
@@ -279,7 +279,7 @@ class Business(Api):
         """A callback raised: its client is closed."""
         self.exceptions += 1
         self._log.exception(error, "%r: a callback raised; the client is closed", client)
-        if isinstance(event, Knock):
+        if isinstance(event, HandshakeRequest):
             self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
         else:
             words = closing.words(closing.INTERNAL_ERROR)
@@ -288,8 +288,8 @@ class Business(Api):
     def end(self, client: Client, event: Event) -> None:
         """Tells the gateway process that the event was handled."""
         link = client.link
-        desk = self._desks.get(link)
-        if desk is None:
+        receiver = self._receivers.get(link)
+        if receiver is None:
             return  # the link is gone, and with it everything about this client
         try:
             session = client.take_session_change()
@@ -298,10 +298,10 @@ class Business(Api):
         else:
             if session is not None:
                 self._post(link, SetSession(client.id, session))
-        if isinstance(event, Knock):
+        if isinstance(event, HandshakeRequest):
             link.post(Decision(client.number, **self._decisions.pop(client, {})))
         elif isinstance(event, Closed):
-            self._forget(desk.forget(client.number))
+            self._forget(receiver.forget(client.number))
         link.acknowledge(client.number)
 
     # What the program asks for.
@@ -381,7 +381,7 @@ class Business(Api):
         answered: asyncio.Future[Any] = self._loop.create_future()
         self._asked[number] = answered
         link.check_room()
-        link.post(Ask(number, what, about))
+        link.post(LinkQuestion(number, what, about))
         try:
             return await asyncio.wait_for(answered, ASK_TIMEOUT)
         except TimeoutError:
@@ -391,7 +391,7 @@ class Business(Api):
         finally:
             del self._asked[number]
 
-    def _on_answer(self, answer: Answer) -> None:
+    def _on_answer(self, answer: LinkAnswer) -> None:
         answered = self._asked.get(answer.number)
         if answered is None or answered.done():
             return

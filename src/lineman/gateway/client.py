@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Change, Event, Meet, encode_value
+from lineman.gateway.messages import Change, Event, IntroduceClient, encode_value
 from lineman.gateway.registry import Member
 from lineman.net.connection import Connection
 
@@ -69,11 +69,11 @@ class HeldClient(Member):
     def __repr__(self) -> str:
         return f"<HeldClient {self.id} {self.connection!r}>"
 
-    def introduction(self) -> Meet:
+    def introduction(self) -> IntroduceClient:
         """What a business worker must know before the first event."""
         connection = self.connection
         request = connection.request
-        return Meet(
+        return IntroduceClient(
             number=self.number,
             client=self.id,
             remote_ip=connection.remote_ip,

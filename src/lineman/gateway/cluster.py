@@ -11,20 +11,20 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.brokers.base import MakeBroker, Subscriber
-from lineman.gateway.messages import Answer, Ask, BadMessageError, Order
+from lineman.gateway.messages import BadMessageError, LinkAnswer, LinkQuestion, Order
 from lineman.gateway.nodemessages import (
     BETWEEN_NODES,
-    Beat,
-    Farewell,
     NodeAnswer,
-    NodeAsk,
+    NodeBeat,
+    NodeLeaves,
     NodeMessage,
+    NodeQuestion,
     Relay,
 )
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
-from lineman.gateway.questions import QUESTIONS, Question
-from lineman.gateway.seal import Seal
+from lineman.gateway.questions import QUESTIONS, QuestionKind
+from lineman.gateway.seal import Signer
 from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
@@ -34,7 +34,7 @@ BEAT = 1.0
 SILENCE = 3.5
 # An answer that has not come by then does not come: the node is gone, or it is not well.
 ANSWER_TIMEOUT = 2.0
-# What was sealed with another secret is a trouble for so long after the last of it.
+# What was signed with another secret is a trouble for so long after the last of it.
 REFUSED_LATELY = 60.0
 # Orders that came on one of their topics, remembered in case they come on another.
 REMEMBERED = 10_000
@@ -71,13 +71,13 @@ class Cluster:
         on_missed: called where others' messages may have been missed, or ours by them; with whether
             the broker was away.
         on_stranger: called with a node that has ended and was never heard of.
-        seal: signs what is said to other nodes, and checks what they say.
+        signer: signs what is said to other nodes, and checks what they say.
         is_node: whether this is a node, with clients; a program that only pushes is none.
         is_ending: whether this process stops, which tells nobody of brokers any more.
 
     Attributes:
         broker: what carries the messages.
-        has_refused: whether something came that was not sealed with this service's secret.
+        has_refused: whether something came that was not signed with this service's secret.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class Cluster:
         on_missed: Callable[[bool], None] = lambda was_away: None,
         on_stranger: Callable[[str], None] = lambda node: None,
         *,
-        seal: Seal | None = None,
+        signer: Signer | None = None,
         is_node: bool = True,
         is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node = node
         self._is_ending = is_ending
         self._is_node = is_node
-        self._seal = seal or Seal(None)
+        self._signer = signer or Signer(None)
         self._orders = orders
         self._on_order = on_order
         self._on_nodes = on_nodes
@@ -121,10 +121,10 @@ class Cluster:
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
-            Beat: self._on_beat,
-            Farewell: self._on_farewell,
+            NodeBeat: self._on_beat,
+            NodeLeaves: self._on_node_leaves,
             Relay: self._on_relay,
-            NodeAsk: self._on_ask,
+            NodeQuestion: self._on_ask,
             NodeAnswer: self._on_answer,
             **handlers,
         }
@@ -140,7 +140,7 @@ class Cluster:
         if self._ticker is not None:
             self._ticker.cancel()
         if self._is_node:
-            self._publish(names.ALL_NODES, Farewell(self._node))
+            self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
 
     @property
@@ -154,13 +154,13 @@ class Cluster:
         yield from self._orders.registry.topics()
 
     def _publish(self, topic: str, message: NodeMessage) -> None:
-        self.broker.publish(topic, self._seal.close(topic, messages.encode(message)))
+        self.broker.publish(topic, self._signer.sign(topic, messages.encode(message)))
 
     # Who lives.
 
     def _beat(self) -> None:
         if self._is_node and self.broker.is_connected:
-            self._publish(names.ALL_NODES, Beat(self._node))
+            self._publish(names.ALL_NODES, NodeBeat(self._node))
 
     def _tick(self) -> None:
         self._beat()
@@ -174,7 +174,7 @@ class Cluster:
                 if until - heard > SILENCE:
                     self._lose(node, "was not heard of")
                     # Who has begun since it fell silent does not miss it, and must be told.
-                    self._publish(names.ALL_NODES, Farewell(node))
+                    self._publish(names.ALL_NODES, NodeLeaves(node))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
                 self._on_missed(False)
@@ -214,7 +214,7 @@ class Cluster:
         refused = self._refused_at
         if refused is not None and self._loop.time() - refused < REFUSED_LATELY:
             found.append(
-                "messages come by the broker that are not sealed with this service's secret; fix: "
+                "messages come by the broker that are not signed with this service's secret; fix: "
                 "give secret= the same value on every machine, or another name= to the other "
                 "service"
             )
@@ -230,19 +230,21 @@ class Cluster:
             self._listen_anew()
         self._echoed = self._loop.time()
 
-    def _on_beat(self, beat: Beat) -> None:
+    def _on_beat(self, beat: NodeBeat) -> None:
         is_new = beat.origin not in self._heard
         self._heard[beat.origin] = self._loop.time()
         if is_new:
             if self._is_node:
-                self._publish(names.node_topic(beat.origin), Beat(self._node))  # it need not wait
+                self._publish(
+                    names.node_topic(beat.origin), NodeBeat(self._node)
+                )  # it need not wait
             self._on_nodes(self.nodes)
 
-    def _on_farewell(self, farewell: Farewell) -> None:
-        if farewell.origin in self._heard:
-            self._lose(farewell.origin, "has ended")
+    def _on_node_leaves(self, leaving: NodeLeaves) -> None:
+        if leaving.origin in self._heard:
+            self._lose(leaving.origin, "has ended")
         else:
-            self._on_stranger(farewell.origin)
+            self._on_stranger(leaving.origin)
 
     def _lose(self, node: str, why: str) -> None:
         del self._heard[node]
@@ -283,15 +285,15 @@ class Cluster:
             number = self._last_number
         data = messages.encode(Relay(self._node, number, order))
         for topic in topics:
-            self.broker.publish(topic, self._seal.close(topic, data))
+            self.broker.publish(topic, self._signer.sign(topic, data))
 
     def _on_message(self, topic: str, data: bytes) -> None:
-        opened = self._seal.open(topic, data)
+        opened = self._signer.verify(topic, data)
         try:
             if opened is None:
                 self.has_refused = True
                 self._refused_at = self._loop.time()
-                raise BadMessageError("it was not sealed with this service's secret")
+                raise BadMessageError("it was not signed with this service's secret")
             message: NodeMessage = BETWEEN_NODES.decode(opened)
             if not names.is_node(message.origin):
                 raise BadMessageError(f"it comes from {message.origin!r:.40}, which is no node")
@@ -299,7 +301,7 @@ class Cluster:
             self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
             return
         if message.origin == self._node:
-            if isinstance(message, Beat):
+            if isinstance(message, NodeBeat):
                 self._on_echo()
             return
         try:
@@ -327,7 +329,7 @@ class Cluster:
 
     # Questions.
 
-    async def ask(self, ask: Ask) -> Any:
+    async def ask(self, ask: LinkQuestion) -> Any:
         """The answer of all nodes together; those that do not answer in time count as gone.
 
         Args:
@@ -345,7 +347,7 @@ class Cluster:
         number = self._last_number
         pending = self._pending[number] = _Pending(wanted, None if question.is_for_home else own)
         topic = names.ALL_NODES if held_by is None else names.node_topic(held_by)
-        self._publish(topic, NodeAsk(self._node, Ask(number, ask.what, ask.names)))
+        self._publish(topic, NodeQuestion(self._node, LinkQuestion(number, ask.what, ask.names)))
         try:
             await asyncio.wait_for(pending.is_complete, ANSWER_TIMEOUT)
         except TimeoutError:
@@ -361,19 +363,19 @@ class Cluster:
             del self._pending[number]
         return question.merge(pending.answers)
 
-    def _who_knows(self, question: Question, ask: Ask) -> str | None:
+    def _who_knows(self, question: QuestionKind, ask: LinkQuestion) -> str | None:
         """The one node that can answer; None where each can answer a part."""
         if question.is_for_home:
             return homes_of(ask.names[0], self.nodes)[0]
         # A uid may look like a client's id and says nothing of where its clients are.
         return names.node_of(ask.names[0]) if question.is_about_client else None
 
-    def _on_ask(self, asked: NodeAsk) -> None:
+    def _on_ask(self, asked: NodeQuestion) -> None:
         question = QUESTIONS.get(asked.ask.what)
         if question is None:
             return  # of a newer version; whoever asks does without us
         value = question.answer(self._orders, asked.ask.names)
-        answer = NodeAnswer(self._node, Answer(asked.ask.number, value))
+        answer = NodeAnswer(self._node, LinkAnswer(asked.ask.number, value))
         self._publish(names.node_topic(asked.origin), answer)
 
     def _on_answer(self, answered: NodeAnswer) -> None:

@@ -1,11 +1,11 @@
 cimport cython
 
-from lineman.gateway.link cimport Link, Receiver
+from lineman.gateway.link cimport Link, RecordReceiver
 from lineman.gateway.visitor cimport Client
 
 cdef int TEXT
 
-cdef class Desk(Receiver):
+cdef class LinkReceiver(RecordReceiver):
     cdef object _business
     cdef object _on_message
     cdef Client _last

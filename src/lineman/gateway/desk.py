@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from lineman.gateway.link import Data, Link, Receiver
+from lineman.gateway.link import Data, Link, RecordReceiver
 from lineman.gateway.records import TEXT
 from lineman.gateway.visitor import Client
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 current: ContextVar[Client | None] = ContextVar("current client", default=None)
 
 
-class Desk(Receiver):
+class LinkReceiver(RecordReceiver):
     """Serves the messages of one link.
 
     Args:
@@ -46,7 +46,7 @@ class Desk(Receiver):
     def on_record(
         self, link: Link, number: int, kind: int, data: Data, start: int, end: int
     ) -> None:
-        """A message of a client; see `Receiver`."""
+        """A message of a client; see `RecordReceiver`."""
         client = self._last
         if client is None or client.number != number:
             client = self.clients.get(number)
@@ -76,7 +76,7 @@ class Desk(Receiver):
             self._business.end(client, message)
 
     def on_pause(self) -> None:
-        """See `Receiver`: nobody's callback is at work now."""
+        """See `RecordReceiver`: nobody's callback is at work now."""
         if self._last is not None:
             self._last = None
             current.set(None)

@@ -21,7 +21,7 @@ from lineman.gateway.meeting import dial
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
-# Who has not met every gateway process by then says so.
+# Who has not reached every gateway process by then says so.
 PATIENCE = 5.0
 
 Identity = tuple[int, int]

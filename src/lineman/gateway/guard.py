@@ -52,7 +52,7 @@ class Due(Enum):
     DEATH = "silent for too long"
 
 
-class _Watch(NamedTuple):
+class _Heard(NamedTuple):
     heard_at: float
     missed: int
 
@@ -69,7 +69,7 @@ class Guard:
         self._options = options
         self._clock = clock
         self._unknown: OrderedDict[HeldClient, float] = OrderedDict()
-        self._silent: OrderedDict[HeldClient, _Watch] = OrderedDict()  # the longest silent first
+        self._silent: OrderedDict[HeldClient, _Heard] = OrderedDict()  # the longest silent first
 
     @property
     def ping_data(self) -> str | bytes | None:
@@ -87,7 +87,7 @@ class Guard:
         if options.authenticate_within:
             self._unknown[client] = now + options.authenticate_within
         if options.ping_interval:
-            self._silent[client] = _Watch(now, 0)
+            self._silent[client] = _Heard(now, 0)
 
     def leave(self, client: HeldClient) -> None:
         """A client is gone."""
@@ -97,7 +97,7 @@ class Guard:
     def hear(self, client: HeldClient) -> None:
         """A client sent a message."""
         if client in self._silent:
-            self._silent[client] = _Watch(self._clock(), 0)
+            self._silent[client] = _Heard(self._clock(), 0)
             self._silent.move_to_end(client)
 
     def due(self) -> list[tuple[HeldClient, Due]]:
@@ -120,7 +120,7 @@ class Guard:
                 del self._silent[client]
                 found.append((client, Due.DEATH))
                 continue
-            self._silent[client] = _Watch(now, missed)
+            self._silent[client] = _Heard(now, missed)
             self._silent.move_to_end(client)
             found.append((client, Due.PING))
         return found

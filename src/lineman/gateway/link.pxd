@@ -17,7 +17,7 @@ ctypedef const unsigned char *p_const_uchar
 cdef int _LOOK, BINARY, DONE, LENGTH, RECORD, TEXT
 cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME, SIZE_OF_NOTHING
 
-cdef class Receiver:
+cdef class RecordReceiver:
     cdef on_record(self, Link link, long long number, int kind, const unsigned char *data, Py_ssize_t start, Py_ssize_t end)
     cdef on_done(self, Link link, long long number, Py_ssize_t count)
     cpdef on_pause(self)
@@ -27,7 +27,7 @@ cdef class Link:
     cdef object _wire
     cdef object _on_batch
     cdef object _on_end
-    cdef public Receiver receiver
+    cdef public RecordReceiver receiver
     cdef bint _yields
     cdef object _loop
     cdef object _log
@@ -65,7 +65,7 @@ cdef class Link:
     cpdef data_received(self, bytes data)
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, count=int)
     cdef Py_ssize_t _take(self, const unsigned char *data, Py_ssize_t size) except -1
-    @cython.locals(receiver=Receiver, payload=Py_ssize_t, kind=int, length=Py_ssize_t, number=longlong, end=Py_ssize_t)
+    @cython.locals(receiver=RecordReceiver, payload=Py_ssize_t, kind=int, length=Py_ssize_t, number=longlong, end=Py_ssize_t)
     cdef Py_ssize_t _take_record(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
     @cython.locals(length=Py_ssize_t, end=Py_ssize_t)
     cdef Py_ssize_t _take_frame(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1

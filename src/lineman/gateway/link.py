@@ -19,10 +19,10 @@ from lineman.gateway.api import MessageData, to_payload
 from lineman.gateway.messages import (
     LENGTH,
     MAX_FRAME,
-    Answer,
     BadMessageError,
+    LinkAnswer,
     Message,
-    Wire,
+    WireFormat,
     encode_frames,
 )
 from lineman.gateway.records import BINARY, DONE, HEAD, HEAD_SIZE, RECORD, TEXT
@@ -50,7 +50,7 @@ UNKNOWN = "unknown"
 Data = bytes | bytearray
 
 
-class Receiver:
+class RecordReceiver:
     """Takes the records of a link."""
 
     __slots__ = ()
@@ -85,15 +85,15 @@ class Link:
         is_clogged: whether the other side reads so slowly that more should wait.
         is_full: whether it takes nothing more from the program.
         peer: who the other side is, for the log.
-        asked_at: since when an answer to a `Ping` is missing; None where none is.
+        asked_at: since when an answer to a `LinkPing` is missing; None where none is.
     """
 
     def __init__(
         self,
-        wire: Wire,
+        wire: WireFormat,
         on_batch: Callable[[Link, list[Any]], None],
         on_end: Callable[[Link, str], None],
-        receiver: Receiver | None = None,
+        receiver: RecordReceiver | None = None,
         *,
         yields: bool = False,
     ) -> None:
@@ -279,8 +279,10 @@ class Link:
         kind = type(message).__name__
         text = "to process %s: a %s was dropped: %s"
         self._log.log(logging.ERROR, f"a dropped {kind}", text, self.peer, kind, problem)
-        if isinstance(message, Answer):
-            self.post(Answer(message.number, error=f"the answer cannot be sent: {problem}"[:500]))
+        if isinstance(message, LinkAnswer):
+            self.post(
+                LinkAnswer(message.number, error=f"the answer cannot be sent: {problem}"[:500])
+            )
 
     # Whether the other side keeps up.
 

@@ -134,7 +134,7 @@ Order = Send | End | Change | Ungroup | Publish | Deliver
 # Questions.
 
 
-class Ask(Message, tag=10):
+class LinkQuestion(Message, tag=10):
     """A question to all nodes, or to those that hold a name.
 
     Attributes:
@@ -148,8 +148,8 @@ class Ask(Message, tag=10):
     names: tuple[str, ...] = ()
 
 
-class Answer(Message, tag=11):
-    """The answer to an `Ask`; `error` says in words why there is none."""
+class LinkAnswer(Message, tag=11):
+    """The answer to a `LinkQuestion`; `error` says in words why there is none."""
 
     number: int
     value: Any = None
@@ -159,7 +159,7 @@ class Answer(Message, tag=11):
 # From a gateway process to a business worker.
 
 
-class Meet(Message, tag=20):
+class IntroduceClient(Message, tag=20):
     """A client that this worker is to serve from now on, before the first event of it.
 
     Attributes:
@@ -180,7 +180,7 @@ class Meet(Message, tag=20):
     applied: int
 
 
-class Knock(Message, tag=21):
+class HandshakeRequest(Message, tag=21):
     """The client wants to open a websocket; the worker answers with a `Decision`."""
 
     number: int
@@ -228,7 +228,7 @@ class UserEvent(Message, tag=28):
 
 
 # What happens to a client; `str` and `bytes` are messages that it has sent.
-Event = Knock | Opened | Closed | str | bytes
+Event = HandshakeRequest | Opened | Closed | str | bytes
 
 
 # From a business worker, or a program that pushes, to a gateway process.
@@ -251,7 +251,7 @@ class Hello(Message, tag=30):
 
 
 class Decision(Message, tag=33):
-    """Whether a client that knocked may come in.
+    """Whether a client may open its websocket.
 
     Attributes:
         status: 0 to let it in, else the HTTP status that refuses it.
@@ -271,11 +271,11 @@ class Retire(Message, tag=34):
     """The worker takes no new events; it finishes those that it has."""
 
 
-class Ping(Message, tag=29):
-    """Asks a business worker whether its event loop turns; at once it says `Pong`."""
+class LinkPing(Message, tag=29):
+    """Asks a business worker whether its event loop turns; at once it says `LinkPong`."""
 
 
-class Pong(Message, tag=36):
+class LinkPong(Message, tag=36):
     """It does."""
 
 
@@ -291,26 +291,26 @@ class Refresh(Message, tag=35):
 
 ToBusiness = (
     Hello
-    | Meet
-    | Knock
+    | IntroduceClient
+    | HandshakeRequest
     | Opened
     | Closed
     | Forget
     | Changed
     | Retired
     | UserEvent
-    | Ping
+    | LinkPing
     | Leaving
-    | Answer
+    | LinkAnswer
 )
-ToGateway = Hello | Decision | Retire | Refresh | Pong | Order | Ask
+ToGateway = Hello | Decision | Retire | Refresh | LinkPong | Order | LinkQuestion
 
 
 _encoder = msgspec.msgpack.Encoder()
 encode_value = _encoder.encode
 
 
-class Wire:
+class WireFormat:
     """One direction of a link, or a broker's topics: what may be said on it.
 
     Args:
@@ -373,5 +373,5 @@ def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message
     return frames + more, bad + worse
 
 
-TO_BUSINESS = Wire(ToBusiness)
-TO_GATEWAY = Wire(ToGateway)
+TO_BUSINESS = WireFormat(ToBusiness)
+TO_GATEWAY = WireFormat(ToGateway)

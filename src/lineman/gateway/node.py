@@ -17,30 +17,30 @@ from lineman.gateway.guard import Due, Guard, GuardOptions
 from lineman.gateway.link import UNKNOWN, Link
 from lineman.gateway.meeting import Listeners
 from lineman.gateway.messages import (
-    Answer,
-    Ask,
     Bind,
     Change,
     Changed,
     Closed,
     Decision,
     Event,
+    HandshakeRequest,
     Hello,
     Join,
-    Knock,
     Leave,
     Leaving,
+    LinkAnswer,
+    LinkPing,
+    LinkPong,
+    LinkQuestion,
     Message,
     Opened,
-    Ping,
-    Pong,
     Refresh,
     Retire,
     SetSession,
     UserEvent,
 )
 from lineman.gateway.routing import Routing, RoutingOptions
-from lineman.gateway.traffic import Traffic
+from lineman.gateway.traffic import ClientTraffic
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit, kind_of
 from lineman.protocols.http import Request
@@ -61,7 +61,7 @@ class Node:
         options: what leads beyond this process.
         limits: of the clients.
         redeliver: see `Dispatch`.
-        wait_timeout: see `Dispatch`; also how long a client that knocks waits.
+        wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
 
     Attributes:
         name: of this process among all nodes.
@@ -99,11 +99,13 @@ class Node:
         )
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
-        self._traffic = Traffic(self.dispatch, self.guard if self._is_guarded else None, self._log)
+        self._traffic = ClientTraffic(
+            self.dispatch, self.guard if self._is_guarded else None, self._log
+        )
         self._numbers = self._traffic.clients
         self.on_message = self._traffic.hear
         self._asking: set[asyncio.Task[None]] = set()
-        self._knocking: dict[int, asyncio.Future[Decision]] = {}
+        self._handshakes: dict[int, asyncio.Future[Decision]] = {}
         self._links: set[Link] = set()
         self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
@@ -111,9 +113,9 @@ class Node:
             Hello: self._on_hello,
             Decision: self._on_decision,
             Retire: self._on_retire,
-            Ask: self._on_ask,
+            LinkQuestion: self._on_ask,
             Refresh: self._on_refresh,
-            Pong: self._on_pong,
+            LinkPong: self._on_pong,
             Bind: self._change,
             Join: self._change,
             Leave: self._change,
@@ -152,18 +154,18 @@ class Node:
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
-        self._check_knocks()
+        self._check_handshakes()
         self._check_links()
         for client, due in self.guard.due():
             self._act(client, due)
         self.routing.sweep()
         self._ticker = self._loop.call_later(TICK, self._tick)
 
-    def _check_knocks(self) -> None:
-        for client in list(self.orders.knocking.values()):
+    def _check_handshakes(self) -> None:
+        for client in list(self.orders.handshaking.values()):
             if not client.connection.is_over:
                 continue
-            answered = self._knocking.get(client.number)
+            answered = self._handshakes.get(client.number)
             if answered is None:
                 self._leave(client)  # let in, and gone before it was there
             elif not answered.done():
@@ -175,7 +177,7 @@ class Node:
         for link in list(self.dispatch.links):
             if link.asked_at is None:
                 link.asked_at = now
-                link.post(Ping())
+                link.post(LinkPing())
             elif now - link.asked_at > self._wait_timeout:
                 logger.error(
                     "the business worker %s has not answered for %.0f s: it hangs, "
@@ -183,7 +185,7 @@ class Node:
                 )  # fmt: skip
                 link.fail("it hangs")
 
-    def _on_pong(self, link: Link, pong: Pong) -> None:
+    def _on_pong(self, link: Link, pong: LinkPong) -> None:
         link.asked_at = None
 
     def _new_link(self) -> Link:
@@ -228,15 +230,15 @@ class Node:
         self, connection: Connection, request: Request
     ) -> Coroutine[Any, Any, None] | None:
         """Lets a client in or not, as a business worker says."""
-        return self._knock(connection) if "on_websocket_connect" in self._events else None
+        return self._ask_business(connection) if "on_websocket_connect" in self._events else None
 
-    async def _knock(self, connection: Connection) -> None:
+    async def _ask_business(self, connection: Connection) -> None:
         client = self.welcome(connection)
         client.early = []
-        self.orders.knocking[client.id] = client
+        self.orders.handshaking[client.id] = client
         answered: asyncio.Future[Decision] = self._loop.create_future()
-        self._knocking[client.number] = answered
-        self.dispatch.offer(client, Knock(client.number))
+        self._handshakes[client.number] = answered
+        self.dispatch.offer(client, HandshakeRequest(client.number))
         try:
             decision = await asyncio.wait_for(answered, self._wait_timeout)
         except TimeoutError:
@@ -244,7 +246,7 @@ class Node:
             self._leave(client)
             return
         finally:
-            self._knocking.pop(client.number, None)
+            self._handshakes.pop(client.number, None)
         if decision.status and not connection.is_over:
             connection.reject(decision.status, decision.body)
         if decision.status or connection.is_over:
@@ -294,18 +296,18 @@ class Node:
 
     def _leave(self, client: HeldClient) -> None:
         client.is_gone = True
-        self.orders.knocking.pop(client.id, None)
+        self.orders.handshaking.pop(client.id, None)
         self.dispatch.forget(client)
 
     def _on_lost(self, client: HeldClient, events: list[Event]) -> None:
         """A worker died with these, and no other one gets them."""
-        answered = self._knocking.get(client.number)
+        answered = self._handshakes.get(client.number)
         if answered is not None and not answered.done():
             answered.set_result(Decision(client.number, 503, "The worker failed; try again."))
         elif not client.is_gone and (
             client.deaths > 1 or any(isinstance(event, Opened) for event in events)
         ):
-            # Nobody has met it: better that it comes again than that it stays a stranger.
+            # No worker knows it: better that it connects anew than that it stays unknown.
             client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
     def _on_settled(self, client: HeldClient) -> None:
@@ -325,7 +327,7 @@ class Node:
 
     def _change(self, link: Link, order: Change) -> None:
         orders = self.orders
-        client = orders.clients.get(order.client) or orders.knocking.get(order.client)
+        client = orders.clients.get(order.client) or orders.handshaking.get(order.client)
         if client is None or client.link is not link:
             self.routing.carry_out(order)
             return
@@ -407,21 +409,23 @@ class Node:
         self.dispatch.remove_worker(link)
 
     def _on_decision(self, link: Link, decision: Decision) -> None:
-        answered = self._knocking.get(decision.number)
+        answered = self._handshakes.get(decision.number)
         if answered is not None and not answered.done():
             answered.set_result(decision)
 
-    def _on_ask(self, link: Link, ask: Ask) -> None:
+    def _on_ask(self, link: Link, ask: LinkQuestion) -> None:
         task = self._loop.create_task(self._answer(link, ask))
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
-    async def _answer(self, link: Link, ask: Ask) -> None:
+    async def _answer(self, link: Link, ask: LinkQuestion) -> None:
         try:
-            answer = Answer(ask.number, await self.routing.ask(ask))
+            answer = LinkAnswer(ask.number, await self.routing.ask(ask))
         except UsageError as error:
-            answer = Answer(ask.number, error=str(error))
+            answer = LinkAnswer(ask.number, error=str(error))
         except Exception as error:
             self._log.exception(error, "the question %s could not be answered", ask.what)
-            answer = Answer(ask.number, error=f"the question {ask.what!r} could not be answered")
+            answer = LinkAnswer(
+                ask.number, error=f"the question {ask.what!r} could not be answered"
+            )
         link.post(answer)

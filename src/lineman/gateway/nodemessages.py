@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineman.gateway.messages import Answer, Ask, Message, Order, Wire
+from lineman.gateway.messages import LinkAnswer, LinkQuestion, Message, Order, WireFormat
 
 
 class Relay(Message, tag=40):
@@ -18,27 +18,27 @@ class Relay(Message, tag=40):
     order: Order
 
 
-class Beat(Message, tag=41):
+class NodeBeat(Message, tag=41):
     """A node lives; it says so every second."""
 
     origin: str
 
 
-class NodeAsk(Message, tag=42):
+class NodeQuestion(Message, tag=42):
     """A question from another node."""
 
     origin: str
-    ask: Ask
+    ask: LinkQuestion
 
 
 class NodeAnswer(Message, tag=43):
     """The answer of one node to another's question."""
 
     origin: str
-    answer: Answer
+    answer: LinkAnswer
 
 
-class Farewell(Message, tag=44):
+class NodeLeaves(Message, tag=44):
     """A node ends in order: nobody need wait until its beats are missed."""
 
     origin: str
@@ -63,7 +63,7 @@ class Release(Message, tag=46):
     names: tuple[str, ...]
 
 
-class Roll(Message, tag=47):
+class HeldUids(Message, tag=47):
     """All uids that a node holds and whose home another one is, in parts: what is not named is no
     more. It is said when messages may have been missed.
     """
@@ -74,14 +74,24 @@ class Roll(Message, tag=47):
     is_last: bool
 
 
-class RollCall(Message, tag=48):
-    """A node may have missed messages: it asks the others for their rolls."""
+class AskHeldUids(Message, tag=48):
+    """A node may have missed messages: it asks the others which uids they hold."""
 
     origin: str
 
 
 # What only those take who tell of users that come and go.
-ABOUT_USERS = (Hold, Release, Roll, RollCall)
-NodeMessage = Relay | Beat | NodeAsk | NodeAnswer | Farewell | Hold | Release | Roll | RollCall
+ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
+NodeMessage = (
+    Relay
+    | NodeBeat
+    | NodeQuestion
+    | NodeAnswer
+    | NodeLeaves
+    | Hold
+    | Release
+    | HeldUids
+    | AskHeldUids
+)
 
-BETWEEN_NODES = Wire(NodeMessage)
+BETWEEN_NODES = WireFormat(NodeMessage)

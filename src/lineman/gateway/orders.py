@@ -45,7 +45,7 @@ class Orders:
 
     Attributes:
         clients: the open clients by id.
-        knocking: those that are not let in yet.
+        handshaking: those that are not let in yet.
         registry: their uids and groups.
         delivered: messages given to clients.
     """
@@ -63,7 +63,7 @@ class Orders:
         self._frame = frame
         self.histories = histories
         self.clients: dict[str, HeldClient] = {}
-        self.knocking: dict[str, HeldClient] = {}
+        self.handshaking: dict[str, HeldClient] = {}
         self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
 
@@ -87,7 +87,7 @@ class Orders:
             raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)
-        elif (found := self.knocking.get(order.client)) is not None:
+        elif (found := self.handshaking.get(order.client)) is not None:
             if isinstance(order, DestroyClient):
                 found.connection.destroy()
             elif not isinstance(order, CloseClient) and found.early is not None:
@@ -96,7 +96,7 @@ class Orders:
     def let_in(self, client: HeldClient) -> None:
         """A client is open now: what was ordered about it before counts from here on."""
         self.clients[client.id] = client
-        self.knocking.pop(client.id, None)
+        self.handshaking.pop(client.id, None)
         early, client.early = client.early, None
         for order in early or ():
             try:

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from lineman.gateway.nodemessages import Hold, Release, Roll, RollCall
+from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold, Release
 from lineman.net.loglimit import LogLimit
 
 logger = logging.getLogger("lineman")
@@ -16,12 +16,12 @@ logger = logging.getLogger("lineman")
 SLICE = 0.005
 RETRY = 0.01
 
-About = Hold | Release | Roll | RollCall
+About = Hold | Release | HeldUids | AskHeldUids
 # What is to be said to which node next; None after a piece of work with nothing to say.
 Job = Iterator[tuple[str, About] | None]
 
 
-class Pace:
+class PacedJobs:
     """Works off jobs one after the other.
 
     What the first says is said before the second begins: a node that is told all that is so, and

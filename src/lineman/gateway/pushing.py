@@ -16,10 +16,10 @@ from lineman.gateway.brokers.choice import FORMS, NoBrokerError, broker_maker
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import StrangerError, dial
-from lineman.gateway.messages import Answer, Ask, Hello, Order, Publish
+from lineman.gateway.messages import Hello, LinkAnswer, LinkQuestion, Order, Publish
 from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
-from lineman.gateway.seal import Seal
+from lineman.gateway.seal import Signer
 from lineman.unixpeer import open_directory, refusal
 
 TIMEOUT = 10.0
@@ -123,7 +123,7 @@ class _ByLink:
             for message in batch:
                 if isinstance(message, Hello) and not admitted.done():
                     admitted.set_result(None)
-                elif isinstance(message, Answer):
+                elif isinstance(message, LinkAnswer):
                     self._on_answer(message)
 
         def on_end(link: Link, reason: str) -> None:
@@ -159,7 +159,7 @@ class _ByLink:
             raise NotReachedError(f"the gateway at {self._path} does not answer") from None
         self._link = link
 
-    def _on_answer(self, answer: Answer) -> None:
+    def _on_answer(self, answer: LinkAnswer) -> None:
         waiting = self._asked.get(answer.number)
         if waiting is None or waiting.done():
             return
@@ -187,7 +187,7 @@ class _ByLink:
         self._last_question += 1
         number = self._last_question
         waiting = self._asked[number] = asyncio.get_running_loop().create_future()
-        link.post(Ask(number, what, about))
+        link.post(LinkQuestion(number, what, about))
         try:
             return await asyncio.wait_for(waiting, TIMEOUT)
         finally:
@@ -223,7 +223,7 @@ class _ByBroker:
         self._shown = without_login(url)
         self._name = name
         self._make_broker = broker_maker(url, name)
-        self._seal = Seal(secret)
+        self._signer = Signer(secret)
         self._cluster: Cluster | None = None
         self._reached: asyncio.Future[None] | None = None
         self._connected_at = 0.0
@@ -235,7 +235,7 @@ class _ByBroker:
         cluster = self._cluster = Cluster(
             node, orders, self._make_broker, lambda order, origin: None, lambda nodes: None,
             dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None),
-            seal=self._seal, is_node=False,
+            signer=self._signer, is_node=False,
         )  # fmt: skip
         await cluster.start()
         deadline = loop.time() + TIMEOUT
@@ -255,7 +255,7 @@ class _ByBroker:
     def _nobody(self, cluster: Cluster) -> NotReachedError:
         if cluster.has_refused:
             return NotReachedError(
-                f"what gateway processes of {self._name!r} say at {self._shown} is sealed with "
+                f"what gateway processes of {self._name!r} say at {self._shown} is signed with "
                 "another secret; give secret= the one that they have"
             )
         return NotReachedError(
@@ -279,7 +279,7 @@ class _ByBroker:
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
         if not cluster.nodes:
             raise self._nobody(cluster)
-        return await cluster.ask(Ask(0, what, about))
+        return await cluster.ask(LinkQuestion(0, what, about))
 
     async def drain(self) -> None:
         if self._cluster is not None:

@@ -15,7 +15,7 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class QuestionKind:
     """One kind of question.
 
     Attributes:
@@ -90,53 +90,55 @@ def _groups(orders: Orders) -> list[tuple[str, Collection[HeldClient]]]:
     return [(group, registry.members_of_group(group)) for group in registry.groups()]
 
 
-QUESTIONS: dict[str, Question] = {
-    "is_online": Question(lambda o, n: n[0] in o.clients, any, is_about_client=True),
-    "is_uid_online": Question(lambda o, n: bool(o.registry.members_of_uid(n[0])), any),
-    "session": Question(
+QUESTIONS: dict[str, QuestionKind] = {
+    "is_online": QuestionKind(lambda o, n: n[0] in o.clients, any, is_about_client=True),
+    "is_uid_online": QuestionKind(lambda o, n: bool(o.registry.members_of_uid(n[0])), any),
+    "session": QuestionKind(
         lambda o, n: None if (client := _named(o, n)) is None else _session(client),
         _first,
         is_about_client=True,
     ),
-    "uid_of_client": Question(
+    "uid_of_client": QuestionKind(
         lambda o, n: None if (client := _named(o, n)) is None else client.uid,
         _first,
         is_about_client=True,
     ),
-    "groups_of_client": Question(
+    "groups_of_client": QuestionKind(
         lambda o, n: None if (client := _named(o, n)) is None else sorted(client.groups or ()),
         _first,
         is_about_client=True,
     ),
-    "clients_of_uid": Question(
+    "clients_of_uid": QuestionKind(
         lambda o, n: [client.id for client in o.registry.members_of_uid(n[0])], _joined
     ),
-    "all_clients": Question(lambda o, n: list(o.clients), _joined),
-    "all_client_count": Question(lambda o, n: len(o.clients), sum),
-    "all_client_sessions": Question(lambda o, n: _sessions(o.clients.values()), _mapped),
-    "clients_of_group": Question(lambda o, n: [client.id for client in _in_group(o, n)], _joined),
-    "client_count_of_group": Question(lambda o, n: len(o.registry.members_of_group(n[0])), sum),
-    "client_sessions_of_group": Question(lambda o, n: _sessions(_in_group(o, n)), _mapped),
-    "uids_of_group": Question(lambda o, n: list(o.registry.uids_of_group(n[0])), _united),
-    "all_uids": Question(lambda o, n: list(o.registry.uids()), _united),
-    "history": Question(_history, _first, is_for_home=True),
-    "all_groups": Question(lambda o, n: list(o.registry.groups()), _united),
-    "all_clients_by_group": Question(
+    "all_clients": QuestionKind(lambda o, n: list(o.clients), _joined),
+    "all_client_count": QuestionKind(lambda o, n: len(o.clients), sum),
+    "all_client_sessions": QuestionKind(lambda o, n: _sessions(o.clients.values()), _mapped),
+    "clients_of_group": QuestionKind(
+        lambda o, n: [client.id for client in _in_group(o, n)], _joined
+    ),
+    "client_count_of_group": QuestionKind(lambda o, n: len(o.registry.members_of_group(n[0])), sum),
+    "client_sessions_of_group": QuestionKind(lambda o, n: _sessions(_in_group(o, n)), _mapped),
+    "uids_of_group": QuestionKind(lambda o, n: list(o.registry.uids_of_group(n[0])), _united),
+    "all_uids": QuestionKind(lambda o, n: list(o.registry.uids()), _united),
+    "history": QuestionKind(_history, _first, is_for_home=True),
+    "all_groups": QuestionKind(lambda o, n: list(o.registry.groups()), _united),
+    "all_clients_by_group": QuestionKind(
         lambda o, n: {g: [one.id for one in members] for g, members in _groups(o)}, _joined_by_name
     ),
-    "all_client_counts_by_group": Question(
+    "all_client_counts_by_group": QuestionKind(
         lambda o, n: {group: len(members) for group, members in _groups(o)}, _added_by_name
     ),
-    "all_uids_by_group": Question(
+    "all_uids_by_group": QuestionKind(
         lambda o, n: {
             g: list(uids) for g, _ in _groups(o) if (uids := o.registry.uids_of_group(g))
         },
         _joined_by_name,
     ),
-    "online_of_uids": Question(
+    "online_of_uids": QuestionKind(
         lambda o, n: [uid for uid in n if o.registry.members_of_uid(uid)], _united
     ),
-    "clients_of_uids": Question(
+    "clients_of_uids": QuestionKind(
         lambda o, n: {
             uid: [client.id for client in members]
             for uid in n
@@ -144,7 +146,7 @@ QUESTIONS: dict[str, Question] = {
         },
         _joined_by_name,
     ),
-    "client_counts_of_groups": Question(
+    "client_counts_of_groups": QuestionKind(
         lambda o, n: {
             group: len(members) for group in n if (members := o.registry.members_of_group(group))
         },

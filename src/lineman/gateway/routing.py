@@ -9,19 +9,19 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway import names
-from lineman.gateway.attendance import Attendance
+from lineman.gateway.attendance import PresenceSync
 from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.client import HeldClient
 from lineman.gateway.cluster import BEAT, Cluster
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Ask, Order, Publish
-from lineman.gateway.nodemessages import ABOUT_USERS, Hold, Release, Roll, RollCall
+from lineman.gateway.messages import LinkQuestion, Order, Publish
+from lineman.gateway.nodemessages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
 from lineman.gateway.orders import Orders
-from lineman.gateway.pace import About, Pace
+from lineman.gateway.pace import About, PacedJobs
 from lineman.gateway.presence import homes_of
 from lineman.gateway.questions import QUESTIONS
-from lineman.gateway.seal import Seal
+from lineman.gateway.seal import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +73,31 @@ class Routing:
             histories = Histories(options.history, self._loop.time)
         self.orders = Orders(node, on_changed, histories, options.frame)
         self._interest_is_due = False
-        self._calling: asyncio.TimerHandle | None = None
-        self._pace: Pace | None = None
-        self._attendance: Attendance | None = None
+        self._asking_timer: asyncio.TimerHandle | None = None
+        self._jobs_paced: PacedJobs | None = None
+        self._presence_sync: PresenceSync | None = None
         if options.tells_users:
-            self._pace = Pace(self._tell, self._has_room)
-            self._attendance = Attendance(
-                node, self.orders.registry.uids, self._pace.add, on_user, self._loop.time
+            self._jobs_paced = PacedJobs(self._tell, self._has_room)
+            self._presence_sync = PresenceSync(
+                node, self.orders.registry.uids, self._jobs_paced.add, on_user, self._loop.time
             )
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
             self.cluster = Cluster(
                 node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), self._on_missed, self._on_stranger, seal=Seal(options.secret),
+                self._handlers(), self._on_missed, self._on_stranger, signer=Signer(options.secret),
                 is_ending=options.is_ending,
             )  # fmt: skip
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
-        attendance = self._attendance
-        if attendance is None:
+        presence_sync = self._presence_sync
+        if presence_sync is None:
             return dict.fromkeys(ABOUT_USERS, lambda _: None)
         return {
-            Hold: attendance.on_hold,
-            Release: attendance.on_release,
-            Roll: attendance.on_roll,
-            RollCall: attendance.on_roll_call,
+            Hold: presence_sync.on_hold,
+            Release: presence_sync.on_release,
+            HeldUids: presence_sync.on_held_uids,
+            AskHeldUids: presence_sync.on_ask_held_uids,
         }
 
     async def start(self) -> None:
@@ -107,10 +107,10 @@ class Routing:
 
     async def stop(self) -> None:
         """Tells them that this one ends."""
-        if self._calling is not None:
-            self._calling.cancel()
-        if self._pace is not None:
-            self._pace.stop()
+        if self._asking_timer is not None:
+            self._asking_timer.cancel()
+        if self._jobs_paced is not None:
+            self._jobs_paced.stop()
         if self.cluster is not None:
             await self.cluster.stop()
 
@@ -118,8 +118,8 @@ class Routing:
         """Frees what is kept for too long; called every second."""
         if self.orders.histories is not None:
             self.orders.histories.sweep()
-        if self._attendance is not None:
-            self._attendance.sweep()
+        if self._presence_sync is not None:
+            self._presence_sync.sweep()
 
     def _has_room(self) -> bool:
         return self.cluster is None or self.cluster.broker.has_room
@@ -141,34 +141,34 @@ class Routing:
         gained, lost = self.orders.registry.take_interest()
         if self.cluster is not None:
             self.cluster.note_interest(gained, lost)
-        if self._attendance is not None:
-            self._attendance.note(gained, lost)
+        if self._presence_sync is not None:
+            self._presence_sync.note(gained, lost)
 
     def _on_nodes(self, nodes: list[str]) -> None:
-        if self._attendance is not None:
-            self._attendance.set_nodes(nodes)
-            if self._calling is None:
+        if self._presence_sync is not None:
+            self._presence_sync.set_nodes(nodes)
+            if self._asking_timer is None:
                 # What crossed this news, and what a node held that was missed for a while only.
-                self._calling = self._loop.call_later(BEAT, self._call_rolls)
+                self._asking_timer = self._loop.call_later(BEAT, self._ask_held_uids)
         if self.orders.histories is not None:
             # What moves away goes on elsewhere: if it comes back, it is another history.
             self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
 
-    def _call_rolls(self) -> None:
-        self._calling = None
+    def _ask_held_uids(self) -> None:
+        self._asking_timer = None
         if self.cluster is not None:
-            self.cluster.tell_all(RollCall(self._node))
+            self.cluster.tell_all(AskHeldUids(self._node))
 
     def _on_stranger(self, node: str) -> None:
-        if self._attendance is not None:
-            self._attendance.forget(node)
+        if self._presence_sync is not None:
+            self._presence_sync.forget(node)
 
     def _on_missed(self, was_away: bool) -> None:
         if was_away and self.orders.histories is not None:
             self.orders.histories.keep(lambda group: False)  # others went on without it
-        if self._attendance is not None and self.cluster is not None:
-            self.cluster.tell_all(RollCall(self._node))
-            self._attendance.call_roll()
+        if self._presence_sync is not None and self.cluster is not None:
+            self.cluster.tell_all(AskHeldUids(self._node))
+            self._presence_sync.tell_held_uids()
 
     def _home_of(self, group: str) -> str:
         if self.cluster is None or not self.cluster.broker.is_connected:
@@ -218,7 +218,7 @@ class Routing:
 
     # Questions.
 
-    async def ask(self, ask: Ask) -> Any:
+    async def ask(self, ask: LinkQuestion) -> Any:
         """The answer of all nodes together.
 
         Raises:

@@ -12,7 +12,7 @@ MIN_SECRET = 16
 MAX_SECRET = 64  # what BLAKE2b takes as a key
 
 
-class Seal:
+class Signer:
     """Signs messages on a broker, and checks those that come.
 
     The signature is keyed BLAKE2b (RFC 7693) over topic and message. It says who sent a message,
@@ -33,19 +33,19 @@ class Seal:
                 'make one: python -c "import secrets; print(secrets.token_hex(16))"',
             )
 
-    def close(self, topic: str, message: bytes) -> bytes:
+    def sign(self, topic: str, message: bytes) -> bytes:
         """A message as it is published."""
-        return self._sign(topic, message) + message if self._key else message
+        return self._signature(topic, message) + message if self._key else message
 
-    def open(self, topic: str, sealed: bytes) -> bytes | None:
-        """The message again; None where somebody else has sealed it, or nobody."""
+    def verify(self, topic: str, signed: bytes) -> bytes | None:
+        """The message again; None where somebody else has signed it, or nobody."""
         if not self._key:
-            return sealed
-        message = sealed[SIZE:]
-        is_good = hmac.compare_digest(sealed[:SIZE], self._sign(topic, message))
+            return signed
+        message = signed[SIZE:]
+        is_good = hmac.compare_digest(signed[:SIZE], self._signature(topic, message))
         return message if is_good else None
 
-    def _sign(self, topic: str, message: bytes) -> bytes:
+    def _signature(self, topic: str, message: bytes) -> bytes:
         # The topic's length keeps its end apart from the message's beginning.
         name = topic.encode()
         state = hashlib.blake2b(len(name).to_bytes(4, "big"), key=self._key, digest_size=SIZE)

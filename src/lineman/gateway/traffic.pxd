@@ -2,13 +2,13 @@ cimport cython
 
 from lineman.gateway.client cimport HeldClient
 from lineman.gateway.dispatch cimport Dispatch
-from lineman.gateway.link cimport Link, Receiver
+from lineman.gateway.link cimport Link, RecordReceiver
 from lineman.gateway.records cimport lineman_is_ascii
 from lineman.net.connection cimport Connection
 
 cdef int TEXT
 
-cdef class Traffic(Receiver):
+cdef class ClientTraffic(RecordReceiver):
     cdef Dispatch _dispatch
     cdef object _guard
     cdef object _log

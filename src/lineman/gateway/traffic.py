@@ -7,7 +7,7 @@ import logging
 from lineman.gateway.client import HeldClient
 from lineman.gateway.dispatch import Dispatch
 from lineman.gateway.guard import Guard
-from lineman.gateway.link import Data, Link, Receiver
+from lineman.gateway.link import Data, Link, RecordReceiver
 from lineman.gateway.records import TEXT
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit
@@ -20,7 +20,7 @@ except ImportError:
 logger = logging.getLogger("lineman")
 
 
-class Traffic(Receiver):
+class ClientTraffic(RecordReceiver):
     """Messages between the clients of a gateway process and its links.
 
     Args:
@@ -68,7 +68,7 @@ class Traffic(Receiver):
     def on_record(
         self, link: Link, number: int, kind: int, data: Data, start: int, end: int
     ) -> None:
-        """A message to a client; see `Receiver`."""
+        """A message to a client; see `RecordReceiver`."""
         client = self._find(number)
         if client is None:
             return
@@ -96,13 +96,13 @@ class Traffic(Receiver):
             self.delivered += connection.send(message)
 
     def on_done(self, link: Link, number: int, count: int) -> None:
-        """Events of a client were handled; see `Receiver`."""
+        """Events of a client were handled; see `RecordReceiver`."""
         client = self._find(number)
         if client is not None:
             self._dispatch.acknowledge(link, client, count)
 
     def on_pause(self) -> None:
-        """See `Receiver`: what one client got leaves in one piece, in its turn."""
+        """See `RecordReceiver`: what one client got leaves in one piece, in its turn."""
         if cython.compiled:
             self._uncork()
 

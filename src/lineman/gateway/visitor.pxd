@@ -12,7 +12,7 @@ cdef class Client(_Base):
     cdef object _business
     cdef object _groups
     cdef object _loaded
-    cdef object _meet
+    cdef object _introduction
     cdef object _request
     cdef object _session
     cdef object _uid

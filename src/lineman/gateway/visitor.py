@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Never
 from lineman.errors import UsageError
 from lineman.gateway.api import MessageData
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Bind, Change, Changed, Event, Join, Leave, Meet
+from lineman.gateway.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -41,8 +41,8 @@ class Client(_Base, ClientNames):
     __slots__ = (
         "_business",
         "_groups",
+        "_introduction",
         "_loaded",
-        "_meet",
         "_request",
         "_session",
         "_uid",
@@ -56,20 +56,20 @@ class Client(_Base, ClientNames):
         "stored_session",
     )
 
-    def __init__(self, business: Business, link: Link, meet: Meet) -> None:
+    def __init__(self, business: Business, link: Link, introduction: IntroduceClient) -> None:
         self._business = business
-        self._meet = meet
+        self._introduction = introduction
         self._request: Request | None = None
         self._session: dict[str, Any] | None = None  # where a callback has looked at it
-        self.id = meet.client
+        self.id = introduction.client
         self.link = link
-        self.number = meet.number
-        self._uid = meet.uid
-        self._groups = frozenset(meet.groups)
-        self.remote_ip = meet.remote_ip
-        self.remote_port = meet.remote_port
-        self.stored_session = meet.session
-        self.ordered = meet.applied  # orders about it, this worker's and those before it
+        self.number = introduction.number
+        self._uid = introduction.uid
+        self._groups = frozenset(introduction.groups)
+        self.remote_ip = introduction.remote_ip
+        self.remote_port = introduction.remote_port
+        self.stored_session = introduction.session
+        self.ordered = introduction.applied  # orders about it, this worker's and those before it
         self._loaded = b""  # what `session` was made of
         self.queue: deque[Event] | None = None  # while an async callback is at work
 
@@ -99,8 +99,8 @@ class Client(_Base, ClientNames):
     def request(self) -> Request:
         """The handshake: path, query, headers, cookies."""
         if self._request is None:
-            headers = Headers([(name, value) for name, value in self._meet.headers])
-            self._request = Request("GET", self._meet.target, "1.1", headers)
+            headers = Headers([(name, value) for name, value in self._introduction.headers])
+            self._request = Request("GET", self._introduction.target, "1.1", headers)
             self._request.remote_ip = self.remote_ip
             self._request.remote_port = self.remote_port
         return self._request

@@ -11,7 +11,7 @@ from typing import Any
 from lineman.gateway.brokers.base import Broker, Subscriber
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import Listeners, dial
-from lineman.gateway.messages import Message, Wire
+from lineman.gateway.messages import Message, WireFormat
 
 logger = logging.getLogger("lineman")
 
@@ -43,8 +43,8 @@ class HubLeaving(Message, tag=4):
     """The hub ends in order, as the whole service does."""
 
 
-TO_HUB = Wire(Publish | Subscribe | Unsubscribe)
-FROM_HUB = Wire(Publish | HubLeaving)
+TO_HUB = WireFormat(Publish | Subscribe | Unsubscribe)
+FROM_HUB = WireFormat(Publish | HubLeaving)
 
 
 class Hub:
