@@ -151,7 +151,7 @@ def test_what_is_corked_in_a_batch_is_flushed_at_its_end(poller: Poller) -> None
     flushed_during_batch: list[int] = []
 
     def cork_the_other(events: int) -> None:
-        poller.cork(handlers[1])
+        poller.cork(handlers[1].fd)
         flushed_during_batch.append(handlers[1].flushes)
 
     handlers[0].act = cork_the_other
@@ -166,7 +166,7 @@ def test_what_is_corked_outside_of_a_batch_is_flushed_soon_and_once(
 ) -> None:
     handlers = [Noting(poller), Noting(poller)]
     for handler in handlers:
-        poller.cork(handler)
+        poller.cork(handler.fd)
     assert [handler.flushes for handler in handlers] == [0, 0]
     assert len(deferred.functions) == 1
     deferred.run()
@@ -175,8 +175,8 @@ def test_what_is_corked_outside_of_a_batch_is_flushed_soon_and_once(
 
 def test_what_a_flush_corks_is_flushed_as_well(poller: Poller, deferred: Deferred) -> None:
     first, second = Noting(poller), Noting(poller)
-    first.on_flush = lambda: poller.cork(second)
-    poller.cork(first)
+    first.on_flush = lambda: poller.cork(second.fd)
+    poller.cork(first.fd)
     deferred.run()
     assert second.flushes == 1
 
@@ -190,8 +190,8 @@ def test_a_flush_that_raises_gives_that_handler_up_and_flushes_the_others(
         raise RuntimeError("broken flush")
 
     first.on_flush = fail
-    poller.cork(first)
-    poller.cork(second)
+    poller.cork(first.fd)
+    poller.cork(second.fd)
     deferred.run()
     assert (first.faults, second.faults, second.flushes) == (1, 0, 1)
     assert "broken flush" in caplog.text
@@ -212,8 +212,8 @@ def test_who_is_put_off_has_a_turn_although_its_descriptor_is_not_ready(
     poller: Poller, deferred: Deferred
 ) -> None:
     handler, other = Noting(poller), Noting(poller)
-    poller.put_off(handler)
-    poller.put_off(other)
+    poller.put_off(handler.fd)
+    poller.put_off(other.fd)
     assert handler.turns == 0
     assert len(deferred.functions) == 1
     deferred.run()
@@ -225,8 +225,8 @@ def test_who_is_put_off_has_a_turn_although_its_descriptor_is_not_ready(
 def test_who_is_put_off_while_being_served_has_another_turn(
     poller: Poller, deferred: Deferred
 ) -> None:
-    handler = Noting(poller, lambda events: poller.put_off(handler))
-    poller.put_off(handler)
+    handler = Noting(poller, lambda events: poller.put_off(handler.fd))
+    poller.put_off(handler.fd)
     for turn in (1, 2, 3):
         deferred.run()
         assert handler.turns == turn
@@ -236,7 +236,7 @@ def test_who_is_put_off_while_being_served_has_another_turn(
 def test_no_turn_comes_after_the_end_of_the_poller(deferred: Deferred) -> None:
     late = Poller(deferred)
     handler = Noting(late)
-    late.put_off(handler)
+    late.put_off(handler.fd)
     handler.close()
     late.close()
     deferred.run()

@@ -68,7 +68,7 @@ def test_who_talks_alone_moves_into_the_loop_and_is_served_there() -> None:
         assert not made.is_in_loop(handler)
         await made.say(handler, 1)
         assert made.is_in_loop(handler)
-        handler.act = lambda events: made.poller.cork(handler)
+        handler.act = lambda events: made.poller.cork(handler.fd)
         await made.say(handler, 3)
         assert handler.events == [READ] * (ALONE + 4)
         assert handler.flushes == 3  # at the end of its batch

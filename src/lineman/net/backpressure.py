@@ -24,11 +24,6 @@ class Backpressure(Lifecycle):
 
     __slots__ = ()
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that wait to be taken by the kernel."""
-        return self._unsent() + (0 if self._outbox is None else self._outbox.size)
-
     # What the socket says.
 
     def on_blocked(self) -> None:
@@ -49,7 +44,7 @@ class Backpressure(Lifecycle):
     def _pour(self, outbox: Outbox) -> bool:
         """Writes what waits, as far as the kernel takes it; whether that was all."""
         self._write_pong(outbox)
-        while len(outbox) and not self._is_blocked and self._outbox is outbox:
+        while len(outbox) and not self._stream.is_blocked and self._outbox is outbox:
             self._write_held(outbox.pop())
         if self._outbox is outbox and not len(outbox):
             self._outbox = None
@@ -62,7 +57,7 @@ class Backpressure(Lifecycle):
                     outbox.given_up,
                 )
         self.flush()
-        return not self._is_blocked and self._state is not CLOSED
+        return not self._stream.is_blocked and self._state is not CLOSED
 
     def release_held(self) -> None:
         """Hands everything that waits to the socket, before a close frame goes the same way."""
@@ -74,15 +69,15 @@ class Backpressure(Lifecycle):
 
     def _write_pong(self, outbox: Outbox) -> None:
         if outbox.pong is not None:
-            self.write_frame(frames.FIN | frames.PONG, outbox.pong)
+            self._write_frame(frames.FIN | frames.PONG, outbox.pong)
             outbox.pong = None
 
     def _write_held(self, entry: Waiting) -> None:
         if isinstance(entry, bytes):
-            self.write(entry)
+            self._stream.write(entry)
         else:
             first, payload = self.shrunk(entry)
-            self.write_frame(first, payload)
+            self._write_frame(first, payload)
 
     def shrunk(self, message: tuple[int, bytes]) -> tuple[int, bytes]:
         """The first byte of a message's frame, and its payload, compressed where that gains."""
@@ -121,7 +116,7 @@ class Backpressure(Lifecycle):
         if outbox is None:
             outbox = self._outbox = Outbox(self.service.slow_readers is SlowReaders.LATEST)
         before = outbox.given_up
-        dropped = outbox.put(entry, key, limit - self._unsent())
+        dropped = outbox.put(entry, key, limit - self._stream.unsent())
         self.messages_written += 1
         if outbox.given_up > before:
             what = "" if before else "its oldest messages are dropped"
@@ -160,15 +155,15 @@ class Backpressure(Lifecycle):
 
     def answer_ping(self, ping: Ping) -> None:
         """Sends a pong, unless the peer sends pings and reads nothing."""
-        if self._is_blocked and self.service.slow_readers is not SlowReaders.CLOSE:
+        if self._stream.is_blocked and self.service.slow_readers is not SlowReaders.CLOSE:
             if self._outbox is None:
                 self._outbox = Outbox(self.service.slow_readers is SlowReaders.LATEST)
             self._outbox.pong = ping.payload
-        elif self._is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
+        elif self._stream.is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
             self.close_slow_reader()
         else:
-            self.write_frame(frames.FIN | frames.PONG, ping.payload)
-            if self._is_blocked:
+            self._write_frame(frames.FIN | frames.PONG, ping.payload)
+            if self._stream.is_blocked:
                 self.check_full()
 
     def close_slow_reader(self) -> None:

@@ -25,7 +25,6 @@ cdef class Connection(Backpressure):
     cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t size) except -1
     cdef bint _has_written(self) except -1
     cdef bint borrow_cork(self) except -1
-    @cython.locals(size=Py_ssize_t)
     cdef return_cork(self)
     cdef _to_wait(self, message)
     cpdef bint send_encoded(self, bytes frame, key) except? -1

@@ -14,8 +14,8 @@ from lineman.net.causes import DESTROYED, GAVE_WAY, close_cause, failure_cause
 from lineman.net.inbox import Inbox
 from lineman.net.lifecycle import NO_LINGER
 from lineman.net.outbox import SlowReaders, Waiting
-from lineman.net.receiver import PAUSED_BY_USER
 from lineman.net.state import CLOSED, FINISHING, HANDSHAKE, OPEN
+from lineman.net.streamstatus import PAUSED_BY_USER
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.upgrade import HttpStage
 from lineman.protocols.http import error_response
@@ -95,7 +95,7 @@ class Connection(Backpressure, ConnectionNames):
             if self._state is CLOSED:
                 return ""
             try:
-                self._local = format_ip_port(*syscalls.local_address(self.fd))
+                self._local = format_ip_port(*syscalls.local_address(self._stream.fd))
             except OSError:
                 return ""
         return self._local
@@ -106,8 +106,8 @@ class Connection(Backpressure, ConnectionNames):
 
         What was asked for once stays after the end of the connection.
         """
-        if self._tls_info is None and self._tls is not None:
-            self._tls_info = self._tls.info
+        if self._tls_info is None and self._stream.tls is not None:
+            self._tls_info = self._stream.tls.info
         return self._tls_info
 
     @property
@@ -118,12 +118,14 @@ class Connection(Backpressure, ConnectionNames):
     @property
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
-        return None if self._tls is None else self._tls.version
+        tls = self._stream.tls
+        return None if tls is None else tls.version
 
     @property
     def tls_cipher(self) -> str | None:
         """The cipher in OpenSSL's words, such as `TLS_AES_256_GCM_SHA384`; None without TLS."""
-        return None if self._tls is None else self._tls.cipher
+        tls = self._stream.tls
+        return None if tls is None else tls.cipher
 
     @property
     def idle(self) -> float:
@@ -161,7 +163,7 @@ class Connection(Backpressure, ConnectionNames):
             check_key(key)
         if type(message) is not str and type(message) is not bytes:
             message = plain(message)
-        if self._state is not OPEN or self._is_blocked:
+        if self._state is not OPEN or self._stream.is_blocked:
             if not self.may_send():
                 to_frame(message)  # what cannot be sent at all is told all the same
                 return False
@@ -169,12 +171,12 @@ class Connection(Backpressure, ConnectionNames):
                 return self.hold(self._to_wait(message), key)
         if self._compressor is not None:
             first, payload = self.shrunk(to_frame(message))
-            self.write_frame(first, payload)
+            self._write_frame(first, payload)
         elif cython.compiled:
             self._send_native(message)
         else:
             first, payload = to_frame(message)
-            self.write_frame(first, payload)
+            self._write_frame(first, payload)
         return self._has_written()
 
     def _send_native(self, message: str | bytes) -> None:
@@ -191,7 +193,7 @@ class Connection(Backpressure, ConnectionNames):
             self._put_frame(FIRST_OF_BINARY, data, PyBytes_GET_SIZE(message))
             return
         first, payload = to_frame(message)
-        self.write_frame(first, payload)
+        self._write_frame(first, payload)
 
     def send_memory(self, is_text: bool, data: bytes, size: int) -> bool:
         """Compiled only: sends what lies in C's memory; False where only `send` can, or nobody.
@@ -202,7 +204,7 @@ class Connection(Backpressure, ConnectionNames):
             size: bytes of it.
         """
         assert cython.compiled
-        if self._state is not OPEN or self._is_blocked or self._compressor is not None:
+        if self._state is not OPEN or self._stream.is_blocked or self._compressor is not None:
             return False
         self._put_frame(FIRST_OF_TEXT if is_text else FIRST_OF_BINARY, data, size)
         return self._has_written()
@@ -210,7 +212,7 @@ class Connection(Backpressure, ConnectionNames):
     def _has_written(self) -> bool:
         """Counts a message that was given to the socket, and looks at what waits; True."""
         self.messages_written += 1
-        if self._is_blocked:
+        if self._stream.is_blocked:
             self.check_full()
         return True
 
@@ -219,22 +221,11 @@ class Connection(Backpressure, ConnectionNames):
 
         For who writes much to one connection while the poller serves none.
         """
-        assert cython.compiled
-        if self.poller.cork_owner is not None:
-            return False
-        self.poller.cork_owner = self
-        self.poller.cork_size = 0
-        return True
+        return self._stream.borrow_cork()
 
     def return_cork(self) -> None:
         """Compiled only: gives it back; what is in it leaves with all that is corked."""
-        assert cython.compiled
-        size = self.poller.cork_size
-        self.poller.cork_size = 0
-        self.poller.cork_owner = None
-        if size:
-            self._keep(self.poller.cork_room, size)
-            self._cork()
+        self._stream.return_cork()
 
     def encode_shared(self, message: object) -> bytes:
         """A message as a frame for this connection and all with the same `share_key`."""
@@ -248,12 +239,12 @@ class Connection(Backpressure, ConnectionNames):
 
     def send_encoded(self, frame: bytes, key: object) -> bool:
         """Sends a message that is a whole frame, as `send` does; False before it is open."""
-        if self._state is not OPEN or self._is_blocked:
+        if self._state is not OPEN or self._stream.is_blocked:
             if self._state is HANDSHAKE or not self.may_send():
                 return False
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 return self.hold(frame, key)
-        self.write(frame)
+        self._stream.write(frame)
         return self._has_written()
 
     def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
@@ -300,17 +291,17 @@ class Connection(Backpressure, ConnectionNames):
             return float("inf")
         if self._state is FINISHING:
             return 0.0  # all is said, and the peer does not end its side
-        if syscalls.waits(self.fd):
+        if syscalls.waits(self._stream.fd):
             return float("inf")
         if self._stage is not None and self._stage.is_idle:
             return 0.0
-        has_spoken = self.bytes_read > 0 or self._is_known_tls
+        has_spoken = self._stream.bytes_read > 0 or self._stream.is_known_tls
         return self._last_received + (SLOW if has_spoken else SILENT) - now
 
     def give_way(self, error: HttpError) -> None:
         """Ends a newcomer for another, with an answer where it has begun to ask something."""
         if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_idle:
-            self.write(error_response(error))
+            self._stream.write(error_response(error))
             self.flush()
         self._lose(closing.ABNORMAL, GAVE_WAY)
 
@@ -363,7 +354,12 @@ class Connection(Backpressure, ConnectionNames):
         tally = service.tally
         if service.is_guarded:
             service.admission.leave(self)
-        tally.add(self.messages_read, self.messages_written, self.bytes_read, self.bytes_written)
+        tally.add(
+            self.messages_read,
+            self.messages_written,
+            self._stream.bytes_read,
+            self._stream.bytes_written,
+        )
         if self.opened_at:
             service.connections.pop(self.id, None)
             is_broken_rule = self._linger != NO_LINGER  # the only end by the peer that lingers

@@ -1,10 +1,10 @@
 cimport cython
 
 from lineman.net.callbacks cimport Callbacks
+from lineman.net.receiver cimport Receiver
 from lineman.net.service cimport Service
-from lineman.net.transport cimport Transport
 
-cdef class Delivery(Transport):
+cdef class Delivery(Receiver):
     cdef readonly Service service
     cdef Callbacks _callbacks
     cdef object _state

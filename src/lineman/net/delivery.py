@@ -12,18 +12,18 @@ from typing import Any
 
 from lineman.errors import ProtocolError
 from lineman.net.inbox import Inbox
-from lineman.net.receiver import PAUSED_BY_GOODBYE
+from lineman.net.receiver import Receiver
 from lineman.net.service import Service
 from lineman.net.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN, State
+from lineman.net.streamstatus import PAUSED_BY_GOODBYE
 from lineman.net.tlsinfo import TlsInfo
 from lineman.net.tlsstream import TlsStream, not_listed
-from lineman.net.transport import Transport
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.messages import Close, Event, Ping
 from lineman.protocols.websocket.negotiation import Agreement
 
 
-class Delivery(Transport):
+class Delivery(Receiver):
     """Hands events on, one at a time; `Lifecycle` says what the last ones lead to."""
 
     __slots__ = (
@@ -42,7 +42,7 @@ class Delivery(Transport):
     )
 
     def _set_up(self, service: Service, fd: int, tls: TlsStream | None) -> None:
-        self._start(service.poller, fd, tls)
+        self._begin_reading(service.poller, fd, tls)
         self.service = service
         self.messages_read = 0
         self._quiet_messages = -1  # none yet, not even a silence
@@ -64,7 +64,7 @@ class Delivery(Transport):
             self._tls_info = tls.info
             fingerprint = None if self._tls_info is None else self._tls_info.peer_fingerprint
             if fingerprint not in allowed:
-                raise not_listed(fingerprint)
+                self.on_lost(not_listed(fingerprint))
 
     @property
     def is_open(self) -> bool:
@@ -239,7 +239,7 @@ class Delivery(Transport):
         self._inbox = None
         if self._state is CLOSED:
             self.on_delivered_all()
-        elif self._goodbye is not None and self._state is OPEN and self._kept is None:
+        elif self._goodbye is not None and self._state is OPEN and self._stream.kept is None:
             self.start_close(*self._goodbye)
 
     def _tell_end(self) -> None:
@@ -255,7 +255,7 @@ class Delivery(Transport):
             return
         inbox = self._inbox
         if inbox is None:
-            is_waited_for = self._kept is not None
+            is_waited_for = self._stream.kept is not None
         else:
             is_waited_for = not inbox.is_unread and (not inbox.is_stream or inbox.is_busy)
         if not is_waited_for:

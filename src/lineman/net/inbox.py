@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lineman import progress, tasktime
 from lineman.errors import UsageError
-from lineman.net.receiver import PAUSED_BY_INBOX
+from lineman.net.streamstatus import PAUSED_BY_INBOX
 from lineman.protocols.websocket.messages import Event
 
 if TYPE_CHECKING:

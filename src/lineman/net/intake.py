@@ -81,7 +81,7 @@ class Intake(Delivery):
             begin += _HTTP_PIECE
             if begin >= size or self.is_over:
                 return
-            has_more_first = self._kept is not None or self._paused
+            has_more_first = self._stream.kept is not None or self._stream.paused
             if has_more_first or self._state is not HANDSHAKE or self.has_had_share():
                 self.keep(bytes(data[begin:]))
                 return

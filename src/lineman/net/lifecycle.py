@@ -113,6 +113,11 @@ class Lifecycle(Intake):
     def request(self, request: Request | bytes) -> None:
         self._request = request
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be taken by the kernel."""
+        return self._stream.unsent() + (0 if self._outbox is None else self._outbox.size)
+
     def _enter(self, state: State) -> None:
         if state not in NEXT[self._state]:
             raise RuntimeError(f"defect: a connection went from {self._state} to {state}")
@@ -156,7 +161,7 @@ class Lifecycle(Intake):
             log = self.service.log
             log.log(logging.INFO, failure_kind(error), "%s: %s", self.peer_address, reason)
         is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
-        if is_tls and self.abandon_tls():
+        if is_tls and self._stream.abandon_tls():
             self._set_cause(closing.ABNORMAL, reason)
             self._finish(linger=True)  # else a reset could overtake the alert
         else:
@@ -189,12 +194,11 @@ class Lifecycle(Intake):
             self._look_after(service.limits.ping_interval)
         self.enlist()
         self._call_on_connect()
-        if rest and self.poller.is_in_turn and self._kept is None:
+        if rest and self.poller.is_in_turn and self._stream.kept is None:
             self.on_data(memoryview(rest))
         elif rest:
-            kept = self._kept or b""  # what came behind it while the program decided
-            self._drop_kept()
-            self.keep(rest + kept)
+            # What came behind it while the program decided is kept already.
+            self.keep(rest + self._stream.take_kept())
 
     def enlist(self) -> None:
         """Counts the connection among the open ones."""
@@ -224,13 +228,13 @@ class Lifecycle(Intake):
         self._look_anew(self.service.limits.close_timeout)
         if self._inbox is not None:
             self._inbox.wake()
-        self.resume(self._paused)  # the peer's answer must be read
+        self.resume(self._stream.paused)  # the peer's answer must be read
 
     def _say_last(self, payload: bytes) -> None:
         """Sends a close frame, behind all that was taken before it."""
         if self._outbox is not None:
             self.release_held()
-        self.write_frame(frames.FIN | frames.CLOSE, payload)
+        self._write_frame(frames.FIN | frames.CLOSE, payload)
 
     def release_held(self) -> None:
         """Hands on what waits for a slow reader."""
@@ -271,7 +275,7 @@ class Lifecycle(Intake):
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
         self.service.tally.refusals[error.status] += 1
-        self.write(error_response(error))
+        self._stream.write(error_response(error))
         self._finish(linger=True)
 
     def finish(self) -> None:
@@ -286,7 +290,7 @@ class Lifecycle(Intake):
     def give_up_handshake(self, answer: bytes) -> None:
         """Ends a handshake that took too long, with an answer where the peer can read one."""
         if self.bytes_read and not self.is_over:
-            self.write(answer)
+            self._stream.write(answer)
             self._finish(linger=True)
         else:
             self._lose(closing.ABNORMAL, TOO_LATE)
@@ -303,13 +307,13 @@ class Lifecycle(Intake):
         self._enter(FINISHING)
         self._decoder = None
         self.note_unfinished(None, 0)
-        self._drop_kept()
+        self._stream.drop_kept()
         self._outbox = None
         self._linger = WILL_LINGER if linger else NO_LINGER
         if self._inbox is not None:
             self._inbox.wake()
         if not linger:
-            hold_back(self.fd)
+            hold_back(self._stream.fd)
         self.flush()
         if self._state is FINISHING:
             if self.unsent:
@@ -323,8 +327,8 @@ class Lifecycle(Intake):
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
             self._look_anew(min(self.service.limits.close_timeout, LINGER))
-            self.resume(self._paused)
-            self.end_writing()
+            self.resume(self._stream.paused)
+            self._stream.end_writing()
 
     def _set_cause(self, code: int, reason: str) -> None:
         if self.close_code:
@@ -342,7 +346,7 @@ class Lifecycle(Intake):
         self.unlist()
         self._enter(CLOSED)
         self.service.wheel.remove(self)
-        self.shut()
+        self._stream.shut()
         self.note_unfinished(None, 0)
         self._stage = self._decoder = self._compressor = self._outbox = None
         self.end_drain()
@@ -369,7 +373,7 @@ class Lifecycle(Intake):
         """Looks at what the clock says about this connection."""
         if self._state is OPEN:
             return self._check_alive(now)
-        if self.has_progressed():  # a long answer on a slow line
+        if self._has_progressed():  # a long answer on a slow line
             return now + self.service.limits.close_timeout
         if self._state is HANDSHAKE:
             (self._stage or HttpStage(self)).timed_out()
@@ -388,7 +392,7 @@ class Lifecycle(Intake):
             return deadline
         if not limits.ping_interval:
             return 0.0
-        if self._paused or self._is_queued:  # we do not read: silence says nothing about the peer
+        if self._stream.paused or self._is_queued:  # we do not read: silence says nothing
             self._pinged_at = -1.0
             self._last_received = now
             return now + limits.ping_interval
@@ -401,5 +405,5 @@ class Lifecycle(Intake):
         if step is heartbeat.Step.PING:
             self._pinged_at = now
             self.note_silence(self._last_received)
-            self.write_frame(frames.FIN | frames.PING, b"")
+            self._write_frame(frames.FIN | frames.PING, b"")
         return again

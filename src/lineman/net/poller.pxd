@@ -47,8 +47,8 @@ cdef class Poller:
     cdef readonly Wheel wheel
     cdef readonly Turn turn
     cdef readonly Py_ssize_t read_size
-    # The cork: what `cork_owner`, the connection being served, has written so far.
-    cdef Handler cork_owner
+    # The cork: what the connection being served, which is the one of `cork_fd`, has written so far.
+    cdef int cork_fd
     cdef Py_ssize_t cork_size
     cdef bytearray _cork_bytes
     cdef unsigned char *cork_room
@@ -57,8 +57,8 @@ cdef class Poller:
     @cython.locals(missing=Py_ssize_t)
     cpdef add(self, int fd, Handler handler, int events=*)
     cpdef close_descriptor(self, int fd)
-    cpdef cork(self, Handler handler)
-    cpdef put_off(self, Handler handler)
+    cpdef cork(self, int fd)
+    cpdef put_off(self, int fd)
     cpdef note_kept(self, Py_ssize_t size)
     cdef _watch(self, int fd, int events)
     cdef _plan(self)
@@ -69,7 +69,7 @@ cdef class Poller:
     cdef _serve_ready(self)
     @cython.locals(count=int, fd=int)
     cdef _ask_kernel(self)
-    @cython.locals(begin=Py_ssize_t, end=Py_ssize_t, handler=Handler, queue=list)
+    @cython.locals(begin=Py_ssize_t, end=Py_ssize_t, fd=int, queue=list)
     cdef _serve_queue(self)
     cdef bint _has_queue(self) except -1
     @cython.locals(closing=list, fd=int)
@@ -79,8 +79,9 @@ cdef class Poller:
     cpdef _serve_alone(self, int fd)
     @cython.locals(handler=Handler)
     cdef _serve(self, int fd, int events)
-    cdef _serve_put_off(self, Handler handler)
-    cdef _begin_share(self, Handler handler)
+    @cython.locals(handler=Handler)
+    cdef _serve_put_off(self, int fd)
+    cdef _begin_share(self, int fd)
     cdef _drop(self, Handler handler, error)
-    @cython.locals(handler=Handler, corked=list)
+    @cython.locals(handler=Handler, corked=list, fd=int)
     cpdef _flush(self)

@@ -113,7 +113,7 @@ class Poller:
         "_unusual",
         "_view",
         "buffer",
-        "cork_owner",
+        "cork_fd",
         "cork_size",
         "is_in_turn",
         "kept",
@@ -131,10 +131,10 @@ class Poller:
     ) -> None:
         self._epoll = select.epoll()
         self._handlers: list[Handler | None] = []  # by descriptor
-        self._corked: list[Handler] = []
+        self._corked: list[int] = []
         self._closing: list[int] = []
-        self._queue: list[Handler | None] = []  # put off, from here on; what was served is None
-        self._queue_begin = 0
+        self._queue: list[int] = []  # who was put off,
+        self._queue_begin = 0  # from here on
         self._ready: list[tuple[int, int]] = []  # of the batch, not served yet; plain Python only
         self._is_due = False  # a turn is planned, whether something is ready or not
         self.kept = 0
@@ -153,7 +153,7 @@ class Poller:
         self.turn = Turn(clock)
         self.wheel = Wheel()
         self._view = self.buffer
-        self.cork_owner: Handler | None = None
+        self.cork_fd = -1
         self.cork_size = 0
         if cython.compiled:
             self._epoll_fd = self._epoll.fileno()
@@ -240,16 +240,20 @@ class Poller:
         else:
             close_fd(fd)
 
-    def cork(self, handler: Handler) -> None:
-        """Has `handler.flush` called once, at the end of this turn or soon."""
-        self._corked.append(handler)
+    def cork(self, fd: int) -> None:
+        """Has the `flush` of a descriptor's handler called, at the end of this turn or soon."""
+        self._corked.append(fd)
         if not self.is_in_turn and not self._flush_is_due:
             self._flush_is_due = True
             self._defer(self._flush)
 
-    def put_off(self, handler: Handler) -> None:
-        """Has `handler.on_turn` called, behind what is ready; it must not be in the queue."""
-        self._queue.append(handler)
+    def put_off(self, fd: int) -> None:
+        """Has the `on_turn` of a descriptor's handler called, behind what is ready.
+
+        It must not be in the queue. Where the descriptor is closed meanwhile, and its number given
+        to another, that one is called.
+        """
+        self._queue.append(fd)
         if not self.is_in_turn:
             self._plan()
 
@@ -329,11 +333,9 @@ class Poller:
         queue = self._queue
         begin, end = self._queue_begin, len(queue)
         while begin < end:
-            handler = queue[begin]
-            queue[begin] = None
+            fd = queue[begin]
             begin += 1
-            assert handler is not None
-            self._serve_put_off(handler)
+            self._serve_put_off(fd)
             if self.turn.is_over():
                 break
         if 2 * begin >= end:  # seldom enough for a long queue
@@ -389,29 +391,30 @@ class Poller:
         handler = self._handlers[fd]
         if handler is None:
             return  # closed by an earlier event of this batch
-        self._begin_share(handler)
+        self._begin_share(fd)
         try:
             handler.on_events(events)
         except Exception as error:
             self._drop(handler, error)
         finally:
-            if cython.compiled:
-                self.cork_owner = None
+            self.cork_fd = -1
 
-    def _serve_put_off(self, handler: Handler) -> None:
-        self._begin_share(handler)
+    def _serve_put_off(self, fd: int) -> None:
+        handler = self._handlers[fd]
+        if handler is None:
+            return
+        self._begin_share(fd)
         try:
             handler.on_turn()
         except Exception as error:
             self._drop(handler, error)
         finally:
-            if cython.compiled:
-                self.cork_owner = None
+            self.cork_fd = -1
 
-    def _begin_share(self, handler: Handler) -> None:
+    def _begin_share(self, fd: int) -> None:
         self.turn.begin_share()
         if cython.compiled:
-            self.cork_owner = handler
+            self.cork_fd = fd
             self.cork_size = 0
 
     def _drop(self, handler: Handler, error: Exception) -> None:
@@ -422,7 +425,10 @@ class Poller:
         self._flush_is_due = False
         while self._corked:
             corked, self._corked = self._corked, []
-            for handler in corked:
+            for fd in corked:
+                handler = self._handlers[fd]
+                if handler is None:
+                    continue  # closed meanwhile
                 try:
                     handler.flush()
                 except Exception as error:
@@ -435,6 +441,7 @@ class Poller:
         for fd in list(self._alone):
             self._leave_loop(fd)
         self._handlers.clear()
+        self._corked = []
         self._queue = []
         self._queue_begin = 0
         for fd in self._closing:

@@ -1,22 +1,25 @@
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING
 
-from lineman.net.output cimport Output
-from lineman.net.poller cimport Poller
-from lineman.net.syscalls cimport receive_into
+from lineman.net.poller cimport Handler, Poller
+from lineman.net.stream cimport Stream
 from lineman.net.tlsstream cimport TlsStream
+from lineman.protocols.websocket.frames cimport lineman_header
+
+ctypedef unsigned char *p_uchar
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, HANDSHAKE_RECORD, READ, WRITE, _PAUSED_BY_GOODBYE
+cdef int BLOCKED, BROKE, BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PLAIN, READ, SECURED
+cdef int UNBLOCKED, WRITE
 cdef double _BEHIND_TIME
 
-cdef class Receiver(Output):
-    cdef bint _is_known_tls
+cdef class Receiver(Handler):
+    cdef Stream _stream
+    cdef readonly Poller poller
     cdef bint _is_queued
     cdef bint _is_behind
     cdef double _behind_until
-    cdef bytes _kept
-    cdef object _failure
-    cdef readonly long long bytes_read
+    cdef long long _seen_written
 
     cdef _begin_reading(self, Poller poller, int fd, TlsStream tls)
     cpdef on_data(self, const unsigned char[::1] data)
@@ -24,27 +27,31 @@ cdef class Receiver(Output):
     cpdef on_secured(self, TlsStream tls)
     cpdef on_end(self)
     cpdef on_lost(self, error)
+    cpdef on_blocked(self)
+    cpdef on_unblocked(self)
     cpdef on_used_up(self)
     cpdef bint has_opened(self) except -1
 
+    @cython.locals(stream=Stream)
     cpdef on_events(self, int events)
+    @cython.locals(stream=Stream)
     cpdef on_turn(self)
+    @cython.locals(stream=Stream)
     cdef _end_service(self)
+    @cython.locals(status=int)
+    cpdef flush(self)
     cdef bint has_had_share(self) except -1
     cpdef keep(self, bytes rest)
     cdef _fall_behind(self)
     cdef _put_off(self)
+    cpdef write(self, bytes data)
+    cdef _write_frame(self, int first, bytes payload)
+    @cython.locals(head=p_uchar)
+    cdef _put_frame(self, int first, const unsigned char *payload, Py_ssize_t size)
     @cython.locals(kept=bytes)
     cdef _use_kept(self)
-    cdef _drop_kept(self)
-    @cython.locals(count=Py_ssize_t)
+    @cython.locals(stream=Stream, count=Py_ssize_t)
     cdef _receive(self)
-    cdef _pass_on(self, Py_ssize_t count)
-    @cython.locals(count=Py_ssize_t)
-    cdef _receive_tls(self, TlsStream tls)
-    cdef Py_ssize_t _decrypt(self, TlsStream tls) except? -2
-    @cython.locals(is_done=bint)
-    cdef bint _shake_hands(self, TlsStream tls) except? -1
+    cdef bint _has_progressed(self) except -1
     cpdef pause(self, int why)
     cpdef resume(self, int why)
-    cdef bint _has_more(self) except -1

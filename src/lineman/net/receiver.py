@@ -1,61 +1,59 @@
-"""A non-blocking socket in the poller, the half that reads: into the shared buffer, turn by turn.
+"""Serves a stream, turn by turn: what comes from it, and what has become of what was written.
 
-What a connection gets of a turn is limited, see `lineman.net.turn`. Bytes that there was no time
-for are *kept*, and its socket is not read before they are used up, so that the kernel stops the
-peer; its end, too, is then met after them.
-
-Three kinds are served *behind* the others, in the poller's queue: who has not shaken hands yet, who
-has used up a share within the last second, and who has bytes at hand that epoll does not tell of.
+What a connection gets of a turn is limited, see `lineman.net.turn`. Three kinds are served *behind*
+the others, in the poller's queue: who has not shaken hands yet, who has used up a share within the
+last second, and who has bytes at hand that epoll does not tell of.
 """
 
 from __future__ import annotations
 
-from lineman.net import syscalls
-from lineman.net.output import Output
-from lineman.net.poller import BROKEN, READ, WRITE, Poller
-from lineman.net.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
+from lineman.net.poller import BROKEN, READ, WRITE, Handler, Poller
+from lineman.net.stream import Stream
+from lineman.net.streamstatus import (
+    BLOCKED,
+    BROKE,
+    ENDED,
+    LOST,
+    PAUSED_BY_GOODBYE,
+    PLAIN,
+    SECURED,
+    UNBLOCKED,
+)
+from lineman.net.tlsstream import TlsStream
+from lineman.protocols.websocket import frames
 
 try:
     import cython
 except ImportError:
     from lineman import uncompiled as cython
 
-PAUSED_BY_USER, PAUSED_BY_INBOX, PAUSED_BY_HANDSHAKE, PAUSED_BY_GOODBYE = 1, 2, 4, 8
-_PAUSED_BY_GOODBYE = PAUSED_BY_GOODBYE  # as a C number
-
 # Who has used up a share is served behind the others for so long: a second is little for a burst,
 # and a flood that comes in portions is one all the same.
 BEHIND_TIME = 1.0
-_BEHIND_TIME = BEHIND_TIME
+_BEHIND_TIME = BEHIND_TIME  # as a C number
 
 
-class Receiver(Output):
-    """Bytes from one peer.
-
-    Attributes:
-        bytes_read: payload bytes received (after TLS).
-    """
+class Receiver(Handler):
+    """Bytes from one peer."""
 
     __slots__ = (
         "_behind_until",
-        "_failure",
         "_is_behind",
-        "_is_known_tls",
         "_is_queued",
-        "_kept",
-        "bytes_read",
+        "_seen_written",
+        "_stream",
+        "poller",
     )
 
     def _begin_reading(self, poller: Poller, fd: int, tls: TlsStream | None) -> None:
-        """In place of `__init__`, as `_attach`."""
-        self._attach(poller, fd, tls)
-        self._is_known_tls = False  # the first byte was looked at
-        self._kept: bytes | None = None
-        self._failure: Exception | None = None  # what ends the connection after that
+        """In place of `__init__`."""
+        self._stream = Stream(poller, fd, tls)
+        self.poller = poller
         self._is_queued = False
         self._is_behind = True
         self._behind_until = 0.0
-        self.bytes_read = 0
+        self._seen_written = 0
+        poller.add(fd, self, READ)
 
     # What a subclass does with it.
 
@@ -71,7 +69,8 @@ class Receiver(Output):
         raise NotImplementedError
 
     def on_secured(self, tls: TlsStream) -> None:
-        """Learns that TLS's handshake is done; an `ssl.SSLError` from here ends the connection."""
+        """Learns that TLS's handshake is done."""
+        raise NotImplementedError
 
     def on_end(self) -> None:
         """Learns that the peer will send no more."""
@@ -81,8 +80,12 @@ class Receiver(Output):
         """Learns that the connection is broken."""
         raise NotImplementedError
 
-    def on_fault(self) -> None:
-        """Gives the connection up."""
+    def on_blocked(self) -> None:
+        """Learns that bytes wait because the kernel takes no more."""
+        raise NotImplementedError
+
+    def on_unblocked(self) -> None:
+        """Learns that all that waited has left."""
         raise NotImplementedError
 
     def on_used_up(self) -> None:
@@ -97,16 +100,17 @@ class Receiver(Output):
 
     def on_events(self, events: int) -> None:
         """Serves the socket when the poller says that it is ready."""
+        stream = self._stream
         if events & WRITE:
-            if self._tls is not None and not self._tls.is_established:
+            if stream.shakes_hands():
                 events |= READ  # the handshake waited for room to write
             self.flush()
-        if self._is_dead:
+        if stream.is_dead:
             return
         if events & (READ | BROKEN) and not self._is_queued:
-            if self._paused:
+            if stream.paused:
                 if events & BROKEN:
-                    self.break_off(ConnectionResetError("connection reset"))
+                    stream.fail(ConnectionResetError("connection reset"))
             elif self._is_behind:
                 self._put_off()
                 return  # and comes back in this very turn where there is time
@@ -116,27 +120,44 @@ class Receiver(Output):
 
     def on_turn(self) -> None:
         """Goes on where the last share ended."""
+        stream = self._stream
+        if not self._is_queued:
+            return  # it was another's turn, who had this descriptor before
         self._is_queued = False
-        if self._is_dead:
+        if stream.is_dead:
             return
-        if self._kept is not None:
-            if self._paused & ~_PAUSED_BY_GOODBYE and self._failure is None:
+        if stream.kept is not None:
+            if stream.paused & ~PAUSED_BY_GOODBYE and stream.error is None:
                 return  # `resume` comes back
             self._use_kept()
-        if self._kept is None and not self._is_dead:
-            if self._failure is not None:
-                self.on_lost(self._failure)
-            elif not self._paused and not self._is_queued:
+        if stream.kept is None and not stream.is_dead:
+            if stream.error is not None:
+                self.on_lost(stream.take_error())
+            elif not stream.paused and not self._is_queued:
                 self._receive()
         if not self._is_queued and self.poller.wheel.now >= self._behind_until:
             self._is_behind = not self.has_opened()
         self._end_service()
 
     def _end_service(self) -> None:
-        if not self._is_blocked and self._unsent():
+        stream = self._stream
+        if not stream.is_blocked and stream.unsent():
             self.flush()
-        if self._tls is not None and self._tls.holds_back:
-            self._tls.let_go()
+        if stream.tls is not None and stream.tls.holds_back:
+            stream.tls.let_go()
+
+    def flush(self) -> None:
+        """Gives the kernel what is corked, and acts on what came of that."""
+        status = self._stream.flush()
+        if status == UNBLOCKED:
+            self.on_unblocked()
+        elif status == BLOCKED:
+            self.on_blocked()
+        elif status == BROKE:
+            if self._stream.kept is None:
+                self.on_lost(self._stream.take_error())
+            else:
+                self._put_off()  # what was received well is used first, whoever has paused it
 
     # What there was no time for.
 
@@ -150,11 +171,9 @@ class Receiver(Output):
         Args:
             rest: may be empty, where what is unfinished lies elsewhere.
         """
-        if self._is_dead:
-            return
-        self.poller.note_kept(len(rest))
-        self._kept = rest if self._kept is None else self._kept + rest
-        self._fall_behind()
+        if not self._stream.is_dead:
+            self._stream.keep(rest)
+            self._fall_behind()
 
     def _fall_behind(self) -> None:
         if self.poller.turn.serves_queue:  # the share of those who are newly ready is small
@@ -165,134 +184,104 @@ class Receiver(Output):
     def _put_off(self) -> None:
         if not self._is_queued:
             self._is_queued = True
-            self.poller.put_off(self)
+            self.poller.put_off(self._stream.fd)
 
     def _use_kept(self) -> None:
-        kept = self._kept
-        assert kept is not None
-        self._drop_kept()
+        kept = self._stream.take_kept()
         self.on_data(memoryview(kept))
-        if self._kept is None and not self._is_dead:
+        if self._stream.kept is None and not self._stream.is_dead:
             self.on_used_up()
 
-    def _drop_kept(self) -> None:
-        if self._kept is not None:
-            self.poller.note_kept(-len(self._kept))
-            self._kept = None
+    # Writing.
 
-    def break_off(self, error: Exception) -> None:
-        """Loses the connection, as soon as what is kept has been used up, whoever has paused it."""
-        if self._kept is None:
-            self.on_lost(error)
-        elif self._failure is None:
-            self._failure = error
-            self._drop_unsent()
-            self._put_off()
+    def write(self, data: bytes) -> None:
+        """Corks the bytes: they leave at the end of this turn."""
+        self._stream.write(data)
+
+    def _write_frame(self, first: int, payload: bytes) -> None:
+        """Corks a frame.
+
+        Args:
+            first: the frame's first byte: opcode, FIN and reserved bits.
+            payload: what follows its header.
+        """
+        if cython.compiled:
+            self._put_frame(first, cython.cast(p_uchar, PyBytes_AS_STRING(payload)), len(payload))
+        else:
+            self._stream.write(frames.whole(first, payload))
+
+    def _put_frame(self, first: int, payload: bytes, size: int) -> None:
+        """Compiled only: the same, from C's memory."""
+        assert cython.compiled
+        head = self.poller.frame_head
+        self._stream.put(head, lineman_header(head, first, size))
+        if size:
+            self._stream.put(payload, size)
 
     # Reading.
 
     def _receive(self) -> None:
-        if self._tls is not None:
-            self._receive_tls(self._tls)
-            return
-        try:
-            if cython.compiled:
-                view = self.poller._view
-                count = receive_into(self.fd, cython.address(view[0]), self.poller.read_size)
+        stream = self._stream
+        while True:
+            count = stream.receive()
+            if count > 0:
+                if cython.compiled:
+                    self.on_data(self.poller._view[:count])
+                else:
+                    self.on_data(self.poller.buffer[:count])
+            elif count == SECURED:
+                assert stream.tls is not None
+                self.on_secured(stream.tls)
             else:
-                count = syscalls.receive(self.fd, self.poller.buffer[: self.poller.read_size])
-        except OSError as error:
-            self.on_lost(error)
-            return
-        if count > 0:
-            self._pass_on(count)
-        elif count == 0:
-            self.on_end()
-
-    def _pass_on(self, count: int) -> None:
-        self.bytes_read += count
-        if cython.compiled:
-            self.on_data(self.poller._view[:count])
-        else:
-            self.on_data(self.poller.buffer[:count])
-
-    def _receive_tls(self, tls: TlsStream) -> None:
-        count = syscalls.AGAIN
-        try:
-            if not tls.is_established and not (self._shake_hands(tls) and tls.pending()):
+                if count == ENDED:
+                    self.on_end()
+                elif count == LOST:
+                    self.on_lost(stream.take_error())
+                elif count == PLAIN:
+                    self.on_plain_client()
                 return
-            while True:
-                count = self._decrypt(tls)
-                if count <= 0:
-                    break
-                self._pass_on(count)
-                if self._is_dead or self._paused or self._is_queued:
-                    return  # `resume` and `on_turn` come back to what is pending
-                if self._tls is None or not tls.pending():
-                    return
-                if self.has_had_share():
-                    self._fall_behind()  # epoll does not know what OpenSSL holds
-                    return
-        except OSError as error:  # ssl.SSLError is one
-            if tls.is_established and is_end_of_tcp(error):
-                self.on_end()
-            else:
-                self.on_lost(error)
-            return
-        if count == 0:
-            self.on_end()
+            if stream.tls is None or stream.is_dead or stream.paused or self._is_queued:
+                return  # `resume` and `on_turn` come back to what is pending
+            if not stream.tls.pending():
+                return
+            if count > 0 and self.has_had_share():
+                self._fall_behind()  # epoll does not know what OpenSSL holds
+                return
 
-    def _decrypt(self, tls: TlsStream) -> int:
-        """Reads a record into the poller's buffer."""
-        if cython.compiled and tls.is_direct:
-            view = self.poller._view
-            return tls.read_into(cython.address(view[0]), len(view))
-        return tls.read(self.poller.buffer)
-
-    def _shake_hands(self, tls: TlsStream) -> bool:
-        if not self._is_known_tls:
-            first = syscalls.peek(self.fd)
-            if first == syscalls.ENDED:
-                self.on_end()
-            if first < 0:
-                return False
-            if first != HANDSHAKE_RECORD:
-                self._tls = None
-                tls.release()
-                self.on_plain_client()
-                return False
-            self._is_known_tls = True
-        is_done = tls.handshake()
-        if tls.wants_write != self._is_blocked:
-            self._is_blocked = tls.wants_write
-            self._watch()
-        if is_done:
-            self.on_secured(tls)
-        return is_done
+    def _has_progressed(self) -> bool:
+        """Whether bytes have left since this was last asked, and others still wait."""
+        stream = self._stream
+        has_progressed = stream.unsent() > 0 and stream.bytes_written != self._seen_written
+        self._seen_written = stream.bytes_written
+        return has_progressed
 
     def pause(self, why: int) -> None:
         """Stops reading for a reason; the kernel's window then stops the peer."""
-        if not self._paused and not self._is_dead:
-            self._paused = why
-            self._watch()
-        self._paused |= why
+        self._stream.pause(why)
 
     def resume(self, why: int) -> None:
         """Takes one reason back; reading goes on when none is left."""
-        if self._paused & why:
-            self._paused &= ~why
-            if not self._paused and not self._is_dead:
-                self._watch()
-                if self._has_more():
-                    self._put_off()
+        if self._stream.resume(why):
+            self._put_off()
 
-    def _has_more(self) -> bool:
-        """Whether something was received that epoll does not tell of."""
-        if self._kept is not None:
-            return True
-        return self._tls is not None and self._tls.is_established and self._tls.pending()
+    # What is asked from outside.
+
+    @property
+    def fd(self) -> int:
+        """The descriptor."""
+        return self._stream.fd
 
     @property
     def is_paused(self) -> bool:
         """Whether the socket is not read now, for whatever reason."""
-        return self._paused != 0
+        return self._stream.paused != 0
+
+    @property
+    def bytes_read(self) -> int:
+        """Payload bytes received (after TLS)."""
+        return self._stream.bytes_read
+
+    @property
+    def bytes_written(self) -> int:
+        """Payload bytes given to the kernel or to TLS."""
+        return self._stream.bytes_written

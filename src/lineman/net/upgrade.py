@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lineman.errors import HttpError, UsageError
 from lineman.net.loglimit import kind_of
-from lineman.net.receiver import PAUSED_BY_HANDSHAKE
+from lineman.net.streamstatus import PAUSED_BY_HANDSHAKE
 from lineman.net.tlsstream import HANDSHAKE_RECORD
 from lineman.protocols import checkup, forwarded
 from lineman.protocols.http import (
