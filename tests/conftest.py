@@ -32,6 +32,12 @@ for old, new in {
         vars(former).update(vars(import_module(f"kit.{name}")))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: two for each core, since half of the time tests wait for programs."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Programs of these tests are found here, and not among those of the machine."""

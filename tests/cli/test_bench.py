@@ -20,6 +20,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from cli.running import Service, running
 from kit.descriptors import descriptors, wait_until_none_is_left
+from kit.program import free_ports
 from kit.waiting import DEADLINE
 from lineman.cli.load import engine as engines
 from lineman.cli.main import main
@@ -229,15 +230,8 @@ def test_a_broadcast_reaches_everybody(bench: Bench, service: Service) -> None:
 # What cannot work is said before anything else.
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 def test_a_refused_connection_is_explained(bench: Bench) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     outcome = bench(f"ws://127.0.0.1:{port}/")
     assert outcome.status == 1
     assert f"nothing listens on 127.0.0.1, port {port}: connection refused; fix:" in outcome.err

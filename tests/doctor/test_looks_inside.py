@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kit.app import App, echo
+from kit.program import free_ports
 from lineman.doctor.looks import inside
 
 
@@ -40,8 +40,7 @@ def test_of_a_program_that_does_not_run_it_is_our_own(app: App) -> None:
     "more", ["", ', trusted_proxies=["127.0.0.1"]', ', trusted_proxies=["127.0.0.1"], HEADER']
 )
 def test_a_program_that_is_looked_at_has_nothing_to_warn_of(tmp_path: Path, more: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     more = more.replace("HEADER", 'real_ip_header="X-Real-IP"')
     text = echo().replace("127.0.0.1:0", f"127.0.0.1:{port}").replace(", count", f"{more}, count")
     app = App(tmp_path, text)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +21,10 @@ from kit.waiting import DEADLINE
 
 # Debian keeps servers where a user who is not root does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+# The port that was given away last.
+LAST_PORT = Path(tempfile.gettempdir()) / f"lineman-tests-last-port-{os.getuid()}"
 
 
 class PortTaken(Exception):
@@ -34,12 +40,35 @@ def find_program(name: str, package: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 on which nobody listened a moment ago, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of 127.0.0.1 on which nobody listens, all different, and no other test is given them.
+
+    The kernel has its own for port 0 and for outgoing connections: these lie below, and whoever
+    wants some takes the next ones, in every process of every run on this machine.
+    """
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(max(1024, end - 16_000), end)
+    found: list[int] = []
+    with open(LAST_PORT, "a+", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        port = int(file.read() or 0)
+        while len(found) < count:
+            port = port + 1 if port + 1 in ports else ports.start
+            if is_free(port):
+                found.append(port)
+        file.truncate(0)
+        file.write(str(port))
+    return found
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on it, on whichever address, nor did a moment ago."""
+    with socket.socket() as trial:
+        try:
+            trial.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
 
 
 class Program:
