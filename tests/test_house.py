@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
         "vocabulary",
         "x500",
     },
-    {"address", "home", "unknown"},
+    {"address", "home", "open_questions", "unknown"},
     {"unixpath", "unixpeer"},
     {"protocols", "proxy"},
     {"net", "tls", "process", "build"},

@@ -17,7 +17,8 @@ from types import SimpleNamespace
 
 from lineman.gateway import names
 from lineman.gateway.client import HeldClient
-from lineman.gateway.messages import LENGTH, TO_GATEWAY, Bind, Join, Leave, Order, encode_frames
+from lineman.gateway.framing import LENGTH, encode_frames
+from lineman.gateway.messages import TO_GATEWAY, Bind, Join, Leave, Order
 from lineman.gateway.routing import Routing, RoutingOptions
 
 CLIENTS = 20_000

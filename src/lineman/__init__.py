@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         LinkFullError,
         NotReachedError,
         ProtocolError,
+        RefusedError,
         UnknownNameError,
         UsageError,
     )
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from lineman.gateway.blocking import GatewayClient
     from lineman.gateway.guard import GuardOptions
     from lineman.gateway.histories import frame_as_json
-    from lineman.gateway.history import HistoryOptions, HistoryPage, KeptMessage
+    from lineman.gateway.history import HistoryOptions
+    from lineman.gateway.history_page import HistoryPage, KeptMessage
     from lineman.gateway.pushing import AsyncGatewayClient
     from lineman.gateway.visitor import Client
     from lineman.gateways import Gateway
@@ -72,6 +74,7 @@ __all__ = [
     "NotReachedError",
     "ProtocolError",
     "ProxyHeader",
+    "RefusedError",
     "Request",
     "Response",
     "SlowReaders",
@@ -106,15 +109,16 @@ _HOMES = {
     "HasId": "gateway.api",
     "Headers": "protocols.http_messages",
     "HistoryOptions": "gateway.history",
-    "HistoryPage": "gateway.history",
+    "HistoryPage": "gateway.history_page",
     "HttpError": "errors",
-    "KeptMessage": "gateway.history",
+    "KeptMessage": "gateway.history_page",
     "LinemanError": "errors",
     "LinkFullError": "errors",
     "LiveTls": "tls.live",
     "NotReachedError": "errors",
     "ProtocolError": "errors",
     "ProxyHeader": "protocols.proxy_header",
+    "RefusedError": "errors",
     "Request": "protocols.http_messages",
     "Response": "protocols.http_messages",
     "SlowReaders": "net.outbox",

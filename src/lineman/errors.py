@@ -1,8 +1,9 @@
 """Every exception of the package, by who must act on it.
 
-`ConfigError` is for the operator, `UsageError` for the programmer, `ProtocolError` and
-`HttpError` concern the peer, `ConnectionLost` nobody. Each message says what was seen and,
-where somebody can mend it, how.
+`ConfigError` is for the operator, and so are `NotReachedError` and `RefusedError`, which every
+question raises that is not answered; `UsageError` and `LinkFullError` are for the programmer,
+`ProtocolError` and `HttpError` concern the peer, `ConnectionLost` nobody. Each message says what
+was seen and, where somebody can mend it, how.
 """
 
 from __future__ import annotations
@@ -93,8 +94,15 @@ class ConnectionLost(LinemanError):
         self.reason = reason
 
 
-class NotReachedError(LinemanError):
-    """The gateway could not be reached; nothing was sent. Try again, or see that it runs."""
+class NotReachedError(ConfigError):
+    """Nobody is there, or nobody has answered in time: a gateway, its broker, a master.
+
+    An order that raises it was not sent. A question may be asked again.
+    """
+
+
+class RefusedError(ConfigError):
+    """Who was asked, or told to do something, says that it will not; its reason is in `seen`."""
 
 
 class LinkFullError(LinemanError):

@@ -13,8 +13,8 @@ from kit.waiting import DEADLINE
 from lineman import Worker
 from lineman.gateway.brokers.embedded import Embedded, Hub
 from lineman.gateway.business import Business
+from lineman.gateway.framing import LENGTH, WireFormat
 from lineman.gateway.guard import GuardOptions
-from lineman.gateway.messages import LENGTH, WireFormat
 from lineman.gateway.node import Node
 from lineman.gateway.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.gateway.routing import RoutingOptions

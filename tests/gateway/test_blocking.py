@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from gateway.support import System
 from kit.waiting import DEADLINE
 from lineman.gateway.blocking import GatewayClient
-from lineman.gateway.messages import VERSION, Hello, encode_frames
+from lineman.gateway.framing import encode_frames
+from lineman.gateway.messages import VERSION, Hello
 
 
 def test_threads_share_one_connection_and_a_forked_child_has_its_own(system: System) -> None:

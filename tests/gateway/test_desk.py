@@ -15,15 +15,9 @@ from lineman import Client
 from lineman.gateway import desk as receivers
 from lineman.gateway.business import Business
 from lineman.gateway.desk import LinkReceiver
+from lineman.gateway.framing import encode_frames
 from lineman.gateway.link import Link
-from lineman.gateway.messages import (
-    TO_BUSINESS,
-    TO_GATEWAY,
-    IntroduceClient,
-    LinkPong,
-    Retired,
-    encode_frames,
-)
+from lineman.gateway.messages import TO_BUSINESS, TO_GATEWAY, IntroduceClient, LinkPong, Retired
 from lineman.gateway.records import message_record
 
 LONG = "0123456789" * 10_000

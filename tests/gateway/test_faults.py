@@ -15,11 +15,12 @@ from gateway.support import Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.cli.status import render
-from lineman.errors import UsageError
-from lineman.gateway import messages
+from lineman.errors import RefusedError, UsageError
+from lineman.gateway import framing, messages
 from lineman.gateway.brokers.base import Broker
+from lineman.gateway.framing import encode, encode_frames
 from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Hello, LinkAnswer, LinkPing, Send, SetSession, encode_frames
+from lineman.gateway.messages import Hello, LinkAnswer, LinkPing, Send, SetSession
 from lineman.gateway.nodemessages import NodeBeat, NodeQuestion, Relay
 from lineman.gateway.records import HEAD, TEXT, done_record, message_record
 from lineman.gateway.routing import RoutingOptions
@@ -92,7 +93,7 @@ def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -
 
 
 def test_what_no_frame_can_carry_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_FRAME", 1000)
+    monkeypatch.setattr(framing, "MAX_FRAME", 1000)
     small = [SetSession(f"{number}", b"x" * 90) for number in range(30)]
     long, wrong = SetSession("30", b"y" * 2000), SetSession("\ud800", b"")
     frames, bad = encode_frames([*small, long, wrong, *small])
@@ -111,8 +112,8 @@ def test_an_answer_that_is_too_large_is_an_error_and_no_end(
     client.send("x")
     while not system.ask(api.get_all_group_id_list()):
         pass
-    monkeypatch.setattr(messages, "MAX_FRAME", 150)
-    with pytest.raises(UsageError, match="the answer cannot be sent: it has"):
+    monkeypatch.setattr(framing, "MAX_FRAME", 150)
+    with pytest.raises(RefusedError, match="the answer cannot be sent: it has"):
         system.ask(api.get_all_group_id_list())
     monkeypatch.undo()
     assert system.ask(api.get_all_client_count()) == 1
@@ -404,14 +405,12 @@ class Loud(Broker):
     [
         b"",
         b"\xff\xfe\xfd",
-        messages.encode(NodeBeat("x" * 100_000)),
-        messages.encode(NodeBeat("not hex!")),
-        messages.encode(Relay("0" * 8, 0, Send(12345, is_to_all=True))),
-        messages.encode(
-            NodeQuestion("0" * 8, messages.LinkQuestion(1, "history", ("g", "e", "no number")))
-        ),
-        messages.encode(NodeQuestion("0" * 8, messages.LinkQuestion(1, "session", ()))),
-        messages.encode(LinkAnswer(1, "an answer is no message between nodes")),
+        encode(NodeBeat("x" * 100_000)),
+        encode(NodeBeat("not hex!")),
+        encode(Relay("0" * 8, 0, Send(12345, is_to_all=True))),
+        encode(NodeQuestion("0" * 8, messages.LinkQuestion(1, "history", ("g", "e", "no number")))),
+        encode(NodeQuestion("0" * 8, messages.LinkQuestion(1, "session", ()))),
+        encode(LinkAnswer(1, "an answer is no message between nodes")),
     ],
     ids=range(8),
 )

@@ -17,7 +17,8 @@ from lineman.errors import ConfigError, UsageError
 from lineman.gateway.blocking import GatewayClient
 from lineman.gateway.business import Business
 from lineman.gateway.guard import GuardOptions
-from lineman.gateway.history import HistoryOptions, KeptMessage
+from lineman.gateway.history import HistoryOptions
+from lineman.gateway.history_page import KeptMessage
 from lineman.protocols.websocket.messages import Close
 from lineman.testing.client import Client
 

@@ -1,4 +1,5 @@
-from lineman.gateway.history import GroupHistory, HistoryOptions, KeptMessage
+from lineman.gateway.history import GroupHistory, HistoryOptions
+from lineman.gateway.history_page import KeptMessage
 
 
 def filled(count: int, **options: float) -> GroupHistory:

@@ -7,15 +7,9 @@ import time
 from typing import Any, cast
 
 from gateway.support import ForeignTransport
+from lineman.gateway.framing import LENGTH, encode_frames
 from lineman.gateway.link import LOOK, Link
-from lineman.gateway.messages import (
-    LENGTH,
-    TO_BUSINESS,
-    TO_GATEWAY,
-    LinkPong,
-    Retired,
-    encode_frames,
-)
+from lineman.gateway.messages import TO_BUSINESS, TO_GATEWAY, LinkPong, Retired
 from lineman.tasktime import TASK_TIME
 
 

@@ -16,7 +16,7 @@ from lineman.gateway.attendance import PresenceSync
 from lineman.gateway.brokers import remote
 from lineman.gateway.brokers.choice import broker_maker
 from lineman.gateway.brokers.embedded import Hub
-from lineman.gateway.messages import encode
+from lineman.gateway.framing import encode
 from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold
 from lineman.gateway.pace import Job, PacedJobs
 from lineman.gateway.registry import Member

@@ -11,15 +11,8 @@ from gateway.support import Handled, Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
 from lineman.gateway import link as links
-from lineman.gateway.messages import (
-    TO_GATEWAY,
-    VERSION,
-    Hello,
-    IntroduceClient,
-    Message,
-    Send,
-    encode_frames,
-)
+from lineman.gateway.framing import Message, encode_frames
+from lineman.gateway.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send
 from lineman.gateway.records import message_record
 
 MIB = 1024 * 1024

@@ -19,6 +19,7 @@ from kit.app import App, echo, port_in
 from kit.processes import is_alive
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
+from lineman.errors import RefusedError
 from lineman.process.request import ask
 from lineman.process.rundir import default_pid_file, name_of
 from lineman.process.terminal import ECHO
@@ -320,7 +321,8 @@ def test_orders_and_questions_reach_every_child(make_app: MakeApp) -> None:
         {"error": "this process does not know how to answer 'frobnicate'"}
     ] * 2
     assert ask(pid_file, {"command": "do", "what": "nothing known"}, 20)["ok"]
-    assert "no command" in ask(pid_file, {}, 20)["error"]
+    with pytest.raises(RefusedError, match=r"its master refuses the command: .*no command"):
+        ask(pid_file, {}, 20)
     socket_file = pid_file.with_suffix(".sock")
     assert socket_file.stat().st_mode & 0o777 == 0o600
     with socket.socket(socket.AF_UNIX) as rude:

@@ -92,15 +92,12 @@ class Target:
     ) -> Mapping[str, Any]:
         """The reply of its master; raises as `process.request.ask`."""
         try:
-            reply = ask(self.pid_file, {**arguments, "command": command}, timeout)
+            return ask(self.pid_file, {**arguments, "command": command}, timeout)
         except NotRunning as error:
             raise self._elsewhere(command, error) from None
         except NotAllowed as error:
             holder = claim.holder_of(self.pid_file)
             raise error if holder is None else ElsewhereError(self, command, holder) from None
-        if "error" in reply:
-            raise ConfigError(f"its master refuses the command: {reply['error']}", "try it again")
-        return reply
 
     def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """The reply of its master, as an `Ask`."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lineman.errors import UsageError
 from lineman.gateway import names
-from lineman.gateway.history import HistoryPage, KeptMessage
+from lineman.gateway.history_page import HistoryPage, KeptMessage
 from lineman.gateway.messages import (
     Bind,
     CloseClient,
@@ -24,10 +24,10 @@ from lineman.gateway.messages import (
     SetSession,
     Ungroup,
 )
+from lineman.gateway.records import MessageData, to_payload
 from lineman.gateway.session import encode_session
 from lineman.protocols.websocket import close as closing
 
-MessageData = str | bytes | bytearray | memoryview
 Name = str | int
 Names = Name | Iterable[Name]
 
@@ -326,24 +326,3 @@ def check_names(kind: str, given: Names) -> tuple[str, ...]:
     if isinstance(given, (str, int, bytes)) or not isinstance(given, Iterable):
         return (names.check_name(kind, given),)
     return tuple(names.check_name(kind, name) for name in given)
-
-
-def to_payload(message: object) -> str | bytes:
-    """A message as links carry it.
-
-    Raises:
-        UsageError: it is neither text nor bytes.
-    """
-    if isinstance(message, bytes):
-        return message
-    if isinstance(message, str):
-        try:
-            return message if message.isascii() or message.encode() else ""
-        except UnicodeEncodeError as error:
-            raise UsageError(f"the message cannot be written as UTF-8: {error}") from None
-    if isinstance(message, (bytearray, memoryview)):
-        return bytes(message)
-    raise UsageError(
-        f"a message is str or bytes, got {type(message).__name__}; "
-        "for structured data use json.dumps(...)"
-    )

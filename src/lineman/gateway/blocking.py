@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from lineman.errors import NotReachedError
 from lineman.gateway.api import ClientOrId, Name, OrderApi, check_names
-from lineman.gateway.history import HistoryPage
+from lineman.gateway.history_page import HistoryPage
 from lineman.gateway.messages import Order
 from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient
 

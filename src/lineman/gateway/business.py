@@ -12,12 +12,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 from lineman import progress, tasktime
-from lineman.errors import LinemanError, UsageError
+from lineman.errors import UsageError
 from lineman.gateway import messages, names
-from lineman.gateway.api import Api, MessageData
+from lineman.gateway.api import Api
+from lineman.gateway.asking import ask_by_link, take_answer
 from lineman.gateway.desk import LinkReceiver
 from lineman.gateway.desk import current as _current
 from lineman.gateway.dialling import Dialler, OnEnd
+from lineman.gateway.framing import Message
 from lineman.gateway.link import Link
 from lineman.gateway.messages import (
     Change,
@@ -34,8 +36,6 @@ from lineman.gateway.messages import (
     LinkAnswer,
     LinkPing,
     LinkPong,
-    LinkQuestion,
-    Message,
     Opened,
     Order,
     Refresh,
@@ -44,8 +44,10 @@ from lineman.gateway.messages import (
     SetSession,
     UserEvent,
 )
+from lineman.gateway.records import MessageData
 from lineman.gateway.visitor import Client
 from lineman.net.loglimit import LogLimit
+from lineman.open_questions import OpenQuestions
 from lineman.protocols.websocket import close as closing
 
 logger = logging.getLogger("lineman")
@@ -74,8 +76,7 @@ class Business(Api):
         self._receivers: dict[Link, LinkReceiver] = {}
         self._by_id: dict[str, Client] = {}
         self._decisions: dict[Client, dict[str, Any]] = {}
-        self._asked: dict[int, asyncio.Future[Any]] = {}
-        self._last_question = 0
+        self._questions: OpenQuestions[Link] = OpenQuestions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
         self._unretired: set[Link] = set()
@@ -104,6 +105,7 @@ class Business(Api):
         receiver = self._receivers.pop(link, None)
         for client in () if receiver is None else receiver.clients.values():
             self._forget(client)
+        self._questions.leave(link)
         self._note_retired(link)
 
     async def retire(self, timeout: float) -> None:
@@ -162,7 +164,7 @@ class Business(Api):
                 if client is not None and not client.change(message):
                     link.post(Refresh(message.number))
             elif isinstance(message, LinkAnswer):
-                self._on_answer(message)
+                take_answer(self._questions, link, message)
             elif isinstance(message, UserEvent):
                 self._take_user(message)
             elif isinstance(message, LinkPing):
@@ -376,26 +378,4 @@ class Business(Api):
 
     async def _ask(self, what: str, *about: str) -> Any:
         link = self._link_for(about[0] if about and names.node_of(about[0]) else None)
-        self._last_question += 1
-        number = self._last_question
-        answered: asyncio.Future[Any] = self._loop.create_future()
-        self._asked[number] = answered
-        link.check_room()
-        link.post(LinkQuestion(number, what, about))
-        try:
-            return await asyncio.wait_for(answered, ASK_TIMEOUT)
-        except TimeoutError:
-            raise LinemanError(
-                f"nobody answered the question {what} in {ASK_TIMEOUT:g} s"
-            ) from None
-        finally:
-            del self._asked[number]
-
-    def _on_answer(self, answer: LinkAnswer) -> None:
-        answered = self._asked.get(answer.number)
-        if answered is None or answered.done():
-            return
-        if answer.error:
-            answered.set_exception(UsageError(answer.error))
-        else:
-            answered.set_result(answer.value)
+        return await ask_by_link(self._questions, link, what, about, ASK_TIMEOUT)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from lineman.gateway.framing import encode_value
 from lineman.gateway.link import Link
-from lineman.gateway.messages import Change, Event, IntroduceClient, encode_value
+from lineman.gateway.messages import Change, Event, IntroduceClient
 from lineman.gateway.registry import Member
 from lineman.net.connection import Connection
 

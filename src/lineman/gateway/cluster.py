@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from lineman.errors import UsageError
-from lineman.gateway import messages, names
+from lineman.errors import NotReachedError, RefusedError, UsageError
+from lineman.gateway import names
 from lineman.gateway.brokers.base import MakeBroker, Subscriber
-from lineman.gateway.messages import BadMessageError, LinkAnswer, LinkQuestion, Order
+from lineman.gateway.framing import BadMessageError, encode
+from lineman.gateway.merging import QUESTION_KINDS, QuestionKind
+from lineman.gateway.messages import LinkAnswer, LinkQuestion, Order
 from lineman.gateway.nodemessages import (
     BETWEEN_NODES,
     NodeAnswer,
@@ -21,11 +24,10 @@ from lineman.gateway.nodemessages import (
     NodeQuestion,
     Relay,
 )
-from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
-from lineman.gateway.questions import QUESTIONS, QuestionKind
 from lineman.gateway.seal import Signer
 from lineman.net.loglimit import LogLimit
+from lineman.open_questions import OpenQuestions
 
 logger = logging.getLogger("lineman")
 
@@ -40,22 +42,31 @@ REFUSED_LATELY = 60.0
 REMEMBERED = 10_000
 
 
-class _Pending:
-    """A question that other nodes have not all answered."""
+@dataclass(frozen=True, slots=True)
+class ClusterCalls:
+    """What a cluster calls, and when.
 
-    def __init__(self, waits_for: set[str], first: Any) -> None:
-        self.waits_for = waits_for
-        self.answers = [first]
-        self.is_complete = asyncio.get_running_loop().create_future()
+    Attributes:
+        topics: of what is held here, that is to be heard; read when a broker is reached.
+        on_order: does what an order from another node says, which is named too.
+        on_nodes: called with all nodes that live when one has come or gone.
+        answer: answers a question about the clients here; raises `UsageError` for one that it does
+            not know. None where no clients are held: a program that only pushes is no node.
+        on_missed: called where others' messages may have been missed, or ours by them; with whether
+            the broker was away.
+        on_stranger: called with a node that has ended and was never heard of.
+        is_ending: whether this process stops, which tells nobody of brokers any more.
+        handlers: what else other nodes may say, and what takes it.
+    """
 
-    def take(self, node: str, value: Any) -> None:
-        self.waits_for.discard(node)
-        self.answers.append(value)
-        self.check()
-
-    def check(self) -> None:
-        if not self.waits_for and not self.is_complete.done():
-            self.is_complete.set_result(None)
+    topics: Callable[[], Iterable[str]] = tuple
+    on_order: Callable[[Order, str], None] = lambda order, origin: None
+    on_nodes: Callable[[list[str]], None] = lambda nodes: None
+    answer: Callable[[LinkQuestion], Any] | None = None
+    on_missed: Callable[[bool], None] = lambda was_away: None
+    on_stranger: Callable[[str], None] = lambda node: None
+    is_ending: Callable[[], bool] = lambda: False
+    handlers: Mapping[type[NodeMessage], Callable[[Any], None]] = field(default_factory=dict)
 
 
 class Cluster:
@@ -63,17 +74,9 @@ class Cluster:
 
     Args:
         node: the name of this process.
-        orders: what is done with its clients.
         make_broker: makes the broker, given whom it serves.
-        on_order: does what an order from another node says, which is named too.
-        on_nodes: called with all nodes that live when one has come or gone.
-        handlers: what else other nodes may say, and what takes it.
-        on_missed: called where others' messages may have been missed, or ours by them; with whether
-            the broker was away.
-        on_stranger: called with a node that has ended and was never heard of.
+        calls: what is called when something comes from the others.
         signer: signs what is said to other nodes, and checks what they say.
-        is_node: whether this is a node, with clients; a program that only pushes is none.
-        is_ending: whether this process stops, which tells nobody of brokers any more.
 
     Attributes:
         broker: what carries the messages.
@@ -83,27 +86,14 @@ class Cluster:
     def __init__(
         self,
         node: str,
-        orders: Orders,
         make_broker: MakeBroker,
-        on_order: Callable[[Order, str], None],
-        on_nodes: Callable[[list[str]], None],
-        handlers: Mapping[type[NodeMessage], Callable[[Any], None]],
-        on_missed: Callable[[bool], None] = lambda was_away: None,
-        on_stranger: Callable[[str], None] = lambda node: None,
-        *,
+        calls: ClusterCalls,
         signer: Signer | None = None,
-        is_node: bool = True,
-        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node = node
-        self._is_ending = is_ending
-        self._is_node = is_node
+        self._calls = calls
+        self._is_node = calls.answer is not None
         self._signer = signer or Signer(None)
-        self._orders = orders
-        self._on_order = on_order
-        self._on_nodes = on_nodes
-        self._on_missed = on_missed
-        self._on_stranger = on_stranger
         self._is_reached = False
         self._was_reached = False
         self._is_state_told = False
@@ -115,7 +105,7 @@ class Cluster:
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
-        self._pending: dict[int, _Pending] = {}
+        self._questions: OpenQuestions[str] = OpenQuestions()
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ticker: asyncio.TimerHandle | None = None
@@ -124,9 +114,9 @@ class Cluster:
             NodeBeat: self._on_beat,
             NodeLeaves: self._on_node_leaves,
             Relay: self._on_relay,
-            NodeQuestion: self._on_ask,
+            NodeQuestion: self._on_question,
             NodeAnswer: self._on_answer,
-            **handlers,
+            **calls.handlers,
         }
 
     async def start(self) -> None:
@@ -151,10 +141,10 @@ class Cluster:
     def _topics(self) -> Iterator[str]:
         yield names.ALL_NODES
         yield names.node_topic(self._node)
-        yield from self._orders.registry.topics()
+        yield from self._calls.topics()
 
     def _publish(self, topic: str, message: NodeMessage) -> None:
-        self.broker.publish(topic, self._signer.sign(topic, messages.encode(message)))
+        self.broker.publish(topic, self._signer.sign(topic, encode(message)))
 
     # Who lives.
 
@@ -177,7 +167,7 @@ class Cluster:
                     self._publish(names.ALL_NODES, NodeLeaves(node))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
-                self._on_missed(False)
+                self._calls.on_missed(False)
         self._ticker = self._loop.call_later(BEAT, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
@@ -190,15 +180,15 @@ class Cluster:
         self._dropped = self.broker.dropped
         self._listen_anew()
         self._beat()
-        if is_new and not self._is_ending():
+        if is_new and not self._calls.is_ending():
             logger.info("the broker is reached")
         if self._was_reached:
-            self._on_missed(is_new)
+            self._calls.on_missed(is_new)
         self._was_reached = True
 
     def _say_away(self, level: int) -> None:
         self._is_state_told = True
-        if self._is_ending():
+        if self._calls.is_ending():
             return
         text = "the broker is cut off, only clients of this process are reached: %s"
         where = () if self._was_reached else (self.broker.shown,)
@@ -238,21 +228,19 @@ class Cluster:
                 self._publish(
                     names.node_topic(beat.origin), NodeBeat(self._node)
                 )  # it need not wait
-            self._on_nodes(self.nodes)
+            self._calls.on_nodes(self.nodes)
 
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
         if leaving.origin in self._heard:
             self._lose(leaving.origin, "has ended")
         else:
-            self._on_stranger(leaving.origin)
+            self._calls.on_stranger(leaving.origin)
 
     def _lose(self, node: str, why: str) -> None:
         del self._heard[node]
         logger.info("the gateway process %s %s", node, why)
-        for pending in self._pending.values():
-            pending.waits_for.discard(node)
-            pending.check()
-        self._on_nodes(self.nodes)
+        self._questions.leave(node)
+        self._calls.on_nodes(self.nodes)
 
     def tell_all(self, message: NodeMessage) -> None:
         """Says something to all other nodes."""
@@ -273,7 +261,7 @@ class Cluster:
 
     def relay(self, order: Order) -> None:
         """Passes an order on to the nodes that it may concern."""
-        self.relay_to(list(self._orders.topics_of(order)), order)
+        self.relay_to(list(names.topics_of(order, self._node)), order)
 
     def relay_to(self, topics: Sequence[str], order: Order) -> None:
         """Passes an order on to the nodes that hear of these topics."""
@@ -283,7 +271,7 @@ class Cluster:
         if len(topics) > 1:  # some nodes may be reached more than once
             self._last_number += 1
             number = self._last_number
-        data = messages.encode(Relay(self._node, number, order))
+        data = encode(Relay(self._node, number, order))
         for topic in topics:
             self.broker.publish(topic, self._signer.sign(topic, data))
 
@@ -323,62 +311,75 @@ class Cluster:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         try:
-            self._on_order(relay.order, relay.origin)
+            self._calls.on_order(relay.order, relay.origin)
         except UsageError as error:
             self._log.log(logging.WARNING, "bad orders", "node %s: %s", relay.origin, error)
 
     # Questions.
 
-    async def ask(self, ask: LinkQuestion) -> Any:
-        """The answer of all nodes together; those that do not answer in time count as gone.
+    async def ask(self, asked: LinkQuestion) -> Any:
+        """The answer of all nodes together; those that do not answer in time are left out.
 
-        Args:
-            ask: one of `QUESTIONS`.
+        Raises:
+            NotReachedError: the one node that can know does not answer in time; or this is no node,
+                and none answers.
+            RefusedError: likewise, but it says why.
+            UsageError: there is no such question.
         """
-        question = QUESTIONS[ask.what]
-        own = question.answer(self._orders, ask.names)
-        held_by = self._who_knows(question, ask)
-        if held_by == self._node:
-            return own
-        wanted = set(self._heard) if held_by is None else set(self._heard) & {held_by}
-        if not wanted or not self.broker.is_connected:
-            return own
-        self._last_number += 1
-        number = self._last_number
-        pending = self._pending[number] = _Pending(wanted, None if question.is_for_home else own)
-        topic = names.ALL_NODES if held_by is None else names.node_topic(held_by)
-        self._publish(topic, NodeQuestion(self._node, LinkQuestion(number, ask.what, ask.names)))
+        kind = QUESTION_KINDS.get(asked.what)
+        if kind is None:
+            raise UsageError(f"there is no question {asked.what!r}")
+        holder = self._who_knows(kind, asked)
+        answers: list[Any] = []
+        if self._calls.answer is not None and not (kind.is_for_home and holder != self._node):
+            answers.append(self._calls.answer(asked))
+        wanted = set(self._heard) if holder is None else set(self._heard) & {holder}
+        if wanted and self.broker.is_connected:
+            topic = names.ALL_NODES if holder is None else names.node_topic(holder)
+            answers += await self._ask_others(wanted, topic, asked, holder)
+        return kind.merge(answers)
+
+    async def _ask_others(
+        self, wanted: set[str], topic: str, asked: LinkQuestion, holder: str | None
+    ) -> list[Any]:
+        def say(number: int) -> None:
+            question = LinkQuestion(number, asked.what, asked.names)
+            self._publish(topic, NodeQuestion(self._node, question))
+
         try:
-            await asyncio.wait_for(pending.is_complete, ANSWER_TIMEOUT)
-        except TimeoutError:
-            self._log.log(
-                logging.WARNING,
-                "questions that were not answered",
-                "%s did not say in %g s: %s",
-                ", ".join(sorted(pending.waits_for)),
-                ANSWER_TIMEOUT,
-                ask.what,
-            )
-        finally:
-            del self._pending[number]
-        return question.merge(pending.answers)
+            answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
+        except (NotReachedError, RefusedError):
+            # Who is gone has taken its clients along: of them there is nothing to know any more.
+            if not self._is_node or (holder is not None and holder in self._heard):
+                raise
+            answers = {}
+        if silent := sorted((wanted & self._heard.keys()) - answers.keys()):
+            text = "%s did not say in %g s: %s"
+            kind = "questions that were not answered"
+            who = ", ".join(silent)
+            self._log.log(logging.WARNING, kind, text, who, ANSWER_TIMEOUT, asked.what)
+        return list(answers.values())
 
-    def _who_knows(self, question: QuestionKind, ask: LinkQuestion) -> str | None:
+    def _who_knows(self, kind: QuestionKind, asked: LinkQuestion) -> str | None:
         """The one node that can answer; None where each can answer a part."""
-        if question.is_for_home:
-            return homes_of(ask.names[0], self.nodes)[0]
+        if kind.is_for_home and self.broker.is_connected:
+            return homes_of(asked.names[0], self.nodes)[0]
         # A uid may look like a client's id and says nothing of where its clients are.
-        return names.node_of(ask.names[0]) if question.is_about_client else None
+        return names.node_of(asked.names[0]) if kind.is_about_client else None
 
-    def _on_ask(self, asked: NodeQuestion) -> None:
-        question = QUESTIONS.get(asked.ask.what)
-        if question is None:
-            return  # of a newer version; whoever asks does without us
-        value = question.answer(self._orders, asked.ask.names)
-        answer = NodeAnswer(self._node, LinkAnswer(asked.ask.number, value))
-        self._publish(names.node_topic(asked.origin), answer)
+    def _on_question(self, asked: NodeQuestion) -> None:
+        if self._calls.answer is None:
+            return
+        number = asked.ask.number
+        try:
+            answer = LinkAnswer(number, self._calls.answer(asked.ask))
+        except UsageError as error:  # it is of a newer version, perhaps
+            answer = LinkAnswer(number, error=str(error))
+        self.tell(asked.origin, NodeAnswer(self._node, answer))
 
     def _on_answer(self, answered: NodeAnswer) -> None:
-        pending = self._pending.get(answered.answer.number)
-        if pending is not None:
-            pending.take(answered.origin, answered.answer.value)
+        answer = answered.answer
+        if answer.error:
+            self._questions.fail(answer.number, answered.origin, answer.to_error())
+        else:
+            self._questions.answer(answer.number, answered.origin, answer.value)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from lineman.gateway.link import Data, Link, RecordReceiver
 from lineman.gateway.records import TEXT
 from lineman.gateway.visitor import Client
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lineman.gateway.business import Business
-
 # The client whose callback is at work, also in the tasks that it begins.
 current: ContextVar[Client | None] = ContextVar("current client", default=None)
+
+
+class EndsEvents(Protocol):
+    """Who does what is left to do when a callback has returned: the business worker."""
+
+    def end(self, client: Client, event: str | bytes) -> None:
+        """The event was handled, and the client's session was looked at."""
+
+    def work_off(
+        self, client: Client, event: str | bytes, coroutine: Coroutine[Any, Any, Any]
+    ) -> None:
+        """The callback is `async def`."""
+
+    def note_failure(self, client: Client, event: str | bytes, error: BaseException) -> None:
+        """The callback raised."""
 
 
 class LinkReceiver(RecordReceiver):
@@ -32,7 +43,7 @@ class LinkReceiver(RecordReceiver):
 
     __slots__ = ("_business", "_last", "_on_message", "clients")
 
-    def __init__(self, business: Business, on_message: Callable[..., Any] | None) -> None:
+    def __init__(self, business: EndsEvents, on_message: Callable[..., Any] | None) -> None:
         self._business = business
         self._on_message = on_message
         self._last: Client | None = None  # whose messages come now, and who is `current`

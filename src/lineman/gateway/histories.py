@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lineman.gateway.history import GroupHistory, HistoryOptions, HistoryPage
+from lineman.gateway.history import GroupHistory, HistoryOptions
+from lineman.gateway.history_page import HistoryPage
 from lineman.gateway.messages import Deliver
 
 # (group, epoch, offset, message) -> what the members get.

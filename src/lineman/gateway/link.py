@@ -1,7 +1,7 @@
 """One end of a link between two processes of a machine: messages over a stream.
 
 Nearly all that is said there is records (`records.py`), which cost no object of their own; what
-else there is to say goes between them in frames (`messages.py`), in the order of its saying.
+else there is to say goes between them in frames (`framing.py`), in the order of its saying.
 """
 
 from __future__ import annotations
@@ -15,17 +15,24 @@ from typing import Any, cast
 from lineman import tasktime
 from lineman.errors import LinkFullError
 from lineman.forks import keep_from_children
-from lineman.gateway.api import MessageData, to_payload
-from lineman.gateway.messages import (
+from lineman.gateway.framing import (
     LENGTH,
     MAX_FRAME,
     BadMessageError,
-    LinkAnswer,
     Message,
     WireFormat,
     encode_frames,
 )
-from lineman.gateway.records import BINARY, DONE, HEAD, HEAD_SIZE, RECORD, TEXT
+from lineman.gateway.records import (
+    BINARY,
+    DONE,
+    HEAD,
+    HEAD_SIZE,
+    RECORD,
+    TEXT,
+    MessageData,
+    to_payload,
+)
 from lineman.net.loglimit import LogLimit
 from lineman.unixpeer import peer_uid
 
@@ -279,10 +286,9 @@ class Link:
         kind = type(message).__name__
         text = "to process %s: a %s was dropped: %s"
         self._log.log(logging.ERROR, f"a dropped {kind}", text, self.peer, kind, problem)
-        if isinstance(message, LinkAnswer):
-            self.post(
-                LinkAnswer(message.number, error=f"the answer cannot be sent: {problem}"[:500])
-            )
+        instead = message.in_place(problem)
+        if instead is not None:
+            self.post(instead)
 
     # Whether the other side keeps up.
 

@@ -1,7 +1,6 @@
 """What gateway processes, business workers and nodes say to each other. Pure.
 
-Every message is a struct in MessagePack: its fields have types that are checked when it is decoded,
-and nothing is ever made but these structs. `str` payloads are text messages, `bytes` binary ones.
+How they lie in bytes: see `framing.py`. `str` payloads are text messages, `bytes` binary ones.
 A client is called by its number where one gateway process and one of its business workers speak,
 and by its id everywhere else. What clients say and hear, and that it was handled, goes beside
 these: see `records.py`.
@@ -11,24 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from lineman.errors import LinemanError
+from lineman.errors import NotReachedError, RefusedError
+from lineman.gateway.framing import Message, WireFormat
 
 VERSION = 3
-MAX_FRAME = 64 * 1024 * 1024
-LENGTH = 4  # bytes, big-endian, before each frame
 
 # `str` or `bytes`; a decoder cannot be told to take either, so whoever sends it on checks.
 Payload = Any
-
-
-class BadMessageError(LinemanError):
-    """The other side said something that is no message: the link to it is given up."""
-
-
-class Message(msgspec.Struct, array_like=True, gc=False):
-    """The base of all messages."""
 
 
 # Orders: what a program wants done with clients, wherever they are.
@@ -149,11 +137,31 @@ class LinkQuestion(Message, tag=10):
 
 
 class LinkAnswer(Message, tag=11):
-    """The answer to a `LinkQuestion`; `error` says in words why there is none."""
+    """The answer to a `LinkQuestion`.
+
+    Attributes:
+        error: in words, why there is no answer; empty where there is one.
+        is_unanswered: whether the reason is that who could know was not reached.
+    """
 
     number: int
     value: Any = None
     error: str = ""
+    is_unanswered: bool = False
+
+    def to_error(self) -> NotReachedError | RefusedError:
+        """What is raised where the question was asked, in place of an answer."""
+        if self.is_unanswered:
+            fix = "see that every gateway process runs, and reaches the broker; then ask again"
+            return NotReachedError(self.error, fix)
+        return RefusedError(
+            f"a question was refused: {self.error}",
+            "look at the gateway process' log; see that both sides run the same version of Lineman",
+        )
+
+    def in_place(self, problem: str) -> Message:
+        """Who waits for an answer that no frame can carry is told why there is none."""
+        return LinkAnswer(self.number, error=f"the answer cannot be sent: {problem}"[:500])
 
 
 # From a gateway process to a business worker.
@@ -304,73 +312,6 @@ ToBusiness = (
     | LinkAnswer
 )
 ToGateway = Hello | Decision | Retire | Refresh | LinkPong | Order | LinkQuestion
-
-
-_encoder = msgspec.msgpack.Encoder()
-encode_value = _encoder.encode
-
-
-class WireFormat:
-    """One direction of a link, or a broker's topics: what may be said on it.
-
-    Args:
-        kinds: the union of the messages that are understood.
-    """
-
-    def __init__(self, kinds: Any) -> None:
-        self._one = msgspec.msgpack.Decoder(kinds)
-        self._batch = msgspec.msgpack.Decoder(list[kinds])
-
-    def decode(self, data: bytes) -> Any:
-        """One message.
-
-        Raises:
-            BadMessageError: it is none, or none for this direction.
-        """
-        return _decode(self._one, data)
-
-    def decode_batch(self, data: bytes | bytearray) -> list[Any]:
-        """The messages of one frame.
-
-        Raises:
-            BadMessageError: as for `decode`.
-        """
-        found: list[Any] = _decode(self._batch, data)
-        return found
-
-
-def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | bytearray) -> Any:
-    try:
-        return decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadMessageError(f"not a message of this version: {error}") from None
-
-
-def encode(message: Message) -> bytes:
-    """One message, for a broker."""
-    return _encoder.encode(message)
-
-
-def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message, str]]]:
-    """Frames with their lengths before them, for a link.
-
-    Returns:
-        One frame, or several where it would be too large; and what no frame can carry, with the
-        reason: one bad message takes no other along.
-    """
-    try:
-        body = _encoder.encode(batch)
-        problem = f"it has {len(body)} bytes, {MAX_FRAME} are allowed"
-        if len(body) <= MAX_FRAME:
-            return [len(body).to_bytes(LENGTH, "big") + body], []
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
-        problem = str(error)
-    if len(batch) == 1:
-        return [], [(batch[0], problem)]
-    middle = len(batch) // 2
-    frames, bad = encode_frames(batch[:middle])
-    more, worse = encode_frames(batch[middle:])
-    return frames + more, bad + worse
 
 
 TO_BUSINESS = WireFormat(ToBusiness)

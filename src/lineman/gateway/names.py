@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
 
 from lineman.errors import UsageError
+from lineman.gateway.messages import Deliver, Order, Publish, Send, Ungroup
 
 MAX_NAME = 256  # bytes of UTF-8
 CLIENT_ID = re.compile(r"[0-9a-f]{32}")
@@ -83,3 +85,21 @@ def node_topic(node: str) -> str:
 
 
 ALL_NODES = "nodes"
+
+
+def topics_of(order: Order, node: str) -> Iterator[str]:
+    """Where the other nodes hear of an order of this node, those that it may concern."""
+    if isinstance(order, Send):
+        if order.is_to_all:
+            yield ALL_NODES
+            return
+        yield from map(uid_topic, order.uids)
+        yield from map(group_topic, order.groups)
+        clients: tuple[str, ...] = order.clients
+    elif isinstance(order, (Ungroup, Deliver, Publish)):
+        yield group_topic(order.group)
+        return
+    else:
+        clients = (order.client,)
+    nodes = {node_of(client) for client in clients}
+    yield from (node_topic(other) for other in nodes if other and other != node)

@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-from lineman.errors import UsageError
+from lineman.errors import NotReachedError, RefusedError, UsageError
 from lineman.gateway import messages, names
 from lineman.gateway.client import HeldClient
 from lineman.gateway.dialling import alias_of
 from lineman.gateway.dispatch import Dispatch
+from lineman.gateway.framing import Message
 from lineman.gateway.guard import Due, Guard, GuardOptions
 from lineman.gateway.link import UNKNOWN, Link
 from lineman.gateway.meeting import Listeners
@@ -32,7 +33,6 @@ from lineman.gateway.messages import (
     LinkPing,
     LinkPong,
     LinkQuestion,
-    Message,
     Opened,
     Refresh,
     Retire,
@@ -43,6 +43,7 @@ from lineman.gateway.routing import Routing, RoutingOptions
 from lineman.gateway.traffic import ClientTraffic
 from lineman.net.connection import Connection
 from lineman.net.loglimit import LogLimit, kind_of
+from lineman.open_questions import OpenQuestions
 from lineman.protocols.http import Request
 from lineman.protocols.websocket import close as closing
 
@@ -105,7 +106,7 @@ class Node:
         self._numbers = self._traffic.clients
         self.on_message = self._traffic.hear
         self._asking: set[asyncio.Task[None]] = set()
-        self._handshakes: dict[int, asyncio.Future[Decision]] = {}
+        self._handshakes: OpenQuestions[None] = OpenQuestions()  # by the numbers of the clients
         self._links: set[Link] = set()
         self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
@@ -165,11 +166,10 @@ class Node:
         for client in list(self.orders.handshaking.values()):
             if not client.connection.is_over:
                 continue
-            answered = self._handshakes.get(client.number)
-            if answered is None:
+            if client.number in self._handshakes:
+                self._decide(Decision(client.number, 503))
+            else:
                 self._leave(client)  # let in, and gone before it was there
-            elif not answered.done():
-                answered.set_result(Decision(client.number, 503))
 
     def _check_links(self) -> None:
         """Gives up business workers that hang: they answer nothing, with whatever they have."""
@@ -236,17 +236,19 @@ class Node:
         client = self.welcome(connection)
         client.early = []
         self.orders.handshaking[client.id] = client
-        answered: asyncio.Future[Decision] = self._loop.create_future()
-        self._handshakes[client.number] = answered
-        self.dispatch.offer(client, HandshakeRequest(client.number))
+
+        def say(number: int) -> None:
+            self.dispatch.offer(client, HandshakeRequest(number))
+
         try:
-            decision = await asyncio.wait_for(answered, self._wait_timeout)
-        except TimeoutError:
+            answers = await self._handshakes.ask(
+                self._loop, (None,), say, self._wait_timeout, "on_websocket_connect", client.number
+            )
+        except NotReachedError:
             connection.reject(503, "No worker is ready; try again later.")
             self._leave(client)
             return
-        finally:
-            self._handshakes.pop(client.number, None)
+        decision: Decision = answers[None]
         if decision.status and not connection.is_over:
             connection.reject(decision.status, decision.body)
         if decision.status or connection.is_over:
@@ -301,9 +303,8 @@ class Node:
 
     def _on_lost(self, client: HeldClient, events: list[Event]) -> None:
         """A worker died with these, and no other one gets them."""
-        answered = self._handshakes.get(client.number)
-        if answered is not None and not answered.done():
-            answered.set_result(Decision(client.number, 503, "The worker failed; try again."))
+        if client.number in self._handshakes:
+            self._decide(Decision(client.number, 503, "The worker failed; try again."))
         elif not client.is_gone and (
             client.deaths > 1 or any(isinstance(event, Opened) for event in events)
         ):
@@ -409,9 +410,10 @@ class Node:
         self.dispatch.remove_worker(link)
 
     def _on_decision(self, link: Link, decision: Decision) -> None:
-        answered = self._handshakes.get(decision.number)
-        if answered is not None and not answered.done():
-            answered.set_result(decision)
+        self._decide(decision)
+
+    def _decide(self, decision: Decision) -> None:
+        self._handshakes.answer(decision.number, None, decision)
 
     def _on_ask(self, link: Link, ask: LinkQuestion) -> None:
         task = self._loop.create_task(self._answer(link, ask))
@@ -419,13 +421,14 @@ class Node:
         task.add_done_callback(self._asking.discard)
 
     async def _answer(self, link: Link, ask: LinkQuestion) -> None:
+        number = ask.number
         try:
-            answer = LinkAnswer(ask.number, await self.routing.ask(ask))
-        except UsageError as error:
-            answer = LinkAnswer(ask.number, error=str(error))
+            answer = LinkAnswer(number, await self.routing.ask(ask))
+        except NotReachedError as error:
+            answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
+        except (UsageError, RefusedError) as error:
+            answer = LinkAnswer(number, error=str(error))
         except Exception as error:
             self._log.exception(error, "the question %s could not be answered", ask.what)
-            answer = LinkAnswer(
-                ask.number, error=f"the question {ask.what!r} could not be answered"
-            )
+            answer = LinkAnswer(number, error=f"the question {ask.what!r} could not be answered")
         link.post(answer)

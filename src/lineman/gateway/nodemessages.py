@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lineman.gateway.messages import LinkAnswer, LinkQuestion, Message, Order, WireFormat
+from lineman.gateway.framing import Message, WireFormat
+from lineman.gateway.messages import LinkAnswer, LinkQuestion, Order
 
 
 class Relay(Message, tag=40):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from lineman.errors import UsageError
-from lineman.gateway import names
-from lineman.gateway.api import to_payload
 from lineman.gateway.client import HeldClient
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.messages import (
@@ -24,6 +22,7 @@ from lineman.gateway.messages import (
     Send,
     Ungroup,
 )
+from lineman.gateway.records import to_payload
 from lineman.gateway.registry import Registry
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.net.broadcast import broadcast
@@ -148,20 +147,3 @@ class Orders:
             return found
         excluded = frozenset(order.exclude)
         return [client for client in found if client.id not in excluded]
-
-    def topics_of(self, order: Order) -> Iterator[str]:
-        """Where the other nodes hear of an order, those that it may concern."""
-        if isinstance(order, Send):
-            if order.is_to_all:
-                yield names.ALL_NODES
-                return
-            yield from map(names.uid_topic, order.uids)
-            yield from map(names.group_topic, order.groups)
-            clients: tuple[str, ...] = order.clients
-        elif isinstance(order, (Ungroup, Deliver, Publish)):
-            yield names.group_topic(order.group)
-            return
-        else:
-            clients = (order.client,)
-        nodes = {names.node_of(client) for client in clients}
-        yield from (names.node_topic(node) for node in nodes if node and node != self._node)

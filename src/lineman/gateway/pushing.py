@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from lineman.errors import ConfigError, LinemanError, NotReachedError
+from lineman.errors import ConfigError, NotReachedError
 from lineman.gateway import messages, names, nodemessages
 from lineman.gateway.api import Api
+from lineman.gateway.asking import ask_by_link, take_answer
 from lineman.gateway.brokers.address import without_login
 from lineman.gateway.brokers.choice import FORMS, NoBrokerError, broker_maker
-from lineman.gateway.cluster import BEAT, Cluster
+from lineman.gateway.cluster import BEAT, Cluster, ClusterCalls
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import StrangerError, dial
 from lineman.gateway.messages import Hello, LinkAnswer, LinkQuestion, Order, Publish
-from lineman.gateway.orders import Orders
 from lineman.gateway.presence import homes_of
 from lineman.gateway.seal import Signer
+from lineman.open_questions import OpenQuestions
 from lineman.unixpeer import open_directory, refusal
 
 TIMEOUT = 10.0
@@ -82,7 +84,7 @@ class AsyncGatewayClient(Api):
 
     async def _keep(self) -> None:
         while True:
-            with contextlib.suppress(NotReachedError, TimeoutError):
+            with contextlib.suppress(NotReachedError):
                 await self._route.connect()
                 await self._route.wait_for_end()
             await asyncio.sleep(RETRY)
@@ -92,6 +94,11 @@ class AsyncGatewayClient(Api):
         if self._keeping is not None:
             self._keeping.cancel()
         await self._route.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the gateway, or its broker, is reached now."""
+        return self._route.is_connected
 
     async def drain(self) -> None:
         """Returns when the gateway takes what was ordered: for programs that push a lot."""
@@ -110,67 +117,68 @@ class _ByLink:
     def __init__(self, path: str) -> None:
         self._path = path
         self._link: Link | None = None
-        self._asked: dict[int, asyncio.Future[Any]] = {}
-        self._last_question = 0
+        self._questions: OpenQuestions[Link] = OpenQuestions()
         self._ended: asyncio.Future[None] | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._link is not None
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
         admitted = loop.create_future()
-        self._ended = loop.create_future()
+        ended = self._ended = loop.create_future()
 
         def on_batch(link: Link, batch: list[Any]) -> None:
             for message in batch:
                 if isinstance(message, Hello) and not admitted.done():
                     admitted.set_result(None)
                 elif isinstance(message, LinkAnswer):
-                    self._on_answer(message)
+                    take_answer(self._questions, link, message)
 
         def on_end(link: Link, reason: str) -> None:
-            error = NotReachedError(f"the gateway at {self._path} ended the link: {reason}")
-            for waiting in (admitted, *self._asked.values()):
-                if not waiting.done():
-                    waiting.set_exception(error)
+            if not admitted.done():
+                seen = f"the gateway at {self._path} ended the link: {reason}"
+                admitted.set_exception(NotReachedError(seen, "look at its log"))
             self._link = None
-            if self._ended is not None and not self._ended.done():
-                self._ended.set_result(None)
+            self._questions.leave(link)
+            if not ended.done():
+                ended.set_result(None)
 
-        try:
-            link = await dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end), self._path)
-        except StrangerError as error:
-            raise NotReachedError(
-                f"nothing is pushed to {self._path}: {error.strerror}; {_remedy(self._path)}"
-            ) from None
-        except PermissionError:
-            raise NotReachedError(
-                f"nothing is pushed to {self._path}: {refusal(self._path)} or as root, or push by "
-                "HTTP: Gateway(…, push=…, push_token=…)"
-            ) from None
-        except OSError as error:
-            raise NotReachedError(
-                f"there is no gateway at {self._path}: {error.strerror}; "
-                "see that it runs, and on this machine"
-            ) from None
+        link = await self._dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end))
         link.post(Hello(messages.VERSION, pid=os.getpid()))
         try:
             await asyncio.wait_for(admitted, TIMEOUT)
         except TimeoutError:
             link.fail("it does not answer")
-            raise NotReachedError(f"the gateway at {self._path} does not answer") from None
+            raise NotReachedError(
+                f"the gateway at {self._path} does not answer within {TIMEOUT:g} s",
+                "see that its process is not stopped or stuck: lineman status",
+            ) from None
         self._link = link
 
-    def _on_answer(self, answer: LinkAnswer) -> None:
-        waiting = self._asked.get(answer.number)
-        if waiting is None or waiting.done():
-            return
-        if answer.error:
-            waiting.set_exception(LinemanError(answer.error))
-        else:
-            waiting.set_result(answer.value)
+    async def _dial(self, make: Callable[[], Link]) -> Link:
+        path = self._path
+        try:
+            return await dial(make, path)
+        except StrangerError as error:
+            seen = f"nothing is pushed to {path}: {error.strerror}"
+            raise NotReachedError(seen, _remedy(path)) from None
+        except PermissionError:
+            why, _, remedy = refusal(path).partition("; ")
+            raise NotReachedError(
+                f"nothing is pushed to {path}: {why}",
+                f"{remedy} or as root, or push by HTTP: Gateway(…, push=…, push_token=…)",
+            ) from None
+        except OSError as error:
+            seen = f"there is no gateway at {path}: {error.strerror}"
+            raise NotReachedError(seen, "see that it runs, and on this machine") from None
 
     def _up(self) -> Link:
         if self._link is None:
-            raise NotReachedError(f"the gateway at {self._path} is not connected; call connect()")
+            raise NotReachedError(
+                f"the gateway at {self._path} is not connected", "await connect() first"
+            )
         return self._link
 
     def give(self, order: Order) -> None:
@@ -183,15 +191,7 @@ class _ByLink:
             await self._link.drain()
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
-        link = self._up()
-        self._last_question += 1
-        number = self._last_question
-        waiting = self._asked[number] = asyncio.get_running_loop().create_future()
-        link.post(LinkQuestion(number, what, about))
-        try:
-            return await asyncio.wait_for(waiting, TIMEOUT)
-        finally:
-            del self._asked[number]
+        return await ask_by_link(self._questions, self._up(), what, about, TIMEOUT)
 
     async def wait_for_end(self) -> None:
         if self._ended is not None:
@@ -230,37 +230,42 @@ class _ByBroker:
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
-        node = names.new_node()
-        orders = Orders(node, lambda client: None)
-        cluster = self._cluster = Cluster(
-            node, orders, self._make_broker, lambda order, origin: None, lambda nodes: None,
-            dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None),
-            signer=self._signer, is_node=False,
-        )  # fmt: skip
+        calls = ClusterCalls(handlers=dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None))
+        cluster = self._cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
         await cluster.start()
         deadline = loop.time() + TIMEOUT
         while not cluster.broker.is_connected:
             if loop.time() > deadline:
                 trouble = cluster.broker.trouble
                 await self.close()
-                raise NotReachedError(f"the broker at {self._shown} is not reached: {trouble}")
+                raise NotReachedError(
+                    f"the broker at {self._shown} is not reached: {trouble}",
+                    "see that it runs, and that this machine may connect to it",
+                )
             await asyncio.sleep(0.01)
         self._connected_at = loop.time()
 
+    @property
+    def is_connected(self) -> bool:
+        return self._cluster is not None and self._cluster.broker.is_connected
+
     def _up(self) -> Cluster:
         if self._cluster is None or not self._cluster.broker.is_connected:
-            raise NotReachedError(f"the broker at {self._shown} is not reached; call connect()")
+            raise NotReachedError(
+                f"the broker at {self._shown} is not reached", "await connect() first, or wait"
+            )
         return self._cluster
 
     def _nobody(self, cluster: Cluster) -> NotReachedError:
         if cluster.has_refused:
             return NotReachedError(
                 f"what gateway processes of {self._name!r} say at {self._shown} is signed with "
-                "another secret; give secret= the one that they have"
+                "another secret",
+                "give secret= the one that they have",
             )
         return NotReachedError(
-            f"no gateway process of {self._name!r} is heard of at {self._shown}; "
-            "see that one runs, with this name"
+            f"no gateway process of {self._name!r} is heard of at {self._shown}",
+            "see that one runs, with this name",
         )
 
     def give(self, order: Order) -> None:
@@ -277,7 +282,7 @@ class _ByBroker:
         cluster = self._up()
         # Every node says within a beat that it lives; before that the answer might leave some out.
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
-        if not cluster.nodes:
+        if not self._up().nodes:
             raise self._nobody(cluster)
         return await cluster.ask(LinkQuestion(0, what, about))
 

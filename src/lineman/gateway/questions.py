@@ -1,65 +1,30 @@
-"""What can be asked about clients, users and groups; how one node answers, how answers add up."""
+"""How one node answers what is asked about clients, users and groups: of its own clients."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Any
 
+from lineman.errors import UsageError
 from lineman.gateway.client import HeldClient
+from lineman.gateway.messages import LinkQuestion
 from lineman.gateway.orders import Orders
 from lineman.gateway.session import decode_session
 
 Names = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionKind:
-    """One kind of question.
+def answer_of(orders: Orders, asked: LinkQuestion) -> Any:
+    """What this node knows.
 
-    Attributes:
-        answer: what one node says, of its own clients.
-        merge: makes one answer of those of several nodes.
-        is_for_home: whether only the home of the first name knows.
-        is_about_client: whether the name is a client's id, which says who knows.
+    Raises:
+        UsageError: there is no such question.
     """
-
-    answer: Callable[[Orders, Names], Any]
-    merge: Callable[[list[Any]], Any]
-    is_for_home: bool = False
-    is_about_client: bool = False
-
-
-def _first(answers: list[Any]) -> Any:
-    return next((answer for answer in answers if answer is not None), None)
-
-
-def _joined(answers: list[Any]) -> list[Any]:
-    return [item for answer in answers for item in answer]
-
-
-def _united(answers: list[Any]) -> list[Any]:
-    return list({item for answer in answers for item in answer})
-
-
-def _mapped(answers: list[Any]) -> dict[Any, Any]:
-    return {key: value for answer in answers for key, value in answer.items()}
-
-
-def _joined_by_name(answers: list[dict[Any, list[Any]]]) -> dict[Any, list[Any]]:
-    merged: dict[Any, dict[Any, None]] = {}
-    for answer in answers:
-        for name, items in answer.items():
-            merged.setdefault(name, {}).update(dict.fromkeys(items))
-    return {name: list(items) for name, items in merged.items()}
-
-
-def _added_by_name(answers: list[dict[Any, int]]) -> dict[Any, int]:
-    merged: Counter[Any] = Counter()
-    for answer in answers:
-        merged.update(answer)
-    return dict(merged)
+    answer = _ANSWERS.get(asked.what)
+    if answer is None:
+        raise UsageError(f"there is no question {asked.what!r}")
+    return answer(orders, asked.names)
 
 
 def _session(client: HeldClient) -> Any:
@@ -70,8 +35,18 @@ def _sessions(clients: Iterable[HeldClient]) -> dict[str, Any]:
     return {client.id: _session(client) for client in clients}
 
 
-def _named(orders: Orders, names: Names) -> HeldClient | None:
-    return orders.clients.get(names[0])
+def _of_client(orders: Orders, names: Names, tell: Callable[[HeldClient], Any]) -> Any:
+    client = orders.clients.get(names[0])
+    return None if client is None else tell(client)
+
+
+def _ids(clients: Iterable[HeldClient]) -> list[str]:
+    return [client.id for client in clients]
+
+
+def _by_name(names: Iterable[str], tell: Callable[[str], Any]) -> dict[str, Any]:
+    """What is told of each name; without those of which there is nothing."""
+    return {name: found for name in names if (found := tell(name))}
 
 
 def _history(orders: Orders, names: Names) -> Any:
@@ -81,75 +56,42 @@ def _history(orders: Orders, names: Names) -> Any:
     return astuple(orders.histories.since(group, epoch, int(offset)))
 
 
-def _in_group(orders: Orders, names: Names) -> Iterable[HeldClient]:
+def _in_group(orders: Orders, names: Names) -> Collection[HeldClient]:
     return orders.registry.members_of_group(names[0])
 
 
-def _groups(orders: Orders) -> list[tuple[str, Collection[HeldClient]]]:
-    registry = orders.registry
-    return [(group, registry.members_of_group(group)) for group in registry.groups()]
+def _group_ids(orders: Orders) -> Callable[[str], list[str]]:
+    return lambda group: _ids(orders.registry.members_of_group(group))
 
 
-QUESTIONS: dict[str, QuestionKind] = {
-    "is_online": QuestionKind(lambda o, n: n[0] in o.clients, any, is_about_client=True),
-    "is_uid_online": QuestionKind(lambda o, n: bool(o.registry.members_of_uid(n[0])), any),
-    "session": QuestionKind(
-        lambda o, n: None if (client := _named(o, n)) is None else _session(client),
-        _first,
-        is_about_client=True,
+def _group_size(orders: Orders) -> Callable[[str], int]:
+    return lambda group: len(orders.registry.members_of_group(group))
+
+
+# By the name of the question: see `merging.py`, which says how the answers of nodes add up.
+_ANSWERS: dict[str, Callable[[Orders, Names], Any]] = {
+    "is_online": lambda o, n: n[0] in o.clients,
+    "is_uid_online": lambda o, n: bool(o.registry.members_of_uid(n[0])),
+    "session": lambda o, n: _of_client(o, n, _session),
+    "uid_of_client": lambda o, n: _of_client(o, n, lambda client: client.uid),
+    "groups_of_client": lambda o, n: _of_client(o, n, lambda client: sorted(client.groups or ())),
+    "clients_of_uid": lambda o, n: _ids(o.registry.members_of_uid(n[0])),
+    "all_clients": lambda o, n: list(o.clients),
+    "all_client_count": lambda o, n: len(o.clients),
+    "all_client_sessions": lambda o, n: _sessions(o.clients.values()),
+    "clients_of_group": lambda o, n: _ids(_in_group(o, n)),
+    "client_count_of_group": lambda o, n: len(_in_group(o, n)),
+    "client_sessions_of_group": lambda o, n: _sessions(_in_group(o, n)),
+    "uids_of_group": lambda o, n: list(o.registry.uids_of_group(n[0])),
+    "all_uids": lambda o, n: list(o.registry.uids()),
+    "history": _history,
+    "all_groups": lambda o, n: list(o.registry.groups()),
+    "all_clients_by_group": lambda o, n: _by_name(o.registry.groups(), _group_ids(o)),
+    "all_client_counts_by_group": lambda o, n: _by_name(o.registry.groups(), _group_size(o)),
+    "all_uids_by_group": lambda o, n: _by_name(
+        o.registry.groups(), lambda group: list(o.registry.uids_of_group(group))
     ),
-    "uid_of_client": QuestionKind(
-        lambda o, n: None if (client := _named(o, n)) is None else client.uid,
-        _first,
-        is_about_client=True,
-    ),
-    "groups_of_client": QuestionKind(
-        lambda o, n: None if (client := _named(o, n)) is None else sorted(client.groups or ()),
-        _first,
-        is_about_client=True,
-    ),
-    "clients_of_uid": QuestionKind(
-        lambda o, n: [client.id for client in o.registry.members_of_uid(n[0])], _joined
-    ),
-    "all_clients": QuestionKind(lambda o, n: list(o.clients), _joined),
-    "all_client_count": QuestionKind(lambda o, n: len(o.clients), sum),
-    "all_client_sessions": QuestionKind(lambda o, n: _sessions(o.clients.values()), _mapped),
-    "clients_of_group": QuestionKind(
-        lambda o, n: [client.id for client in _in_group(o, n)], _joined
-    ),
-    "client_count_of_group": QuestionKind(lambda o, n: len(o.registry.members_of_group(n[0])), sum),
-    "client_sessions_of_group": QuestionKind(lambda o, n: _sessions(_in_group(o, n)), _mapped),
-    "uids_of_group": QuestionKind(lambda o, n: list(o.registry.uids_of_group(n[0])), _united),
-    "all_uids": QuestionKind(lambda o, n: list(o.registry.uids()), _united),
-    "history": QuestionKind(_history, _first, is_for_home=True),
-    "all_groups": QuestionKind(lambda o, n: list(o.registry.groups()), _united),
-    "all_clients_by_group": QuestionKind(
-        lambda o, n: {g: [one.id for one in members] for g, members in _groups(o)}, _joined_by_name
-    ),
-    "all_client_counts_by_group": QuestionKind(
-        lambda o, n: {group: len(members) for group, members in _groups(o)}, _added_by_name
-    ),
-    "all_uids_by_group": QuestionKind(
-        lambda o, n: {
-            g: list(uids) for g, _ in _groups(o) if (uids := o.registry.uids_of_group(g))
-        },
-        _joined_by_name,
-    ),
-    "online_of_uids": QuestionKind(
-        lambda o, n: [uid for uid in n if o.registry.members_of_uid(uid)], _united
-    ),
-    "clients_of_uids": QuestionKind(
-        lambda o, n: {
-            uid: [client.id for client in members]
-            for uid in n
-            if (members := o.registry.members_of_uid(uid))
-        },
-        _joined_by_name,
-    ),
-    "client_counts_of_groups": QuestionKind(
-        lambda o, n: {
-            group: len(members) for group in n if (members := o.registry.members_of_group(group))
-        },
-        _added_by_name,
-    ),
+    "online_of_uids": lambda o, n: [uid for uid in n if o.registry.members_of_uid(uid)],
+    "clients_of_uids": lambda o, n: _by_name(n, lambda uid: _ids(o.registry.members_of_uid(uid))),
+    "client_counts_of_groups": lambda o, n: _by_name(n, _group_size(o)),
 }

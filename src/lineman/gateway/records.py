@@ -1,6 +1,6 @@
 """What nearly all that is said on a link is: messages, and that they were handled. Pure.
 
-A frame of MessagePack (see `messages.py`) begins with the first byte of its length, which is small.
+A frame of MessagePack (see `framing.py`) begins with the first byte of its length, which is small.
 Where a byte from RECORD on stands instead, a record begins:
 
     kind (1 byte) | size (4) | number of the client (8) | payload (size bytes)
@@ -12,6 +12,10 @@ has no payload, and `size` says how many events of the client were handled, the 
 from __future__ import annotations
 
 import struct
+
+from lineman.errors import UsageError
+
+MessageData = str | bytes | bytearray | memoryview
 
 RECORD = 0x80
 TEXT, BINARY, DONE = 0x81, 0x82, 0x83
@@ -29,3 +33,24 @@ def message_record(number: int, message: str | bytes) -> bytes:
 def done_record(number: int, count: int) -> bytes:
     """So many events of the client with this number were handled."""
     return HEAD.pack(DONE, count, number)
+
+
+def to_payload(message: object) -> str | bytes:
+    """A message as links carry it.
+
+    Raises:
+        UsageError: it is neither text nor bytes.
+    """
+    if isinstance(message, bytes):
+        return message
+    if isinstance(message, str):
+        try:
+            return message if message.isascii() or message.encode() else ""
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the message cannot be written as UTF-8: {error}") from None
+    if isinstance(message, (bytearray, memoryview)):
+        return bytes(message)
+    raise UsageError(
+        f"a message is str or bytes, got {type(message).__name__}; "
+        "for structured data use json.dumps(...)"
+    )

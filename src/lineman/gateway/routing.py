@@ -12,7 +12,7 @@ from lineman.gateway import names
 from lineman.gateway.attendance import PresenceSync
 from lineman.gateway.brokers.base import MakeBroker
 from lineman.gateway.client import HeldClient
-from lineman.gateway.cluster import BEAT, Cluster
+from lineman.gateway.cluster import BEAT, Cluster, ClusterCalls
 from lineman.gateway.histories import Frame, Histories, frame_as_json
 from lineman.gateway.history import HistoryOptions
 from lineman.gateway.messages import LinkQuestion, Order, Publish
@@ -20,7 +20,7 @@ from lineman.gateway.nodemessages import ABOUT_USERS, AskHeldUids, HeldUids, Hol
 from lineman.gateway.orders import Orders
 from lineman.gateway.pace import About, PacedJobs
 from lineman.gateway.presence import homes_of
-from lineman.gateway.questions import QUESTIONS
+from lineman.gateway.questions import answer_of
 from lineman.gateway.seal import Signer
 
 
@@ -83,11 +83,17 @@ class Routing:
             )
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
-            self.cluster = Cluster(
-                node, self.orders, options.make_broker, self.obey, self._on_nodes,
-                self._handlers(), self._on_missed, self._on_stranger, signer=Signer(options.secret),
+            calls = ClusterCalls(
+                topics=self.orders.registry.topics,
+                on_order=self.obey,
+                on_nodes=self._on_nodes,
+                answer=self._answer,
+                on_missed=self._on_missed,
+                on_stranger=self._on_stranger,
                 is_ending=options.is_ending,
-            )  # fmt: skip
+                handlers=self._handlers(),
+            )
+            self.cluster = Cluster(node, options.make_broker, calls, Signer(options.secret))
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         presence_sync = self._presence_sync
@@ -218,15 +224,16 @@ class Routing:
 
     # Questions.
 
-    async def ask(self, ask: LinkQuestion) -> Any:
+    async def ask(self, asked: LinkQuestion) -> Any:
         """The answer of all nodes together.
 
         Raises:
             UsageError: there is no such question.
+            NotReachedError, RefusedError: see `Cluster.ask`.
         """
-        question = QUESTIONS.get(ask.what)
-        if question is None:
-            raise UsageError(f"there is no question {ask.what!r}")
         if self.cluster is None:
-            return question.answer(self.orders, ask.names)
-        return await self.cluster.ask(ask)
+            return self._answer(asked)
+        return await self.cluster.ask(asked)
+
+    def _answer(self, asked: LinkQuestion) -> Any:
+        return answer_of(self.orders, asked)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Never
+from typing import Any, Never, Protocol
 
 from lineman.errors import UsageError
-from lineman.gateway.api import MessageData
 from lineman.gateway.link import Link
 from lineman.gateway.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
+from lineman.gateway.records import MessageData
 from lineman.gateway.session import decode_session, encode_session, merge
 from lineman.protocols.http import Headers, Request
 from lineman.protocols.websocket import close as closing
@@ -19,8 +19,29 @@ try:
 except ImportError:
     from lineman import uncompiled as cython
 
-if TYPE_CHECKING:
-    from lineman.gateway.business import Business
+
+class ServesClients(Protocol):
+    """What a client has done for it: by the business worker that serves it."""
+
+    def decide(self, client: Client, **changes: Any) -> None:
+        """Notes what `on_websocket_connect` decides about a client."""
+
+    def close_client(
+        self, client: Client, message: MessageData | None, code: int, reason: str
+    ) -> None:
+        """See `OrderApi.close_client`."""
+
+    def destroy_client(self, client: Client) -> None:
+        """See `OrderApi.destroy_client`."""
+
+    def bind_uid(self, client: Client, uid: str | int) -> None:
+        """See `OrderApi.bind_uid`."""
+
+    def join_group(self, client: Client, group: str | int) -> None:
+        """See `OrderApi.join_group`."""
+
+    def leave_group(self, client: Client, group: str | int) -> None:
+        """See `OrderApi.leave_group`."""
 
 
 class _Base:
@@ -56,7 +77,7 @@ class Client(_Base, ClientNames):
         "stored_session",
     )
 
-    def __init__(self, business: Business, link: Link, introduction: IntroduceClient) -> None:
+    def __init__(self, business: ServesClients, link: Link, introduction: IntroduceClient) -> None:
         self._business = business
         self._introduction = introduction
         self._request: Request | None = None

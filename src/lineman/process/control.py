@@ -9,10 +9,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from lineman.open_questions import OpenQuestion, OpenQuestions
 from lineman.process.reactor import Channel, Reactor
 from lineman.process.wire import MAX_REQUEST, WireError, decode, encode
 from lineman.unixpath import short_path
@@ -189,23 +189,8 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Question:
-    """What children were asked on behalf of a caller.
-
-    Attributes:
-        waiting: numbers of the processes that have not answered yet.
-        answers: the JSON of those that have.
-    """
-
-    caller: Asker
-    deadline: float
-    waiting: set[int]
-    answers: dict[int, bytes] = field(default_factory=dict)
-
-
-class Questions:
-    """Collects the answers of children; one that is late counts as busy.
+class ChildQuestions:
+    """Asks the children on behalf of callers; a child that is late counts as busy.
 
     Args:
         compose: the reply to a caller, in parts, from the answers that came in time.
@@ -213,8 +198,7 @@ class Questions:
 
     def __init__(self, compose: Callable[[dict[int, bytes]], Iterable[bytes]]) -> None:
         self._compose = compose
-        self._open: dict[int, Question] = {}
-        self._last = 0
+        self._questions: OpenQuestions[int] = OpenQuestions()
 
     def ask(
         self, caller: Asker, request: dict[str, Any], children: dict[int, Channel], now: float
@@ -226,42 +210,28 @@ class Questions:
             children: by the number of their process.
             now: on the clock of `expire`.
         """
-        self._last += 1
+
+        def reply(question: OpenQuestion[int]) -> None:
+            caller.reply_raw(self._compose(question.answers))
+
+        number = self._questions.open(children, reply, now + PATIENCE)
         arguments = {name: value for name, value in request.items() if name != "command"}
-        line = encode({**arguments, "ask": request["command"], "id": self._last})
-        question = Question(caller, now + PATIENCE, set(children))
-        self._open[self._last] = question
+        line = encode({**arguments, "ask": request["command"], "id": number})
         for channel in children.values():
             channel.send(line)
-        self._finish_if_done(self._last)
 
     def take(self, process: int, number: int, answer: bytes) -> None:
         """Takes the answer of a child; one that comes too late is thrown away."""
-        question = self._open.get(number)
-        if question is not None and process in question.waiting:
-            question.waiting.discard(process)
-            question.answers[process] = answer
-            self._finish_if_done(number)
+        self._questions.answer(number, process, answer)
 
     def leave(self, process: int) -> None:
         """Waits no longer for a child that is gone."""
-        for number, question in list(self._open.items()):
-            question.waiting.discard(process)
-            self._finish_if_done(number)
+        self._questions.leave(process)
 
     def expire(self, now: float) -> None:
         """Replies to those whose time is over."""
-        for number, question in list(self._open.items()):
-            if now >= question.deadline:
-                question.waiting.clear()
-                self._finish_if_done(number)
+        self._questions.expire(now)
 
     def next_deadline(self) -> float | None:
         """When `expire` must be called; None for never."""
-        return min((question.deadline for question in self._open.values()), default=None)
-
-    def _finish_if_done(self, number: int) -> None:
-        question = self._open[number]
-        if not question.waiting:
-            del self._open[number]
-            question.caller.reply_raw(self._compose(question.answers))
+        return self._questions.next_deadline()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from lineman.process.control import Caller, ControlServer, Questions
+from lineman.process.control import Caller, ChildQuestions, ControlServer
 from lineman.process.description import Place
 from lineman.process.ledger import Ledger
 from lineman.process.model import Phase, Service, Stop
@@ -82,7 +82,7 @@ class Desk:
         self._started_at = time.time()
         path = control_path(pid_file.path)
         self.server = ControlServer(reactor, path, self._on_request, pid_file.claims)
-        self.questions = Questions(self._compose)
+        self.questions = ChildQuestions(self._compose)
         self.ledger = Ledger()
         self._resume_at = 0.0
         self._stopping: list[Caller] = []

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from lineman.errors import ConfigError, LinemanError
+from lineman.errors import ConfigError, LinemanError, NotReachedError, RefusedError
 from lineman.process import claim
 from lineman.process.rundir import control_path, holder
 from lineman.process.wire import WireError, encode, harmless, join_reply
@@ -47,7 +47,9 @@ def ask(
     Raises:
         NotRunning: there is no such program.
         NotAllowed: it does not answer this user.
-        ConfigError: it does not answer anybody; or somebody else listens there.
+        NotReachedError: it does not answer, in time or at all.
+        RefusedError: it says why it does not do what it is asked.
+        ConfigError: somebody else listens there, or what is answered cannot be read.
     """
     path = control_path(pid_file)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
@@ -66,29 +68,32 @@ def ask(
             pid = holder(pid_file)
             if not pid:
                 raise NotRunning(f"no running program holds {pid_file}") from None
-            raise ConfigError(
+            raise NotReachedError(
                 f"process {pid} holds {pid_file}, but does not listen to commands",
                 f"try again in a moment; if it stays so: kill {pid}",
             ) from None
         except TimeoutError:
-            raise ConfigError(
+            raise NotReachedError(
                 f"its master (process {holder(pid_file)}) does not answer within {timeout:g} s",
                 f"look at it: ps -fp {holder(pid_file)}; is it stopped (kill -CONT), or stuck?",
             ) from None
         except (ConnectionResetError, BrokenPipeError):
             reply = b""
     if not reply:
-        raise ConfigError(
+        raise NotReachedError(
             f"the master (user {uid}) closed the connection without an answer",
             "run the command as its user, or as root; or it has just ended: look at its log",
         )
     try:
-        return harmless(reply, join_reply(reply))
+        told = harmless(reply, join_reply(reply))
     except WireError as error:
         raise ConfigError(
             f"what the master (user {uid}) answers cannot be read: {error}",
             "see that the command and the service are of the same version of Lineman",
         ) from None
+    if "error" in told:
+        raise RefusedError(f"its master refuses the command: {told['error']}", "try it again")
+    return told
 
 
 def _connect(end: socket.socket, pid_file: Path, is_roots: bool) -> int:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from lineman.gateway.brokers.base import Broker, Subscriber
+from lineman.gateway.framing import Message, WireFormat
 from lineman.gateway.link import Link
 from lineman.gateway.meeting import Listeners, dial
-from lineman.gateway.messages import Message, WireFormat
 
 logger = logging.getLogger("lineman")
 

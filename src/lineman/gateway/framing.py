@@ -1,0 +1,99 @@
+"""How messages between processes lie in bytes: MessagePack in frames with their length. Pure.
+
+Every message is a struct whose fields have types. They are checked when it is decoded, and nothing
+is ever made but the structs of one union: whatever else comes is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lineman.errors import LinemanError
+
+MAX_FRAME = 64 * 1024 * 1024
+LENGTH = 4  # bytes, big-endian, before each frame
+
+
+class BadMessageError(LinemanError):
+    """The other side said something that is no message: the link to it is given up."""
+
+
+class Message(msgspec.Struct, array_like=True, gc=False):
+    """The base of all messages."""
+
+    def in_place(self, problem: str) -> Message | None:
+        """What is said in its place where no frame can carry it; None for nothing.
+
+        Args:
+            problem: why none can, in words.
+        """
+        return None
+
+
+_encoder = msgspec.msgpack.Encoder()
+encode_value = _encoder.encode
+
+
+class WireFormat:
+    """One direction of a link, or a broker's topics: what may be said on it.
+
+    Args:
+        kinds: the union of the messages that are understood.
+    """
+
+    def __init__(self, kinds: Any) -> None:
+        self._one = msgspec.msgpack.Decoder(kinds)
+        self._batch = msgspec.msgpack.Decoder(list[kinds])
+
+    def decode(self, data: bytes) -> Any:
+        """One message.
+
+        Raises:
+            BadMessageError: it is none, or none for this direction.
+        """
+        return _decode(self._one, data)
+
+    def decode_batch(self, data: bytes | bytearray) -> list[Any]:
+        """The messages of one frame.
+
+        Raises:
+            BadMessageError: as for `decode`.
+        """
+        found: list[Any] = _decode(self._batch, data)
+        return found
+
+
+def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes | bytearray) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadMessageError(f"not a message of this version: {error}") from None
+
+
+def encode(message: Message) -> bytes:
+    """One message, for a broker."""
+    return _encoder.encode(message)
+
+
+def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message, str]]]:
+    """Frames with their lengths before them, for a link.
+
+    Returns:
+        One frame, or several where it would be too large; and what no frame can carry, with the
+        reason: one bad message takes no other along.
+    """
+    try:
+        body = _encoder.encode(batch)
+        problem = f"it has {len(body)} bytes, {MAX_FRAME} are allowed"
+        if len(body) <= MAX_FRAME:
+            return [len(body).to_bytes(LENGTH, "big") + body], []
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+        problem = str(error)
+    if len(batch) == 1:
+        return [], [(batch[0], problem)]
+    middle = len(batch) // 2
+    frames, bad = encode_frames(batch[:middle])
+    more, worse = encode_frames(batch[middle:])
+    return frames + more, bad + worse
