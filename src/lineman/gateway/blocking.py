@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -46,7 +47,7 @@ class _Loop:
         """What a coroutine returns; once more on a new connection where the old one has ended."""
         future = asyncio.run_coroutine_threadsafe(self._try_twice(make), self.loop)
         try:
-            return future.result(4 * TIMEOUT)
+            return self._result(future, 4 * TIMEOUT)
         except BaseException:
             future.cancel()
             raise
@@ -55,8 +56,10 @@ class _Loop:
         client = await self._connected()
         try:
             return await make(client)
-        except NotReachedError:  # it has been restarted since
-            await self._drop(client)
+        except NotReachedError:
+            if client.is_connected:
+                raise  # it is there, and does not answer: nothing is better on a new connection
+            await self._drop(client)  # it has been restarted since
         client = await self._connected()
         return await make(client)
 
@@ -76,10 +79,24 @@ class _Loop:
     def close(self) -> None:
         """Ends all, after what was ordered has left."""
         client, self._client = self._client, None
-        if client is not None:
-            asyncio.run_coroutine_threadsafe(client.close(), self.loop).result(3 * TIMEOUT)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(TIMEOUT)
+        try:
+            if client is not None:
+                future = asyncio.run_coroutine_threadsafe(client.close(), self.loop)
+                self._result(future, 3 * TIMEOUT)
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(TIMEOUT)
+
+    def _result(self, future: Future[T], timeout: float) -> T:
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            if future.done():
+                raise  # it is the coroutine's own
+            raise NotReachedError(
+                f"the gateway at {self._given[0]} has not taken what it was told in {timeout:g} s",
+                "see that it runs and is not overloaded; push less at a time",
+            ) from None
 
 
 class GatewayClient(OrderApi):
