@@ -52,8 +52,10 @@ COMPILED = (
     "lineman/protocols/websocket/handshake",
     "lineman/protocols/websocket/opening",
     "lineman/protocols/websocket/origins",
+    "lineman/protocols/interface",
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/messages",
+    "lineman/protocols/websocket/session",
 )
 # What Cython would write into each of them (memoryviews, most of all) stands here once.
 SHARED = "lineman._cyutility"

@@ -26,7 +26,7 @@ from websockets.sync.server import ServerConnection, serve
 from cli.running import running
 from kit.program import free_ports
 from kit.waiting import DEADLINE
-from lineman.cli.client import talk as talking
+from lineman.cli import connect
 from lineman.cli.main import main
 from lineman.protocols.http import RequestParser
 from lineman.protocols.websocket import frames, handshake
@@ -257,7 +257,7 @@ def test_a_server_that_never_falls_silent_does_not_keep_us(
             while True:
                 peer.sendall(frames.encode(frames.TEXT, b"news") * 100)
 
-    monkeypatch.setattr(talking, "GOODBYE", 0.2)
+    monkeypatch.setattr(connect, "GOODBYE", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         open(os.devnull) as nothing,

@@ -20,12 +20,13 @@ from lineman.cli.client.wire import Wire
 from lineman.cli.waking import woken_by_signals
 from lineman.client import target as targets
 from lineman.client.answer import NotHttpError
-from lineman.client.session import Opening, RefusedError
+from lineman.client.client_handshake import Opening, RefusedError
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.negotiation import DeflateOptions
 
 INTERRUPTED = 130
+GOODBYE = 5.0  # seconds that a server has to answer our close frame
 
 # As browsers do: a message may build on those before it, and small ones are compressed as well.
 COMPRESSION = DeflateOptions(
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 def _open(opening: Opening, tls: ssl.SSLContext | None, timeout: float, is_verbose: bool) -> Wire:
     target = opening.target
     try:
-        wire = Wire(opening, tls, timeout)
+        wire = Wire(opening, tls, timeout, GOODBYE)
     except RefusedError as error:
         if is_verbose:
             _tell(shown.answer_lines(error.answer))
@@ -116,9 +117,9 @@ def _open(opening: Opening, tls: ssl.SSLContext | None, timeout: float, is_verbo
         failure = ended_early(target)
     else:
         if is_verbose:
-            _tell(shown.request_lines(wire.session.request))
-            assert wire.session.answer is not None
-            _tell(shown.answer_lines(wire.session.answer))
+            _tell(shown.request_lines(wire.handshake.request))
+            assert wire.handshake.answer is not None
+            _tell(shown.answer_lines(wire.handshake.answer))
             steps = (f"{step} {shown.milliseconds(took)}" for step, took in wire.timings.steps)
             _tell([f"* {wire.tls or 'no TLS'}; {', '.join(steps)}"])
         return wire
@@ -133,7 +134,8 @@ def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: boo
     with woken_by_signals() as alarm:
         if is_terminal:
             took = shown.milliseconds(wire.timings.total)
-            chosen = f", subprotocol {wire.session.subprotocol}" if wire.session.subprotocol else ""
+            name = wire.handshake.subprotocol
+            chosen = f", subprotocol {name}" if name else ""
             _tell([f"* connected to {target} in {took}{chosen}; Ctrl-D ends it, /help helps"])
         there = screen(sys.stdin, sys.stdout)
         conversation = Conversation(wire, there, manners, alarm)

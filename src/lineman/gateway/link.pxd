@@ -8,7 +8,7 @@ from lineman.gateway.records cimport (
     lineman_record_number,
     lineman_record_size,
 )
-from lineman.net.utf8 cimport lineman_utf8
+from lineman.protocols.utf8 cimport lineman_utf8
 
 ctypedef const char *p_const_char
 ctypedef unsigned char *p_uchar

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lineman.protocols.websocket import close as closing
+from lineman.protocols.websocket.heartbeat import NO_PONG
 
 # Reasons that are told in words and counted by name.
-NO_PONG = "no answer to a ping"
 DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"

@@ -5,7 +5,7 @@ from lineman.net.backpressure cimport Backpressure
 from lineman.net.causes cimport close_cause, failure_cause
 from lineman.net.service cimport Service
 from lineman.net.tally cimport Tally
-from lineman.net.utf8 cimport lineman_utf8
+from lineman.protocols.utf8 cimport lineman_utf8
 
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar

@@ -9,9 +9,8 @@ from typing import Any
 
 from lineman.address import format_ip_port
 from lineman.errors import HttpError, ProtocolError
-from lineman.net import heartbeat
 from lineman.net.callbacks import ErrorCode
-from lineman.net.causes import DROPPED, NO_PONG, STOPPING, TOO_LATE
+from lineman.net.causes import DROPPED, STOPPING, TOO_LATE
 from lineman.net.intake import Intake
 from lineman.net.outbox import Outbox
 from lineman.net.service import Service
@@ -22,7 +21,7 @@ from lineman.net.upgrade import HttpStage, request_of
 from lineman.protocols.http import Request, error_response
 from lineman.protocols.proxy_header import ProxyHeader
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket import deflate, frames
+from lineman.protocols.websocket import deflate, frames, heartbeat
 from lineman.protocols.websocket.close import encode, words
 from lineman.protocols.websocket.deflate import Compressor
 from lineman.protocols.websocket.messages import Close
@@ -400,7 +399,7 @@ class Lifecycle(Intake):
             now, self._last_received, self._pinged_at, limits.ping_interval, limits.ping_timeout
         )
         if step is heartbeat.Step.GIVE_UP:
-            self._lose(closing.ABNORMAL, f"{NO_PONG} within {limits.ping_timeout:g} s")
+            self._lose(closing.ABNORMAL, f"{heartbeat.NO_PONG} within {limits.ping_timeout:g} s")
             return 0.0
         if step is heartbeat.Step.PING:
             self._pinged_at = now

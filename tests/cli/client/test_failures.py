@@ -16,7 +16,7 @@ from lineman.cli.client.failures import (
     timed_out,
 )
 from lineman.client.answer import Answer, NotHttpError
-from lineman.client.session import RefusedError
+from lineman.client.client_handshake import RefusedError
 from lineman.client.target import parse
 from lineman.protocols.http_messages import Headers
 

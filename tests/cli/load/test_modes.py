@@ -13,9 +13,8 @@ from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.tally import Tally
 from lineman.cli.load.work import Work, wrong_replies
-from lineman.client.session import Opening
+from lineman.client.client_handshake import Opening
 from lineman.client.target import parse
-from lineman.protocols.websocket.messages import Decoder
 
 SECOND = 1_000_000_000
 OPENING = Opening(parse("ws://127.0.0.1:1/"))
@@ -31,11 +30,10 @@ class Note:
         self.sent = self.owed = self.heard = self.deadline = 0
         self.is_alive = self.is_ready = True
         self.has_gone = False
-        self._decoder = Decoder(1 << 20)
         self.messages: list[Any] = []
 
-    def send(self, data: bytes, now: int) -> None:
-        self.messages += self._decoder.feed(data)
+    def send(self, message: str | bytes, count: int, now: int) -> None:
+        self.messages += [message] * count
 
     def say_goodbye(self, now: int, timeout: int) -> None:
         self.has_gone = True

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lineman.cli.load.plan import Mode, Plan, new_payload
-from lineman.client.session import Opening
+from lineman.client.client_handshake import Opening
 from lineman.client.target import parse
 from lineman.errors import UsageError
 

@@ -12,7 +12,7 @@ from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.plan import Mode, Plan
 from lineman.cli.load.report import as_json, bar, duration, render, three_digits
 from lineman.cli.load.tally import Result, ServerCpu
-from lineman.client.session import Opening
+from lineman.client.client_handshake import Opening
 from lineman.client.target import parse
 
 

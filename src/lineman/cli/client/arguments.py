@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ssl
 
-from lineman.client.session import Opening
+from lineman.client.client_handshake import Opening
 from lineman.client.target import Target
 from lineman.errors import ConfigError
 

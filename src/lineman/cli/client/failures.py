@@ -10,7 +10,7 @@ import ssl
 from typing import NamedTuple
 
 from lineman.client.answer import Answer, NotHttpError
-from lineman.client.session import RefusedError
+from lineman.client.client_handshake import RefusedError
 from lineman.client.target import Target
 from lineman.errors import ConfigError
 from lineman.protocols.websocket import close

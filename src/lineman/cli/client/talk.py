@@ -12,10 +12,9 @@ from lineman.cli.client import shown
 from lineman.cli.client.screens import CHUNK, Screen
 from lineman.cli.client.wire import Wire
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket import close, frames
-from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
-
-GOODBYE = 5.0  # that a server has to answer our close frame
+from lineman.protocols.events import Close
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.control import Event, Ping, Pong
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,16 @@ class Manners:
     wait: float | None = 1.0
     count: int | None = None
 
-    def frame(self, line: str) -> tuple[int, bytes]:
-        """Opcode and payload of a line.
+    def message(self, line: str) -> str | bytes:
+        """What a line is sent as.
 
         Raises:
-            ValueError: it is to be hexadecimal, and is not.
+            ValueError: it is to be hexadecimal, and is not; or to be text, and is no UTF-8.
         """
         if self.is_hex:
-            return frames.BINARY, bytes.fromhex(line)
+            return bytes.fromhex(line)
         data = line.encode("utf-8", "surrogateescape")
-        if self.is_binary:
-            return frames.BINARY, data
-        data.decode("utf-8")  # text must be; else the server would close the connection
-        return frames.TEXT, data
+        return data if self.is_binary else data.decode("utf-8")
 
 
 class Conversation:
@@ -71,9 +67,10 @@ class Conversation:
         self._began = time.monotonic()
         self._sent_at = 0.0
         self._count = 0
-        self._is_closing = False
         self._has_unsent = False
+        self._is_closing = False  # we began to
         self._deadline: float | None = None
+        self._patience = 0.0  # seconds that the server has to answer our close frame
         self.code: int | None = None
         self.reason = ""
 
@@ -102,10 +99,16 @@ class Conversation:
 
     def say_goodbye(self, code: int) -> None:
         """Sends our close frame; the conversation ends with the server's answer, or without."""
-        if not self._is_closing:
+        self._say_close(code, "")
+
+    def _say_close(self, code: int, reason: str) -> None:
+        session, now = self._wire.session, time.monotonic()
+        frame = session.closing(code, reason, now)
+        if frame is not None:
             self._is_closing = True
-            self._deadline = time.monotonic() + GOODBYE
-            self._wire.send(frames.CLOSE, close.encode(code, ""))
+            _, _, self._deadline = session.on_time(now, now)
+            self._patience = self._deadline - now
+            self._wire.send(frame)
 
     # One step.
 
@@ -131,7 +134,7 @@ class Conversation:
 
     def _out_of_time(self) -> None:
         if self._is_closing:
-            self._lost(f"no answer to the close frame within {GOODBYE:g} s")
+            self._lost(f"no answer to the close frame within {self._patience:g} s")
         else:
             self.say_goodbye(close.NORMAL)
 
@@ -161,14 +164,14 @@ class Conversation:
 
     def _send(self, line: str) -> None:
         try:
-            opcode, payload = self._manners.frame(line)
+            message = self._manners.message(line)
         except ValueError:
             what = "hexadecimal, such as 00 ff" if self._manners.is_hex else "UTF-8; use --binary"
             self._screen.tell(f"not sent: {line[:40]!r} is not {what}")
             self._has_unsent = not self._screen.is_terminal
             return
         self._sent_at = time.monotonic()
-        self._wire.send(opcode, payload)
+        self._wire.send(self._wire.session.encode(message))
 
     def _command(self, words: str) -> None:
         name, _, rest = words.partition(" ")
@@ -176,12 +179,14 @@ class Conversation:
             self._send(words)  # `//text` sends `/text`
         elif name == "ping":
             self._sent_at = time.monotonic()
-            self._wire.send(frames.PING, rest.encode()[:125])
+            self._wire.send(self._wire.session.ping(rest.encode()[:125]))
         elif name == "hex":
             try:
-                self._wire.send(frames.BINARY, bytes.fromhex(rest))
+                message = bytes.fromhex(rest)
             except ValueError:
                 self._screen.tell(f"not sent: {rest[:40]!r} is not hexadecimal, such as 00 ff")
+            else:
+                self._wire.send(self._wire.session.encode(message))
         elif name in ("close", "quit"):
             self._close(rest)
         else:
@@ -193,9 +198,7 @@ class Conversation:
         if not close.is_sendable(number):
             self._screen.tell(f"{number} cannot be sent; use 1000, or 4000 to 4999")
             return
-        self._is_closing = True
-        self._deadline = time.monotonic() + GOODBYE
-        self._wire.send(frames.CLOSE, close.encode(number, reason))
+        self._say_close(number, reason)
 
     # What comes.
 
@@ -214,17 +217,19 @@ class Conversation:
                 self._message(event)
             elif isinstance(event, Ping):
                 self._verbose(f"ping{shown.payload(event.payload)}, answered")
-                if not self._is_closing:
-                    self._wire.send(frames.PONG, event.payload)
+                self._answer(event)
             elif isinstance(event, Pong):
                 after = shown.milliseconds(time.monotonic() - self._sent_at)
                 self._screen.tell(f"pong{shown.payload(event.payload)} after {after}")
             elif isinstance(event, Close):
                 self._on_close(event)
             elif isinstance(event, ProtocolError):
-                self._wire.send(frames.CLOSE, close.encode(event.code, event.reason))
+                self._answer(event)
                 self.code, self.reason = event.code, event.reason
                 self._screen.tell(f"the server broke the protocol: {event.reason}")
+
+    def _answer(self, event: Event) -> None:
+        self._wire.send(self._wire.session.answer_to(event, time.monotonic()))
 
     def _message(self, content: str | bytes) -> None:
         if self._count == self._manners.count:
@@ -251,8 +256,7 @@ class Conversation:
 
     def _on_close(self, event: Close) -> None:
         self.code, self.reason = event.code, event.reason
-        if not self._is_closing:
-            self._wire.send(frames.CLOSE, close.encode(event.code, ""))
+        self._answer(event)
         if self._screen.is_terminal or self._manners.is_verbose or not self.is_good:
             self._screen.tell(shown.closed(event.code, event.reason, by_us=self._is_closing))
 

@@ -8,10 +8,12 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
-from lineman.client.session import Masks, Opening, Session
+from lineman.client.client_handshake import ClientHandshake, ClientLimits, Opening
 from lineman.errors import ConnectionLost
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.messages import Event
+from lineman.protocols.websocket.control import Event
+from lineman.protocols.websocket.masks import Masks
+from lineman.protocols.websocket.session import WebsocketSession
 
 CHUNK = 64 * 1024
 
@@ -42,9 +44,11 @@ class Wire:
         opening: what the handshake says.
         tls: how to speak TLS; None for a plain connection.
         timeout: seconds that each step of the opening, and each write, may take.
+        goodbye: seconds that the server has to answer our close frame.
 
     Attributes:
-        session: what has been said and heard.
+        handshake: what was asked and answered.
+        session: the protocol; what it says is to be sent.
         timings: of the opening.
         early: what the server sent right behind its handshake.
 
@@ -55,34 +59,38 @@ class Wire:
         ConnectionLost: it hung up in the middle of the handshake.
     """
 
-    def __init__(self, opening: Opening, tls: ssl.SSLContext | None, timeout: float) -> None:
+    def __init__(
+        self, opening: Opening, tls: ssl.SSLContext | None, timeout: float, goodbye: float
+    ) -> None:
         target = opening.target
         self.timings = Timings()
-        self.session = Session(opening)
-        self._masks = Masks()
+        self.handshake = ClientHandshake(opening, Masks().take, ClientLimits(close_timeout=goodbye))
         self._timeout = timeout
         self._socket = _connect(target.host, target.port, timeout, self.timings)
         try:
             if tls is not None:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=target.host)
                 self.timings.note("TLS")
-            self._socket.sendall(self.session.request)
-            self.early = self._shake_hands()
+            self._socket.sendall(self.handshake.request)
+            self.session, self.early = self._shake_hands()
             self.timings.note("handshake")
         except BaseException:
             self._socket.close()
             raise
 
-    def _shake_hands(self) -> list[Event]:
+    def _shake_hands(self) -> tuple[WebsocketSession, list[Event]]:
         deadline = time.monotonic() + self._timeout
-        while not self.session.is_open:
+        while True:
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             data = self._socket.recv(CHUNK)
             if not data:
-                self.session.feed_end()  # raises where a refusal ends with the connection
+                self.handshake.feed_end()  # raises where a refusal ends with the connection
                 raise ConnectionLost(close.ABNORMAL, "hung up during the handshake")
-            events = self.session.feed(data)
-        return events
+            opened = self.handshake.feed(data)
+            if opened is not None:
+                session = opened.session
+                assert isinstance(session, WebsocketSession)
+                return session, session.feed(opened.rest)
 
     @property
     def tls(self) -> str | None:
@@ -115,15 +123,16 @@ class Wire:
             return None
         return self.session.feed(data) if data else None
 
-    def send(self, opcode: int, payload: bytes) -> None:
-        """Sends one frame.
+    def send(self, data: bytes | None) -> None:
+        """Sends what the session has encoded; None is nothing.
 
         Raises:
             OSError: the connection is broken.
             TimeoutError: the server takes nothing.
         """
-        self._socket.settimeout(self._timeout)
-        self._socket.sendall(self.session.encode(opcode, payload, self._masks.take()))
+        if data is not None:
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(data)
 
     def close(self) -> None:
         """Closes the socket."""

@@ -1,6 +1,6 @@
 """One client's socket: connects, speaks TLS where it is asked to, reads and writes what it can.
 
-What the bytes mean, `Session` knows; what to do about it, the link's user.
+What the bytes mean, `WebsocketSession` knows; what to do about it, the link's user.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from lineman.cli.client.failures import (
 )
 from lineman.cli.load.shared import Net, User
 from lineman.client.answer import NotHttpError
-from lineman.client.session import RefusedError, Session, close_frame
+from lineman.client.client_handshake import ClientHandshake, RefusedError
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket import close, frames
-from lineman.protocols.websocket.messages import Close, Ping
+from lineman.protocols.events import Close
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.control import Event, Ping
+from lineman.protocols.websocket.session import WebsocketSession
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -65,8 +67,9 @@ class Link:
     """
 
     __slots__ = (
-        "_closed_by_peer", "_fd", "_net", "_out", "_out_sent", "_session", "_socket", "_user",
-        "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent", "state",
+        "_closed_by_peer", "_fd", "_handshake", "_net", "_out", "_out_sent", "_session", "_socket",
+        "_user", "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent",
+        "state", "subprotocol",
     )  # fmt: skip
 
     def __init__(self, net: Net, user: User, number: int) -> None:
@@ -80,7 +83,9 @@ class Link:
         self.owed = 0
         self.heard = 0
         self.deadline = 0
-        self._session = Session(net.opening)
+        self.subprotocol: str | None = None
+        self._handshake: ClientHandshake | None = ClientHandshake(net.opening, net.new_mask)
+        self._session: WebsocketSession | None = None
         self._socket: socket.socket = socket.socket(net.family, socket.SOCK_STREAM)
         self._fd = self._socket.fileno()
         self._out = b""
@@ -169,7 +174,8 @@ class Link:
     def _upgrade(self, now: int) -> None:
         self.state = State.UPGRADING
         self._watch(READ)
-        self.send(self._session.request, now)
+        assert self._handshake is not None
+        self._put(self._handshake.request, now)
 
     # Reading.
 
@@ -190,31 +196,40 @@ class Link:
             ):
                 return
 
-    def _take(self, data: memoryview, now: int) -> None:
-        session = self._session
-        events = session.feed(data)
-        if self.state is State.UPGRADING and session.is_open:
+    def _take(self, data: bytes | memoryview, now: int) -> None:
+        if self._handshake is not None:
+            opened = self._handshake.feed(data)
+            if opened is None:
+                return
+            assert isinstance(opened.session, WebsocketSession)
+            self._session = opened.session
+            self.subprotocol = self._handshake.subprotocol
+            self._handshake = None
             self.state = State.OPEN
             self.deadline = 0
             self._user.on_open(self, now)
-        for event in events:
+            data = opened.rest
+        assert self._session is not None
+        for event in self._session.feed(data):
             if isinstance(event, (str, bytes)):
                 if self.state is State.OPEN:
                     self._user.on_message(self, event, now)
             elif isinstance(event, Ping):
-                self._answer_ping(event, now)
+                self._answer(event, now)
             elif isinstance(event, Close):
                 self._on_close_frame(event, now)
             elif isinstance(event, ProtocolError):
+                self._answer(event, now)
                 seen = f"the server broke the protocol: {event.reason}"
                 self._fail(Failure(seen, seen, "tell who maintains it"), now)
         if self.state is State.OPEN and not self._out:
             self._user.after_read(self, now)
 
-    def _answer_ping(self, ping: Ping, now: int) -> None:
-        if self.state is State.OPEN:
-            mask = self._net.masks.take()
-            self.send(frames.encode_masked(frames.PONG, ping.payload, mask), now)
+    def _answer(self, event: Event, now: int) -> None:
+        assert self._session is not None
+        answer = self._session.answer_to(event, now / SECOND)
+        if answer is not None and self.state is State.OPEN:
+            self._put(answer, now)
 
     def _on_close_frame(self, event: Close, now: int) -> None:
         self._user.on_close_code(event.code)
@@ -225,13 +240,14 @@ class Link:
         if self.state is not State.OPEN:
             return
         self._user.on_failure(self, closed_by_server(event.code, event.reason))
-        self.send(close_frame(event.code, self._net.masks), now)
+        self._answer(event, now)
         self.state = State.CLOSING if self.state is State.OPEN else self.state
         self.deadline = now + GOODBYE
 
     def _on_end(self, now: int) -> None:
         if self.state is State.UPGRADING:
-            self._session.feed_end()  # raises where a refusal ends with the connection
+            assert self._handshake is not None
+            self._handshake.feed_end()  # raises where a refusal ends with the connection
             self._fail(ended_early(self._net.opening.target), now)
         else:
             self._on_lost(now)
@@ -263,8 +279,16 @@ class Link:
         """Whether the websocket is open and nothing waits to be written."""
         return self.state is State.OPEN and not self._out
 
-    def send(self, data: bytes, now: int) -> None:
-        """Sends bytes; what the socket does not take waits until it does."""
+    def send(self, message: str | bytes, count: int, now: int) -> None:
+        """Sends a message so many times; what the socket does not take waits until it does."""
+        assert self._session is not None
+        encode = self._session.encode
+        frames = (
+            encode(message) if count == 1 else b"".join([encode(message) for _ in range(count)])
+        )
+        self._put(frames, now)
+
+    def _put(self, data: bytes, now: int) -> None:
         if self._out:
             self._out = self._out[self._out_sent :] + data
             self._out_sent = 0
@@ -310,9 +334,12 @@ class Link:
     def say_goodbye(self, now: int, timeout: int) -> None:
         """Sends a close frame and waits for the server's, at most so many nanoseconds."""
         if self.state is State.OPEN:
+            assert self._session is not None
             self.state = State.CLOSING
             self.deadline = now + timeout
-            self.send(close_frame(close.NORMAL, self._net.masks), now)
+            frame = self._session.closing(close.NORMAL, "", now / SECOND)
+            if frame is not None:
+                self._put(frame, now)
         elif self.state is not State.CLOSING:
             self.drop(now)
 
@@ -344,11 +371,6 @@ class Link:
                 self._net.epoll.unregister(self._fd)
         self._socket.close()
         self._user.on_gone(self, now)
-
-    @property
-    def subprotocol(self) -> str | None:
-        """What the server chose; None where it chose none."""
-        return self._session.subprotocol
 
     @property
     def tls(self) -> str | None:

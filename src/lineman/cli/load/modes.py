@@ -63,7 +63,7 @@ class Echo(Work):
                 turn = client.number + number * len(self.clients)
                 client.pending.append(self.schedule.intended(turn))
         client.sent += count
-        client.send(self._frames(count), now)
+        client.send(self.message, count, now)
 
     @property
     def unanswered(self) -> int:
@@ -192,7 +192,7 @@ class Broadcast(Work):
                 self._missing.append(len(self._listeners))
             sender.owed -= room if self.schedule is not None else 0
             sender.sent += room
-            sender.send(self._frames(room), now)
+            sender.send(self.message, room, now)
 
     def after_read(self, client: Client, now: int) -> None:
         """Lets the sender go on when it can write again."""

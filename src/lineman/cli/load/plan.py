@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from enum import Enum
 
-from lineman.client.session import Opening
+from lineman.client.client_handshake import Opening
 from lineman.errors import UsageError
 
 

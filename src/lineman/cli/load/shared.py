@@ -8,7 +8,8 @@ import ssl
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lineman.cli.client.failures import Failure
-from lineman.client.session import Masks, Opening
+from lineman.client.client_handshake import Opening
+from lineman.protocols.websocket.masks import Masks
 
 if TYPE_CHECKING:
     from lineman.cli.load.link import Link
@@ -65,7 +66,7 @@ class Net:
         self.family, self.place = address
         self.tls = tls
         self.timeout = timeout
-        self.masks = Masks()
+        self.new_mask = Masks().take
         self.links: dict[int, Link] = {}
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self.epoll = select.epoll()

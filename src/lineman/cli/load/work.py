@@ -10,8 +10,6 @@ from lineman.cli.client.failures import Failure
 from lineman.cli.load.plan import Plan, new_payload
 from lineman.cli.load.schedule import Schedule
 from lineman.cli.load.tally import Tally
-from lineman.client.session import Masks
-from lineman.protocols.websocket import frames
 
 SECOND = 1_000_000_000
 
@@ -37,8 +35,8 @@ class Client(Protocol):
         """Whether it is open and nothing waits to be written."""
         ...
 
-    def send(self, data: bytes, now: int) -> None:
-        """Sends bytes."""
+    def send(self, message: str | bytes, count: int, now: int) -> None:
+        """Sends a message so many times."""
         ...
 
     def say_goodbye(self, now: int, timeout: int) -> None:
@@ -55,12 +53,15 @@ class Starter(Protocol):
 
 
 class Work:
-    """What all modes share: counting, and the frames that they send.
+    """What all modes share: counting, and the message that they send.
 
     Args:
         plan: the test.
         tally: where it is counted.
         starter: who starts further clients.
+
+    Attributes:
+        message: what they send.
     """
 
     extra = 0  # connections beside those that the plan asks for
@@ -73,10 +74,8 @@ class Work:
         self.schedule: Schedule | None = None
         self.timeout = round(plan.timeout * SECOND)
         self.clients: Sequence[Client] = ()
-        self._masks = Masks()
-        self._payload = new_payload(plan.size)
-        self._opcode = frames.TEXT if plan.is_text else frames.BINARY
-        self._expected = self._payload.decode("ascii") if plan.is_text else self._payload
+        payload = new_payload(plan.size)
+        self.message = payload.decode("ascii") if plan.is_text else payload
 
     def begin(self, clients: Sequence[Client], now: int) -> None:
         """Starts the work on these open connections."""
@@ -132,19 +131,13 @@ class Work:
         return not any(client.is_alive for client in self.clients)
 
     def _counts(self, message: str | bytes) -> bool:
-        return self.plan.any_reply or message == self._expected
+        return self.plan.any_reply or message == self.message
 
     def _count(self, message: str | bytes, since: int, now: int) -> None:
         tally = self.tally
         tally.count += 1
-        tally.payload += self.plan.size if message == self._expected else _size(message)
+        tally.payload += self.plan.size if message == self.message else _size(message)
         tally.latency.add(now - since)
-
-    def _frames(self, count: int) -> bytes:
-        encode, opcode, payload = frames.encode_masked, self._opcode, self._payload
-        if count == 1:
-            return encode(opcode, payload, self._masks.take())
-        return b"".join([encode(opcode, payload, self._masks.take()) for _ in range(count)])
 
 
 def _size(message: str | bytes) -> int:

@@ -8,8 +8,9 @@ import time
 from lineman.doctor.facts import LineLook, Outcome, SizeLook
 from lineman.doctor.looks.wire import CHUNK, Line, outcome_of
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket import close, frames
-from lineman.protocols.websocket.messages import Close, Event, Ping, Pong
+from lineman.protocols.events import Close
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.control import Event, Ping, Pong
 
 _PROBE = b"doctor"
 _PIECE = 16 * 1024  # of a large message
@@ -25,7 +26,7 @@ class _Watch:
         self.reason = ""
         self.pings = 0
         self.pongs: list[bytes] = []
-        self._events(line.decoder.feed(line.early) if line.early else [])
+        self._events(line.session.feed(line.early))
         line.early = b""
 
     def until(self, deadline: float, pong: bytes | None = None) -> None:
@@ -48,7 +49,7 @@ class _Watch:
             self._lost(outcome_of(error)[1])
             return
         if data:
-            self._events(self.line.decoder.feed(data))
+            self._events(self.line.session.feed(data))
         else:
             self._lost("")
 
@@ -59,19 +60,20 @@ class _Watch:
         for event in events:
             if isinstance(event, Ping):
                 self.pings += 1
-                self.send(frames.PONG, event.payload)
             elif isinstance(event, Pong):
                 self.pongs.append(event.payload)
             elif isinstance(event, Close):
                 self.outcome, self.code, self.reason = Outcome.CLOSED, event.code, event.reason
             elif isinstance(event, ProtocolError):
                 self.outcome, self.reason = Outcome.BROKEN, event.reason
+            answer = self.line.session.answer_to(event, time.monotonic())
+            if answer is not None:
+                self.send(answer)
 
-    def send(self, opcode: int, payload: bytes) -> None:
+    def send(self, frame: bytes) -> None:
         """One frame; what the line says to a failure is found at the next read."""
-        line = self.line
         try:
-            line.link.sendall(frames.encode_masked(opcode, payload, line.masks.take()))
+            self.line.link.sendall(frame)
         except OSError as error:
             if self.outcome is Outcome.DONE:
                 self.read(0.1)  # the server's close frame, if it sent one
@@ -89,7 +91,7 @@ def ping(line: Line, timeout: float) -> LineLook:
     watch = _Watch(line)
     began = time.monotonic()
     if watch.outcome is Outcome.DONE:
-        watch.send(frames.PING, _PROBE)
+        watch.send(line.session.ping(_PROBE))
     watch.until(began + timeout, _PROBE)
     if _PROBE not in watch.pongs:
         return watch.seen(None)
@@ -110,7 +112,7 @@ def silence(line: Line, patience: float) -> LineLook:
 def large(line: Line, size: int, timeout: float) -> SizeLook:
     """Sends a binary message of this size in one frame, and a ping behind it."""
     watch = _Watch(line)
-    frame = frames.encode_masked(frames.BINARY, bytes(size), line.masks.take())
+    frame = line.session.encode(bytes(size))
     for start in range(0, len(frame), _PIECE):
         # What the server says is read at once: its reset, later, would throw it away.
         watch.read(0)
@@ -123,6 +125,6 @@ def large(line: Line, size: int, timeout: float) -> SizeLook:
             watch.until(time.monotonic() + timeout)  # to the reason, if there is one
             break
     if watch.outcome is Outcome.DONE:
-        watch.send(frames.PING, _PROBE)
+        watch.send(line.session.ping(_PROBE))
     watch.until(time.monotonic() + timeout, _PROBE)
     return SizeLook(size, _PROBE in watch.pongs, watch.code, watch.reason)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import socket
 import ssl
 import time
 from dataclasses import dataclass, replace
 
-from lineman.client.answer import Answer, AnswerReader, NotHttpError, agreement, objection
-from lineman.client.session import MAX_MESSAGE_SIZE, Masks
+from lineman.client.answer import NotHttpError
+from lineman.client.client_handshake import ClientHandshake, Opening, RefusedError
 from lineman.client.target import Target
 from lineman.doctor.facts import Outcome, Reply
-from lineman.protocols.websocket import negotiation
-from lineman.protocols.websocket.deflate import Inflater
-from lineman.protocols.websocket.handshake import client_request
-from lineman.protocols.websocket.messages import Decoder
+from lineman.protocols.interface import Upgrade
+from lineman.protocols.websocket.masks import Masks
 from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.protocols.websocket.session import WebsocketSession
 
 CHUNK = 64 * 1024
 _DEFLATE = DeflateOptions()
@@ -73,13 +70,13 @@ class Ask:
 
 
 class Line:
-    """An open websocket: its socket, its decoder, and what came right behind the handshake."""
+    """An open websocket: its socket, its session, and what came right behind the handshake."""
 
-    def __init__(self, link: socket.socket, decoder: Decoder, early: bytes) -> None:
+    def __init__(self, link: socket.socket, opened: Upgrade) -> None:
+        assert isinstance(opened.session, WebsocketSession)
         self.link = link
-        self.decoder = decoder
-        self.early = early
-        self.masks = Masks()
+        self.session = opened.session
+        self.early = opened.rest
         self.opened = time.monotonic()
 
     def close(self) -> None:
@@ -153,17 +150,15 @@ def outcome_of(error: OSError) -> tuple[Outcome, str]:
 def shake_hands(way: Way, ask: Ask) -> tuple[Reply, Line | None]:
     """One handshake; the line where it opened one, which the caller must close."""
     began = time.monotonic()
-    key = base64.b64encode(os.urandom(16)).decode("ascii")
+    handshake = ClientHandshake(_opening(way.target, ask), Masks().take)
     link: socket.socket | None = None
     line: Line | None = None
     try:
         link = connect(way)
-        link.sendall(_request(way.target, key, ask))
-        reply, rest = _read_answer(link, began + way.timeout)
-        if reply.answer is not None and reply.status == 101:
-            reply, decoder = _judge(reply, reply.answer, key, ask)
-            if not reply.objection:
-                line = Line(link, decoder, rest)
+        link.sendall(handshake.request)
+        reply, opened = _read_answer(link, handshake, began + way.timeout)
+        if opened is not None:
+            line = Line(link, opened)
     except OSError as error:
         outcome, reason = outcome_of(error)
         reply = Reply(outcome, reason=reason)
@@ -173,41 +168,39 @@ def shake_hands(way: Way, ask: Ask) -> tuple[Reply, Line | None]:
     return replace(reply, seconds=time.monotonic() - began), line
 
 
-def _request(target: Target, key: str, ask: Ask) -> bytes:
-    offer = negotiation.offer(_DEFLATE) if ask.has_compression else None
-    return client_request(
-        ask.host or target.authority, target.resource, key, ask.headers, ask.subprotocols, offer
-    )
+def _opening(target: Target, ask: Ask) -> Opening:
+    compression = _DEFLATE if ask.has_compression else None
+    return Opening(target, ask.headers, ask.subprotocols, compression, ask.host)
 
 
-def _read_answer(link: socket.socket, deadline: float) -> tuple[Reply, bytes]:
-    reader = AnswerReader()
-    answer = None
+def _read_answer(
+    link: socket.socket, handshake: ClientHandshake, deadline: float
+) -> tuple[Reply, Upgrade | None]:
     try:
-        while answer is None:
+        came = _await_answer(link, handshake, deadline)
+        if isinstance(came, Upgrade):
+            return Reply(Outcome.DONE, handshake.answer), came
+        handshake.feed_end()  # raises where a refusal ends with the connection
+    except RefusedError as error:
+        return Reply(Outcome.DONE, error.answer, error.objection or ""), None
+    except NotHttpError as error:
+        return Reply(Outcome.NOT_HTTP, start=error.start), None
+    return came, None
+
+
+def _await_answer(
+    link: socket.socket, handshake: ClientHandshake, deadline: float
+) -> Upgrade | Reply:
+    """What the handshake leads to, or how the connection has ended before."""
+    try:
+        while True:
             link.settimeout(max(0.001, deadline - time.monotonic()))
             data = link.recv(CHUNK)
             if not data:
-                answer = reader.finish()
-                break
-            answer = reader.feed(data)
-    except NotHttpError as error:
-        return Reply(Outcome.NOT_HTTP, start=error.start), b""
+                return Reply(Outcome.CLOSED)
+            opened = handshake.feed(data)
+            if opened is not None:
+                return opened
     except OSError as error:
-        answer = reader.finish()
-        if answer is None:
-            outcome, reason = outcome_of(error)
-            return Reply(outcome, reason=reason), b""
-    if answer is None:
-        return Reply(Outcome.CLOSED), b""
-    return Reply(Outcome.DONE, answer), reader.rest
-
-
-def _judge(reply: Reply, answer: Answer, key: str, ask: Ask) -> tuple[Reply, Decoder]:
-    """Whether a 101 opens a websocket, and how what follows is to be read."""
-    offered = _DEFLATE if ask.has_compression else None
-    wrong = objection(answer, key, ask.subprotocols, offered) or ""
-    agreed = None if wrong else agreement(answer, offered)
-    inflater = None if agreed is None else Inflater(agreed, MAX_MESSAGE_SIZE, is_server=False)
-    decoder = Decoder(MAX_MESSAGE_SIZE, expects_mask=False, inflater=inflater)
-    return replace(reply, objection=wrong), decoder
+        outcome, reason = outcome_of(error)
+        return Reply(outcome, reason=reason)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 
 from lineman.errors import ProtocolError
+from lineman.protocols.events import PROGRESS, Close
 from lineman.protocols.websocket.assembly import Assembly
 from lineman.protocols.websocket.close import (
     INVALID_DATA,
@@ -20,8 +21,8 @@ from lineman.protocols.websocket.close import (
     PROTOCOL_ERROR,
     decode,
 )
+from lineman.protocols.websocket.control import Event, Ping, Pong
 from lineman.protocols.websocket.deflate import STREAM_SIZE, Inflater
-from lineman.protocols.websocket.events import PROGRESS, Close, Event, Ping, Pong
 from lineman.protocols.websocket.frames import (
     BINARY,
     CLOSE,
@@ -43,7 +44,6 @@ try:
     import cython
 except ImportError:
     from lineman import uncompiled as cython
-
 
 # Frames that complete nothing, after which `next` gives the caller its turn.
 FRAMES = 64

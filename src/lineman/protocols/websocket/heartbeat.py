@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+NO_PONG = "no answer to a ping"
+
 
 class Step(Enum):
     """What to do about a peer now."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.net.heartbeat import Step, decide
+from lineman.protocols.websocket.heartbeat import Step, decide
 
 INTERVAL, TIMEOUT = 25.0, 20.0
 

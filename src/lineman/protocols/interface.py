@@ -1,0 +1,160 @@
+"""The seam between a connection and the protocol that it speaks.
+
+A session knows one protocol and nothing else: no socket, no clock, no log. The connection asks it
+everything and is never called by it: it gives it the bytes that came and takes what they mean,
+has messages encoded, and tells it the time.
+
+What a session gives for bytes, one at a time:
+
+- a message: `str` or `bytes`, or whatever the protocol calls one;
+- a `Reply`: `answer_to` has what the peer must be sent for it;
+- a `Close`, or a `ProtocolError`: the peer ends, or has broken a rule. `answer_to` has the last
+  words, if there are any; nothing follows in these bytes or in others;
+- an `Upgrade`: another session goes on;
+- `PROGRESS`: nothing yet, and work was done;
+- None: these bytes are used up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Session:
+    """One protocol on one connection.
+
+    Attributes:
+        has_more: whether `next` has something to do yet for the bytes that it was given last.
+    """
+
+    __slots__ = ("has_more",)
+
+    def __init__(self) -> None:
+        self.has_more = False
+
+    # What comes.
+
+    def next(self, data: memoryview) -> Any:
+        """The next of what these bytes mean; see the module.
+
+        To be called with the same bytes while `has_more` is true, then with those that follow.
+        Whoever goes on later asks for the `rest`, and calls it with that.
+
+        Args:
+            data: valid during the call only.
+        """
+        raise NotImplementedError
+
+    def rest(self, data: memoryview) -> bytes:
+        """What of these bytes was not taken yet: `next` is to be called with it."""
+        raise NotImplementedError
+
+    def unfinished(self) -> Any:
+        """What has come of a message that is not complete, one object for each; None without."""
+        return None
+
+    def held(self) -> int:
+        """Bytes of memory that this takes."""
+        return 0
+
+    # What goes.
+
+    def encode_into(self, message: Any, room: Any, size: int) -> int:
+        """Compiled only: writes a message into C's memory, without an object for it.
+
+        Args:
+            message: what to send.
+            room: where to write.
+            size: bytes that there are.
+
+        Returns:
+            How many bytes were written; -1 where only `pieces` can, or nothing: a long message,
+            one that is compressed or of an unusual type, and too little room.
+        """
+        return -1
+
+    def encode_memory(self, is_text: bool, data: Any, count: int, room: Any, size: int) -> int:
+        """Compiled only: as `encode_into`, for a message that lies in C's memory.
+
+        Args:
+            is_text: whether it is UTF-8, and a text.
+            data: where it lies.
+            count: bytes of it.
+            room: where to write.
+            size: bytes that there are.
+        """
+        return -1
+
+    def pieces(self, message: Any) -> tuple[bytes, bytes, bytes]:
+        """A message as it goes over the wire: what comes before its body, the body, and the rest.
+
+        Where the protocol sends a body as it is, it is not copied.
+
+        Raises:
+            UsageError: it is nothing that can be sent.
+        """
+        raise NotImplementedError
+
+    def encode(self, message: Any) -> bytes:
+        """A message as it goes over the wire, in one piece.
+
+        Raises:
+            UsageError: it is nothing that can be sent.
+        """
+        before, body, behind = self.pieces(message)
+        return before + body + behind
+
+    def closing(self, code: int, reason: str, now: float) -> bytes | None:
+        """What ends the conversation from our side; None where there is nothing to say.
+
+        Args:
+            code: a close code, for protocols that have them.
+            reason: words for the peer.
+            now: seconds, on the clock of `on_time`.
+        """
+        return None
+
+    def answer_to(self, event: Any, now: float) -> bytes | None:
+        """What the peer is to be sent for a `Reply`, a `Close` or a `ProtocolError`.
+
+        Args:
+            event: that `next` gave, or an error that the connection has found itself.
+            now: seconds, on the clock of `on_time`.
+
+        Returns:
+            None where nothing is to be sent.
+        """
+        return None
+
+    def on_time(
+        self, now: float, last_received: float, is_reading: bool = True
+    ) -> tuple[bytes | None, str | None, float]:
+        """What the clock demands.
+
+        Args:
+            now: seconds on a clock that does not go back.
+            last_received: when bytes last came.
+            is_reading: False where nobody reads, so that silence says nothing about the peer.
+
+        Returns:
+            What to send, or None; why the peer is given up, or None; when to ask again, 0 for not
+            at all.
+        """
+        return None, None, 0.0
+
+
+class Upgrade:
+    """Another protocol goes on from here.
+
+    Attributes:
+        answer: bytes to send first.
+        session: of the other protocol.
+        rest: bytes that it is to be given first.
+    """
+
+    __slots__ = ("answer", "rest", "session")
+
+    def __init__(self, answer: bytes, session: Session, rest: bytes) -> None:
+        self.answer = answer
+        self.session = session
+        self.rest = rest
