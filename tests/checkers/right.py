@@ -12,6 +12,7 @@ from lineman import (
     Connection,
     ErrorCode,
     Gateway,
+    GatewayClient,
     Headers,
     HistoryPage,
     LinkFullError,
@@ -159,6 +160,13 @@ async def missed_by(client: Client) -> HistoryPage:
     except LinkFullError:
         await gateway.drain()
     return await gateway.get_history("news")
+
+
+def of_the_blocking_client(pushing: GatewayClient) -> tuple[bool, list[str], dict[str, bool]]:
+    page: HistoryPage = pushing.get_history("news", epoch="e", offset=3)
+    pushing.send_to_uid(7, str(page.is_complete))
+    one: list[str] = pushing.get_client_id_by_uid(7)
+    return pushing.is_uid_online("anna"), one, pushing.is_uids_online(["anna", 7])
 
 
 options: WorkerOptions = {"count": 4, "ping_interval": 25.0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import lineman
-from lineman import Client, Connection, Gateway, Request, Worker
+from lineman import Client, Connection, Gateway, GatewayClient, Request, Worker
 
 worker = Worker("ws://127.0.0.1:0")
 gateway = Gateway("ws://127.0.0.1:0")
@@ -101,3 +101,11 @@ def use(connection: Connection, client: Client) -> None:
     connection.max_send_buffer_size = 1000  # wrong
     client.nickname = "me"  # wrong
     client.get_remote_ip()  # wrong
+
+
+async def ask(pushing: GatewayClient) -> None:
+    await pushing.is_uid_online(7)  # wrong
+    pushing.is_uid_online(7, 8)  # wrong
+    pushing.get_history(group=b"news")  # wrong
+    count: str = pushing.get_all_client_count()  # wrong
+    print(count)

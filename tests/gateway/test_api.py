@@ -85,6 +85,20 @@ def test_both_clients_and_the_gateway_take_the_same_arguments() -> None:
         assert len(found) == 1, name
 
 
+def test_the_blocking_client_has_every_question_with_the_same_types_and_words() -> None:
+    asked = {
+        name: function
+        for name, function in vars(Api).items()
+        if inspect.iscoroutinefunction(function) and not name.startswith("_")
+    }
+    assert asked.keys() >= set(QUESTIONS)
+    for name, function in asked.items():
+        blocking = vars(GatewayClient)[name]
+        assert inspect.signature(blocking) == inspect.signature(function), name
+        assert (blocking.__doc__, blocking.__name__) == (function.__doc__, name)
+        assert blocking.__qualname__ == f"GatewayClient.{name}"
+
+
 def test_the_reference_gives_every_function_the_arguments_that_it_has() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     found = re.findall(

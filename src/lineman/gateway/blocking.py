@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from lineman.errors import NotReachedError
-from lineman.gateway.api import ClientOrId, Name, OrderApi, check_names
-from lineman.gateway.history_page import HistoryPage
+from lineman.gateway.api import Api, OrderApi
 from lineman.gateway.messages import Order
 from lineman.gateway.pushing import TIMEOUT, AsyncGatewayClient
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -99,6 +100,28 @@ class _Loop:
             ) from None
 
 
+def _waiting(
+    ask: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[GatewayClient, P], T]:
+    """The same function of the blocking client: it returns the answer, and is awaited by nobody."""
+
+    @functools.wraps(ask)
+    def wait(self: GatewayClient, /, *args: P.args, **named: P.kwargs) -> T:
+        # Asked twice where the connection has ended; and no iterator of the caller's is run in
+        # another thread.
+        given: Any = [_kept(argument) for argument in args]
+        kept: Any = {name: _kept(argument) for name, argument in named.items()}
+        return self._wait(lambda api: ask(api, *given, **kept))
+
+    wait.__module__ = __name__
+    wait.__qualname__ = f"GatewayClient.{ask.__name__}"
+    return wait
+
+
+def _kept(argument: object) -> object:
+    return list(argument) if isinstance(argument, Iterator) else argument
+
+
 class GatewayClient(OrderApi):
     """Orders and questions to a gateway from ordinary code of another program, without `await`.
 
@@ -157,122 +180,33 @@ class GatewayClient(OrderApi):
         if running is not None and running.pid == os.getpid():
             running.close()
 
-    # Questions.
+    # Questions: those of `Api`, which here wait for the answer.
 
-    def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
-        """What was published to a group after a place.
-
-        Args:
-            group: the group.
-            epoch: of the last message that the client has; empty for all that is kept.
-            offset: of the same message.
-
-        Returns:
-            A page whose `is_complete` is false where the client must start anew.
-
-        Raises:
-            UsageError: the gateway keeps no history.
-        """
-        return self._wait(lambda api: api.get_history(group, epoch, offset))
-
-    def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
-        """A client's session; None where there is no such client."""
-        return self._wait(lambda api: api.get_session(client))
-
-    def is_online(self, client: ClientOrId) -> bool:
-        """Whether a client is connected."""
-        return self._wait(lambda api: api.is_online(client))
-
-    def is_uid_online(self, uid: Name) -> bool:
-        """Whether a user is connected, with any client."""
-        return self._wait(lambda api: api.is_uid_online(uid))
-
-    def get_client_id_by_uid(self, uid: Name) -> list[str]:
-        """The ids of a user's clients."""
-        return self._wait(lambda api: api.get_client_id_by_uid(uid))
-
-    def get_uid_by_client_id(self, client: ClientOrId) -> str | None:
-        """Which user a client is; None where nobody said so, or it is gone."""
-        return self._wait(lambda api: api.get_uid_by_client_id(client))
-
-    def get_groups_by_client_id(self, client: ClientOrId) -> list[str]:
-        """The groups that a client is in."""
-        return self._wait(lambda api: api.get_groups_by_client_id(client))
-
-    def get_all_client_count(self) -> int:
-        """How many clients are connected."""
-        return self._wait(lambda api: api.get_all_client_count())
-
-    def get_all_client_id_list(self) -> list[str]:
-        """The ids of all clients."""
-        return self._wait(lambda api: api.get_all_client_id_list())
-
-    def get_all_client_sessions(self) -> dict[str, dict[str, Any]]:
-        """The sessions of all clients, by id."""
-        return self._wait(lambda api: api.get_all_client_sessions())
-
-    def get_client_id_count_by_group(self, group: Name) -> int:
-        """How many clients are in a group."""
-        return self._wait(lambda api: api.get_client_id_count_by_group(group))
-
-    def get_client_id_list_by_group(self, group: Name) -> list[str]:
-        """The ids of the clients in a group."""
-        return self._wait(lambda api: api.get_client_id_list_by_group(group))
-
-    def get_client_sessions_by_group(self, group: Name) -> dict[str, dict[str, Any]]:
-        """The sessions of the clients in a group, by id."""
-        return self._wait(lambda api: api.get_client_sessions_by_group(group))
-
-    def get_uid_list_by_group(self, group: Name) -> list[str]:
-        """The users that are in a group, each once."""
-        return self._wait(lambda api: api.get_uid_list_by_group(group))
-
-    def get_uid_count_by_group(self, group: Name) -> int:
-        """How many users are in a group."""
-        return self._wait(lambda api: api.get_uid_count_by_group(group))
-
-    def get_all_uid_list(self) -> list[str]:
-        """All users that are connected, each once."""
-        return self._wait(lambda api: api.get_all_uid_list())
-
-    def get_all_uid_count(self) -> int:
-        """How many users are connected."""
-        return self._wait(lambda api: api.get_all_uid_count())
-
-    def get_all_group_id_list(self) -> list[str]:
-        """All groups that have a member."""
-        return self._wait(lambda api: api.get_all_group_id_list())
-
-    def get_all_group_client_id_list(self) -> dict[str, list[str]]:
-        """The ids of the clients in each group."""
-        return self._wait(lambda api: api.get_all_group_client_id_list())
-
-    def get_all_group_client_id_count(self) -> dict[str, int]:
-        """How many clients are in each group."""
-        return self._wait(lambda api: api.get_all_group_client_id_count())
-
-    def get_all_group_uid_list(self) -> dict[str, list[str]]:
-        """The users that are in each group, each once; a group without one is left out."""
-        return self._wait(lambda api: api.get_all_group_uid_list())
-
-    def get_all_group_uid_count(self) -> dict[str, int]:
-        """How many users are in each group."""
-        return self._wait(lambda api: api.get_all_group_uid_count())
-
-    def is_uids_online(self, uids: Iterable[Name]) -> dict[str, bool]:
-        """Whether each of several users is connected, by uid."""
-        asked = check_names("uid", uids)  # which may be given only once
-        return self._wait(lambda api: api.is_uids_online(asked))
-
-    def batch_get_client_id_by_uid(self, uids: Iterable[Name]) -> dict[str, list[str]]:
-        """The ids of the clients of each of several users, by uid."""
-        asked = check_names("uid", uids)
-        return self._wait(lambda api: api.batch_get_client_id_by_uid(asked))
-
-    def batch_get_client_id_count_by_group(self, groups: Iterable[Name]) -> dict[str, int]:
-        """How many clients are in each of several groups, by group."""
-        asked = check_names("group", groups)
-        return self._wait(lambda api: api.batch_get_client_id_count_by_group(asked))
+    get_history = _waiting(Api.get_history)
+    get_session = _waiting(Api.get_session)
+    is_online = _waiting(Api.is_online)
+    is_uid_online = _waiting(Api.is_uid_online)
+    get_client_id_by_uid = _waiting(Api.get_client_id_by_uid)
+    get_uid_by_client_id = _waiting(Api.get_uid_by_client_id)
+    get_groups_by_client_id = _waiting(Api.get_groups_by_client_id)
+    get_all_client_count = _waiting(Api.get_all_client_count)
+    get_all_client_id_list = _waiting(Api.get_all_client_id_list)
+    get_all_client_sessions = _waiting(Api.get_all_client_sessions)
+    get_client_id_count_by_group = _waiting(Api.get_client_id_count_by_group)
+    get_client_id_list_by_group = _waiting(Api.get_client_id_list_by_group)
+    get_client_sessions_by_group = _waiting(Api.get_client_sessions_by_group)
+    get_uid_list_by_group = _waiting(Api.get_uid_list_by_group)
+    get_uid_count_by_group = _waiting(Api.get_uid_count_by_group)
+    get_all_uid_list = _waiting(Api.get_all_uid_list)
+    get_all_uid_count = _waiting(Api.get_all_uid_count)
+    get_all_group_id_list = _waiting(Api.get_all_group_id_list)
+    get_all_group_client_id_list = _waiting(Api.get_all_group_client_id_list)
+    get_all_group_client_id_count = _waiting(Api.get_all_group_client_id_count)
+    get_all_group_uid_list = _waiting(Api.get_all_group_uid_list)
+    get_all_group_uid_count = _waiting(Api.get_all_group_uid_count)
+    is_uids_online = _waiting(Api.is_uids_online)
+    batch_get_client_id_by_uid = _waiting(Api.batch_get_client_id_by_uid)
+    batch_get_client_id_count_by_group = _waiting(Api.batch_get_client_id_count_by_group)
 
 
 _all: weakref.WeakSet[GatewayClient] = weakref.WeakSet()
