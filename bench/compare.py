@@ -37,7 +37,7 @@ from sidebyside.rows import choose as choose_rows
 from sidebyside.samples import Sample, Samples
 from sidebyside.table import number
 
-from lineman.tls import devca
+from lineman.tls.development import devca
 
 FLOOR = "rawws"
 SERVERS = Path(__file__).parent / "servers"

@@ -23,7 +23,7 @@ from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
 from lineman.testing.client import Client
-from lineman.tls import devca
+from lineman.tls.development import devca
 
 HERE = Path(__file__).parent
 COUNTS = (1, 8, 100)

@@ -33,7 +33,7 @@ from sidebyside.processes import Server
 from sidebyside.rows import KIB
 from soaking import Place, load, open_clients, slowreaders
 
-from lineman import memory
+from lineman.runtime import memory
 
 SIZE = 64 * KIB
 # What a process of Python may wander by without a leak: 100,000 connects of which each left a

@@ -14,15 +14,15 @@ LATE = {
     "acme",
     "cryptography",
     "difflib",
-    "lineman.certify",
-    "lineman.process.master",
-    "lineman.process.model",
-    "lineman.tls.acme.options",
+    "lineman.runtime.worker_certificates",
+    "lineman.process.master.master",
+    "lineman.process.master.model",
+    "lineman.tls.acme.acme_options",
     "lineman.tls.acme.keeper",
-    "lineman.tls.certificates",
-    "lineman.tls.devca",
-    "lineman.tls.live",
-    "lineman.tls.phpcontext",
+    "lineman.tls.files.certificate_check",
+    "lineman.tls.development.devca",
+    "lineman.tls.serving.live_certificates",
+    "lineman.tls.serving.phpcontext",
     "msgspec",
 }
 
@@ -41,7 +41,7 @@ def test_a_worker_loads_nothing_that_few_programs_need() -> None:
 
 
 def test_a_process_that_serves_reads_no_descriptions() -> None:
-    assert "msgspec" not in loaded("import lineman.child")
+    assert "msgspec" not in loaded("import lineman.runtime.child")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,9 @@ def test_the_package_alone_loads_next_to_nothing() -> None:
     modules = loaded("import lineman")
     assert {each for each in modules if each.startswith("lineman")} == {
         "lineman",
-        "lineman.build",
-        "lineman.stdio",  # secures the standard descriptors before anything is opened
+        "lineman.base",
+        "lineman.runtime",
+        "lineman.runtime.build",
+        "lineman.base.stdio",  # secures the standard descriptors before anything is opened
     }
     assert "asyncio" not in modules

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lineman.gateway.guard import GuardOptions
-from lineman.net.limits import HITS, KIB, MIB, Limits
-from lineman.options import WorkerOptions
+from lineman.config.options import WorkerOptions
+from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.net.connection.limits import HITS, KIB, MIB, Limits
 from lineman.worker import Worker
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "limits.md"

@@ -12,19 +12,19 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lineman"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 
 # Where peers come in; what is logged elsewhere, files, the master and the program itself cause.
-ROOMS = ("net", "gateway", "protocols", "exporter.py")
+ROOMS = ("net", "gateway", "brokers", "protocols", "metrics")
 
 # Lines that no peer can cause as often as it likes, and why.
 KNOWN = {
-    "net/proxylists.py": "a file with lists was written anew",
-    "gateway/brokers/redis.py": "once for each connection to the broker",
-    "gateway/brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
-    "gateway/cluster.py": "gateway processes that come and go, and the broker",
-    "gateway/dialling.py": "a gateway process on this machine went away",
-    "gateway/meeting.py": "somebody with the rights of the service removed a socket",
-    "gateway/node.py": "a business worker hangs",
-    "exporter.py": "once, at the start",
-    "net/listen.py": "once, at the start",
+    "net/listening/proxy_lists.py": "a file with lists was written anew",
+    "brokers/redis.py": "once for each connection to the broker",
+    "brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
+    "gateway/cluster/cluster.py": "gateway processes that come and go, and the broker",
+    "gateway/wire/dialling.py": "a gateway process on this machine went away",
+    "gateway/wire/rendezvous.py": "somebody with the rights of the service removed a socket",
+    "gateway/holder/node.py": "a business worker hangs",
+    "metrics/exporter.py": "once, at the start",
+    "net/listening/bind.py": "once, at the start",
 }
 
 
@@ -50,12 +50,12 @@ def direct_calls(path: Path) -> Iterator[int]:
 
 
 def test_there_are_modules_to_look_at() -> None:
-    assert Path("net/lifecycle.py") in modules()
+    assert Path("net/connection/lifecycle.py") in modules()
 
 
 @pytest.mark.parametrize("path", modules(), ids=str)
 def test_what_a_peer_can_cause_goes_through_a_limit(path: Path) -> None:
-    if str(path) in KNOWN or str(path) == "net/loglimit.py":
+    if str(path) in KNOWN or str(path) == "base/loglimit.py":
         return
     lines = list(direct_calls(path))
     assert not lines, f"{path}: lines {lines} log without a LogLimit; a peer may cause them"

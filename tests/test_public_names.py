@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lineman
-from lineman import vocabulary
+from lineman.base import vocabulary
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "lineman"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, UsageError, Worker
-from lineman.address import parse
-from lineman.net.listen import bind
-from lineman.options import WorkerOptions
+from lineman.base.address import parse
+from lineman.config.options import WorkerOptions
+from lineman.net.listening.bind import bind
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
@@ -229,7 +229,7 @@ def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
     is_seen: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_seen:  # it is another user's
-        monkeypatch.setattr("lineman.net.portholder.find", lambda port: None)
+        monkeypatch.setattr("lineman.net.listening.portholder.find", lambda port: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         error = refusal(Worker(f"ws://127.0.0.1:{port}"))
@@ -250,7 +250,7 @@ def test_a_name_with_several_addresses_is_the_one_of_ipv4_and_the_others_are_tol
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
         ]
 
-    monkeypatch.setattr("lineman.net.listen.socket.getaddrinfo", both)
+    monkeypatch.setattr("lineman.net.listening.bind.socket.getaddrinfo", both)
     caplog.set_level("INFO", "lineman")
     with bind(parse("ws://localhost:0"), 5) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"

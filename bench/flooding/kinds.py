@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lineman import openssl
 from lineman.protocols.websocket import frames
 from lineman.testing.client import encode, encode_frame
+from lineman.tls.openssl import access as openssl
 
 REQUEST = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HANDSHAKE = (

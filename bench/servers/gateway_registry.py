@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-from lineman.gateway import names
-from lineman.gateway.client import HeldClient
-from lineman.gateway.framing import LENGTH, encode_frames
-from lineman.gateway.messages import TO_GATEWAY, Bind, Join, Leave, Order
-from lineman.gateway.routing import Routing, RoutingOptions
+from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.wire import names
+from lineman.gateway.wire.framing import LENGTH, encode_frames
+from lineman.gateway.wire.messages import TO_GATEWAY, Bind, Join, Leave, Order
 
 CLIENTS = 20_000
 UIDS = 1_000_000

@@ -15,7 +15,7 @@ from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
 from lineman.testing.client import Client
-from lineman.tls import devca
+from lineman.tls.development import devca
 
 SERVERS = Path(__file__).parents[1] / "servers"
 

@@ -3,10 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lineman import stdio
-from lineman.build import VERSION as __version__
+from lineman.base import stdio
+from lineman.runtime.build import VERSION as __version__
 
 if TYPE_CHECKING:
+    from lineman.config.options import WorkerOptions
     from lineman.errors import (
         AddressInUseError,
         ConfigError,
@@ -20,27 +21,26 @@ if TYPE_CHECKING:
         UnknownNameError,
         UsageError,
     )
-    from lineman.gateway.api import HasId
-    from lineman.gateway.blocking import GatewayClient
-    from lineman.gateway.guard import GuardOptions
-    from lineman.gateway.histories import frame_as_json
-    from lineman.gateway.history import HistoryOptions
-    from lineman.gateway.history_page import HistoryPage, KeptMessage
-    from lineman.gateway.pushing import AsyncGatewayClient
-    from lineman.gateway.visitor import Client
-    from lineman.gateways import Gateway
-    from lineman.net.callbacks import ErrorCode
-    from lineman.net.connection import Connection
-    from lineman.net.outbox import SlowReaders
-    from lineman.net.tlsinfo import TlsInfo
-    from lineman.options import WorkerOptions
-    from lineman.protocols.http_messages import Headers, Request, Response
-    from lineman.protocols.proxy_header import ClientTls, ProxyHeader
+    from lineman.gateway.business.gateway_client import Client
+    from lineman.gateway.gateway import Gateway
+    from lineman.gateway.holder.client_deadlines import GuardOptions
+    from lineman.gateway.holder.group_histories import frame_as_json
+    from lineman.gateway.holder.history import HistoryOptions
+    from lineman.gateway.push.api import HasId
+    from lineman.gateway.push.blocking import GatewayClient
+    from lineman.gateway.push.pushing import AsyncGatewayClient
+    from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
+    from lineman.net.connection.callbacks import ErrorCode
+    from lineman.net.connection.connection import Connection
+    from lineman.net.connection.outbox import SlowReaders
+    from lineman.net.stream.tlsinfo import TlsInfo
+    from lineman.protocols.http.http_messages import Headers, Request, Response
+    from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
     from lineman.protocols.websocket.negotiation import DeflateOptions
-    from lineman.tls.acme.options import AcmeOptions
-    from lineman.tls.devca import DevelopmentCertificate, development_certificate
-    from lineman.tls.info import CertificateInfo
-    from lineman.tls.live import CertificateStatus, LiveTls
+    from lineman.tls.acme.acme_options import AcmeOptions
+    from lineman.tls.development.devca import DevelopmentCertificate, development_certificate
+    from lineman.tls.files.certificate_info import CertificateInfo
+    from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
     from lineman.worker import Worker
 
 stdio.secure()
@@ -90,45 +90,45 @@ __all__ = [
 
 # Loaded when they are asked for: a master, and every command, does without the data path.
 _HOMES = {
-    "AcmeOptions": "tls.acme.options",
+    "AcmeOptions": "tls.acme.acme_options",
     "AddressInUseError": "errors",
-    "AsyncGatewayClient": "gateway.pushing",
-    "CertificateInfo": "tls.info",
-    "CertificateStatus": "tls.live",
-    "Client": "gateway.visitor",
-    "ClientTls": "protocols.proxy_header",
+    "AsyncGatewayClient": "gateway.push.pushing",
+    "CertificateInfo": "tls.files.certificate_info",
+    "CertificateStatus": "tls.serving.live_certificates",
+    "Client": "gateway.business.gateway_client",
+    "ClientTls": "protocols.proxies.proxy_header",
     "ConfigError": "errors",
-    "Connection": "net.connection",
+    "Connection": "net.connection.connection",
     "ConnectionLost": "errors",
     "DeflateOptions": "protocols.websocket.negotiation",
-    "DevelopmentCertificate": "tls.devca",
-    "ErrorCode": "net.callbacks",
-    "Gateway": "gateways",
-    "GatewayClient": "gateway.blocking",
-    "GuardOptions": "gateway.guard",
-    "HasId": "gateway.api",
-    "Headers": "protocols.http_messages",
-    "HistoryOptions": "gateway.history",
-    "HistoryPage": "gateway.history_page",
+    "DevelopmentCertificate": "tls.development.devca",
+    "ErrorCode": "net.connection.callbacks",
+    "Gateway": "gateway.gateway",
+    "GatewayClient": "gateway.push.blocking",
+    "GuardOptions": "gateway.holder.client_deadlines",
+    "HasId": "gateway.push.api",
+    "Headers": "protocols.http.http_messages",
+    "HistoryOptions": "gateway.holder.history",
+    "HistoryPage": "gateway.wire.history_page",
     "HttpError": "errors",
-    "KeptMessage": "gateway.history_page",
+    "KeptMessage": "gateway.wire.history_page",
     "LinemanError": "errors",
     "LinkFullError": "errors",
-    "LiveTls": "tls.live",
+    "LiveTls": "tls.serving.live_certificates",
     "NotReachedError": "errors",
     "ProtocolError": "errors",
-    "ProxyHeader": "protocols.proxy_header",
+    "ProxyHeader": "protocols.proxies.proxy_header",
     "RefusedError": "errors",
-    "Request": "protocols.http_messages",
-    "Response": "protocols.http_messages",
-    "SlowReaders": "net.outbox",
-    "TlsInfo": "net.tlsinfo",
+    "Request": "protocols.http.http_messages",
+    "Response": "protocols.http.http_messages",
+    "SlowReaders": "net.connection.outbox",
+    "TlsInfo": "net.stream.tlsinfo",
     "UnknownNameError": "errors",
     "UsageError": "errors",
     "Worker": "worker",
-    "WorkerOptions": "options",
-    "development_certificate": "tls.devca",
-    "frame_as_json": "gateway.histories",
+    "WorkerOptions": "config.options",
+    "development_certificate": "tls.development.devca",
+    "frame_as_json": "gateway.holder.group_histories",
 }
 
 # What programs for Workerman import, and what to import or write here.

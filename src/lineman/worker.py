@@ -11,30 +11,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
-from lineman import hotswap, inner, options, serving, starting, unknown
-from lineman.declared import Declared, refuse_option
+from lineman.base import unknown_names as unknown
+from lineman.config import options
+from lineman.config.callback_slots import Slot
+from lineman.config.declared import Declared, refuse_option
+from lineman.config.options import Plan, WorkerOptions
 from lineman.errors import UsageError
-from lineman.net.broadcast import broadcast
-from lineman.net.callbacks import Callbacks
-from lineman.net.connection import Connection
-from lineman.net.limits import KIB, MIB
-from lineman.net.outbox import SlowReaders
-from lineman.net.proxylists import DIRECTORY
+from lineman.net.connection.broadcast import broadcast
+from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.connection import Connection
+from lineman.net.connection.limits import KIB, MIB
+from lineman.net.connection.outbox import SlowReaders
+from lineman.net.listening.proxy_lists import DIRECTORY
+from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
-from lineman.net.unixsocket import SocketFile
-from lineman.options import Plan, WorkerOptions
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.slots import Slot
-from lineman.tls.options import Certificates, TlsPolicy, VerifyClient
-from lineman.tls.tickets import TicketSecret
+from lineman.runtime import certificate_reload as hotswap
+from lineman.runtime import inner_workers as inner
+from lineman.runtime import running as serving
+from lineman.runtime import starting
+from lineman.tls.openssl.tickets import TicketSecret
+from lineman.tls.serving.tls_options import Certificates, TlsPolicy, VerifyClient
 
 if TYPE_CHECKING:  # what `options` imports where it is used
-    from lineman import functions as types
-    from lineman.certify import Certifier
-    from lineman.tls.acme.options import AcmeOptions
-    from lineman.tls.live import CertificateStatus, LiveTls
-    from lineman.tls.pem import Contents
+    from lineman.config import callback_types as types
+    from lineman.runtime.worker_certificates import Certifier
+    from lineman.tls.acme.acme_options import AcmeOptions
+    from lineman.tls.files.pem import Contents
+    from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
 logger = logging.getLogger("lineman")
 
@@ -239,7 +244,7 @@ class Worker(Declared):
             pid_file: where the running program is found; None for `Worker.pid_file`, and without
                 that one for a place that its path tells.
         """
-        from lineman.run import run_all  # the runner knows this module
+        from lineman.runtime.run import run_all  # the runner knows this module
 
         run_all(Worker.all_workers, arguments, pid_file or Worker.pid_file)
 
@@ -367,7 +372,7 @@ class Worker(Declared):
                 if not address.path:
                     address = replace(address, port=listener.getsockname()[1])
                 if plan.acme is not None:
-                    from lineman.certify import Certifier
+                    from lineman.runtime.worker_certificates import Certifier
 
                     self._certifier = Certifier(plan.acme, address)
                     await self._certifier.start(listener, plan.limits)

@@ -13,9 +13,9 @@ from sidebyside.processes import Server
 from sidebyside.rows import ROWS
 from sidebyside.samples import Sample
 
-from lineman.cli.bench import plan_of
+from lineman.cli.commands.bench import plan_of
 from lineman.cli.main import parser
-from lineman.client.target import parse
+from lineman.protocols.websocket.client.url import parse
 
 ROW = {row.name: row for row in ROWS}
 OURS = LinemanBench(1, 0.3)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lineman.cli.cert.list import line
-from lineman.tls.acme.options import from_worker
-from lineman.tls.acme.store import State
+from lineman.cli.commands.cert.list import line
+from lineman.tls.acme.acme_options import from_worker
+from lineman.tls.acme.acme_store import State
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

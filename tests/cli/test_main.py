@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lineman import openssl
 from lineman.cli import main as command
 from lineman.errors import ConfigError, UsageError
-from lineman.net.tlsstream import is_direct
+from lineman.net.stream.tlsstream import is_direct
+from lineman.tls.openssl import access as openssl
 
 
 def run(error: BaseException | None, monkeypatch: pytest.MonkeyPatch) -> int:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from lineman.client.answer import Answer
-from lineman.client.target import parse
+from lineman.base.finding import Level
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import (
     Facts,
@@ -25,8 +24,9 @@ from lineman.doctor.facts import (
     TlsLook,
     Upstream,
 )
-from lineman.finding import Level
-from lineman.protocols.http_messages import Headers
+from lineman.protocols.http.http_messages import Headers
+from lineman.protocols.websocket.client.server_answer import Answer
+from lineman.protocols.websocket.client.url import parse
 
 E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO
 DIRECT = parse("ws://127.0.0.1:8282/wss")

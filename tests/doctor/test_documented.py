@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CHECKS = ROOT / "src" / "lineman" / "doctor" / "checks"
-VERDICT = ROOT / "src" / "lineman" / "tls" / "verdict.py"
+VERDICT = ROOT / "src" / "lineman" / "tls" / "advice" / "verdict.py"
 REFERENCE = ROOT / "docs" / "reference" / "doctor.md"
 MAKERS = {"ok": 0, "info": 0, "warning": 0, "error": 0, "Finding": 1, "Refusal": 0}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lineman.doctor.checks.inside import judge
+from lineman.base.finding import Level
+from lineman.doctor.checks.program_inside import judge
 from lineman.doctor.facts import Outcome
-from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.doctor.program_facts import Machine, ProgramFacts, WorkerFacts
 from lineman.doctor.report import exit_status
-from lineman.finding import Level
 
 GOOD = WorkerFacts(
     "chat",

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from lineman.base.finding import Finding
 from lineman.doctor import report
-from lineman.doctor.finding import error, info, ok, warning
-from lineman.finding import Finding
+from lineman.doctor.checks.check_type import error, info, ok, warning
 
 FOUND = [
     error("wrong-path", "HTTP 404 for /nope", "use the path /wss"),

@@ -25,8 +25,8 @@ from lineman import ConfigError, Worker
 from lineman.cli.main import main
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
-from lineman.tls.acme.schedule import Window
-from lineman.tls.acme.store import State, Store
+from lineman.tls.acme.acme_store import State, Store
+from lineman.tls.acme.renewal_schedule import Window
 
 APP = Path(__file__).parent / "apps" / "acme.py"
 

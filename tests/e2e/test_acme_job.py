@@ -27,14 +27,14 @@ from kit.program import find_program, free_ports
 from kit.waiting import DEADLINE
 from lineman.cli.main import main
 from lineman.errors import ConfigError
-from lineman.tls.acme.answers import Answers
-from lineman.tls.acme.job import Report, Wish
+from lineman.tls.acme.acme_job import Report, Wish
+from lineman.tls.acme.acme_options import Settings
+from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.keeper import attempt
-from lineman.tls.acme.options import Settings
 from lineman.tls.acme.renewalinfo import certificate_id
-from lineman.tls.acme.store import Store
 
-JOB = "import sys; from lineman.tls.acme.job import main; sys.exit(main())"
+JOB = "import sys; from lineman.tls.acme.acme_job import main; sys.exit(main())"
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_an_address_is_certified(authority: Pebble, root: Path, door: Any) -> No
 def test_an_account_that_was_deactivated_is_told_as_that(
     authority: Pebble, root: Path, door: Any
 ) -> None:
-    from lineman.tls.acme.client import Client
+    from lineman.tls.acme.acme_client import Client
 
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"

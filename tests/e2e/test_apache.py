@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from e2e.support.proxies import binary_of, site_options, version_of
-from lineman.proxy import Site, apache
 from lineman.testing.certificates import IssuedPair
+from lineman.webservers import Site, apache
 
 
 def test_apache_accepts_the_configuration_without_a_warning(

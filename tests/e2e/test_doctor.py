@@ -17,12 +17,12 @@ from e2e.support.clinic import Clinic
 from e2e.support.diagnosis import diagnose, facts_of, first, names
 from e2e.support.proxies import Proxy, StartProxy
 from kit.program import free_ports
-from lineman.client.target import parse
+from lineman.base.finding import Level
 from lineman.doctor.checks import judge
-from lineman.doctor.looks.names import own_addresses
-from lineman.finding import Level
+from lineman.doctor.looks.name_resolution import own_addresses
+from lineman.protocols.websocket.client.url import parse
 from lineman.testing.certificates import TestCA
-from lineman.tls.facts import read_roots
+from lineman.tls.advice.certificate_facts import read_roots
 
 # By what nginx was told: the name of the port, the path, options, and what the doctor must say.
 BROKEN_IN_NGINX: list[tuple[str, str, dict[str, Any], str, str]] = [

@@ -16,8 +16,8 @@ from e2e.support.client import DOMAIN
 from e2e.support.clinic import Clinic, server_context
 from e2e.support.diagnosis import diagnose, first, names
 from lineman import Worker
-from lineman.client.target import parse
-from lineman.finding import Level
+from lineman.base.finding import Level
+from lineman.protocols.websocket.client.url import parse
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.serving import Serving
 

@@ -15,7 +15,7 @@ from websockets.streams import StreamReader
 
 from e2e.support.client import CLIENT_IP, DOMAIN, tls
 from e2e.support.proxies import Proxy, version_of
-from lineman.proxy.apache import H2_WEBSOCKETS
+from lineman.webservers.apache import H2_WEBSOCKETS
 
 FORGED = [
     ("x-real-ip", "6.6.6.6"),

@@ -17,14 +17,14 @@ from e2e.support import raw
 from e2e.support.browser import chromium
 from e2e.support.manual import manual
 from e2e.support.service import TRUSTED, Service, service
-from lineman.client.target import parse
+from lineman.base.finding import Finding, Level
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import Question
 from lineman.doctor.looks.outside import Tools, look
-from lineman.finding import Finding, Level
+from lineman.protocols.websocket.client.url import parse
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
-from lineman.tls.facts import read_roots
+from lineman.tls.advice.certificate_facts import read_roots
 
 SITE, WWW, EVIL = "domain.example", "www.domain.example", "evil.example"
 FORWARDED_HOST = {

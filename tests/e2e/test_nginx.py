@@ -8,10 +8,10 @@ from pathlib import Path
 from e2e.support.proxies import binary_of, site_options, version_of
 from kit.program import Program, free_ports
 from lineman import Worker
-from lineman.proxy import Site, nginx
 from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving
+from lineman.webservers import Site, nginx
 
 
 def test_nginx_accepts_the_configuration_without_a_warning(

@@ -26,9 +26,9 @@ from e2e.support.proxies import Proxy, StartProxy, site_options, version_of
 from e2e.support.render import HOWTO, render
 from e2e.support.service import TRUSTED, Service, service
 from kit.waiting import DEADLINE
-from lineman.proxy import PROGRAMS, Site
-from lineman.proxy.caddy import CLOSE_DELAY
 from lineman.testing.certificates import TestCA
+from lineman.webservers import PROGRAMS, Site
+from lineman.webservers.caddy import CLOSE_DELAY
 
 FORGED = [
     ("X-Real-IP", "6.6.6.6"),

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hypothesis import HealthCheck, seed, settings
 
 from fuzz import live, properties, reentry
-from lineman import build
+from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
 EXAMPLES = 100  # of one property, then the clock is looked at

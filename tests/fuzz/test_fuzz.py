@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from fuzz import live, properties
-from lineman import build
+from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
 for prove in properties.ALL:

@@ -16,13 +16,13 @@ import lineman
 
 PACKAGE = Path(lineman.__file__).parent
 NAMES = {
-    "messages": "lineman.protocols.websocket.messages",
+    "messages": "lineman.protocols.websocket.decoder",
     "deflate": "lineman.protocols.websocket.deflate",
     "negotiation": "lineman.protocols.websocket.negotiation",
     "handshake": "lineman.protocols.websocket.handshake",
     "origins": "lineman.protocols.websocket.origins",
-    "http": "lineman.protocols.http",
-    "forwarded": "lineman.protocols.forwarded",
+    "http": "lineman.protocols.http.requests",
+    "forwarded": "lineman.protocols.proxies.forwarded",
     "errors": "lineman.errors",
 }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gateway.support import System
-from lineman.gateway.brokers.embedded import Hub
+from lineman.brokers.embedded import Hub
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from typing import IO, Any, NamedTuple, Protocol, Self, TypeVar
 
 from kit.waiting import DEADLINE
 from lineman import Worker
-from lineman.gateway.brokers.embedded import Embedded, Hub
-from lineman.gateway.business import Business
-from lineman.gateway.framing import LENGTH, WireFormat
-from lineman.gateway.guard import GuardOptions
-from lineman.gateway.node import Node
-from lineman.gateway.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
-from lineman.gateway.routing import RoutingOptions
+from lineman.brokers.embedded import Embedded, Hub
+from lineman.gateway.business.business_worker import Business
+from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.holder.node import Node
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.wire.framing import LENGTH, WireFormat
+from lineman.gateway.wire.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.testing.client import Client
 
 T = TypeVar("T")

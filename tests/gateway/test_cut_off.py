@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from gateway.support import System, add_two_nodes, routing_by
-from lineman.gateway import cluster as cluster_module
-from lineman.gateway.brokers.embedded import Hub, Publish
-from lineman.gateway.history import HistoryOptions
+from lineman.brokers.embedded import Hub, Publish
+from lineman.gateway.cluster import cluster as cluster_module
+from lineman.gateway.holder.history import HistoryOptions
 
 
 def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:

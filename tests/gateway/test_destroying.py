@@ -8,8 +8,8 @@ import pytest
 
 from gateway.support import System, add_two_nodes
 from lineman.errors import UsageError
-from lineman.gateway.blocking import GatewayClient
-from lineman.gateway.visitor import Client
+from lineman.gateway.business.gateway_client import Client
+from lineman.gateway.push.blocking import GatewayClient
 
 
 def joined(system: System, *names: str) -> Any:

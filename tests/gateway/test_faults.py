@@ -14,18 +14,18 @@ import pytest
 from gateway.support import Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client
-from lineman.cli.status import render
+from lineman.brokers.base import Broker
+from lineman.cli.commands.status import render
 from lineman.errors import RefusedError, UsageError
-from lineman.gateway import framing, messages
-from lineman.gateway.brokers.base import Broker
-from lineman.gateway.framing import encode, encode_frames
-from lineman.gateway.history import HistoryOptions
-from lineman.gateway.messages import Hello, LinkAnswer, LinkPing, Send, SetSession
-from lineman.gateway.nodemessages import NodeBeat, NodeQuestion, Relay
-from lineman.gateway.records import HEAD, TEXT, done_record, message_record
-from lineman.gateway.routing import RoutingOptions
-from lineman.metrics import Book, families
-from lineman.process.status import Child, Master, Report, Status
+from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.wire import framing, messages
+from lineman.gateway.wire.framing import encode, encode_frames
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkPing, Send, SetSession
+from lineman.gateway.wire.node_messages import NodeBeat, NodeQuestion, Relay
+from lineman.gateway.wire.records import HEAD, TEXT, done_record, message_record
+from lineman.metrics.families import Book, families
+from lineman.process.messages.process_status import Child, Master, Report, Status
 
 
 def echo(client: Client, message: str | bytes) -> None:

@@ -14,12 +14,12 @@ import lineman
 from gateway.support import System, add_two_nodes
 from lineman import AsyncGatewayClient, NotReachedError
 from lineman.errors import ConfigError, UsageError
-from lineman.gateway.blocking import GatewayClient
-from lineman.gateway.business import Business
-from lineman.gateway.guard import GuardOptions
-from lineman.gateway.history import HistoryOptions
-from lineman.gateway.history_page import KeptMessage
-from lineman.protocols.websocket.messages import Close
+from lineman.gateway.business.business_worker import Business
+from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.push.blocking import GatewayClient
+from lineman.gateway.wire.history_page import KeptMessage
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.client import Client
 
 

@@ -21,9 +21,9 @@ from kit.brokers import Server, nats_server, redis_server, running
 from kit.program import Program, find_program, free_ports
 from kit.waiting import DEADLINE
 from lineman import NotReachedError
-from lineman.gateway.blocking import GatewayClient
-from lineman.gateway.brokers.choice import broker_maker
-from lineman.gateway.routing import RoutingOptions
+from lineman.brokers.choice import broker_maker
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.push.blocking import GatewayClient
 from lineman.testing.client import Client
 
 APP = Path(__file__).parent / "apps" / "node_app.py"

@@ -11,16 +11,17 @@ import pytest
 
 from kit.brokers import Server, nats_server, redis_server, running
 from kit.waiting import until
-from lineman.gateway import attendance, cluster
-from lineman.gateway.attendance import PresenceSync
-from lineman.gateway.brokers import remote
-from lineman.gateway.brokers.choice import broker_maker
-from lineman.gateway.brokers.embedded import Hub
-from lineman.gateway.framing import encode
-from lineman.gateway.nodemessages import AskHeldUids, HeldUids, Hold
-from lineman.gateway.pace import Job, PacedJobs
-from lineman.gateway.registry import Member
-from lineman.gateway.routing import Routing, RoutingOptions
+from lineman.brokers import remote
+from lineman.brokers.choice import broker_maker
+from lineman.brokers.embedded import Hub
+from lineman.gateway.cluster import cluster
+from lineman.gateway.cluster import presence_sync as attendance
+from lineman.gateway.cluster.paced_jobs import Job, PacedJobs
+from lineman.gateway.cluster.presence_sync import PresenceSync
+from lineman.gateway.holder.registry import Member
+from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.wire.framing import encode
+from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold
 
 USERS = 6000
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lineman import Gateway, Worker
-from lineman.gateway.guard import GuardOptions
-from lineman.gateway.http import MIN_TOKEN
-from lineman.options import WorkerOptions
+from lineman.config.options import WorkerOptions
+from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.push.push_endpoint import MIN_TOKEN
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "gateway.md"
 PART = PAGE.read_text(encoding="utf-8").split("\n## `Gateway(", 1)[1].split("\n## ", 1)[0]

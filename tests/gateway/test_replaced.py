@@ -19,7 +19,7 @@ import lineman
 from gateway.support import System
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
-from lineman.gateway.dialling import alias_of, candidates
+from lineman.gateway.wire.dialling import alias_of, candidates
 from lineman.testing.client import Client
 
 APP = Path(__file__).parent / "apps" / "renewed_app.py"

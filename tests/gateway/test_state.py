@@ -13,8 +13,8 @@ from gateway.support import System
 from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.errors import UsageError
-from lineman.gateway.messages import Bind
-from lineman.gateway.session import encode_session
+from lineman.gateway.wire.messages import Bind
+from lineman.gateway.wire.session_data import encode_session
 
 
 def test_a_session_counts_right_however_fast_its_client_sends(system: System) -> None:

@@ -11,7 +11,7 @@ from itertools import cycle, pairwise, product
 from typing import Any
 
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket.messages import Close, Decoder, Event, Ping, Pong
+from lineman.protocols.websocket.decoder import Close, Decoder, Event, Ping, Pong
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 

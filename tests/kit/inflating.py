@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from lineman.protocols.websocket import zlibs
+from lineman.protocols.websocket import deflate_engines as zlibs
 from lineman.protocols.websocket.deflate import Inflater
+from lineman.protocols.websocket.deflate_engines import Engine
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
-from lineman.protocols.websocket.zlibs import Engine
 
 ALONE = Agreement(server_no_context_takeover=True, client_no_context_takeover=True)
 TAKEOVER = Agreement()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineman.memory import mallinfo
+from lineman.runtime.memory import mallinfo
 
 VISITORS = Path(__file__).parent / "visitors.py"
 DEADLINE = 120.0

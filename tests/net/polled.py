@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import ClassVar
 
-from lineman.net.poller import READ, Handler, Poller
+from lineman.net.loop.poller import READ, Handler, Poller
 
 
 class Noting(Handler):

@@ -13,7 +13,7 @@ from kit.site import Serve, echo
 from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.messages import Close, Event, Pong
+from lineman.protocols.websocket.decoder import Close, Event, Pong
 from lineman.testing.client import encode, encode_frame
 
 MASK = b"\x01\x02\x03\x04"

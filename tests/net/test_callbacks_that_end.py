@@ -15,8 +15,8 @@ import pytest
 from kit.recorder import Recorder
 from kit.site import Serve, client_hello, echo, still_serves
 from kit.waiting import wait_until
-from lineman.net.connection import Connection
-from lineman.protocols.websocket.messages import Close
+from lineman.net.connection.connection import Connection
+from lineman.protocols.websocket.decoder import Close
 
 
 def leave(*_: object) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from kit.site import Serve, Site, echo
 from kit.waiting import DEADLINE, wait_until
-from lineman.net.tlsstream import Challenges
-from lineman.protocols import clienthello
+from lineman.net.stream.tlsstream import Challenges
+from lineman.protocols import client_hello as clienthello
 from lineman.testing.tlssocket import TlsSocket
 from lineman.tls.acme.challenge import alpn_certificate
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kit.recorder import Recorder
 from kit.site import Serve, Site, echo
 from kit.waiting import DEADLINE
-from lineman.net import tlsstream
+from lineman.net.stream import tlsstream
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 

@@ -9,7 +9,7 @@ from kit.site import Serve, echo
 from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.messages import Close, Ping
+from lineman.protocols.websocket.decoder import Close, Ping
 from lineman.testing.client import Client, encode, encode_frame
 
 

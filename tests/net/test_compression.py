@@ -14,8 +14,8 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from kit.site import Serve, echo
 from lineman import ConfigError, DeflateOptions, Worker
 from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.decoder import Close
 from lineman.protocols.websocket.handshake import client_request
-from lineman.protocols.websocket.messages import Close
 
 TEXT = json.dumps([{"id": number, "name": f"user {number}"} for number in range(400)])
 MESSAGES: list[str | bytes] = ["", "x", "short", TEXT, TEXT.encode(), b"\0" * 300_000, "ü" * 70_000]

@@ -10,7 +10,7 @@ from kit.recorder import Ends
 from kit.site import Serve, Site, echo
 from kit.waiting import wait_until
 from lineman import Connection, Request
-from lineman.protocols.websocket.messages import Close
+from lineman.protocols.websocket.decoder import Close
 
 RESTART = Close(1012, "the service is restarting")
 

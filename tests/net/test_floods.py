@@ -15,11 +15,11 @@ from kit.recorder import Ends, Recorder
 from kit.site import Serve, Site, compressing, echo, still_serves
 from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, Request
-from lineman.net import poller
-from lineman.net.turn import STEPS
+from lineman.base.tasktime import TASK_TIME
+from lineman.net.loop import poller
+from lineman.net.loop.turn import STEPS
 from lineman.protocols.websocket import frames
-from lineman.protocols.websocket.messages import Close
-from lineman.tasktime import TASK_TIME
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.client import Client, encode, encode_frame
 
 MANY = 3000

@@ -9,10 +9,10 @@ import ssl
 
 from kit.site import Serve, echo, still_serves
 from kit.waiting import DEADLINE
-from lineman import openssl
-from lineman.net.syscalls import AGAIN
-from lineman.net.tlsstream import TlsStream, is_direct
+from lineman.net.loop.syscalls import AGAIN
+from lineman.net.stream.tlsstream import TlsStream, is_direct
 from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls.openssl import access as openssl
 
 MANY = 5000
 

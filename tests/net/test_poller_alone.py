@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from lineman.net.poller import ALONE, MAX_ALONE, READ, WRITE, Poller
+from lineman.net.loop.poller import ALONE, MAX_ALONE, READ, WRITE, Poller
 from net.polled import Noting, is_open
 
 

@@ -11,7 +11,7 @@ from kit.recorder import Ends, Recorder
 from kit.site import Serve
 from kit.waiting import wait_until
 from lineman import Connection, UsageError, Worker
-from lineman.net.outbox import Outbox
+from lineman.net.connection.outbox import Outbox
 
 
 def narrow(connection: Connection) -> None:

@@ -22,11 +22,11 @@ from kit.recorder import Recorder
 from kit.site import Serve, echo
 from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, Worker
-from lineman.net import acceptor as acceptor_module
-from lineman.net.callbacks import Callbacks
-from lineman.net.limits import Limits
+from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.limits import Limits
+from lineman.net.listening import acceptor as acceptor_module
+from lineman.net.loop.wheel import Timed
 from lineman.net.service import Service
-from lineman.net.wheel import Timed
 from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import Client
 from lineman.testing.serving import Serving

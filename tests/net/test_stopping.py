@@ -9,7 +9,7 @@ from kit.recorder import Ends, Recorder
 from kit.site import Serve
 from kit.waiting import wait_until
 from lineman import Connection
-from lineman.protocols.websocket.messages import Close
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.client import encode
 
 

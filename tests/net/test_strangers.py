@@ -10,10 +10,11 @@ import pytest
 
 from kit.recorder import Recorder
 from kit.site import Serve, Site
-from lineman import Connection, Worker, options
-from lineman.protocols import checkup
-from lineman.protocols.http import Headers, Request
-from lineman.protocols.proxy_header import SIGNATURE
+from lineman import Connection, Worker
+from lineman.config import options
+from lineman.protocols.http.requests import Headers, Request
+from lineman.protocols.proxies.proxy_header import SIGNATURE
+from lineman.protocols.websocket import checkup
 from lineman.protocols.websocket.origins import Standing
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client

@@ -17,8 +17,8 @@ from kit.recorder import Recorder
 from kit.site import Serve, client_hello, echo, still_serves
 from kit.waiting import DEADLINE, wait_until
 from lineman import Connection
-from lineman.net import tlsstream
-from lineman.protocols.websocket.messages import Close
+from lineman.net.stream import tlsstream
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client, encode
 from lineman.testing.tlssocket import TlsSocket

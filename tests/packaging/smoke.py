@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lineman
 from lineman import Worker
-from lineman.build import describe
+from lineman.runtime.build import describe
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from lineman.process.model import Action, Event, Phase, Ready, Reload, Say, Seat, Service, Stage
-from lineman.process.plan import decide
-from lineman.process.rules import Rules
+from lineman.process.master.model import (
+    Action,
+    Event,
+    Phase,
+    Ready,
+    Reload,
+    Say,
+    Seat,
+    Service,
+    Stage,
+)
+from lineman.process.master.plan import decide
+from lineman.process.messages.process_rules import Rules
 
 RULES = Rules(drain_seconds=10, stop_timeout=5, start_timeout=60, watchdog_timeout=30)
 ADDRESS = "ws://0.0.0.0:80"

@@ -20,8 +20,8 @@ from kit.processes import children_of
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
 from lineman.errors import ConfigError
-from lineman.process import claim
-from lineman.process.rundir import PidFile, holder
+from lineman.process.rundir import claim
+from lineman.process.rundir.rundir import PidFile, holder
 from lineman.testing.client import Client
 
 GATEWAY = """

@@ -20,9 +20,9 @@ from kit.processes import is_alive
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
 from lineman.errors import RefusedError
-from lineman.process.request import ask
-from lineman.process.rundir import default_pid_file, name_of
-from lineman.process.terminal import ECHO
+from lineman.process.master.terminal_signals import ECHO
+from lineman.process.rundir.control_request import ask
+from lineman.process.rundir.rundir import default_pid_file, name_of
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 

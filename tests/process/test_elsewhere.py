@@ -17,8 +17,14 @@ import pytest
 
 from kit.app import App, echo
 from kit.processes import is_alive
-from lineman.process import claim
-from lineman.process.rundir import PidFile, default_pid_file, find_pid_file, name_of, run_directory
+from lineman.process.rundir import claim
+from lineman.process.rundir.rundir import (
+    PidFile,
+    default_pid_file,
+    find_pid_file,
+    name_of,
+    run_directory,
+)
 
 NOBODY = pwd.getpwnam("nobody")
 COMMANDS = ["stop", "status", "connections", "reload"]

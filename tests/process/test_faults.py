@@ -18,7 +18,7 @@ import pytest
 from kit.app import App, echo
 from kit.processes import children_of, is_alive
 from kit.waiting import DEADLINE, wait_until
-from lineman.protocols.websocket.messages import Close
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.client import Client
 
 MakeApp = Callable[[str], App]

@@ -21,7 +21,7 @@ from kit.app import App
 from kit.processes import children_of, is_alive
 from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
-from lineman.protocols.websocket.messages import Close
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
 

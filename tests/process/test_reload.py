@@ -16,7 +16,7 @@ import pytest
 from kit.app import App, echo
 from kit.processes import is_alive
 from kit.waiting import wait_until
-from lineman.protocols.websocket.messages import Close
+from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import Client
 

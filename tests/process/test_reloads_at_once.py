@@ -11,10 +11,10 @@ from pathlib import Path
 
 from kit.app import App, echo
 from kit.waiting import DEADLINE, wait_until
-from lineman.process.control import MAX_CLIENTS
-from lineman.process.request import ask
-from lineman.process.rundir import control_path, default_pid_file, name_of
-from lineman.process.wire import encode
+from lineman.process.master.control_socket import MAX_CLIENTS
+from lineman.process.messages.lines import encode
+from lineman.process.rundir.control_request import ask
+from lineman.process.rundir.rundir import control_path, default_pid_file, name_of
 
 MakeApp = Callable[[str], App]
 

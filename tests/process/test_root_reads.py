@@ -27,7 +27,7 @@ from kit.app import App
 from kit.processes import children_of, is_alive
 from kit.program import Program as E2eProgram
 from kit.waiting import wait_until
-from lineman.process.rundir import holder, name_of
+from lineman.process.rundir.rundir import holder, name_of
 from lineman.testing.certificates import TestCA
 
 NOBODY = pwd.getpwnam("nobody")
@@ -323,7 +323,7 @@ def test_a_socket_is_reached_with_the_users_rights(
 def forged(change: str, end: str = "os._exit(0)") -> str:
     """Code that tells a survey of its own, in the place of the true one."""
     return (
-        "import lineman.process.role as r, lineman.process.wire as w, gc; "
+        "import lineman.process.messages.role as r, lineman.process.messages.lines as w, gc; "
         "role = next(o for o in gc.get_objects() if type(o) is r.Role); "
         'place = {"address": "ws://127.0.0.1:9", "twin": 0, "title": "x", "scheme": "ws", '
         '"host": "127.0.0.1", "port": 9, "count": 1, "backlog": 5}; '
@@ -382,6 +382,6 @@ def readers(pid: int) -> list[int]:
     found = []
     for child in children_of(pid):
         with contextlib.suppress(OSError):
-            if b"lineman.surveying" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"lineman.runtime.surveying" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found

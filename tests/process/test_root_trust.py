@@ -169,8 +169,8 @@ print("in slot", ROLE.get("slot"), "CapPrm", sets["CapPrm"].strip("0"), file=sys
 
 LYING = """
 if ROLE.get("slot") == 0:
-    import lineman.process.link
-    lineman.process.link.encode_answer = lambda number, answer: (
+    import lineman.process.child.child_link
+    lineman.process.child.child_link.encode_answer = lambda number, answer: (
         b'{{"id":%d,"answer":{answer}}}\\n' % number
     )
 """

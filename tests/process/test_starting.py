@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.app import App
-from lineman.process.model import Beat, Doing, Kill
+from lineman.process.master.model import Beat, Doing, Kill
 from process.stories import Story, seat
 
 MakeApp = Callable[[str], App]

@@ -183,7 +183,7 @@ def test_a_file_that_the_program_opened_under_a_closed_number_gets_no_line(tmp_p
     code = """
         data = [open(name, "wb") for name in "abc"]
         import logging, lineman
-        from lineman.process import logs
+        from lineman.process.log import log_setup as logs
         logs.set_up()
         logging.getLogger("lineman").error("a line")
         logs.flush()

@@ -283,7 +283,7 @@ def test_the_log_of_a_daemon_that_does_not_start_for_its_user_ends_with_why(
 
 LOOKING = """
     import socket, sys
-    from lineman.process.owner import acting_as, find
+    from lineman.process.rundir.owner import acting_as, find
     with acting_as(find("nobody", "")):
         sys.meta_path.clear()
         print(socket.getaddrinfo("127.0.0.1", 80)[0][4])

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.context import server_context
-from lineman.tls.live import LiveTls
-from lineman.tls.options import TlsOptions
+from lineman.tls.serving.live_certificates import LiveTls
+from lineman.tls.serving.server_context import server_context
+from lineman.tls.serving.tls_options import TlsOptions
 
 
 def revoke(ca: TestCA, *certificates: Path, next_update: timedelta = timedelta(days=1)) -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.context import server_context
-from lineman.tls.options import TlsOptions
+from lineman.tls.serving.server_context import server_context
+from lineman.tls.serving.tls_options import TlsOptions
 from tls.support import Handshake, refusal
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.live import LiveTls
-from lineman.tls.options import TlsOptions
+from lineman.tls.serving.live_certificates import LiveTls
+from lineman.tls.serving.tls_options import TlsOptions
 
 
 class Shown:
@@ -193,8 +193,8 @@ def test_a_name_that_is_no_ascii_fails_that_handshake_and_prints_nothing(
 ) -> None:
     program = """
 import contextlib, ssl, sys
-from lineman.tls.live import LiveTls
-from lineman.tls.options import TlsOptions
+from lineman.tls.serving.live_certificates import LiveTls
+from lineman.tls.serving.tls_options import TlsOptions
 
 tls = LiveTls(TlsOptions(cert=sys.argv[1], key=sys.argv[2]))
 client_context = ssl.create_default_context()

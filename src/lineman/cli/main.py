@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineman import __version__
-from lineman.cli import output
-from lineman.cli.output import OutputLostError
-from lineman.cli.parsing import Parser
+from lineman.cli.shared import standard_output as output
+from lineman.cli.shared.parsing import Parser
+from lineman.cli.shared.standard_output import OutputLostError
 from lineman.errors import ConfigError, UsageError
-from lineman.process.handoff import Handoff, take_handoff
+from lineman.process.master.handoff import Handoff, take_handoff
 
 # The module of each command. Only the one that is asked for is loaded: a master is small.
 COMMANDS = {
@@ -51,8 +51,8 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT has ended
 
 def version() -> str:
     """One line that a bug report needs: this package, how it was built, and what it stands on."""
-    from lineman import build
-    from lineman.net import tlsstream  # it loads the data path
+    from lineman.net.stream import tlsstream  # it loads the data path
+    from lineman.runtime import build
 
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = platform.python_version()
@@ -90,7 +90,7 @@ def modules(first: str, handoff: Handoff | None) -> list[Any]:
     known = [name for name in COMMANDS if handoff is None or name not in OTHERS]
     wanted = [first] if first in known else known
     names = dict.fromkeys(COMMANDS[name] for name in wanted)
-    return [importlib.import_module(f"lineman.cli.{name}") for name in names]
+    return [importlib.import_module(f"lineman.cli.commands.{name}") for name in names]
 
 
 def parser(first: str = "", handoff: Handoff | None = None) -> argparse.ArgumentParser:

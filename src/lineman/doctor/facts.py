@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from lineman.client.answer import Answer
-from lineman.client.target import Target
-from lineman.tls.facts import CertificateFacts
+from lineman.protocols.websocket.client.server_answer import Answer
+from lineman.protocols.websocket.client.url import Target
+from lineman.tls.advice.certificate_facts import CertificateFacts
 
 
 class Outcome(Enum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from lineman.finding import Finding, Level
+from lineman.base.finding import Finding, Level
 
 OK = 0
 ERRORS = 1

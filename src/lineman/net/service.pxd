@@ -1,6 +1,6 @@
-from lineman.net.callbacks cimport Callbacks
-from lineman.net.tally cimport Tally
-from lineman.net.wheel cimport Wheel
+from lineman.net.connection.callbacks cimport Callbacks
+from lineman.net.connection.counters cimport Tally
+from lineman.net.loop.wheel cimport Wheel
 
 cdef class Service:
     cdef dict __dict__  # for what no connection asks for

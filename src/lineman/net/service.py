@@ -12,30 +12,30 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from lineman import progress
+from lineman.base import progress
+from lineman.base.forks import keep_from_children
+from lineman.base.loglimit import LogLimit
 from lineman.errors import HttpError
-from lineman.forks import keep_from_children
-from lineman.net.admission import Admission
-from lineman.net.callbacks import Callback, Callbacks
-from lineman.net.causes import STOPPING
-from lineman.net.connections import Connections
-from lineman.net.lag import LagMeter
-from lineman.net.limits import Limits
-from lineman.net.loglimit import LogLimit
-from lineman.net.outbox import SlowReaders
-from lineman.net.poller import Poller
-from lineman.net.tally import Tally
-from lineman.net.tlsstream import Challenges, TlsStream
-from lineman.net.unfinished import Unfinished
-from lineman.net.wheel import GRANULARITY
-from lineman.protocols.forwarded import TrustedProxies
+from lineman.net.connection.callbacks import Callback, Callbacks
+from lineman.net.connection.counters import Tally
+from lineman.net.connection.end_causes import STOPPING
+from lineman.net.connection.limits import Limits
+from lineman.net.connection.open_connections import Connections
+from lineman.net.connection.outbox import SlowReaders
+from lineman.net.connection.unfinished import Unfinished
+from lineman.net.listening.admission import Admission
+from lineman.net.loop.lag import LagMeter
+from lineman.net.loop.poller import Poller
+from lineman.net.loop.wheel import GRANULARITY
+from lineman.net.stream.tlsstream import Challenges, TlsStream
+from lineman.protocols.proxies.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
 
 if TYPE_CHECKING:
-    from lineman.net.acceptor import Acceptor
-    from lineman.net.connection import Connection
+    from lineman.net.connection.connection import Connection
+    from lineman.net.listening.acceptor import Acceptor
 
 logger = logging.getLogger("lineman")
 
@@ -172,7 +172,9 @@ class Service:
 
     def listen(self, listener: socket.socket) -> None:
         """Accepts from one more socket, as `start` does."""
-        from lineman.net.acceptor import Acceptor  # it knows connections, which know this module
+        from lineman.net.listening.acceptor import (
+            Acceptor,  # it knows connections, which know this module
+        )
 
         self._listeners.append(Acceptor(self, listener))
 
@@ -288,7 +290,7 @@ class Service:
 
     def _unopened(self) -> list[Connection]:
         """Connections that have not become a websocket yet."""
-        from lineman.net.connection import Connection  # connections know this module
+        from lineman.net.connection.connection import Connection  # connections know this module
 
         handlers = self.poller.handlers()
         return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
@@ -300,8 +302,8 @@ class Service:
             timeout: seconds after which what is left is dropped.
             code: the close code that clients get.
         """
-        from lineman.net.connection import Connection  # connections know this module
-        from lineman.net.preamble import Preamble
+        from lineman.net.connection.connection import Connection  # connections know this module
+        from lineman.net.listening.proxy_preamble import Preamble
 
         self.is_stopping = True
         self.stop_accepting()

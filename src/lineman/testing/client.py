@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import Self
 
 from lineman.errors import ProtocolError
-from lineman.protocols.http_messages import Headers
+from lineman.protocols.http.http_messages import Headers
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames, handshake
-from lineman.protocols.websocket.messages import Close, Decoder, Event, Ping, Pong
+from lineman.protocols.websocket.decoder import Close, Decoder, Event, Ping, Pong
 from lineman.testing.tlssocket import TlsSocket
 
 DEADLINE = 20.0

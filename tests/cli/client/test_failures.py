@@ -15,10 +15,10 @@ from lineman.cli.client.failures import (
     of_error,
     timed_out,
 )
-from lineman.client.answer import Answer, NotHttpError
-from lineman.client.client_handshake import RefusedError
-from lineman.client.target import parse
-from lineman.protocols.http_messages import Headers
+from lineman.protocols.http.http_messages import Headers
+from lineman.protocols.websocket.client.client_handshake import RefusedError
+from lineman.protocols.websocket.client.server_answer import Answer, NotHttpError
+from lineman.protocols.websocket.client.url import parse
 
 PLAIN = parse("ws://example.com:8282/chat")
 SECURE = parse("wss://example.com/chat")

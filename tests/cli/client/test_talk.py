@@ -16,7 +16,7 @@ import pytest
 
 from kit.waiting import DEADLINE
 from lineman.cli.client.talk import Conversation, Manners
-from lineman.cli.waking import woken_by_signals
+from lineman.cli.shared.waking import woken_by_signals
 
 
 class SilentWire:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from lineman.cli.client.failures import Failure
+from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
-from lineman.cli.load.plan import Mode, Plan
-from lineman.cli.load.tally import Tally
 from lineman.cli.load.work import Work, wrong_replies
-from lineman.client.client_handshake import Opening
-from lineman.client.target import parse
+from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.url import parse
 
 SECOND = 1_000_000_000
 OPENING = Opening(parse("ws://127.0.0.1:1/"))

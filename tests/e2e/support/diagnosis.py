@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from e2e.support.clinic import Clinic
-from lineman.client.target import parse
+from lineman.base.finding import Finding, Level
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import Facts, Question
 from lineman.doctor.looks.outside import Tools, look
-from lineman.finding import Finding, Level
-from lineman.tls.facts import read_roots
+from lineman.protocols.websocket.client.url import parse
+from lineman.tls.advice.certificate_facts import read_roots
 
 QUESTION = ("origin", "subprotocols", "profile", "patience")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.waiting import DEADLINE
-from lineman.tls.acme.answers import Answers
+from lineman.tls.acme.challenge_answers import Answers
 
 
 class Knocks(BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ from typing import Any
 
 from kit.program import Program, find_program, free_ports, started, wait_for_port
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.acme.options import AcmeOptions, Settings, settings
+from lineman.tls.acme.acme_options import AcmeOptions, Settings, settings
 
 DOMAIN = "chat.example.net"  # every name leads to 127.0.0.1 in Pebble's DNS
 

@@ -16,8 +16,8 @@ from e2e.support.client import DOMAIN
 from e2e.support.render import render
 from kit.program import Program, find_program, free_ports, started
 from kit.waiting import DEADLINE
-from lineman.proxy import PROGRAMS, Site, Version, read_upstream
-from lineman.proxy.version import find
+from lineman.webservers import PROGRAMS, Site, Version, read_upstream
+from lineman.webservers.server_version import find
 
 NGINX_MODULES = "/usr/lib/nginx/modules"
 

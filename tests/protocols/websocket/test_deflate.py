@@ -37,8 +37,8 @@ from kit.inflating import (
 )
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
+from lineman.protocols.websocket.deflate_engines import Engine
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
-from lineman.protocols.websocket.zlibs import Engine
 
 
 def failure(way: Way, payload: bytes, inflater: Inflater | None = None) -> ProtocolError:

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from kit.frames import MASKS, masking
 from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.decoder import Decoder, Ping, Pong
 from lineman.protocols.websocket.frames import (
     BINARY,
     CLOSE,
@@ -18,7 +19,6 @@ from lineman.protocols.websocket.frames import (
     encode_masked,
     header,
 )
-from lineman.protocols.websocket.messages import Decoder, Ping, Pong
 
 MASK = bytes.fromhex("37fa213d")
 

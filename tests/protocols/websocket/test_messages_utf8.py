@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kit.frames import LIMIT, MASKS, PING, TEXT, Frame, binary, check, last, more, text, written
 from lineman.errors import ProtocolError
-from lineman.protocols.websocket.messages import Decoder, Event
+from lineman.protocols.websocket.decoder import Decoder, Event
 
 TAIL = (0x80, 0xBF)
 # RFC 3629, section 4: the ranges of each byte of a character.

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.protocols.http import Headers, Request
+from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.websocket.origins import (
     OriginPolicy,
     Standing,

@@ -31,8 +31,8 @@ from lineman.errors import ProtocolError, UsageError
 from lineman.protocols.events import PROGRESS, Close, Reply
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.control import Event, Ping, Pong
+from lineman.protocols.websocket.decoder import Decoder
 from lineman.protocols.websocket.masks import Masks
-from lineman.protocols.websocket.messages import Decoder
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
 from lineman.protocols.websocket.session import LARGE, WebsocketSession
 from protocols.websocket.vectors import VECTORS, Vector

@@ -17,10 +17,10 @@ import pytest
 from lineman.errors import ConfigError
 from lineman.testing.certificates import TestCA
 from lineman.tls.acme import keeper
-from lineman.tls.acme.job import Report, Wish
+from lineman.tls.acme.acme_job import Report, Wish
+from lineman.tls.acme.acme_options import AcmeOptions, Settings, settings
+from lineman.tls.acme.acme_store import State, Store
 from lineman.tls.acme.keeper import Keeper
-from lineman.tls.acme.options import AcmeOptions, Settings, settings
-from lineman.tls.acme.store import State, Store
 
 NAME = "chat.example.com"
 DEADLINE = 20.0
@@ -198,5 +198,6 @@ def test_a_start_waits_no_longer_than_it_may(wanted: Settings, jobs: list[Report
 
 def test_a_process_that_serves_has_none_of_the_jobs_packages() -> None:
     heavy = "{'acme', 'josepy', 'requests', 'cryptography'}"
-    program = f"import sys, lineman.certify; sys.exit(bool({heavy} & set(sys.modules)))"
+    serving = "lineman.runtime.worker_certificates"
+    program = f"import sys, {serving}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lineman.tls.acme.client import Failure
+from lineman.tls.acme.acme_client import Failure
 from lineman.tls.acme.ordering import _in_webroot
 
 

@@ -8,8 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lineman.tls.acme.renewal_schedule import Window
 from lineman.tls.acme.renewalinfo import certificate_id, parse
-from lineman.tls.acme.schedule import Window
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import ssl
 
-from lineman.client.client_handshake import Opening
-from lineman.client.target import Target
 from lineman.errors import ConfigError
+from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.url import Target
 
 
 def add_handshake(made: argparse.ArgumentParser) -> None:

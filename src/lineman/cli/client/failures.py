@@ -9,12 +9,12 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from lineman.client.answer import Answer, NotHttpError
-from lineman.client.client_handshake import RefusedError
-from lineman.client.target import Target
 from lineman.errors import ConfigError
 from lineman.protocols.websocket import close
-from lineman.tls.machine import dev_directory
+from lineman.protocols.websocket.client.client_handshake import RefusedError
+from lineman.protocols.websocket.client.server_answer import Answer, NotHttpError
+from lineman.protocols.websocket.client.url import Target
+from lineman.tls.development.machine import dev_directory
 
 
 class Failure(NamedTuple):

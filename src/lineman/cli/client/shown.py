@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lineman.cli.client.failures import close_words
-from lineman.client.answer import Answer
+from lineman.protocols.websocket.client.server_answer import Answer
 
 PREVIEW = 64  # bytes of a ping that are shown
 

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from lineman.cli.client import shown
+from lineman.cli.client.client_socket import Wire
 from lineman.cli.client.screens import CHUNK, Screen
-from lineman.cli.client.wire import Wire
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from lineman.cli.load import servercpu
-from lineman.cli.load.link import Link, State
+from lineman.cli.load.load_counts import Result, ServerCpu, Tally
+from lineman.cli.load.load_link import Link, State
+from lineman.cli.load.load_plan import Mode, Plan
+from lineman.cli.load.load_shared import Net
 from lineman.cli.load.modes import WORKS
-from lineman.cli.load.plan import Mode, Plan
-from lineman.cli.load.shared import Net
-from lineman.cli.load.tally import Result, ServerCpu, Tally
 from lineman.cli.load.work import wrong_replies
 from lineman.errors import ConfigError
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.plan import Mode, Plan
-from lineman.cli.load.tally import Tally
+from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.work import Client, Starter, Work
 
 

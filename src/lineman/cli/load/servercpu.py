@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineman.cli.load.tally import ServerCpu
+from lineman.cli.load.load_counts import ServerCpu
 from lineman.errors import ConfigError
 
 _NANO = 1e-9

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.plan import Plan, new_payload
-from lineman.cli.load.schedule import Schedule
-from lineman.cli.load.tally import Tally
+from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_plan import Plan, new_payload
+from lineman.cli.load.rate_schedule import Schedule
 
 SECOND = 1_000_000_000
 

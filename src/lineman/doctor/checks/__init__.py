@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from lineman.doctor.checks import handshake, line, page, reach, tls, upstream, wechat
+from lineman.base.finding import Finding
+from lineman.doctor.checks import handshake_answer as handshake
+from lineman.doctor.checks import open_line as line
+from lineman.doctor.checks import reach, upstream, wechat
+from lineman.doctor.checks import served_tls as tls
+from lineman.doctor.checks import web_page as page
+from lineman.doctor.checks.check_type import Check
 from lineman.doctor.facts import Facts
-from lineman.doctor.finding import Check
-from lineman.finding import Finding
 
 # From the ground up: what stands on something broken is not to blame. A standing-in service and
 # an upstream asked directly know more than the proxy's answer, so they speak before it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from lineman.base.finding import Finding
+from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.facts import Facts, Outcome
-from lineman.doctor.finding import error, info, ok, warning
-from lineman.finding import Finding
 
 
 def scheme(facts: Facts) -> Iterator[Finding]:

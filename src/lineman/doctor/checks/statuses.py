@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from lineman.base.finding import Finding
+from lineman.doctor.checks.check_type import error
 from lineman.doctor.facts import Facts, Reply
-from lineman.doctor.finding import error
-from lineman.finding import Finding
 
 # How to see whether it is the service or something in front of it.
 ASK_DIRECTLY = "--upstream ws://127.0.0.1:8282"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lineman.base.finding import Finding
+from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.checks.statuses import excerpt
 from lineman.doctor.facts import Facts, LineLook, Outcome, Reply, Seen, Upstream
-from lineman.doctor.finding import error, info, ok, warning
-from lineman.finding import Finding
 
 UPGRADE = {
     "nginx": "in the location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from lineman.base.finding import Finding, Level
+from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.facts import Facts, Outcome
-from lineman.doctor.finding import error, info, ok, warning
-from lineman.finding import Finding, Level
-from lineman.tls import verdict
+from lineman.tls.advice import verdict
 
 PROFILE = "wechat"
 REFERER = "https://servicewechat.com/touristappid/0/page-frame.html"

@@ -8,24 +8,24 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lineman import address as addresses
-from lineman.address import Address
-from lineman.client.target import Target
+from lineman.base import address as addresses
+from lineman.base.address import Address
 from lineman.doctor.facts import Outcome
 from lineman.doctor.looks import tls
-from lineman.doctor.looks.names import reach
+from lineman.doctor.looks.name_resolution import reach
+from lineman.doctor.looks.probe import Ask, Way, shake_hands
 from lineman.doctor.looks.strangers import masters_of, stranger_at
-from lineman.doctor.looks.wire import Ask, Way, shake_hands
-from lineman.doctor.program import Machine, ProgramFacts, WorkerFacts
+from lineman.doctor.program_facts import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError
-from lineman.process.describing import ends_early
-from lineman.process.masters import children_of
-from lineman.process.owner import Owner, acting_as
-from lineman.process.request import NotRunning, ask
-from lineman.process.rundir import find_pid_file, holder, name_of
-from lineman.process.status import Status
-from lineman.process.survey import Survey, Surveyed
-from lineman.protocols.checkup import QUESTION
+from lineman.process.master.describing import ends_early
+from lineman.process.master.survey import Survey, Surveyed
+from lineman.process.messages.process_status import Status
+from lineman.process.rundir.control_request import NotRunning, ask
+from lineman.process.rundir.masters import children_of
+from lineman.process.rundir.owner import Owner, acting_as
+from lineman.process.rundir.rundir import find_pid_file, holder, name_of
+from lineman.protocols.websocket.checkup import QUESTION
+from lineman.protocols.websocket.client.url import Target
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 

@@ -6,7 +6,7 @@ import ssl
 import time
 
 from lineman.doctor.facts import LineLook, Outcome, SizeLook
-from lineman.doctor.looks.wire import CHUNK, Line, outcome_of
+from lineman.doctor.looks.probe import CHUNK, Line, outcome_of
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close

@@ -11,14 +11,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineman.client.target import Target
 from lineman.doctor.checks.wechat import PROFILE, REFERER
 from lineman.doctor.facts import Facts, Outcome, Question, Reply, Upstream
 from lineman.doctor.looks import line as lines
-from lineman.doctor.looks import names, page, tls
+from lineman.doctor.looks import name_resolution as names
+from lineman.doctor.looks import page, tls
+from lineman.doctor.looks.probe import Ask, Way, shake_hands
 from lineman.doctor.looks.standin import SPOOFED, StandIn
-from lineman.doctor.looks.wire import Ask, Way, shake_hands
-from lineman.protocols.checkup import QUESTION
+from lineman.protocols.websocket.checkup import QUESTION
+from lineman.protocols.websocket.client.url import Target
 
 if TYPE_CHECKING:
     from cryptography import x509

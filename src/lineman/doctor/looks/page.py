@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lineman.client.target import Target
 from lineman.doctor.checks.wechat import PROFILE
 from lineman.doctor.facts import PageLook, Question, Reply
+from lineman.doctor.looks.probe import Ask, Way, shake_hands
 from lineman.doctor.looks.standin import SPOOFED
-from lineman.doctor.looks.wire import Ask, Way, shake_hands
-from lineman.protocols import checkup
+from lineman.protocols.websocket import checkup
+from lineman.protocols.websocket.client.url import Target
 
 COOKIE = ("Cookie", "lineman-doctor=1")
 REFUSALS = (400, 401, 403)

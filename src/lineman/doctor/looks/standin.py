@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from lineman.doctor.facts import Seen
-from lineman.protocols.checkup import CLAIMED
+from lineman.protocols.websocket.checkup import CLAIMED
 from lineman.protocols.websocket.handshake import accept_key
 
 SPOOFED = (

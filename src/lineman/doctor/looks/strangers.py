@@ -7,15 +7,15 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from lineman.address import Address
+from lineman.base.address import Address
+from lineman.base.unixpeer import peer_pid
 from lineman.errors import ConfigError
-from lineman.net import portholder
-from lineman.net.portholder import Holder
-from lineman.process import claim
-from lineman.process.masters import belongs_to, how_to_stop, script_of
-from lineman.process.owner import Owner, acting_as
-from lineman.process.rundir import find_pid_file, holder, name_of
-from lineman.unixpeer import peer_pid
+from lineman.net.listening import portholder
+from lineman.net.listening.portholder import Holder
+from lineman.process.rundir import claim
+from lineman.process.rundir.masters import belongs_to, how_to_stop, script_of
+from lineman.process.rundir.owner import Owner, acting_as
+from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 
 # It opens ports for services that it starts when somebody comes.
 _SYSTEMD = Holder(1, "systemd")

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lineman import openssl
 from lineman.doctor.facts import Outcome, TlsLook
-from lineman.doctor.looks.wire import Way, any_certificate, connect, outcome_of
+from lineman.doctor.looks.probe import Way, any_certificate, connect, outcome_of
 from lineman.errors import ConfigError
-from lineman.tls.facts import CertificateFacts, look_at
-from lineman.tls.pem import PemBlock, PemFile, read_pem
+from lineman.tls.advice.certificate_facts import CertificateFacts, look_at
+from lineman.tls.files.pem import PemBlock, PemFile, read_pem
+from lineman.tls.openssl import access as openssl
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509

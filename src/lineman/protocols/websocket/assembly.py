@@ -7,7 +7,7 @@ from lineman.protocols.websocket.frames import apply_mask
 try:
     import cython
 except ImportError:
-    from lineman import uncompiled as cython
+    from lineman.base import nocython as cython
 
 # Room is made for at most this many times of what has arrived: a length is easily announced.
 TRUST = 4

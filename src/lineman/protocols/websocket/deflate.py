@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket.close import INVALID_DATA, MESSAGE_TOO_BIG, POLICY_VIOLATION
+from lineman.protocols.websocket.deflate_engines import SYNC_FLUSH, DeflateStream, Engine, fastest
 from lineman.protocols.websocket.negotiation import MAX_BITS, MIN_BITS, Agreement, DeflateOptions
-from lineman.protocols.websocket.zlibs import SYNC_FLUSH, DeflateStream, Engine, fastest
 
 # What a flush ends with, the rest of an empty stored block: the sender removes it, the receiver
 # puts it back (sections 7.2.1 and 7.2.2).

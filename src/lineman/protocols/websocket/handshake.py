@@ -12,12 +12,12 @@ from functools import lru_cache
 from hashlib import sha1
 
 from lineman.errors import HttpError, UsageError
-from lineman.protocols.http import Request, encode_headers, has_token
+from lineman.protocols.http.requests import Request, encode_headers, has_token
 
 try:
     import cython
 except ImportError:
-    from lineman import uncompiled as cython
+    from lineman.base import nocython as cython
 
 KEY_SIZE = 24  # of 16 bytes in base64
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

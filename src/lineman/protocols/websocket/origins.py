@@ -16,8 +16,8 @@ from enum import Enum
 from functools import lru_cache
 
 from lineman.errors import ConfigError
-from lineman.protocols import forwarded
-from lineman.protocols.http import Headers, Request
+from lineman.protocols.http.requests import Headers, Request
+from lineman.protocols.proxies import forwarded
 
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.\-]*)://(\[[0-9a-f:.]+\]|[a-z0-9\-._~%]*)(?::([0-9]{1,5}))?")
 MAX_SHOWN = 300  # characters of an origin; a host has 253 at most

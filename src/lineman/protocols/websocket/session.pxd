@@ -6,7 +6,7 @@ from lineman.protocols.interface cimport Session
 from lineman.protocols.utf8 cimport lineman_utf8
 from lineman.protocols.websocket.close cimport encode
 from lineman.protocols.websocket.frames cimport lineman_header, lineman_mask, lineman_word
-from lineman.protocols.websocket.messages cimport Decoder
+from lineman.protocols.websocket.decoder cimport Decoder
 
 ctypedef const char *p_const_char
 ctypedef const unsigned char *p_const_uchar

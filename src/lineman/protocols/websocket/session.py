@@ -17,14 +17,14 @@ from lineman.protocols.interface import Session
 from lineman.protocols.websocket import frames, heartbeat
 from lineman.protocols.websocket.close import encode
 from lineman.protocols.websocket.control import Event, Ping
+from lineman.protocols.websocket.decoder import Decoder
 from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
-from lineman.protocols.websocket.messages import Decoder
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
 
 try:
     import cython
 except ImportError:
-    from lineman import uncompiled as cython
+    from lineman.base import nocython as cython
 
 # A payload from here on goes to the kernel from where it is, without being copied first.
 LARGE = 16 * 1024

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lineman.tls.acme.options import as_address
+from lineman.tls.acme.acme_options import as_address
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
@@ -51,7 +51,7 @@ def alpn_certificate(name: str, digest: bytes) -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
 
-    from lineman.tls.issuing import new_key
+    from lineman.tls.development.issuing import new_key
 
     key = new_key()
     nobody = x509.Name([])

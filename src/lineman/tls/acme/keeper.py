@@ -19,10 +19,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lineman.errors import ConfigError
-from lineman.tls import files
-from lineman.tls.acme.job import Report, Wish
-from lineman.tls.acme.options import Settings
-from lineman.tls.acme.store import Store
+from lineman.tls.acme.acme_job import Report, Wish
+from lineman.tls.acme.acme_options import Settings
+from lineman.tls.acme.acme_store import Store
+from lineman.tls.files import private_files as files
 
 logger = logging.getLogger("lineman")
 
@@ -46,7 +46,7 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
         sys.executable,
         "-P",
         "-c",
-        "import sys; from lineman.tls.acme.job import main; sys.exit(main())",
+        "import sys; from lineman.tls.acme.acme_job import main; sys.exit(main())",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},

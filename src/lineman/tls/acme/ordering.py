@@ -15,12 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from lineman.tls.acme.answers import Answers
+from lineman.tls.acme.acme_client import Client, Failure
+from lineman.tls.acme.acme_options import HTTP_01, Settings
+from lineman.tls.acme.acme_store import Store
 from lineman.tls.acme.challenge import alpn_certificate, asked_as, general_name, key_authorization
-from lineman.tls.acme.client import Client, Failure
-from lineman.tls.acme.options import HTTP_01, Settings
+from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.problems import Problem, explain
-from lineman.tls.acme.store import Store
 
 _PATIENCE = 180.0  # seconds for one state of an order to change
 _FIRST_WAIT = 0.2

@@ -1,0 +1,257 @@
+"""Attributes that an object does not have: the right name, why there is none, or where to go.
+
+A callback under a name that nobody calls, or an option that nobody reads, would be a hole in
+somebody's security. So such a name is an error, and the error says what to write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from lineman.base import vocabulary
+from lineman.base.vocabulary import lookup, plain
+from lineman.errors import UnknownNameError, UsageError
+
+# More alike than this and a name is taken for a misspelt one: `cuont` is 0.8 like `count`.
+_ALIKE = 0.75
+# In a class of the program's own less is taken for misspelt: letters of a name that is short, where
+# any letter makes another word, and that is long, where two do not.
+_SHORT = 5
+_LONG = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object, for the words about what it does not have.
+
+    Args:
+        title: what it is called: `a Worker`.
+        place: where the program keeps things of its own: `worker.data`.
+        tables: Workerman's names by whose they are, those of this kind first.
+        constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
+        options: those options.
+        settings: of the names in `tables`, what a program sets.
+        calls: what it has that is only read, and what to do instead of setting it.
+    """
+
+    title: str
+    place: str
+    tables: Mapping[str, Mapping[str, str]]
+    constructor: str = ""
+    options: Collection[str] = ()
+    settings: Collection[str] = ()
+    calls: Mapping[str, str] = field(default_factory=dict)
+
+    def misspells_callback(self, name: str, own: Collection[str]) -> bool:
+        """Whether a name that it does not have would be taken for one of a callback."""
+        theirs = [each for table in self.tables.values() for each in table]
+        return name.startswith("on") and any(
+            is_slip(name, each) for each in [*theirs, *own] if each.startswith("on")
+        )
+
+    def misspells_setting(self, name: str, own: Collection[str]) -> bool:
+        """Whether it would be taken for one of a setting; constants in capitals are not."""
+        return not name.isupper() and any(
+            is_slip(name, each) for each in [*self.settings, *self.options, *own]
+        )
+
+    def only_read(self, name: str) -> str:
+        """Why a thing that it has is not set, and what to do instead."""
+        return f"{name} of {self.title} is only read; {self.calls[name]}"
+
+    def explain(self, name: str, own: Collection[str], more: str = "") -> str:
+        """What to do instead of using this name.
+
+        Args:
+            name: which the object does not have.
+            own: the names that it has.
+            more: said beside the place for the program's own.
+        """
+        says = f"{self.title} has no {name}"
+        answer = self._answer(name, own)
+        if answer is not None:
+            return says + answer
+        known = {plain(each): each for table in self.tables.values() for each in table}
+        known |= {plain(each): each for each in [*self.options, *own]}
+        import difflib  # 2 ms at the start of every program, for one that fails
+
+        alike = difflib.get_close_matches(plain(name), known, 1, _ALIKE)
+        place = f'keep your own things in {self.place}: {self.place}["{name}"]{more}'
+        if alike:
+            answer = self._answer(known[alike[0]], own)
+            return f"{says}{answer} If it is your own, {place}"
+        if name.startswith("on_"):
+            callbacks = ", ".join(sorted(each for each in own if each.startswith("on_")))
+            return f"{says}; there are {callbacks}"
+        return f"{says}; {place}"
+
+    def _answer(self, name: str, own: Collection[str]) -> str | None:
+        """What is said of a name that differs from a known one by its spelling alone."""
+        wanted = plain(name)
+        right = next((each for each in [*self.options, *own] if plain(each) == wanted), None)
+        owner = ""
+        for whose, table in self.tables.items():
+            if right is None:
+                owner, right = whose, lookup(table, name)
+        if right is None:
+            return None
+        if " " in right:
+            return f": {right}."
+        if right in own:
+            return f"; did you mean {right}?"
+        if right in self.options:
+            return f"; give it to the constructor: {self.constructor}(…, {right}=…)."
+        return f"; it is {owner}.{right}."
+
+
+def is_slip(name: str, known: str) -> bool:
+    """Whether somebody who wrote the name may have meant the known one.
+
+    It is spelt in another way, or a letter is wrong, missing, too much or in its neighbour's place;
+    of a long name two. A plural of one word is a name of its own: `users` is not `user`.
+    """
+    a, b = plain(name), plain(known)
+    if a == b:
+        return True
+    if min(len(a), len(b)) < _SHORT or a[0] != b[0] or (a == b + "s" and "_" not in known):
+        return False
+    slips = 2 if len(b) >= _LONG else 1
+    return abs(len(a) - len(b)) <= slips and _distance(a, b) <= slips
+
+
+def _distance(a: str, b: str) -> int:
+    """How many letters were changed, left out, put in or exchanged with the next one."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        row = [i]
+        for j, other in enumerate(b, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
+
+
+WORKER = Kind(
+    "a Worker",
+    "worker.data",
+    {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
+    settings=vocabulary.WORKER_SETTINGS,
+    calls=vocabulary.WORKER_CALLS,
+)
+CONNECTION = Kind(
+    "a Connection",
+    "connection.data",
+    {"connection": vocabulary.CONNECTION, "connection.worker": vocabulary.WORKER},
+)
+CLIENT = Kind(
+    "a Gateway's client",
+    "client.session",
+    {"client": vocabulary.CLIENT, "gateway": vocabulary.GATEWAY},
+    calls=vocabulary.CLIENT_CALLS,
+)
+REQUEST = Kind("a Request", "connection.data", {"request": vocabulary.REQUEST})
+
+
+class ConnectionNames:
+    """A base of `Connection`: refuses Workerman's names in words, whether they are read or set."""
+
+    __slots__ = ()
+    kind_of_object = CONNECTION
+    own_names: Collection[str] = vocabulary.MEMBERS
+
+    def __dir__(self) -> list[str]:
+        return _own_directory(self)
+
+
+class ClientNames:
+    """The same of a client of a `Gateway`."""
+
+    __slots__ = ()
+    kind_of_object = CLIENT
+    own_names: Collection[str] = vocabulary.CLIENT_MEMBERS
+
+    def __dir__(self) -> list[str]:
+        return _own_directory(self)
+
+
+class RequestNames:
+    """The same of a `Request`."""
+
+    __slots__ = ()
+    kind_of_object = REQUEST
+    own_names: Collection[str] = vocabulary.REQUEST_MEMBERS
+
+    def __dir__(self) -> list[str]:
+        return _own_directory(self)
+
+
+class _Refused:
+    """An attribute that only says what to use in its place.
+
+    What a class has costs nothing to those that look for something else. A `__getattr__` would
+    cost at every method call of a compiled object: Python calls without it by a shorter way.
+    """
+
+    __slots__ = ("_kind", "_name", "_own")
+
+    def __init__(self, kind: Kind, name: str, own: Collection[str]) -> None:
+        self._kind = kind
+        self._name = name
+        self._own = own
+
+    def __get__(self, instance: object, owner: type) -> NoReturn:
+        raise UnknownNameError(self._kind.explain(self._name, self._own))
+
+    def __set__(self, instance: object, value: object) -> NoReturn:
+        raise UnknownNameError(self._kind.explain(self._name, self._own))
+
+
+def _own_directory(thing: object) -> list[str]:
+    """What Python may suggest for a misspelt name."""
+    names = object.__dir__(thing)
+    found = {name: value for each in type(thing).__mro__ for name, value in vars(each).items()}
+    return [name for name in names if not isinstance(found.get(name), _Refused)]
+
+
+for names in (ConnectionNames, ClientNames, RequestNames):
+    for theirs in next(iter(names.kind_of_object.tables.values())):
+        for spelt in {theirs, re.sub("([A-Z]+)", r"_\1", theirs).lower()}.difference(
+            names.own_names
+        ):
+            setattr(names, spelt, _Refused(names.kind_of_object, spelt, names.own_names))
+
+
+def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
+    """Says in words why a connection, client or request took no attribute.
+
+    Args:
+        thing: which.
+        name: of the attribute.
+        error: what Python said.
+
+    Raises:
+        UnknownNameError: it has no such attribute.
+        UsageError: it has one that a call changes.
+        AttributeError: as it was, where it has one that cannot be set.
+    """
+    kind: Kind = thing.kind_of_object
+    if name in kind.calls:
+        raise UsageError(kind.only_read(name)) from None
+    if hasattr(type(thing), name) or isinstance(error, UnknownNameError):
+        raise error
+    raise UnknownNameError(kind.explain(name, thing.own_names)) from None
+
+
+def explain(error: BaseException) -> None:
+    """Adds a note to an error of the program that asked for what such an object does not have."""
+    names = (ConnectionNames, ClientNames, RequestNames)
+    if type(error) is AttributeError and isinstance(error.obj, names):
+        thing, name = error.obj, str(error.name)
+        if not hasattr(type(thing), name):
+            error.add_note(thing.kind_of_object.explain(name, thing.own_names))

@@ -1,0 +1,43 @@
+"""Which broker an address means."""
+
+from __future__ import annotations
+
+from lineman.brokers.base import MakeBroker
+from lineman.brokers.broker_address import check_login, without_login
+from lineman.brokers.embedded import Embedded
+from lineman.brokers.nats import Nats
+from lineman.brokers.redis import Redis
+from lineman.brokers.redis_cluster import RedisCluster
+from lineman.errors import ConfigError
+
+FORMS = "redis://…, rediss://…, redis+cluster://…, nats://… or tls://…"
+
+
+class NoBrokerError(ConfigError):
+    """An address of another kind."""
+
+
+def broker_maker(url: str, name: str) -> MakeBroker:
+    """What makes the broker at an address, given whom it serves.
+
+    Args:
+        url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
+            `nats://…` or `tls://…`.
+        name: of the service.
+
+    Raises:
+        NoBrokerError: it is none of these.
+        ConfigError: its login or its host cannot be right.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "hub":
+        return lambda subscriber: Embedded(rest, subscriber)
+    if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster", "nats", "tls"):
+        check_login(url)
+    if scheme in ("redis", "rediss"):
+        return lambda subscriber: Redis(url, name, subscriber)
+    if scheme in ("redis+cluster", "rediss+cluster"):
+        return lambda subscriber: RedisCluster(url, name, subscriber)
+    if scheme in ("nats", "tls"):
+        return lambda subscriber: Nats(url, name, subscriber)
+    raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")

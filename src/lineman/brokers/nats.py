@@ -1,0 +1,211 @@
+"""NATS as the broker, by `nats-py`."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lineman.brokers.base import Subscriber
+from lineman.brokers.broker_address import without_login
+from lineman.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
+from lineman.errors import ConfigError
+
+
+class Nats(Remote):
+    """A gateway process' end of a NATS server.
+
+    Args:
+        url: `nats://[user:password@]host:4222`, or `tls://…`.
+        name: of the service; services with different names hear nothing of each other.
+        ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
+        subscriber: see `Broker`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        subscriber: Subscriber,
+        *,
+        ca_file: str | None = None,
+    ) -> None:
+        super().__init__(url, subscriber)
+        self._url = url
+        self._ca_file = ca_file
+        self._prefix = f"lineman.{_token(name)}."
+        self._client: Any = None
+        self._ended: asyncio.Event | None = None
+        self._said = ""  # the server's error, before it hangs up or instead
+        self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
+        self._topics_by_number: dict[int, str] = {}
+        self._last_number = 0
+
+    async def start(self) -> None:
+        """Begins to reach the server, and goes on trying.
+
+        Raises:
+            ConfigError: nats-py is missing, or the address is none.
+        """
+        try:
+            import nats.aio.client  # noqa: F401
+        except ImportError:
+            raise ConfigError(
+                "a nats:// broker needs the package nats-py", "pip install 'lineman[nats]'"
+            ) from None
+        try:
+            parts = urlsplit(self._url)
+            is_good = parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ConfigError(
+                f"the broker's address {without_login(self._url)!r} is none",
+                "give nats://user:password@host:4222",
+            )
+        await super().start()
+
+    async def _open(self, topics: tuple[str, ...]) -> None:
+        from nats.errors import NoServersError
+
+        ended = self._ended = asyncio.Event()
+        said = asyncio.Event()
+        self._said = ""
+
+        async def on_end() -> None:
+            ended.set()
+
+        async def on_error(error: Exception) -> None:
+            self._said = self._said or str(error)
+            said.set()
+            if client.is_connected:
+                ended.set()  # it goes on also where it may not subscribe, and would hear nothing
+
+        client = self._client = _direct_client(self._on_number)
+        where, login = self._where_and_login()
+        connecting = client.connect(
+            where,
+            **login,
+            allow_reconnect=False,
+            # Where nobody listens it would try for itself, for two minutes.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=self._whole_timeout,
+            # It gives up after three intervals of silence.
+            ping_interval=max(1, self._whole_timeout // 2),
+            disconnected_cb=on_end,
+            closed_cb=on_end,
+            error_cb=on_error,
+            tls=self._tls(),
+        )
+        try:
+            await asyncio.wait_for(connecting, 2 * self.timeout)
+        except (OSError, NoServersError) as error:
+            # What the server said before it hung up tells more than that it did.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(said.wait(), 0.2)
+            raise ConnectionError(self._said or str(error)) from None
+        self._said = ""  # what went wrong on the way is mended
+        for part in parts_of(topics, TOPICS_AT_ONCE):
+            await self._change_topics(Work(subscribe=part))
+            async with asyncio.timeout(self.timeout):
+                await self._confirm()
+
+    def _where_and_login(self) -> tuple[str, dict[str, str]]:
+        """The address without its login, and that by itself: the library decodes no `%2F`."""
+        parts = urlsplit(self._url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        if parts.username is None:
+            return where, {}
+        if parts.password is None:
+            return where, {"token": unquote(parts.username)}
+        return where, {"user": unquote(parts.username), "password": unquote(parts.password)}
+
+    @property
+    def _whole_timeout(self) -> int:
+        return max(1, round(self.timeout))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self._url.startswith("tls:"):
+            return None
+        return ssl.create_default_context(cafile=self._ca_file)
+
+    def _on_number(self, number: int, data: bytes) -> None:
+        topic = self._topics_by_number.get(number)
+        if topic is not None:
+            self._on_message(topic, data)
+
+    async def _change_topics(self, work: Work) -> None:
+        commands = []
+        for topic in work.subscribe:
+            if topic not in self._numbers:
+                self._last_number += 1
+                number = self._numbers[topic] = self._last_number
+                self._topics_by_number[number] = topic
+                commands.append(f"SUB {self._prefix}{_token(topic)} {number}\r\n")
+        for topic in work.unsubscribe:
+            gone = self._numbers.pop(topic, None)
+            if gone is not None:
+                del self._topics_by_number[gone]
+                commands.append(f"UNSUB {gone}\r\n")
+        if commands:
+            await self._client._send_command("".join(commands).encode())
+
+    async def _confirm(self) -> None:
+        """Returns when the server has all that was said."""
+        # The library sends the ping that `flush` waits for before what waits to be sent.
+        await self._client._flush_pending(force_flush=True)
+        await self._client.flush(self._whole_timeout)
+        if self._said:
+            raise ConnectionError(self._said)
+
+    async def _read(self) -> None:
+        assert self._ended is not None
+        await self._ended.wait()  # the library calls `_on_number` by itself
+        raise ConnectionError(self._said or "the broker ended the connection")
+
+    async def _write(self, work: list[Work]) -> None:
+        for one in work:
+            if one.topic is not None and len(one.payload) > self._client.max_payload:
+                self._refuse(one, self._client.max_payload)
+            elif one.topic is not None:
+                await self._client.publish(self._prefix + _token(one.topic), one.payload)
+            await self._change_topics(one)
+        await self._confirm()
+
+    async def _shut(self) -> None:
+        client, self._client = self._client, None
+        self._numbers.clear()
+        self._topics_by_number.clear()
+        if client is None:
+            return
+        transport = getattr(client, "_transport", None)
+        try:
+            await client.close()
+        finally:
+            if transport is not None:
+                transport.close()  # the library does not, where connecting or this was cut short
+
+
+def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
+    """A client of nats-py that hands messages over by the number of their subscription.
+
+    Its own way to subscribe makes a task and a queue for each subject: 5 KiB, and with a million of
+    them an event loop that stands still for seconds while the garbage collector looks at them all.
+    """
+    from nats.aio.client import Client
+
+    class DirectClient(Client):
+        async def _process_msg(self, sid: int, *message: Any) -> None:
+            on_number(sid, message[2])  # after subject and where to answer
+
+    return DirectClient()
+
+
+def _token(topic: str) -> str:
+    """A topic as one token of a subject, where blanks, dots, `*` and `>` have a meaning."""
+    return base64.urlsafe_b64encode(topic.encode()).decode().rstrip("=") or "-"

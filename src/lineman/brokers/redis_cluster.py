@@ -1,0 +1,296 @@
+"""A Redis Cluster as the broker: its sharded pub/sub, by `redis-py`.
+
+A channel belongs to a hash slot as a key does, and a message stays within the shard that serves the
+slot: with more shards there is room for more messages. redis-py's own cluster client looks at one
+node after the other for messages; here each primary has a connection that is always read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from lineman.brokers.base import Subscriber
+from lineman.brokers.hash_slots import Address, SlotMap, by_slot, moved_to
+from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, make_client
+from lineman.brokers.remote import Work, end_tasks
+from lineman.errors import ConfigError
+
+# A slot that is being moved: those who serve it may disagree for a moment about who does.
+RETRY = 0.05
+MAX_TRIES = 100
+
+
+class RedisCluster(RedisBroker):
+    """A gateway process' end of a Redis Cluster, of Redis 7 or newer.
+
+    A slot that moves takes its subscriptions along, and `on_state` says that messages may have
+    been missed. A node that is lost ends the session: it begins anew when all slots are served.
+
+    Args:
+        url: `redis+cluster://[user:password@]host:6379[,host:6379…]`, or `rediss+cluster://…` for
+            TLS, with redis-py's options after a question mark. One node that lives is enough.
+        name: of the service; services with different names hear nothing of each other.
+        subscriber: see `Broker`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        subscriber: Subscriber,
+    ) -> None:
+        super().__init__(url, name, subscriber)
+        # Not by urlsplit: Python 3.13 refuses an IPv6 address behind another one.
+        self._scheme, _, rest = url.partition("://")
+        places, mark, query = rest.partition("?")
+        self._query = mark + query
+        login, at, hosts = places.partition("/")[0].rpartition("@")
+        self._login = login + at
+        self._seeds = _addresses(hosts)
+        self._known = self._seeds  # whom to ask for the map
+        self._slot_of: Callable[[bytes], int] = lambda channel: 0
+        self._map: SlotMap | None = None
+        self._clients: dict[Address, Any] = {}
+        self._lines: dict[Address, RedisLine] = {}
+        self._reaching = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ended: asyncio.Future[None] | None = None  # of the session, while it is read
+        self._wanted: dict[int, set[bytes]] = {}  # channels by slot
+        self._held_by: dict[int, Address] = {}  # where they are subscribed to
+        self._moved: set[int] = set()
+        self._has_moved = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begins to reach the cluster, and goes on trying.
+
+        Raises:
+            ConfigError: redis-py is missing, or cannot read the address.
+        """
+        make_client(self._url_of(self._known[0]), self.timeout)
+        from redis.crc import key_slot
+
+        self._slot_of = key_slot
+        await super().start()
+
+    def _url_of(self, address: Address) -> str:
+        host, port = address
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return f"{self._scheme.partition('+')[0]}://{self._login}{where}{self._query}"
+
+    # A session.
+
+    async def _open(self, topics: tuple[str, ...]) -> None:
+        self._wanted.clear()
+        self._held_by.clear()
+        self._moved.clear()
+        slots = await self._find_slots()
+        self._map = slots
+        for slot, channels in by_slot(map(self._channel, topics), self._slot_of).items():
+            self._wanted[slot] = set(channels)
+            self._held_by[slot] = slots.owner(slot)
+        await asyncio.gather(*map(self._subscribe_all, slots.primaries))
+
+    async def _find_slots(self) -> SlotMap:
+        trouble: Exception = ConnectionError("no node of the cluster is known")
+        for address in list(self._known):
+            client = self._clients.get(address) or make_client(self._url_of(address), self.timeout)
+            try:
+                found = SlotMap(await client.execute_command("CLUSTER", "SLOTS"), address)
+            except Exception as error:  # what redis-py raises: another one may know
+                trouble = error
+            else:
+                self._known = [address, *(found.known | set(self._seeds) - {address})]
+                return found
+            finally:
+                if address not in self._clients:
+                    await client.aclose()
+        raise trouble
+
+    async def _reach(self, address: Address) -> RedisLine:
+        async with self._reaching:
+            line = self._lines.get(address)
+            if line is None:
+                line = RedisLine(self._client(address), self.timeout, self._take, self._on_moved)
+                self._lines[address] = line
+                await line.open()
+                if self._ended is not None:
+                    self._run(self._listen(address))
+            return line
+
+    def _client(self, address: Address) -> Any:
+        if address not in self._clients:
+            self._clients[address] = make_client(self._url_of(address), self.timeout)
+        return self._clients[address]
+
+    async def _subscribe_all(self, address: Address) -> None:
+        line = await self._reach(address)
+        await line.subscribe(
+            [
+                (b"SSUBSCRIBE", *channels)
+                for slot, channels in self._wanted.items()
+                if self._held_by[slot] == address
+            ]
+        )
+
+    async def _read(self) -> None:
+        ended = self._ended = asyncio.get_running_loop().create_future()
+        try:
+            self._run(self._follow_slots())
+            for address in self._lines:
+                self._run(self._listen(address))
+            await ended
+        finally:
+            self._ended = None
+            tasks, self._tasks = self._tasks, []
+            await end_tasks(tasks)
+
+    def _run(self, side: Coroutine[Any, Any, None]) -> None:
+        def on_end(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and self._ended is not None and not self._ended.done():
+                self._ended.set_exception(task.exception() or ConnectionError("it ended"))
+
+        task = asyncio.get_running_loop().create_task(side)
+        task.add_done_callback(on_end)
+        self._tasks.append(task)
+
+    async def _listen(self, address: Address) -> None:
+        while True:
+            try:
+                await self._lines[address].listen()
+            except Exception as error:
+                moved = moved_to(error)
+                if moved is None:
+                    raise ConnectionError(f"node {address[0]}:{address[1]}: {error}") from error
+                self._note_moved(moved[0])  # as one of its channels was subscribed to
+
+    # Slots that move.
+
+    def _on_moved(self, channel: bytes) -> None:
+        slot = self._slot_of(channel)
+        if channel in self._wanted.get(slot, ()):
+            self._note_moved(slot)
+
+    def _note_moved(self, slot: int) -> None:
+        self._moved.add(slot)
+        self._has_moved.set()
+
+    async def _follow_slots(self) -> None:
+        """Subscribes again where slots have gone to."""
+        tries = 0
+        while True:
+            await self._has_moved.wait()
+            await asyncio.sleep(RETRY)  # more of them may follow, and all must have heard of it
+            self._has_moved.clear()
+            moved, self._moved = self._moved, set()
+            self._map = await self._find_slots()
+            held = {slot: self._map.owner(slot) for slot in moved if slot in self._wanted}
+            await self._tell((slot, (b"SSUBSCRIBE", *self._wanted[slot])) for slot in held)
+            was_missed = any(self._held_by.get(slot) != owner for slot, owner in held.items())
+            self._held_by.update(held)
+            if was_missed:
+                self._on_state(True)  # what was said in between
+            tries = tries + 1 if self._moved & moved else 0
+            if tries > MAX_TRIES:
+                raise ConnectionError(f"its nodes do not agree on who serves slot {min(moved)}")
+
+    async def _tell(self, commands: Iterable[tuple[int, Command]]) -> None:
+        """Tells each command, which is about one slot, to the node that serves it."""
+        assert self._map is not None
+        told: dict[Address, list[Command]] = {}
+        for slot, command in commands:
+            told.setdefault(self._map.owner(slot), []).append(command)
+        for address, its in told.items():
+            await (await self._reach(address)).tell(its)
+
+    # What is told.
+
+    async def _write(self, work: list[Work]) -> None:
+        messages = []
+        for one in work:
+            if one.topic is not None:
+                channel = self._channel(one.topic)
+                messages.append((self._slot_of(channel), channel, one.payload))
+            await self._change_channels(one)
+        while messages:
+            messages = await self._publish_all(messages)
+
+    async def _change_channels(self, work: Work) -> None:
+        assert self._map is not None
+        commands: list[tuple[int, Command]] = []
+        for slot, channels in by_slot(map(self._channel, work.subscribe), self._slot_of).items():
+            self._wanted.setdefault(slot, set()).update(channels)
+            self._held_by.setdefault(slot, self._map.owner(slot))
+            commands.append((slot, (b"SSUBSCRIBE", *channels)))
+        for slot, channels in by_slot(map(self._channel, work.unsubscribe), self._slot_of).items():
+            wanted = self._wanted.get(slot, set())
+            wanted.difference_update(channels)
+            if not wanted:
+                self._wanted.pop(slot, None)
+                self._held_by.pop(slot, None)
+            commands.append((slot, (b"SUNSUBSCRIBE", *channels)))
+        await self._tell(commands)
+
+    async def _publish_all(
+        self, messages: list[tuple[int, bytes, bytes]]
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Publishes; what is left because its slot has moved meanwhile, in order."""
+        assert self._map is not None
+        shares: dict[Address, list[tuple[int, bytes, bytes]]] = {}
+        for message in messages:
+            shares.setdefault(self._map.owner(message[0]), []).append(message)
+        left = await asyncio.gather(
+            *(self._publish_share(address, share) for address, share in shares.items())
+        )
+        moved = [message for share in left for message in share]
+        if moved:
+            await asyncio.sleep(RETRY)
+        return moved
+
+    async def _publish_share(
+        self, address: Address, share: list[tuple[int, bytes, bytes]]
+    ) -> list[tuple[int, bytes, bytes]]:
+        pipeline = self._client(address).pipeline(transaction=False)
+        for _, channel, payload in share:
+            pipeline.execute_command("SPUBLISH", channel, payload)
+        left = []
+        for message, result in zip(share, await pipeline.execute(False), strict=True):
+            if not isinstance(result, Exception):
+                continue
+            moved = moved_to(result)
+            if moved is None:
+                raise result
+            assert self._map is not None
+            host, port = moved[1]
+            self._map.move(moved[0], (host or address[0], port))
+            left.append(message)
+        return left
+
+    async def _shut(self) -> None:
+        lines, clients = list(self._lines.values()), list(self._clients.values())
+        self._lines.clear()
+        self._clients.clear()
+        for line in lines:
+            await line.close()
+        for client in clients:
+            await client.aclose()
+
+
+def _addresses(hosts: str) -> list[Address]:
+    found = []
+    for host in hosts.split(","):
+        try:
+            one = urlsplit(f"//{host}")
+            port = 6379 if one.port is None else one.port
+            is_good = bool(one.hostname) and port != 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise ConfigError(
+                f"the broker's address names no node: {host!r}",
+                "give redis+cluster://user:password@host:6379,host2:6379",
+            )
+        found.append((str(one.hostname), port))
+    return found

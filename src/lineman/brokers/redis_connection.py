@@ -1,0 +1,165 @@
+"""A connection to a Redis server that is subscribed to channels, and what Redis brokers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from lineman.brokers.base import Subscriber
+from lineman.brokers.remote import Remote, parts_of
+from lineman.errors import ConfigError
+
+Command = Sequence[bytes]
+
+# Commands of one lot: their answers are read before the next is told, for the server hangs up on
+# whoever lets it wait with too many.
+AT_ONCE = 100
+MESSAGES = (b"message", b"smessage")
+
+
+def make_client(url: str, timeout: float) -> Any:
+    """A client for one server.
+
+    Args:
+        url: `redis://[user:password@]host:6379`, or `rediss://…`, with redis-py's options.
+        timeout: seconds for each step.
+
+    Raises:
+        ConfigError: redis-py is missing, or cannot read the address.
+    """
+    try:
+        import redis.asyncio as redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+    except ImportError:
+        raise ConfigError(
+            "a redis:// broker needs the package redis", "pip install 'lineman[redis]'"
+        ) from None
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),  # a lost connection is ours to notice
+        )
+        # It looks at the options only now.
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"the broker's address is none that redis-py reads: {error}",
+            "give redis://user:password@host:6379, rediss://… or redis+cluster://…",
+        ) from None
+    return client
+
+
+class RedisBroker(Remote):
+    """What brokers that speak Redis have in common: channels are a service's topics.
+
+    Args:
+        url, name: see `Redis` and `RedisCluster`.
+        subscriber: see `Broker`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        name: str,
+        subscriber: Subscriber,
+    ) -> None:
+        super().__init__(url, subscriber)
+        self._url = url
+        self._prefix = f"lineman:{name}:".encode()
+
+    def _channel(self, topic: str) -> bytes:
+        return self._prefix + topic.encode()
+
+    def _take(self, channel: bytes, payload: bytes) -> None:
+        self._on_message(channel[len(self._prefix) :].decode(), payload)
+
+
+class RedisLine:
+    """A connection of its own for what is subscribed to.
+
+    It asks a silent server whether it lives, and takes its word only: a connection whose packets
+    are dropped looks like one on which nobody says anything.
+
+    Args:
+        client: of redis-py, for the server.
+        timeout: seconds of silence after which the connection is given up.
+        on_message: gets channel and payload.
+        on_end: gets the name of a channel from which the server took this connection unasked.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        timeout: float,
+        on_message: Callable[[bytes, bytes], None],
+        on_end: Callable[[bytes], None] = lambda channel: None,
+    ) -> None:
+        self._connection = client.connection_pool.make_connection()
+        self._timeout = timeout
+        self._on_message = on_message
+        self._on_end = on_end
+
+    async def open(self) -> None:
+        """Connects, and says who we are."""
+        await asyncio.wait_for(self._connection.connect(), 2 * self._timeout)
+
+    async def tell(self, commands: Iterable[Command]) -> None:
+        """Sends commands; `listen` takes their answers."""
+        packed = self._connection.pack_commands(commands)
+        await self._connection.send_packed_command(packed, check_health=False)
+
+    async def subscribe(self, commands: Sequence[Command]) -> None:
+        """Sends many commands before `listen` runs; returns when each channel is subscribed to."""
+        for part in parts_of(commands, AT_ONCE):
+            await self.tell(part)
+            wanted = sum(len(command) - 1 for command in part)
+            while wanted:
+                wanted -= self._take(await self._receive())
+
+    async def _receive(self) -> Any:
+        response = await self._connection.read_response(
+            timeout=self._timeout, disconnect_on_error=False, push_request=True
+        )
+        if response is None:
+            raise ConnectionError(f"it said nothing for {self._timeout:g} s")
+        return response
+
+    async def listen(self) -> None:
+        """Hands over what comes, until the connection ends or the server falls silent.
+
+        Raises:
+            Exception: what redis-py raises, also for commands that the server refused.
+        """
+        is_asked = False
+        while True:
+            response = await self._connection.read_response(
+                timeout=self._timeout / 2, disconnect_on_error=False, push_request=True
+            )
+            if response is not None:
+                is_asked = False
+                self._take(response)
+            elif is_asked:
+                raise ConnectionError(f"it said nothing for {self._timeout:g} s")
+            else:
+                is_asked = True
+                await self.tell([(b"PING",)])
+
+    def _take(self, response: Any) -> int:
+        """Takes one answer; whether it says that a channel is subscribed to."""
+        if not isinstance(response, list) or len(response) < 3:
+            return 0  # a pong
+        kind = response[0]
+        if kind in MESSAGES:
+            self._on_message(response[1], response[2])
+        elif kind == b"sunsubscribe":
+            self._on_end(response[1])
+        return kind in (b"subscribe", b"ssubscribe")
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._connection.disconnect(nowait=True)

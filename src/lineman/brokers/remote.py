@@ -1,0 +1,303 @@
+"""What brokers that are services of their own have in common: reaching them, again and again."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import logging
+import random
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from lineman.brokers.base import Broker, Subscriber
+from lineman.brokers.broker_address import explain, without_login
+from lineman.errors import ConfigError
+
+logger = logging.getLogger("lineman")
+
+T = TypeVar("T")
+
+# Published and not taken yet; what is past either is dropped and counted.
+MAX_WAITING = 8 * 1024 * 1024
+MAX_MESSAGES = 100_000
+# Topics whose subscription has changed and was not told yet: past it a new session begins.
+MAX_CHANGES = 1_000_000
+# Subscribed to before a session counts as open. With a million of them it would be too late to
+# say that this node lives: the others follow while it is at work.
+FIRST_TOPICS = 10_000
+# Handed to the client library in one go: what it has not taken in `timeout` is given up.
+AT_ONCE = 1024 * 1024
+TOPICS_AT_ONCE = 1000
+FIRST_RETRY = 0.2
+LAST_RETRY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What waits to be told to the broker, in order.
+
+    Attributes:
+        topic: of a message to publish; None for a change of subscriptions.
+        payload: of the message.
+        subscribe: topics that are wanted from now on.
+        unsubscribe: topics that are wanted no more.
+    """
+
+    topic: str | None = None
+    payload: bytes = b""
+    subscribe: tuple[str, ...] = ()
+    unsubscribe: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> int:
+        """How many topics it is about."""
+        return len(self.subscribe) + len(self.unsubscribe)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes to tell."""
+        return len(self.payload) + 100 * self.changes
+
+
+class Remote(Broker):
+    """A broker behind a client library whose calls are awaited.
+
+    A subclass opens one session (`_open`), reads from it until it ends (`_read`), tells it what
+    waits (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
+    another is opened after a pause that grows to five seconds.
+
+    Args:
+        url: of the server.
+        subscriber: see `Broker`.
+
+    Attributes:
+        timeout: seconds; a server that says nothing for so long is given up, and reached anew.
+    """
+
+    timeout = 5.0
+
+    def __init__(self, url: str, subscriber: Subscriber) -> None:
+        super().__init__(subscriber)
+        self.shown = without_login(url)
+        self._work: deque[Work] = deque()
+        self._messages = 0  # that wait, or are being written
+        self._waiting = 0  # bytes of them
+        self._changes = 0
+        # What a session that is open already is to subscribe to as well, one after the other: all
+        # of it at once would hold up everybody. What has changed since is told by itself.
+        self._later: Iterator[str] | None = None
+        self._changed: set[str] = set()
+        self._has_work = asyncio.Event()
+        self._takes_work = False
+        self._is_closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    @abc.abstractmethod
+    async def _open(self, topics: tuple[str, ...]) -> None:
+        """Opens a session that has subscribed to these topics when this returns.
+
+        However many they are; each step of it takes at most `timeout`.
+        """
+
+    @abc.abstractmethod
+    async def _read(self) -> None:
+        """Hands messages to `_on_message` until the session ends, or the server falls silent."""
+
+    @abc.abstractmethod
+    async def _write(self, work: list[Work]) -> None:
+        """Does what waits; returns when the broker has it."""
+
+    @abc.abstractmethod
+    async def _shut(self) -> None:
+        """Frees what the session holds, in whatever state it is."""
+
+    async def start(self) -> None:
+        """Begins to reach the broker, and goes on trying."""
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        pause = FIRST_RETRY
+        while not self._is_closing:
+            try:
+                # From here on what is subscribed to waits, and all before it is among the topics.
+                self._takes_work = True
+                self._later = iter(self._topics())
+                await self._open(tuple(islice(self._later, FIRST_TOPICS)))
+                self._has_work.set()
+                self._enter(True)
+                pause = FIRST_RETRY
+                await self._talk()
+            except ConfigError:
+                raise
+            except Exception as error:  # the libraries raise whatever their sockets do, and more
+                self._enter(False, explain(error))
+            finally:
+                self._forget_work()
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self._shut(), self.timeout)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LAST_RETRY)
+
+    async def _talk(self) -> None:
+        loop = asyncio.get_running_loop()
+        sides = [loop.create_task(self._read()), loop.create_task(self._work_off())]
+        try:
+            done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end_tasks(sides)
+        for side in done:
+            side.result()
+        raise ConnectionError("the broker ended the connection")
+
+    async def _work_off(self) -> None:
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            while self._work or self._later is not None:
+                if self._changes > MAX_CHANGES:
+                    raise ConnectionError(
+                        f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
+                    )
+                await self._write_some()
+
+    async def _write_some(self) -> None:
+        work = self._take_later()
+        messages = size = told = 0
+        while self._work and told < AT_ONCE:
+            one = self._work.popleft()
+            work.append(one)
+            messages += one.topic is not None
+            size += len(one.payload)
+            told += one.size
+            self._changes -= one.changes
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._write(work)
+        except TimeoutError:
+            self.dropped += messages
+            raise ConnectionError(f"it took nothing for {self.timeout:g} s") from None
+        except BaseException:
+            self.dropped += messages  # for sure or perhaps
+            raise
+        finally:
+            self._messages -= messages
+            self._waiting -= size
+
+    def _take_later(self) -> list[Work]:
+        if self._later is None:
+            return []
+        topics = tuple(islice(self._later, TOPICS_AT_ONCE))
+        work = Work(subscribe=tuple(topic for topic in topics if topic not in self._changed))
+        if len(topics) < TOPICS_AT_ONCE:
+            self._later = None
+            self._changed.clear()
+        return [work] if work.changes else []
+
+    def _forget_work(self) -> None:
+        self.dropped += sum(work.topic is not None for work in self._work)
+        self._work.clear()
+        self._later = None
+        self._changed.clear()
+        self._messages = self._waiting = self._changes = 0
+        self._has_work.clear()
+        self._takes_work = False
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Sends to all subscribers of a topic."""
+        if (
+            not self.is_connected
+            or self._waiting + len(payload) > MAX_WAITING
+            or self._messages >= MAX_MESSAGES
+        ):
+            self.dropped += 1
+            return
+        self._waiting += len(payload)
+        self._messages += 1
+        self._add(Work(topic, payload))
+
+    def subscribe(self, topics: Iterable[str]) -> None:
+        """Wants what is published on the topics from now on."""
+        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+            self._change(Work(subscribe=part))
+
+    def unsubscribe(self, topics: Iterable[str]) -> None:
+        """Wants no more of it."""
+        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+            self._change(Work(unsubscribe=part))
+
+    def _change(self, work: Work) -> None:
+        # Past the bound the session is about to end, and the next one asks for all that is wanted.
+        if self._takes_work and self._changes <= MAX_CHANGES:
+            if self._later is not None:
+                self._changed.update(work.subscribe, work.unsubscribe)
+            self._changes += work.changes
+            self._add(work)
+
+    def _refuse(self, work: Work, limit: int) -> None:
+        self.dropped += 1
+        logger.error(
+            "a message of %d bytes was dropped, the broker takes %d: raise its limit, or send less",
+            len(work.payload), limit,
+        )  # fmt: skip
+
+    def _add(self, work: Work) -> None:
+        self._work.append(work)
+        self._has_work.set()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be published without being dropped."""
+        return (
+            self._waiting <= min(AT_ONCE, MAX_WAITING // 2) and self._messages <= MAX_MESSAGES // 2
+        )
+
+    async def drain(self) -> None:
+        """Returns when there is room for more."""
+        while self.is_connected and not self.has_room:
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Sends what is under way, then ends."""
+        if self._task is None:
+            return
+        if self.is_connected:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wait_for_the_last(), self.timeout)
+        self._is_closing = True
+        await end_tasks([self._task])
+        self._end()
+
+    async def _wait_for_the_last(self) -> None:
+        while self.is_connected and (self._messages or self._work):
+            await asyncio.sleep(0.001)
+
+
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancels tasks until they have ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the client libraries use,
+    swallows the cancellation of a task whose turn has come in the same moment.
+    """
+    is_cancelled = False
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        try:
+            await asyncio.wait(pending, timeout=0.2)
+        except asyncio.CancelledError:
+            is_cancelled = True  # it is our turn when they are gone
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen
+    if is_cancelled:
+        raise asyncio.CancelledError
+
+
+def parts_of(whole: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
+    """A sequence in parts of at most so many."""
+    for start in range(0, len(whole), size):
+        yield tuple(whole[start : start + size])

@@ -1,0 +1,171 @@
+"""One client's socket: connects step by step and says how long each took, then sends and reads."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+
+from lineman.errors import ConnectionLost
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.client.client_handshake import (
+    ClientHandshake,
+    ClientLimits,
+    Opening,
+)
+from lineman.protocols.websocket.control import Event
+from lineman.protocols.websocket.masks import Masks
+from lineman.protocols.websocket.session import WebsocketSession
+
+CHUNK = 64 * 1024
+
+
+@dataclass(slots=True)
+class Timings:
+    """How long each step of the opening took, in seconds, in order."""
+
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    _since: float = field(default_factory=time.perf_counter)
+
+    def note(self, step: str) -> None:
+        """Ends a step; the next one begins."""
+        now = time.perf_counter()
+        self.steps.append((step, now - self._since))
+        self._since = now
+
+    @property
+    def total(self) -> float:
+        """All together."""
+        return sum(seconds for _, seconds in self.steps)
+
+
+class Wire:
+    """An open websocket.
+
+    Args:
+        opening: what the handshake says.
+        tls: how to speak TLS; None for a plain connection.
+        timeout: seconds that each step of the opening, and each write, may take.
+        goodbye: seconds that the server has to answer our close frame.
+
+    Attributes:
+        handshake: what was asked and answered.
+        session: the protocol; what it says is to be sent.
+        timings: of the opening.
+        early: what the server sent right behind its handshake.
+
+    Raises:
+        OSError: the server cannot be reached, or TLS failed.
+        RefusedError: the server did not open a websocket.
+        NotHttpError: it speaks another protocol.
+        ConnectionLost: it hung up in the middle of the handshake.
+    """
+
+    def __init__(
+        self, opening: Opening, tls: ssl.SSLContext | None, timeout: float, goodbye: float
+    ) -> None:
+        target = opening.target
+        self.timings = Timings()
+        self.handshake = ClientHandshake(opening, Masks().take, ClientLimits(close_timeout=goodbye))
+        self._timeout = timeout
+        self._socket = _connect(target.host, target.port, timeout, self.timings)
+        try:
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=target.host)
+                self.timings.note("TLS")
+            self._socket.sendall(self.handshake.request)
+            self.session, self.early = self._shake_hands()
+            self.timings.note("handshake")
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _shake_hands(self) -> tuple[WebsocketSession, list[Event]]:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            data = self._socket.recv(CHUNK)
+            if not data:
+                self.handshake.feed_end()  # raises where a refusal ends with the connection
+                raise ConnectionLost(close.ABNORMAL, "hung up during the handshake")
+            opened = self.handshake.feed(data)
+            if opened is not None:
+                session = opened.session
+                assert isinstance(session, WebsocketSession)
+                return session, session.feed(opened.rest)
+
+    @property
+    def tls(self) -> str | None:
+        """TLS version and cipher; None for a plain connection."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return None
+        cipher = self._socket.cipher()
+        return f"{self._socket.version()} {cipher[0] if cipher else ''}".strip()
+
+    def fileno(self) -> int:
+        """The descriptor, for `select`."""
+        return self._socket.fileno()
+
+    def has_more(self) -> bool:
+        """Whether something can be read that `select` does not tell of."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def read(self) -> list[Event] | None:
+        """What has come; None where the server has ended the connection.
+
+        Raises:
+            OSError: the connection is broken.
+        """
+        self._socket.settimeout(0)
+        try:
+            data = self._socket.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return []
+        except ssl.SSLEOFError:
+            return None
+        return self.session.feed(data) if data else None
+
+    def send(self, data: bytes | None) -> None:
+        """Sends what the session has encoded; None is nothing.
+
+        Raises:
+            OSError: the connection is broken.
+            TimeoutError: the server takes nothing.
+        """
+        if data is not None:
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(data)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._socket.close()
+
+    def is_readable(self, timeout: float) -> bool:
+        """Whether something comes within this time."""
+        return self.has_more() or bool(select.select([self], [], [], timeout)[0])
+
+
+def _connect(host: str, port: int, timeout: float, timings: Timings) -> socket.socket:
+    """The first of the host's addresses that answers.
+
+    Raises:
+        OSError: none does; the error of the last one.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    timings.note("name")
+    for number, (family, kind, protocol, _, address) in enumerate(found, 1):
+        made = socket.socket(family, kind, protocol)
+        made.settimeout(timeout)
+        try:
+            made.connect(address)
+        except OSError:
+            made.close()
+            if number == len(found):
+                raise
+        else:
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            timings.note("TCP")
+            return made
+    raise AssertionError("getaddrinfo found nothing and raised nothing")

@@ -1,0 +1,1 @@
+"""The subcommands of `lineman`, one file for each word."""

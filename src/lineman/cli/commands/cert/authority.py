@@ -1,0 +1,105 @@
+"""What `obtain`, `renew`, `list` and `show` share: the state directory, and one attempt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+from lineman.base.address import Address
+from lineman.errors import ConfigError
+from lineman.process.log import log_setup as logs
+from lineman.runtime import worker_certificates as certify
+from lineman.tls.acme.acme_job import Report, Wish
+from lineman.tls.acme.acme_options import Settings, certificate_name, default_directory
+from lineman.tls.acme.acme_store import Store, kept
+from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.keeper import attempt
+
+
+def add_directory(made: argparse.ArgumentParser) -> None:
+    """Adds the option that says where certificates are kept."""
+    made.add_argument(
+        "--directory",
+        type=Path,
+        default=default_directory(),
+        metavar="DIR",
+        help="where certificates are kept (default: %(default)s)",
+    )
+
+
+def chosen(directory: Path, names: list[str]) -> list[Settings]:
+    """The certificates that are called so, or all of them.
+
+    Args:
+        directory: the state directory.
+        names: domains, or names as `list` prints them; none for all.
+
+    Raises:
+        ConfigError: there is none, or one of the names is not among them.
+    """
+    found = kept(directory)
+    if not found:
+        raise ConfigError(
+            f"there are no certificates in {directory}",
+            "lineman cert obtain NAME, or give --directory",
+        )
+    if not names:
+        return found
+    picked: list[Settings] = []
+    for name in names:
+        those = [each for each in found if name in (certificate_name(each.domains), *each.domains)]
+        if not those:
+            raise ConfigError(
+                f"there is no certificate for {name} in {directory}",
+                f"lineman cert list --directory {directory}",
+            )
+        picked += [each for each in those if each not in picked]
+    return picked
+
+
+def try_now(wish: Wish, *, has_port: bool) -> bool:
+    """One attempt; prints what happens, and says whether there is a certificate.
+
+    Args:
+        wish: what to do.
+        has_port: whether a running service answers already, so that no port need be opened.
+
+    Raises:
+        ConfigError: this is root, and the certificates are another user's.
+    """
+    _refuse_as_root(wish.settings.root)
+    logs.set_up()
+    report = asyncio.run(_try(wish, has_port))
+    name = ", ".join(wish.settings.domains)
+    if report.result == "failed":
+        print(f"lineman: no certificate for {name}: {report.seen}; fix: {report.fix}",
+              file=sys.stderr)  # fmt: skip
+        return False
+    word = "is not due yet" if report.result == "kept" else "is here"
+    print(f"the certificate for {name} {word}: {Store(wish.settings).certificate_path}")
+    return True
+
+
+def _refuse_as_root(root: Path) -> None:
+    """Root may write everywhere, and the service could not read what it finds then."""
+    owner = root.stat().st_uid if root.is_dir() else 0
+    if os.geteuid() == 0 and owner != 0:
+        raise ConfigError(
+            f"{root} belongs to the user {owner}, and this is root: that user could not read what "
+            "is written",
+            f"sudo -u '#{owner}' lineman cert …",
+        )
+
+
+async def _try(wish: Wish, has_port: bool) -> Report:
+    settings = wish.settings
+    if has_port:
+        return await attempt(wish, print)
+    host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+    where = Address("wss", host, 443)
+    async with certify.plain_port(settings, where, Answers(settings.root)):
+        return await attempt(wish, print)

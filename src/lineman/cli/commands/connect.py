@@ -1,0 +1,154 @@
+"""`lineman connect URL`: talks to a websocket service from the terminal, or in a pipe.
+
+Exit status: 0 after an orderly end, 1 when it could not connect, was lost or closed with another
+code than 1000, 2 for options that make no sense, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import ssl
+import sys
+from dataclasses import replace
+
+from lineman.cli.client import arguments, shown
+from lineman.cli.client.client_socket import Wire
+from lineman.cli.client.failures import ended_early, of_error
+from lineman.cli.client.screens import OutputGoneError, screen
+from lineman.cli.client.talk import Conversation, Manners
+from lineman.cli.shared.waking import woken_by_signals
+from lineman.errors import ConfigError, ConnectionLost
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.client import url as targets
+from lineman.protocols.websocket.client.client_handshake import Opening, RefusedError
+from lineman.protocols.websocket.client.server_answer import NotHttpError
+from lineman.protocols.websocket.negotiation import DeflateOptions
+
+INTERRUPTED = 130
+GOODBYE = 5.0  # seconds that a server has to answer our close frame
+
+# As browsers do: a message may build on those before it, and small ones are compressed as well.
+COMPRESSION = DeflateOptions(
+    server_no_context_takeover=False, client_no_context_takeover=False, threshold=0
+)
+
+EXAMPLES = """\
+examples:
+  lineman connect wss://example.com/chat
+  lineman connect wss://localhost:8443/ --ca certs/ca.pem -v
+  lineman connect ws://127.0.0.1:8282/ -H 'Authorization: Bearer …' --origin https://example.com
+  echo tom | lineman connect ws://127.0.0.1:8282/ --count 1
+  printf '%s\\n' 00ff 0102 | lineman connect ws://127.0.0.1:8282/ --hex --wait 3
+
+In a terminal each line is a message; Ctrl-D closes with 1000, Ctrl-C with 1001. Lines that begin
+with / are commands: /ping [text], /hex 00 ff, /close [code [reason]]; //text sends /text.
+In a pipe every line is sent as it is, and every message is a line of the output.
+"""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "connect",
+        help="talk to a websocket service from the terminal",
+        description="Opens a websocket: sends what you type, shows what comes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    add = made.add_argument
+    add("url", metavar="URL", help="ws://… or wss://…")
+    arguments.add_handshake(made)
+    add("--no-compression", action="store_true", help="do not offer permessage-deflate")
+    add("-v", "--verbose", action="store_true", help="show headers, pings and times")
+    kind = made.add_mutually_exclusive_group()
+    kind.add_argument("--binary", action="store_true", help="send lines as binary messages")
+    kind.add_argument("--hex", action="store_true", help="lines are hexadecimal; send the bytes")
+    add("--wait", type=arguments.seconds, default=1.0, metavar="SECONDS",
+        help="in a pipe: silence after the input's end that ends it (default: 1)")  # fmt: skip
+    add("--count", type=_count, metavar="N", help="end after so many messages")
+    add("--timeout", type=arguments.seconds, default=10.0, metavar="SECONDS",
+        help="for each step of connecting (default: 10)")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Talks.
+
+    Returns:
+        0 after an orderly end, 1 for any other, 130 after Ctrl-C.
+
+    Raises:
+        UsageError: options that make no sense.
+        ConfigError: the service cannot be reached, and why.
+    """
+    target = targets.parse(options.url)
+    opening = arguments.opening_of(options, target)
+    if not options.no_compression:
+        opening = replace(opening, compression=COMPRESSION)
+    tls = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
+    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    manners = Manners(
+        options.binary, options.hex, options.verbose, None if is_terminal else options.wait,
+        options.count,
+    )  # fmt: skip
+    wire = _open(opening, tls, options.timeout, options.verbose)
+    try:
+        return _talk(wire, manners, target, is_terminal)
+    except OutputGoneError:
+        # `… | head -1` has what it wanted. Python would complain once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    finally:
+        wire.close()
+
+
+def _open(opening: Opening, tls: ssl.SSLContext | None, timeout: float, is_verbose: bool) -> Wire:
+    target = opening.target
+    try:
+        wire = Wire(opening, tls, timeout, GOODBYE)
+    except RefusedError as error:
+        if is_verbose:
+            _tell(shown.answer_lines(error.answer))
+        failure = of_error(error, target)
+    except (OSError, NotHttpError) as error:
+        failure = of_error(error, target)
+    except ConnectionLost:
+        failure = ended_early(target)
+    else:
+        if is_verbose:
+            _tell(shown.request_lines(wire.handshake.request))
+            assert wire.handshake.answer is not None
+            _tell(shown.answer_lines(wire.handshake.answer))
+            steps = (f"{step} {shown.milliseconds(took)}" for step, took in wire.timings.steps)
+            _tell([f"* {wire.tls or 'no TLS'}; {', '.join(steps)}"])
+        return wire
+    raise ConfigError(failure.seen, failure.fix)
+
+
+def _tell(lines: list[str]) -> None:
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: bool) -> int:
+    with woken_by_signals() as alarm:
+        if is_terminal:
+            took = shown.milliseconds(wire.timings.total)
+            name = wire.handshake.subprotocol
+            chosen = f", subprotocol {name}" if name else ""
+            _tell([f"* connected to {target} in {took}{chosen}; Ctrl-D ends it, /help helps"])
+        there = screen(sys.stdin, sys.stdout)
+        conversation = Conversation(wire, there, manners, alarm)
+        try:
+            conversation.run()
+        except KeyboardInterrupt:
+            conversation.say_goodbye(close.GOING_AWAY)
+            conversation.run()
+            return INTERRUPTED
+        finally:
+            there.end()
+    return 0 if conversation.is_good else 1
+
+
+def _count(text: str) -> int:
+    return int(arguments.number(text, int, 1, "a whole number, 1 or more"))

@@ -1,0 +1,187 @@
+"""`lineman connections`: the clients of a running program, one line each.
+
+Exit status: 0, 1 if a process was too busy to answer, 3 if the program does not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from lineman.cli.shared import program_target as target
+from lineman.cli.shared import table, units
+from lineman.cli.shared.program_target import Ask
+from lineman.cli.shared.table import Column
+from lineman.process.master.handoff import Handoff
+from lineman.process.messages.connection_rows import (
+    SORTS,
+    STATES,
+    Found,
+    Row,
+    Selection,
+    check_meant,
+    merge,
+)
+
+LIMIT = 100
+
+COLUMNS = (
+    Column("WORKER", shrinks_to=6, rank=3),
+    Column("PID", is_number=True, rank=1),
+    Column("ID", is_number=True),
+    Column("PROTO", rank=4),
+    Column("TLS", rank=5),
+    Column("CIPHER", shrinks_to=10, rank=8),
+    Column("CLIENT", shrinks_to=15),
+    Column("PEER", shrinks_to=12, rank=7),
+    Column("PATH", shrinks_to=8, rank=6),
+    Column("OPEN", is_number=True, rank=2),
+    Column("IDLE", is_number=True),
+    Column("MSG IN", is_number=True, rank=1),
+    Column("OUT", is_number=True, rank=1),
+    Column("B IN", is_number=True, rank=2),
+    Column("OUT", is_number=True, rank=2),
+    Column("UNSENT", is_number=True, rank=1),
+    Column("STATE"),
+    Column("REASON", shrinks_to=8, rank=5),
+)
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    add_options(
+        target.add_command(
+            commands, "connections", handoff, target.asking(show), "look at its clients"
+        )
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    add = parser.add_argument
+    add("--sort", choices=[*SORTS], default="id", help="what comes first (default: id)")
+    add("--reverse", action="store_true", help="the other way round")
+    add("--limit", type=_limit, default=LIMIT, metavar="N", help=f"0 for all (default: {LIMIT})")
+    add("--worker", metavar="NAME", help="only of this worker: its name or address")
+    add("--pid", type=int, metavar="PID", help="only of this process")
+    add("--ip", metavar="ADDRESS", help="only from this address or network, as 10.0.0.0/8")
+    add("--state", choices=STATES, help="only those in this state")
+    add("--idle-for", type=_seconds, default=0.0, metavar="TIME", help="silent so long: 90, 5m, 2h")
+    add("--json", action="store_true", help="as JSON")
+
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90, 5m or 2h")
+    return float(found.group(1)) * _UNITS[found.group(2)]
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 1 or more, or 0 for all")
+    return int(text)
+
+
+def selection(options: argparse.Namespace) -> Selection:
+    """What the options ask for.
+
+    Raises:
+        UsageError: what cannot be asked for.
+    """
+    return Selection(
+        worker=options.worker,
+        pid=options.pid,
+        ip=options.ip,
+        state=options.state,
+        idle_for=options.idle_for,
+        sort=options.sort,
+        reverse=options.reverse,
+        limit=options.limit,
+    )
+
+
+def show(options: argparse.Namespace, ask: Ask) -> int:
+    """Asks the program and prints its connections; the exit status.
+
+    Raises:
+        UsageError: what cannot be asked for.
+    """
+    wanted = selection(options)
+    reply = ask("connections", wanted.to_json())
+    check_meant(reply, wanted)
+    found = merge(reply, wanted)
+    if options.json:
+        print(json.dumps(asdict(found), separators=(",", ":")))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print("\n".join(render(found, time.time(), width)))
+    return 1 if found.busy else 0
+
+
+def render(found: Found, now: float, width: int | None = None) -> list[str]:
+    """The table, and a line that says what is not in it.
+
+    Args:
+        found: the rows.
+        now: seconds since 1970.
+        width: cells of the terminal; None for none.
+    """
+    return [*lines_of(found.rows, now, width), summary(found)]
+
+
+def lines_of(rows: Sequence[Row], now: float, width: int | None) -> list[str]:
+    """The table; columns in which no row has anything are left out."""
+    cells = [_cells(row, now) for row in rows]
+    places = range(len(COLUMNS))
+    shown = [place for place in places if not cells or any(row[place] for row in cells)]
+    columns = [COLUMNS[place] for place in shown]
+    return table.render(columns, [[row[place] for place in shown] for row in cells], width)
+
+
+def _cells(row: Row, now: float) -> list[str]:
+    client = f"[{row.ip}]" if ":" in row.ip else row.ip
+    where = f"{client}:{row.port}" if row.port else row.ip
+    return [
+        row.worker,
+        str(row.pid),
+        str(row.id),
+        row.protocol + (f"+{row.subprotocol}" if row.subprotocol else ""),
+        row.tls or "",
+        row.cipher or "",
+        where,
+        "" if row.peer == where else row.peer,
+        row.path,
+        "-" if row.since is None else units.span(now - row.since),
+        units.span(row.idle),
+        units.number(row.messages_in),
+        units.number(row.messages_out),
+        units.size(row.bytes_in),
+        units.size(row.bytes_out),
+        units.size(row.buffered),
+        row.state,
+        row.reason,
+    ]
+
+
+def summary(found: Found) -> str:
+    """How much of all this is."""
+    text = f"{len(found.rows):,} of {found.matching:,} connections"
+    if found.matching != found.total:
+        text += f" that fit, of {found.total:,} in all"
+    if len(found.rows) < found.matching:
+        text += "; --limit 0 shows all"
+    if found.busy:
+        text += f"; not of the processes {', '.join(map(str, found.busy))}: busy"
+    return text

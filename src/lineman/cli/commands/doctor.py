@@ -1,0 +1,176 @@
+"""`lineman doctor`: why a line does not connect, and what mends it.
+
+Exit status: 0 nothing is wrong, 1 something keeps clients out, 2 options that make no sense, 3
+warnings only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lineman.base.finding import Finding
+from lineman.cli.client import arguments
+from lineman.cli.client.failures import development_authority
+from lineman.cli.shared import program_survey as program
+from lineman.doctor import report
+from lineman.doctor.checks import judge
+from lineman.doctor.checks import program_inside as inside_checks
+from lineman.doctor.checks.wechat import PROFILE
+from lineman.doctor.facts import Question
+from lineman.doctor.looks import inside
+from lineman.doctor.looks.outside import Tools, look
+from lineman.errors import UsageError
+from lineman.protocols.websocket.client import url as targets
+from lineman.tls.advice.certificate_facts import roots_of
+
+EXAMPLES = """\
+examples:
+  lineman doctor wss://example.com/wss
+  lineman doctor wss://example.com/wss --patience 130          is a silent line cut, and when?
+  lineman doctor wss://example.com/wss --upstream ws://127.0.0.1:8282 --cert fullchain.pem
+  lineman doctor wss://example.com/wss --stand-in 127.0.0.1:8282   what does the proxy send on?
+  lineman doctor wss://example.com/wss --profile wechat
+  lineman doctor app.py                                        the program, from inside
+
+Each finding is a level, a word that is the same in every version, what was seen, and the fix.
+"""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "doctor",
+        help="find out why a line does not connect",
+        description="Looks at a websocket service as its clients do (URL), or at a program from "
+        "inside (app.py), and says what is wrong and what mends it, the likeliest cause first.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    add = made.add_argument
+    add("subject", metavar="URL|app.py", help="wss://…, ws://…, or a program")
+    add("--json", action="store_true", help="for programs")
+    add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
+        help="for each connection (default: 5)")  # fmt: skip
+    program.add_user_to(made.add_argument_group("for a program, as root"))
+    _add_outside(made.add_argument_group("for a URL"))
+
+
+def _add_outside(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--patience", type=arguments.seconds, default=0.0, metavar="SECONDS",
+        help="leave the line alone for so long: is it cut, and when?")  # fmt: skip
+    add("--message-size", type=_size, default=0, metavar="BYTES",
+        help="send one message of this size: is it taken?")  # fmt: skip
+    add("--upstream", metavar="URL", help="ask the service without its proxy as well, and compare")
+    add("--stand-in", type=_place, metavar="HOST:PORT",
+        help="take the (stopped) service's place behind its proxy: what is sent on?")  # fmt: skip
+    add("--cert", type=Path, metavar="FILE", help="the certificate on disk: is it the one served?")
+    add("--resolve", action="append", default=[], type=_resolve, metavar="HOST:IP",
+        help="connect to this address in place of the name's (may be repeated)")  # fmt: skip
+    add("--ca", type=Path, metavar="FILE", help="authorities in place of the system's (PEM)")
+    add("--profile", choices=[PROFILE], default="", help="what these clients demand besides")
+    add("--origin", help="the page that connects (default: one of the site itself)")
+    add("--subprotocol", action="append", default=[], metavar="NAME",
+        help="offer this subprotocol (may be repeated)")  # fmt: skip
+    add("--header", "-H", action="append", type=arguments.header, default=[],
+        metavar="'NAME: VALUE'", help="send this header (may be repeated)")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Looks, judges, prints.
+
+    Returns:
+        0, 1 or 3, as the module says.
+
+    Raises:
+        UsageError: options that make no sense.
+        ConfigError: the program, or the file of authorities, cannot be read.
+    """
+    if "://" not in options.subject and options.subject.endswith(".py"):
+        findings = _program(options)
+    else:
+        findings = _url(options)
+    if options.json:
+        print(report.as_json(options.subject, findings))
+    else:
+        is_coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        print(report.text(options.subject, findings, is_coloured))
+    return report.exit_status(findings)
+
+
+def _program(options: argparse.Namespace) -> list[Finding]:
+    script = Path(options.subject)
+    read = program.read(script, options.user, options.group)
+    return inside_checks.judge(inside.look(script, read.survey, read.owner_of, options.timeout))
+
+
+def _url(options: argparse.Namespace) -> list[Finding]:
+    if options.user or options.group:
+        raise UsageError("--user and --group say whom a program runs as, and this is no program")
+    target = targets.parse(options.subject)
+    # Says now which header or subprotocol would break every handshake.
+    arguments.opening_of(options, target)
+    question = Question(
+        target,
+        options.origin,
+        tuple(options.subprotocol),
+        options.profile,
+        options.patience,
+    )
+    roots = roots_of(options.ca)
+    tools = Tools(
+        timeout=options.timeout,
+        roots=roots.trusted,
+        own_roots=roots.own,
+        headers=tuple(options.header),
+        given=_given(options.resolve, target.host),
+        upstream=None if options.upstream is None else targets.parse(options.upstream),
+        stand_in=options.stand_in,
+        file=options.cert,
+        size=options.message_size,
+    )
+    return [_with_path(finding) for finding in judge(look(question, tools))]
+
+
+def _with_path(finding: Finding) -> Finding:
+    """Says where the authority of `tls="dev"` is, if this machine has one."""
+    own = development_authority()
+    if own and "ca.pem" in finding.fix:
+        return replace(finding, fix=f"{finding.fix} (this machine's is {shlex.quote(own)})")
+    return finding
+
+
+def _given(pairs: Sequence[tuple[str, str]], host: str) -> tuple[str, ...]:
+    for name, _ in pairs:
+        if name.lower() != host.lower():
+            raise UsageError(f"--resolve is for {name}, and the URL's host is {host}")
+    return tuple(ip for _, ip in pairs)
+
+
+def _resolve(text: str) -> tuple[str, str]:
+    name, _, ip = text.partition(":")
+    try:
+        return name, str(ipaddress.ip_address(ip.strip("[]")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:IP, such as example.com:127.0.0.1"
+        ) from None
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8282")
+    return host.strip("[]"), int(port)
+
+
+def _size(text: str) -> int:
+    return int(arguments.number(text, int, 1, "a number of bytes above 0"))

@@ -1,0 +1,323 @@
+"""`lineman proxy`: the configuration of the web server in front, printed and checked.
+
+Exit status: 0 when it was printed, 1 when it cannot work or its own program refuses it, 2 for
+options that make no sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lineman.base import address as addresses
+from lineman.base.address import Address
+from lineman.cli.shared import program_survey as program
+from lineman.errors import ConfigError, UsageError
+from lineman.process.master.survey import Surveyed
+from lineman.runtime.surveying import neighbour
+from lineman.tls.development import devca
+from lineman.webservers import PROGRAMS, Site, Upstream, Version, read_upstream
+from lineman.webservers import server_version as versions
+from lineman.webservers.site import STICKY
+
+EXAMPLES = """\
+examples:
+  lineman proxy nginx --domain chat.example.com --cert /etc/ssl/wss/fullchain.pem \\
+      --key /etc/ssl/wss/privkey.pem > /etc/nginx/conf.d/wss.conf
+  lineman proxy apache app.py --domain chat.example.com --cert … --key … --check
+  lineman proxy caddy --domain chat.example.com --upstream unix:/run/app/app.sock
+  lineman proxy haproxy --tcp --domain chat.example.com --upstream 127.0.0.1:8282
+
+With a program (app.py) the workers say where they listen, how often they ping and what they
+take; the program is read, not started.
+"""
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "proxy",
+        help="print the configuration of nginx, Apache, Caddy or HAProxy for a service",
+        description="Prints a complete configuration for the web server in front of a service.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    add = made.add_argument
+    add("program", choices=list(PROGRAMS), metavar="PROGRAM", help=", ".join(PROGRAMS))
+    add("app", nargs="?", type=Path, metavar="APP", help="your program, to read its workers from")
+    add("--domain", required=True, help="the name that clients use")
+    add("--path", default="/wss", help="what clients ask for (default: /wss)")
+    add("--prefix", action="store_true", help="forward what lies below the path too")
+    add("--upstream", action="append", default=[], metavar="ADDRESS",
+        help="a worker: 127.0.0.1:8282 or unix:/run/app.sock (may be repeated)")  # fmt: skip
+    program.add_user_to(made)
+    add("--worker", metavar="NAME", help="which of the program's workers, where it has several")
+    add("--cert", metavar="FILE", help="certificate and chain (PEM); Caddy gets one without it")
+    add("--key", metavar="FILE", help="its private key (PEM)")
+    add("--tcp", action="store_true",
+        help="forward TCP with a PROXY header; without --cert TLS passes through")  # fmt: skip
+    add("--sticky", choices=STICKY, help="lead a client to the same worker again")
+    _add_details(made)
+
+
+def _add_details(made: argparse.ArgumentParser) -> None:
+    add = made.add_argument
+    add("--no-http2", action="store_true", help="HTTP/1.1 only, for pages too")
+    add("--listen", action="append", default=[], metavar="IP",
+        help="listen on this address (default: all; may be repeated)")  # fmt: skip
+    add("--https-port", type=int, default=443, metavar="N", help="(default: 443)")
+    add("--http-port", type=int, default=80, metavar="N", help="(default: 80)")
+    add("--root", metavar="DIR", help="the web site beside it (default: /var/www/html)")
+    add("--clients", type=int, metavar="N", help="to set limits for (default: 4096)")
+    add("--ping-interval", type=float, metavar="SECONDS", help="the service's (default: 25)")
+    add("--ping-timeout", type=float, metavar="SECONDS", help="the service's (default: 20)")
+    add("--max-body", type=int, metavar="BYTES", help="of a plain request (default: 10 MiB)")
+    add("--target-version", metavar="V", help="write for this version (default: the installed)")
+    add("--check", action="store_true", help="have the program itself check it, on a copy")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the configuration.
+
+    Returns:
+        0 when it was printed; 1 when its program refuses it.
+
+    Raises:
+        UsageError: options that make no sense.
+        ConfigError: what cannot work, and the fix.
+    """
+    module = PROGRAMS[options.program]
+    site = site_of(options)
+    version = _version(module, options.target_version)
+    text: str = module.render(site, version)
+    if options.check and not _is_accepted(module, site, version):
+        return 1
+    print(text, end="")
+    return 0
+
+
+# What is asked for.
+
+
+def site_of(options: argparse.Namespace) -> Site:
+    """The site that the options, and the program if there is one, describe.
+
+    Raises:
+        ConfigError: a value that cannot work.
+        UsageError: a part is missing.
+    """
+    found: dict[str, Any] = {"upstreams": (Upstream("127.0.0.1", 8282),)}
+    if options.app is not None:
+        found = _from_worker(_worker_of(options), options)
+    elif options.worker is not None:
+        raise UsageError("--worker names a worker of a program; give the program as well")
+    given = {
+        "root": _absolute(options.root),
+        "max_clients": options.clients,
+        "ping_interval": options.ping_interval,
+        "ping_timeout": options.ping_timeout,
+        "max_body": options.max_body,
+    }
+    found.update({name: value for name, value in given.items() if value is not None})
+    if options.upstream:
+        found["upstreams"] = tuple(read_upstream(text) for text in options.upstream)
+    found.setdefault("is_tcp", options.tcp)
+    for name in ("max_clients", "max_body"):
+        if found.get(name, 1) < 1:
+            raise UsageError(f"--{name.removeprefix('max_')} is {found[name]}; give 1 or more")
+    return Site(
+        options.domain,
+        path=options.path,
+        is_prefix=options.prefix,
+        cert=_absolute(options.cert),
+        key=_absolute(options.key),
+        sticky=options.sticky,
+        has_http2=not options.no_http2,
+        https_port=options.https_port,
+        http_port=options.http_port,
+        listen=tuple(options.listen),
+        **found,
+    )
+
+
+def _absolute(file: str | None) -> str | None:
+    """A file as its program must be told, which starts in another directory."""
+    return None if file is None else os.path.abspath(file)
+
+
+def _worker_of(options: argparse.Namespace) -> Surveyed:
+    app, name = options.app, options.worker
+    workers = program.read(app, options.user, options.group, opens_files=False).survey.workers
+    names = [worker.name for worker in workers]
+    if name is None and len(workers) == 1:
+        return workers[0]
+    found = next((worker for worker in workers if name == worker.name), None)
+    if found is None:
+        seen = f"has no worker {name!r}" if name else "has several workers"
+        raise UsageError(f"{app} {seen}; name one: --worker {' or --worker '.join(names)}")
+    return found
+
+
+def _address_of(worker: Surveyed) -> Address:
+    if worker.fault:
+        raise ConfigError(worker.fault, worker.fix)
+    if not worker.url:
+        raise ConfigError("the worker has no address", "name one that has: --worker NAME")
+    return addresses.parse(worker.url)
+
+
+def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any]:
+    address = _address_of(worker)
+    is_tls = address.is_tls
+    is_tcp = options.tcp or bool(worker.proxy_protocol)
+    if is_tls and not is_tcp:
+        raise ConfigError(
+            f"the worker speaks TLS itself ({worker.url}), and the proxy would as well",
+            f"let the worker listen on ws://127.0.0.1:{address.port or 8282}, or pass TLS through "
+            'with --tcp and proxy_protocol="required"',
+        )
+    if is_tls and options.cert:
+        raise ConfigError(
+            f"the worker speaks TLS itself ({worker.url}), and --cert has the proxy end it",
+            "leave --cert and --key out, or let the worker listen on ws://",
+        )
+    if is_tcp and not is_tls and not options.cert:
+        raise ConfigError(
+            f"TLS would pass through to the worker, which speaks none ({worker.url})",
+            "give --cert and --key, so that the proxy ends TLS; or the worker a certificate and "
+            "a wss:// address",
+        )
+    if not address.path and not address.port and not options.upstream:
+        raise ConfigError("the worker's port is chosen when it starts", "give it a port")
+    upstream = Upstream(neighbour(address.host), address.port, address.path)
+    _warn(worker, address, upstream, is_tcp)
+    if not options.upstream:
+        # As if it had been given: what a program says must not become a line of the configuration.
+        upstream = read_upstream(str(upstream))
+    return {
+        "upstreams": (upstream,),
+        "is_tcp": is_tcp,
+        "ping_interval": worker.ping_interval,
+        "ping_timeout": worker.ping_timeout,
+        "max_body": worker.max_message_size,
+    }
+
+
+def _warn(worker: Surveyed, address: Address, upstream: Upstream, is_tcp: bool) -> None:
+    """Says what the program still lacks to stand behind a proxy."""
+    where = "unix" if upstream.path else upstream.host
+    if address.host in ("0.0.0.0", "::"):
+        _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
+    if not worker.trusts_neighbour:
+        _note(f'the worker does not trust the proxy: set trusted_proxies=["{where}"]')
+    if is_tcp and not worker.proxy_protocol:
+        _note('the worker does not read PROXY headers: set proxy_protocol="required"')
+
+
+def _note(words: str) -> None:
+    print(f"lineman: note: {words}", file=sys.stderr)
+
+
+# What is installed.
+
+# Debian keeps servers where a user who is not root does not look.
+_SERVERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
+
+
+def _find(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *_SERVERS]))
+
+
+def _version(module: ModuleType, target: str | None) -> Version:
+    if target is not None:
+        return versions.parse(target)
+    installed = installed_version(module)
+    if installed is None:
+        usual: Version = module.USUAL
+        _note(
+            f"{module.TITLE} is not installed here: this is for {versions.words(usual)}; "
+            "for another use --target-version"
+        )
+        return usual
+    return installed
+
+
+def installed_version(module: ModuleType) -> Version | None:
+    """The version of a program here; None where it is not installed or does not tell."""
+    binary = _find(module.BINARY)
+    if binary is None:
+        return None
+    command = [binary, module.VERSION_OPTION]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return versions.find(told.stdout + told.stderr)
+
+
+def _is_accepted(module: ModuleType, site: Site, version: Version) -> bool:
+    binary = _find(module.BINARY)
+    if binary is None:
+        raise ConfigError(
+            f"--check asks {module.TITLE} itself, and it is not installed here",
+            f"apt-get install {module.PACKAGE}, or leave --check out",
+        )
+    with tempfile.TemporaryDirectory(prefix="lineman-proxy-") as directory:
+        copy = _with_files(site, Path(directory))
+        modules = _modules(module, binary, site)
+        file = Path(directory, "config")
+        text = module.standalone(copy, version, directory, modules=modules)
+        file.write_text(text, encoding="utf-8")
+        command = module.check_command(binary, directory, str(file))
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    words = (told.stderr + told.stdout).strip()
+    if told.returncode:
+        print(f"{words}\nlineman: {module.TITLE} refuses this configuration", file=sys.stderr)
+        return False
+    installed = installed_version(module)
+    its_version = versions.words(installed) if installed else "here"
+    _note(f"{module.TITLE} {its_version} accepts this configuration")
+    return True
+
+
+def _with_files(site: Site, directory: Path) -> Site:
+    """The site with certificates that can be read: its own, or others made for the check."""
+    if site.cert is None:
+        return site
+    cert, key = Path(site.cert), Path(site.key or site.cert)
+    try:
+        pair = cert.read_bytes() + (key.read_bytes() if key != cert else b"")
+    except OSError as error:
+        _note(f"{error.filename} cannot be read here: checked with another certificate")
+        made = devca.development_certificate(directory / "certificate")
+        cert, key = Path(made.cert), Path(made.key)
+        pair = cert.read_bytes() + key.read_bytes()
+    # HAProxy's file; nobody else may read it, and it goes with the directory.
+    (directory / "bundle.pem").write_bytes(pair)
+    return replace(site, cert=str(cert), key=str(key))
+
+
+def _modules(module: ModuleType, binary: str, site: Site) -> tuple[str, ...]:
+    """What nginx must load for `stream`, where it is a module of its own (Debian)."""
+    if module.BINARY != "nginx" or not site.is_tcp:
+        return ()
+    told = subprocess.run([binary, "-V"], capture_output=True, text=True, check=False).stderr
+    if "--with-stream=dynamic" not in told:
+        return ()
+    folder = told.partition("--modules-path=")[2].split(maxsplit=1)[0]
+    file = Path(folder, "ngx_stream_module.so")
+    if not file.exists():
+        raise ConfigError(
+            "nginx has no stream module here, which --tcp needs",
+            "apt-get install libnginx-mod-stream",
+        )
+    return (str(file),)

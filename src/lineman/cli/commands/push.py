@@ -1,0 +1,115 @@
+"""`lineman push`: a message to clients of a gateway, from a shell or a cron job.
+
+Exit status: 0 when the gateway or its broker has taken it, 1 if that failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from lineman.errors import LinemanError, UsageError
+from lineman.gateway.push.api import check_names
+from lineman.gateway.push.blocking import GatewayClient
+from lineman.process.master.handoff import Handoff
+from lineman.process.rundir.claim import runners
+from lineman.process.rundir.rundir import find_pid_file, links_directory, name_of
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    made = commands.add_parser(
+        "push",
+        help="send a message to clients of a gateway",
+        description="Sends a message to users, groups or clients of a gateway, wherever they are.",
+    )
+    made.set_defaults(run=run)
+    made.add_argument(
+        "to",
+        metavar="GATEWAY",
+        help="its script (app.py) on this machine, unix:///path of its socket, or its broker: "
+        "redis://host, nats://host",
+    )
+    made.add_argument("message", metavar="MESSAGE", help="text; - reads it from standard input")
+    add = made.add_argument
+    add("--uid", action="append", default=[], metavar="U", help="to a user; may be repeated")
+    add("--group", action="append", default=[], metavar="G", help="to a group; may be repeated")
+    add("--client", action="append", default=[], metavar="ID", help="to a client; may be repeated")
+    add("--all", action="store_true", help="to everybody")
+    add("--keep", action="store_true", help="with --group: keep it in the group's history")
+    add("--binary", action="store_true", help="as a binary message")
+    add("--name", default="gateway", help="of the service (default: gateway)")
+    add(
+        "--secret-file",
+        metavar="FILE",
+        help="holds the secret that the nodes share; without it $LINEMAN_SECRET",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sends the message."""
+    if not (options.all or options.uid or options.group or options.client):
+        raise UsageError("to whom? give --uid, --group, --client or --all")
+    if options.all and (options.uid or options.group or options.client):
+        raise UsageError("--all is everybody; leave it, or --uid, --group and --client out")
+    if options.keep and not options.group:
+        raise UsageError("--keep goes with --group")
+    message = _message(options)
+    try:
+        with GatewayClient(_address(options), options.name, _secret(options)) as gateway:
+            _push(gateway, options, message)
+    except LinemanError as error:
+        print(f"lineman: {error}", file=sys.stderr)
+        return 1
+    print("sent")
+    return 0
+
+
+def _push(gateway: GatewayClient, options: argparse.Namespace, message: str | bytes) -> None:
+    if options.all:
+        gateway.send_to_all(message)
+        return
+    kept = check_names("group", options.group) if options.keep else ()
+    groups = [] if options.keep else options.group
+    if options.uid or options.client or groups:
+        gateway.send_to(message, options.uid, groups, options.client)
+    for group in kept:
+        gateway.publish_to_group(group, message)
+
+
+def _message(options: argparse.Namespace) -> str | bytes:
+    text: str = options.message
+    if options.binary:
+        return sys.stdin.buffer.read() if text == "-" else text.encode()
+    return sys.stdin.read() if text == "-" else text
+
+
+def _address(options: argparse.Namespace) -> str:
+    """Where the gateway is: as it was given, or the socket of a program of this machine."""
+    given: str = options.to
+    if "://" in given:
+        return given
+    if not os.path.isfile(given):
+        raise UsageError(
+            f"there is no file {given}; give a script, or unix:///…, redis://…, nats://…"
+        )
+    name = name_of(os.path.abspath(given))
+    pid_file = find_pid_file(name)
+    if not pid_file.exists():  # it may have one of its own
+        others = [each.pid_file for each in runners(name) if each.is_believed and each.pid_file]
+        pid_file = next(iter(others), pid_file)
+    directory = links_directory(pid_file)
+    return f"unix://{directory / f'{options.name}-0.sock'}"
+
+
+def _secret(options: argparse.Namespace) -> str | None:
+    if options.secret_file is None:
+        return os.environ.get("LINEMAN_SECRET")
+    try:
+        return Path(options.secret_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"cannot read {options.secret_file}: {error.strerror}") from None

@@ -1,0 +1,48 @@
+"""`lineman reload`: new code in a running program, without losing a connection.
+
+Exit status: 0 once every process runs the new code; 1 if that failed (the old code goes on), or
+if the program does not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from lineman.cli.shared import program_target as target
+from lineman.process.master.handoff import Handoff
+from lineman.process.rundir.control_request import NotRunning
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    made = target.add_command(
+        commands,
+        "reload",
+        handoff,
+        run,
+        "replace its processes by new ones, with new code",
+        "Starts new processes with new code, and lets the old ones retire: their clients see 1012, "
+        "spread over drain_seconds. Waits until the new code serves everywhere.",
+    )
+    target.add_graceful(made, "wait until the old processes are gone as well")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Reloads the program."""
+    program = target.of(options)
+    try:
+        reply = program.ask("reload", None, graceful=options.graceful)
+    except NotRunning as error:
+        print(
+            f"lineman: {program.shown} does not run: {error}; fix: {program.command('start')}",
+            file=sys.stderr,
+        )
+        return 1
+    if not reply.get("ok"):
+        print(f"lineman: {program.shown}: {reply.get('text')}", file=sys.stderr)
+        return 1
+    print(f"{program.shown}: {reply['text']}")
+    return 0

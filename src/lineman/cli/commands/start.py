@@ -1,0 +1,333 @@
+"""`lineman start`, `run` and `restart`: a program under a master, here or as a daemon.
+
+Exit status: 0 once every process has said that it listens (as a daemon) or after an orderly stop
+(in the foreground), 1 when it cannot start, 2 for options that make no sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from lineman.base.address import Address
+from lineman.cli.commands import stop
+from lineman.cli.shared import program_target as target
+from lineman.cli.shared.program_target import ElsewhereError, Target
+from lineman.errors import ConfigError
+from lineman.net.listening.bind import bind
+from lineman.net.listening.unixsocket import SocketFile
+from lineman.process.log import log_setup as logs
+from lineman.process.log.log_setup import LogOptions
+from lineman.process.master import daemon
+from lineman.process.master import file_limit as resources
+from lineman.process.master import systemd_notify as notify
+from lineman.process.master.describing import describe
+from lineman.process.master.description import Place, Settings
+from lineman.process.master.handoff import Handoff
+from lineman.process.master.listening_sockets import Sockets
+from lineman.process.master.master import Master
+from lineman.process.master.master_setting import Setting
+from lineman.process.master.rights import Rights
+from lineman.process.messages.lines import clean
+from lineman.process.rundir import masters, owner, paths
+from lineman.process.rundir.control_request import NotRunning
+from lineman.process.rundir.owner import Owner, acting_as
+from lineman.process.rundir.paths import Opener
+from lineman.process.rundir.rundir import PidFile, holder, refuse_running
+from lineman.tls.openssl.tickets import TicketSecret
+
+Configure: TypeAlias = Callable[[Settings, Owner | None], Settings]
+
+logger = logging.getLogger("lineman")
+
+# What a restart takes over from the start before it.
+KEPT = ("user", "group", "log", "watch")
+
+# Of what is said of a path.
+MAX_PATH = 1000
+
+WORDS = {
+    "start": "start the program",
+    "run": "start the program in the foreground (the same as start)",
+    "restart": "stop the program and start it again",
+}
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the commands and their options."""
+    for word, text in WORDS.items():
+        if word == "run" and handoff is not None:
+            continue
+        how = restart if word == "restart" else run
+        made = target.add_command(commands, word, handoff, how, text)
+        made.set_defaults(daemon=False, graceful=False)
+        if word != "run":
+            made.add_argument(
+                "-d", dest="daemon", action="store_true", help="as a daemon, in the background"
+            )
+        if word == "restart":
+            target.add_graceful(made, "let clients go over a time")
+        made.add_argument(
+            "--watch", action="store_true", help="reload when a file of the program changes"
+        )
+        made.add_argument("--user", metavar="NAME", default="", help="whom all of it runs as")
+        made.add_argument("--group", metavar="NAME", default="", help="its group")
+        made.add_argument("--log", metavar="FILE", help="where it writes (a daemon has a default)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Starts the program."""
+    return _start(options, target.of(options, starts=True))
+
+
+def restart(options: argparse.Namespace) -> int:
+    """Stops the program and starts it again; one that could not start is not even stopped."""
+    program = target.of(options, starts=True)
+    _keep_what_it_was_given(options)
+    if program.description is None:
+        logs.set_up()
+        whom = owner.find(options.user, options.group)
+        program = replace(program, description=describe(program.program, whom))
+    try:
+        stopped = stop.run(options)
+    except ElsewhereError as error:
+        if not error.is_beside:
+            raise
+        print(f"lineman: {error.seen}; this one is started beside it", file=sys.stderr)
+        stopped = 0
+    return stopped or _start(options, program)
+
+
+def _keep_what_it_was_given(options: argparse.Namespace) -> None:
+    """Adds those options that the running program was started with, where these name no others.
+
+    Raises:
+        ConfigError: it is another user's, and would become this one's.
+    """
+    running = target.of(options)
+    try:
+        told = running.ask("whose")
+    except (NotRunning, ElsewhereError):
+        return  # which stopping it finds as well, and decides about
+    uid = masters.user_of(holder(running.pid_file))
+    if uid not in (None, os.geteuid()):
+        if options.user:
+            return  # and nothing that another user says counts
+        name = owner.names(uid, uid)[0]
+        raise ConfigError(
+            f"{running.shown} runs as {name}, who started it, and would be started again as "
+            f"{owner.names(os.geteuid(), os.getegid())[0]}",
+            f"as that user: sudo -u {shlex.quote(name)} {running.command('restart')}; or say whom "
+            "it shall run as: --user NAME",
+        )
+    given = told.get("given") or {}
+    kept = [word for word in KEPT if given.get(word) and not getattr(options, word)]
+    if options.user:  # whose own group is meant
+        kept = [word for word in kept if word != "group"]
+    for word in kept:
+        setattr(options, word, given[word])
+    if kept:
+        words = (f"--{each}" if given[each] is True else f"--{each} {given[each]}" for each in kept)
+        print(f"restart keeps what it was started with: {clean(' '.join(words), MAX_PATH)}")
+
+
+def _start(options: argparse.Namespace, program: Target) -> int:
+    tell: daemon.Tell = _say_nothing
+    rights = Rights(options.user, options.group)
+    if options.log is not None:
+        options.log = os.path.abspath(options.log)  # a restart may be given elsewhere
+    log = _Log(None if options.log is None else Path(options.log), None)
+    settings, whom = Settings(), None
+    if program.description is not None:
+        settings = program.description.settings
+        whom = rights.first_of(program.description.places)
+    if options.daemon:
+        refuse_running(program.pid_file)  # before anything is written to what may be its log
+        log.default = None if log.named else daemon.default_log(program.name)
+        path = log.usable(settings, whom)
+        outcome = daemon.detach()
+        if isinstance(outcome, tuple):
+            return _report(program, path, *outcome)
+        tell = outcome
+        daemon.redirect(path, log.opener(settings, whom))
+    told: set[str] = set()
+
+    def configure(settings: Settings, whom: Owner | None) -> Settings:
+        found = log.configure(settings, whom)
+        _tell_what_does_not_count(program, settings.pid_file or "", told)
+        return found
+
+    try:
+        log.configure(settings, whom)
+        return _serve(options, program, rights, tell, configure)
+    except ConfigError as error:
+        if options.daemon:
+            tell(False, str(error))
+        raise
+
+
+def _tell_what_does_not_count(program: Target, pid_file: str, told: set[str]) -> None:
+    """Says once of a pid file in the program that nobody could know of it before that was run."""
+    if not pid_file or program.is_placed or Path(pid_file) == program.pid_file or pid_file in told:
+        return
+    told.add(pid_file)
+    named = clean(shlex.quote(pid_file), MAX_PATH)
+    logger.warning(
+        "the program names the pid file %s, which `lineman` learns too late: what counts is %s; "
+        "fix: give this and its other commands --pid-file %s, or start it with python %s",
+        named, program.pid_file, named, program.shown,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Log:
+    """Where this process' log goes, and on whose word.
+
+    Attributes:
+        named: on the command line, which beats the program; None for not at all.
+        default: a daemon's, where the program names none either.
+    """
+
+    named: Path | None
+    default: Path | None
+
+    def path(self, settings: Settings) -> Path | None:
+        """The file; None for standard error."""
+        own = None if settings.log_file is None else Path(settings.log_file)
+        return self.named or own or self.default
+
+    def opener(self, settings: Settings, whom: Owner | None) -> Opener:
+        """What opens it: with the rights of the program's user where the program names it."""
+        return paths.opener(whom if self._is_the_programs(settings) else None)
+
+    def _is_the_programs(self, settings: Settings) -> bool:
+        return self.named is None and settings.log_file is not None
+
+    def usable(self, settings: Settings, whom: Owner | None) -> Path:
+        """The file, which is there and can be written.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        path = self.path(settings)
+        assert path is not None
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
+            os.close(self.opener(settings, whom)(path, flags, 0o640))
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            if whom is None or not self._is_the_programs(settings):
+                fix = "name another file: log_file= or --log"
+                raise ConfigError(f"cannot write the log {path}: {why}", fix) from None
+            raise ConfigError(
+                f"cannot write the log {path} as {whom.name}: {why}",
+                f"let {whom.name} write there, or have root open it: --log {path}",
+            ) from None
+        return path
+
+    def configure(self, settings: Settings, whom: Owner | None) -> Settings:
+        """Sends this process' log where it belongs, and returns the settings in force.
+
+        Args:
+            settings: what the program says.
+            whom: its processes run as; None for this user.
+
+        Raises:
+            ConfigError: the program names a file that its user may not write.
+        """
+        path = self.path(settings)
+        if path is not None and whom is not None and self.named is None:
+            self.usable(settings, whom)
+        in_force = replace(settings, log_file=None if path is None else str(path))
+        ids = None if whom is None else whom.ids
+        logs.set_up(
+            LogOptions.from_json(asdict(in_force)),
+            owner=ids,
+            opener=self.opener(settings, whom),
+        )
+        return in_force
+
+
+def _serve(
+    options: argparse.Namespace,
+    program: Target,
+    rights: Rights,
+    tell: daemon.Tell,
+    configure: Configure,
+) -> int:
+    owner.find(options.user, options.group)  # there are such, or nothing is begun
+    held = PidFile.take(program.pid_file, program.name)
+    try:
+        files: list[tuple[SocketFile, Owner | None]] = []
+        sockets = Sockets(functools.partial(_bind, files, rights), notify.take_sockets())
+        resources.raise_open_files()
+        what = program.program
+        master = Master(
+            Setting(
+                what,
+                held,
+                sockets,
+                rights,
+                tell,
+                configure,
+                TicketSecret.create().descriptor,
+                options.watch,
+                logs.reopen,
+                {word: getattr(options, word) for word in KEPT},
+            )
+        )
+    except BaseException:
+        held.release()
+        raise
+    try:
+        return master.run(program.description)
+    finally:
+        for file, whom in files:
+            with acting_as(whom):
+                file.remove()
+
+
+def _bind(
+    files: list[tuple[SocketFile, Owner | None]],
+    rights: Rights,
+    place: Place,
+    port: int,
+    is_first: bool,
+) -> socket.socket:
+    whom = rights.binder(place)
+    with acting_as(whom):
+        opened = bind(
+            Address(place.scheme, place.host, port, place.path),
+            place.backlog,
+            reuse_port=True,
+            is_first=is_first,
+            socket_mode=place.socket_mode,
+            how_to_stop=masters.how_to_stop,
+        )
+        if place.path:
+            files.append((SocketFile(place.path), whom))
+    return opened
+
+
+def _say_nothing(ok: bool, text: str) -> None:
+    """The log says it all, and it is on the terminal."""
+
+
+def _report(program: Target, log: Path, ok: bool, text: str) -> int:
+    if ok:
+        print(f"{program.shown} runs: {text}")
+        print(f"log: {log}\nto stop it: {program.command('stop')}")
+        return 0
+    print(f"lineman: {program.shown} does not start: {text}\nlog: {log}", file=sys.stderr)
+    return 1

@@ -1,0 +1,54 @@
+"""`lineman stop`: ends a running program.
+
+Exit status: 0 once it has ended, also if it did not run; 1 if it does not end, or runs where this
+user's commands do not reach it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+
+from lineman.cli.shared import program_target as target
+from lineman.errors import ConfigError
+from lineman.process.master.handoff import Handoff
+from lineman.process.rundir.control_request import NotRunning
+from lineman.process.rundir.rundir import holder
+
+# After the master's last word, until its process is gone.
+LEAVING = 10.0
+
+
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
+) -> None:
+    """Adds the command and its options."""
+    made = target.add_command(
+        commands,
+        "stop",
+        handoff,
+        run,
+        "end the program",
+        "Ends the program: clients see 1001 and handlers at work have stop_timeout.",
+    )
+    target.add_graceful(made, "let clients go over drain_seconds, and then end")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Stops the program and waits for its end."""
+    program = target.of(options)
+    try:
+        pid = holder(program.pid_file)
+        process = os.pidfd_open(pid) if pid > 0 else None
+        program.ask("stop", None, graceful=options.graceful)
+    except NotRunning as error:
+        print(f"{program.shown} does not run{error.beside}")
+        return 0
+    except ProcessLookupError:
+        print(f"{program.shown} does not run")
+        return 0
+    if process is not None and not select.select([process], [], [], LEAVING)[0]:
+        raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
+    print(f"{program.shown} is stopped (process {pid})")
+    return 0

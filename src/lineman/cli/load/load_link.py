@@ -1,0 +1,381 @@
+"""One client's socket: connects, speaks TLS where it is asked to, reads and writes what it can.
+
+What the bytes mean, `WebsocketSession` knows; what to do about it, the link's user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+from collections import deque
+from enum import Enum
+
+from lineman.cli.client.failures import (
+    Failure,
+    closed_by_server,
+    ended_early,
+    of_error,
+    timed_out,
+)
+from lineman.cli.load.load_shared import Net, User
+from lineman.errors import ProtocolError
+from lineman.protocols.events import Close
+from lineman.protocols.websocket import close
+from lineman.protocols.websocket.client.client_handshake import ClientHandshake, RefusedError
+from lineman.protocols.websocket.client.server_answer import NotHttpError
+from lineman.protocols.websocket.control import Event, Ping
+from lineman.protocols.websocket.session import WebsocketSession
+
+READ = select.EPOLLIN
+WRITE = select.EPOLLOUT
+SECOND = 1_000_000_000
+GOODBYE = 1 * SECOND  # that a server has to end the connection after its close frame
+
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class State(Enum):
+    """How far a link has come; it only ever goes forward."""
+
+    CONNECTING = 0
+    TLS = 1
+    UPGRADING = 2
+    OPEN = 3
+    CLOSING = 4  # we have said goodbye
+    CLOSED = 5
+
+
+class Link:
+    """One connection of a load test.
+
+    Args:
+        net: what it shares with the others.
+        user: who hears what happens.
+        number: which of the test's connections it is.
+
+    Attributes:
+        state: how far it has come.
+        began: when it was due or begun, in nanoseconds; the user may set it earlier.
+        pending: when each message was due that is not answered, oldest first.
+        sent: messages sent.
+        owed: messages that are due and could not be sent yet.
+        heard: messages received that count.
+        deadline: nanoseconds at which it is given up; 0 for never.
+        subprotocol: what the server chose.
+    """
+
+    __slots__ = (
+        "_closed_by_peer", "_fd", "_handshake", "_net", "_out", "_out_sent", "_session", "_socket",
+        "_user", "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent",
+        "state", "subprotocol",
+    )  # fmt: skip
+
+    def __init__(self, net: Net, user: User, number: int) -> None:
+        self._net = net
+        self._user = user
+        self.number = number
+        self.state = State.CONNECTING
+        self.began = 0
+        self.pending: deque[int] = deque()
+        self.sent = 0
+        self.owed = 0
+        self.heard = 0
+        self.deadline = 0
+        self.subprotocol: str | None = None
+        self._handshake: ClientHandshake | None = ClientHandshake(net.opening, net.new_mask)
+        self._session: WebsocketSession | None = None
+        self._socket: socket.socket = socket.socket(net.family, socket.SOCK_STREAM)
+        self._fd = self._socket.fileno()
+        self._out = b""
+        self._out_sent = 0
+        self._watched = 0
+        self._closed_by_peer = False
+
+    # Opening.
+
+    def connect(self, now: int, source: str | None = None) -> None:
+        """Begins to connect.
+
+        Args:
+            now: nanoseconds.
+            source: the local address to connect from; None lets the system choose.
+        """
+        self.began = now
+        self.deadline = now + self._net.timeout
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if source is not None:
+                # The port is chosen at `connect`, where it need only differ for this server.
+                option = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
+                self._socket.setsockopt(socket.IPPROTO_IP, option, 1)
+                self._socket.bind((source, 0))
+            self._socket.connect(self._net.place)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._fail(of_error(error, self._net.opening.target), now)
+            return
+        self._net.links[self._fd] = self
+        self._watch(WRITE)
+
+    def _watch(self, events: int) -> None:
+        if not self._watched:
+            self._net.epoll.register(self._fd, events)
+        elif self._watched != events:
+            self._net.epoll.modify(self._fd, events)
+        self._watched = events
+
+    def on_event(self, events: int, now: int) -> None:
+        """Goes on with what the socket is ready for."""
+        try:
+            if self.state is State.CONNECTING:
+                self._on_connected(now)
+            elif self.state is State.TLS:
+                self._shake_hands(now)
+            else:
+                if events & WRITE:
+                    self._flush(now)
+                if events & ~WRITE and self.state is not State.CLOSED:
+                    self._read(now)
+        except OSError as error:
+            self._on_broken(error, now)
+        except (RefusedError, NotHttpError) as error:
+            self._fail(of_error(error, self._net.opening.target), now)
+
+    def _on_connected(self, now: int) -> None:
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, "connect")
+        if self._net.tls is None:
+            self._upgrade(now)
+            return
+        self._socket = self._net.tls.wrap_socket(
+            self._socket,
+            server_hostname=self._net.opening.target.host,
+            do_handshake_on_connect=False,
+        )
+        self.state = State.TLS
+        self._shake_hands(now)
+
+    def _shake_hands(self, now: int) -> None:
+        assert isinstance(self._socket, ssl.SSLSocket)
+        try:
+            self._socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._watch(READ)
+        except ssl.SSLWantWriteError:
+            self._watch(WRITE)
+        else:
+            self._upgrade(now)
+
+    def _upgrade(self, now: int) -> None:
+        self.state = State.UPGRADING
+        self._watch(READ)
+        assert self._handshake is not None
+        self._put(self._handshake.request, now)
+
+    # Reading.
+
+    def _read(self, now: int) -> None:
+        buffer = self._net.buffer
+        while True:
+            try:
+                count = self._socket.recv_into(buffer)
+            except _NOT_NOW:
+                return
+            if not count:
+                self._on_end(now)
+                return
+            self._take(buffer[:count], now)
+            # What OpenSSL has decrypted already, epoll does not tell of.
+            if self.state is State.CLOSED or not (
+                isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+            ):
+                return
+
+    def _take(self, data: bytes | memoryview, now: int) -> None:
+        if self._handshake is not None:
+            opened = self._handshake.feed(data)
+            if opened is None:
+                return
+            assert isinstance(opened.session, WebsocketSession)
+            self._session = opened.session
+            self.subprotocol = self._handshake.subprotocol
+            self._handshake = None
+            self.state = State.OPEN
+            self.deadline = 0
+            self._user.on_open(self, now)
+            data = opened.rest
+        assert self._session is not None
+        for event in self._session.feed(data):
+            if isinstance(event, (str, bytes)):
+                if self.state is State.OPEN:
+                    self._user.on_message(self, event, now)
+            elif isinstance(event, Ping):
+                self._answer(event, now)
+            elif isinstance(event, Close):
+                self._on_close_frame(event, now)
+            elif isinstance(event, ProtocolError):
+                self._answer(event, now)
+                seen = f"the server broke the protocol: {event.reason}"
+                self._fail(Failure(seen, seen, "tell who maintains it"), now)
+        if self.state is State.OPEN and not self._out:
+            self._user.after_read(self, now)
+
+    def _answer(self, event: Event, now: int) -> None:
+        assert self._session is not None
+        answer = self._session.answer_to(event, now / SECOND)
+        if answer is not None and self.state is State.OPEN:
+            self._put(answer, now)
+
+    def _on_close_frame(self, event: Close, now: int) -> None:
+        self._user.on_close_code(event.code)
+        self._closed_by_peer = True
+        if self.state is State.CLOSING:
+            self.deadline = now + GOODBYE  # it is the server who ends TCP (RFC 6455, 7.1.1)
+            return
+        if self.state is not State.OPEN:
+            return
+        self._user.on_failure(self, closed_by_server(event.code, event.reason))
+        self._answer(event, now)
+        self.state = State.CLOSING if self.state is State.OPEN else self.state
+        self.deadline = now + GOODBYE
+
+    def _on_end(self, now: int) -> None:
+        if self.state is State.UPGRADING:
+            assert self._handshake is not None
+            self._handshake.feed_end()  # raises where a refusal ends with the connection
+            self._fail(ended_early(self._net.opening.target), now)
+        else:
+            self._on_lost(now)
+
+    def _on_lost(self, now: int) -> None:
+        if not self._closed_by_peer:
+            self._user.on_close_code(close.ABNORMAL)
+        if self.state is State.OPEN:
+            words = "connection lost without a close frame"
+            self._fail(Failure(words, words, "see whether the service or a proxy has died"), now)
+        else:
+            self.drop(now)
+
+    def _on_broken(self, error: OSError, now: int) -> None:
+        if self.state in (State.OPEN, State.CLOSING):
+            self._on_lost(now)
+        elif self.state is not State.CLOSED:
+            self._fail(of_error(error, self._net.opening.target), now)
+
+    # Writing.
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the websocket is open."""
+        return self.state is State.OPEN
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the websocket is open and nothing waits to be written."""
+        return self.state is State.OPEN and not self._out
+
+    def send(self, message: str | bytes, count: int, now: int) -> None:
+        """Sends a message so many times; what the socket does not take waits until it does."""
+        assert self._session is not None
+        encode = self._session.encode
+        frames = (
+            encode(message) if count == 1 else b"".join([encode(message) for _ in range(count)])
+        )
+        self._put(frames, now)
+
+    def _put(self, data: bytes, now: int) -> None:
+        if self._out:
+            self._out = self._out[self._out_sent :] + data
+            self._out_sent = 0
+            return
+        try:
+            written = self._write(data, 0)
+        except OSError as error:
+            self._on_broken(error, now)
+            return
+        if written < len(data):
+            self._out, self._out_sent = data, written
+            self._watch(READ | WRITE)
+
+    def _write(self, data: bytes, start: int) -> int:
+        if not start and not isinstance(self._socket, ssl.SSLSocket):
+            try:
+                return self._socket.send(data)
+            except BlockingIOError:
+                return 0
+        with memoryview(data) as view:
+            while start < len(data):
+                try:
+                    start += self._socket.send(view[start:])
+                except _NOT_NOW:
+                    break
+        return start
+
+    def _flush(self, now: int) -> None:
+        if self._out:
+            before = self._out_sent
+            self._out_sent = self._write(self._out, before)
+            if self.state is State.OPEN and self._out_sent > before:
+                self.deadline = now + self._net.timeout  # a long message on a slow line
+            if self._out_sent < len(self._out):
+                return
+            self._out, self._out_sent = b"", 0
+        self._watch(READ)
+        if self.state is State.OPEN:
+            self._user.after_read(self, now)
+
+    # The end.
+
+    def say_goodbye(self, now: int, timeout: int) -> None:
+        """Sends a close frame and waits for the server's, at most so many nanoseconds."""
+        if self.state is State.OPEN:
+            assert self._session is not None
+            self.state = State.CLOSING
+            self.deadline = now + timeout
+            frame = self._session.closing(close.NORMAL, "", now / SECOND)
+            if frame is not None:
+                self._put(frame, now)
+        elif self.state is not State.CLOSING:
+            self.drop(now)
+
+    def give_up(self, now: int) -> None:
+        """Its deadline is over: drops it, with a failure where one was waited for."""
+        if self.state is State.CLOSING:
+            self._on_lost(now)
+        elif self.state is State.OPEN:
+            seconds = self._net.timeout / SECOND
+            words = f"no answer within {seconds:g} s"
+            self._fail(Failure(words, words, "see the service's log, or --timeout"), now)
+        else:
+            self._fail(timed_out(self._net.opening.target, self._net.timeout / SECOND), now)
+
+    def _fail(self, failure: Failure, now: int) -> None:
+        if self.state is not State.CLOSED:
+            self._user.on_failure(self, failure)
+            self.drop(now)
+
+    def drop(self, now: int) -> None:
+        """Closes the socket at once; doing it twice is fine."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        if self._watched:
+            del self._net.links[self._fd]
+            # Where TLS could not take the socket over, it is closed and forgotten already.
+            with contextlib.suppress(OSError):
+                self._net.epoll.unregister(self._fd)
+        self._socket.close()
+        self._user.on_gone(self, now)
+
+    @property
+    def tls(self) -> str | None:
+        """TLS version and cipher; None for a plain connection."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return None
+        cipher = self._socket.cipher()
+        return f"{self._socket.version()} {cipher[0] if cipher else ''}".strip()

@@ -1,0 +1,70 @@
+"""What a load test does: the options of `lineman bench`, checked."""
+
+from __future__ import annotations
+
+import random
+import string
+from dataclasses import dataclass
+from enum import Enum
+
+from lineman.errors import UsageError
+from lineman.protocols.websocket.client.client_handshake import Opening
+
+
+class Mode(Enum):
+    """What the clients do."""
+
+    ECHO = "echo"
+    IDLE = "idle"
+    CONNECT = "connect"
+    BROADCAST = "broadcast"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One load test.
+
+    Attributes:
+        opening: whom the clients connect to, and what their handshake says.
+        mode: what they do.
+        connections: how many at a time.
+        size: bytes of payload of a message.
+        depth: messages in flight on each connection; in broadcast mode, messages whose copies are
+            still on their way.
+        duration: seconds to measure.
+        warmup: seconds before, which count for nothing.
+        rate: messages per second in all (connections per second in connect mode); None for as fast
+            as the answers come.
+        is_text: text messages rather than binary ones.
+        any_reply: any message counts as the answer.
+        batch: send the whole depth at once, when all of the last are answered.
+        spin: never sleep, so that the server does not pay for waking us.
+        timeout: seconds that a handshake or an answer may take.
+        pids: processes of the server, if it runs on this machine, whose CPU time is measured.
+    """
+
+    opening: Opening
+    mode: Mode = Mode.ECHO
+    connections: int = 100
+    size: int = 32
+    depth: int = 1
+    duration: float = 10.0
+    warmup: float = 0.0
+    rate: float | None = None
+    is_text: bool = False
+    any_reply: bool = False
+    batch: bool = False
+    spin: bool = False
+    timeout: float = 10.0
+    pids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and self.mode is Mode.IDLE:
+            raise UsageError("--mode idle sends nothing; leave --rate out")
+        if self.rate is not None and self.batch:
+            raise UsageError("--rate and --batch both say when to send; give one of them")
+
+
+def new_payload(size: int) -> bytes:
+    """Random letters and digits: the same bytes as text and as binary."""
+    return "".join(random.choices(string.ascii_letters + string.digits, k=size)).encode("ascii")

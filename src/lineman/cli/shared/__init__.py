@@ -1,0 +1,1 @@
+"""What several subcommands use: tables, units, colours, and how they find a program."""

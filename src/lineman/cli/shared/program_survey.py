@@ -1,0 +1,167 @@
+"""What a program is, asked without starting it: a process of the program's user runs it and tells.
+
+To a master that is root, and so to a command of root's, what the program says is the word of the
+user that it runs as. That is whom the command line names; else whom root's master runs it as, where
+one does; else whom the program itself names, which root reads once, as at a start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineman.errors import ConfigError
+from lineman.process.log import log_setup as logs
+from lineman.process.master import describing
+from lineman.process.master.children import Program
+from lineman.process.master.description import Description, Place
+from lineman.process.master.keyfiles import KeyFiles
+from lineman.process.master.rights import Rights
+from lineman.process.master.survey import Survey, Surveyed
+from lineman.process.messages.lines import spelled_here
+from lineman.process.messages.role import Role
+from lineman.process.rundir import claim, owner
+from lineman.process.rundir.claim import Runner
+from lineman.process.rundir.control_request import ask
+from lineman.process.rundir.owner import Owner
+from lineman.process.rundir.rundir import find_pid_file, holder, name_of
+from lineman.runtime import surveying
+
+# For a master to say whom it runs a program as.
+TIMEOUT = 10.0
+
+
+def add_user_to(made: argparse._ActionsContainer) -> None:
+    """Adds the options that say whom the program runs as."""
+    made.add_argument("--user", metavar="NAME", default="", help="whom the program runs as")
+    made.add_argument("--group", metavar="NAME", default="", help="its group")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A program, as it was read.
+
+    Attributes:
+        survey: what it says of itself.
+        rights: whom its workers run as.
+    """
+
+    survey: Survey
+    rights: Rights
+
+    def owner_of(self, worker: Surveyed) -> Owner | None:
+        """With whose rights what a worker names is opened; None for this process' own."""
+        return None if worker.place is None else self.rights.owner_of(worker.place)
+
+
+def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = True) -> Read:
+    """Has a program run up to where it would serve, and tell what it is.
+
+    What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
+    at the top of it. No port is opened and no callback is called.
+
+    Args:
+        script: its file.
+        user, group: whom it runs as; only root may name another user.
+        opens_files: whether its certificates are looked at.
+
+    Raises:
+        ConfigError: it cannot be run, or makes no worker.
+    """
+    if not script.is_file():
+        raise ConfigError(f"there is no program {script}", "give the path of your app.py")
+    is_root = os.geteuid() == 0
+    if is_root and not user and not group:
+        user, group = _whom_it_runs_as(script)
+    rights = Rights(user, group)
+    with _telling():
+        if not opens_files or not is_root:
+            files = surveying.ALL if opens_files else surveying.NONE
+            return Read(_ask(script, rights, files), rights)
+        return Read(_with_keys(script, rights), rights)
+
+
+def _with_keys(script: Path, rights: Rights) -> Survey:
+    """The survey of a program whose keys it may be that only root can read.
+
+    As at a start, root hands over those that the program has named at first, and nothing else.
+    """
+    found = _ask(script, rights, surveying.READABLE)
+    try:
+        rights.admit(Description(found.places))
+        if all(place.is_checked for place in found.places):
+            return found
+        files = _keys_of(found.places, rights)
+        found = _ask(script, rights, surveying.ALL, files)
+        rights.admit(Description(found.places))
+    except ConfigError as error:
+        return found.failing(error)
+    return found
+
+
+def _keys_of(places: Sequence[Place], rights: Rights) -> dict[str, int]:
+    """Descriptors of what its workers' users cannot read, and root hands over."""
+    keys = KeyFiles()
+    users = [(place, rights.owner_of(place)) for place in places]
+    keys.pin(users)
+    return {
+        path: descriptor
+        for place, whom in users
+        for path, descriptor in keys.for_child(place, whom).items()
+    }
+
+
+def _whom_it_runs_as(script: Path) -> tuple[str, str]:
+    """User and group of a running program; empty where it does not run, or as root.
+
+    Raises:
+        ConfigError: it is another user's; anybody may say that he runs it, and would be given what
+            stands in this process' environment.
+    """
+    name = name_of(str(script))
+    pid_file = find_pid_file(name)
+    if master := holder(pid_file):
+        uid = pid_file.lstat().st_uid if os.path.lexists(pid_file) else 0
+        found = Runner(uid, master, pid_file)
+    else:
+        others = [each for each in claim.runners(name) if each.pid_file is not None]
+        if not others:
+            return "", ""
+        found = others[0]
+    if found.uid != 0 or found.pid_file is None:
+        user = owner.names(found.uid, found.uid)[0]
+        raise ConfigError(
+            f"process {found.pid} of user {user} says that it runs {script.name}, and root takes "
+            "no stranger's word for that",
+            "name the user whom the program is to be read as: --user NAME",
+        )
+    told = ask(found.pid_file, {"command": "whose"}, TIMEOUT, is_roots=True)
+    if os.path.realpath(spelled_here(str(told.get("script", "")))) != os.path.realpath(script):
+        raise ConfigError(
+            f"what root runs with {found.pid_file} is not {script.name}",
+            "name the user whom the program is to be read as: --user NAME",
+        )
+    return str(told.get("user", "")), str(told.get("group", ""))
+
+
+def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None = None) -> Survey:
+    command = (sys.executable, "-P", "-m", surveying.__name__, files, str(script))
+    program = Program(command, os.getcwd(), os.path.abspath(script))
+    role = functools.partial(Role, files=keys or {})
+    return describing.ask(program, rights.describer, Survey.from_json, role)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Has what the program prints, and what is told of it, appear on standard error."""
+    logs.set_up()
+    try:
+        yield
+    finally:
+        logs.flush()

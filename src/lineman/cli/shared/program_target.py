@@ -1,0 +1,223 @@
+"""Which program a command is about."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lineman.errors import ConfigError, UsageError
+from lineman.process.master.children import Program
+from lineman.process.master.description import Description
+from lineman.process.master.handoff import Handoff
+from lineman.process.messages.lines import spelled_here
+from lineman.process.rundir import claim, owner
+from lineman.process.rundir.claim import Runner
+from lineman.process.rundir.control_request import NotAllowed, NotRunning, ask
+from lineman.process.rundir.rundir import default_pid_file, find_pid_file, name_of
+
+# For a master to say what it runs.
+LOOKING = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A program, running or not.
+
+    Attributes:
+        pid_file: where it is found while it runs.
+        description: what it says of itself; None where nobody has asked yet.
+        handoff: what it has left when it was started by hand; None for `lineman COMMAND`.
+        is_placed: whether the command line names the pid file, as its other commands must too.
+    """
+
+    program: Program
+    pid_file: Path
+    description: Description | None
+    handoff: Handoff | None
+    is_placed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its log file and its like are called."""
+        return name_of(self.program.script, self.program.arguments)
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return os.path.basename(self.program.script)
+
+    def command(self, word: str) -> str:
+        """How its user gives it a command."""
+        given = f"lineman {word} {shlex.quote(self.program.script)}"
+        if self.handoff is not None:
+            given = f"{self.handoff.name} {word}"
+        return f"{given} --pid-file {shlex.quote(str(self.pid_file))}" if self.is_placed else given
+
+    def _elsewhere(self, command: str, error: NotRunning) -> NotRunning | ElsewhereError:
+        """What to say where nobody holds the pid file that was looked for: who else may run it."""
+        holder = claim.holder_of(self.pid_file)
+        if holder is not None and not holder.is_believed:
+            return ElsewhereError(self, command, holder)
+        others = [each for each in claim.runners(self.name) if each.pid_file != self.pid_file]
+        if others and not self.is_placed:
+            return ElsewhereError(self, command, others[0], is_beside=True)
+        if not others and (moved := self._moved()) is not None:
+            return ElsewhereError(self, command, moved)
+        # Of several that run beside each other, it was the one with that pid file that was meant.
+        found = ", ".join(
+            f"process {each.pid} with {each.pid_file or 'a pid file that is not known'}"
+            for each in others
+        )
+        return NotRunning(str(error), f"; beside that it runs as {found}") if others else error
+
+    def _moved(self) -> Runner | None:
+        """Who runs what a link in the script's path led to when it was started."""
+        for each in claim.namesakes(self.name):
+            with contextlib.suppress(NotRunning, ConfigError):
+                if each.pid_file is not None:
+                    told = ask(each.pid_file, {"command": "whose"}, LOOKING)
+                    if spelled_here(str(told.get("script"))) == self.program.script:
+                        return each
+        return None
+
+    def ask(
+        self, command: str, timeout: float | None = 10.0, **arguments: Any
+    ) -> Mapping[str, Any]:
+        """The reply of its master; raises as `process.request.ask`."""
+        try:
+            return ask(self.pid_file, {**arguments, "command": command}, timeout)
+        except NotRunning as error:
+            raise self._elsewhere(command, error) from None
+        except NotAllowed as error:
+            holder = claim.holder_of(self.pid_file)
+            raise error if holder is None else ElsewhereError(self, command, holder) from None
+
+    def inquire(self, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The reply of its master, as an `Ask`."""
+        return self.ask(command, **arguments)
+
+
+class ElsewhereError(ConfigError):
+    """The program runs, but not where this user's commands look for it.
+
+    Attributes:
+        is_beside: whether it is this user's, and another instance with a pid file of its own.
+    """
+
+    def __init__(
+        self, program: Target, command: str, found: Runner, *, is_beside: bool = False
+    ) -> None:
+        is_ours = found.uid == os.geteuid()
+        self.is_beside = is_beside and is_ours
+        user = owner.names(found.uid, found.uid)[0]
+        where = program.pid_file if found.pid_file is None else found.pid_file
+        line = replace(program, pid_file=where, is_placed=True).command(command)
+        who = "" if is_ours else f" of user {user}"
+        place = "" if found.pid_file is None else f", its pid file is {where}"
+        super().__init__(
+            f"{program.shown} runs as process {found.pid}{who}{place}",
+            line if is_ours else f"as that user: sudo -u {shlex.quote(user)} {line}",
+        )
+
+
+# Asks a running program: a command with its arguments, and the reply.
+Ask: TypeAlias = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+NOT_RUNNING = 3  # as the scripts of services have it (LSB)
+
+
+def asking(
+    show: Callable[[argparse.Namespace, Ask], int],
+) -> Callable[[argparse.Namespace], int]:
+    """A command that asks the program; it says so where that does not run."""
+
+    def run(options: argparse.Namespace) -> int:
+        program = of(options)
+        try:
+            return show(options, program.inquire)
+        except NotRunning as error:
+            fix = program.command("start")
+            print(f"lineman: {program.shown} does not run: {error}; fix: {fix}", file=sys.stderr)
+            return NOT_RUNNING
+
+    return run
+
+
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    word: str,
+    handoff: Handoff | None,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    description: str = "",
+) -> argparse.ArgumentParser:
+    """Adds a command about a program.
+
+    Args:
+        commands: where it is added.
+        word: its name.
+        handoff: what the program has left when it was started by hand; None for `lineman COMMAND`.
+        run: does it, and returns the exit status.
+        text: a line for the list of commands.
+        description: what its own help says; that line where it is empty.
+    """
+    description = description or f"{text[0].upper()}{text[1:]}."
+    made = commands.add_parser(word, help=text, description=description)
+    made.set_defaults(run=run)
+    add_to(made, handoff)
+    return made
+
+
+def add_graceful(made: argparse.ArgumentParser, text: str) -> None:
+    """Adds `-g`, the patient way of doing it."""
+    made.add_argument("-g", dest="graceful", action="store_true", help=text)
+
+
+def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
+    """Adds what tells the program: nothing but its pid file where it has told us itself."""
+    made.set_defaults(handoff=handoff)
+    if handoff is None:
+        made.add_argument("script", metavar="PROGRAM", help="the script, such as app.py")
+    made.add_argument(
+        "--pid-file",
+        metavar="FILE",
+        help="where the running program is found, if it is not the default place",
+    )
+
+
+def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
+    """The program that the options name.
+
+    Args:
+        starts: whether it shall be started, and so is not looked for elsewhere.
+
+    Raises:
+        UsageError: there is no such script.
+    """
+    handoff: Handoff | None = options.handoff
+    if handoff is None:
+        script = os.path.abspath(options.script)
+        if starts and not os.path.isfile(script):
+            raise UsageError(f"there is no file {options.script}")
+        logical = os.environ.get("PWD", "")
+        here = logical if logical and os.path.samefile(logical, ".") else os.getcwd()
+        program = Program((sys.executable, options.script), here, script)
+        pid_file, description = None, None
+    else:
+        program, pid_file = handoff.program, handoff.pid_file
+        told = handoff.description
+        description = None if told is None else Description.from_json(told)
+    given = options.pid_file or pid_file
+    if given is not None:
+        found = Path(given).absolute()
+    else:
+        name = name_of(program.script, program.arguments)
+        found = default_pid_file(name) if starts else find_pid_file(name)
+    return Target(program, found, description, handoff, bool(options.pid_file))

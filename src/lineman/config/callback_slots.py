@@ -1,0 +1,158 @@
+"""Callbacks as slots: `worker.on_message = f` and `@worker.on_message` do the same."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
+
+from lineman.errors import UsageError
+from lineman.net.connection.callbacks import Callback
+
+Given = TypeVar("Given", bound=Callback)
+# What a checker sees where a slot is read, and the functions that may be put into it.
+B = TypeVar("B", bound="BoundSlot")
+F = TypeVar("F")
+
+# Names of the arguments that each callback is called with.
+Arguments = Mapping[str, tuple[str, ...]]
+
+_NOTHING = object()
+
+
+class BoundSlot:
+    """One slot of one worker: a decorator, and what was set so far."""
+
+    __slots__ = ("_arguments", "_callbacks", "_name")
+
+    def __init__(self, callbacks: object, name: str, arguments: Arguments) -> None:
+        self._callbacks = callbacks
+        self._name = name
+        self._arguments = arguments
+
+    @property
+    def callback(self) -> Callback | None:
+        """The function that is called; None if there is none."""
+        found: Callback | None = getattr(self._callbacks, self._name)
+        return found
+
+    if TYPE_CHECKING:
+
+        def __call__(self, function: Given) -> Given: ...  # noqa: D102
+
+    else:
+
+        def __call__(self, function=_NOTHING):
+            """Puts a function into the slot; returns it, so that it works as a decorator.
+
+            Raises:
+                UsageError: as for `set_callback`; or none is given.
+            """
+            if function is _NOTHING:
+                name = self._name
+                raise UsageError(f"{name}() has no function; write it without (): @….{name}")
+            set_callback(self._callbacks, self._name, function, self._arguments)
+            return function
+
+    def __bool__(self) -> bool:
+        return self.callback is not None
+
+    def __repr__(self) -> str:
+        return f"<slot {self._name}: {self.callback!r}>"
+
+
+class Slot(Generic[B, F]):
+    """A callback attribute of a class whose instances have `callbacks`.
+
+    Args:
+        arguments: what each callback of the class is called with; None for those of a `Worker`.
+    """
+
+    # Its types, for checkers, are in `functions`.
+
+    def __init__(self, arguments: Arguments | None = None) -> None:
+        self._arguments = ARGUMENTS if arguments is None else arguments
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Any, owner: type) -> B: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        return BoundSlot(instance.callbacks, self._name, self._arguments)
+
+    def __set__(self, instance: Any, function: F | None) -> None:
+        set_callback(instance.callbacks, self._name, cast(Any, function), self._arguments)
+
+    def __delete__(self, instance: Any) -> None:
+        set_callback(instance.callbacks, self._name, None, self._arguments)
+
+
+ARGUMENTS = {
+    "on_worker_start": ("worker",),
+    "on_worker_stop": ("worker",),
+    "on_websocket_connect": ("connection", "request"),
+    "on_connect": ("connection",),
+    "on_message": ("connection", "message"),
+    "on_close": ("connection", "code", "reason"),
+    "on_error": ("connection", "code", "error"),
+    "on_buffer_full": ("connection",),
+    "on_buffer_drain": ("connection",),
+    "on_request": ("request",),
+}
+
+
+def set_callback(
+    callbacks: object, name: str, function: Callback | None, arguments: Arguments
+) -> None:
+    """Sets a callback; one that takes fewer of the last arguments is given fewer.
+
+    Raises:
+        UsageError: it is not callable, or asks for more arguments than there are.
+    """
+    if function is not None and not callable(function):
+        raise UsageError(f"{name} takes a function, got {type(function).__name__}")
+    fitted = None if function is None else _fitted(name, function, arguments[name])
+    setattr(callbacks, name, fitted)
+
+
+def _fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return function  # a builtin that does not tell
+    positional = 0
+    required = 0
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return function
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            positional += 1
+            required += parameter.default is parameter.empty
+        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            raise UsageError(f"{name}: the keyword argument {parameter.name} is never given")
+    if required > len(given):
+        raise UsageError(
+            f"{name} is called with ({', '.join(given)}), "
+            f"but {_named(function)} asks for {required} arguments"
+        )
+    if positional >= len(given):
+        return function
+    return _shortened(function, positional)
+
+
+def _named(function: Callback) -> str:
+    return f"{getattr(function, '__qualname__', type(function).__name__)}()"
+
+
+def _shortened(function: Callback, count: int) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        return function(*args[:count])
+
+    return call

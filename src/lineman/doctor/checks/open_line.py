@@ -1,0 +1,137 @@
+"""What an open websocket does: whether it answers, stays, and takes what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lineman.base.finding import Finding
+from lineman.doctor.checks.check_type import error, info, ok, warning
+from lineman.doctor.facts import Facts, LineLook, Outcome
+from lineman.protocols.websocket import close
+
+# Who cuts a silent line after so many seconds, unless told otherwise.
+# Source: the manuals of nginx, AWS and Google; Debian's haproxy.cfg; Cloudflare's forum
+_KNOWN_LIMITS = (
+    (30.0, "Google's load balancer (it limits the whole life of a line: its backend timeout)"),
+    (50.0, "HAProxy as Debian configures it (timeout tunnel 1h)"),
+    (60.0, "nginx (proxy_read_timeout), Apache (ProxyPass … timeout=), AWS's load balancer"),
+    (100.0, "Cloudflare"),
+)
+_NEAR = 0.05
+
+
+def stays(facts: Facts) -> Iterator[Finding]:
+    """Whether the line is still there a moment after it opened, and answers a ping."""
+    line = facts.line
+    if line is None:
+        return
+    if line.outcome is Outcome.BROKEN:
+        yield error(
+            "frames-broken",
+            f"the server breaks the websocket protocol: {line.reason}",
+            "something on the way changes frames, or the server is broken: try another client "
+            "(lineman connect), and ask the service without its proxy (--upstream)",
+        )
+    elif line.code == close.ABNORMAL:
+        yield _abnormal(facts, line)
+    elif line.code:
+        yield _closed(line)
+    elif line.pong is None:
+        yield error(
+            "ping-unanswered",
+            "the websocket opens, and a ping is not answered",
+            "something on the way keeps frames back (proxy_buffering off; a CDN, a WAF, an "
+            "antivirus), or the service hangs; ask it without the proxy: --upstream",
+        )
+    else:
+        yield ok("ping", f"a ping is answered in {line.pong * 1000:.0f} ms")
+
+
+def _abnormal(facts: Facts, line: LineLook) -> Finding:
+    return error(
+        "1006",
+        f"the line opens and is cut {line.after:.1f} s later without a close frame: clients see "
+        "1006",
+        "likeliest first: the service crashes in on_connect (see its log), a proxy that does not "
+        "know websockets cuts it, the process was killed (dmesg | grep -i oom)",
+    )
+
+
+def _closed(line: LineLook) -> Finding:
+    words = close.words(line.code)
+    reason = f" ({line.reason})" if line.reason else ""
+    return error(
+        "closed-after-open",
+        f"the service closes the line {line.after:.1f} s after it opened: {words}{reason}",
+        "the service does that itself: see its log, and whether it waits for a login or a token",
+    )
+
+
+def idle(facts: Facts) -> Iterator[Finding]:
+    """Whether a silent line is cut, and after how many seconds."""
+    look, patience = facts.idle, facts.question.patience
+    if look is None:
+        return
+    pings = f"the server sent {look.pings} pings" if look.pings else "the server sent no ping"
+    if look.outcome is Outcome.DONE:
+        yield ok("idle", f"a silent line is open after {patience:g} s; {pings}")
+        if not look.pings and patience >= 30:
+            yield warning(
+                "no-server-ping",
+                f"in {patience:g} s the server sent no ping: a client that is gone is not noticed, "
+                "and the next proxy may cut the line",
+                "ping_interval=25 (Lineman's default)",
+            )
+        return
+    if look.code not in (0, close.ABNORMAL):
+        yield error(
+            "idle-closed",
+            f"the service closes a silent line after {look.after:.1f} s: {close.words(look.code)}"
+            + (f" ({look.reason})" if look.reason else ""),
+            "it demands messages of its clients: send one more often than that",
+        )
+        return
+    known = [who for limit, who in _KNOWN_LIMITS if abs(look.after - limit) <= limit * _NEAR]
+    yield error(
+        "idle-cut",
+        f"a silent line is cut after {look.after:.1f} s, without a close frame (1006); {pings}"
+        + (f"; that is the limit of {known[0]}" if known else ""),
+        f"ping more often: ping_interval={max(1.0, round(look.after * 0.4)):g}; or raise the "
+        "limit: proxy_read_timeout 90s; (ProxyPass … timeout=90; timeout tunnel 1h)",
+    )
+
+
+def size(facts: Facts) -> Iterator[Finding]:
+    """Whether a large message is taken."""
+    look = facts.size
+    if look is None:
+        return
+    if look.is_taken:
+        yield ok("message-size", f"a message of {look.size} bytes is taken")
+        return
+    if look.code == close.MESSAGE_TOO_BIG:
+        seen = f"a message of {look.size} bytes is refused with 1009" + (
+            f" ({look.reason})" if look.reason else ""
+        )
+        fix = f"raise the limit: Worker(…, max_message_size={look.size}), or send it in parts"
+    else:
+        seen = (
+            f"a message of {look.size} bytes ends the line"
+            f" ({close.words(look.code) if look.code else 'no answer to a ping after it'})"
+        )
+        fix = "a proxy, WAF or CDN on the way has a limit of its own; ask without it: --upstream"
+    yield error("message-too-big", seen, fix)
+
+
+def hint(facts: Facts) -> Iterator[Finding]:
+    """What was not tried, where everything else is well."""
+    line = facts.line
+    if line is not None and line.pong is not None and not line.code and facts.idle is None:
+        yield info(
+            "idle-not-tried",
+            "whether a silent line is cut was not tried: most lines are lost that way",
+            "lineman doctor … --patience 130",
+        )
+
+
+CHECKS = (stays, idle, size, hint)

@@ -1,0 +1,381 @@
+"""A business worker: runs the program's callbacks for clients that gateway processes hold."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
+
+from lineman.base import progress, tasktime
+from lineman.base.loglimit import LogLimit
+from lineman.base.open_questions import OpenQuestions
+from lineman.errors import UsageError
+from lineman.gateway.business.gateway_client import Client
+from lineman.gateway.business.link_receiver import LinkReceiver
+from lineman.gateway.business.link_receiver import current as _current
+from lineman.gateway.push.api import Api
+from lineman.gateway.push.asking import ask_by_link, take_answer
+from lineman.gateway.wire import messages, names
+from lineman.gateway.wire.dialling import Dialler, OnEnd
+from lineman.gateway.wire.framing import Message
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import (
+    Change,
+    Changed,
+    CloseClient,
+    Closed,
+    Decision,
+    Event,
+    Forget,
+    HandshakeRequest,
+    Hello,
+    IntroduceClient,
+    Leaving,
+    LinkAnswer,
+    LinkPing,
+    LinkPong,
+    Opened,
+    Order,
+    Refresh,
+    Retire,
+    Retired,
+    SetSession,
+    UserEvent,
+)
+from lineman.gateway.wire.records import MessageData
+from lineman.protocols.websocket import close as closing
+
+logger = logging.getLogger("lineman")
+
+Callback = Callable[..., Any]
+
+ASK_TIMEOUT = 10.0
+
+
+class Business(Api):
+    """One business worker.
+
+    Args:
+        callbacks: the program's functions by name; absent or None where it has none.
+        paths: the unix sockets of the gateway processes of this machine.
+        slot: of this process.
+    """
+
+    def __init__(
+        self, callbacks: Mapping[str, Callback | None], paths: tuple[str, ...], slot: int
+    ) -> None:
+        self._callbacks = callbacks
+        self._slot = slot
+        self._loop = asyncio.get_running_loop()
+        self._links: dict[str, Link] = {}  # by the gateway process' name
+        self._receivers: dict[Link, LinkReceiver] = {}
+        self._by_id: dict[str, Client] = {}
+        self._decisions: dict[Client, dict[str, Any]] = {}
+        self._questions: OpenQuestions[Link] = OpenQuestions()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
+        self._unretired: set[Link] = set()
+        self._retired: asyncio.Future[None] | None = None
+        self.exceptions = 0
+        self._has_ended = False
+        self._time = tasktime.running()
+        self._log = LogLimit(logger)
+
+    # Links to the gateway processes.
+
+    async def start(self) -> None:
+        """Dials every gateway process; returns when all have been reached once."""
+        await self._dialler.start()
+
+    def _new_link(self, on_end: OnEnd) -> Link:
+        receiver = LinkReceiver(self, self._callbacks.get("on_message"))
+        return Link(messages.TO_BUSINESS, self._on_batch, on_end, receiver, yields=True)
+
+    def _on_link(self, link: Link) -> None:
+        self._receivers[link] = cast(LinkReceiver, link.receiver)
+        link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
+
+    def _on_end(self, link: Link) -> None:
+        self._links = {name: other for name, other in self._links.items() if other is not link}
+        receiver = self._receivers.pop(link, None)
+        for client in () if receiver is None else receiver.clients.values():
+            self._forget(client)
+        self._questions.leave(link)
+        self._note_retired(link)
+
+    async def retire(self, timeout: float) -> None:
+        """Takes no new events, and finishes those that it has; orders still work.
+
+        Args:
+            timeout: seconds for callbacks that are at work; they are cancelled then.
+        """
+        self._dialler.stop()
+        for link in list(self._receivers):
+            link.post(Retire())
+            self._unretired.add(link)
+        if self._unretired:
+            self._retired = self._loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._retired, timeout)
+        self._has_ended = True
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1.0)  # one may swallow its cancellation
+
+    def close(self) -> None:
+        """Ends the links, after what was said on them has left."""
+        self._dialler.stop()
+        self._log.tell()
+        for link in list(self._receivers):
+            link.close()
+
+    async def drain(self) -> None:
+        """Returns when the gateway processes take what was ordered."""
+        for link in list(self._receivers):
+            await link.drain()
+
+    def _note_retired(self, link: Link) -> None:
+        self._unretired.discard(link)
+        if not self._unretired and self._retired is not None and not self._retired.done():
+            self._retired.set_result(None)
+
+    # What comes from a gateway process.
+
+    def _on_batch(self, link: Link, batch: list[Message]) -> None:
+        receiver = self._receivers[link]
+        clients = receiver.clients
+        for message in batch:
+            if isinstance(message, (Opened, Closed, HandshakeRequest)):
+                if (client := clients.get(message.number)) is not None:
+                    self._take(client, message)
+            elif isinstance(message, IntroduceClient):
+                client = clients[message.number] = Client(self, link, message)
+                self._by_id[client.id] = client
+            elif isinstance(message, Forget):
+                self._forget(receiver.forget(message.number))
+            elif isinstance(message, Changed):
+                client = clients.get(message.number)
+                if client is not None and not client.change(message):
+                    link.post(Refresh(message.number))
+            elif isinstance(message, LinkAnswer):
+                take_answer(self._questions, link, message)
+            elif isinstance(message, UserEvent):
+                self._take_user(message)
+            elif isinstance(message, LinkPing):
+                link.post(LinkPong())
+            elif isinstance(message, Retired):
+                self._note_retired(link)
+            elif isinstance(message, Leaving):
+                self._dialler.expect_end(link)
+            elif isinstance(message, Hello):
+                link.peer = message.node
+                self._links[message.node] = link
+        _current.set(None)
+
+    def _forget(self, client: Client | None) -> None:
+        if client is not None and self._by_id.get(client.id) is client:
+            del self._by_id[client.id]
+
+    def _take(self, client: Client, event: Event) -> None:
+        if client.queue is not None:
+            client.queue.append(event)  # in order, after the one that is at work
+            return
+        coroutine = self._begin(client, event)
+        if coroutine is not None:
+            self.work_off(client, event, coroutine)
+
+    def work_off(self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Awaits an `async def` callback; what comes meanwhile for its client waits its turn."""
+        client.queue = deque()
+        self._keep(self._loop.create_task(self._work_off(client, event, coroutine)))
+
+    def _take_user(self, event: UserEvent) -> None:
+        callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
+        if callback is None:
+            return
+        _current.set(None)
+        try:
+            result = callback(event.uid)
+        except BaseException as error:
+            self._note_error(error)
+            return
+        if inspect.iscoroutine(result):
+            self._keep(self._loop.create_task(self._await_user(result)))
+
+    async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await coroutine
+        except BaseException as error:
+            if not self._has_ended:
+                self._note_error(error)
+        progress.note()
+
+    def _note_error(self, error: BaseException) -> None:
+        self.exceptions += 1
+        self._log.exception(error, "a callback raised")
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work_off(
+        self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any] | None
+    ) -> None:
+        _current.set(client)
+        is_first = True
+        while True:
+            if coroutine is not None:
+                try:
+                    if not is_first and self._time.is_over():
+                        await asyncio.sleep(0)
+                    await coroutine
+                except BaseException as error:
+                    is_end = isinstance(error, (asyncio.CancelledError, GeneratorExit))
+                    if is_end and (self._has_ended or self._loop.is_closed()):
+                        raise
+                    self.note_failure(client, event, error)
+                self.end(client, event)
+            progress.note()
+            is_first = False
+            if not client.queue:
+                client.queue = None
+                return
+            event = client.queue.popleft()
+            coroutine = self._begin(client, event)
+
+    def _begin(self, client: Client, event: Event) -> Coroutine[Any, Any, Any] | None:
+        """Calls the program; what is left to await where its callback is `async def`."""
+        _current.set(client)  # until the next one, or the end of the batch or task
+        try:
+            result = self._call(client, event)
+        except BaseException as error:
+            self.note_failure(client, event, error)
+            result = None
+        if result is not None and inspect.iscoroutine(result):
+            return result
+        self.end(client, event)
+        return None
+
+    def _call(self, client: Client, event: Event) -> Any:
+        callbacks = self._callbacks
+        if isinstance(event, (str, bytes)):
+            callback = callbacks.get("on_message")
+            return None if callback is None else callback(client, event)
+        if isinstance(event, Opened):
+            callback = callbacks.get("on_connect")
+            return None if callback is None else callback(client)
+        if isinstance(event, Closed):
+            callback = callbacks.get("on_close")
+            return None if callback is None else callback(client, event.code, event.reason)
+        self._decisions[client] = {}
+        callback = callbacks.get("on_websocket_connect")
+        return None if callback is None else callback(client, client.request)
+
+    def note_failure(self, client: Client, event: Event, error: BaseException) -> None:
+        """A callback raised: its client is closed."""
+        self.exceptions += 1
+        self._log.exception(error, "%r: a callback raised; the client is closed", client)
+        if isinstance(event, HandshakeRequest):
+            self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
+        else:
+            words = closing.words(closing.INTERNAL_ERROR)
+            client.link.post(CloseClient(client.id, None, closing.INTERNAL_ERROR, words))
+
+    def end(self, client: Client, event: Event) -> None:
+        """Tells the gateway process that the event was handled."""
+        link = client.link
+        receiver = self._receivers.get(link)
+        if receiver is None:
+            return  # the link is gone, and with it everything about this client
+        try:
+            session = client.take_session_change()
+        except UsageError as error:
+            self.note_failure(client, event, error)
+        else:
+            if session is not None:
+                self._post(link, SetSession(client.id, session))
+        if isinstance(event, HandshakeRequest):
+            link.post(Decision(client.number, **self._decisions.pop(client, {})))
+        elif isinstance(event, Closed):
+            self._forget(receiver.forget(client.number))
+        link.acknowledge(client.number)
+
+    # What the program asks for.
+
+    @property
+    def current_client(self) -> Client | None:
+        """The client whose callback is at work; None outside of one."""
+        return _current.get()
+
+    def send_to_current_client(self, message: MessageData) -> None:
+        """Sends to the client whose callback is at work."""
+        self._current("send_to_current_client").send(message)
+
+    def close_current_client(
+        self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
+    ) -> None:
+        """Closes the client whose callback is at work."""
+        self.close_client(self._current("close_current_client"), message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work."""
+        self.destroy_client(self._current("destroy_current_client"))
+
+    def _current(self, name: str) -> Client:
+        client = _current.get()
+        if client is None:
+            raise UsageError(f"{name}() works in a client's callback only")
+        return client
+
+    def decide(self, client: Client, **changes: Any) -> None:
+        """Notes what `on_websocket_connect` decides about a client.
+
+        Raises:
+            UsageError: it is not at work.
+        """
+        decision = self._decisions.get(client)
+        if decision is None:
+            raise UsageError("this works in on_websocket_connect only, before the 101")
+        if "headers" in changes:
+            changes["headers"] = (*decision.get("headers", ()), *changes["headers"])
+        decision.update(changes)
+
+    def _give(self, order: Order) -> None:
+        link = self._link_for(getattr(order, "client", None))
+        link.check_room()
+        self._post(link, order)
+
+    def _post(self, link: Link, order: Order) -> None:
+        if isinstance(order, Change):
+            client = self._by_id.get(order.client)
+            if client is not None and client.link is link:
+                client.apply(order)
+        size = len(getattr(order, "data", None) or getattr(order, "session", None) or "")
+        link.post(order, size)
+
+    def _link_for(self, client: str | None) -> Link:
+        """The link for an order: to the client's own process if that is one of ours.
+
+        Whatever else one callback orders takes the link of its client, so that it is done in the
+        order in which it was said.
+        """
+        if client is not None:
+            link = self._links.get(names.node_of(client) or "")
+            if link is not None:
+                return link
+        current = _current.get()
+        if current is not None and current.link.is_up:
+            return current.link
+        for link in self._links.values():
+            return link
+        raise UsageError("no gateway process is reachable; orders work from on_worker_start on")
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        link = self._link_for(about[0] if about and names.node_of(about[0]) else None)
+        return await ask_by_link(self._questions, link, what, about, ASK_TIMEOUT)

@@ -1,0 +1,29 @@
+cimport cython
+
+from lineman.gateway.wire.link cimport Link
+
+cdef extern from "Python.h":
+    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
+
+cdef class _Base:
+    pass
+
+cdef class Client(_Base):
+    cdef object _business
+    cdef object _groups
+    cdef object _loaded
+    cdef object _introduction
+    cdef object _request
+    cdef object _session
+    cdef object _uid
+    cdef readonly object id
+    cdef readonly Link link
+    cdef readonly long long number
+    cdef public long long ordered
+    cdef public object queue
+    cdef readonly object remote_ip
+    cdef readonly int remote_port
+    cdef public object stored_session
+
+    @cython.locals(link=Link)
+    cpdef send(self, message)

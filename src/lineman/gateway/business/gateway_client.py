@@ -1,0 +1,244 @@
+"""A client as the program's callbacks in a business worker see it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Never, Protocol
+
+from lineman.base.unknown_names import ClientNames, refuse_to_set
+from lineman.errors import UsageError
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
+from lineman.gateway.wire.records import MessageData
+from lineman.gateway.wire.session_data import decode_session, encode_session, merge
+from lineman.protocols.http.requests import Headers, Request
+from lineman.protocols.websocket import close as closing
+
+try:
+    import cython
+except ImportError:
+    from lineman.base import nocython as cython
+
+
+class ServesClients(Protocol):
+    """What a client has done for it: by the business worker that serves it."""
+
+    def decide(self, client: Client, **changes: Any) -> None:
+        """Notes what `on_websocket_connect` decides about a client."""
+
+    def close_client(
+        self, client: Client, message: MessageData | None, code: int, reason: str
+    ) -> None:
+        """See `OrderApi.close_client`."""
+
+    def destroy_client(self, client: Client) -> None:
+        """See `OrderApi.destroy_client`."""
+
+    def bind_uid(self, client: Client, uid: str | int) -> None:
+        """See `OrderApi.bind_uid`."""
+
+    def join_group(self, client: Client, group: str | int) -> None:
+        """See `OrderApi.join_group`."""
+
+    def leave_group(self, client: Client, group: str | int) -> None:
+        """See `OrderApi.leave_group`."""
+
+
+class _Base:
+    """Compiled, a class must come from a compiled one first."""
+
+    __slots__ = ()
+
+
+class Client(_Base, ClientNames):
+    """One client; what the callbacks of a `Gateway` get.
+
+    Attributes:
+        id: the client's id on every node; not to be guessed, and new with each connection.
+        remote_ip: its address; behind a trusted proxy the one that the proxy tells.
+        remote_port: its port; 0 where a proxy does not tell it.
+    """
+
+    __slots__ = (
+        "_business",
+        "_groups",
+        "_introduction",
+        "_loaded",
+        "_request",
+        "_session",
+        "_uid",
+        "id",
+        "link",
+        "number",
+        "ordered",
+        "queue",
+        "remote_ip",
+        "remote_port",
+        "stored_session",
+    )
+
+    def __init__(self, business: ServesClients, link: Link, introduction: IntroduceClient) -> None:
+        self._business = business
+        self._introduction = introduction
+        self._request: Request | None = None
+        self._session: dict[str, Any] | None = None  # where a callback has looked at it
+        self.id = introduction.client
+        self.link = link
+        self.number = introduction.number
+        self._uid = introduction.uid
+        self._groups = frozenset(introduction.groups)
+        self.remote_ip = introduction.remote_ip
+        self.remote_port = introduction.remote_port
+        self.stored_session = introduction.session
+        self.ordered = introduction.applied  # orders about it, this worker's and those before it
+        self._loaded = b""  # what `session` was made of
+        self.queue: deque[Event] | None = None  # while an async callback is at work
+
+    def __setattr__(self, name: str, value: Never) -> None:
+        try:
+            if cython.compiled:
+                PyObject_GenericSetAttr(self, name, value)
+            else:
+                object.__setattr__(self, name, value)
+        except AttributeError as error:
+            refuse_to_set(self, name, error)
+
+    def __repr__(self) -> str:
+        return f"<client {self.id} {self.remote_ip} uid={self.uid!r}>"
+
+    @property
+    def uid(self) -> str | None:
+        """Which user it is; None while nobody has said so by `bind`."""
+        return self._uid
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that it is in; `join` and `leave` change them."""
+        return self._groups
+
+    @property
+    def request(self) -> Request:
+        """The handshake: path, query, headers, cookies."""
+        if self._request is None:
+            headers = Headers([(name, value) for name, value in self._introduction.headers])
+            self._request = Request("GET", self._introduction.target, "1.1", headers)
+            self._request.remote_ip = self.remote_ip
+            self._request.remote_port = self.remote_port
+        return self._request
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """The program's own dictionary; what a callback changes in it is kept when it returns."""
+        if self._session is None:
+            self._loaded = self.stored_session
+            self._session = decode_session(self._loaded)
+        return self._session
+
+    @session.setter
+    def session(self, session: dict[str, Any]) -> None:
+        self._session = session
+        self._loaded = b""
+
+    def take_session_change(self) -> bytes | None:
+        """The session, if a callback has changed it.
+
+        Raises:
+            UsageError: it cannot be kept.
+        """
+        session, self._session = self._session, None
+        if session is None:
+            return None
+        encoded = encode_session(session)
+        # What was only read must not undo what others have written meanwhile.
+        return None if encoded in (self._loaded, self.stored_session) else encoded
+
+    def change(self, changed: Changed) -> bool:
+        """Learns what somebody else has changed; not where it crossed what was ordered here."""
+        if changed.applied != self.ordered:
+            return False
+        self._uid = changed.uid
+        self._groups = frozenset(changed.groups)
+        self.stored_session = changed.session
+        return True
+
+    def apply(self, order: Change) -> None:
+        """Does here what was ordered about it, so that the program sees it at once.
+
+        Raises:
+            UsageError: its session would be too big.
+        """
+        if isinstance(order, Bind):
+            self._uid = order.uid
+        elif isinstance(order, Join):
+            self._groups |= {order.group}
+        elif isinstance(order, Leave):
+            self._groups -= {order.group}
+        elif not order.is_update:
+            self.stored_session = order.session
+        else:
+            given = decode_session(order.session)
+            merged = merge(decode_session(self.stored_session), given)
+            self.stored_session = encode_session(merged)
+            if self._session is not None:
+                self._session = merge(self._session, given)
+        self.ordered += 1  # what was refused above is not said, and must not count
+
+    # What a program does with it most: the same as the functions of `Api`.
+
+    def send(self, message: MessageData) -> None:
+        """Sends a message to this client.
+
+        Raises:
+            LinkFullError: its gateway process reads too slowly; see `Gateway.drain`.
+        """
+        link = self.link
+        if link.is_full:
+            link.check_room()
+        link.send(self.number, message)
+
+    def close(
+        self,
+        message: MessageData | None = None,
+        code: int = closing.NORMAL,
+        reason: str = "",
+    ) -> None:
+        """Closes this client's connection, after a last message where one is given."""
+        self._business.close_client(self, message, code, reason)
+
+    def destroy(self) -> None:
+        """Drops this client's connection at once, without a close frame."""
+        self._business.destroy_client(self)
+
+    def bind(self, uid: str | int) -> None:
+        """Says which user this client is."""
+        self._business.bind_uid(self, uid)
+
+    def join(self, group: str | int) -> None:
+        """Puts this client into a group."""
+        self._business.join_group(self, group)
+
+    def leave(self, group: str | int) -> None:
+        """Takes this client out of a group."""
+        self._business.leave_group(self, group)
+
+    # In on_websocket_connect only.
+
+    def reject(self, status: int = 403, body: str = "") -> None:
+        """Refuses the handshake with an HTTP status and a text."""
+        if isinstance(status, bool) or not isinstance(status, int) or not 300 <= status <= 599:
+            raise UsageError(f"reject() takes an HTTP status from 300 to 599, got {status!r}")
+        self._business.decide(self, status=status, body=_text(body))
+
+    def choose_subprotocol(self, name: str) -> None:
+        """Agrees on a subprotocol that the client offered."""
+        self._business.decide(self, subprotocol=_text(name))
+
+    def add_header(self, name: str, value: str) -> None:
+        """Adds a header to the 101."""
+        self._business.decide(self, headers=((_text(name), _text(value)),))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"text is wanted here, got {value!r:.80}")
+    return value

@@ -1,0 +1,1 @@
+"""The gateway processes of all machines as one of them sees them."""

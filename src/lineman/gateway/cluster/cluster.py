@@ -1,0 +1,385 @@
+"""The other gateway processes, on this machine and elsewhere, as one of them sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lineman.base.loglimit import LogLimit
+from lineman.base.open_questions import OpenQuestions
+from lineman.brokers.base import MakeBroker, Subscriber
+from lineman.errors import NotReachedError, RefusedError, UsageError
+from lineman.gateway.cluster.presence import homes_of
+from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.wire import names
+from lineman.gateway.wire.framing import BadMessageError, encode
+from lineman.gateway.wire.merging import QUESTION_KINDS, QuestionKind
+from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
+from lineman.gateway.wire.node_messages import (
+    BETWEEN_NODES,
+    NodeAnswer,
+    NodeBeat,
+    NodeLeaves,
+    NodeMessage,
+    NodeQuestion,
+    Relay,
+)
+
+logger = logging.getLogger("lineman")
+
+BEAT = 1.0
+# A node that was not heard of for so long is gone, with its clients.
+SILENCE = 3.5
+# An answer that has not come by then does not come: the node is gone, or it is not well.
+ANSWER_TIMEOUT = 2.0
+# What was signed with another secret is a trouble for so long after the last of it.
+REFUSED_LATELY = 60.0
+# Orders that came on one of their topics, remembered in case they come on another.
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCalls:
+    """What a cluster calls, and when.
+
+    Attributes:
+        topics: of what is held here, that is to be heard; read when a broker is reached.
+        on_order: does what an order from another node says, which is named too.
+        on_nodes: called with all nodes that live when one has come or gone.
+        answer: answers a question about the clients here; raises `UsageError` for one that it does
+            not know. None where no clients are held: a program that only pushes is no node.
+        on_missed: called where others' messages may have been missed, or ours by them; with whether
+            the broker was away.
+        on_stranger: called with a node that has ended and was never heard of.
+        is_ending: whether this process stops, which tells nobody of brokers any more.
+        handlers: what else other nodes may say, and what takes it.
+    """
+
+    topics: Callable[[], Iterable[str]] = tuple
+    on_order: Callable[[Order, str], None] = lambda order, origin: None
+    on_nodes: Callable[[list[str]], None] = lambda nodes: None
+    answer: Callable[[LinkQuestion], Any] | None = None
+    on_missed: Callable[[bool], None] = lambda was_away: None
+    on_stranger: Callable[[str], None] = lambda node: None
+    is_ending: Callable[[], bool] = lambda: False
+    handlers: Mapping[type[NodeMessage], Callable[[Any], None]] = field(default_factory=dict)
+
+
+class Cluster:
+    """Passes orders and questions between nodes, and knows which nodes live.
+
+    Args:
+        node: the name of this process.
+        make_broker: makes the broker, given whom it serves.
+        calls: what is called when something comes from the others.
+        signer: signs what is said to other nodes, and checks what they say.
+
+    Attributes:
+        broker: what carries the messages.
+        has_refused: whether something came that was not signed with this service's secret.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        make_broker: MakeBroker,
+        calls: ClusterCalls,
+        signer: Signer | None = None,
+    ) -> None:
+        self._node = node
+        self._calls = calls
+        self._is_node = calls.answer is not None
+        self._signer = signer or Signer(None)
+        self._is_reached = False
+        self._was_reached = False
+        self._is_state_told = False
+        self._late_at = 0.0  # when a broker that has said nothing is away
+        self._refused_at: float | None = None
+        self._echoed = 0.0  # when the broker last brought back what this node had said
+        self._dropped = 0
+        self.has_refused = False
+        self._loop = asyncio.get_running_loop()
+        self._log = LogLimit(logger)
+        self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
+        self._questions: OpenQuestions[str] = OpenQuestions()
+        self._last_number = 0
+        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._ticker: asyncio.TimerHandle | None = None
+        self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
+        self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
+            NodeBeat: self._on_beat,
+            NodeLeaves: self._on_node_leaves,
+            Relay: self._on_relay,
+            NodeQuestion: self._on_question,
+            NodeAnswer: self._on_answer,
+            **calls.handlers,
+        }
+
+    async def start(self) -> None:
+        """Begins to reach the others."""
+        self._late_at = self._loop.time() + self.broker.patience
+        await self.broker.start()
+        self._tick()
+
+    async def stop(self) -> None:
+        """Tells the others that this node ends."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._is_node:
+            self._publish(names.ALL_NODES, NodeLeaves(self._node))
+        await self.broker.close()
+
+    @property
+    def nodes(self) -> list[str]:
+        """All nodes that live, in an order that all agree on."""
+        return sorted((self._node, *self._heard) if self._is_node else self._heard)
+
+    def _topics(self) -> Iterator[str]:
+        yield names.ALL_NODES
+        yield names.node_topic(self._node)
+        yield from self._calls.topics()
+
+    def _publish(self, topic: str, message: NodeMessage) -> None:
+        self.broker.publish(topic, self._signer.sign(topic, encode(message)))
+
+    # Who lives.
+
+    def _beat(self) -> None:
+        if self._is_node and self.broker.is_connected:
+            self._publish(names.ALL_NODES, NodeBeat(self._node))
+
+    def _tick(self) -> None:
+        self._beat()
+        if not self._is_state_told and self._loop.time() >= self._late_at:
+            self._say_away(logging.WARNING)
+        # What was not heard while the broker was away says nothing about the nodes. It is away, of
+        # which it need not have told yet, where it brings back nothing of our own either.
+        if self.broker.is_connected:
+            until = self._echoed if self._is_node else self._loop.time()
+            for node, heard in list(self._heard.items()):
+                if until - heard > SILENCE:
+                    self._lose(node, "was not heard of")
+                    # Who has begun since it fell silent does not miss it, and must be told.
+                    self._publish(names.ALL_NODES, NodeLeaves(node))
+            if self._dropped != self.broker.dropped and self.broker.has_room:
+                self._dropped = self.broker.dropped
+                self._calls.on_missed(False)
+        self._ticker = self._loop.call_later(BEAT, self._tick)
+
+    def _on_state(self, is_connected: bool) -> None:
+        is_new = is_connected and not self._is_reached
+        self._is_reached = is_connected
+        if not is_connected:
+            self._say_away(logging.INFO if self.broker.is_leaving else logging.WARNING)
+            return
+        self._is_state_told = True
+        self._dropped = self.broker.dropped
+        self._listen_anew()
+        self._beat()
+        if is_new and not self._calls.is_ending():
+            logger.info("the broker is reached")
+        if self._was_reached:
+            self._calls.on_missed(is_new)
+        self._was_reached = True
+
+    def _say_away(self, level: int) -> None:
+        self._is_state_told = True
+        if self._calls.is_ending():
+            return
+        text = "the broker is cut off, only clients of this process are reached: %s"
+        where = () if self._was_reached else (self.broker.shown,)
+        if where:
+            text = "the broker at %s is not reached, only clients of this process are: %s"
+        logger.log(level, text, *where, self.broker.trouble)
+
+    def troubles(self) -> list[str]:
+        """What keeps this node from the others, in words."""
+        found = []
+        if self._is_state_told and not self.broker.is_connected:
+            found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
+        refused = self._refused_at
+        if refused is not None and self._loop.time() - refused < REFUSED_LATELY:
+            found.append(
+                "messages come by the broker that are not signed with this service's secret; fix: "
+                "give secret= the same value on every machine, or another name= to the other "
+                "service"
+            )
+        return found
+
+    def _listen_anew(self) -> None:
+        """Whoever was not heard for a while had no chance to be."""
+        self._echoed = self._loop.time()
+        self._heard = dict.fromkeys(self._heard, self._echoed)
+
+    def _on_echo(self) -> None:
+        if self._loop.time() - self._echoed > SILENCE:
+            self._listen_anew()
+        self._echoed = self._loop.time()
+
+    def _on_beat(self, beat: NodeBeat) -> None:
+        is_new = beat.origin not in self._heard
+        self._heard[beat.origin] = self._loop.time()
+        if is_new:
+            if self._is_node:
+                self._publish(
+                    names.node_topic(beat.origin), NodeBeat(self._node)
+                )  # it need not wait
+            self._calls.on_nodes(self.nodes)
+
+    def _on_node_leaves(self, leaving: NodeLeaves) -> None:
+        if leaving.origin in self._heard:
+            self._lose(leaving.origin, "has ended")
+        else:
+            self._calls.on_stranger(leaving.origin)
+
+    def _lose(self, node: str, why: str) -> None:
+        del self._heard[node]
+        logger.info("the gateway process %s %s", node, why)
+        self._questions.leave(node)
+        self._calls.on_nodes(self.nodes)
+
+    def tell_all(self, message: NodeMessage) -> None:
+        """Says something to all other nodes."""
+        self._publish(names.ALL_NODES, message)
+
+    def tell(self, node: str, message: NodeMessage) -> None:
+        """Says something to one other node."""
+        self._publish(names.node_topic(node), message)
+
+    def note_interest(self, gained: list[str], lost: list[str]) -> None:
+        """Has the broker told which topics this node holds now, and which it holds no more."""
+        if gained:
+            self.broker.subscribe(gained)
+        if lost:
+            self.broker.unsubscribe(lost)
+
+    # Orders.
+
+    def relay(self, order: Order) -> None:
+        """Passes an order on to the nodes that it may concern."""
+        self.relay_to(list(names.topics_of(order, self._node)), order)
+
+    def relay_to(self, topics: Sequence[str], order: Order) -> None:
+        """Passes an order on to the nodes that hear of these topics."""
+        if not topics:
+            return
+        number = 0
+        if len(topics) > 1:  # some nodes may be reached more than once
+            self._last_number += 1
+            number = self._last_number
+        data = encode(Relay(self._node, number, order))
+        for topic in topics:
+            self.broker.publish(topic, self._signer.sign(topic, data))
+
+    def _on_message(self, topic: str, data: bytes) -> None:
+        opened = self._signer.verify(topic, data)
+        try:
+            if opened is None:
+                self.has_refused = True
+                self._refused_at = self._loop.time()
+                raise BadMessageError("it was not signed with this service's secret")
+            message: NodeMessage = BETWEEN_NODES.decode(opened)
+            if not names.is_node(message.origin):
+                raise BadMessageError(f"it comes from {message.origin!r:.40}, which is no node")
+        except BadMessageError as error:
+            self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
+            return
+        if message.origin == self._node:
+            if isinstance(message, NodeBeat):
+                self._on_echo()
+            return
+        try:
+            self._handlers[type(message)](message)
+        except Exception as error:  # what one node says must not end the link to all
+            self._log.log(
+                logging.ERROR,
+                "broker messages not obeyed",
+                "%s from node %s: %s: %s",
+                type(message).__name__, message.origin, type(error).__name__, error,
+            )  # fmt: skip
+
+    def _on_relay(self, relay: Relay) -> None:
+        if relay.number:
+            key = (relay.origin, relay.number)
+            if key in self._seen:
+                return
+            self._seen[key] = None
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        try:
+            self._calls.on_order(relay.order, relay.origin)
+        except UsageError as error:
+            self._log.log(logging.WARNING, "bad orders", "node %s: %s", relay.origin, error)
+
+    # Questions.
+
+    async def ask(self, asked: LinkQuestion) -> Any:
+        """The answer of all nodes together; those that do not answer in time are left out.
+
+        Raises:
+            NotReachedError: the one node that can know does not answer in time; or this is no node,
+                and none answers.
+            RefusedError: likewise, but it says why.
+            UsageError: there is no such question.
+        """
+        kind = QUESTION_KINDS.get(asked.what)
+        if kind is None:
+            raise UsageError(f"there is no question {asked.what!r}")
+        holder = self._who_knows(kind, asked)
+        answers: list[Any] = []
+        if self._calls.answer is not None and not (kind.is_for_home and holder != self._node):
+            answers.append(self._calls.answer(asked))
+        wanted = set(self._heard) if holder is None else set(self._heard) & {holder}
+        if wanted and self.broker.is_connected:
+            topic = names.ALL_NODES if holder is None else names.node_topic(holder)
+            answers += await self._ask_others(wanted, topic, asked, holder)
+        return kind.merge(answers)
+
+    async def _ask_others(
+        self, wanted: set[str], topic: str, asked: LinkQuestion, holder: str | None
+    ) -> list[Any]:
+        def say(number: int) -> None:
+            question = LinkQuestion(number, asked.what, asked.names)
+            self._publish(topic, NodeQuestion(self._node, question))
+
+        try:
+            answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
+        except (NotReachedError, RefusedError):
+            # Who is gone has taken its clients along: of them there is nothing to know any more.
+            if not self._is_node or (holder is not None and holder in self._heard):
+                raise
+            answers = {}
+        if silent := sorted((wanted & self._heard.keys()) - answers.keys()):
+            text = "%s did not say in %g s: %s"
+            kind = "questions that were not answered"
+            who = ", ".join(silent)
+            self._log.log(logging.WARNING, kind, text, who, ANSWER_TIMEOUT, asked.what)
+        return list(answers.values())
+
+    def _who_knows(self, kind: QuestionKind, asked: LinkQuestion) -> str | None:
+        """The one node that can answer; None where each can answer a part."""
+        if kind.is_for_home and self.broker.is_connected:
+            return homes_of(asked.names[0], self.nodes)[0]
+        # A uid may look like a client's id and says nothing of where its clients are.
+        return names.node_of(asked.names[0]) if kind.is_about_client else None
+
+    def _on_question(self, asked: NodeQuestion) -> None:
+        if self._calls.answer is None:
+            return
+        number = asked.ask.number
+        try:
+            answer = LinkAnswer(number, self._calls.answer(asked.ask))
+        except UsageError as error:  # it is of a newer version, perhaps
+            answer = LinkAnswer(number, error=str(error))
+        self.tell(asked.origin, NodeAnswer(self._node, answer))
+
+    def _on_answer(self, answered: NodeAnswer) -> None:
+        answer = answered.answer
+        if answer.error:
+            self._questions.fail(answer.number, answered.origin, answer.to_error())
+        else:
+            self._questions.answer(answer.number, answered.origin, answer.value)

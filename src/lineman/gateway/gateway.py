@@ -1,0 +1,386 @@
+"""`Gateway`: processes that hold clients, and others that run the program's code for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lineman.base.unknown_names import Kind
+from lineman.base.vocabulary import (
+    GATEWAY,
+    GATEWAY_CALLS,
+    GATEWAY_SETTINGS,
+    WORKER,
+    WORKER_SETTINGS,
+)
+from lineman.brokers.base import MakeBroker
+from lineman.brokers.choice import broker_maker
+from lineman.brokers.embedded import Hub
+from lineman.config.callback_slots import Slot
+from lineman.config.declared import Declared, refuse_option
+from lineman.config.options import WorkerOptions
+from lineman.config.process_options import check_processes
+from lineman.errors import UsageError
+from lineman.gateway.business.business_worker import Business
+from lineman.gateway.business.gateway_client import Client
+from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.holder.group_histories import Frame, frame_as_json
+from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.node import Node
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.push.api import Api
+from lineman.gateway.push.push_endpoint import HttpPush, check_token
+from lineman.gateway.push.pushing import AsyncGatewayClient
+from lineman.gateway.wire.messages import Order
+from lineman.runtime import inner_workers as inner
+from lineman.runtime import starting
+from lineman.worker import Worker
+
+if TYPE_CHECKING:
+    from lineman.config import callback_types as types
+
+ARGUMENTS = {
+    "on_worker_start": ("worker",),
+    "on_worker_stop": ("worker",),
+    "on_websocket_connect": ("client", "request"),
+    "on_connect": ("client",),
+    "on_message": ("client", "message"),
+    "on_close": ("client", "code", "reason"),
+    "on_request": ("request",),
+    "on_uid_online": ("uid",),
+    "on_uid_offline": ("uid",),
+}
+# Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
+_SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
+_PUSH_REMEDY = (
+    "have programs push with GatewayClient, `lineman push` or Gateway(…, push=…, push_token=…): "
+    "that reaches every client"
+)
+_LIMITS = tuple(field.name for field in fields(GuardOptions))
+_OPTIONS = {*WorkerOptions.__annotations__, *_LIMITS} - {"count"}
+_OWN_OPTIONS = {
+    *("gateways", "workers", "broker", "secret", "history", "history_frame", "redeliver"),
+    *("wait_timeout", "push_socket", "push", "push_token"),
+}
+
+
+class _Pushing(Worker):
+    """Where other programs push; clients are let in elsewhere."""
+
+    takes_clients = False
+
+
+class _Callbacks:
+    """The functions of one gateway; None where the user gave none."""
+
+    def __init__(self) -> None:
+        for name in ARGUMENTS:
+            setattr(self, name, None)
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def names(self) -> list[str]:
+        """Those that are set."""
+        return [name for name in ARGUMENTS if self[name] is not None]
+
+
+class Gateway(Api, Declared):
+    """A service whose clients stay while its code is reloaded, and that reaches any of them.
+
+    Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and are
+    what a reload replaces. The functions that send and ask work in the latter. `on_request`, for a
+    page or a health check at the same port, runs in the former.
+
+    Args:
+        address: as for `Worker`.
+        context: as for `Worker`.
+        gateways: processes that hold clients.
+        workers: processes that run the callbacks.
+        name: of the service; nodes of one name and one broker are one service.
+        broker: `redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` where the
+            service has several machines; None for one.
+        secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
+        history: how much is kept of what is published to each group; None for nothing.
+        history_frame: `(group, epoch, offset, message) -> message`: what members get of that.
+        redeliver: whether messages that a worker took to its grave go to another one (at least
+            once), or are dropped and counted (at most once).
+        wait_timeout: seconds that a client's message waits for a worker.
+        push_socket: path of a unix socket where programs of this machine push
+            (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for one
+            in the run directory only.
+        push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
+            nowhere.
+        push_token: what they must carry, 16 characters at least; no default with `push`.
+        **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
+            reload replaces the processes that hold clients too, which are let go with 1012.
+
+    Attributes:
+        data: a place for the program's own, in each process: a dictionary until something else is
+            put there.
+
+    Raises:
+        UsageError: an option that does not exist.
+        ConfigError: a value that cannot work.
+    """
+
+    _kind = Kind(
+        "a Gateway",
+        "gateway.data",
+        {"gateway": GATEWAY, "Worker": WORKER},
+        "Gateway",
+        {"address", "context"} | _OPTIONS | _OWN_OPTIONS,
+        GATEWAY_SETTINGS | WORKER_SETTINGS,
+        GATEWAY_CALLS,
+    )
+
+    on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
+    on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
+    on_websocket_connect: Slot[types.ForClientHandshake, types.OfClientHandshake] = Slot(ARGUMENTS)
+    on_connect: Slot[types.ForClient, types.OfClient] = Slot(ARGUMENTS)
+    on_message: Slot[types.ForClientMessage, types.OfClientMessage] = Slot(ARGUMENTS)
+    on_close: Slot[types.ForClientClose, types.OfClientClose] = Slot(ARGUMENTS)
+    on_request: Slot[types.ForRequest, types.OfRequest] = Slot(ARGUMENTS)
+    on_uid_online: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
+    on_uid_offline: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
+
+    all_names: ClassVar[set[str]] = set()
+
+    callbacks: _Callbacks
+    name: str
+    data: Any
+    _broker: str | None
+    _secret: str | None
+    _push_socket: str | None
+    _push_token: str
+    _redeliver: bool
+    _wait_timeout: float
+    _gateways: int
+    _history: HistoryOptions | None
+    _frame: Frame
+    _limits: GuardOptions
+    _business: Business | None
+    _node: Node | None
+    _hub: Hub | None
+    _client: AsyncGatewayClient | None
+    _holding: Worker
+    _serving: Worker
+
+    def __init__(
+        self,
+        address: str,
+        context: Mapping[str, Any] | None = None,
+        *,
+        gateways: int = 1,
+        workers: int = 1,
+        name: str = "gateway",
+        broker: str | None = None,
+        secret: str | None = None,
+        history: HistoryOptions | None = None,
+        history_frame: Frame = frame_as_json,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+        push_socket: str | None = None,
+        push: str | None = None,
+        push_token: str | None = None,
+        **given: Any,
+    ) -> None:
+        if inner.host is not None:
+            raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
+        if name in Gateway.all_names:
+            raise UsageError(f"there are two gateways called {name!r}; give each a name of its own")
+        if broker is not None:
+            broker_maker(broker, name)  # what cannot work is told now
+        check_processes("gateways", gateways)
+        check_processes("workers", workers)
+        self.callbacks = _Callbacks()
+        self.name = name
+        self.data = {}
+        Signer(secret)
+        self._broker = broker
+        self._secret = secret
+        self._push_socket = push_socket
+        self._redeliver = redeliver
+        self._wait_timeout = wait_timeout
+        self._gateways = gateways
+        self._history = history
+        self._frame = history_frame
+        self._limits = _take_limits(given)
+        self._business = None
+        self._node = None
+        self._hub = None
+        self._client = None
+        for option in given:
+            if option not in _OPTIONS:
+                refuse_option(type(self), option)
+        shared = {key: given[key] for key in _SHARED if key in given}
+        self._holding = Worker(
+            address, context, **{"reloadable": False, **given, "count": gateways, "name": name}
+        )
+        self._holding.on_worker_start = self._start_node
+        self._holding.on_worker_stop = self._stop_node
+        self._serving = Worker(count=workers, name=f"{name} business", **shared)
+        self._holding._push_remedy = self._serving._push_remedy = _PUSH_REMEDY
+        self._serving.on_worker_start = self._start_business
+        self._serving.on_worker_stop = self._stop_business
+        if gateways > 1 and broker is None:
+            hub = Worker(name=f"{name} hub", reloadable=False, **shared)
+            hub.on_worker_start = self._start_hub
+            hub.on_worker_stop = self._stop_hub
+        if push is not None:
+            check_token(push_token)
+            self._push_token = str(push_token)
+            stays = {"reloadable": given.get("reloadable", False)}  # it has none of the code
+            pushing = _Pushing(push, name=f"{name} push", **stays, **shared)
+            pushing.on_worker_start = self._start_push
+            pushing.on_worker_stop = self._stop_push
+        Gateway.all_names.add(name)
+
+    def __repr__(self) -> str:
+        return f"<Gateway {self.name} {self._holding.address}>"
+
+    def _path(self, worker: Worker, what: str) -> str:
+        if not worker.links_directory:
+            raise UsageError("a Gateway runs in several processes: start it by Worker.run_all()")
+        return str(Path(worker.links_directory) / f"{self.name}-{what}.sock")
+
+    # The processes that hold clients.
+
+    async def _start_node(self, worker: Worker) -> None:
+        options = RoutingOptions(
+            self._make_broker(worker),
+            self._secret,
+            self._history,
+            self._frame,
+            bool(self.on_uid_online or self.on_uid_offline),
+            lambda: worker.service is not None and worker.service.is_stopping,
+        )
+        node = self._node = Node(
+            self.callbacks.names(),
+            options,
+            self._limits,
+            redeliver=self._redeliver,
+            wait_timeout=self._wait_timeout,
+        )
+        worker.on_websocket_connect = node.on_websocket_connect
+        worker.facts = node.facts
+        worker.troubles = node.troubles
+        worker.on_request = self.callbacks["on_request"]
+        worker.on_connect = node.on_connect
+        worker.on_message = node.on_message
+        worker.on_close = node.on_close
+        paths = [self._path(worker, str(worker.id))]
+        if self._push_socket is not None and worker.id == 0:
+            paths.append(self._push_socket)
+        await node.start(*paths)
+
+    def _make_broker(self, worker: Worker) -> MakeBroker | None:
+        if self._broker is not None:
+            return broker_maker(self._broker, self.name)
+        if self._gateways > 1:
+            return broker_maker(f"hub://{self._path(worker, 'hub')}", self.name)
+        return None
+
+    async def _stop_node(self) -> None:
+        if self._node is not None:
+            await self._node.stop()
+
+    async def _start_hub(self, worker: Worker) -> None:
+        hub = self._hub = Hub()
+        worker.facts = lambda: {"gateway_hub_dropped_messages": hub.dropped}
+        await self._hub.start(self._path(worker, "hub"))
+
+    async def _stop_hub(self) -> None:
+        if self._hub is not None:
+            await self._hub.stop()
+
+    # The process that takes pushes by HTTP.
+
+    async def _start_push(self, worker: Worker) -> None:
+        client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
+        await client.keep_connected()
+        worker.on_request = HttpPush(client, self._push_token)
+        worker.on_websocket_connect = lambda connection, request: connection.reject(404)
+
+    async def _stop_push(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    # The processes that run the program's code.
+
+    async def _start_business(self, worker: Worker) -> None:
+        paths = tuple(self._path(worker, str(slot)) for slot in range(self._gateways))
+        callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
+        self._business = Business(callbacks, paths, worker.id)
+        await starting.run(callbacks["on_worker_start"], worker)
+        await self._business.start()
+
+    async def _stop_business(self, worker: Worker) -> None:
+        if self._business is None:
+            return
+        await self._business.retire(worker.stop_timeout)
+        try:
+            await _call(self.callbacks["on_worker_stop"], worker)
+        finally:
+            self._business.close()
+
+    def _working(self) -> Business:
+        if self._business is None:
+            raise UsageError(
+                f"process {os.getpid()} runs no callbacks of {self!r}; "
+                "from other programs use a GatewayClient"
+            )
+        return self._business
+
+    def _give(self, order: Order) -> None:
+        self._working()._give(order)
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        return await self._working()._ask(what, *about)
+
+    async def drain(self) -> None:
+        """Returns when the gateway processes take what was ordered: for programs that send a lot.
+
+        Who never awaits it gets a `LinkFullError` when 64 MiB wait for a gateway process.
+        """
+        await self._working().drain()
+
+    @property
+    def current_client(self) -> Client | None:
+        """The client whose callback is at work; None outside of one."""
+        return self._working().current_client
+
+    def send_to_current_client(self, message: str | bytes) -> None:
+        """Sends to the client whose callback is at work."""
+        self._working().send_to_current_client(message)
+
+    def close_current_client(
+        self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
+    ) -> None:
+        """Closes the client whose callback is at work."""
+        self._working().close_current_client(message, code, reason)
+
+    def destroy_current_client(self) -> None:
+        """Drops the client whose callback is at work, without a close frame."""
+        self._working().destroy_current_client()
+
+
+def _take_limits(given: dict[str, Any]) -> GuardOptions:
+    """Takes the limits from the options; `ping_interval` stays, for it is the worker's as well."""
+    limits = {
+        name: given.pop(name) for name in _LIMITS if name in given and name != "ping_interval"
+    }
+    if limits.keys() & {"ping_data", "ping_not_response_limit"}:
+        limits["ping_interval"] = given.get("ping_interval", 0)
+    return GuardOptions(**limits)
+
+
+async def _call(callback: Any, worker: Worker) -> None:
+    if callback is not None:
+        result = callback(worker)
+        if hasattr(result, "__await__"):
+            await result

@@ -1,0 +1,1 @@
+"""Gateway processes: they hold the clients and know who is who."""

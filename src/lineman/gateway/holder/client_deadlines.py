@@ -1,0 +1,126 @@
+"""How long a client may be silent or unknown. Pure: it decides, others act."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import NamedTuple
+
+from lineman.errors import ConfigError
+from lineman.gateway.holder.held_client import HeldClient
+
+
+@dataclass(frozen=True, slots=True)
+class GuardOptions:
+    """What a gateway asks of its clients besides the limits of every worker; 0 is nothing.
+
+    Attributes:
+        authenticate_within: seconds in which a client must be bound to a uid.
+        ping_interval: seconds of silence after which a client is sent `ping_data`.
+        ping_data: a message of the program's own, for clients whose websocket pings nobody sees;
+            None for none.
+        ping_not_response_limit: a client that was silent for so many intervals is closed.
+    """
+
+    authenticate_within: float = 0
+    ping_interval: float = 0
+    ping_data: str | bytes | None = None
+    ping_not_response_limit: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "ping_data":
+                if value is not None and not isinstance(value, (str, bytes)):
+                    raise ConfigError(f"ping_data is {value!r}", "give text, bytes or None")
+            elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise ConfigError(f"{field.name} is {value!r}", "give a number, 0 for no limit")
+        if (self.ping_data is not None or self.ping_not_response_limit) and not self.ping_interval:
+            raise ConfigError(
+                "ping_data or ping_not_response_limit is given without an interval",
+                "give ping_interval=25 as well",
+            )
+
+
+class Due(Enum):
+    """What is due for a client."""
+
+    AUTHENTICATION = "not authenticated in time"
+    PING = "silent for an interval"
+    DEATH = "silent for too long"
+
+
+class _Heard(NamedTuple):
+    heard_at: float
+    missed: int
+
+
+class Guard:
+    """Keeps count of the clients of one gateway process.
+
+    Args:
+        options: the limits.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, options: GuardOptions, clock: Callable[[], float]) -> None:
+        self._options = options
+        self._clock = clock
+        self._unknown: OrderedDict[HeldClient, float] = OrderedDict()
+        self._silent: OrderedDict[HeldClient, _Heard] = OrderedDict()  # the longest silent first
+
+    @property
+    def ping_data(self) -> str | bytes | None:
+        """What a silent client is sent."""
+        return self._options.ping_data
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is asked of them."""
+        return self._options == GuardOptions()
+
+    def enter(self, client: HeldClient) -> None:
+        """A client is there."""
+        options, now = self._options, self._clock()
+        if options.authenticate_within:
+            self._unknown[client] = now + options.authenticate_within
+        if options.ping_interval:
+            self._silent[client] = _Heard(now, 0)
+
+    def leave(self, client: HeldClient) -> None:
+        """A client is gone."""
+        self._unknown.pop(client, None)
+        self._silent.pop(client, None)
+
+    def hear(self, client: HeldClient) -> None:
+        """A client sent a message."""
+        if client in self._silent:
+            self._silent[client] = _Heard(self._clock(), 0)
+            self._silent.move_to_end(client)
+
+    def due(self) -> list[tuple[HeldClient, Due]]:
+        """What must be done now; to be asked every second."""
+        options, now = self._options, self._clock()
+        found: list[tuple[HeldClient, Due]] = []
+        while self._unknown:
+            client, deadline = next(iter(self._unknown.items()))
+            if client.uid is None and deadline > now:
+                break
+            del self._unknown[client]
+            if client.uid is None:
+                found.append((client, Due.AUTHENTICATION))
+        while self._silent:
+            client, (heard_at, missed) = next(iter(self._silent.items()))
+            if now - heard_at < options.ping_interval:
+                break
+            missed += 1
+            if options.ping_not_response_limit and missed > options.ping_not_response_limit:
+                del self._silent[client]
+                found.append((client, Due.DEATH))
+                continue
+            self._silent[client] = _Heard(now, missed)
+            self._silent.move_to_end(client)
+            found.append((client, Due.PING))
+        return found

@@ -1,0 +1,298 @@
+"""Which business worker gets a client's events, and what waits meanwhile.
+
+A client's events go to one worker at a time, in order. What its worker has and has not done with
+is bounded; what is past the bound waits here, and while something waits the client's socket is not
+read. A worker that retires is given nothing new: its clients go to another one when it
+has done with what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections import deque
+from collections.abc import Callable, Collection
+
+from lineman.base.loglimit import LogLimit
+from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import Event, Forget, Retired
+from lineman.protocols.websocket import close as closing
+
+# What a worker may have of one client and not have done with.
+MAX_EVENTS = 64
+MAX_SIZE = 256 * 1024
+# What so many workers in a row have died with is not given to another one.
+MAX_DEATHS = 3
+
+
+def size_of(event: Event) -> int:
+    """What an event counts for in `MAX_SIZE`."""
+    return len(event) if isinstance(event, (str, bytes)) else 0
+
+
+class Dispatch:
+    """Gives clients' events to business workers.
+
+    Args:
+        clock: seconds that only go forward; `loop.time`.
+        log: where a warning goes that strangers can cause.
+        on_settled: called with a client whose connection is over and of whom nothing waits any
+            more: the last that is heard of it.
+        on_lost: called with a client and the events that a worker took to its grave for good.
+        redeliver: whether events that a worker took to its grave go to another one (at least
+            once), or are dropped and counted (at most once).
+        wait_timeout: seconds that a client's event waits for a worker before the client is closed.
+
+    Attributes:
+        dropped: events that no worker has done with, for sure or perhaps.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        log: LogLimit,
+        on_settled: Callable[[HeldClient], None],
+        on_lost: Callable[[HeldClient, list[Event]], None],
+        *,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._on_settled = on_settled
+        self._on_lost = on_lost
+        self._redeliver = redeliver
+        self._wait_timeout = wait_timeout
+        # Of each worker, whether it takes new clients or not.
+        self._clients: dict[Link, set[HeldClient]] = {}
+        self._retiring: set[Link] = set()
+        self._stalled: dict[HeldClient, None] = {}  # those for whom there is no worker
+        # Those who wait for its worker to read.
+        self._clogged: dict[Link, dict[HeldClient, None]] = {}
+        self.dropped = 0
+
+    @property
+    def links(self) -> Collection[Link]:
+        """Those of all business workers, also of those that retire."""
+        return self._clients.keys()
+
+    @property
+    def workers(self) -> int:
+        """How many business workers take clients."""
+        return len(self._clients) - len(self._retiring)
+
+    @property
+    def waiting_clients(self) -> int:
+        """How many clients have no worker and something for one."""
+        return len(self._stalled)
+
+    # Workers come and go.
+
+    def add_worker(self, link: Link) -> None:
+        """A worker is ready; what waited goes to it."""
+        self._clients[link] = set()
+        self._settle_stalled()
+
+    def retire_worker(self, link: Link) -> None:
+        """A worker takes nothing new from here on."""
+        if link not in self._clients:
+            return
+        self._retiring.add(link)
+        clients = list(self._clients[link])
+        for client in clients:
+            if not client.unacknowledged:
+                self._part(client)
+                self._pump(client)
+        if not clients:
+            link.post(Retired())
+
+    def _check_retired(self, link: Link) -> None:
+        if link in self._retiring and not self._clients[link]:
+            link.post(Retired())
+
+    def remove_worker(self, link: Link) -> None:
+        """A worker is gone, with whatever it had."""
+        clients = self._clients.pop(link, None)
+        self._clogged.pop(link, None)
+        self._retiring.discard(link)
+        for client in clients or ():
+            client.link = None
+            self._take_back(client)
+            self._pump(client)
+            self._settle(client)
+
+    def _take_back(self, client: HeldClient) -> None:
+        lost, client.unacknowledged = client.unacknowledged, None
+        client.unacknowledged_size = 0
+        if not lost:
+            return
+        client.deaths += 1
+        if not self._redeliver or client.deaths >= MAX_DEATHS:
+            self.dropped += len(lost)
+            self._on_lost(client, lost)
+            return
+        if client.waiting is None:
+            client.waiting = deque()
+            client.waits_since = self._clock()
+        client.waiting.extendleft(reversed(lost))
+
+    def worker_for(self, name: str) -> Link | None:
+        """A worker for what concerns no client: the same for the same name, while none changes."""
+        able = [link for link in self._clients if link not in self._retiring]
+        return able[zlib.crc32(name.encode()) % len(able)] if able else None
+
+    # Events.
+
+    def offer(self, client: HeldClient, event: Event) -> None:
+        """Gives an event to the client's worker, now or when one can take it."""
+        if client.waiting is None:
+            if self._may_post(client):
+                self._post(client, event)
+                return
+            client.waiting = deque()
+            client.waits_since = self._clock()
+        client.waiting.append(event)
+        self._pump(client)
+
+    def acknowledge(self, link: Link, client: HeldClient, count: int = 1) -> None:
+        """The worker has done with the oldest events of a client."""
+        has = client.unacknowledged
+        if client.link is not link or has is None:
+            return  # it was taken from that worker meanwhile
+        client.deaths = 0
+        if count >= len(has):
+            has.clear()
+            client.unacknowledged_size = 0
+        else:
+            for event in has[:count]:
+                client.unacknowledged_size -= size_of(event)
+            del has[:count]
+        if self._retiring and not has and link in self._retiring:
+            self._part(client)
+        if client.waiting is not None:
+            self._pump(client)
+        elif client.is_gone:
+            self._settle(client)
+
+    def _settle(self, client: HeldClient) -> None:
+        if client.is_gone and not client.unacknowledged and client.waiting is None:
+            self.forget(client)
+
+    def forget(self, client: HeldClient) -> None:
+        """Lets go of a client that nobody need hear of any more."""
+        if client.link is not None:
+            client.link.post(Forget(client.number))
+            self._part(client)
+        self._stalled.pop(client, None)
+        client.waiting = None
+        self._on_settled(client)
+
+    def _may_post(self, client: HeldClient) -> bool:
+        link = client.link
+        if link is None:
+            link = self._choose()
+            if link is None:
+                return False
+            self._assign(client, link)
+        if link.is_clogged or (self._retiring and link in self._retiring):
+            return False
+        has = client.unacknowledged
+        return not has or (len(has) < MAX_EVENTS and client.unacknowledged_size < MAX_SIZE)
+
+    def _choose(self) -> Link | None:
+        able = [
+            link for link in self._clients if link not in self._retiring and not link.is_clogged
+        ]
+        return min(able, key=lambda link: len(self._clients[link]), default=None)
+
+    def _assign(self, client: HeldClient, link: Link) -> None:
+        client.link = link
+        self._clients[link].add(client)
+        link.post(client.introduction())
+
+    def _part(self, client: HeldClient) -> None:
+        link = client.link
+        if link is not None:
+            self._clients[link].discard(client)
+            client.link = None
+            self._check_retired(link)
+        client.unacknowledged = None
+        client.unacknowledged_size = 0
+
+    def _post(self, client: HeldClient, event: Event) -> None:
+        link = client.link
+        assert link is not None
+        if client.unacknowledged is None:
+            client.unacknowledged = []
+        client.unacknowledged.append(event)
+        if isinstance(event, (str, bytes)):
+            client.unacknowledged_size += len(event)
+            link.send(client.number, event)
+        else:
+            link.post(event)
+
+    # What waits.
+
+    def _pump(self, client: HeldClient) -> None:
+        waiting = client.waiting
+        if waiting is None:
+            return
+        while waiting and self._may_post(client):
+            self._post(client, waiting.popleft())
+        if waiting:
+            self._hold(client)
+            return
+        client.waiting = None
+        self._stalled.pop(client, None)
+        if client.is_paused:
+            client.is_paused = False
+            client.connection.resume_recv()
+
+    def _hold(self, client: HeldClient) -> None:
+        if not client.is_paused and not client.is_gone:
+            client.is_paused = True
+            client.connection.pause_recv()
+        if client.link is None:
+            self._stalled[client] = None
+            for link in self._clients:
+                if link.is_clogged:
+                    self._await(link)  # it takes those without a worker when it has drained
+        elif client.link.is_clogged:
+            self._await(client.link)[client] = None
+
+    def _await(self, link: Link) -> dict[HeldClient, None]:
+        clogged = self._clogged.get(link)
+        if clogged is None:
+            clogged = self._clogged[link] = {}
+            link.when_drained(lambda: self._on_drained(link))
+        return clogged
+
+    def _on_drained(self, link: Link) -> None:
+        for client in self._clogged.pop(link, ()):
+            self._pump(client)
+        self._settle_stalled()
+
+    def _settle_stalled(self) -> None:
+        stalled, self._stalled = self._stalled, {}
+        for client in stalled:
+            self._pump(client)
+
+    def check_waits(self) -> None:
+        """Closes the clients that have waited too long for a worker; called every second."""
+        now = self._clock()
+        for client in list(self._stalled):
+            if now - client.waits_since < self._wait_timeout:
+                continue
+            del self._stalled[client]
+            self.dropped += len(client.waiting or ())
+            client.waiting = None
+            self._log.log(
+                logging.ERROR,
+                "clients without a worker",
+                "%s: no business worker took its messages for %g s; it is closed with 1013",
+                client.connection,
+                self._wait_timeout,
+            )
+            client.connection.close(code=closing.TRY_AGAIN_LATER, reason="no worker is ready")
+            self._settle(client)

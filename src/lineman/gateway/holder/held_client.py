@@ -1,0 +1,88 @@
+"""A client as its gateway process knows it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lineman.gateway.holder.registry import Member
+from lineman.gateway.wire.framing import encode_value
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import Change, Event, IntroduceClient
+from lineman.net.connection.connection import Connection
+
+EMPTY_SESSION = encode_value({})
+
+
+class HeldClient(Member):
+    """One connected client.
+
+    Attributes:
+        id: what the program calls it, on every node.
+        connection: its socket.
+        number: what this process and its business workers call it; never used again.
+        session: the program's dictionary, in MessagePack.
+        link: to the business worker that serves it; None while it has none.
+        unacknowledged: the events that the worker has and has not done with, the oldest first.
+        unacknowledged_size: bytes of them.
+        waiting: the events that no worker has; None for none.
+        waits_since: when the oldest of these came, by the event loop's clock.
+        is_paused: whether its socket is not read because too much waits.
+        applied: how many orders about it have come from the worker that serves it, or did before.
+        early: orders about it that wait until it is let in; None where nothing was asked.
+        deaths: workers that died with an event of it, since the last that did not.
+        is_gone: whether the connection is over; the record stays until a worker knows it.
+    """
+
+    __slots__ = (
+        "applied",
+        "connection",
+        "deaths",
+        "early",
+        "id",
+        "is_gone",
+        "is_paused",
+        "link",
+        "number",
+        "session",
+        "unacknowledged",
+        "unacknowledged_size",
+        "waiting",
+        "waits_since",
+    )
+
+    def __init__(self, client_id: str, connection: Connection) -> None:
+        super().__init__()
+        self.id = client_id
+        self.connection = connection
+        self.number = connection.id
+        self.session = EMPTY_SESSION
+        self.link: Link | None = None
+        self.unacknowledged: list[Event] | None = None
+        self.unacknowledged_size = 0
+        self.waiting: deque[Event] | None = None
+        self.waits_since = 0.0
+        self.is_paused = False
+        self.applied = 0
+        self.deaths = 0
+        self.early: list[Change] | None = None
+        self.is_gone = False
+
+    def __repr__(self) -> str:
+        return f"<HeldClient {self.id} {self.connection!r}>"
+
+    def introduction(self) -> IntroduceClient:
+        """What a business worker must know before the first event."""
+        connection = self.connection
+        request = connection.request
+        return IntroduceClient(
+            number=self.number,
+            client=self.id,
+            remote_ip=connection.remote_ip,
+            remote_port=connection.remote_port,
+            target="/" if request is None else request.target,
+            headers=() if request is None else tuple(request.headers.items()),
+            uid=self.uid,
+            groups=tuple(self.groups or ()),
+            session=self.session,
+            applied=self.applied,
+        )

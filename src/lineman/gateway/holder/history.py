@@ -1,0 +1,69 @@
+"""What was last said in a group, for clients that were away. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass
+
+from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryOptions:
+    """How much is kept of each group.
+
+    Attributes:
+        messages: at most so many.
+        seconds: none that is older.
+    """
+
+    messages: int = 100
+    seconds: float = 300.0
+
+
+class GroupHistory:
+    """The last messages of one group.
+
+    Args:
+        options: how much is kept.
+    """
+
+    __slots__ = ("_kept", "_options", "epoch", "offset")
+
+    def __init__(self, options: HistoryOptions) -> None:
+        self._options = options
+        self._kept: deque[tuple[float, KeptMessage]] = deque()
+        self.epoch = secrets.token_hex(8)
+        self.offset = 0
+
+    def add(self, data: str | bytes, now: float) -> int:
+        """Keeps a message; its offset, one more than that of the message before."""
+        self.offset += 1
+        self._kept.append((now, KeptMessage(self.offset, data)))
+        self.expire(now)
+        return self.offset
+
+    def expire(self, now: float) -> bool:
+        """Drops what is too much or too old; whether anything is left."""
+        kept, options = self._kept, self._options
+        while kept and (len(kept) > options.messages or now - kept[0][0] > options.seconds):
+            kept.popleft()
+        return bool(kept)
+
+    def since(self, epoch: str, offset: int, now: float) -> HistoryPage:
+        """What came after a place, as far as it is kept.
+
+        Args:
+            epoch: of the place; empty for the beginning, with whatever is kept.
+            offset: of the last message that the client has.
+            now: seconds, by the clock of `add`.
+        """
+        self.expire(now)
+        first = self._kept[0][1].offset if self._kept else self.offset + 1
+        if not epoch:
+            offset, is_complete = 0, True
+        else:
+            is_complete = epoch == self.epoch and first - 1 <= offset <= self.offset
+        missed = [one for _, one in self._kept if one.offset > offset] if is_complete else []
+        return HistoryPage(self.epoch, self.offset, missed, is_complete)

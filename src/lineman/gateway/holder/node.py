@@ -1,0 +1,434 @@
+"""A gateway process: holds the clients, passes their events to business workers, obeys orders."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
+
+from lineman.base.loglimit import LogLimit, kind_of
+from lineman.base.open_questions import OpenQuestions
+from lineman.errors import NotReachedError, RefusedError, UsageError
+from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
+from lineman.gateway.holder.dispatch import Dispatch
+from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.holder.traffic import ClientTraffic
+from lineman.gateway.wire import messages, names
+from lineman.gateway.wire.dialling import alias_of
+from lineman.gateway.wire.framing import Message
+from lineman.gateway.wire.link import UNKNOWN, Link
+from lineman.gateway.wire.messages import (
+    Bind,
+    Change,
+    Changed,
+    Closed,
+    Decision,
+    Event,
+    HandshakeRequest,
+    Hello,
+    Join,
+    Leave,
+    Leaving,
+    LinkAnswer,
+    LinkPing,
+    LinkPong,
+    LinkQuestion,
+    Opened,
+    Refresh,
+    Retire,
+    SetSession,
+    UserEvent,
+)
+from lineman.gateway.wire.rendezvous import Listeners
+from lineman.net.connection.connection import Connection
+from lineman.protocols.http.requests import Request
+from lineman.protocols.websocket import close as closing
+
+logger = logging.getLogger("lineman")
+
+TICK = 1.0
+# From the range for private use (RFC 6455, section 7.4.2), after HTTP's 401.
+NOT_AUTHENTICATED = 4401
+
+
+class Node:
+    """One gateway process.
+
+    Args:
+        events: those that the program has callbacks for; the others are not passed on.
+        options: what leads beyond this process.
+        limits: of the clients.
+        redeliver: see `Dispatch`.
+        wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
+
+    Attributes:
+        name: of this process among all nodes.
+        routing: where orders and questions go.
+        dispatch: which worker gets the clients' events.
+        guard: what the clients may do.
+        on_message: to be called with each message of a client's connection.
+    """
+
+    def __init__(
+        self,
+        events: Collection[str],
+        options: RoutingOptions | None = None,
+        limits: GuardOptions | None = None,
+        *,
+        redeliver: bool = False,
+        wait_timeout: float = 30.0,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events = frozenset(events)
+        self._wait_timeout = wait_timeout
+        self._log = LogLimit(logger)
+        self.name = names.new_node()
+        self.routing = Routing(
+            self.name, options or RoutingOptions(), self._on_changed, self._on_user
+        )
+        self.orders = self.routing.orders
+        self.dispatch = Dispatch(
+            self._loop.time,
+            self._log,
+            self._on_settled,
+            self._on_lost,
+            redeliver=redeliver,
+            wait_timeout=wait_timeout,
+        )
+        self.guard = Guard(limits or GuardOptions(), self._loop.time)
+        self._is_guarded = not self.guard.is_idle
+        self._traffic = ClientTraffic(
+            self.dispatch, self.guard if self._is_guarded else None, self._log
+        )
+        self._numbers = self._traffic.clients
+        self.on_message = self._traffic.hear
+        self._asking: set[asyncio.Task[None]] = set()
+        self._handshakes: OpenQuestions[None] = OpenQuestions()  # by the numbers of the clients
+        self._links: set[Link] = set()
+        self._listeners = Listeners()
+        self._ticker: asyncio.TimerHandle | None = None
+        self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
+            Hello: self._on_hello,
+            Decision: self._on_decision,
+            Retire: self._on_retire,
+            LinkQuestion: self._on_ask,
+            Refresh: self._on_refresh,
+            LinkPong: self._on_pong,
+            Bind: self._change,
+            Join: self._change,
+            Leave: self._change,
+            SetSession: self._change,
+        }
+        self._changing: HeldClient | None = None
+
+    # Beginning and ending.
+
+    async def start(self, *paths: str) -> None:
+        """Takes business workers and programs that push at unix sockets.
+
+        Args:
+            paths: of the sockets, the first for business workers; an earlier process that
+                listens there still keeps its links.
+
+        Raises:
+            ConfigError: a socket cannot be made there.
+        """
+        for path in paths:
+            alias = alias_of(path, self.name) if path == paths[0] else ""
+            await self._listeners.add(self._new_link, path, alias)
+        await self.routing.start()
+        self._tick()
+
+    async def stop(self) -> None:
+        """Ends all links, after what was said on them has left."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._listeners.close()
+        await self.routing.stop()
+        for link in list(self.dispatch.links):
+            link.post(Leaving())
+        for link in list(self._links):
+            link.close()
+
+    def _tick(self) -> None:
+        self.dispatch.check_waits()
+        self._check_handshakes()
+        self._check_links()
+        for client, due in self.guard.due():
+            self._act(client, due)
+        self.routing.sweep()
+        self._ticker = self._loop.call_later(TICK, self._tick)
+
+    def _check_handshakes(self) -> None:
+        for client in list(self.orders.handshaking.values()):
+            if not client.connection.is_over:
+                continue
+            if client.number in self._handshakes:
+                self._decide(Decision(client.number, 503))
+            else:
+                self._leave(client)  # let in, and gone before it was there
+
+    def _check_links(self) -> None:
+        """Gives up business workers that hang: they answer nothing, with whatever they have."""
+        now = self._loop.time()
+        for link in list(self.dispatch.links):
+            if link.asked_at is None:
+                link.asked_at = now
+                link.post(LinkPing())
+            elif now - link.asked_at > self._wait_timeout:
+                logger.error(
+                    "the business worker %s has not answered for %.0f s: it hangs, "
+                    "and others serve its clients", link.peer, now - link.asked_at,
+                )  # fmt: skip
+                link.fail("it hangs")
+
+    def _on_pong(self, link: Link, pong: LinkPong) -> None:
+        link.asked_at = None
+
+    def _new_link(self) -> Link:
+        return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
+
+    def troubles(self) -> list[str]:
+        """What keeps it from working as it should, for `status` and health checks."""
+        cluster = self.routing.cluster
+        return [] if cluster is None else cluster.troubles()
+
+    def facts(self) -> dict[str, float]:
+        """What `status` and the metrics show of it."""
+        orders, dispatch = self.orders, self.dispatch
+        found: dict[str, float] = {
+            "gateway_clients": len(orders.clients),
+            "gateway_uids": len(orders.registry.uids()),
+            "gateway_groups": len(orders.registry.groups()),
+            "gateway_workers_ready": dispatch.workers,
+            "gateway_waiting_clients": dispatch.waiting_clients,
+            "gateway_dropped_events": dispatch.dropped,
+            "gateway_delivered_messages": orders.delivered + self._traffic.delivered,
+        }
+        cluster = self.routing.cluster
+        if cluster is not None:
+            found["gateway_nodes"] = len(cluster.nodes)
+            found["gateway_broker_connected"] = cluster.broker.is_connected
+            found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+        return found
+
+    # Clients.
+
+    def welcome(self, connection: Connection) -> HeldClient:
+        """The client of a connection, made when it is first heard of."""
+        client: HeldClient | None = self._numbers.get(connection.id)
+        if client is None:
+            client = HeldClient(names.new_client_id(self.name), connection)
+            self._numbers[connection.id] = client
+            connection.data = client
+        return client
+
+    def on_websocket_connect(
+        self, connection: Connection, request: Request
+    ) -> Coroutine[Any, Any, None] | None:
+        """Lets a client in or not, as a business worker says."""
+        return self._ask_business(connection) if "on_websocket_connect" in self._events else None
+
+    async def _ask_business(self, connection: Connection) -> None:
+        client = self.welcome(connection)
+        client.early = []
+        self.orders.handshaking[client.id] = client
+
+        def say(number: int) -> None:
+            self.dispatch.offer(client, HandshakeRequest(number))
+
+        try:
+            answers = await self._handshakes.ask(
+                self._loop, (None,), say, self._wait_timeout, "on_websocket_connect", client.number
+            )
+        except NotReachedError:
+            connection.reject(503, "No worker is ready; try again later.")
+            self._leave(client)
+            return
+        decision: Decision = answers[None]
+        if decision.status and not connection.is_over:
+            connection.reject(decision.status, decision.body)
+        if decision.status or connection.is_over:
+            self._leave(client)
+            return
+        try:
+            for name, value in decision.headers:
+                connection.add_header(name, value)
+            if decision.subprotocol:
+                connection.choose_subprotocol(decision.subprotocol)
+        except UsageError:
+            self._leave(client)
+            raise
+
+    def on_connect(self, connection: Connection) -> None:
+        """A client is there."""
+        client = self.welcome(connection)
+        self.orders.let_in(client)
+        self.routing.note_change()
+        if self._is_guarded:
+            self.guard.enter(client)
+        if "on_connect" in self._events:
+            self.dispatch.offer(client, Opened(client.number))
+
+    def on_close(self, connection: Connection, code: int, reason: str) -> None:
+        """A client is gone."""
+        client: HeldClient = connection.data
+        self.orders.clients.pop(client.id, None)
+        self.orders.registry.remove(client)
+        client.is_gone = True
+        self.guard.leave(client)
+        self.routing.note_change()
+        if "on_close" in self._events:
+            self.dispatch.offer(client, Closed(client.number, code, reason))
+        else:
+            self.dispatch.forget(client)
+
+    def _act(self, client: HeldClient, due: Due) -> None:
+        connection = client.connection
+        if due is Due.AUTHENTICATION:
+            connection.service.tally.hits["authenticate_within"] += 1
+            connection.close(code=NOT_AUTHENTICATED, reason=due.value)
+        elif due is Due.DEATH:
+            connection.close(code=closing.GOING_AWAY, reason=due.value)
+        elif self.guard.ping_data is not None:
+            connection.send(self.guard.ping_data)
+
+    def _leave(self, client: HeldClient) -> None:
+        client.is_gone = True
+        self.orders.handshaking.pop(client.id, None)
+        self.dispatch.forget(client)
+
+    def _on_lost(self, client: HeldClient, events: list[Event]) -> None:
+        """A worker died with these, and no other one gets them."""
+        if client.number in self._handshakes:
+            self._decide(Decision(client.number, 503, "The worker failed; try again."))
+        elif not client.is_gone and (
+            client.deaths > 1 or any(isinstance(event, Opened) for event in events)
+        ):
+            # No worker knows it: better that it connects anew than that it stays unknown.
+            client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
+
+    def _on_settled(self, client: HeldClient) -> None:
+        self._traffic.forget(client.number)
+
+    def _on_changed(self, client: HeldClient) -> None:
+        if client is not self._changing:  # its worker knows what it has ordered itself
+            self._tell(client)
+
+    def _tell(self, client: HeldClient) -> None:
+        if client.link is not None:
+            groups = tuple(client.groups or ())
+            client.link.post(
+                Changed(client.number, client.uid, groups, client.session, client.applied),
+                len(client.session),
+            )
+
+    def _change(self, link: Link, order: Change) -> None:
+        orders = self.orders
+        client = orders.clients.get(order.client) or orders.handshaking.get(order.client)
+        if client is None or client.link is not link:
+            self.routing.carry_out(order)
+            return
+        client.applied += 1
+        self._changing = client
+        try:
+            self.routing.carry_out(order)
+        except UsageError:
+            self._tell(client)  # it must not go on with what was refused
+            raise
+        finally:
+            self._changing = None
+
+    def _on_refresh(self, link: Link, refresh: Refresh) -> None:
+        client = self._numbers.get(refresh.number)
+        if client is not None and client.link is link:
+            self._tell(client)
+
+    def _on_user(self, uid: str, is_online: bool) -> None:
+        link = self.dispatch.worker_for(uid)
+        if link is None:
+            self.dispatch.dropped += 1
+        else:
+            link.post(UserEvent(uid, is_online))
+
+    # What comes from a link.
+
+    def _on_batch(self, link: Link, batch: list[Message]) -> None:
+        if link not in self._links and not self._is_admitted(link, batch):
+            return
+        for message in batch:
+            if not link.is_up:
+                return  # it was given up for what it said before
+            handler = self._handlers.get(type(message))
+            try:
+                if handler is None:
+                    self.routing.carry_out(message)  # type: ignore[arg-type]  # the wire takes no others
+                else:
+                    handler(link, message)
+            except UsageError as error:
+                # One order that cannot be done must not end the others of its sender.
+                kind = kind_of("refused orders", str(error))
+                text = "an order of process %s was refused: %s"
+                self._log.log(logging.ERROR, kind, text, link.peer, error)
+            except Exception as error:
+                self._log.exception(error, "an order of process %s could not be done", link.peer)
+
+    def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
+        first = batch[0] if batch else None
+        if not isinstance(first, Hello):
+            link.fail("it did not say Hello")
+        elif first.version != messages.VERSION:
+            link.fail(f"it speaks version {first.version} of the links, not {messages.VERSION}")
+        elif link.peer_uid() not in (None, 0, os.getuid()):
+            link.fail(f"it runs as user {link.peer_uid()}, not as {os.getuid()}")
+        else:
+            self._links.add(link)
+        return link in self._links
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        if link.peer != UNKNOWN:
+            link.fail("it said Hello twice")
+            return
+        link.peer = f"{hello.pid}"
+        link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
+        if hello.slot >= 0:
+            link.receiver = self._traffic
+            self.dispatch.add_worker(link)
+
+    def _on_retire(self, link: Link, message: Retire) -> None:
+        self.dispatch.retire_worker(link)
+
+    def _on_end(self, link: Link, reason: str) -> None:
+        if link in self._links:
+            self._links.discard(link)
+        else:
+            kind = kind_of("refused links", reason)
+            self._log.log(logging.WARNING, kind, "a link was refused: %s", reason)
+        self.dispatch.remove_worker(link)
+
+    def _on_decision(self, link: Link, decision: Decision) -> None:
+        self._decide(decision)
+
+    def _decide(self, decision: Decision) -> None:
+        self._handshakes.answer(decision.number, None, decision)
+
+    def _on_ask(self, link: Link, ask: LinkQuestion) -> None:
+        task = self._loop.create_task(self._answer(link, ask))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, link: Link, ask: LinkQuestion) -> None:
+        number = ask.number
+        try:
+            answer = LinkAnswer(number, await self.routing.ask(ask))
+        except NotReachedError as error:
+            answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
+        except (UsageError, RefusedError) as error:
+            answer = LinkAnswer(number, error=str(error))
+        except Exception as error:
+            self._log.exception(error, "the question %s could not be answered", ask.what)
+            answer = LinkAnswer(number, error=f"the question {ask.what!r} could not be answered")
+        link.post(answer)

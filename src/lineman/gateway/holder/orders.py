@@ -1,0 +1,149 @@
+"""What orders do to the clients of one gateway process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+
+from lineman.base.loglimit import LogLimit
+from lineman.errors import UsageError
+from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
+from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.registry import Registry
+from lineman.gateway.wire.messages import (
+    Bind,
+    Change,
+    CloseClient,
+    Deliver,
+    DestroyClient,
+    End,
+    Join,
+    Leave,
+    Order,
+    Publish,
+    Send,
+    Ungroup,
+)
+from lineman.gateway.wire.records import to_payload
+from lineman.gateway.wire.session_data import decode_session, encode_session, merge
+from lineman.net.connection.broadcast import broadcast
+
+logger = logging.getLogger("lineman")
+
+ClientOrder = End | Change
+
+
+class Orders:
+    """Does what orders say, as far as it concerns the clients here.
+
+    Args:
+        node: the name of this process.
+        on_changed: called with a client of whom something else is known now.
+        histories: of the groups whose home this process is; None where none are kept.
+        frame: what members get of a message that is kept.
+
+    Attributes:
+        clients: the open clients by id.
+        handshaking: those that are not let in yet.
+        registry: their uids and groups.
+        delivered: messages given to clients.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        on_changed: Callable[[HeldClient], None],
+        histories: Histories | None = None,
+        frame: Frame = frame_as_json,
+    ) -> None:
+        self._node = node
+        self._log = LogLimit(logger)
+        self._on_changed = on_changed
+        self._frame = frame
+        self.histories = histories
+        self.clients: dict[str, HeldClient] = {}
+        self.handshaking: dict[str, HeldClient] = {}
+        self.registry: Registry[HeldClient] = Registry()
+        self.delivered = 0
+
+    def carry_out(self, order: Order) -> None:
+        """Does the part of an order that concerns the clients of this process.
+
+        Raises:
+            UsageError: it cannot be done: the message or the session is none.
+        """
+        if isinstance(order, Send):
+            self._deliver(order.data, self._receivers(order))
+        elif isinstance(order, Deliver):
+            data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
+            self._deliver(data, self.registry.members_of_group(order.group))
+        elif isinstance(order, Ungroup):
+            members = list(self.registry.members_of_group(order.group))
+            self.registry.ungroup(order.group)
+            for client in members:
+                self._on_changed(client)
+        elif isinstance(order, Publish):
+            raise UsageError("this process is not the home of the group, or keeps no history")
+        elif (found := self.clients.get(order.client)) is not None:
+            self._change(found, order)
+        elif (found := self.handshaking.get(order.client)) is not None:
+            if isinstance(order, DestroyClient):
+                found.connection.destroy()
+            elif not isinstance(order, CloseClient) and found.early is not None:
+                found.early.append(order)
+
+    def let_in(self, client: HeldClient) -> None:
+        """A client is open now: what was ordered about it before counts from here on."""
+        self.clients[client.id] = client
+        self.handshaking.pop(client.id, None)
+        early, client.early = client.early, None
+        for order in early or ():
+            try:
+                self._change(client, order)
+            except UsageError as error:
+                text = "an order about %r was refused: %s"
+                self._log.log(logging.ERROR, "refused early orders", text, client, error)
+
+    def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
+        self.delivered += broadcast(data, [client.connection for client in to])
+
+    def _change(self, client: HeldClient, order: ClientOrder) -> None:
+        if isinstance(order, CloseClient):
+            client.connection.close(order.data, order.code, order.reason)
+            return
+        if isinstance(order, DestroyClient):
+            client.connection.destroy()
+            return
+        if isinstance(order, Bind):
+            if order.uid is None:
+                self.registry.unbind(client)
+            else:
+                self.registry.bind(client, order.uid)
+        elif isinstance(order, Join):
+            self.registry.join(client, order.group)
+        elif isinstance(order, Leave):
+            self.registry.leave(client, order.group)
+        else:
+            given = decode_session(order.session)
+            if order.is_update:
+                given = merge(decode_session(client.session), given)
+            client.session = encode_session(given)
+        self._on_changed(client)
+
+    def _receivers(self, order: Send) -> Collection[HeldClient]:
+        if order.is_to_all:
+            found: Collection[HeldClient] = self.clients.values()
+        else:
+            registry = self.registry
+            parts: list[Collection[HeldClient]] = [
+                registry.members_of_uid(uid) for uid in order.uids
+            ]
+            parts += [registry.members_of_group(group) for group in order.groups]
+            named = (self.clients.get(client) for client in order.clients)
+            parts.append([client for client in named if client is not None])
+            parts = [part for part in parts if part]
+            found = parts[0] if len(parts) == 1 else set[HeldClient]().union(*parts)
+        if not order.exclude:
+            return found
+        excluded = frozenset(order.exclude)
+        return [client for client in found if client.id not in excluded]

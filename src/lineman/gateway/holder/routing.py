@@ -1,0 +1,239 @@
+"""Where an order or a question goes: to the clients here, to other nodes, or to a name's home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lineman.brokers.base import MakeBroker
+from lineman.errors import UsageError
+from lineman.gateway.cluster.cluster import BEAT, Cluster, ClusterCalls
+from lineman.gateway.cluster.paced_jobs import About, PacedJobs
+from lineman.gateway.cluster.presence import homes_of
+from lineman.gateway.cluster.presence_sync import PresenceSync
+from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
+from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.orders import Orders
+from lineman.gateway.holder.questions import answer_of
+from lineman.gateway.wire import names
+from lineman.gateway.wire.messages import LinkQuestion, Order, Publish
+from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingOptions:
+    """What leads beyond one gateway process.
+
+    Attributes:
+        make_broker: makes the broker that leads to the other nodes; None where there are none.
+        secret: that the nodes share; None for none.
+        history: how much is kept of each group; None for nothing.
+        frame: what members get of a message that is kept.
+        tells_users: whether somebody wants to hear of users that come and go.
+        is_ending: whether this process stops: then a broker that it does not reach is no news.
+    """
+
+    make_broker: MakeBroker | None = None
+    secret: str | None = field(default=None, repr=False)
+    history: HistoryOptions | None = None
+    frame: Frame = frame_as_json
+    tells_users: bool = False
+    is_ending: Callable[[], bool] = lambda: False
+
+
+class Routing:
+    """Passes orders and questions on, from whomever they come.
+
+    Args:
+        node: the name of this process.
+        options: see there.
+        on_changed: called with a client of whom something else is known now.
+        on_user: called with a uid and whether it is online now, once over all nodes.
+
+    Attributes:
+        orders: the clients here, and what is done with them.
+        cluster: the other nodes; None where there are none.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        options: RoutingOptions,
+        on_changed: Callable[[HeldClient], None],
+        on_user: Callable[[str, bool], None],
+    ) -> None:
+        self._node = node
+        self._loop = asyncio.get_running_loop()
+        histories = None
+        if options.history is not None:
+            histories = Histories(options.history, self._loop.time)
+        self.orders = Orders(node, on_changed, histories, options.frame)
+        self._interest_is_due = False
+        self._asking_timer: asyncio.TimerHandle | None = None
+        self._jobs_paced: PacedJobs | None = None
+        self._presence_sync: PresenceSync | None = None
+        if options.tells_users:
+            self._jobs_paced = PacedJobs(self._tell, self._has_room)
+            self._presence_sync = PresenceSync(
+                node, self.orders.registry.uids, self._jobs_paced.add, on_user, self._loop.time
+            )
+        self.cluster: Cluster | None = None
+        if options.make_broker is not None:
+            calls = ClusterCalls(
+                topics=self.orders.registry.topics,
+                on_order=self.obey,
+                on_nodes=self._on_nodes,
+                answer=self._answer,
+                on_missed=self._on_missed,
+                on_stranger=self._on_stranger,
+                is_ending=options.is_ending,
+                handlers=self._handlers(),
+            )
+            self.cluster = Cluster(node, options.make_broker, calls, Signer(options.secret))
+
+    def _handlers(self) -> dict[Any, Callable[[Any], None]]:
+        presence_sync = self._presence_sync
+        if presence_sync is None:
+            return dict.fromkeys(ABOUT_USERS, lambda _: None)
+        return {
+            Hold: presence_sync.on_hold,
+            Release: presence_sync.on_release,
+            HeldUids: presence_sync.on_held_uids,
+            AskHeldUids: presence_sync.on_ask_held_uids,
+        }
+
+    async def start(self) -> None:
+        """Begins to reach the other nodes."""
+        if self.cluster is not None:
+            await self.cluster.start()
+
+    async def stop(self) -> None:
+        """Tells them that this one ends."""
+        if self._asking_timer is not None:
+            self._asking_timer.cancel()
+        if self._jobs_paced is not None:
+            self._jobs_paced.stop()
+        if self.cluster is not None:
+            await self.cluster.stop()
+
+    def sweep(self) -> None:
+        """Frees what is kept for too long; called every second."""
+        if self.orders.histories is not None:
+            self.orders.histories.sweep()
+        if self._presence_sync is not None:
+            self._presence_sync.sweep()
+
+    def _has_room(self) -> bool:
+        return self.cluster is None or self.cluster.broker.has_room
+
+    def _tell(self, node: str, message: About) -> None:
+        if self.cluster is not None:
+            self.cluster.tell(node, message)
+
+    # Who is where.
+
+    def note_change(self) -> None:
+        """Has it told, when this turn of the event loop ends, which names are held here now."""
+        if not self._interest_is_due:
+            self._interest_is_due = True
+            self._loop.call_soon(self._tell_interest)
+
+    def _tell_interest(self) -> None:
+        self._interest_is_due = False
+        gained, lost = self.orders.registry.take_interest()
+        if self.cluster is not None:
+            self.cluster.note_interest(gained, lost)
+        if self._presence_sync is not None:
+            self._presence_sync.note(gained, lost)
+
+    def _on_nodes(self, nodes: list[str]) -> None:
+        if self._presence_sync is not None:
+            self._presence_sync.set_nodes(nodes)
+            if self._asking_timer is None:
+                # What crossed this news, and what a node held that was missed for a while only.
+                self._asking_timer = self._loop.call_later(BEAT, self._ask_held_uids)
+        if self.orders.histories is not None:
+            # What moves away goes on elsewhere: if it comes back, it is another history.
+            self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
+
+    def _ask_held_uids(self) -> None:
+        self._asking_timer = None
+        if self.cluster is not None:
+            self.cluster.tell_all(AskHeldUids(self._node))
+
+    def _on_stranger(self, node: str) -> None:
+        if self._presence_sync is not None:
+            self._presence_sync.forget(node)
+
+    def _on_missed(self, was_away: bool) -> None:
+        if was_away and self.orders.histories is not None:
+            self.orders.histories.keep(lambda group: False)  # others went on without it
+        if self._presence_sync is not None and self.cluster is not None:
+            self.cluster.tell_all(AskHeldUids(self._node))
+            self._presence_sync.tell_held_uids()
+
+    def _home_of(self, group: str) -> str:
+        if self.cluster is None or not self.cluster.broker.is_connected:
+            return self._node  # nobody else is reached: what is kept is kept here
+        return homes_of(group, self.cluster.nodes)[0]
+
+    # Orders.
+
+    def carry_out(self, order: Order) -> None:
+        """Does what an order of this machine says, here and wherever else it concerns somebody.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
+        if isinstance(order, Publish):
+            self._publish(order)
+            return
+        self.obey(order)
+        if self.cluster is not None:
+            self.cluster.relay(order)
+
+    def obey(self, order: Order, origin: str = "") -> None:
+        """Does the part of an order that concerns the clients here.
+
+        Args:
+            order: what is to be done.
+            origin: the node that passed it on; empty for this one.
+
+        Raises:
+            UsageError: it cannot be done.
+        """
+        if isinstance(order, Publish):
+            self._publish(order, origin)
+        else:
+            self.orders.carry_out(order)
+            self.note_change()
+
+    def _publish(self, order: Publish, origin: str = "") -> None:
+        histories = self.orders.histories
+        if histories is None:
+            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        home = self._home_of(order.group)
+        if home in (self._node, origin):  # back to where it came from would be for ever
+            self.carry_out(histories.add(order.group, order.data))
+        elif self.cluster is not None:
+            self.cluster.relay_to([names.node_topic(home)], order)
+
+    # Questions.
+
+    async def ask(self, asked: LinkQuestion) -> Any:
+        """The answer of all nodes together.
+
+        Raises:
+            UsageError: there is no such question.
+            NotReachedError, RefusedError: see `Cluster.ask`.
+        """
+        if self.cluster is None:
+            return self._answer(asked)
+        return await self.cluster.ask(asked)
+
+    def _answer(self, asked: LinkQuestion) -> Any:
+        return answer_of(self.orders, asked)

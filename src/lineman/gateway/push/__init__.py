@@ -1,0 +1,1 @@
+"""Messages to clients from anywhere: the callbacks, another program, an HTTP endpoint."""

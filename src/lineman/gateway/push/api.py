@@ -1,0 +1,328 @@
+"""What can be done with clients, users and groups, wherever they are; GatewayWorker's vocabulary.
+
+The same for business workers and for programs that only push. What is fire and forget is a plain
+function; what asks is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from lineman.errors import UsageError
+from lineman.gateway.wire import names
+from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
+from lineman.gateway.wire.messages import (
+    Bind,
+    CloseClient,
+    DestroyClient,
+    Join,
+    Leave,
+    Order,
+    Publish,
+    Send,
+    SetSession,
+    Ungroup,
+)
+from lineman.gateway.wire.records import MessageData, to_payload
+from lineman.gateway.wire.session_data import encode_session
+from lineman.protocols.websocket import close as closing
+
+Name = str | int
+Names = Name | Iterable[Name]
+
+
+class HasId(Protocol):
+    """Whatever stands for a client: it has its id."""
+
+    id: str
+
+
+ClientOrId = HasId | str
+Clients = ClientOrId | Iterable[ClientOrId]
+
+
+class OrderApi:
+    """Orders; a subclass says where they go.
+
+    A client is given as its id or as the object that callbacks get. A uid or a group is text of up
+    to 256 bytes, or a whole number. Orders for clients that are gone do nothing.
+    """
+
+    def _give(self, order: Order) -> None:
+        raise NotImplementedError
+
+    # Sending.
+
+    def send_to_all(
+        self, message: MessageData, clients: Clients | None = None, exclude: Clients = ()
+    ) -> None:
+        """Sends to every client, or to the `clients` given, but not to `exclude`."""
+        if clients is None:
+            self._send(message, is_to_all=True, exclude=_ids(exclude))
+        else:
+            self._send(message, clients=_ids(clients), exclude=_ids(exclude))
+
+    def send_to_client(self, client: ClientOrId, message: MessageData) -> None:
+        """Sends to one client."""
+        self._send(message, clients=(client_id(client),))
+
+    def send_to_uid(self, uid: Names, message: MessageData, exclude: Clients = ()) -> None:
+        """Sends to every client of one user, or of each of several."""
+        self._send(message, uids=check_names("uid", uid), exclude=_ids(exclude))
+
+    def send_to_group(self, group: Names, message: MessageData, exclude: Clients = ()) -> None:
+        """Sends to the members of one group, or of each of several: once to each."""
+        self._send(message, groups=check_names("group", group), exclude=_ids(exclude))
+
+    def send_to(
+        self,
+        message: MessageData,
+        uids: Names = (),
+        groups: Names = (),
+        clients: Clients = (),
+        exclude: Clients = (),
+    ) -> None:
+        """Sends to users, groups and clients: once to each client, in however many it is."""
+        self._send(
+            message,
+            uids=check_names("uid", uids),
+            groups=check_names("group", groups),
+            clients=_ids(clients),
+            exclude=_ids(exclude),
+        )
+
+    def publish_to_group(self, group: Name, message: MessageData) -> None:
+        """Sends to the members of a group, and keeps it for those who are away.
+
+        Members get it with its place: see `history=` of `Gateway`.
+        """
+        self._give(Publish(to_payload(message), names.check_name("group", group)))
+
+    def _send(self, message: MessageData, **to: Any) -> None:
+        self._give(Send(to_payload(message), **to))
+
+    # Who is who.
+
+    def bind_uid(self, client: ClientOrId, uid: Name) -> None:
+        """Says which user a client is; what it was before is forgotten."""
+        self._give(Bind(client_id(client), names.check_name("uid", uid)))
+
+    def unbind_uid(self, client: ClientOrId) -> None:
+        """Forgets which user a client is."""
+        self._give(Bind(client_id(client), None))
+
+    def join_group(self, client: ClientOrId, group: Name) -> None:
+        """Puts a client into a group; once is enough."""
+        self._give(Join(client_id(client), names.check_name("group", group)))
+
+    def leave_group(self, client: ClientOrId, group: Name) -> None:
+        """Takes a client out of a group."""
+        self._give(Leave(client_id(client), names.check_name("group", group)))
+
+    def ungroup(self, group: Name) -> None:
+        """Dissolves a group: everybody leaves it."""
+        self._give(Ungroup(names.check_name("group", group)))
+
+    def close_client(
+        self,
+        client: ClientOrId,
+        message: MessageData | None = None,
+        code: int = closing.NORMAL,
+        reason: str = "",
+    ) -> None:
+        """Closes a client's connection, after a last message where one is given.
+
+        Code and reason are those of `Connection.close`.
+
+        Raises:
+            UsageError: for a code that must not be sent, and a reason that is no text.
+        """
+        closing.check(code, reason)
+        data = None if message is None else to_payload(message)
+        self._give(CloseClient(client_id(client), data, code, reason))
+
+    def destroy_client(self, client: ClientOrId) -> None:
+        """Drops a client's connection at once, without a close frame; what is unsent is lost."""
+        self._give(DestroyClient(client_id(client)))
+
+    # Sessions.
+
+    def set_session(self, client: ClientOrId, session: dict[str, Any]) -> None:
+        """Replaces a client's session.
+
+        Raises:
+            UsageError: it holds something that cannot be kept, or too much.
+        """
+        self._give(SetSession(client_id(client), encode_session(session)))
+
+    def update_session(self, client: ClientOrId, session: dict[str, Any]) -> None:
+        """Sets what is named in a client's session, also in dictionaries within; the rest stays."""
+        self._give(SetSession(client_id(client), encode_session(session), is_update=True))
+
+
+class Api(OrderApi):
+    """Orders and questions; a subclass says where they go."""
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        raise NotImplementedError
+
+    async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
+        """What was published to a group after a place.
+
+        Args:
+            group: the group.
+            epoch: of the last message that the client has; empty for all that is kept.
+            offset: of the same message.
+
+        Returns:
+            A page whose `is_complete` is false where the client must start anew.
+
+        Raises:
+            UsageError: the gateway keeps no history.
+        """
+        name = names.check_name("group", group)
+        if not isinstance(epoch, str):
+            raise UsageError(f"an epoch is text, got {type(epoch).__name__}")
+        found = await self._ask("history", name, epoch, str(int(offset)))
+        if found is None:
+            raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        epoch, last, missed, is_complete = found
+        return HistoryPage(epoch, last, [KeptMessage(*one) for one in missed], is_complete)
+
+    async def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
+        """A client's session; None where there is no such client."""
+        found: dict[str, Any] | None = await self._ask("session", client_id(client))
+        return found
+
+    async def is_online(self, client: ClientOrId) -> bool:
+        """Whether a client is connected."""
+        return bool(await self._ask("is_online", client_id(client)))
+
+    async def is_uid_online(self, uid: Name) -> bool:
+        """Whether a user is connected, with any client."""
+        return bool(await self._ask("is_uid_online", names.check_name("uid", uid)))
+
+    async def get_client_id_by_uid(self, uid: Name) -> list[str]:
+        """The ids of a user's clients."""
+        return list(await self._ask("clients_of_uid", names.check_name("uid", uid)))
+
+    async def get_uid_by_client_id(self, client: ClientOrId) -> str | None:
+        """Which user a client is; None where nobody said so, or it is gone."""
+        found: str | None = await self._ask("uid_of_client", client_id(client))
+        return found
+
+    async def get_groups_by_client_id(self, client: ClientOrId) -> list[str]:
+        """The groups that a client is in."""
+        return list(await self._ask("groups_of_client", client_id(client)) or ())
+
+    async def get_all_client_count(self) -> int:
+        """How many clients are connected."""
+        return int(await self._ask("all_client_count"))
+
+    async def get_all_client_id_list(self) -> list[str]:
+        """The ids of all clients."""
+        return list(await self._ask("all_clients"))
+
+    async def get_all_client_sessions(self) -> dict[str, dict[str, Any]]:
+        """The sessions of all clients, by id."""
+        return dict(await self._ask("all_client_sessions"))
+
+    async def get_client_id_count_by_group(self, group: Name) -> int:
+        """How many clients are in a group."""
+        return int(await self._ask("client_count_of_group", names.check_name("group", group)))
+
+    async def get_client_id_list_by_group(self, group: Name) -> list[str]:
+        """The ids of the clients in a group."""
+        return list(await self._ask("clients_of_group", names.check_name("group", group)))
+
+    async def get_client_sessions_by_group(self, group: Name) -> dict[str, dict[str, Any]]:
+        """The sessions of the clients in a group, by id."""
+        return dict(await self._ask("client_sessions_of_group", names.check_name("group", group)))
+
+    async def get_uid_list_by_group(self, group: Name) -> list[str]:
+        """The users that are in a group, each once."""
+        return list(await self._ask("uids_of_group", names.check_name("group", group)))
+
+    async def get_uid_count_by_group(self, group: Name) -> int:
+        """How many users are in a group."""
+        return len(await self.get_uid_list_by_group(group))
+
+    async def get_all_uid_list(self) -> list[str]:
+        """All users that are connected, each once."""
+        return list(await self._ask("all_uids"))
+
+    async def get_all_uid_count(self) -> int:
+        """How many users are connected."""
+        return len(await self.get_all_uid_list())
+
+    async def get_all_group_id_list(self) -> list[str]:
+        """All groups that have a member."""
+        return list(await self._ask("all_groups"))
+
+    async def get_all_group_client_id_list(self) -> dict[str, list[str]]:
+        """The ids of the clients in each group."""
+        return dict(await self._ask("all_clients_by_group"))
+
+    async def get_all_group_client_id_count(self) -> dict[str, int]:
+        """How many clients are in each group."""
+        return dict(await self._ask("all_client_counts_by_group"))
+
+    async def get_all_group_uid_list(self) -> dict[str, list[str]]:
+        """The users that are in each group, each once; a group without one is left out."""
+        return dict(await self._ask("all_uids_by_group"))
+
+    async def get_all_group_uid_count(self) -> dict[str, int]:
+        """How many users are in each group."""
+        found = await self.get_all_group_uid_list()
+        return {group: len(uids) for group, uids in found.items()}
+
+    # Several at once: one question for all.
+
+    async def is_uids_online(self, uids: Iterable[Name]) -> dict[str, bool]:
+        """Whether each of several users is connected, by uid."""
+        asked = check_names("uid", uids)
+        online = set(await self._ask("online_of_uids", *asked))
+        return {uid: uid in online for uid in asked}
+
+    async def batch_get_client_id_by_uid(self, uids: Iterable[Name]) -> dict[str, list[str]]:
+        """The ids of the clients of each of several users, by uid."""
+        asked = check_names("uid", uids)
+        found = await self._ask("clients_of_uids", *asked)
+        return {uid: list(found.get(uid, ())) for uid in asked}
+
+    async def batch_get_client_id_count_by_group(self, groups: Iterable[Name]) -> dict[str, int]:
+        """How many clients are in each of several groups, by group."""
+        asked = check_names("group", groups)
+        found = await self._ask("client_counts_of_groups", *asked)
+        return {group: int(found.get(group, 0)) for group in asked}
+
+
+def client_id(client: object) -> str:
+    """The id of a client that was given as itself or as its id.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    found = client if isinstance(client, str) else getattr(client, "id", None)
+    if not isinstance(found, str) or names.node_of(found) is None:
+        raise UsageError(f"{client!r:.80} is no client and no client's id (32 hexadecimal digits)")
+    return found
+
+
+def _ids(clients: Clients) -> tuple[str, ...]:
+    is_one = isinstance(clients, str) or hasattr(clients, "id")
+    if is_one or not isinstance(clients, Iterable):
+        return (client_id(clients),)
+    return tuple(map(client_id, clients))
+
+
+def check_names(kind: str, given: Names) -> tuple[str, ...]:
+    """One name or several as texts.
+
+    Raises:
+        UsageError: one of them is none, see `names.check_name`.
+    """
+    if isinstance(given, (str, int, bytes)) or not isinstance(given, Iterable):
+        return (names.check_name(kind, given),)
+    return tuple(names.check_name(kind, name) for name in given)

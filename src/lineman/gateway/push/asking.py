@@ -1,0 +1,44 @@
+"""How a question is asked over a link: by a business worker, and by a program that only pushes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from lineman.base.open_questions import OpenQuestions
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion
+
+
+async def ask_by_link(
+    questions: OpenQuestions[Link], link: Link, what: str, about: tuple[str, ...], timeout: float
+) -> Any:
+    """The answer of the gateway process at the other end of a link.
+
+    Args:
+        questions: those of who asks, which hears the answers (`take_answer`) and of links that end.
+        link: to the gateway process.
+        what: the name of the question.
+        about: clients, uids or groups.
+        timeout: seconds.
+
+    Raises:
+        NotReachedError: it does not answer in time, or nobody who could know answers it.
+        RefusedError: it says why there is no answer.
+        LinkFullError: it reads too slowly; nothing was asked.
+    """
+
+    def say(number: int) -> None:
+        link.check_room()
+        link.post(LinkQuestion(number, what, about))
+
+    loop = asyncio.get_running_loop()
+    return (await questions.ask(loop, (link,), say, timeout, what))[link]
+
+
+def take_answer(questions: OpenQuestions[Link], link: Link, answer: LinkAnswer) -> None:
+    """Takes what a gateway process has answered."""
+    if answer.error:
+        questions.fail(answer.number, link, answer.to_error())
+    else:
+        questions.answer(answer.number, link, answer.value)

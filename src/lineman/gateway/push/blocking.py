@@ -1,0 +1,220 @@
+"""Pushing from ordinary code, which awaits nothing: a view, a cron job, a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from lineman.errors import NotReachedError
+from lineman.gateway.push.api import Api, OrderApi
+from lineman.gateway.push.pushing import TIMEOUT, AsyncGatewayClient
+from lineman.gateway.wire.messages import Order
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Loop:
+    """An event loop in a thread of its own, with one connection to the gateway.
+
+    Args:
+        given: what makes an `AsyncGatewayClient`.
+    """
+
+    def __init__(self, given: tuple[str, str, str | None]) -> None:
+        self._given = given
+        self._client: AsyncGatewayClient | None = None
+        self._connecting = asyncio.Lock()
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="lineman-push", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    def call(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
+        """What a coroutine returns; once more on a new connection where the old one has ended."""
+        future = asyncio.run_coroutine_threadsafe(self._try_twice(make), self.loop)
+        try:
+            return self._result(future, 4 * TIMEOUT)
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _try_twice(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
+        client = await self._connected()
+        try:
+            return await make(client)
+        except NotReachedError:
+            if client.is_connected:
+                raise  # it is there, and does not answer: nothing is better on a new connection
+            await self._drop(client)  # it has been restarted since
+        client = await self._connected()
+        return await make(client)
+
+    async def _connected(self) -> AsyncGatewayClient:
+        async with self._connecting:  # threads that begin at the same time share one
+            if self._client is None:
+                client = AsyncGatewayClient(*self._given)
+                await client.connect()
+                self._client = client
+            return self._client
+
+    async def _drop(self, client: AsyncGatewayClient) -> None:
+        if self._client is client:
+            self._client = None
+            await client.close()
+
+    def close(self) -> None:
+        """Ends all, after what was ordered has left."""
+        client, self._client = self._client, None
+        try:
+            if client is not None:
+                future = asyncio.run_coroutine_threadsafe(client.close(), self.loop)
+                self._result(future, 3 * TIMEOUT)
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(TIMEOUT)
+
+    def _result(self, future: Future[T], timeout: float) -> T:
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            if future.done():
+                raise  # it is the coroutine's own
+            raise NotReachedError(
+                f"the gateway at {self._given[0]} has not taken what it was told in {timeout:g} s",
+                "see that it runs and is not overloaded; push less at a time",
+            ) from None
+
+
+def _waiting(
+    ask: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[GatewayClient, P], T]:
+    """The same function of the blocking client: it returns the answer, and is awaited by nobody."""
+
+    @functools.wraps(ask)
+    def wait(self: GatewayClient, /, *args: P.args, **named: P.kwargs) -> T:
+        # Asked twice where the connection has ended; and no iterator of the caller's is run in
+        # another thread.
+        given: Any = [_kept(argument) for argument in args]
+        kept: Any = {name: _kept(argument) for name, argument in named.items()}
+        return self._wait(lambda api: ask(api, *given, **kept))
+
+    wait.__module__ = __name__
+    wait.__qualname__ = f"GatewayClient.{ask.__name__}"
+    return wait
+
+
+def _kept(argument: object) -> object:
+    return list(argument) if isinstance(argument, Iterator) else argument
+
+
+class GatewayClient(OrderApi):
+    """Orders and questions to a gateway from ordinary code of another program, without `await`.
+
+    It connects when it is first used and again when it has to, keeps one connection for all
+    threads, and is safe to make before a web server forks. A program that pushes faster than the
+    gateway takes it waits.
+
+    Args:
+        address: as for `AsyncGatewayClient`.
+        name, secret: as there.
+    """
+
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+        self._given = (address, name, secret)
+        self._lock = threading.Lock()
+        self._running: _Loop | None = None
+        AsyncGatewayClient(*self._given)  # what is wrong with the address is told now
+        _all.add(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _forget(self) -> None:
+        """After a fork: the thread is the parent's, and so may be the lock's holder."""
+        self._lock = threading.Lock()
+        self._running = None
+
+    def _wait(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
+        with self._lock:
+            if self._running is None:
+                self._running = _Loop(self._given)
+                atexit.register(self.close)
+            running = self._running
+        return running.call(make)
+
+    def _give(self, order: Order) -> None:
+        async def give(client: AsyncGatewayClient) -> None:
+            client._give(order)
+            await client.drain()
+
+        self._wait(give)
+
+    def close(self) -> None:
+        """Ends it, after all that was ordered has left; it begins anew when it is used again."""
+        atexit.unregister(self.close)
+        with self._lock:
+            running, self._running = self._running, None
+        if running is not None and running.pid == os.getpid():
+            running.close()
+
+    # Questions: those of `Api`, which here wait for the answer.
+
+    get_history = _waiting(Api.get_history)
+    get_session = _waiting(Api.get_session)
+    is_online = _waiting(Api.is_online)
+    is_uid_online = _waiting(Api.is_uid_online)
+    get_client_id_by_uid = _waiting(Api.get_client_id_by_uid)
+    get_uid_by_client_id = _waiting(Api.get_uid_by_client_id)
+    get_groups_by_client_id = _waiting(Api.get_groups_by_client_id)
+    get_all_client_count = _waiting(Api.get_all_client_count)
+    get_all_client_id_list = _waiting(Api.get_all_client_id_list)
+    get_all_client_sessions = _waiting(Api.get_all_client_sessions)
+    get_client_id_count_by_group = _waiting(Api.get_client_id_count_by_group)
+    get_client_id_list_by_group = _waiting(Api.get_client_id_list_by_group)
+    get_client_sessions_by_group = _waiting(Api.get_client_sessions_by_group)
+    get_uid_list_by_group = _waiting(Api.get_uid_list_by_group)
+    get_uid_count_by_group = _waiting(Api.get_uid_count_by_group)
+    get_all_uid_list = _waiting(Api.get_all_uid_list)
+    get_all_uid_count = _waiting(Api.get_all_uid_count)
+    get_all_group_id_list = _waiting(Api.get_all_group_id_list)
+    get_all_group_client_id_list = _waiting(Api.get_all_group_client_id_list)
+    get_all_group_client_id_count = _waiting(Api.get_all_group_client_id_count)
+    get_all_group_uid_list = _waiting(Api.get_all_group_uid_list)
+    get_all_group_uid_count = _waiting(Api.get_all_group_uid_count)
+    is_uids_online = _waiting(Api.is_uids_online)
+    batch_get_client_id_by_uid = _waiting(Api.batch_get_client_id_by_uid)
+    batch_get_client_id_count_by_group = _waiting(Api.batch_get_client_id_count_by_group)
+
+
+_all: weakref.WeakSet[GatewayClient] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for client in list(_all):
+        client._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

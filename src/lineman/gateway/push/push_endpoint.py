@@ -1,0 +1,129 @@
+"""Pushing by HTTP, for whatever speaks no Python: one endpoint, guarded by a token.
+
+POST /push
+Authorization: Bearer TOKEN
+{"uid": "42", "message": "hello"}
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from typing import Any
+
+from lineman.errors import ConfigError, LinemanError, UsageError
+from lineman.gateway.push.api import Api, check_names
+from lineman.protocols.http.requests import Request, Response
+
+PATH = "/push"
+MIN_TOKEN = 16
+FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep"})
+
+
+class HttpPush:
+    """Answers requests to push.
+
+    Args:
+        gateway: takes the orders.
+        token: what a request must carry, at least 16 characters.
+
+    Raises:
+        ConfigError: the token is too short to be one.
+    """
+
+    def __init__(self, gateway: Api, token: str) -> None:
+        check_token(token)
+        self._gateway = gateway
+        self._authorization = f"Bearer {token}".encode()
+
+    def __call__(self, request: Request) -> Response:
+        """The answer to one request; 202 where the message is on its way."""
+        given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
+        if not hmac.compare_digest(given, self._authorization):
+            return _answer(401, "Authorization: Bearer TOKEN is missing or wrong", _CHALLENGE)
+        if request.path != PATH:
+            return _answer(404, f"there is {PATH} only")
+        if request.method != "POST":
+            return _answer(405, "POST it", {"Allow": "POST"})
+        try:
+            self._push(_parse(request.body))
+        except UsageError as error:
+            return _answer(400, str(error))
+        except LinemanError as error:
+            return _answer(503, str(error))
+        return _answer(202, "")
+
+    def _push(self, body: dict[str, Any]) -> None:
+        gateway = self._gateway
+        message = _message(body)
+        exclude = _list(body, "exclude")
+        if body.get("all") is True:
+            gateway.send_to_all(message, exclude=exclude)
+            return
+        uids, groups, clients = (_list(body, name) for name in ("uid", "group", "client"))
+        kept: tuple[str, ...] = ()
+        if body.get("keep") is True:
+            # What is wrong with any of it is found before any of it is sent.
+            kept, groups = check_names("group", groups), []
+        if uids or groups or clients:
+            gateway.send_to(message, uids, groups, clients, exclude)
+        for group in kept:
+            gateway.publish_to_group(group, message)
+
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def check_token(token: object) -> None:
+    """Sees that a token can be one.
+
+    Raises:
+        ConfigError: it is too short, or no text that fits a header.
+    """
+    if not isinstance(token, str) or len(token) < MIN_TOKEN or not token.isascii():
+        raise ConfigError(
+            f"push_token must be text of at least {MIN_TOKEN} ASCII characters",
+            'make one: python -c "import secrets; print(secrets.token_urlsafe(24))"',
+        )
+
+
+def _answer(status: int, error: str, headers: dict[str, str] | None = None) -> Response:
+    body = json.dumps({"error": error} if error else {"ok": True}) + "\n"
+    return Response(body, status, "application/json", headers)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise UsageError(f"the body is a JSON {type(body).__name__}; give an object")
+    unknown = sorted(body.keys() - FIELDS)
+    if unknown:
+        raise UsageError(f"there is no field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
+    if not (body.get("all") is True or body.keys() & {"uid", "group", "client"}):
+        raise UsageError('to whom? give "uid", "group", "client", or "all": true')
+    if body.get("all") is True and body.keys() & {"uid", "group", "client"}:
+        raise UsageError('"all" is everybody; leave it, or "uid", "group" and "client" out')
+    return body
+
+
+def _message(body: dict[str, Any]) -> str | bytes:
+    if ("message" in body) is ("base64" in body):
+        raise UsageError('give "message", a text, or "base64", bytes')
+    if "message" in body:
+        if not isinstance(body["message"], str):
+            raise UsageError('"message" is no text; for structured data give its JSON as text')
+        return str(body["message"])
+    try:
+        return base64.b64decode(body["base64"], validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise UsageError('"base64" is no base64') from None
+
+
+def _list(body: dict[str, Any], name: str) -> list[Any]:
+    value = body.get(name, [])
+    return value if isinstance(value, list) else [value]

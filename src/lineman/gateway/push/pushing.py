@@ -1,0 +1,300 @@
+"""Pushing from any program: a web application, a cron job, a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from lineman.base.open_questions import OpenQuestions
+from lineman.base.unixpeer import open_directory, refusal
+from lineman.brokers.broker_address import without_login
+from lineman.brokers.choice import FORMS, NoBrokerError, broker_maker
+from lineman.errors import ConfigError, NotReachedError
+from lineman.gateway.cluster.cluster import BEAT, Cluster, ClusterCalls
+from lineman.gateway.cluster.presence import homes_of
+from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.push.api import Api
+from lineman.gateway.push.asking import ask_by_link, take_answer
+from lineman.gateway.wire import messages, names
+from lineman.gateway.wire import node_messages as nodemessages
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, Publish
+from lineman.gateway.wire.rendezvous import StrangerError, dial
+
+TIMEOUT = 10.0
+RETRY = 0.2
+
+
+class AsyncGatewayClient(Api):
+    """Orders and questions to a gateway from asyncio code of another program.
+
+    Use it as `async with AsyncGatewayClient(address) as gateway:`.
+
+    Args:
+        address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
+            share: `redis://…`, `redis+cluster://…`, `nats://…`.
+        name: of the service, where a broker has several.
+        secret: of the service, where it has one.
+
+    Raises:
+        ConfigError: the address is none of these, or the broker's package is missing.
+        NotReachedError: on entering: there is nobody.
+    """
+
+    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+        self._route: _ByLink | _ByBroker
+        if address.startswith("unix://"):
+            self._route = _ByLink(address.removeprefix("unix://"))
+        else:
+            try:
+                self._route = _ByBroker(address, name, secret)
+            except NoBrokerError as error:
+                raise ConfigError(
+                    f"{error.seen}, nor that of a gateway's socket",
+                    f"give unix:///path, its push_socket, on its machine; or its broker: {FORMS}",
+                ) from None
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Reaches the gateway.
+
+        Raises:
+            NotReachedError: there is nobody.
+        """
+        await self._route.connect()
+
+    async def keep_connected(self) -> None:
+        """Reaches the gateway as soon as it is there, and again whenever it was away."""
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            with contextlib.suppress(NotReachedError):
+                await self._route.connect()
+                await self._route.wait_for_end()
+            await asyncio.sleep(RETRY)
+
+    async def close(self) -> None:
+        """Ends it, after all that was ordered has left."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._route.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the gateway, or its broker, is reached now."""
+        return self._route.is_connected
+
+    async def drain(self) -> None:
+        """Returns when the gateway takes what was ordered: for programs that push a lot."""
+        await self._route.drain()
+
+    def _give(self, order: Order) -> None:
+        self._route.give(order)
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        return await self._route.ask(what, about)
+
+
+class _ByLink:
+    """Through a gateway process of this machine."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._link: Link | None = None
+        self._questions: OpenQuestions[Link] = OpenQuestions()
+        self._ended: asyncio.Future[None] | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._link is not None
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        admitted = loop.create_future()
+        ended = self._ended = loop.create_future()
+
+        def on_batch(link: Link, batch: list[Any]) -> None:
+            for message in batch:
+                if isinstance(message, Hello) and not admitted.done():
+                    admitted.set_result(None)
+                elif isinstance(message, LinkAnswer):
+                    take_answer(self._questions, link, message)
+
+        def on_end(link: Link, reason: str) -> None:
+            if not admitted.done():
+                seen = f"the gateway at {self._path} ended the link: {reason}"
+                admitted.set_exception(NotReachedError(seen, "look at its log"))
+            self._link = None
+            self._questions.leave(link)
+            if not ended.done():
+                ended.set_result(None)
+
+        link = await self._dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end))
+        link.post(Hello(messages.VERSION, pid=os.getpid()))
+        try:
+            await asyncio.wait_for(admitted, TIMEOUT)
+        except TimeoutError:
+            link.fail("it does not answer")
+            raise NotReachedError(
+                f"the gateway at {self._path} does not answer within {TIMEOUT:g} s",
+                "see that its process is not stopped or stuck: lineman status",
+            ) from None
+        self._link = link
+
+    async def _dial(self, make: Callable[[], Link]) -> Link:
+        path = self._path
+        try:
+            return await dial(make, path)
+        except StrangerError as error:
+            seen = f"nothing is pushed to {path}: {error.strerror}"
+            raise NotReachedError(seen, _remedy(path)) from None
+        except PermissionError:
+            why, _, remedy = refusal(path).partition("; ")
+            raise NotReachedError(
+                f"nothing is pushed to {path}: {why}",
+                f"{remedy} or as root, or push by HTTP: Gateway(…, push=…, push_token=…)",
+            ) from None
+        except OSError as error:
+            seen = f"there is no gateway at {path}: {error.strerror}"
+            raise NotReachedError(seen, "see that it runs, and on this machine") from None
+
+    def _up(self) -> Link:
+        if self._link is None:
+            raise NotReachedError(
+                f"the gateway at {self._path} is not connected", "await connect() first"
+            )
+        return self._link
+
+    def give(self, order: Order) -> None:
+        link = self._up()
+        link.check_room()
+        link.post(order, len(getattr(order, "data", None) or ""))
+
+    async def drain(self) -> None:
+        if self._link is not None:
+            await self._link.drain()
+
+    async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        return await ask_by_link(self._questions, self._up(), what, about, TIMEOUT)
+
+    async def wait_for_end(self) -> None:
+        if self._ended is not None:
+            await asyncio.shield(self._ended)
+
+    async def close(self) -> None:
+        if self._link is not None and self._ended is not None:
+            self._link.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended, TIMEOUT)
+
+
+def _remedy(path: str) -> str:
+    """What to do where a stranger listens at a path."""
+    if os.geteuid() != 0:
+        return "push as the service's user or as root"
+    if directory := open_directory(path):
+        return (
+            f"everybody may write to {directory}, and so put a socket there: give push_socket= a "
+            "path in a directory of the service's user, such as /run/app, or push as that user"
+        )
+    return "push as the service's user, whose the socket or its directory has to be"
+
+
+class _ByBroker:
+    """Through the broker that the nodes share; no process of the service need be here."""
+
+    def __init__(self, url: str, name: str, secret: str | None) -> None:
+        self._shown = without_login(url)
+        self._name = name
+        self._make_broker = broker_maker(url, name)
+        self._signer = Signer(secret)
+        self._cluster: Cluster | None = None
+        self._reached: asyncio.Future[None] | None = None
+        self._connected_at = 0.0
+
+    async def connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        calls = ClusterCalls(handlers=dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None))
+        cluster = self._cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
+        await cluster.start()
+        deadline = loop.time() + TIMEOUT
+        while not cluster.broker.is_connected:
+            if loop.time() > deadline:
+                trouble = cluster.broker.trouble
+                await self.close()
+                raise NotReachedError(
+                    f"the broker at {self._shown} is not reached: {trouble}",
+                    "see that it runs, and that this machine may connect to it",
+                )
+            await asyncio.sleep(0.01)
+        self._connected_at = loop.time()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._cluster is not None and self._cluster.broker.is_connected
+
+    def _up(self) -> Cluster:
+        if self._cluster is None or not self._cluster.broker.is_connected:
+            raise NotReachedError(
+                f"the broker at {self._shown} is not reached", "await connect() first, or wait"
+            )
+        return self._cluster
+
+    def _nobody(self, cluster: Cluster) -> NotReachedError:
+        if cluster.has_refused:
+            return NotReachedError(
+                f"what gateway processes of {self._name!r} say at {self._shown} is signed with "
+                "another secret",
+                "give secret= the one that they have",
+            )
+        return NotReachedError(
+            f"no gateway process of {self._name!r} is heard of at {self._shown}",
+            "see that one runs, with this name",
+        )
+
+    def give(self, order: Order) -> None:
+        cluster = self._up()
+        if not isinstance(order, Publish):
+            cluster.relay(order)
+        elif cluster.nodes:
+            home = homes_of(order.group, cluster.nodes)[0]
+            cluster.relay_to([names.node_topic(home)], order)
+        else:
+            raise self._nobody(cluster)
+
+    async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        cluster = self._up()
+        # Every node says within a beat that it lives; before that the answer might leave some out.
+        await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
+        if not self._up().nodes:
+            raise self._nobody(cluster)
+        return await cluster.ask(LinkQuestion(0, what, about))
+
+    async def drain(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.broker.drain()
+
+    async def wait_for_end(self) -> None:
+        await asyncio.Event().wait()  # a broker is found again by itself
+
+    async def close(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.stop()
+            self._cluster = None

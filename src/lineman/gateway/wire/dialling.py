@@ -1,0 +1,144 @@
+"""Links to all gateway processes of a machine, also to those that are just being replaced.
+
+Each gateway process listens at its slot's path, and has a name of its own beside it. One that
+takes the place of another gets the path; the old one keeps its name until its clients are gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import glob
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator
+
+from lineman.errors import ConfigError
+from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.rendezvous import dial
+
+logger = logging.getLogger("lineman")
+
+RETRY = 0.2
+# Who has not reached every gateway process by then says so.
+PATIENCE = 5.0
+
+Identity = tuple[int, int]
+OnEnd = Callable[[Link, str], None]
+
+
+def alias_of(path: str, node: str) -> str:
+    """The name of its own that a gateway process has beside its slot's path."""
+    return f"{path.removesuffix('.sock')}.{node}.sock"
+
+
+def identity_of(path: str) -> Identity | None:
+    """Which socket a path leads to; None for none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def candidates(path: str) -> Iterator[str]:
+    """Where the gateway processes of one slot may listen: the newest, and those before it."""
+    yield path
+    yield from glob.iglob(alias_of(glob.escape(path), "*"))
+
+
+class Dialler:
+    """Dials whatever gateway process there is, for as long as there are any.
+
+    Args:
+        paths: of the slots.
+        make: makes the end of a link, given what to call at its end.
+        on_link: called with each link that is up.
+        on_end: called with each that is over.
+    """
+
+    def __init__(
+        self,
+        paths: tuple[str, ...],
+        make: Callable[[OnEnd], Link],
+        on_link: Callable[[Link], None],
+        on_end: Callable[[Link], None],
+    ) -> None:
+        self._paths = paths
+        self._make = make
+        self._on_link = on_link
+        self._on_end = on_end
+        self._linked: set[Identity | str] = set()
+        self._expected: set[Link] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins; returns when each slot has been reached once."""
+        loop = asyncio.get_running_loop()
+        reached = {path: loop.create_future() for path in self._paths}
+        self._task = loop.create_task(self._keep(reached))
+        await asyncio.gather(*reached.values())
+
+    def stop(self) -> None:
+        """Dials no more; links that are up stay."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def expect_end(self, link: Link) -> None:
+        """Takes the end of this link, when it comes, for an orderly one, of which nothing is said.
+
+        The process at its other end has said that it stops.
+        """
+        self._expected.add(link)
+
+    async def _keep(self, reached: dict[str, asyncio.Future[None]]) -> None:
+        loop = asyncio.get_running_loop()
+        late_at = loop.time() + PATIENCE
+        while True:
+            for path in self._paths:
+                for found in list(candidates(path)):
+                    is_up = await self._try(path, found)
+                    if is_up and not reached[path].done():
+                        reached[path].set_result(None)
+            missing = [path for path, is_there in reached.items() if not is_there.done()]
+            if missing and loop.time() >= late_at:
+                late_at = math.inf
+                logger.warning("no gateway process is found at %s yet", ", ".join(missing))
+            await asyncio.sleep(RETRY)
+
+    @staticmethod
+    def _alias_at(path: str, identity: Identity | None) -> str:
+        """The own name of the process whose socket is at a path; empty where it has none."""
+        aliases = (each for each in candidates(path) if each != path)
+        return next((each for each in aliases if identity_of(each) == identity), "")
+
+    async def _try(self, path: str, found: str) -> bool:
+        identity = identity_of(found)
+        # Its own name tells a process that had to make its socket anew, and is linked already.
+        name = found if found != path else self._alias_at(path, identity)
+        keys: set[Identity | str] = {name} if name else set()
+        if identity is None or identity in self._linked or keys & self._linked:
+            return False
+        keys.add(identity)
+
+        def on_end(link: Link, reason: str) -> None:
+            self._linked.difference_update(keys)
+            self._on_end(link)
+            if link in self._expected:
+                self._expected.discard(link)
+            elif self._task is not None and not self._task.cancelled() and not self._task.done():
+                logger.warning("the gateway process at %s is gone: %s", path, reason)
+
+        try:
+            link = await dial(lambda: self._make(on_end), found)
+        except ConnectionRefusedError:
+            if found != path:  # one that was killed has left it behind
+                with contextlib.suppress(OSError):
+                    os.unlink(found)
+            return False
+        except (OSError, ConfigError):
+            return False
+        self._linked.update(keys)
+        self._on_link(link)
+        return True

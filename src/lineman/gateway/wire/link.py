@@ -1,0 +1,450 @@
+"""One end of a link between two processes of a machine: messages over a stream.
+
+Nearly all that is said there is records (`records.py`), which cost no object of their own; what
+else there is to say goes between them in frames (`framing.py`), in the order of its saying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+from lineman.base import tasktime
+from lineman.base.forks import keep_from_children
+from lineman.base.loglimit import LogLimit
+from lineman.base.unixpeer import peer_uid
+from lineman.errors import LinkFullError
+from lineman.gateway.wire.framing import (
+    LENGTH,
+    MAX_FRAME,
+    BadMessageError,
+    Message,
+    WireFormat,
+    encode_frames,
+)
+from lineman.gateway.wire.records import (
+    BINARY,
+    DONE,
+    HEAD,
+    HEAD_SIZE,
+    RECORD,
+    TEXT,
+    MessageData,
+    to_payload,
+)
+
+try:
+    import cython
+except ImportError:
+    from lineman.base import nocython as cython
+
+logger = logging.getLogger("lineman")
+
+# A turn of the event loop that says more than this is not waited for.
+FLUSH_SIZE = 256 * 1024
+# What a message without a payload counts for.
+SIZE_OF_NOTHING = 64
+# From so much that the other side has not taken on, less should be said; see `is_clogged`.
+CLOGGED_SIZE = 4 * 1024 * 1024
+# And from so much on nothing more is taken from the program.
+MAX_UNSENT = 64 * 1024 * 1024
+LOOK = 64  # records between two looks at the time
+_LOOK = LOOK  # as a C number
+UNKNOWN = "unknown"
+Data = bytes | bytearray
+
+
+class RecordReceiver:
+    """Takes the records of a link."""
+
+    __slots__ = ()
+
+    def on_record(
+        self, link: Link, number: int, kind: int, data: Data, start: int, end: int
+    ) -> None:
+        """A message of or to the client with a number; its payload is `data[start:end]`."""
+        raise NotImplementedError
+
+    def on_done(self, link: Link, number: int, count: int) -> None:
+        """So many events of the client with a number were handled."""
+
+    def on_pause(self) -> None:
+        """All that has come was handed over, or something else than a record follows."""
+
+
+class Link:
+    """Collects what one turn of the event loop says, and sends it in one piece.
+
+    It is what asyncio calls a protocol.
+
+    Args:
+        wire: what the other side may say beside records.
+        on_batch: gets the messages of each frame.
+        on_end: called once, when the link is over; gets the reason in words.
+        receiver: gets the records; None where none are allowed (yet).
+        yields: whether nothing is taken from the other side while it reads slowly itself.
+
+    Attributes:
+        is_up: whether messages can be posted; what is posted to a link that is down is dropped.
+        is_clogged: whether the other side reads so slowly that more should wait.
+        is_full: whether it takes nothing more from the program.
+        peer: who the other side is, for the log.
+        asked_at: since when an answer to a `LinkPing` is missing; None where none is.
+    """
+
+    def __init__(
+        self,
+        wire: WireFormat,
+        on_batch: Callable[[Link, list[Any]], None],
+        on_end: Callable[[Link, str], None],
+        receiver: RecordReceiver | None = None,
+        *,
+        yields: bool = False,
+    ) -> None:
+        self._wire = wire
+        self._on_batch = on_batch
+        self._on_end = on_end
+        self.receiver = receiver
+        self._yields = yields
+        self._loop = asyncio.get_running_loop()
+        self._log = LogLimit(logger)
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._out = bytearray()
+        self._batch: list[Message] = []  # said after all that is in `_out`
+        self._batched = 0
+        self._dones = bytearray()  # leave after both, for they follow from what was said
+        self._done_number = 0
+        self._done_count = 0
+        self._is_due = False
+        self._drained: list[Callable[[], None]] = []
+        self._time = tasktime.running()
+        self._goes_on = False  # there was no time for all that has come
+        self.is_up = False
+        self.is_clogged = False
+        self.is_full = False
+        self.peer = UNKNOWN
+        self.asked_at: float | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begins."""
+        # uvloop's transports do what this class says and do not derive from it.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=CLOGGED_SIZE)
+        self.is_up = True
+        keep_from_children(self)
+
+    def descriptors(self) -> list[int]:
+        """That of the socket."""
+        if self._transport is None or self._transport.is_closing():
+            return []
+        return [self._transport.get_extra_info("socket").fileno()]
+
+    def eof_received(self) -> None:
+        """The other side says no more; the transport ends then."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends, after what there was no time for."""
+        while self._goes_on:
+            self._goes_on = False
+            self.data_received(b"")
+        self._over("it ended" if exc is None else str(exc))
+
+    # Saying.
+
+    def post(self, message: Message, size: int = 0) -> None:
+        """Says something, at the latest when this turn of the event loop ends.
+
+        Args:
+            message: what.
+            size: bytes of its payload.
+        """
+        if not self.is_up:
+            return
+        self._batch.append(message)
+        self._batched += SIZE_OF_NOTHING + size
+        if self._batched > FLUSH_SIZE:
+            self.flush()
+        else:
+            self._schedule()
+
+    def check_room(self) -> None:
+        """To be called before something is posted that a program orders.
+
+        Raises:
+            LinkFullError: see there.
+        """
+        if self.is_full:
+            raise LinkFullError(
+                f"{MAX_UNSENT >> 20} MiB wait for gateway process {self.peer}, which reads too "
+                "slowly; the message was not sent; fix: await gateway.drain() between messages"
+            )
+
+    def send(self, number: int, message: MessageData) -> None:
+        """Says a message of a client, or to it, as `post` does.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if not self.is_up:
+            to_payload(message)  # what cannot be sent at all is told all the same
+            return
+        if cython.compiled:
+            if type(message) is str:
+                size = 0
+                text = lineman_utf8(message, cython.address(size))
+                if text is not cython.NULL:
+                    self._put(TEXT, number, cython.cast(p_const_uchar, text), size)
+                    return
+            elif type(message) is bytes:
+                data = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
+                self._put(BINARY, number, data, PyBytes_GET_SIZE(message))
+                return
+        given = to_payload(message)
+        payload = given.encode() if isinstance(given, str) else given
+        self._put(TEXT if isinstance(given, str) else BINARY, number, payload, len(payload))
+
+    def _put(self, kind: int, number: int, payload: bytes, size: int) -> None:
+        if size > MAX_FRAME:
+            text = "to process %s: a message was dropped: it has %d bytes, %d are allowed"
+            self._log.log(logging.ERROR, "messages too big", text, self.peer, size, MAX_FRAME)
+            return
+        if self._batch:
+            self._pack()
+        if cython.compiled:
+            had = len(self._out)
+            PyByteArray_Resize(self._out, had + HEAD_SIZE + size)
+            room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out)) + had
+            lineman_record_head(room, kind, size, number)
+            memcpy(room + HEAD_SIZE, payload, size)
+        else:
+            self._out += HEAD.pack(kind, size, number)
+            self._out += payload
+        if len(self._out) > FLUSH_SIZE:
+            self.flush()
+        elif not self._is_due:
+            self._schedule()
+
+    def acknowledge(self, number: int) -> None:
+        """Says that one more event of a client was handled, after all that was said by then."""
+        if not self.is_up:
+            return
+        if self._done_number != number:
+            self._add_done()
+            self._done_number = number
+        self._done_count += 1
+        if not self._is_due:
+            self._schedule()
+
+    def _add_done(self) -> None:
+        if self._done_count:
+            if cython.compiled:
+                had = len(self._dones)
+                PyByteArray_Resize(self._dones, had + HEAD_SIZE)
+                room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._dones)) + had
+                lineman_record_head(room, DONE, self._done_count, self._done_number)
+            else:
+                self._dones += HEAD.pack(DONE, self._done_count, self._done_number)
+            self._done_count = 0
+
+    def _schedule(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self.flush)
+
+    def _pack(self) -> None:
+        """Puts what was posted behind the records that were said before."""
+        batch, self._batch = self._batch, []
+        self._batched = 0
+        frames, bad = encode_frames(batch)
+        for frame in frames:
+            self._out += frame
+        for message, problem in bad:
+            self._give_up(message, problem)
+
+    def flush(self) -> None:
+        """Sends what was said."""
+        self._is_due = False
+        if self._transport is None:
+            return
+        if self._batch:
+            self._pack()
+        self._add_done()
+        if self._dones:
+            self._out += self._dones
+            self._dones = bytearray()
+        if self._out:
+            out, self._out = self._out, bytearray()
+            self._transport.write(out)
+            if self.is_clogged:
+                self.is_full = self._transport.get_write_buffer_size() >= MAX_UNSENT
+
+    def _give_up(self, message: Message, problem: str) -> None:
+        kind = type(message).__name__
+        text = "to process %s: a %s was dropped: %s"
+        self._log.log(logging.ERROR, f"a dropped {kind}", text, self.peer, kind, problem)
+        instead = message.in_place(problem)
+        if instead is not None:
+            self.post(instead)
+
+    # Whether the other side keeps up.
+
+    def pause_writing(self) -> None:
+        """Learns that the other side reads slowly."""
+        self.is_clogged = True
+        if self._yields and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Learns that it has caught up."""
+        self.is_clogged = self.is_full = False
+        if self._yields:
+            self._loop.call_soon(self._go_on)
+        waiting, self._drained = self._drained, []
+        for function in waiting:
+            function()
+
+    def _go_on(self) -> None:
+        """Takes what has waited meanwhile, and reads again."""
+        transport = self._transport
+        if transport is None or not self.is_up or transport.is_closing():
+            return
+        self._goes_on = False
+        self.data_received(b"")
+        if self.is_up and not self._goes_on and not (self._yields and self.is_clogged):
+            transport.resume_reading()
+
+    def when_drained(self, function: Callable[[], None]) -> None:
+        """Calls a function once, when the link is clogged no more, or over."""
+        self._drained.append(function)
+
+    async def drain(self) -> None:
+        """Returns when the link is not clogged, or is over."""
+        self.flush()
+        if self.is_clogged and self.is_up:
+            drained = asyncio.Event()
+            self.when_drained(drained.set)
+            await drained.wait()
+
+    # Hearing.
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes, cut anywhere."""
+        self._is_due = True  # what is said meanwhile leaves when all of it was heard
+        try:
+            if self._received:
+                self._received += data
+                rest = self._take(self._received, len(self._received))
+                del self._received[:rest]
+            else:
+                rest = self._take(data, len(data))
+                if rest < len(data):
+                    self._received += data[rest:]
+        except (BadMessageError, UnicodeDecodeError) as error:
+            self.fail(str(error))
+        finally:
+            if self.receiver is not None:
+                self.receiver.on_pause()
+            self.flush()
+
+    def _take(self, data: Data, size: int) -> int:
+        """Hands over what is whole; how many bytes that was."""
+        start = count = 0
+        while size - start >= LENGTH and self.is_up and not (self._yields and self.is_clogged):
+            if count == _LOOK:
+                count = 0
+                if self._time.is_over():
+                    self._put_off()
+                    break
+            count += 1
+            end = (
+                self._take_record(data, start, size)
+                if data[start] >= RECORD
+                else self._take_frame(data, start, size)
+            )
+            if not end:
+                break
+            start = end
+        return start
+
+    def _put_off(self) -> None:
+        """Goes on in another turn, and has the other side wait."""
+        if not self._goes_on:
+            self._goes_on = True
+            self._loop.call_soon(self._go_on)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _take_record(self, data: Data, start: int, size: int) -> int:
+        """Where the record ends; 0 where it is not whole, or the link is over."""
+        receiver = self.receiver
+        if receiver is None:
+            self.fail("it said a record, which is not for it to say")
+            return 0
+        payload = start + HEAD_SIZE
+        if payload > size:
+            return 0
+        if cython.compiled:
+            kind = data[start]
+            length = lineman_record_size(data + start)
+            number = lineman_record_number(data + start)
+        else:
+            kind, length, number = HEAD.unpack_from(data, start)
+        if kind == DONE:
+            receiver.on_done(self, number, length)
+            return payload
+        if (kind != TEXT and kind != BINARY) or length > MAX_FRAME:
+            self.fail(f"a record of kind {kind} and {length} bytes")
+            return 0
+        end: int = payload + length
+        if end > size:
+            return 0
+        receiver.on_record(self, number, kind, data, payload, end)
+        return end
+
+    def _take_frame(self, data: Data, start: int, size: int) -> int:
+        """Where the frame ends; 0 where it is not whole, or the link is over."""
+        length = int.from_bytes(data[start : start + LENGTH], "big")
+        if length > MAX_FRAME:
+            self.fail(f"a frame of {length} bytes; {MAX_FRAME} are allowed")
+            return 0
+        end = start + LENGTH + length
+        if end > size:
+            return 0
+        batch = self._wire.decode_batch(data[start + LENGTH : end])
+        if self.receiver is not None:
+            self.receiver.on_pause()
+        self._on_batch(self, batch)
+        return end
+
+    # The end.
+
+    def fail(self, reason: str) -> None:
+        """Gives the link up."""
+        if self._transport is not None and self.is_up:
+            self._transport.abort()
+        self._over(reason)
+
+    def close(self) -> None:
+        """Ends the link after all that was posted has left."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _over(self, reason: str) -> None:
+        if self.is_up:
+            self.is_up = False
+            self._batch.clear()
+            self._out.clear()
+            self._on_end(self, reason)
+            waiting, self._drained = self._drained, []
+            for function in waiting:
+                function()
+
+    def peer_uid(self) -> int | None:
+        """The user that the other process runs as; None where the kernel does not tell."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        return None if sock is None or sock.family != socket.AF_UNIX else peer_uid(sock)

@@ -1,0 +1,199 @@
+"""Where links begin: unix sockets that one process listens at and others dial."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+from typing import cast
+
+from lineman.base.unixpath import short_path
+from lineman.base.unixpeer import stranger
+from lineman.errors import ConfigError
+from lineman.gateway.wire.link import Link
+
+logger = logging.getLogger("lineman")
+
+LOOK = 1.0
+
+# A link does what a protocol of asyncio does, and cannot derive from it where it is compiled.
+Make = Callable[[], asyncio.Protocol]
+
+
+class StrangerError(OSError):
+    """Somebody listens at a path of ours who is none of us; nothing was said to him."""
+
+    def __init__(self, user: str, path: str) -> None:
+        super().__init__(
+            errno.EPERM,
+            f"{user} listens there, who is none of the service's, and is told nothing",
+            path,
+        )
+
+
+async def dial(make: Callable[[], Link], path: str) -> Link:
+    """A link to whoever takes links at a unix socket.
+
+    Raises:
+        StrangerError: it is somebody who could have put the socket there in our place.
+        OSError: nobody does.
+    """
+    loop = asyncio.get_running_loop()
+    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        with short_path(path) as short:
+            await loop.sock_connect(end, short)
+        if user := stranger(end, path):
+            raise StrangerError(user, path)
+    except BaseException:
+        end.close()
+        raise
+    _, link = await loop.create_unix_connection(cast(Make, make), sock=end)
+    return cast(Link, link)
+
+
+class Listener:
+    """A unix socket at which links are taken.
+
+    Args:
+        make: makes the end of each link.
+        path: of the socket.
+        alias: a second name of it; empty for none.
+    """
+
+    def __init__(self, make: Callable[[], Link], path: str, alias: str) -> None:
+        self._make = make
+        self.path = path
+        self._alias = alias
+        self._server: asyncio.Server | None = None
+        self._made: os.stat_result | None = None
+        self._has_path = True  # and no other process has taken it over
+
+    async def open(self) -> None:
+        """Listens; a socket that another process has there keeps its links, and its alias.
+
+        Raises:
+            OSError: it cannot be made there.
+        """
+        first = self._alias or self.path
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.lstat(first).st_mode):
+                os.unlink(first)
+        # Nobody else may connect to it, not even between its making and a chmod.
+        before = os.umask(0o177)
+        loop = asyncio.get_running_loop()
+        try:
+            with short_path(first) as short:
+                server = await loop.create_unix_server(cast(Make, self._make), short)
+        finally:
+            os.umask(before)
+        self._made = os.lstat(first)
+        self._server, old = server, self._server
+        if old is not None:
+            old.close()
+        if self._alias and self._has_path:
+            # In one step: there is no moment without a socket at the path.
+            new = f"{self._alias}.new"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new)
+            os.link(self._alias, new)
+            os.replace(new, self.path)
+
+    async def restore(self) -> bool:
+        """Listens anew where somebody has removed the socket; whether that was so.
+
+        Raises:
+            OSError: it is gone, and cannot be made.
+        """
+        is_there = self._is_at(self.path)
+        if is_there is not None:
+            self._has_path = is_there
+        is_gone = self._has_path and is_there is None
+        if self._alias and not is_gone:
+            is_gone = self._is_at(self._alias) is None
+        if is_gone:
+            await self.open()
+        return is_gone
+
+    def _is_at(self, path: str) -> bool | None:
+        """Whether this socket is at a path, and not another one; None for none."""
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        return self._made is not None and os.path.samestat(self._made, found)
+
+    def close(self) -> None:
+        """Takes no more of them; the path is left to whoever listens there meanwhile."""
+        if self._server is not None:
+            self._server.close()
+        for path in (self.path, self._alias):
+            with contextlib.suppress(FileNotFoundError):
+                if path and self._is_at(path):
+                    os.unlink(path)
+
+
+async def listen(make: Callable[[], Link], path: str, alias: str = "") -> Listener:
+    """Takes links at a unix socket that only this user may use.
+
+    Args:
+        make: makes the end of each link.
+        path: of the socket; one of an earlier process is replaced, which goes on with the links
+            that it has, and is found by its alias.
+        alias: a name in the same directory that no other process has; empty for none.
+
+    Raises:
+        ConfigError: it cannot be made there.
+    """
+    listener = Listener(make, path, alias)
+    try:
+        await listener.open()
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen at {path}: {(error.strerror or str(error)).lower()}",
+            "name a path in a directory where the service's user may write",
+        ) from None
+    return listener
+
+
+class Listeners:
+    """Those of a process; what is removed of them from outside is made anew."""
+
+    def __init__(self) -> None:
+        self._all: list[Listener] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def add(self, make: Callable[[], Link], path: str, alias: str = "") -> None:
+        """Listens at one more path; arguments and errors as for `listen`."""
+        self._all.append(await listen(make, path, alias))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        faults: dict[str, str] = {}
+        while True:
+            await asyncio.sleep(LOOK)
+            for listener in self._all:
+                try:
+                    is_new = await listener.restore()
+                except OSError as error:
+                    if faults.get(listener.path) != str(error):
+                        faults[listener.path] = str(error)
+                        logger.warning("a socket was removed and cannot be made anew: %s", error)
+                else:
+                    faults.pop(listener.path, None)
+                    if is_new:
+                        logger.warning("a socket was removed and is made anew: %s", listener.path)
+
+    def close(self) -> None:
+        """Takes no more links at any of them."""
+        if self._task is not None:
+            self._task.cancel()
+        for listener in self._all:
+            listener.close()

@@ -1,0 +1,7 @@
+cimport cython
+
+from lineman.net.connection.connection cimport Connection
+
+@cython.locals(uncompressed=bytes, frame=bytes, compressed=dict, taken=Py_ssize_t, connection=Connection)
+cpdef broadcast(message, to, key=*)
+cpdef list receivers(to)

@@ -1,0 +1,71 @@
+"""One message to many connections: made into a frame, and compressed, once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+from lineman.errors import UsageError
+from lineman.net.connection.connection import Connection, check_key, plain, to_frame
+from lineman.protocols.websocket import frames
+
+
+def broadcast(
+    message: str | bytes | bytearray | memoryview,
+    to: Iterable[Connection],
+    key: Hashable | None = None,
+) -> int:
+    """Sends a message to each of the connections.
+
+    A slow reader fares as with `send` and holds up nobody else; a connection that is closed, or
+    not open yet, is passed over. The connections may come from a generator, be of several workers,
+    and open and close meanwhile.
+
+    Args:
+        message: as for `Connection.send`.
+        to: the connections.
+        key: as for `Connection.send`.
+
+    Returns:
+        How many connections took the message.
+
+    Raises:
+        UsageError: the message is neither text nor bytes, `to` holds something else than
+            connections, or the key cannot be hashed; nobody has got the message then.
+    """
+    if key is not None:
+        check_key(key)
+    message = plain(message)  # a callback must not change it for those who come later
+    uncompressed = frames.whole(*to_frame(message))
+    compressed: dict[int, bytes] = {}  # by the window that they share
+    taken = 0
+    for connection in receivers(to):
+        agreement = connection.agreement
+        if agreement is None:
+            taken += connection.send_encoded(uncompressed, key)
+            continue
+        shared = agreement.share_key
+        if shared is None:  # its messages build on those before them
+            taken += connection.send(message, key)
+            continue
+        frame = compressed.get(shared)
+        if frame is None and connection.is_open:
+            frame = compressed[shared] = connection.encode_shared(message)
+        taken += connection.send_encoded(uncompressed if frame is None else frame, key)
+    return taken
+
+
+def receivers(to: Iterable[Connection]) -> list[Connection]:
+    """The connections in a list of their own: a callback may change a set that is being walked.
+
+    Raises:
+        UsageError: they are not connections.
+    """
+    try:
+        found = iter(to)
+    except TypeError:
+        raise UsageError(f"to is {to!r}; give connections, in a list, a set or the like") from None
+    connections = list(found)
+    for connection in connections:
+        if not isinstance(connection, Connection):
+            raise UsageError(f"to holds {connection!r}; give connections, as on_connect gets them")
+    return connections

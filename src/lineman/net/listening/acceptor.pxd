@@ -1,0 +1,21 @@
+from lineman.net.loop.poller cimport Handler
+from lineman.net.service cimport Service
+
+cdef class Reserve:
+    cdef int _size
+    cdef list _kept
+    cdef bint is_short
+
+    cpdef fill(self)
+
+cdef class Acceptor(Handler):
+    cdef object __weakref__
+    cdef Service _service
+    cdef object _socket
+    cdef int _fd
+    cdef Py_ssize_t _limit
+    cdef bint _is_usual
+    cdef Reserve _reserve
+    cdef double _short_at
+
+    cdef _take(self, int fd, peer, refusal)

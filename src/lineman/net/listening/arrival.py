@@ -1,0 +1,39 @@
+"""What becomes of an accepted descriptor: a connection, one that will be refused, or nothing."""
+
+from __future__ import annotations
+
+import os
+
+from lineman.errors import HttpError
+from lineman.net.connection.connection import Connection
+from lineman.net.listening.admission import DroppedError
+from lineman.net.service import Service
+
+
+def take(
+    service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+) -> None:
+    """Makes a connection of a descriptor whose first byte is the client's own, or a proxy's.
+
+    Args:
+        service: for which it was accepted.
+        fd: the descriptor.
+        peer: address and port of the other end.
+        refusal: what its first request is answered with; None for what the limits say.
+    """
+    admission = service.admission
+    is_proxy = peer[0] in service.trusted_proxies  # whose client is not known yet
+    if refusal is None:
+        refusal = admission.arrive()
+    try:
+        if refusal is None and not is_proxy:
+            refusal = admission.check(peer[0], is_droppable=True)
+    except DroppedError:
+        service.tally.add(0, 0, 0, 0)
+        os.close(fd)
+        return
+    connection = Connection(service, fd, peer)
+    if refusal is not None:
+        service.newcomers[connection] = refusal
+    elif not is_proxy:
+        admission.count(connection, peer[0])

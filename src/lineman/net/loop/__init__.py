@@ -1,0 +1,1 @@
+"""What stands in the event loop: the poller, the timing wheel, a turn's budget, system calls."""

@@ -1,0 +1,87 @@
+cimport cython
+from cpython.buffer cimport PyBUF_READ
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING,
+    PyByteArray_FromStringAndSize,
+    PyByteArray_Resize,
+)
+from cpython.bytes cimport PyBytes_AS_STRING
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.string cimport memcpy
+
+from lineman.net.loop.poller cimport Poller
+from lineman.net.loop.syscalls cimport lineman_send_two, receive_into, send_from
+from lineman.net.stream.tlsstream cimport TlsStream
+
+ctypedef unsigned char *p_uchar
+ctypedef char *p_char
+
+# As C numbers, for they are compared for every event.
+cdef int AGAIN, BLOCKED, BROKE, ENDED, LOST, PLAIN, QUIET, SECURED, UNBLOCKED
+cdef int CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, WRITE
+
+@cython.final
+cdef class Stream:
+    cdef readonly Poller poller
+    cdef readonly int fd
+    cdef readonly TlsStream tls
+    cdef readonly object error
+    cdef readonly bytes kept
+    cdef bytearray _out
+    cdef readonly int paused
+    cdef bint _is_due
+    cdef readonly bint is_blocked
+    cdef bint _is_broken
+    cdef readonly bint is_dead
+    cdef readonly bint is_known_tls
+    cdef readonly long long bytes_read
+    cdef readonly long long bytes_written
+
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t receive(self) except? -9
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t _receive_tls(self, TlsStream tls) except? -9
+    @cython.locals(first=int, is_done=bint)
+    cdef Py_ssize_t _shake_hands(self, TlsStream tls) except? -9
+    cdef bint has_more(self) except -1
+    cdef bint shakes_hands(self) except -1
+    cdef keep(self, bytes rest)
+    cdef bytes take_kept(self)
+    cdef drop_kept(self)
+    cdef pause(self, int why)
+    cdef bint resume(self, int why) except -1
+
+    @cython.locals(waiting=Py_ssize_t)
+    cpdef Py_ssize_t unsent(self) except -1
+    cpdef write(self, bytes data)
+    cdef _watch(self)
+    cdef _cork(self)
+    cdef _call_flush(self)
+    @cython.locals(is_done=bint)
+    cpdef int flush(self) except -1
+    cdef _block(self)
+    cdef fail(self, error)
+    cdef take_error(self)
+    @cython.locals(out=bytearray, count=Py_ssize_t)
+    cdef bint _flush_out(self) except? -1
+    @cython.locals(tls=TlsStream, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
+    cdef Py_ssize_t _give(self, const unsigned char *data, Py_ssize_t size) except? -1
+
+    @cython.locals(poller=Poller)
+    cdef put(self, const unsigned char *data, Py_ssize_t size)
+    @cython.locals(had=Py_ssize_t)
+    cdef _keep_unsent(self, const unsigned char *data, Py_ssize_t size)
+    @cython.locals(size=Py_ssize_t)
+    cdef _flush_cork(self)
+    @cython.locals(count=Py_ssize_t)
+    cdef _write(self, const unsigned char *data, Py_ssize_t size)
+    @cython.locals(poller=Poller, corked=Py_ssize_t, count=Py_ssize_t)
+    cdef _hand_over(self, const unsigned char *data, Py_ssize_t size)
+    cdef _drop_unsent(self)
+    cdef bint borrow_cork(self) except -1
+    @cython.locals(size=Py_ssize_t)
+    cdef return_cork(self)
+
+    cdef end_writing(self)
+    cdef bint abandon_tls(self) except -1
+    cdef shut(self)

@@ -1,0 +1,146 @@
+"""What a service says, where, and in which form: the standard `logging`, set up."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from lineman.base import stdio
+from lineman.errors import ConfigError
+from lineman.process.log.log_file import LineHandler
+from lineman.process.log.log_format import JsonFormatter, TextFormatter
+from lineman.process.log.outlet import Outlet, PrivatePipe, Writer
+from lineman.process.rundir.paths import Opener
+
+FORMATS = ("text", "json")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+# Among a child's settings: whether it was said already that the log file cannot be written.
+IS_TOLD = "is_log_told"
+
+_outlets: dict[int, Outlet] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How a program logs.
+
+    Attributes:
+        log_file: absolute path; None for standard error.
+        log_format: `text` or `json`.
+        log_level: one of `LEVELS`.
+    """
+
+    log_file: str | None = None
+    log_format: str = "text"
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls, file: object, form: object, level: object) -> Self:
+        """The options, checked.
+
+        Raises:
+            ConfigError: a value that cannot work, and the fix.
+        """
+        if file is not None and not isinstance(file, (str, Path)):
+            raise ConfigError(f"log_file is {file!r}", 'give a path: "/var/log/chat.log"')
+        if form not in FORMATS:
+            raise ConfigError(f"log_format is {form!r}", 'give "text" or "json"')
+        name = logging.getLevelName(level) if isinstance(level, int) else str(level).upper()
+        if name not in LEVELS:
+            raise ConfigError(f"log_level is {level!r}", f"give one of {', '.join(LEVELS)}")
+        return cls(None if file is None else os.path.abspath(file), str(form), name)
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as they are told to every process."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Any]) -> Self:
+        """The options among the settings of a program."""
+        known = {name: settings[name] for name in cls.__slots__ if name in settings}
+        return cls(**known)
+
+
+def set_up(
+    options: LogOptions | None = None,
+    worker: str = "",
+    slot: int | None = None,
+    owner: tuple[int, int] | None = None,
+    opener: Opener | None = None,
+    *,
+    is_told: bool = False,
+) -> None:
+    """Sends the log of this process where the options say.
+
+    A program that has set up logging itself and gives no option is left alone.
+
+    Args:
+        options: where to and how; None for what is usual.
+        worker: the name of this process' worker; for JSON.
+        slot: which of its processes this is; None for the master.
+        owner: user and group of the other processes, where they are not root and this one is.
+        opener: opens the log file; None for this process' own rights.
+        is_told: whether the master has said already that its file cannot be written.
+    """
+    options = options or LogOptions()
+    root = logging.getLogger()
+    others = [*root.handlers, *logging.getLogger("lineman").handlers]
+    has_own = any(not isinstance(handler, LineHandler) for handler in others)
+    if has_own and options == LogOptions():
+        return
+    path = None if options.log_file is None else Path(options.log_file)
+    for handler in _handlers():
+        is_told = is_told or (handler.is_in_trouble and handler.path == path)
+        root.removeHandler(handler)  # set up anew, after a reload
+        handler.close()
+    errors: Writer = outlet(stdio.STDERR) if slot is None else PrivatePipe(stdio.STDERR)
+    handler = LineHandler(path, owner, opener, errors, is_told=is_told)
+    is_json = options.log_format == "json"
+    handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
+    handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
+    root.addHandler(handler)
+    root.setLevel(options.log_level)
+
+
+def _handlers() -> list[LineHandler]:
+    return [each for each in logging.getLogger().handlers if isinstance(each, LineHandler)]
+
+
+def set_up_for_child(settings: Mapping[str, Any], worker: str, slot: int) -> None:
+    """The same for a process of a master, by the settings that it was given."""
+    is_told = bool(settings.get(IS_TOLD))
+    set_up(LogOptions.from_json(settings), worker, slot, is_told=is_told)
+
+
+def for_children() -> dict[str, Any]:
+    """What a master adds to the settings of its children about its own log."""
+    return {IS_TOLD: any(handler.is_in_trouble for handler in _handlers())}
+
+
+def outlet(number: int) -> Outlet:
+    """Where to write what goes to standard output or error of this process, without waiting."""
+    if number not in _outlets:
+        _outlets[number] = Outlet(stdio.error_descriptor if number == stdio.STDERR else number)
+    return _outlets[number]
+
+
+def flush() -> None:
+    """Waits until what was said has left; not for long, for it may be that nobody reads it."""
+    for each in _outlets.values():
+        each.flush()
+
+
+def look() -> None:
+    """Has the output of a daemon follow its log file, where that was renamed."""
+    for handler in _handlers():
+        handler.look()
+
+
+def reopen() -> None:
+    """Opens the log file anew, after it was renamed; nothing where there is none."""
+    for handler in _handlers():
+        handler.reopen()

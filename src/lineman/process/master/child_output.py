@@ -1,0 +1,135 @@
+"""What the processes of a program print: it goes through the master, who never waits for a reader.
+
+So a `print()` of the program meets neither a full pipe nor a full disk, and the descriptors that
+the launcher gave are the master's alone. A child's last words, a crash's among them, are read after
+its end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from lineman.base import stdio
+from lineman.process.log import log_setup as logs
+from lineman.process.log.outlet import Writer
+from lineman.process.master.reactor import Reactor
+
+CHUNK = 64 * 1024
+# Enough for what a pipe holds; a process that goes on writing keeps nobody here.
+READS = 32
+# A line that is longer is passed on in parts.
+MAX_LINE = 64 * 1024
+
+
+class Outputs:
+    """Standard output and error of all children.
+
+    Args:
+        reactor: the master's.
+    """
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._pumps: set[_Pump] = set()
+        self._is_one = _leads_to(stdio.STDOUT) == _leads_to(stdio.STDERR)
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[int, int]]:
+        """Descriptors for a new child's standard output and error, until it has them.
+
+        They are one where they lead to the same place here, so that the order of lines is kept.
+        """
+        with ExitStack() as stack:
+            error = self._pipe(stdio.STDERR)
+            stack.callback(os.close, error)
+            output = error
+            if not self._is_one:
+                output = self._pipe(stdio.STDOUT)
+                stack.callback(os.close, output)
+            yield output, error
+
+    def _pipe(self, number: int) -> int:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        is_terminal = os.isatty(number)
+        self._pumps.add(_Pump(self._reactor, reader, logs.outlet(number), is_terminal, self._pumps))
+        return writer
+
+    def drain(self) -> None:
+        """Passes on all that has been written so far."""
+        for pump in list(self._pumps):
+            for _ in range(READS):
+                if not pump.read():
+                    break
+
+    def end(self) -> None:
+        """Passes on what there is; what comes later meets a closed pipe."""
+        self.drain()
+        for pump in list(self._pumps):
+            pump.close()
+        logs.flush()
+
+
+class _Pump:
+    """Passes on what one pipe brings, in whole lines."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        descriptor: int,
+        outlet: Writer,
+        is_terminal: bool,
+        pumps: set[_Pump],
+    ) -> None:
+        self._reactor = reactor
+        self._descriptor = descriptor
+        self._outlet = outlet
+        self._is_terminal = is_terminal  # somebody waits for a prompt, which ends no line
+        self._pumps = pumps
+        self._rest = b""
+        reactor.watch(descriptor, self._on_ready)
+
+    def _on_ready(self, events: int) -> None:
+        self.read()
+
+    def read(self) -> bool:
+        """Takes what has come; whether there may be more."""
+        try:
+            data = os.read(self._descriptor, CHUNK)
+        except OSError:
+            return False
+        if not data:
+            self.close()
+            return False
+        end = len(data) if self._is_terminal else data.rfind(b"\n") + 1
+        if end:
+            self._pass_on(self._rest + data[:end])
+            self._rest = data[end:]
+        else:
+            self._rest += data
+            if len(self._rest) > MAX_LINE:
+                self._pass_on(self._rest + b"\n")
+                self._rest = b""
+        return True
+
+    def _pass_on(self, data: bytes) -> None:
+        logs.look()
+        self._outlet.write(data)
+
+    def close(self) -> None:
+        """Ends it; what is no whole line is passed on as one."""
+        if self in self._pumps:
+            self._pumps.discard(self)
+            if self._rest:
+                self._pass_on(self._rest + b"\n")
+            self._reactor.forget(self._descriptor)
+            os.close(self._descriptor)
+
+
+def _leads_to(descriptor: int) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = os.fstat(descriptor)
+        return found.st_dev, found.st_ino
+    return None

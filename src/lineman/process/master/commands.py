@@ -1,0 +1,264 @@
+"""What commands want of a master, and what they are told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from lineman.process.master.children import Child, Program, Staff
+from lineman.process.master.control_socket import Caller, ChildQuestions, ControlServer
+from lineman.process.master.description import Place
+from lineman.process.master.ended_counters import Ledger
+from lineman.process.master.model import Phase, Service, Stop
+from lineman.process.master.reactor import Channel, Reactor
+from lineman.process.messages.lines import encode, join_reply
+from lineman.process.rundir.rundir import PidFile, control_path
+
+logger = logging.getLogger("lineman")
+
+# Of a process, by which the exporter can be told how it is.
+MAX_TOLD = 256 * 1024
+
+# How often to look whether what somebody waits for has come.
+SOON = 0.1
+
+
+class Boss(Protocol):
+    """What the desk needs of the master."""
+
+    @property
+    def service(self) -> Service:
+        """The plan as it is."""
+
+    @property
+    def staff(self) -> Staff:
+        """The children."""
+
+    @property
+    def program(self) -> Program:
+        """What is run."""
+
+    @property
+    def whose(self) -> Mapping[str, Any]:
+        """User and group that the program runs as, empty for this process' own; and its options."""
+
+    def begin_reload(self) -> bool:
+        """Begins a reload; False: not now."""
+
+    def stop(self, event: Stop) -> None:
+        """Stops the program."""
+
+    def reopen_logs(self) -> None:
+        """Opens every log file anew."""
+
+    def order_all(self, what: str, arguments: Mapping[str, Any]) -> None:
+        """Has every child do something."""
+
+
+class _Line:
+    """A child of ours that wants to know how the service is: it gets the reply in one message."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def reply_raw(self, parts: Iterable[bytes]) -> None:
+        """Sends it the reply."""
+        reply = join_reply(b"".join(parts), MAX_TOLD)
+        self._channel.send(encode({"do": "informed", "reply": reply}))
+
+
+class Desk:
+    """Takes requests from the control socket.
+
+    `stop` and `reload` are answered once they are over, `reopen-logs` and `do` at once;
+    everything else is a question to the children.
+    """
+
+    def __init__(self, reactor: Reactor, pid_file: PidFile, boss: Boss) -> None:
+        self._boss = boss
+        self._started_at = time.time()
+        path = control_path(pid_file.path)
+        self.server = ControlServer(reactor, path, self._on_request, pid_file.claims)
+        self.questions = ChildQuestions(self._compose)
+        self.ledger = Ledger()
+        self._resume_at = 0.0
+        self._stopping: list[Caller] = []
+        self._reloading: list[tuple[Caller, bool]] = []
+        self._reload_next: list[tuple[Caller, bool]] = []
+        self._reload_again = False
+        self._draining: list[tuple[Caller, dict[str, Any]]] = []
+        self._told_split: set[str] = set()
+
+    def tell_split(self, place: Place) -> None:
+        """Logs, once for a worker, that its processes have clients of their own each."""
+        if place.count > 1 and place.title not in self._told_split:
+            self._told_split.add(place.title)
+            logger.warning(
+                "%s runs in %d processes, and worker.broadcast and worker.connections reach the "
+                "clients of one process alone; fix: use Gateway, whose groups and send_to_all "
+                "reach every client, or count=1",
+                place.title,
+                place.count,
+            )
+
+    def _on_request(self, caller: Caller, request: dict[str, Any]) -> None:
+        command = request.get("command")
+        if command == "stop":
+            self._stopping.append(caller)
+            is_graceful = bool(request.get("graceful"))
+            self._boss.stop(Stop(is_graceful=is_graceful, is_repeatable=True))
+        elif command == "reload":
+            self.want_reload(caller, bool(request.get("graceful")))
+        elif command == "reopen-logs":
+            self._boss.reopen_logs()
+            caller.reply({"ok": True, "text": "every process opens its log file anew"})
+        elif command == "whose":
+            caller.reply({**self._boss.whose, "script": self._boss.program.script})
+        elif command == "do" and isinstance(request.get("what"), str):
+            self._boss.order_all(request["what"], request.get("arguments") or {})
+            caller.reply({"ok": True, "text": f"every process was told: {request['what']}"})
+        elif isinstance(command, str):
+            children = {
+                number: child.channel for number, child in self._boss.staff.children.items()
+            }
+            self.questions.ask(caller, request, children, time.monotonic())
+        else:
+            caller.reply({"error": f"the request has no command: {request!r:.200}"})
+
+    def inform(self, child: Child) -> None:
+        """Has a child of ours know how the service is: as the command `status`, but on its line."""
+        if child.channel.unsent > MAX_TOLD:
+            return  # it has not read what it was told before
+        children = {number: each.channel for number, each in self._boss.staff.children.items()}
+        line = _Line(child.channel)
+        self.questions.ask(line, {"command": "status"}, children, time.monotonic())
+
+    # Reloading.
+
+    def want_reload(self, caller: Caller | None, waits: bool = False) -> None:
+        """Reloads, now or after the reload under way, which may have read older code.
+
+        Args:
+            caller: who is told; None for a signal.
+            waits: whether it wants to be told only when the old processes are gone.
+        """
+        if self._boss.service.phase is Phase.STOPPING:
+            if caller is not None:
+                caller.reply({"ok": False, "text": "the service is stopping"})
+            return
+        if self._boss.begin_reload():
+            if caller is not None:
+                self._reloading.append((caller, waits))
+            return
+        self._reload_again = True
+        if caller is not None:
+            self._reload_next.append((caller, waits))
+
+    def reload_is_over(self, ok: bool, text: str) -> None:
+        """Tells those who wait; begins the next reload where somebody wants one."""
+        for caller, waits in self._reloading:
+            reply = {"ok": ok, "text": text}
+            if ok and waits:
+                self._draining.append((caller, reply))
+            else:
+                caller.reply(reply)
+        self._reloading.clear()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._reload_again and self._boss.begin_reload():
+            self._reload_again = False
+            self._reloading += self._reload_next  # nobody who waits is ever forgotten
+            self._reload_next = []
+
+    # The clock.
+
+    def expire(self, now: float) -> None:
+        """Replies where time is over, or what was waited for has come."""
+        self.questions.expire(now)
+        self._go_on()
+        if now >= self._resume_at:
+            self._resume_at = now + 1.0
+            self.server.resume()
+        if self._draining and not self._is_draining():
+            for caller, reply in self._draining:
+                caller.reply(reply)
+            self._draining.clear()
+
+    def _is_draining(self) -> bool:
+        return any(
+            process.deadline is not None
+            for seat in self._boss.service.seats
+            for process in seat.processes
+        )
+
+    def next_deadline(self) -> float | None:
+        """When `expire` has something to do at the latest; None for never."""
+        moments = [self.questions.next_deadline()]
+        if self._draining or self._reload_again:
+            moments.append(time.monotonic() + SOON)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def close(self) -> None:
+        """Tells those who waited for the end; `server` is closed before."""
+        for caller in self._stopping:
+            caller.reply({"ok": True, "text": "stopped"})
+        for caller, _ in self._reloading + self._reload_next:
+            caller.reply({"ok": False, "text": "the service was stopped meanwhile"})
+        for caller, reply in self._draining:
+            caller.reply(reply)
+
+    # What children say, and what the master knows of them.
+
+    def _compose(self, answers: Mapping[int, bytes]) -> Iterable[bytes]:
+        facts = list(self._about_children())
+        about = {"master": self._about_master(), "ended": self.ledger.ended(), "children": facts}
+        yield encode(about)
+        for child in facts:
+            yield answers.get(child["number"], b"null")
+            yield b"\n"
+
+    def _about_master(self) -> dict[str, Any]:
+        service = self._boss.service
+        return {
+            "pid": os.getpid(),
+            "started": self._started_at,
+            "script": self._boss.program.script,
+            "state": "reloading" if service.reloading else service.phase.value,
+        }
+
+    def _about_children(self) -> Iterable[dict[str, Any]]:
+        for seat in self._boss.service.seats:
+            for process in seat.processes:
+                child = self._boss.staff.children.get(process.number)
+                if child is None:
+                    continue
+                yield {
+                    "number": process.number,
+                    "worker": seat.title.rpartition(" #")[0],
+                    "slot": seat.key[2],
+                    "pid": child.pid,
+                    "state": process.stage.value,
+                    "started": child.started_at,
+                    "restarts": seat.restarts,
+                    "last_cause": seat.last_cause,
+                    "takes_clients": seat.takes_clients,
+                    "lag": child.lag,
+                    "last": self.ledger.last(process.number),
+                }
+            if not seat.processes:
+                yield {
+                    "number": 0,
+                    "worker": seat.title.rpartition(" #")[0],
+                    "slot": seat.key[2],
+                    "pid": None,
+                    "state": "down",
+                    "started": None,
+                    "restarts": seat.restarts,
+                    "last_cause": seat.last_cause,
+                    "takes_clients": seat.takes_clients,
+                    "lag": None,
+                }

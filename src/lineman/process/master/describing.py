@@ -1,0 +1,198 @@
+"""Asking the program what it is: a process that runs its code, says it, and ends.
+
+A master asks for a description, `lineman doctor` and `lineman proxy` for a survey. The answer is
+the word of the user that the process runs as. It counts if it was said once, and the process has
+then ended in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from lineman.errors import ConfigError
+from lineman.process.master.children import Program, cause_of, reap, spawn
+from lineman.process.master.description import Description
+from lineman.process.master.reactor import Channel, Reactor
+from lineman.process.messages.lines import MAX_DESCRIPTION, WireError, clean, decode
+from lineman.process.messages.role import BLOCKED, Role
+from lineman.process.rundir.owner import Owner
+
+logger = logging.getLogger("lineman")
+
+Told = TypeVar("Told")
+
+# A program that has not described itself by then never will.
+TIMEOUT = 60.0
+# What it prints is kept so far, to say why it failed.
+MAX_OUTPUT = 64 * 1024
+MAX_WHY = 2000
+AGAIN = "correct it and try again"
+
+
+class Describing(Generic[Told]):
+    """One such process.
+
+    Args:
+        reactor: the master's.
+        program: what to run.
+        owner: whom it runs as.
+        blocked: signals that wait, as for `spawn`.
+        now: on the clock of `deadline`.
+        read: makes of what it says what is wanted; raises a `ConfigError` where it is none.
+        on_done: gets that, or why there is none.
+        role: makes the role from the descriptor of the process' end of the link.
+
+    Attributes:
+        deadline: when to call `give_up`.
+    """
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        program: Program,
+        owner: Owner | None,
+        blocked: Sequence[signal.Signals],
+        now: float,
+        read: Callable[[object], Told],
+        on_done: Callable[[Told | ConfigError], None],
+        role: Callable[[int], Role] = Role,
+    ) -> None:
+        self.deadline = now + TIMEOUT
+        self._read = read
+        self._on_done = on_done
+        self._script = os.path.basename(program.script)
+        self._told: dict[str, Any] | None = None
+        self._output: list[str] = []
+        said, theirs = socket.socketpair()
+        with theirs:
+            outputs = (theirs.fileno(), theirs.fileno())
+            self._popen, link = spawn(program, role, owner, blocked, outputs, is_guarded=True)
+        self._link = Channel(reactor, link, self._hear, lambda: None, MAX_DESCRIPTION)
+        self._stderr = Channel(reactor, said, self._note, lambda: None, MAX_OUTPUT)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._popen.pid
+
+    @property
+    def popen(self) -> subprocess.Popen[bytes]:
+        """The process."""
+        return self._popen
+
+    def _hear(self, line: bytes) -> None:
+        if self._told is not None:
+            self._told = {"error": "it has described itself more than once"}
+            return
+        try:
+            self._told = decode(line)
+        except WireError as error:
+            self._told = {"error": str(error)}
+
+    def _note(self, line: bytes) -> None:
+        text = line.decode(errors="replace")
+        if text:
+            self._output.append(text)
+            del self._output[:-200]
+
+    def give_up(self) -> None:
+        """Ends it: it is too late."""
+        self._told = {
+            "error": f"{self._script} has not come to Worker.run_all() within {TIMEOUT:g} s",
+            "fix": "move what takes so long, or never ends, into on_worker_start",
+        }
+        os.kill(self.pid, signal.SIGKILL)
+
+    def ended(self, status: int) -> None:
+        """Acts on its end."""
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        for channel in (self._link, self._stderr):
+            channel.drain()
+            channel.close()
+        found = self._believed(status)
+        if not isinstance(found, ConfigError) or self._told is None:
+            level = logging.ERROR if isinstance(found, ConfigError) else logging.INFO
+            for line in self._output:
+                logger.log(level, "%s", line)
+        self._on_done(found)
+
+    def _believed(self, status: int) -> Told | ConfigError:
+        """What it has said, or why that does not count."""
+        if self._told is None:
+            return self._without_word(status)
+        if "error" in self._told:
+            error, fix = (str(self._told.get(name) or "") for name in ("error", "fix"))
+            return ConfigError(clean(error, MAX_WHY), clean(fix, MAX_WHY) or AGAIN)
+        if self._popen.returncode != 0:
+            return ConfigError(
+                "the process that described the program did not end in order "
+                f"({cause_of(status)}), so what it said does not count",
+                "see what the program does when it ends",
+            )
+        try:
+            return self._read(self._told)
+        except ConfigError as error:
+            return error
+
+    def _without_word(self, status: int) -> ConfigError:
+        """Why a program has ended and not described itself."""
+        if status == 0:
+            return ends_early(self._script)
+        last = clean(self._output[-1], MAX_WHY) if self._output else cause_of(status)
+        return ConfigError(f"the program does not come to Worker.run_all(): {last}", AGAIN)
+
+
+def ends_early(script: str) -> ConfigError:
+    """What to say of a program that ends in order and has not come to where it would serve."""
+    return ConfigError(
+        f"{script} ends by itself and does not come to Worker.run_all()",
+        "write Worker.run_all() as its last line, where it is reached; where it stands "
+        'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
+    )
+
+
+def ask(
+    program: Program,
+    owner: Owner | None,
+    read: Callable[[object], Told],
+    role: Callable[[int], Role] = Role,
+) -> Told:
+    """What a program says of itself; waits for it. Arguments as for `Describing`.
+
+    Raises:
+        ConfigError: it says nothing that counts, and why.
+    """
+    found: list[Told | ConfigError] = []
+    reactor = Reactor((signal.SIGCHLD,))
+    try:
+        asked = Describing(
+            reactor, program, owner, BLOCKED, time.monotonic(), read, found.append, role
+        )
+        try:
+            while not found:
+                reactor.wait(max(0.0, asked.deadline - time.monotonic()))
+                if time.monotonic() >= asked.deadline:
+                    asked.give_up()
+                for pid, status in reap():
+                    if pid == asked.pid:
+                        asked.ended(status)
+        except BaseException:  # who waited has been interrupted
+            asked.popen.kill()
+            raise
+    finally:
+        reactor.close()
+    if isinstance(found[0], ConfigError):
+        raise found[0]
+    return found[0]
+
+
+def describe(program: Program, owner: Owner | None) -> Description:
+    """The description of a program; raises as `ask`."""
+    return ask(program, owner, Description.from_json)

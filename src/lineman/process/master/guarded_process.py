@@ -1,0 +1,84 @@
+"""A process of another user that this user's other processes cannot look into.
+
+The kernel lets a process take another's descriptors and memory (ptrace(2), pidfd_getfd(2),
+/proc/PID/mem) where both are the same user's, unless the other has a capability that it has not
+itself. So one that describes a program to root is given a capability that does no harm.
+
+Source: capabilities(7), ptrace(2), "Ptrace access mode checking"
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from lineman.process.rundir.owner import Owner
+
+# The least harm first: timers that wake a sleeping machine, keeping it awake, ports below 1024.
+# In a container only the last one may be there.
+CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_NET_BIND_SERVICE = 35, 36, 10
+HARMLESS = (CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_NET_BIND_SERVICE)
+
+_PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_VERSION_3 = 0x20080522
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    """A half of the sets: capabilities 0 to 31, or those above."""
+
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def guarded(owner: Owner) -> Callable[[], None] | None:
+    """What makes a forked process this user's, and keeps the user's others out of it.
+
+    Returns:
+        To be called before `exec`; None where this process has no capability to give.
+    """
+    chosen = next((each for each in HARMLESS if _has(each)), None)
+    if chosen is None:
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)  # now: a fork loads nothing
+
+    def become() -> None:
+        _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        os.setgroups(owner.groups)
+        os.setresgid(owner.gid, owner.gid, owner.gid)
+        os.setresuid(owner.uid, owner.uid, owner.uid)
+        _check(libc.capset(ctypes.byref(_Header(_VERSION_3, 0)), ctypes.byref(_only(chosen))))
+        _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, chosen, 0, 0))
+
+    return become
+
+
+def _has(capability: int) -> bool:
+    try:
+        told = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    found = re.search(r"^CapPrm:\s*([0-9a-f]+)$", told, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) >> capability & 1)
+
+
+def _only(capability: int) -> ctypes.Array[_Sets]:
+    sets = (_Sets * 2)()
+    bit = 1 << capability % 32
+    sets[capability // 32] = _Sets(bit, bit, bit)
+    return sets
+
+
+def _check(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

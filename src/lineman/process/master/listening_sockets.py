@@ -1,0 +1,145 @@
+"""The listening sockets of every seat. They outlive the processes that accept from them.
+
+So does the store of a seat, where its process leaves those that it has opened itself.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable
+
+from lineman.errors import AddressInUseError, ConfigError
+from lineman.process.child import socket_store as store
+from lineman.process.master.description import Place
+from lineman.process.master.model import Key
+from lineman.process.rundir.masters import belongs_to
+
+# Binds: host, port, scheme, backlog, whether it is the first one of its port.
+Bind = Callable[[Place, int, bool], socket.socket]
+
+
+class Sockets:
+    """Opens, keeps and closes the sockets of seats.
+
+    Args:
+        bind: makes a listening socket for a place, on this port; the flag says whether it is the
+            first one there, so that a foreign one is refused.
+        inherited: sockets that systemd has opened already.
+    """
+
+    def __init__(self, bind: Bind, inherited: Iterable[socket.socket] = ()) -> None:
+        self._bind = bind
+        self._inherited = list(inherited)
+        self._open: dict[Key, socket.socket] = {}
+        self._stores: dict[Key, tuple[socket.socket, socket.socket]] = {}
+
+    def for_child(self, key: Key, place: Place) -> tuple[int, tuple[int, ...]]:
+        """What a process of a seat inherits.
+
+        Returns:
+            The descriptor of its listening socket, -1 where it does not listen; and those of its
+            store, none where several processes have its place.
+        """
+        opened = self._open.get(key)
+        if place.count == 1 and not place.module and key not in self._stores:
+            self._stores[key] = store.pair()
+        ends = self._stores.get(key, ()) if place.count == 1 else ()
+        return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
+
+    def open(self, places: Iterable[Place]) -> None:
+        """Opens what is missing for these places; all or nothing.
+
+        Raises:
+            ConfigError: a port that cannot be had; nothing has changed then.
+        """
+        new: list[Key] = []
+        wanted = list(places)
+        try:
+            for place in wanted:
+                for key in place.seats() if place.listens else ():
+                    if key not in self._open:
+                        self._open[key] = self._make(place, key)
+                        new.append(key)
+        except BaseException as error:
+            for key in new:
+                self.close(key)
+            if isinstance(error, AddressInUseError) and belongs_to(error.holder, os.getpid()):
+                raise _is_our_own(error, place, wanted) from None
+            raise
+
+    def _make(self, place: Place, key: Key) -> socket.socket:
+        for each in self._inherited:
+            if _is_for(each, place):
+                return each.dup()  # systemd's own socket serves every slot
+        shared = [opened for other, opened in self._open.items() if other[:2] == key[:2]]
+        if shared and place.path:
+            return shared[0].dup()  # a unix socket has one file: its processes share the socket
+        port = shared[0].getsockname()[1] if shared else place.port
+        return self._bind(place, port, not shared)
+
+    def refuse_strangers(self, places: Iterable[Place]) -> None:
+        """Says which socket of systemd no worker listens on.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        for each in self._inherited:
+            if not any(_is_for(each, place) for place in places):
+                host, port = each.getsockname()[:2]
+                raise ConfigError(
+                    f"systemd hands over a socket on {host}:{port}, where no worker listens",
+                    "write the same address in ListenStream= of the .socket unit and in Worker(…)",
+                )
+
+    def check_files(self) -> None:
+        """Looks whether the file of each unix socket is still there.
+
+        Raises:
+            ConfigError: one is gone. It cannot be made anew: its processes hold the old socket.
+        """
+        for opened in self._open.values():
+            path = opened.getsockname()
+            if opened.family is socket.AF_UNIX and not os.path.lexists(path):
+                raise ConfigError(
+                    f"the socket {path} is gone, and no client can connect to it any more",
+                    "restart the program, and have the socket where nobody cleans: in /run",
+                )
+
+    def close(self, key: Key) -> None:
+        """Closes the sockets of a seat that is gone."""
+        opened = self._open.pop(key, None)
+        for each in (opened, *self._stores.pop(key, ())):
+            if each is not None:
+                each.close()
+
+    def close_all(self) -> None:
+        """Closes every socket."""
+        for key in {*self._open, *self._stores}:
+            self.close(key)
+
+
+def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> ConfigError:
+    """What to say of an address that this program has, for this or another of its workers."""
+    where = (place.path, place.port)
+    same = [each.title for each in wanted if each.listens and (each.path, each.port) == where]
+    if len(same) > 1:
+        what = "path" if place.path else "port"
+        return ConfigError(
+            f"cannot listen on {place.address}: {' and '.join(same)}, which are of this program "
+            f"itself, have the same {what}",
+            "give each Worker an address of its own",
+        )
+    return ConfigError(
+        f"{error.seen}, which is of this program itself",
+        "restart the program once (`restart` in place of `reload`), or listen elsewhere",
+    )
+
+
+def _is_for(opened: socket.socket, place: Place) -> bool:
+    if opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    host, port = opened.getsockname()[:2]
+    everywhere = {"0.0.0.0", "::"}
+    same = host == place.host or (host in everywhere and place.host in everywhere)
+    return same and port == place.port

@@ -1,0 +1,445 @@
+"""The master: small, and blocking nowhere. It owns the sockets, starts children, and waits.
+
+`plan.decide` says what to do; this carries it out. A child is a fresh interpreter that runs the
+program's own command with its role in the environment, so that a reload loads new code.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lineman.errors import ConfigError
+from lineman.process.child.process_title import MASTER, set_title
+from lineman.process.log import log_setup as logs
+from lineman.process.master import plan
+from lineman.process.master.child_output import Outputs
+from lineman.process.master.children import Child, Program, Staff, cause_of, reap, spawn
+from lineman.process.master.commands import Desk
+from lineman.process.master.describing import Describing
+from lineman.process.master.description import Description, Place
+from lineman.process.master.keyfiles import KeyFiles
+from lineman.process.master.master_setting import Setting
+from lineman.process.master.model import (
+    Action,
+    Beat,
+    Deaf,
+    Doing,
+    Drain,
+    Ended,
+    Event,
+    Exit,
+    Failed,
+    Grown,
+    Kill,
+    Order,
+    Outcome,
+    Phase,
+    Ready,
+    Reload,
+    Remove,
+    Renew,
+    Say,
+    Seat,
+    Service,
+    Start,
+    Stop,
+    Woke,
+)
+from lineman.process.master.reactor import Reactor
+from lineman.process.master.systemd_notify import Notifier
+from lineman.process.master.terminal_signals import HangUp, Terminal
+from lineman.process.master.upkeep import Upkeep
+from lineman.process.messages.role import BLOCKED, Role
+from lineman.process.rundir.links_directory import Links
+from lineman.process.rundir.owner import names
+
+logger = logging.getLogger("lineman")
+
+SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCHLD,
+    signal.SIGCONT,
+)
+# What a child says to the plan.
+_PLAIN: dict[str, type[Beat | Ready | Deaf]] = {"beat": Beat, "ready": Ready, "deaf": Deaf}
+_IN_WORDS: dict[str, type[Failed | Renew | Doing]]
+_IN_WORDS = {"failed": Failed, "renew": Renew, "grown": Grown, "doing": Doing}
+# The master looks around at least so often; one that slept longer was itself stopped.
+TICK = 5.0
+OVERSLEPT = 1.0
+
+
+class Master:
+    """Keeps the program running until it is told to stop."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._terminal = Terminal()
+        self._reactor = Reactor(SIGNALS)
+        self._outputs = Outputs(self._reactor)
+        self._staff = Staff(self._reactor, self._on_event, self._on_answer)
+        self._service = Service([])
+        self._events: list[Event] = []
+        self._places: dict[tuple[str, int], Place] = {}
+        self._description = Description(())
+        self._settings: dict[str, Any] = {}
+        self._describing: Describing[Description] | None = None
+        self._keyfiles = KeyFiles()
+        self._notifier = Notifier()
+        self._desk = Desk(self._reactor, setting.pid_file, self)
+        self._links = Links(setting.pid_file.path)
+        parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
+        self._upkeep = Upkeep((*parts, setting.sockets.check_files))
+        self._exit: int | None = None
+        self._has_begun = False
+        self._reload_fault = ""
+
+    def run(self, description: Description | None) -> int:
+        """Runs until told to stop.
+
+        Args:
+            description: of the program; None has the program describe itself.
+
+        Returns:
+            The exit status.
+
+        Raises:
+            ConfigError: a port or user that cannot be had.
+        """
+        set_title(f"{MASTER}{self.program.script}")
+        try:
+            if description is None:
+                self._describe()
+            else:
+                self._begin(description)
+            while self._exit is None:
+                self._turn()
+            return self._exit
+        except ConfigError as error:
+            self._setting.tell(False, str(error))
+            raise
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for number in list(self._staff.children):
+            self._staff.kill(number)
+        if self._describing is not None:
+            os.kill(self._describing.pid, signal.SIGKILL)
+        self._setting.tell(False, "the service was stopped before it was ready")
+        self._setting.sockets.close_all()
+        self._desk.server.close()
+        self._links.remove()
+        self._setting.pid_file.release()
+        self._desk.close()
+        self._outputs.end()
+        self._reactor.close()
+
+    def _turn(self) -> None:
+        timeout = max(0.0, self._next_moment() - time.monotonic())
+        asked_at = time.monotonic()
+        signals = self._reactor.wait(timeout)
+        if time.monotonic() - asked_at > timeout + OVERSLEPT:
+            self._events.append(Woke())
+        for number in signals:
+            self._on_signal(number)
+        self._reap()
+        now = time.monotonic()
+        if self._keyfiles.refresh(now):
+            # The children cannot look at the files themselves, and so do not see that they changed.
+            self._staff.order_all("reload-certificates")
+        self._desk.expire(now)
+        self._upkeep.look(now)
+        if self._describing is not None and now >= self._describing.deadline:
+            self._describing.give_up()
+        if self._notifier.watchdog is not None:
+            self._notifier.alive()
+        if self._reload_fault:
+            why, self._reload_fault = self._reload_fault, ""
+            self._reload_failed(why)
+        self._decide()
+
+    def _next_moment(self) -> float:
+        now = time.monotonic()
+        moments = [
+            now if self._events or self._reload_fault else now + TICK,
+            self._service.next_deadline(),
+            self._desk.next_deadline(),
+            self._keyfiles.next_look(),
+            self._upkeep.next_look,
+            None if self._describing is None else self._describing.deadline,
+            None if self._notifier.watchdog is None else now + self._notifier.watchdog,
+        ]
+        return min(moment for moment in moments if moment is not None)
+
+    def _decide(self) -> None:
+        if not self._has_begun and not any(isinstance(each, Stop) for each in self._events):
+            return  # there is no plan yet
+        events, self._events = self._events, []
+        was_stopping = self._service.phase is Phase.STOPPING
+        self._service, actions = plan.decide(self._service, events, time.monotonic())
+        if self._service.phase is Phase.STOPPING and not was_stopping:
+            self._notifier.stopping()
+        for action in actions:
+            self._do(action)
+
+    # What came in.
+
+    def _on_signal(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            if not self._terminal.is_echo(time.monotonic()):
+                self._events.append(Stop())
+        elif number == signal.SIGQUIT:
+            self._events.append(Stop(is_forced=True))
+        elif number == signal.SIGHUP:
+            meaning = self._terminal.hang_up()
+            if meaning is HangUp.RELOAD:
+                self._desk.want_reload(None)
+            else:
+                logger.info(meaning.value)
+            if meaning is HangUp.GONE:
+                self._events.append(Stop())
+        elif number == signal.SIGUSR1:
+            self.reopen_logs()
+        elif number == signal.SIGUSR2:
+            logger.info("SIGUSR2 does nothing here; SIGHUP reloads")
+        elif number == signal.SIGCONT:
+            self._events.insert(0, Woke())
+
+    def reopen_logs(self) -> None:
+        """Opens every log file anew, here and in the children."""
+        self._setting.reopen()
+        self._staff.order_all("reopen-logs")
+
+    def stop(self, event: Stop) -> None:
+        """Stops the program."""
+        self._events.append(event)
+
+    def order_all(self, what: str, arguments: Mapping[str, Any]) -> None:
+        """Has every child do something."""
+        self._staff.order_all(what, **arguments)
+
+    def _on_event(self, child: Child, name: str, details: Mapping[str, Any]) -> None:
+        number = child.number
+        if name in _PLAIN:
+            self._events.append(_PLAIN[name](number))
+        elif name in _IN_WORDS:
+            self._events.append(_IN_WORDS[name](number, details["why"]))
+        elif name == "counted":
+            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
+        elif name == "inquire" and self._places[child.key[:2]].module:
+            self._desk.inform(child)  # of the other processes: for ours alone, not the program's
+        elif name == "split":
+            self._desk.tell_split(self._places[child.key[:2]])
+        elif name == "changed":
+            self._changed(number, details["path"])
+
+    def _changed(self, number: int, path: str) -> None:
+        """Reloads for a changed file, if this process was told to; one child's word is enough."""
+        if self._setting.watches and number == self._service.oldest_ready():
+            logger.info("%s has changed", path)
+            self._desk.want_reload(None)
+
+    def _on_answer(self, process: int, number: int, answer: bytes) -> None:
+        self._desk.questions.take(process, number, answer)
+
+    def _reap(self) -> None:
+        for pid, status in reap():
+            if self._describing is not None and pid == self._describing.pid:
+                describing, self._describing = self._describing, None
+                describing.ended(status)
+                continue
+            child = self._staff.gone(pid, status)
+            if child is not None:
+                self._outputs.drain()  # its last words
+                self._events.append(Ended(child.number, cause_of(status)))
+                self._desk.questions.leave(child.number)
+                self._desk.ledger.settle(child.number)
+
+    # The program.
+
+    @property
+    def service(self) -> Service:
+        """The plan as it is."""
+        return self._service
+
+    @property
+    def staff(self) -> Staff:
+        """The children."""
+        return self._staff
+
+    @property
+    def program(self) -> Program:
+        """What is run."""
+        return self._setting.program
+
+    @property
+    def whose(self) -> Mapping[str, Any]:
+        """User and group that the program runs as, empty for this process' own; and its options."""
+        whom = self._setting.rights.describer
+        user, group = ("", "") if whom is None else names(*whom.ids)
+        return {"user": user, "group": group, "given": self._setting.given}
+
+    @property
+    def description(self) -> Description:
+        """The program as it last described itself."""
+        return self._description
+
+    def _describe(self) -> None:
+        now = time.monotonic()
+        whom = self._setting.rights.describer
+        self._describing = Describing(
+            self._reactor, self.program, whom, BLOCKED, now, Description.from_json, self._described
+        )
+
+    def _described(self, description: Description | ConfigError) -> None:
+        is_start = not self._has_begun
+        try:
+            if isinstance(description, ConfigError):
+                raise description
+            if is_start:
+                self._begin(description)
+            else:
+                self._events.append(Reload(self._seats(description)))
+        except ConfigError as error:
+            if is_start:
+                raise
+            self._reload_failed(str(error))
+
+    def _begin(self, description: Description) -> None:
+        self._setting.sockets.refuse_strangers(description.places)
+        self._service = Service(list(self._seats(description)))
+        self._has_begun = True
+
+    def _seats(self, description: Description) -> tuple[Seat, ...]:
+        """The seats of a program; their sockets are open then, or nothing has changed."""
+        self._admit(description)
+        self._setting.sockets.open(description.places)
+        if inner := [place for place in description.places if not place.listens]:
+            self._links.make(self._setting.rights.owner_of(inner[0]))
+        self._description = description
+        self._places.update({(place.address, place.twin): place for place in description.places})
+        return description.seats(at_once=self._setting.watches)
+
+    def _admit(self, description: Description) -> None:
+        """Has the program get what it describes, as far as that is its user's to have."""
+        rights = self._setting.rights
+        rights.admit(description)
+        users = [(place, rights.owner_of(place)) for place in description.places]
+        self._keyfiles.pin(users)
+        for place, owner in users:
+            self._keyfiles.for_child(place, owner)
+        whom = rights.first_of(description.places)
+        found = asdict(self._setting.configure(description.settings, whom)) | logs.for_children()
+        self._settings = found | {"watch": self._setting.watches}
+
+    def begin_reload(self) -> bool:
+        """Has the program describe itself and then replaces its processes; False: not now."""
+        if (
+            self._reload_fault
+            or self._describing
+            or any(isinstance(event, Reload) for event in self._events)  # described, not begun
+            or self._service.reloading
+            or self._service.phase is not Phase.RUNNING
+        ):
+            return False
+        logger.info("reloading: the program is read again")
+        self._notifier.reloading()
+        try:
+            self._describe()
+        except (ConfigError, OSError) as error:
+            self._reload_fault = str(error)  # told in the next turn: who asks is not noted yet
+        return True
+
+    def _reload_failed(self, why: str) -> None:
+        text = f"the reload failed: {why}; the old code goes on everywhere"
+        logger.error("%s", text)
+        self._reloaded(False, text)
+
+    def _reloaded(self, ok: bool, text: str) -> None:
+        self._notifier.ready(text)
+        self._desk.reload_is_over(ok, text)
+
+    # What is to be done.
+
+    def _do(self, action: Action) -> None:
+        if isinstance(action, Start):
+            self._start(action)
+        elif isinstance(action, Drain):
+            self._staff.order(
+                action.number,
+                "drain",
+                code=action.code,
+                seconds=action.seconds,
+                timeout=action.timeout,
+            )
+        elif isinstance(action, Order):
+            self._staff.order(action.number, "stop", timeout=action.timeout)
+        elif isinstance(action, Kill):
+            self._kill(action)
+        elif isinstance(action, Remove):
+            self._setting.sockets.close(action.key)
+        elif isinstance(action, Say):
+            logger.log(action.level, "%s", action.text)
+        elif isinstance(action, Outcome):
+            self._announce(action)
+        elif isinstance(action, Exit):
+            self._exit = action.status
+            logger.info("stopped")
+
+    def _announce(self, outcome: Outcome) -> None:
+        if outcome.what == "reload":
+            self._reloaded(outcome.ok, outcome.text)
+            return
+        self._setting.tell(outcome.ok, outcome.text)
+        if outcome.ok:
+            self._notifier.ready(outcome.text)
+
+    def _kill(self, action: Kill) -> None:
+        child = self._staff.children.get(action.number)
+        if child is not None:
+            logger.error("process %d is killed: %s", child.pid, action.why)
+            self._staff.kill(action.number)
+
+    def _start(self, action: Start) -> None:
+        place = self._places[action.key[:2]]
+        try:
+            owner = self._setting.rights.owner_of(place)
+            files = self._keyfiles.for_child(place, owner)
+            listener, store = self._setting.sockets.for_child(action.key, place)
+
+            def role(link: int) -> Role:
+                return Role(
+                    link,
+                    place.address,
+                    place.twin,
+                    action.key[2],
+                    listener,
+                    place.is_checked,
+                    files,
+                    self._settings,
+                    place.title,
+                    self._setting.tickets,
+                    self._links.path,
+                    store,
+                )
+
+            what = self.program.in_place(place.module)
+            with self._outputs.opened() as outputs:
+                popen, end = spawn(what, role, owner, BLOCKED, outputs)
+        except (ConfigError, OSError) as error:
+            self._events.append(Ended(action.number, str(error)))
+            return
+        self._staff.take(action.number, action.key, popen, end)
+        self._service.note_pid(action.number, popen.pid)

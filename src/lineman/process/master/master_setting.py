@@ -1,0 +1,42 @@
+"""What a master is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lineman.process.master.children import Program
+from lineman.process.master.description import Settings
+from lineman.process.master.listening_sockets import Sockets
+from lineman.process.master.rights import Rights
+from lineman.process.rundir.owner import Owner
+from lineman.process.rundir.rundir import PidFile
+
+
+@dataclass(slots=True)
+class Setting:
+    """What a master is started with.
+
+    Attributes:
+        pid_file: held by this process.
+        rights: whom the program runs as, and what this process does for it.
+        tell: told whether the start went well, and in words; the first time is what counts.
+        configure: takes the settings that the program gives, and whose word they are; has this
+            process' log follow them, and returns those in force: the command line may have given
+            others. A file that the program names is opened with that user's rights.
+        tickets: descriptor that every child inherits: the secret of TLS session tickets.
+        watches: whether a changed file of the program reloads it; clients are let go at once.
+        reopen: opens this process' log anew.
+        given: options of the command line, by name, for a restart to take over.
+    """
+
+    program: Program
+    pid_file: PidFile
+    sockets: Sockets
+    rights: Rights
+    tell: Callable[[bool, str], None]
+    configure: Callable[[Settings, Owner | None], Settings]
+    tickets: int
+    watches: bool
+    reopen: Callable[[], None]
+    given: Mapping[str, str | bool | None]

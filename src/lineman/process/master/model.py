@@ -1,0 +1,357 @@
+"""The words of the plan: seats, processes, events and actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeAlias
+
+from lineman.process.messages.process_rules import Rules
+
+# The worker's address as it is written, which of those with the same address, and the slot.
+Key: TypeAlias = tuple[str, int, int]
+
+
+class Stage(Enum):
+    """Where a process is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RETIRING = "retiring"  # accepts no more, lets its clients go
+    STOPPING = "stopping"
+
+
+class Phase(Enum):
+    """Where the whole program is in its life."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+@dataclass(slots=True)
+class Process:
+    """A child process.
+
+    Attributes:
+        number: the plan's own; a pid comes later and may come again.
+        is_deaf: whether it has said that it accepts no more.
+        why: what it said about its failure, or why it was killed.
+        doing: what it is busy with, before it is ready.
+        deadline: when it is killed if it has not ended; None for never.
+    """
+
+    number: int
+    started_at: float
+    heard_at: float
+    stage: Stage = Stage.STARTING
+    deadline: float | None = None
+    is_deaf: bool = False
+    pid: int = 0
+    why: str = ""
+    doing: str = ""
+
+
+@dataclass(slots=True)
+class Renewal:
+    """A new process that shall take the place of the present one.
+
+    Attributes:
+        due: when to start it.
+        number: of the process; None before it starts.
+    """
+
+    why: str
+    due: float
+    is_reload: bool = False
+    number: int | None = None
+
+
+@dataclass(slots=True)
+class Seat:
+    """A place for one process.
+
+    Attributes:
+        start_at: when to start a process; None while one is there.
+        failures: quick ones in a row.
+        early: processes in a row that had grown too large soon after their start.
+        restarts: processes that ended by themselves and were replaced.
+        last_cause: why the last one did.
+        takes_clients: whether clients connect to its processes.
+        is_new: whether the reload under way has brought it.
+        is_essential: whether the service ends where nothing serves it any more.
+    """
+
+    key: Key
+    title: str
+    rules: Rules = field(default_factory=Rules)
+    is_reloadable: bool = True
+    is_essential: bool = True
+    takes_clients: bool = True
+    processes: list[Process] = field(default_factory=list)
+    start_at: float | None = 0.0
+    renewal: Renewal | None = None
+    failures: int = 0
+    early: int = 0
+    restarts: int = 0
+    last_cause: str = ""
+    is_new: bool = False
+    is_removed: bool = False
+
+    @property
+    def worker(self) -> tuple[str, int]:
+        """Which worker it belongs to."""
+        return self.key[:2]
+
+    def current(self) -> Process | None:
+        """The newest process that serves; None if there is none."""
+        ready = [process for process in self.processes if process.stage is Stage.READY]
+        return ready[-1] if ready else None
+
+    def patience(self, process: Process) -> float | None:
+        """When one of its processes is killed if nothing more is heard of it; None for never."""
+        rules = self.rules
+        if process.stage is Stage.STARTING:  # reading the program, it may have no event loop yet
+            moments = [process.started_at + rules.start_timeout, process.deadline]
+        elif rules.watchdog_timeout:
+            moments = [process.heard_at + rules.watchdog_timeout, process.deadline]
+        else:
+            moments = [process.deadline]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def copy(self) -> Seat:
+        """One that can be changed without changing this."""
+        return replace(
+            self,
+            processes=[replace(process) for process in self.processes],
+            renewal=None if self.renewal is None else replace(self.renewal),
+        )
+
+
+@dataclass(slots=True)
+class Reloading:
+    """A reload under way.
+
+    Attributes:
+        pending: seats whose new process has not been started.
+        removed: seats that the new program does not have.
+        done: how many new processes are ready.
+        failure: why it cannot be finished.
+    """
+
+    pending: list[Key]
+    removed: tuple[Key, ...] = ()
+    done: int = 0
+    failure: str | None = None
+
+
+@dataclass(slots=True)
+class Service:
+    """The whole program, as the master sees it.
+
+    Attributes:
+        is_draining: whether it stops gracefully.
+        status: the exit status.
+    """
+
+    seats: list[Seat]
+    phase: Phase = Phase.STARTING
+    reloading: Reloading | None = None
+    is_draining: bool = False
+    status: int = 0
+    last_number: int = 0
+
+    def copy(self) -> Service:
+        """One that can be changed without changing this."""
+        again = self.reloading
+        if again is not None:
+            again = replace(again, pending=list(again.pending))
+        return replace(self, seats=[seat.copy() for seat in self.seats], reloading=again)
+
+    def next_deadline(self) -> float | None:
+        """When the plan must be made anew even if nothing happens; None for never."""
+        moments = [seat.start_at for seat in self.seats]
+        for seat in self.seats:
+            if seat.renewal is not None and seat.renewal.number is None:
+                moments.append(seat.renewal.due)
+            moments += [seat.patience(process) for process in seat.processes]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def oldest_ready(self) -> int:
+        """The number of the process that has served for longest; 0 where none serves."""
+        processes = [process for seat in self.seats for process in seat.processes]
+        ready = [process.number for process in processes if process.stage is Stage.READY]
+        return min(ready, default=0)
+
+    def note_pid(self, number: int, pid: int) -> None:
+        """Notes which process of the machine this one has become."""
+        for seat in self.seats:
+            for process in seat.processes:
+                if process.number == number:
+                    process.pid = pid
+
+    def seat(self, key: Key) -> Seat:
+        """The seat with this key."""
+        return next(seat for seat in self.seats if seat.key == key and not seat.is_removed)
+
+
+# Events.
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A child is alive."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A child accepts connections."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A child says why it cannot start; it ends then."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A child that is not ready yet says what it is busy with; empty when that is done."""
+
+    number: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """A child asks to be replaced."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grown(Renew):
+    """A child asks to be replaced, for it has more memory than it may; the next may be as quick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """A retiring child accepts no more: new clients meet its successor."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A child is gone."""
+
+    number: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The master itself was stopped for a while: silence says nothing about the children."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """The program shall run its new code, which has these seats."""
+
+    seats: tuple[Seat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The program shall end.
+
+    Attributes:
+        is_graceful: clients are let go over the drain time, as in a reload.
+        is_forced: at once.
+        is_repeatable: a second one does not hurry; otherwise it kills.
+    """
+
+    is_graceful: bool = False
+    is_forced: bool = False
+    is_repeatable: bool = False
+
+
+Event: TypeAlias = Beat | Ready | Failed | Doing | Renew | Deaf | Ended | Woke | Reload | Stop
+
+
+# Actions.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a process in this seat."""
+
+    number: int
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Have a process stop accepting, let its clients go with this close code, and end."""
+
+    number: int
+    code: int
+    seconds: float
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Have a process say goodbye to all at once, and end."""
+
+    number: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a process with SIGKILL."""
+
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Close this seat's socket: the program has no such place any more."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Write a line to the log, at a level of `logging`."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Tell whoever waits for a `start` or a `reload` what became of it."""
+
+    what: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """All are gone: end."""
+
+    status: int
+
+
+Action: TypeAlias = Start | Drain | Order | Kill | Remove | Say | Outcome | Exit

@@ -1,0 +1,91 @@
+"""What a decision of the plan consists of: a process is started, retired, stopped or killed. Pure.
+
+Each of these changes the service that is being decided upon, and notes the action.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lineman.process.master.model import (
+    Action,
+    Drain,
+    Kill,
+    Order,
+    Process,
+    Say,
+    Seat,
+    Service,
+    Stage,
+    Start,
+)
+
+# After its own deadline a child has this time before it is killed.
+GRACE = 2.0
+
+
+@dataclass(slots=True)
+class Found:
+    """A process, and the seat that it sits in."""
+
+    seat: Seat
+    process: Process
+
+
+class Moves:
+    """One decision under way.
+
+    Args:
+        service: a copy that may be changed.
+        now: on the clock of every other time in the plan.
+    """
+
+    def __init__(self, service: Service, now: float) -> None:
+        self.service = service
+        self.now = now
+        self.actions: list[Action] = []
+
+    def say(self, level: int, text: str) -> None:
+        """Has a line written to the log."""
+        self.actions.append(Say(level, text))
+
+    def find(self, number: int) -> Found | None:
+        """A process and its seat; None for one that is unknown."""
+        for seat in self.service.seats:
+            for process in seat.processes:
+                if process.number == number:
+                    return Found(seat, process)
+        return None
+
+    def retire(self, seat: Seat, process: Process, code: int) -> None:
+        """Has a process let its clients go with this close code, and end."""
+        if process.stage is Stage.STARTING:  # it has no clients
+            self.order_stop(seat, process)
+            return
+        rules = seat.rules
+        process.stage = Stage.RETIRING
+        process.deadline = self.now + rules.drain_seconds + rules.stop_timeout + GRACE
+        self.actions.append(Drain(process.number, code, rules.drain_seconds, rules.stop_timeout))
+
+    def order_stop(self, seat: Seat, process: Process) -> None:
+        """Has a process say goodbye to all at once, and end."""
+        process.stage = Stage.STOPPING
+        process.deadline = self.now + seat.rules.stop_timeout + GRACE
+        self.actions.append(Order(process.number, seat.rules.stop_timeout))
+
+    def kill(self, process: Process, why: str) -> None:
+        """Ends a process."""
+        self.actions.append(Kill(process.number, why))
+        process.why = process.why or f"killed: {why}"
+        process.deadline = None
+        process.heard_at = self.now  # asked again only after another time-out
+
+    def start(self, seat: Seat) -> int:
+        """Starts a process in a seat; its number."""
+        service = self.service
+        service.last_number += 1
+        number = service.last_number
+        seat.processes.append(Process(number, self.now, self.now))
+        seat.start_at = None
+        self.actions.append(Start(number, seat.key))
+        return number

@@ -1,0 +1,177 @@
+"""What a master that is root does for a program: on whose word, and pinned by its first words.
+
+A description is the word of the user that the program runs as. The first one says whom the
+program runs as, unless the command line does, and where it listens. Later ones may ask for less.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from lineman.errors import ConfigError
+from lineman.process.master.description import Description, Place
+from lineman.process.rundir import owner as owners
+from lineman.process.rundir.owner import Owner
+
+logger = logging.getLogger("lineman")
+
+RESTART = "restart to change that"
+
+# The address and which one of those with the same: one worker.
+WorkerKey: TypeAlias = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """What stays as it is for as long as the master runs.
+
+    Attributes:
+        owner: whom the worker's processes run as.
+        where: what its sockets are bound to: scheme, host, port and path.
+        module: that is run in place of the program.
+    """
+
+    owner: Owner
+    where: tuple[str, str, int, str]
+    module: str
+
+
+@dataclass(slots=True)
+class Rights:
+    """Whom a program runs as, and what root does for it.
+
+    Attributes:
+        user, group: of the command line; empty for what the program says. `user` beats both words
+            of the program, `group` the one.
+    """
+
+    user: str = ""
+    group: str = ""
+    _pins: dict[WorkerKey, _Pin] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def describer(self) -> Owner | None:
+        """Whom the program describes itself as; None for this process' own user."""
+        if self._pins:
+            return next(iter(self._pins.values())).owner
+        return owners.find(self.user, self.group)
+
+    def owner_of(self, place: Place) -> Owner | None:
+        """Whom a worker's processes run as; None for this process' own user.
+
+        Raises:
+            ConfigError: there is no such user, or this process may not become it.
+        """
+        user = self.user or place.user
+        group = self.group or ("" if self.user else place.group)
+        return owners.find(user, group)
+
+    def first_of(self, places: Iterable[Place]) -> Owner | None:
+        """Whose word a description with these places is."""
+        return next((each for place in places if (each := self._not_root(place))), None)
+
+    def _not_root(self, place: Place) -> Owner | None:
+        found = self.owner_of(place)
+        return None if found is None or found.uid == 0 else found
+
+    def admit(self, description: Description) -> None:
+        """Takes a description's word, or refuses what it must not change.
+
+        Raises:
+            ConfigError: a part of the program would be root's and another not, or, while it runs,
+                it would run as somebody else, listen elsewhere in root's name, or be other code.
+        """
+        if os.geteuid() != 0:
+            for place in description.places:
+                self.owner_of(place)
+            return
+        self._say_what_does_not_count(description.places)
+        wanted = {_key(place): self._not_root(place) for place in description.places}
+        titles = {_key(place): place.title for place in description.places}
+        if self._pins:
+            self._refuse_more(description.places, wanted)
+            return
+        _refuse_mixture(wanted, titles)
+        for place in description.places:
+            owner = wanted[_key(place)]
+            if owner is not None:
+                self._pins[_key(place)] = _Pin(owner, _where(place), place.module)
+
+    def _refuse_more(
+        self, places: Iterable[Place], wanted: Mapping[WorkerKey, Owner | None]
+    ) -> None:
+        known = {pin.owner.ids: pin.owner for pin in self._pins.values()}
+        for place in places:
+            owner, pin = wanted[_key(place)], self._pins.get(_key(place))
+            who = "root" if owner is None else owner.name
+            if pin is None:
+                if owner is None or owner.ids not in known:
+                    names = ", ".join(dict.fromkeys(each.name for each in known.values()))
+                    raise ConfigError(
+                        f"{place.title} is new and would run as {who}; the program runs as {names}",
+                        RESTART,
+                    )
+                continue
+            if owner is None or owner.ids != pin.owner.ids:
+                raise ConfigError(
+                    f"{place.title} would run as {who}, and runs as {pin.owner.name}", RESTART
+                )
+            if _where(place) != pin.where:
+                raise ConfigError(f"{place.title} would listen elsewhere than it does", RESTART)
+            if place.module != pin.module:
+                raise ConfigError(f"{place.title} would be another program than it is", RESTART)
+
+    def binder(self, place: Place) -> Owner | None:
+        """With whose rights a worker's sockets are made; None for this process' own.
+
+        Ports that the first description has named are root's to open. What comes later, and
+        whatever has a path, is made with the rights of the worker's user.
+        """
+        pin = self._pins.get(_key(place))
+        if pin is None or place.path:
+            return self.owner_of(place)
+        return None
+
+    def _say_what_does_not_count(self, places: Iterable[Place]) -> None:
+        for place in places:
+            lost = []
+            if self.user and place.user not in ("", self.user):
+                lost.append(f"user={place.user!r}")
+            if (self.user or self.group) and place.group not in ("", self.group):
+                lost.append(f"group={place.group!r}")
+            given = " ".join(
+                f"--{name} {value}"
+                for name, value in (("user", self.user), ("group", self.group))
+                if value
+            )
+            text = f"{place.title}: {' and '.join(lost)} in the program: {given} is what counts"
+            if lost and text not in self._told:
+                self._told.add(text)
+                logger.warning("%s", text)
+
+
+def _key(place: Place) -> WorkerKey:
+    return place.address, place.twin
+
+
+def _where(place: Place) -> tuple[str, str, int, str]:
+    return place.scheme, place.host, place.port, place.path
+
+
+def _refuse_mixture(
+    wanted: Mapping[WorkerKey, Owner | None], titles: Mapping[WorkerKey, str]
+) -> None:
+    roots = [titles[key] for key, owner in wanted.items() if owner is None]
+    others = [(titles[key], owner.name) for key, owner in wanted.items() if owner is not None]
+    if roots and others:
+        title, name = others[0]
+        raise ConfigError(
+            f"{title} would run as {name}, and {roots[0]} as root; who takes over the one would "
+            "describe the other",
+            f'give every Worker a user, such as user="{name}", or start it with --user {name}',
+        )

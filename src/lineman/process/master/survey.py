@@ -1,0 +1,107 @@
+"""What `lineman doctor` and `lineman proxy` must know of a program, without its code: plain data.
+
+As with a description, it comes from a process of the program's user, and is believed no more than
+that user: every value has a type and a range here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from msgspec import Meta
+
+from lineman.errors import ConfigError
+from lineman.process.master.description import Place, Text, check, convert
+from lineman.process.messages.lines import clean
+from lineman.process.messages.process_rules import MAX_SECONDS
+
+# What is said of a fault; `clean` has made a line of it.
+MAX_WORDS = 2000
+Words: TypeAlias = Annotated[
+    str, Meta(max_length=MAX_WORDS + 1, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")
+]
+Word: TypeAlias = Annotated[str, Meta(pattern=r"\A[a-z-]{0,20}\Z")]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=MAX_SECONDS)]
+Reaches: TypeAlias = Literal["run_all", "start", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """One worker.
+
+    Attributes:
+        name: its name, or its address.
+        fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
+        place: as a master would be told.
+        url: where it listens, with the scheme that clients use; empty for one that only runs code.
+        certificate: SHA-256 of the first one on disk, in hexadecimal; empty where that is unknown.
+        has_gateway: whether it is a gateway's, which reaches the clients of all its processes.
+        trusts_proxies: whether anybody's word on the client's address counts, and
+            `trusts_neighbour` whether that of a proxy on this machine does.
+        real_ip_header, proxy_protocol: as the options; empty for none.
+        ping_interval, ping_timeout: seconds; 0 for never.
+        max_message_size: bytes.
+    """
+
+    name: Text
+    fault: Words = ""
+    fix: Words = ""
+    place: Place | None = None
+    url: Text = ""
+    certificate: Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")] = ""
+    has_gateway: bool = False
+    trusts_proxies: bool = False
+    trusts_neighbour: bool = False
+    real_ip_header: Word = ""
+    proxy_protocol: Word = ""
+    ping_interval: Seconds = 0.0
+    ping_timeout: Seconds = 0.0
+    max_message_size: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+    def failing(self, error: ConfigError) -> Self:
+        """The same worker, which cannot start."""
+        return replace(
+            self, fault=clean(error.seen, MAX_WORDS), fix=clean(error.fix, MAX_WORDS), place=None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A program.
+
+    Attributes:
+        workers: all of them.
+        sends_to_all: the first line of its source that sends to the connections of one process; 0
+            where none was found.
+        reaches: the method that it calls where it would serve: `run_all`, which has a master run
+            them, or `start`; empty where it ends before.
+    """
+
+    workers: Annotated[tuple[Surveyed, ...], Meta(min_length=1, max_length=1000)]
+    sends_to_all: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    reaches: Reaches = "run_all"
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of those that can start."""
+        return tuple(worker.place for worker in self.workers if worker.place is not None)
+
+    def failing(self, error: ConfigError) -> Self:
+        """The same program, which cannot start."""
+        return replace(self, workers=tuple(each.failing(error) for each in self.workers))
+
+    def to_json(self) -> dict[str, Any]:
+        """The survey as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """The survey from what `to_json` gave.
+
+        Raises:
+            ConfigError: it holds what no program says.
+        """
+        found = convert(data, cls)
+        check(found.places)
+        return found

@@ -1,0 +1,100 @@
+"""What a process of a program is told by its master, through its environment."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lineman.errors import ConfigError
+from lineman.process.messages.lines import encode as encode_line
+
+# Signals that wait in a new child until it has said what it does about them.
+BLOCKED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+VARIABLE = "LINEMAN_ROLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Which part of the program this process is.
+
+    Attributes:
+        link: descriptor of the socket to the master.
+        address: of the worker that it serves, as the program writes it.
+        twin: which one of the workers with this address.
+        slot: index of this process among those of the worker; -1 for a process that only describes
+            the program.
+        listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
+        is_checked: whether somebody has looked closely at the certificate's files.
+        files: descriptors of files that only root may read, by their path.
+        settings: of the whole program, as `Description.settings`.
+        tickets: descriptor of the memory with the secret of TLS session tickets.
+        links: directory for sockets between the program's processes; empty where none are.
+        store: descriptors of the two ends of the seat's store; empty for a seat without one.
+    """
+
+    link: int
+    address: str = ""
+    twin: int = 0
+    slot: int = -1
+    listener: int = -1
+    is_checked: bool = True
+    files: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+    tickets: int = -1
+    links: str = ""
+    store: tuple[int, ...] = ()
+
+    @property
+    def describes(self) -> bool:
+        """Whether the process describes the program and ends."""
+        return self.slot < 0
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that the process inherits."""
+        own = [self.link, self.listener, self.tickets]
+        return (*(each for each in own if each >= 0), *self.files.values(), *self.store)
+
+    def tell(self, make: Callable[[], dict[str, Any]]) -> None:
+        """Says what the program is, or why that cannot be told."""
+        try:
+            told = make()
+        except ConfigError as error:
+            told = {"error": error.seen, "fix": error.fix}
+        with open(self.link, "wb") as link:
+            link.write(encode_line(told))
+
+    def encode(self) -> str:
+        """The value of the environment's variable."""
+        return json.dumps(asdict(self))
+
+
+def take_role() -> Role | None:
+    """This process' role; None where it was started by hand.
+
+    The variable is removed: programs that the service starts are no children of the master.
+    """
+    value = os.environ.pop(VARIABLE, None)
+    if value is None:
+        return None
+    role = Role(**json.loads(value))
+    for stream in (sys.stdout, sys.stderr):  # pipes to the master: a line is shown when it is whole
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    for descriptor in role.descriptors():
+        os.set_inheritable(descriptor, False)
+    return role

@@ -1,0 +1,1 @@
+"""Where a running program is found: its run directory, its pid file, its addresses."""

@@ -1,0 +1,189 @@
+"""Opening by path in a process that is root: through directories that are held open.
+
+A link counts only where root alone can have put it: in a directory of root's that nobody else may
+write to, below others of that kind. What lies elsewhere is opened as the plain file that it is, or
+not at all, so that nobody leads root to another file.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from lineman.process.rundir.owner import Owner, acting_as
+
+# Opens a path with flags and, for a new file, a mode.
+Opener: TypeAlias = Callable[[str | Path, int, int], int]
+
+# As many as the kernel follows (path_resolution(7)).
+MAX_LINKS = 40
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class UnsafePathError(PermissionError):
+    """A path leads to where others could send root anywhere."""
+
+    def __init__(self, what: str, path: str | Path) -> None:
+        super().__init__(errno.EPERM, what, str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """A directory that is held open.
+
+    Attributes:
+        is_fixed: whether nobody but root can have put another one in its place.
+        is_roots: whether, besides, nobody but root can put something into it.
+        is_sticky: whether others may add to it, but not take away what is root's.
+    """
+
+    descriptor: int
+    is_fixed: bool
+    is_roots: bool
+    is_sticky: bool
+
+    def below(self, descriptor: int) -> _Directory:
+        """One that lies in it."""
+        found = os.fstat(descriptor)
+        return _directory(
+            descriptor, self.is_roots or (self.is_sticky and self.is_fixed and found.st_uid == 0)
+        )
+
+
+def _directory(descriptor: int, is_fixed: bool) -> _Directory:
+    found = os.fstat(descriptor)
+    is_closed = found.st_uid == 0 and not found.st_mode & 0o022
+    is_sticky = found.st_uid == 0 and bool(found.st_mode & stat.S_ISVTX)
+    return _Directory(descriptor, is_fixed, is_fixed and is_closed, is_sticky)
+
+
+class _Walk:
+    """The way along a path, one name after the other."""
+
+    def __init__(self, path: str | Path, held: ExitStack) -> None:
+        self._path = os.path.abspath(path)
+        self._held = held
+        self._links = 0
+        self._top = _directory(self._hold(os.open("/", _DIRECTORY)), True)
+
+    def _hold(self, descriptor: int) -> int:
+        self._held.callback(os.close, descriptor)
+        return descriptor
+
+    def to_last(self) -> tuple[_Directory, str]:
+        """The directory of the last name that is no link, and that name; `.` for `/` itself."""
+        here = self._top
+        names = _names(self._path)
+        while names:
+            name = names.pop()
+            if names:
+                found = self._step(here, name)
+                if found is not None:
+                    here = found
+                    continue
+            elif not _is_link(here, name) or _is_magic(here):
+                return here, name
+            target = self._follow(here, name)
+            here = self._top if target.startswith("/") else here
+            names += _names(target)
+        return here, "."
+
+    def _step(self, here: _Directory, name: str) -> _Directory | None:
+        """The directory of this name; None for a link."""
+        try:
+            opened = os.open(name, _DIRECTORY, dir_fd=here.descriptor)
+        except NotADirectoryError:
+            if _is_link(here, name):
+                return None
+            raise
+        return here.below(self._hold(opened))
+
+    def _follow(self, here: _Directory, name: str) -> str:
+        if not here.is_roots:
+            raise UnsafePathError(f"{name!r} is a link that others may have put there", self._path)
+        self._links += 1
+        if self._links > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
+        return os.readlink(name, dir_fd=here.descriptor)
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
+
+
+def _is_link(here: _Directory, name: str) -> bool:
+    try:
+        found = os.stat(name, dir_fd=here.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISLNK(found.st_mode)
+
+
+def _is_magic(here: _Directory) -> bool:
+    """Whether links there are the kernel's own, such as /proc/self/fd/1."""
+    try:
+        return here.is_roots and os.fstat(here.descriptor).st_dev == os.stat("/proc").st_dev
+    except FileNotFoundError:
+        return False
+
+
+def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """The descriptor of a file, for root.
+
+    Args:
+        path: of the file.
+        flags: as for `os.open`.
+        mode: of a new file.
+
+    Raises:
+        UnsafePathError: a link on the way that others may have put there, or a file there that has
+            a second name, and so may be one that they could not write.
+        OSError: as of `os.open`.
+    """
+    with ExitStack() as held:
+        here, name = _Walk(path, held).to_last()
+        nofollow = 0 if _is_magic(here) else os.O_NOFOLLOW
+        opened = os.open(name, flags | nofollow | os.O_CLOEXEC, mode, dir_fd=here.descriptor)
+        found = os.fstat(opened)
+        if not here.is_roots and stat.S_ISREG(found.st_mode) and found.st_nlink != 1:
+            os.close(opened)
+            raise UnsafePathError("others may have given it this name: it has another one", path)
+        return opened
+
+
+def is_roots_alone(path: str | Path) -> bool:
+    """Whether nobody but root can put another directory in the place of this one.
+
+    Raises:
+        OSError: the directory is not there.
+    """
+    try:
+        with ExitStack() as held:
+            here, name = _Walk(path, held).to_last()
+            opened = os.open(name, _DIRECTORY, dir_fd=here.descriptor)
+            held.callback(os.close, opened)
+            return here.below(opened).is_fixed
+    except UnsafePathError:
+        return False
+
+
+def opener(owner: Owner | None = None) -> Opener:
+    """What opens files with somebody's rights.
+
+    Args:
+        owner: whose; None for those of this process, which as root looks where it is led.
+    """
+
+    def with_those_rights(path: str | Path, flags: int, mode: int = 0o600) -> int:
+        with acting_as(owner):
+            return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    if owner is None and os.geteuid() == 0:
+        return open_file
+    return with_those_rights

@@ -1,0 +1,339 @@
+"""Where a running program is found: its pid file, which is its lock, and its control socket."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lineman.errors import ConfigError
+from lineman.process.rundir import claim, paths
+
+SYSTEM = Path("/run/lineman")
+# How a pid file is looked into.
+LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def run_directory() -> Path:
+    """Where this user's programs keep their pid files.
+
+    `$RUNTIME_DIRECTORY` where systemd has made one, `/run/lineman` for root, else a directory of
+    the user's own.
+    """
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return SYSTEM
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    if own and not _is_of_another(own):
+        return Path(own, "lineman")
+    return Path(f"/tmp/lineman-{os.geteuid()}")
+
+
+def _is_of_another(directory: str) -> bool:
+    """Whether a directory belongs to another user: `su` and `sudo` may leave that one's name."""
+    try:
+        return os.stat(directory).st_uid != os.geteuid()
+    except OSError:
+        return False
+
+
+def name_of(script: str, arguments: Sequence[str] = ()) -> str:
+    """A file name for a program, the same for every way of writing its path.
+
+    Args:
+        script: path of the script.
+        arguments: its own, such as a port: with other ones it is another program.
+    """
+    real = os.path.realpath(script)
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(real).stem) or "program"
+    digest = hashlib.sha256(os.fsencode("\0".join((real, *arguments))))
+    return f"{stem[:40]}-{digest.hexdigest()[:8]}"
+
+
+def default_pid_file(name: str) -> Path:
+    """The pid file of a program that names none; `name` as `name_of` gives it."""
+    return run_directory() / f"{name}.pid"
+
+
+def find_pid_file(name: str) -> Path:
+    """The pid file to look for when a command is given: that of this user, or one of systemd's.
+
+    Where there is none, one that was removed, or stands elsewhere, of a program that runs.
+    """
+    own = default_pid_file(name)
+    if os.path.exists(own):
+        return own
+    elsewhere = [SYSTEM / own.name, *sorted(SYSTEM.glob(f"*/{own.name}"))]
+    removed = [
+        each.pid_file
+        for each in claim.runners(name)
+        if each.is_believed and each.pid_file is not None and each.pid_file.name == own.name
+    ]
+    found = [path for path in elsewhere if os.path.exists(path)]
+    return next(iter((*found, *removed)), own)
+
+
+def control_path(pid_file: Path) -> Path:
+    """The control socket of the program with this pid file."""
+    return _beside(pid_file, ".sock")
+
+
+def links_directory(pid_file: Path) -> Path:
+    """Where the processes of the program with this pid file talk to each other."""
+    return _beside(pid_file, ".d")
+
+
+def _beside(pid_file: Path, ending: str) -> Path:
+    """`chat.pid` gives `chat.sock`; `chat.1` gives `chat.1.sock`, which is not that of `chat.2`."""
+    return pid_file.with_name(pid_file.name.removesuffix(".pid") + ending)
+
+
+def _prepare(directory: Path) -> None:
+    """Makes the directory where it is missing, and refuses one that others may write to."""
+    try:
+        if directory == SYSTEM or directory.parent == SYSTEM:
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        else:
+            directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make {directory} for the pid file: {(error.strerror or str(error)).lower()}",
+            "make the directory, or name another place: pid_file= or --pid-file",
+        ) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise ConfigError(
+            f"{directory} is no directory; the pid file is kept there",
+            "remove what is there, or name another place: pid_file= or --pid-file",
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{directory} belongs to user {found.st_uid}, who could take the service over",
+            "name another place: pid_file= or --pid-file",
+        )
+    if os.geteuid() == 0 and not paths.is_roots_alone(directory):
+        raise ConfigError(
+            f"others may put another directory in the place of {directory}, and so take the "
+            "service over",
+            "name another place: pid_file= or --pid-file",
+        )
+
+
+def _refuse_shared(directory: Path) -> None:
+    mode = directory.stat().st_mode
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"{directory} may be written to by others (mode {mode & 0o7777:o}), who could take the "
+            "service over",
+            f"chmod go-w {directory}, or name another place: pid_file= or --pid-file",
+        )
+
+
+@dataclass(slots=True)
+class PidFile:
+    """A pid file that this process holds: nobody else can hold it until this process ends.
+
+    Attributes:
+        path: of the file.
+        was_stale: the process that left it behind without taking it away; 0 for none.
+        claims: the sockets that stand for the file where that is removed, and for the program.
+    """
+
+    path: Path
+    was_stale: int
+    _descriptor: int
+    claims: Sequence[socket.socket] = ()
+
+    @classmethod
+    def take(cls, path: Path, program: str) -> PidFile:
+        """Takes the file, or says who has it.
+
+        Args:
+            path: of the file.
+            program: the name of whose file it is, as `name_of` gives it.
+
+        Raises:
+            ConfigError: the program runs already, or the file cannot be written.
+        """
+        path = path.absolute()
+        _prepare(path.parent)
+        _refuse_shared(path.parent)
+        patience = time.monotonic() + 0.3  # a command that looks holds it for a moment
+        while True:
+            descriptor = _open(path)
+            _refuse_strangers(descriptor, path)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_ino == path.lstat().st_ino:
+                    break
+            except FileNotFoundError:
+                pass  # its holder has just ended and taken it away: again
+            except BlockingIOError:
+                pid = _pid_in(os.pread(descriptor, 32, 0))
+                os.close(descriptor)
+                if time.monotonic() < patience:
+                    time.sleep(0.02)
+                    continue
+                raise _runs_already(pid, path) from None
+            os.close(descriptor)
+        stale = _pid_in(os.pread(descriptor, 32, 0))
+        try:
+            claimed = claim.take(path)
+        except claim.ClaimedError as error:  # its pid file was removed
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise _runs_already(error.pid, path) from None
+        sockets = (claimed, claim.announce(program, path))
+        held = cls(path, stale, descriptor, [each for each in sockets if each is not None])
+        held.write(os.getpid())
+        return held
+
+    def restore(self) -> Path | None:
+        """Makes the file anew where it was removed; its path then.
+
+        Raises:
+            ConfigError: it cannot be made.
+        """
+        if self._is_ours():
+            return None
+        _prepare(self.path.parent)
+        _refuse_shared(self.path.parent)
+        descriptor = _open(self.path)
+        _refuse_strangers(descriptor, self.path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _pid_in(os.pread(descriptor, 32, 0))
+            os.close(descriptor)
+            raise _runs_already(pid, self.path) from None
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self.write(os.getpid())
+        return self.path
+
+    def _is_ours(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
+        except OSError:
+            return False
+
+    def write(self, pid: int) -> None:
+        """Writes the pid of the process that holds it from here on."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, b"%d\n" % pid, 0)
+
+    def release(self) -> None:
+        """Takes the file away, and lets others have it."""
+        for each in self.claims:
+            each.close()
+        if self._is_ours():
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def refuse_running(path: Path) -> None:
+    """Finds out whether a pid file can be taken, without taking it.
+
+    Raises:
+        ConfigError: the program runs already, or this user may not look.
+    """
+    pid = holder(path)
+    if pid:
+        raise _runs_already(max(pid, 0), path)
+
+
+def _runs_already(pid: int, path: Path) -> ConfigError:
+    who = f"process {pid}" if pid else "another process, which is just starting"
+    return ConfigError(
+        f"it runs already: {who} ({path})",
+        "stop it first, or use restart or reload; for a second one beside it (another "
+        "environment does not make it another program) name another place in this and "
+        "in its other commands: --pid-file FILE, and --log FILE for a daemon",
+    )
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except PermissionError:
+        who = f"user {path.lstat().st_uid}" if path.exists() else "another user"
+        raise ConfigError(
+            f"cannot write the pid file {path}: permission denied; it belongs to {who}",
+            "run the command as that user, or name another place: pid_file= or --pid-file",
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the pid file {path}: {(error.strerror or str(error)).lower()}",
+            "name another place: pid_file= or --pid-file",
+        ) from None
+
+
+def _refuse_strangers(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    if found.st_uid not in (0, os.geteuid()) or not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise ConfigError(
+            f"the pid file {path} is there already and belongs to user {found.st_uid}",
+            "name another place: pid_file= or --pid-file",
+        )
+
+
+def _pid_in(content: bytes) -> int:
+    text = content.strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _held_by(descriptor: int) -> int:
+    """The process that stands in a pid file; 0 where a stranger names one that is not his."""
+    pid = _pid_in(os.pread(descriptor, 32, 0))
+    owner = os.fstat(descriptor).st_uid
+    return pid if owner in (0, os.geteuid()) or owner == _user_of(pid) else 0
+
+
+def _user_of(pid: int) -> int | None:
+    """The user that a process runs as; None where that cannot be told.
+
+    Source: proc_pid_status(5)
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[2]) for line in lines if line.startswith("Uid:")), None)
+
+
+def holder(path: Path) -> int:
+    """The process that holds a pid file, also one that was removed; 0 where none does.
+
+    Raises:
+        ConfigError: this user may not even look.
+    """
+    try:
+        # A pipe of that name, which anybody may have made where he may write, holds up nobody.
+        # No more does a link count there: no master makes one, and it may lead to anything.
+        descriptor = os.open(path, LOOKING)
+    except PermissionError:
+        if pid := claim.master_of(path):
+            return pid
+        raise ConfigError(
+            f"cannot read {path}: permission denied", "run the command as the service's user"
+        ) from None
+    except OSError:
+        return claim.master_of(path)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _held_by(descriptor) or -1
+    finally:
+        os.close(descriptor)
+    return claim.master_of(path)

@@ -1,0 +1,1 @@
+"""HTTP/1.1 as a websocket server meets it: handshakes and plain requests, pure."""

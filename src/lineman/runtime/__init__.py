@@ -1,0 +1,1 @@
+"""A worker at run time: started, looked into, replaced, ended."""

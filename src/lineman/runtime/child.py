@@ -1,0 +1,200 @@
+"""A process that serves one worker for a master."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineman.errors import LinemanError
+from lineman.process.child.child_link import Link
+from lineman.process.child.process_title import set_title
+from lineman.process.log import log_setup as logs
+from lineman.process.master.ended_counters import counters
+from lineman.process.master.source_watch import watch_files
+from lineman.process.messages.role import BLOCKED, Role
+from lineman.protocols.websocket.close import GOING_AWAY
+from lineman.runtime import describe as program
+from lineman.runtime import inner_workers as inner
+from lineman.runtime import leaving, starting, uncaught
+from lineman.runtime.inspection import Inspection
+from lineman.runtime.retirement import watch_limits
+from lineman.tls.files import inherited_files as inherited
+from lineman.tls.openssl.tickets import TicketSecret
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+logger = logging.getLogger("lineman")
+
+
+def run(workers: Sequence[Worker], role: Role) -> int:
+    """Serves until the master says otherwise; the exit status."""
+    # The terminal's signals reach every process of its group; the master decides about them.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
+    inherited.use(role.files)
+    set_title(f"{role.address} #{role.slot}")
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        status = runner.run(_Child(workers, role).run())
+        leaving.watch()
+    uncaught.tell()
+    return status
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Makes the event loop of a process: uvloop's where it is installed; None for asyncio's."""
+    try:
+        import uvloop  # an extra
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+class _Child:
+    """One worker, its link to the master, and how the two end."""
+
+    def __init__(self, workers: Sequence[Worker], role: Role) -> None:
+        self._role = role
+        self._worker = program.find(workers, role.address, role.twin)
+        self._link = Link()
+        self._starting: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._is_called_off = False
+        self._is_draining = False
+        self._ended = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        uncaught.install(loop)
+        link = self._link
+        link.on("drain", self._drain)
+        link.on("stop", self._stop)
+        link.on("reopen-logs", logs.reopen)
+        await link.open(self._role.link, self._stop)  # the master is gone: so are we
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
+        link.on("reload-certificates", self._reload_certificates)
+        descriptor = self._role.listener
+        listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
+        worker = self._worker
+        if worker is None:
+            link.failed(f"the program has no worker {self._role.address} any more: reload it")
+            await link.close()
+            return 1
+        secret = TicketSecret(self._role.tickets)
+        worker.use_ticket_secret(secret)
+        host = inner.open_host(worker, listener, self._role.store, secret)
+        worker.id = self._role.slot
+        if worker.count > 1:
+            worker._tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
+        worker.links_directory = self._role.links
+        starting.watch = starting.Watch(link.doing, worker.start_timeout)
+        self._starting = loop.create_task(
+            worker.start(listener, check_files=not self._role.is_checked)
+        )
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            host.give_up()
+            if not self._is_called_off:
+                link.failed("on_worker_start has cancelled its own task")
+            await link.close()
+            return 0 if self._is_called_off else 1
+        except Exception as raised:
+            error = _innermost(raised)
+            if not isinstance(error, LinemanError):
+                logger.exception("%r does not start", worker)
+            host.give_up()
+            link.failed(_in_words(error, worker))
+            await link.close()
+            return 1
+        host.ready()
+        await self._serve(worker)
+        return 0
+
+    async def _serve(self, worker: Worker) -> None:
+        """Answers and watches until the end."""
+        loop = asyncio.get_running_loop()
+        link = self._link
+        looking = Inspection(worker)
+        looking.start()
+        link.answer("status", functools.partial(self._status, looking))
+        link.answer("connections", looking.connections)
+        link.ready()
+        watching = [
+            loop.create_task(watch_limits(worker, link.renew)),
+            loop.create_task(looking.tell(link.counted)),
+        ]
+        if self._role.settings.get("watch"):
+            watching.append(loop.create_task(watch_files(link.changed)))
+        await self._ended.wait()
+        for task in watching:
+            task.cancel()
+        looking.stop()
+        link.counted(looking.counters())
+        await link.close()
+
+    def _status(self, looking: Inspection, **arguments: Any) -> dict[str, Any]:
+        """The figures; the master knows the counters first, so that none of them is ever lost."""
+        told = looking.status(**arguments)
+        self._link.counted(counters(told))
+        return told
+
+    def _reload_certificates(self) -> None:
+        if self._worker is not None:
+            for each in (self._worker, *inner.inside()):
+                each.reload_certificates()
+
+    def _stop(self, timeout: float | None = None) -> None:
+        self._end(timeout, None, GOING_AWAY)
+
+    def _drain(self, code: int, seconds: float, timeout: float) -> None:
+        self._end(timeout, seconds, code)
+
+    def _end(self, timeout: float | None, drain: float | None, code: int) -> None:
+        worker = self._worker
+        if worker is None or (self._ending is not None and not self._is_draining):
+            return
+        if self._starting is None or not self._starting.done():
+            if self._starting is not None:
+                self._is_called_off = True
+                self._starting.cancel()
+            return
+        if self._ending is not None:
+            if drain is not None:
+                return
+            self._ending.cancel()  # a stop hurries a drain
+        self._is_draining = drain is not None
+
+        async def end() -> None:
+            patience = worker.stop_timeout if timeout is None else timeout
+            await worker.stop(patience, drain=drain, code=code)
+            self._ended.set()
+
+        loop = asyncio.get_running_loop()
+        self._ending = loop.create_task(end())
+        if self._is_draining:
+            loop.call_soon(self._link.event, "deaf")  # after its first step
+
+
+def _innermost(error: Exception) -> Exception:
+    """The error itself, which a `TaskGroup` wraps."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _in_words(error: Exception, worker: Worker) -> str:
+    if isinstance(error, LinemanError):
+        return str(error)
+    if isinstance(error, OSError):
+        from lineman.runtime import taken_port as takenport  # most programs never need it
+
+        return takenport.explain(error, worker) or f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"

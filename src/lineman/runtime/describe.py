@@ -1,0 +1,139 @@
+"""A program's workers, described for the master that will run them."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lineman.base import address as addresses
+from lineman.config import options
+from lineman.errors import ConfigError
+from lineman.process.messages.lines import clean
+from lineman.process.messages.process_rules import Rules
+from lineman.tls.serving.phpcontext import without_effect
+
+if TYPE_CHECKING:  # imported where it runs: a process that serves describes nothing
+    from lineman.config.options import Plan
+    from lineman.process.master.description import Description, Place
+    from lineman.worker import Worker
+
+logger = logging.getLogger("lineman")
+
+# How the log and `status` call the process that `Worker.metrics` adds.
+METRICS = "lineman metrics"
+MAX_TITLE = 200
+
+
+def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Description:
+    """What a master has to know of these workers; every option is checked.
+
+    Raises:
+        ConfigError: what cannot work, and the fix.
+    """
+    from lineman.process.master.description import Description, Settings
+
+    twins: Counter[str] = Counter()
+    places = []
+    for worker in workers:
+        places.append(_place(worker, twins[worker.address]))
+        twins[worker.address] += 1
+    if settings.get("metrics") is not None:
+        places.append(_metrics_place(settings["metrics"], places))
+    return Description(tuple(places), Settings(**settings))
+
+
+def _place(worker: Worker, twin: int) -> Place:
+    # What only root may read is looked at by the children, who get it from a master that is root.
+    is_checked = can_read_files(worker)
+    plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
+    for line in without_effect((worker.context or {}).get("ssl")):
+        logger.warning("%s", line)
+    return place_of(worker, twin, plan, is_checked)
+
+
+def can_read_files(worker: Worker) -> bool:
+    """Whether this process may read what the worker's TLS options name, as far as it is there."""
+    files = options.tls_files(worker)
+    return not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
+
+
+def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
+    """A worker's place.
+
+    Args:
+        worker: that it is of.
+        twin, is_checked: as `Place` has them.
+        plan: its options, read.
+    """
+    from lineman.process.master.description import Place
+
+    certificates, keys = options.tls_pairs(worker)
+    processes = plan.processes
+    address = plan.address
+    return Place(
+        address=worker.address,
+        twin=twin,
+        title=clean(worker.name or plan.url or "worker without an address", MAX_TITLE),
+        scheme="" if address is None else address.scheme,
+        host="" if address is None else address.host,
+        port=0 if address is None else address.port,
+        count=processes.count,
+        backlog=plan.limits.backlog,
+        path="" if address is None else address.path,
+        socket_mode=plan.socket_mode,
+        user=processes.user,
+        group=processes.group,
+        certificates=certificates,
+        keys=keys,
+        is_checked=is_checked,
+        is_reloadable=processes.reloadable,
+        takes_clients=address is not None and worker.takes_clients,
+        rules=processes.rules,
+    )
+
+
+def _metrics_place(address: object, places: Sequence[Place]) -> Place:
+    """Where a process of its own tells Prometheus and load balancers how the service is."""
+    example = 'give an address of this machine: "127.0.0.1:9100"'
+    if not isinstance(address, str) or "//" in address or not re.search(r":\d+$", address):
+        raise ConfigError(f"metrics is {address!r}", example)
+    where = addresses.parse(f"ws://{address}")
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ConfigError(
+            f"metrics is {address!r}, but prometheus-client is not installed",
+            f"{sys.executable} -m pip install prometheus-client",
+        )
+    from lineman.process.master.description import Place
+
+    rules = [place.rules for place in places]
+    return Place(
+        address=f"metrics {address}",
+        twin=0,
+        title=METRICS,
+        scheme=where.scheme,
+        host=where.host,
+        port=where.port,
+        count=1,
+        backlog=64,
+        # As whoever serves: no program of this service listens as root that need not.
+        user=next((place.user for place in places if place.user), ""),
+        group=next((place.group for place in places if place.user), ""),
+        rules=Rules(
+            drain_seconds=max(each.drain_seconds for each in rules),
+            stop_timeout=max(each.stop_timeout for each in rules),
+        ),
+        takes_clients=False,
+        module="lineman.metrics.exporter",
+    )
+
+
+def find(workers: Sequence[Worker], address: str, twin: int) -> Worker | None:
+    """The worker that a description called so; None where the program has changed."""
+    same = [worker for worker in workers if worker.address == address]
+    return same[twin] if twin < len(same) else None

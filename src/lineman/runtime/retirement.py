@@ -1,0 +1,53 @@
+"""When a process has done enough and asks to be replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lineman.process.child import usage
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+logger = logging.getLogger("lineman")
+
+LOOK = 1.0
+# Processes that started together shall not all be replaced together.
+SPREAD = 0.1
+
+
+async def watch_limits(worker: Worker, renew: Callable[[str, bool], None]) -> None:
+    """Asks once for a replacement when `max_requests` or `max_memory` is passed.
+
+    Args:
+        worker: which runs in this process.
+        renew: takes the reason, and whether it is memory.
+    """
+    if not worker.max_requests and not worker.max_memory:
+        return
+    most = worker.max_memory
+    if most and (fresh := usage.rss()) >= most:
+        # Whoever takes its place would be as large, and clients would be thrown out for nothing.
+        logger.warning(
+            "max_memory=%d is less than the %d bytes that a fresh process of this program has in "
+            "memory, and no process is replaced for it; fix: give at least max_memory=%d",
+            most, fresh, 2 * fresh,
+        )  # fmt: skip
+        most = 0
+    enough = worker.max_requests * random.uniform(1 - SPREAD, 1 + SPREAD)
+    while True:
+        await asyncio.sleep(LOOK)
+        service = worker.service
+        if service is None:
+            return
+        served = service.tally.carried(service.connections.values())[0] + service.plain_requests
+        if worker.max_requests and served >= enough:
+            renew(f"it has served {served} requests (max_requests={worker.max_requests})", False)
+            return
+        if most and (used := usage.rss()) >= most:
+            renew(f"it has {used} bytes in memory (max_memory={most})", True)
+            return

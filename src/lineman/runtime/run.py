@@ -1,0 +1,139 @@
+"""`Worker.run_all`: which part of the program this process is, and where a command goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lineman.errors import ConfigError, UsageError
+from lineman.process.log import log_setup as logs
+from lineman.process.log.log_setup import LogOptions
+from lineman.process.log.outlet import PATIENCE
+from lineman.process.master.children import Program
+from lineman.process.master.handoff import VARIABLE, Handoff
+from lineman.process.messages.role import Role, take_role
+from lineman.runtime import child
+from lineman.runtime.describe import describe
+
+if TYPE_CHECKING:
+    from lineman.worker import Worker
+
+# Those that run the program's code anew, so that its options must be right.
+STARTING = ("start", "restart")
+
+
+def run_all(
+    workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
+) -> None:
+    """Does what the command line says; does not return.
+
+    In the process that somebody has started, `lineman` takes its place, and runs the command
+    without the program's code in it. In a child of the master it serves.
+
+    Raises:
+        SystemExit: status 1 where the configuration cannot work, or what a child ends with.
+    """
+    role = take_role()
+    if not workers:
+        raise UsageError("there is no Worker to run; make one before Worker.run_all()")
+    if role is None:
+        _hand_over(workers, arguments, pid_file)
+    elif role.describes:
+        _describe(workers, role, pid_file)
+    else:
+        logs.set_up_for_child(role.settings, role.title, role.slot)
+        sys.exit(child.run(workers, role))
+
+
+def _settings(pid_file: str | Path | None) -> dict[str, object]:
+    from lineman.worker import Worker
+
+    options = LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level)
+    place = None if pid_file is None else os.path.abspath(pid_file)
+    return {**options.to_json(), "metrics": Worker.metrics, "pid_file": place}
+
+
+def _describe(workers: Sequence[Worker], role: Role, pid_file: str | Path | None) -> None:
+    logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
+    role.tell(lambda: describe(workers, _settings(pid_file)).to_json())
+    sys.exit(0)
+
+
+def _hand_over(
+    workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
+) -> None:
+    """Becomes `lineman COMMAND`, which knows the program by what it is given here."""
+    _refuse_what_cannot_be_replaced()
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
+    described = None
+    if words[0] in STARTING:
+        logs.set_up()
+        try:
+            described = describe(workers, _settings(pid_file)).to_json()
+        except ConfigError as error:
+            logs.flush()
+            print(f"lineman: {error}", file=sys.stderr)
+            sys.exit(1)
+    script = sys.argv[0]
+    own = () if arguments is None else tuple(w for w in sys.argv[1:] if w not in arguments)
+    handoff = Handoff(
+        Program(tuple(sys.orig_argv), _directory(), os.path.abspath(script), own),
+        None if pid_file is None else os.path.abspath(pid_file),
+        described,
+        f"python {os.path.basename(script)}",
+    )
+    environment = {**os.environ, VARIABLE: json.dumps(handoff.to_json())}
+    root = str(Path(__file__).parents[2])
+    if sys.path[0] == root or root == os.getcwd():  # found beside the script, not installed
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
+    _flush()
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "lineman", *words], environment)
+
+
+def _flush() -> None:
+    """Writes what waits, unless nobody reads it or the disk is full: the service does without."""
+
+    def flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+
+    writing = threading.Thread(target=flush, daemon=True)
+    writing.start()
+    writing.join(PATIENCE)
+    logs.flush()
+
+
+def _refuse_what_cannot_be_replaced() -> None:
+    remedy = "to serve beside other things, `await worker.start()` inside their event loop"
+    if sys.argv[0] in ("", "-"):
+        raise UsageError("there is no file that new processes could run: write the program to one")
+    if threading.current_thread() is not threading.main_thread():
+        raise UsageError(
+            f"run_all() takes the whole process, and belongs into its main thread; {remedy}"
+        )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(f"run_all() takes the whole process, and an event loop runs in it; {remedy}")
+
+
+def _directory() -> str:
+    """Where the program was started, as the shell calls it: links on the way stay links."""
+    logical = os.environ.get("PWD", "")
+    try:
+        is_here = os.path.isabs(logical) and os.path.samefile(logical, ".")
+    except OSError:
+        is_here = False
+    return logical if is_here else os.getcwd()

@@ -1,0 +1,206 @@
+"""The process that `lineman doctor` and `lineman proxy` have run a program, to tell what it is.
+
+`python -m lineman.runtime.surveying FILES SCRIPT`, started with a role by whoever asks.
+It runs the program up to where it would serve, and ends. FILES is one of `FILES`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import logging
+import runpy
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lineman.config import options
+from lineman.config.options import Plan
+from lineman.errors import ConfigError, UsageError
+from lineman.gateway.gateway import Gateway
+from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed
+from lineman.process.messages.lines import clean
+from lineman.process.messages.role import take_role
+from lineman.runtime import describe as program
+from lineman.tls.files import inherited_files as inherited
+from lineman.tls.files.pem import read_pem
+from lineman.worker import Worker
+
+# What of the certificates' files is opened: nothing, what this process may read (who asks has the
+# rest for it), or all.
+NONE, READABLE, ALL = FILES = ("none", "readable", "all")
+
+_TO_ALL = frozenset({"broadcast", "connections"})
+# Where a proxy on the same machine reaches a worker. The name localhost has two addresses, of which
+# it listens on IPv4's alone.
+NEIGHBOURS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
+
+
+class _Reached(BaseException):
+    """The program has come to the place where it would begin to serve."""
+
+
+def main() -> None:
+    """Tells the survey; does not return."""
+    role = take_role()
+    if role is None or len(sys.argv) != 3 or sys.argv[1] not in FILES:
+        sys.exit("lineman.runtime.surveying is run by `lineman doctor` and `lineman proxy` alone")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)  # who asks shows it
+    inherited.use(role.files)
+    files, script = sys.argv[1], Path(sys.argv[2])
+    role.tell(lambda: survey(script, *workers_of(script), files).to_json())
+    sys.exit(0)
+
+
+def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str) -> Survey:
+    """What is to be known of a program.
+
+    Args:
+        script: its file.
+        workers: that it makes.
+        reaches: as `Survey` has it.
+        files: what is opened of them, as the module says.
+    """
+    twins: Counter[str] = Counter()
+    found = []
+    for worker in workers:
+        found.append(_surveyed(worker, twins[str(worker.address)], files))
+        twins[str(worker.address)] += 1
+    return Survey(tuple(found), _sends_to_all(script), reaches)
+
+
+def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
+    name = clean(worker.name or worker.address, program.MAX_TITLE)
+    try:
+        opens = files == ALL or (files == READABLE and program.can_read_files(worker))
+        plan = options.read(worker, check_files=files != NONE, open_files=opens)
+        place = program.place_of(worker, twin, plan, opens)
+    except (ConfigError, UsageError) as error:
+        seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
+        return Surveyed(name, fault=clean(seen, MAX_WORDS), fix=clean(fix, MAX_WORDS))
+    address = plan.address
+    where = "" if address is None else "unix" if address.path else neighbour(address.host)
+    return Surveyed(
+        name,
+        place=place,
+        url=plan.url,
+        certificate=_fingerprint(plan),
+        has_gateway=worker.name in Gateway.all_names,
+        trusts_proxies=bool(worker.trusted_proxies),
+        trusts_neighbour=where in plan.trusted_proxies,
+        real_ip_header=plan.real_ip_header or "",
+        proxy_protocol=plan.proxy_protocol or "",
+        ping_interval=plan.limits.ping_interval,
+        ping_timeout=plan.limits.ping_timeout,
+        max_message_size=plan.limits.max_message_size,
+    )
+
+
+def neighbour(host: str) -> str:
+    """Where a program on the same machine reaches a worker that listens on a host."""
+    return NEIGHBOURS.get(host.lower(), host)
+
+
+def _fingerprint(plan: Plan) -> str:
+    cert = plan.tls.options.cert if plan.tls is not None else None
+    try:
+        found = read_pem(cert, "certificate").certificates if cert is not None else ()
+    except ConfigError:
+        return ""
+    return hashlib.sha256(found[0].der).hexdigest() if found else ""
+
+
+def _sends_to_all(script: Path) -> int:
+    """The first line that uses `worker.broadcast` or `worker.connections`."""
+    try:
+        tree = ast.parse(script.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return 0
+    lines = (
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in _TO_ALL
+    )
+    return min(lines, default=0)
+
+
+# The program itself.
+
+
+def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
+    """Runs a program up to the point where it would serve.
+
+    What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
+    at the top of it. No port is opened and no callback is called.
+
+    Returns:
+        Its workers, and what it calls there, as `Survey` has it.
+
+    Raises:
+        ConfigError: it cannot be run, or makes no worker.
+    """
+    if not script.is_file():
+        raise ConfigError(f"there is no program {script}", "give the path of your app.py")
+    before = len(Worker.all_workers)
+    with _not_serving() as reached, _as_script(script):
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except _Reached:
+            pass
+        except SystemExit as ended:
+            raise ConfigError(
+                f"{script} ended with status {ended.code!r} before it came to its workers",
+                f"see what `python {script}` says",
+            ) from None
+        except Exception as error:
+            raise ConfigError(
+                f"{script} cannot be read: {type(error).__name__}: {error}",
+                f"run it: python {script}",
+            ) from error
+    found = Worker.all_workers[before:]
+    del Worker.all_workers[before:]
+    if not found:
+        raise ConfigError(f"{script} makes no Worker", "give the program that makes it")
+    return found, reached[0] if reached else ""
+
+
+@contextmanager
+def _not_serving() -> Iterator[list[Reaches]]:
+    """Has a program end where it would serve; what it calls there is in the list then."""
+    called: list[Reaches] = []
+
+    def ending(name: Reaches) -> Callable[..., None]:
+        def reached(*args: Any, **kwargs: Any) -> None:
+            called.append(name)
+            raise _Reached
+
+        return reached
+
+    names: tuple[Reaches, ...] = ("run_all", "start")
+    kept = {name: Worker.__dict__[name] for name in names}
+    for name in kept:
+        setattr(Worker, name, ending(name))
+    try:
+        yield called
+    finally:
+        for name, function in kept.items():
+            setattr(Worker, name, function)
+
+
+@contextmanager
+def _as_script(script: Path) -> Iterator[None]:
+    """Arguments and search path as `python script` would have them."""
+    arguments, path = sys.argv, sys.path
+    sys.argv = [str(script)]
+    sys.path = [str(script.absolute().parent), *path]
+    try:
+        yield
+    finally:
+        sys.argv, sys.path = arguments, path
+
+
+if __name__ == "__main__":
+    main()

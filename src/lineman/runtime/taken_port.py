@@ -1,0 +1,65 @@
+"""A port that the program opens by itself, and that is taken: by whom, and what to do about it.
+
+`asyncio.start_server` in `on_worker_start` is the usual case. It works at the start. At a reload
+the process that has the port goes on until the new one is ready, which it never is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from typing import TYPE_CHECKING
+
+from lineman.net.listening import portholder
+from lineman.process.rundir.masters import how_to_stop, is_of_this_program
+
+if TYPE_CHECKING:  # which knows this module
+    from lineman.worker import Worker
+
+# In what asyncio and uvloop say: "… to bind on address ('127.0.0.1', 5678): address already …".
+_ADDRESS = re.compile(r"\('(?P<host>[^']*)', (?P<port>[0-9]{1,5})\b")
+
+_BY_HAND = (
+    "for a websocket or HTTP port have lineman pass it on: "
+    'await Worker("ws://{host}:{port}").start(); for another protocol: '
+    "asyncio.start_server(…, reuse_port=True), and restart the program once"
+)
+
+
+def explain(error: BaseException, worker: Worker) -> str | None:
+    """What kept a worker from its start, in words; None where it is no port that is taken.
+
+    Args:
+        error: what `on_worker_start` has raised.
+        worker: whose it is.
+    """
+    if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
+        return None
+    seen = f"on_worker_start cannot listen: {error.strerror or error}"
+    found = _ADDRESS.search(str(error))
+    if found is None:
+        return (
+            f"{seen}; fix: if a process of this program had the port before the reload, have both "
+            "set SO_REUSEPORT, and restart the program once; else `ss -ltnp` shows who has it"
+        )
+    host, port = found["host"], int(found["port"])
+    where = f"[{host}]" if ":" in host else host
+    seen = f"on_worker_start cannot listen on {where}:{port}: the port is taken"
+    holder = portholder.find(port)
+    if holder is None:
+        return f"{seen}; fix: stop the process that `ss -ltnp 'sport = :{port}'` shows"
+    by = f"{seen} by {holder.name} (process {holder.pid})"
+    if not is_of_this_program(holder.pid):
+        return f"{by}; fix: stop it: {how_to_stop(holder.pid)}; or listen on another port"
+    if holder.pid == os.getppid():  # the master, who has those of all workers
+        return f"{by}: a Worker of this program has it; fix: listen on another port"
+    if worker.count > 1:
+        return (
+            f"{by}, which is of this program: each of the {worker.count} processes of {worker!r} "
+            f"would listen there; fix: {worker._push_remedy}"
+        )
+    return (
+        f"{by}, which is of this program and goes on until the new process is ready; "
+        f"fix: {_BY_HAND.format(host=where, port=port)}"
+    )

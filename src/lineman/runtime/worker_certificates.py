@@ -1,0 +1,128 @@
+"""Certificates of a worker's own: joins the keeper, the plain port and the service."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+
+from lineman.base.address import Address
+from lineman.errors import ConfigError
+from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.limits import Limits
+from lineman.net.listening.bind import bind
+from lineman.net.listening.plainport import PlainPort
+from lineman.net.service import Service
+from lineman.tls.acme.acme_options import HTTP_01, TLS_ALPN_01, Settings
+from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.keeper import Keeper
+
+logger = logging.getLogger("lineman")
+
+_BACKLOG = 128
+_GOODBYE = 1.0  # seconds that an authority's connection has when the certificate is there
+
+
+class Certifier:
+    """Gets and renews the certificate of one worker, for as long as it runs.
+
+    Args:
+        settings: which certificate.
+        address: where the worker listens.
+
+    Attributes:
+        answers: for the worker's service.
+    """
+
+    def __init__(self, settings: Settings, address: Address) -> None:
+        self.answers = Answers(settings.root)
+        self._settings = settings
+        self._address = address
+        self._can_http = settings.webroot is not None
+        self._keeper = Keeper(settings, self._kinds, self._plain_port)
+
+    async def start(self, listener: socket.socket, limits: Limits) -> None:
+        """Begins; returns when there is a certificate.
+
+        Until then the listener answers the authority alone.
+
+        Raises:
+            ConfigError: there is none within `start_timeout`, or none can be had.
+        """
+        self._keeper.start()
+        try:
+            if not self._keeper.has_certificate:
+                async with self._answering(listener, limits):
+                    await self._keeper.first_certificate()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Ends."""
+        await self._keeper.stop()
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, listener: socket.socket, limits: Limits) -> AsyncIterator[None]:
+        self.answers.is_waiting = True
+        nothing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        service = Service(self, Callbacks(), limits, tls_context=nothing, challenges=self.answers)
+        # Not listener.dup(): that makes the socket a blocking one, for every process that has it.
+        duplicate = socket.socket(fileno=os.dup(listener.fileno()))
+        duplicate.setblocking(False)
+        service.start(duplicate)
+        try:
+            yield
+        finally:
+            await service.stop(_GOODBYE)
+            self.answers.is_waiting = False
+
+    def _kinds(self) -> tuple[str, ...]:
+        """The challenges that can be answered here, best first."""
+        if self._settings.kinds is not None:
+            return self._settings.kinds
+        kinds = (TLS_ALPN_01,) if self._address.port == 443 else ()
+        return (*kinds, HTTP_01) if self._can_http else kinds
+
+    @contextlib.asynccontextmanager
+    async def _plain_port(self) -> AsyncIterator[None]:
+        async with plain_port(self._settings, self._address, self.answers) as is_open:
+            self._can_http = is_open or self._settings.webroot is not None
+            yield
+
+
+@contextlib.asynccontextmanager
+async def plain_port(settings: Settings, address: Address, answers: Answers) -> AsyncIterator[bool]:
+    """The plain port is open inside of the `with` block, if it can be; whether it is.
+
+    Args:
+        settings: which port, and names that may be redirected to.
+        address: of the `wss` service.
+        answers: to http-01.
+    """
+    port = settings.http_port
+    if port is None:
+        yield False
+        return
+    try:
+        # Shared with the process that led before a reload, and with other services of ours.
+        where = Address("ws", address.host, port)
+        listener = bind(where, _BACKLOG, reuse_port=True, is_first=False)
+    except ConfigError as error:
+        logger.warning(
+            "http-01 cannot be answered, and http is not redirected: %s; or, if a web server has "
+            'the port, give its document root: AcmeOptions(..., webroot="/var/www"), --webroot',
+            error,
+        )
+        yield False
+        return
+    hosts = [f"[{name}]" if ":" in name else name for name in settings.domains]
+    plain = PlainPort(answers.http, hosts, address.port)
+    await plain.start(listener)
+    try:
+        yield True
+    finally:
+        await plain.stop()

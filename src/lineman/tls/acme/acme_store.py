@@ -1,0 +1,289 @@
+"""What is kept between attempts: account, certificate, order in progress, and when to try again.
+
+DIRECTORY/                          0700
+    challenges/                     only while one is open, see `answers`
+    AUTHORITY/
+        account.key  account.json   0600
+        NAME/
+            certificate.pem         0600: chain and key in one file, replaced as one
+            state.json              when what is due, and what went wrong last
+            order.json  order.key   an order in progress, so that a killed job loses nothing
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineman.errors import ConfigError
+from lineman.tls.acme.acme_options import Settings, authority_name, certificate_name
+from lineman.tls.acme.renewal_schedule import Window
+from lineman.tls.files import private_files as files
+
+if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
+    from cryptography import x509
+
+SETTINGS = "settings.json"
+DANGER = "replace the keys in it"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What an attempt leaves for the next one; all times aware, in UTC.
+
+    Attributes:
+        next_at: nothing has to be done before; None: now.
+        luck: this certificate's random number from 0 to 1.
+        window: what the authority suggests for its renewal.
+        ask_at: when to ask for that again.
+        failures: attempts that failed in a row.
+        failed_at: when the last one did.
+        seen, fix: why, and what to do.
+        retry_at: before which the authority wants to hear nothing.
+        not_after: when the certificate ends.
+    """
+
+    next_at: datetime | None = None
+    luck: float = 0.0
+    window: Window | None = None
+    ask_at: datetime | None = None
+    failures: int = 0
+    failed_at: datetime | None = None
+    seen: str = ""
+    fix: str = ""
+    retry_at: datetime | None = None
+    not_after: datetime | None = None
+
+    def as_json(self) -> str:
+        """The content of the file."""
+        return json.dumps(asdict(self), default=datetime.isoformat, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> State:
+        """What the file says; a damaged one is as good as none."""
+        try:
+            plain = json.loads(text)
+            window = plain["window"]
+            return cls(
+                next_at=_moment(plain["next_at"]),
+                luck=min(max(float(plain["luck"]), 0.0), 1.0),
+                window=window and Window(*(_sure(window[end]) for end in ("start", "end"))),
+                ask_at=_moment(plain["ask_at"]),
+                failures=int(plain["failures"]),
+                failed_at=_moment(plain["failed_at"]),
+                seen=str(plain["seen"]),
+                fix=str(plain["fix"]),
+                retry_at=_moment(plain["retry_at"]),
+                not_after=_moment(plain["not_after"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
+
+
+def _moment(value: Any) -> datetime | None:
+    return None if value is None else _sure(value)
+
+
+def _sure(value: Any) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+class Store:
+    """The files of one certificate.
+
+    Args:
+        settings: whose root, authority and domains say where they are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.root = settings.root
+        self.authority = self.root / authority_name(settings.ca, settings.ca_url)
+        self.directory = self.authority / certificate_name(settings.domains)
+        self.certificate_path = self.directory / "certificate.pem"
+        self.keeper_lock = self.directory / "keeper.lock"
+        self.job_lock = self.directory / "job.lock"
+        self.account_lock = self.authority / "account.lock"
+        self._settings = settings
+
+    def prepare(self) -> None:
+        """Make the directories.
+
+        Raises:
+            ConfigError: one cannot be made, or others may write to it or read its keys.
+        """
+        try:
+            for directory in (self.root, self.authority, self.directory):
+                files.prepare_directory(directory, DANGER)
+            self._refuse_open_keys()
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def check(self) -> None:
+        """Looks at what is there, and makes nothing: the process that serves may be another user's.
+
+        Raises:
+            ConfigError: others may write to a directory, or read a key.
+        """
+        try:
+            for directory in (self.root, self.authority, self.directory):
+                if directory.exists():
+                    files.check_directory(directory, DANGER)
+            self._refuse_open_keys()
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"cannot keep certificates in {self.root}: "
+            f"{(error.strerror or str(error)).lower()} ({error.filename})",
+            'give a directory of your own: acme_directory_path="/var/lib/chat/acme"; under '
+            "systemd: StateDirectory=chat",
+        )
+
+    def _refuse_open_keys(self) -> None:
+        for path in (self.authority / "account.key", self.certificate_path):
+            if path.exists() and not files.is_private(path):
+                raise ConfigError(
+                    f"others may read the private key in {path} (mode "
+                    f"{path.stat().st_mode & 0o7777:04o})",
+                    f"chmod 600 {path}; if somebody may have read it, rm {path} for a new one",
+                )
+
+    def state(self) -> State:
+        """What the last attempt has left."""
+        try:
+            return State.from_json((self.directory / "state.json").read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return State()
+
+    def save_state(self, state: State) -> None:
+        """Keeps it; OSError where that cannot be."""
+        files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
+
+    def is_usable(self, now: datetime) -> bool:
+        """Whether the pair can be served: it loads, and has not ended. Cheap, once it is there."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate_path)
+        except OSError:  # ssl.SSLError is one
+            return False
+        end = self.state().not_after
+        return end is None or now < end
+
+    # The job only, from here on: it needs `cryptography`.
+
+    def certificate(self) -> x509.Certificate | None:
+        """The leaf on disk if the pair is whole and has just these names, expired or not."""
+        from cryptography import x509
+
+        from lineman.tls.files.certificate_check import check_pair
+
+        try:
+            leaf = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
+            # Its own beginning as the time: whether it has ended is the schedule's matter.
+            moment = leaf.not_valid_before_utc
+            info = check_pair(self.certificate_path, None, None, now=moment)
+        except (OSError, ValueError, ConfigError):
+            return None
+        return leaf if set(info.names) == set(self._settings.domains) else None
+
+    def save_settings(self, kinds: tuple[str, ...]) -> None:
+        """Keeps what the certificate is asked for with, but no secret; OSError where it cannot.
+
+        Args:
+            kinds: the challenges that could be answered.
+        """
+        kept = replace(self._settings, kinds=kinds, eab_key_id=None, eab_hmac_key=None)
+        content = json.dumps(kept.as_json(), indent=1).encode()
+        files.write(self.directory / SETTINGS, content, 0o600)
+
+    def save_certificate(self, chain: str, key: bytes) -> None:
+        """Puts chain and key in place at once; OSError where that cannot be."""
+        files.write(self.certificate_path, chain.encode().rstrip() + b"\n" + key, 0o600)
+
+    def account_key(self) -> bytes:
+        """The account's private key (PEM), made where there is none."""
+        return _key_at(self.authority / "account.key")
+
+    def account_url(self, thumbprint: str) -> str | None:
+        """What the authority calls the account with this key; None before it was registered."""
+        try:
+            plain = json.loads((self.authority / "account.json").read_bytes())
+            return str(plain["url"]) if plain["thumbprint"] == thumbprint else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def save_account_url(self, url: str, thumbprint: str) -> None:
+        """Keeps what the authority calls the account."""
+        content = json.dumps({"url": url, "thumbprint": thumbprint}).encode()
+        files.write(self.authority / "account.json", content, 0o600)
+
+    def order_key(self) -> bytes:
+        """The private key for the next certificate (PEM), the same until the order is over."""
+        return _key_at(self.directory / "order.key")
+
+    def order_url(self) -> str | None:
+        """The order in progress of a job that did not come to its end."""
+        try:
+            return str(json.loads((self.directory / "order.json").read_bytes())["url"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def save_order_url(self, url: str) -> None:
+        """Keeps the order in progress."""
+        files.write(self.directory / "order.json", json.dumps({"url": url}).encode(), 0o600)
+
+    def forget_order(self, *, with_key: bool) -> None:
+        """The order is over; the key goes with it once it is in a certificate."""
+        (self.directory / "order.json").unlink(missing_ok=True)
+        if with_key:
+            (self.directory / "order.key").unlink(missing_ok=True)
+
+
+def kept(root: Path) -> list[Settings]:
+    """What every certificate below a state directory was asked for with, by name.
+
+    Raises:
+        ConfigError: the directory cannot be read.
+    """
+    try:
+        found = sorted(root.glob(f"*/*/{SETTINGS}")) if os.listdir(root) else []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {root}: {(error.strerror or '').lower()}",
+            "run this as the user whose service keeps its certificates there, or give --directory",
+        ) from None
+    read = []
+    for path in found:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            read.append(Settings.from_json(json.loads(path.read_bytes())))
+    return read
+
+
+def _key_at(path: Path) -> bytes:
+    """The P-256 key in a file; a damaged one is made anew."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from lineman.tls.development.issuing import new_key
+
+    try:
+        content = path.read_bytes()
+        if isinstance(serialization.load_pem_private_key(content, None), EllipticCurvePrivateKey):
+            return content
+    except (FileNotFoundError, ValueError, TypeError):
+        pass
+    content = new_key().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    files.write(path, content, 0o600)
+    return content

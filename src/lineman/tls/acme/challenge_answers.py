@@ -1,0 +1,116 @@
+"""Where challenges lie while an authority validates, and how a serving process answers them.
+
+The job writes them below the state directory, and every process on the port answers from there:
+whichever accepts the authority's connection. The directory exists only while a challenge is open,
+so that asking whether one is costs a single system call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import ssl
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from lineman.tls.files import private_files as files
+
+ACME_PROTOCOL = b"acme-tls/1"
+"""What an authority offers by ALPN, and nobody else (RFC 8737, section 6.2)."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")  # RFC 8555, section 8.3: base64url
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_][a-z0-9_-]{0,62}")
+_ABANDONED = 3600.0  # seconds after which the challenge of a job that was killed is swept away
+_LARGEST = 4096
+
+
+class Answers:
+    """The open challenges of one state directory; reading needs neither `acme` nor `cryptography`.
+
+    Args:
+        root: the state directory.
+
+    Attributes:
+        is_waiting: whether there is no certificate yet, so that only an authority is served.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._directory = root / "challenges"
+        self._probe = os.fsencode(self._directory)
+        self.is_waiting = False
+
+    def is_open(self) -> bool:
+        """Whether any challenge is open: the one thing that is asked for every handshake."""
+        return os.access(self._probe, os.F_OK)
+
+    def http(self, token: str) -> bytes | None:
+        """What to answer at `/.well-known/acme-challenge/TOKEN`; None for nothing."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        try:
+            with open(self._directory / f"http-{token}", "rb") as file:
+                return file.read(_LARGEST)
+        except OSError:
+            return None
+
+    def tls(self, server_name: str, protocols: tuple[bytes, ...]) -> ssl.SSLContext | None:
+        """The context for a client whose first message says this; None: it is no authority's.
+
+        Source: RFC 8737, section 3
+        """
+        if protocols != (ACME_PROTOCOL,) or not _NAME.fullmatch(server_name):
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols([ACME_PROTOCOL.decode()])
+        context.num_tickets = 0
+        try:
+            context.load_cert_chain(self._directory / f"tls-{server_name}.pem")
+        except OSError:  # ssl.SSLError is one
+            return None
+        return context
+
+    # What the job does.
+
+    def publish_http(self, token: str, answer: str) -> Path:
+        """Answer this token from now on.
+
+        Raises:
+            OSError: the file cannot be written.
+            ValueError: the token is none.
+        """
+        if not _TOKEN.fullmatch(token):
+            raise ValueError(f"the authority's token is malformed: {token[:80]!r}")
+        return self._write(f"http-{token}", answer.encode())
+
+    def publish_tls(self, server_name: str, pem: bytes) -> Path:
+        """Answer a validation of this name with this certificate and key from now on.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        return self._write(f"tls-{quote(server_name, safe='')}.pem", pem)
+
+    def _write(self, name: str, content: bytes) -> Path:
+        path = self._directory / name
+        while True:  # another job may remove the empty directory at any moment
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            try:
+                files.write(path, content, 0o600)
+            except FileNotFoundError:
+                continue
+            return path
+
+    def withdraw(self, paths: list[Path]) -> None:
+        """Forget challenges, and those of jobs that were killed long ago."""
+        for path in paths:
+            path.unlink(missing_ok=True)
+        oldest = time.time() - _ABANDONED
+        with contextlib.suppress(OSError):
+            for path in self._directory.iterdir():
+                if path.stat().st_mtime < oldest:
+                    path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others may still have theirs in it
+            self._directory.rmdir()

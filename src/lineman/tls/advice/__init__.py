@@ -1,0 +1,1 @@
+"""What a certificate says of itself, and what clients would say to it."""

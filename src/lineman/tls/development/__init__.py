@@ -1,0 +1,1 @@
+"""Certificates for development: an authority of one's own, on this machine alone."""

@@ -1,0 +1,1 @@
+"""Files of certificates and keys: read, checked, watched, kept from others."""

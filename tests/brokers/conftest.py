@@ -1,0 +1,3 @@
+"""Some brokers are tried below a whole gateway."""
+
+from gateway.conftest import system as system

@@ -1,0 +1,476 @@
+"""`lineman connect`, in pipes and at a terminal, against real servers."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from cli.running import running
+from kit.program import free_ports
+from kit.waiting import DEADLINE
+from lineman.cli.commands import connect
+from lineman.cli.main import main
+from lineman.protocols.http.requests import RequestParser
+from lineman.protocols.websocket import frames, handshake
+from lineman.testing.certificates import IssuedPair, TestCA
+from lineman.tls.development import devca
+
+LINEMAN = [sys.executable, "-m", "lineman", "connect"]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running("ws") as found:
+        yield found.url
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return TestCA(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def certificate(ca: TestCA) -> IssuedPair:
+    return ca.issue(["localhost"])
+
+
+@pytest.fixture(scope="module")
+def secure_url(certificate: IssuedPair) -> Iterator[str]:
+    with running("wss", certificate.cert, certificate.key) as found:
+        yield found.url
+
+
+def talk(words: list[str], said: str | bytes = "") -> subprocess.CompletedProcess[str]:
+    """What it prints for this standard input, and its status."""
+    data = said if isinstance(said, bytes) else said.encode()
+    done = subprocess.run(
+        [*LINEMAN, *words], input=data, capture_output=True, timeout=DEADLINE, check=False
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+# Pipes.
+
+
+def test_every_line_is_a_message_and_every_message_a_line(url: str) -> None:
+    done = talk([f"{url}/", "--count", "4"], "one\n\n  two \r\nlast without an end")
+    assert done.stdout == "one\n\n  two \nlast without an end\n"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_after_the_end_of_the_input_answers_are_waited_for(url: str) -> None:
+    began = time.monotonic()
+    done = talk([f"{url}/", "--wait", "0.3"], "x\n")
+    assert (done.stdout, done.returncode) == ("x\n", 0)
+    assert time.monotonic() - began >= 0.3
+
+
+def test_binary_is_sent_as_it_is_and_shown_in_hexadecimal(url: str) -> None:
+    assert talk([f"{url}/", "--binary", "--count", "1"], b"\xff\x00a\n").stdout == "ff0061\n"
+    assert talk([f"{url}/", "--hex", "--count", "2"], "00 ff\n0102\n").stdout == "00ff\n0102\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "line", "seen"), [(["--hex"], b"zz", "not hexadec"), ([], b"\xff", "--binary")]
+)
+def test_a_line_that_cannot_be_sent_is_told_and_shows_in_the_status(
+    url: str, words: list[str], line: bytes, seen: str
+) -> None:
+    done = talk([f"{url}/", *words, "--wait", "0.1"], line + b"\n")
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert "not sent: " in done.stderr
+    assert seen in done.stderr
+
+
+def test_a_large_message_goes_both_ways(url: str) -> None:
+    text = "x" * 3_000_000
+    assert talk([f"{url}/", "--count", "1"], text + "\n").stdout == text + "\n"
+
+
+def test_compression_is_offered_unless_it_is_turned_off(url: str) -> None:
+    lines = "".join(f"{number} {'again and ' * 50}\n" for number in range(3))
+    done = talk([f"{url}/", "-v", "--count", "3"], lines)
+    assert done.stdout == lines
+    assert done.stderr.lower().count("sec-websocket-extensions: permessage-deflate") == 2
+    done = talk([f"{url}/", "-v", "--count", "3", "--no-compression"], lines)
+    assert done.stdout == lines
+    assert "extensions" not in done.stderr.lower()
+
+
+def test_a_close_code_is_in_words_and_in_the_status(url: str) -> None:
+    done = talk([f"{url}/goodbye", "--wait", "30"], "x\n")
+    assert done.stderr == "closed by the server: 4001 (enough)\n"
+    assert done.returncode == 1
+
+
+def test_a_line_that_is_lost_is_1006(url: str) -> None:
+    done = talk([f"{url}/drop", "--wait", "30"], "x\n")
+    assert "lost: 1006 " in done.stderr
+    assert done.returncode == 1
+
+
+def test_verbose_shows_both_heads_and_what_took_how_long(url: str) -> None:
+    words = [f"{url}/", "-v", "--count", "1", "-H", "X-One: 1", "--subprotocol", "chat"]
+    done = talk([*words, "--origin", "http://localhost"], "hi\n")
+    for line in (
+        r"> GET / HTTP/1\.1",
+        r"> X-One: 1",
+        r"> Origin: http://localhost",
+        r"< HTTP/1\.1 101",
+        r"< Sec-WebSocket-Protocol: chat",
+        r"\* no TLS; name [\d.]+ m?s, TCP [\d.]+ m?s, handshake [\d.]+ m?s",
+        r"text, 2 long, at [\d.e-]+ m?s, [\d.e-]+ m?s after ours",
+        r"closed: 1000 normal closure",
+    ):
+        assert re.search(rf"(?m)^{line}$", done.stderr), (line, done.stderr)
+    assert done.stdout == "hi\n"
+
+
+def test_tls_is_verified_unless_told_otherwise(secure_url: str, ca: TestCA) -> None:
+    refused = talk([f"{secure_url}/"], "x\n")
+    assert refused.returncode == 1
+    assert "is not trusted" in refused.stderr
+    assert "--ca FILE" in refused.stderr
+    trusted = talk([f"{secure_url}/", "--ca", str(ca.ca_path), "--count", "1", "-v"], "x\n")
+    assert (trusted.stdout, trusted.returncode) == ("x\n", 0)
+    assert "* TLSv1.3 TLS_AES" in trusted.stderr
+    assert talk([f"{secure_url}/", "--insecure", "--count", "1"], "x\n").stdout == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "seen"),
+    [
+        ("/members", [], "HTTP 403 (members only)"),
+        ("/nowhere", ["-v"], "< HTTP/1.1 404"),
+    ],
+)
+def test_a_refusal_says_what_the_server_said(
+    url: str, path: str, words: list[str], seen: str
+) -> None:
+    done = talk([f"{url}{path}", *words], "x\n")
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert seen in done.stderr
+    assert "fix: " in done.stderr
+
+
+def test_a_header_opens_the_door(url: str) -> None:
+    assert talk([f"{url}/members", "-H", "X-Ticket: 7", "--count", "1"], "x\n").stdout == "x\n"
+
+
+def test_where_nothing_listens_and_where_nothing_answers_is_told(url: str) -> None:
+    (port,) = free_ports(1)
+    assert "connection refused" in talk([f"ws://127.0.0.1:{port}/"], "x\n").stderr
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = talk([f"ws://127.0.0.1:{silent.getsockname()[1]}/", "--timeout", "0.3"], "x\n")
+    assert done.returncode == 1
+    assert "did not open a websocket" in done.stderr
+    assert "ws://" in talk([f"{url.replace('ws', 'wss')}/"], "x\n").stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["http://x/"], ["ws://x/", "-H", "A: b\nc: d"], ["ws://x/", "--subprotocol", "a b"]],
+)
+def test_what_makes_no_sense_is_status_2(words: list[str]) -> None:
+    assert talk(words).returncode == 2
+
+
+def test_a_reader_that_leaves_ends_it_quietly(url: str) -> None:
+    command = " ".join([*LINEMAN, f"{url}/", "--wait", "30"])
+    done = subprocess.run(
+        ["bash", "-c", f"yes | {command} | head -2; exit ${{PIPESTATUS[1]}}"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.stdout == "y\ny\n"
+    assert done.returncode in (0, 1)  # our output went, or the line broke first under the flood
+    assert "Traceback" not in done.stderr
+
+
+# A server that pings, and one that breaks the protocol.
+
+
+@contextmanager
+def server(act: Callable[[ServerConnection], None]) -> Iterator[str]:
+    with serve(act, "127.0.0.1", 0, compression=None) as made:
+        thread = threading.Thread(target=made.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{made.socket.getsockname()[1]}/"
+        finally:
+            made.shutdown()
+            thread.join()
+
+
+def test_pings_are_answered_and_shown_when_asked_for() -> None:
+    def act(connection: ServerConnection) -> None:
+        assert connection.ping("are you there").wait(DEADLINE)
+        connection.send("thanks")
+        connection.recv()
+
+    with server(act) as url:
+        done = talk([url, "-v", "--count", "1"])
+    assert "ping b'are you there', answered" in done.stderr
+    assert done.stdout == "thanks\n"
+
+
+def test_a_server_that_breaks_the_protocol_is_told_so() -> None:
+    def act(connection: ServerConnection) -> None:
+        connection.socket.sendall(b"\xf1\x00")  # reserved bits
+        connection.close_socket()
+
+    with server(act) as url:
+        done = talk([url, "--wait", "30"])
+    assert "the server broke the protocol" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_server_that_never_falls_silent_does_not_keep_us(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def flood(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        [request] = RequestParser(16384, 0).feed(peer.recv(65536))
+        peer.sendall(handshake.response(handshake.check(request)))
+        with peer, contextlib.suppress(OSError):  # until we have gone, deaf to our close frame
+            while True:
+                peer.sendall(frames.encode(frames.TEXT, b"news") * 100)
+
+    monkeypatch.setattr(connect, "GOODBYE", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        open(os.devnull) as nothing,
+        ThreadPoolExecutor() as threads,
+    ):
+        monkeypatch.setattr(sys, "stdin", nothing)
+        threads.submit(flood, listener)
+        status = main(["connect", f"ws://127.0.0.1:{listener.getsockname()[1]}/", "--count", "1"])
+    assert status == 1
+    assert "lost: 1006 no answer to the close frame within 0.2 s" in capsys.readouterr().err
+
+
+# A terminal.
+
+
+PLAIN, EDITOR = "dumb", "xterm-256color"  # what TERM is
+
+
+class Terminal:
+    """The command under a pseudo-terminal.
+
+    Args:
+        words: after `lineman connect`.
+        kind: what the terminal is called; prompt_toolkit edits lines on one that can be drawn on.
+    """
+
+    def __init__(self, words: list[str], kind: str) -> None:
+        ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [*LINEMAN, *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            # Ctrl-C on it is a signal, as on anybody's terminal.
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+            # Nobody answers here when the editor asks where the cursor is.
+            env=os.environ
+            | {"TERM": kind, "PROMPT_TOOLKIT_NO_CPR": "1"}
+            | {"PYTHONUNBUFFERED": "1" if kind == PLAIN else ""},
+        )
+        os.close(theirs)
+        self._fd = ours
+        self.output = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.output:
+            ready = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))[0]
+            has_come = bool(ready) and self._read()
+            assert has_come, f"no {text!r} in {self.output!r}"
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._fd, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.output += data.decode()
+        return bool(data)
+
+    def end(self) -> int:
+        """The exit status, once it has ended by itself."""
+        deadline = time.monotonic() + DEADLINE
+        while select.select([self._fd], [], [], max(0, deadline - time.monotonic()))[0]:
+            if not self._read():
+                return self.process.wait(DEADLINE)
+        raise AssertionError(f"it does not end: {self.output!r}")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._fd)
+
+
+@pytest.fixture
+def at_terminal() -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def begin(*words: str, kind: str = EDITOR) -> Terminal:
+        opened.append(Terminal(list(words), kind))
+        return opened[-1]
+
+    yield begin
+    for terminal in opened:
+        terminal.close()
+
+
+KINDS = pytest.mark.parametrize("kind", [PLAIN, EDITOR])
+
+
+@KINDS
+def test_what_is_typed_is_sent_and_ctrl_d_closes_with_1000(
+    url: str, at_terminal: Callable[..., Terminal], kind: str
+) -> None:
+    terminal = at_terminal(f"{url}/", kind=kind)
+    terminal.wait_for("connected to ws://localhost")
+    terminal.type("hellp\x7fo there\r")
+    # Where an editor is, it takes the keyboard back behind each message.
+    terminal.wait_for("< hello there\r\n" + ("\x1b[?2004h" if kind == EDITOR else ""))
+    terminal.type("\x04")
+    assert terminal.end() == 0
+    assert "closed: 1000 normal closure" in terminal.output
+
+
+def test_the_line_before_comes_back_and_the_cursor_knows_wide_letters(
+    url: str, at_terminal: Callable[..., Terminal]
+) -> None:
+    terminal = at_terminal(f"{url}/")
+    terminal.wait_for("\x1b[?2004h")  # the editor has the keyboard
+    terminal.type("你好世\x1b[D\x1b[D\x7f再\r")  # left of 好, and 你 becomes 再
+    terminal.wait_for("< 再好世")
+    terminal.type("\x1b[A!\r")
+    terminal.wait_for("< 再好世!")
+    long = "a" * 300
+    terminal.type(f"{long}\x01b\x05c\r")
+    terminal.wait_for(f"< b{long}c")
+    terminal.type("/close\r")
+    assert terminal.end() == 0
+
+
+@KINDS
+@pytest.mark.parametrize("is_a_key", [True, False])
+def test_ctrl_c_says_goodbye_with_1001(
+    at_terminal: Callable[..., Terminal], kind: str, is_a_key: bool
+) -> None:
+    def act(connection: ServerConnection) -> None:
+        connection.send("ready")
+        for _ in connection:
+            pass
+        codes.append(connection.protocol.close_code)
+
+    codes: list[int | None] = []
+    with server(act) as address:
+        terminal = at_terminal(address, kind=kind)
+        terminal.wait_for("< ready")
+        if is_a_key:
+            terminal.type("\x03")
+        else:
+            os.kill(terminal.process.pid, signal.SIGINT)
+        assert terminal.end() == 130
+    assert codes == [1001]
+
+
+@KINDS
+def test_a_message_does_not_disturb_what_is_being_typed(
+    at_terminal: Callable[..., Terminal], kind: str
+) -> None:
+    go = threading.Event()
+
+    def act(connection: ServerConnection) -> None:
+        connection.send("\x1b]0;owned\x07first")
+        assert go.wait(DEADLINE)
+        connection.send("second")
+        assert connection.recv() == "half a line"
+        connection.close(4000, "done")
+
+    with server(act) as address:
+        terminal = at_terminal(address, kind=kind)
+        terminal.wait_for("< \\x1b]0;owned\\x07first")
+        terminal.type("half a")
+        terminal.wait_for("half a")
+        go.set()
+        terminal.wait_for("< second")
+        terminal.type(" line\r")
+        terminal.wait_for("closed by the server: 4000 (done)")
+        assert terminal.end() == 1
+
+
+def test_commands_begin_with_a_slash(url: str, at_terminal: Callable[..., Terminal]) -> None:
+    terminal = at_terminal(f"{url}/")
+    terminal.wait_for("connected")
+    for line, seen in [
+        ("/ping hello", "pong b'hello' after "),
+        ("/hex 00 ff", "< 2 bytes: 00 ff"),
+        ("/hex xyz", "not hexadecimal"),
+        ("//slash", "< /slash"),
+        ("/help", "/close [code [reason]]"),
+        ("/close 1006", "1006 cannot be sent"),
+        ("/close 4002 that is all", "closed: 4002"),
+    ]:
+        terminal.type(f"{line}\r")
+        terminal.wait_for(seen)
+    assert terminal.end() == 0
+
+
+def test_in_a_pipe_no_more_messages_are_shown_than_were_asked_for() -> None:
+    def burst(connection: ServerConnection) -> None:
+        connection.recv()
+        with contextlib.suppress(OSError):
+            connection.socket.sendall(b"".join(b"\x81\x01%d" % number for number in range(9)))
+        with contextlib.suppress(Exception):
+            connection.recv()
+
+    with serve(burst, "127.0.0.1", 0, compression=None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+        done = talk([url, "--count", "3"], "go\n")
+        server.shutdown()
+    assert (done.stdout, done.returncode) == ("0\n1\n2\n", 0)
+
+
+def test_the_authority_of_tls_dev_is_named_where_it_is_on_this_machine(
+    secure_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert "dev" not in talk([f"{secure_url}/"], "x\n").stderr
+    made = devca.development_certificate(tmp_path / "lineman" / "dev")
+    with running("wss", made.cert, made.key) as found:
+        refused = talk([f"{found.url}/"], "x\n")
+        assert f'for tls="dev" of this machine: --ca {made.ca}' in refused.stderr
+        words = [f"{found.url}/", "--ca", str(made.ca), "--count", "1"]
+        assert talk(words, "x\n").stdout == "x\n"
