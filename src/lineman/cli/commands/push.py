@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from lineman.errors import LinemanError, UsageError
-from lineman.gateway.push.api import check_names
 from lineman.gateway.push.blocking import GatewayClient
+from lineman.gateway.push.recipients import recipients_of
 from lineman.process.master.handoff import Handoff
 from lineman.process.rundir.claim import runners
 from lineman.process.rundir.rundir import find_pid_file, links_directory, name_of
@@ -52,33 +52,16 @@ def add_to(
 
 def run(options: argparse.Namespace) -> int:
     """Sends the message."""
-    if not (options.all or options.uid or options.group or options.client):
-        raise UsageError("to whom? give --uid, --group, --client or --all")
-    if options.all and (options.uid or options.group or options.client):
-        raise UsageError("--all is everybody; leave it, or --uid, --group and --client out")
-    if options.keep and not options.group:
-        raise UsageError("--keep goes with --group")
+    recipients = recipients_of(vars(options), lambda field: f"--{field}")
     message = _message(options)
     try:
         with GatewayClient(_address(options), options.name, _secret(options)) as gateway:
-            _push(gateway, options, message)
+            recipients.send(gateway, message)
     except LinemanError as error:
         print(f"lineman: {error}", file=sys.stderr)
         return 1
     print("sent")
     return 0
-
-
-def _push(gateway: GatewayClient, options: argparse.Namespace, message: str | bytes) -> None:
-    if options.all:
-        gateway.send_to_all(message)
-        return
-    kept = check_names("group", options.group) if options.keep else ()
-    groups = [] if options.keep else options.group
-    if options.uid or options.client or groups:
-        gateway.send_to(message, options.uid, groups, options.client)
-    for group in kept:
-        gateway.publish_to_group(group, message)
 
 
 def _message(options: argparse.Namespace) -> str | bytes:

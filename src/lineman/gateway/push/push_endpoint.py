@@ -14,12 +14,14 @@ import json
 from typing import Any
 
 from lineman.errors import ConfigError, LinemanError, UsageError
-from lineman.gateway.push.api import Api, check_names
+from lineman.gateway.push import recipients
+from lineman.gateway.push.api import OrderApi
+from lineman.gateway.push.recipients import recipients_of
 from lineman.protocols.http.requests import Request, Response
 
 PATH = "/push"
 MIN_TOKEN = 16
-FIELDS = frozenset({"message", "base64", "uid", "group", "client", "all", "exclude", "keep"})
+FIELDS = frozenset({"message", "base64", *recipients.FIELDS})
 
 
 class HttpPush:
@@ -33,7 +35,7 @@ class HttpPush:
         ConfigError: the token is too short to be one.
     """
 
-    def __init__(self, gateway: Api, token: str) -> None:
+    def __init__(self, gateway: OrderApi, token: str) -> None:
         check_token(token)
         self._gateway = gateway
         self._authorization = f"Bearer {token}".encode()
@@ -56,21 +58,8 @@ class HttpPush:
         return _answer(202, "")
 
     def _push(self, body: dict[str, Any]) -> None:
-        gateway = self._gateway
-        message = _message(body)
-        exclude = _list(body, "exclude")
-        if body.get("all") is True:
-            gateway.send_to_all(message, exclude=exclude)
-            return
-        uids, groups, clients = (_list(body, name) for name in ("uid", "group", "client"))
-        kept: tuple[str, ...] = ()
-        if body.get("keep") is True:
-            # What is wrong with any of it is found before any of it is sent.
-            kept, groups = check_names("group", groups), []
-        if uids or groups or clients:
-            gateway.send_to(message, uids, groups, clients, exclude)
-        for group in kept:
-            gateway.publish_to_group(group, message)
+        found = recipients_of(body, lambda field: f'"{field}"')
+        found.send(self._gateway, _message(body))
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -104,10 +93,6 @@ def _parse(data: bytes) -> dict[str, Any]:
     unknown = sorted(body.keys() - FIELDS)
     if unknown:
         raise UsageError(f"there is no field {unknown[0]!r}; there are {', '.join(sorted(FIELDS))}")
-    if not (body.get("all") is True or body.keys() & {"uid", "group", "client"}):
-        raise UsageError('to whom? give "uid", "group", "client", or "all": true')
-    if body.get("all") is True and body.keys() & {"uid", "group", "client"}:
-        raise UsageError('"all" is everybody; leave it, or "uid", "group" and "client" out')
     return body
 
 
@@ -122,8 +107,3 @@ def _message(body: dict[str, Any]) -> str | bytes:
         return base64.b64decode(body["base64"], validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise UsageError('"base64" is no base64') from None
-
-
-def _list(body: dict[str, Any], name: str) -> list[Any]:
-    value = body.get(name, [])
-    return value if isinstance(value, list) else [value]

@@ -1,0 +1,92 @@
+"""To whom a message is pushed: what a shell and an HTTP request say is checked by the same lines.
+
+All of it is checked before any of it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lineman.errors import UsageError
+from lineman.gateway.push.api import OrderApi, check_names, client_id
+from lineman.gateway.wire.records import to_payload
+
+FIELDS = ("uid", "group", "client", "all", "exclude", "keep")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Those who get a message: once each, however often they are named.
+
+    Attributes:
+        is_all: everybody; nobody is named then.
+        uids, groups, clients: those who are named.
+        kept_groups: groups in whose history the message is kept as well.
+        exclude: clients that do not get it.
+    """
+
+    is_all: bool
+    uids: tuple[str, ...]
+    groups: tuple[str, ...]
+    kept_groups: tuple[str, ...]
+    clients: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    def send(self, api: OrderApi, message: str | bytes) -> None:
+        """Has a message sent to them.
+
+        Raises:
+            UsageError: it is no message; nobody gets it.
+            LinkFullError, NotReachedError: see there.
+        """
+        to_payload(message)
+        if self.is_all:
+            api.send_to_all(message, exclude=self.exclude)
+        elif self.uids or self.groups or self.clients:
+            api.send_to(message, self.uids, self.groups, self.clients, self.exclude)
+        for group in self.kept_groups:
+            api.publish_to_group(group, message)
+
+
+def recipients_of(given: Mapping[str, Any], spell: Callable[[str], str]) -> Recipients:
+    """Reads who is to get a message.
+
+    Args:
+        given: some of `FIELDS`: `uid`, `group`, `client` and `exclude` are one name or a list,
+            `all` and `keep` true or false.
+        spell: how somebody who gives them writes a field, for errors.
+
+    Raises:
+        UsageError: nobody is named, or it is no name, or what is given does not go together.
+    """
+    named = ", ".join(spell(name) for name in ("uid", "group", "client"))
+    for flag in ("all", "keep"):
+        if not isinstance(given.get(flag, False), bool):
+            raise UsageError(f"to whom? {spell(flag)} is {given[flag]!r:.40}; it is true or false")
+    is_all, is_kept = given.get("all", False), given.get("keep", False)
+    uids = check_names("uid", _listed(given, "uid"))
+    groups = check_names("group", _listed(given, "group"))
+    clients = tuple(map(client_id, _listed(given, "client")))
+    exclude = tuple(map(client_id, _listed(given, "exclude")))
+    if is_all and (uids or groups or clients):
+        raise UsageError(f"{spell('all')} is everybody; leave it, or {named} out")
+    if not (is_all or uids or groups or clients):
+        raise UsageError(f"to whom? give {named}, or {spell('all')}")
+    if is_kept and not groups:
+        raise UsageError(
+            f"{spell('keep')} keeps a message in a group's history; give {spell('group')} as well"
+        )
+    if is_kept and exclude:
+        raise UsageError(
+            f"what is kept is for all members of the group; leave {spell('keep')} or "
+            f"{spell('exclude')} out"
+        )
+    kept = groups if is_kept else ()
+    return Recipients(is_all, uids, () if is_kept else groups, kept, clients, exclude)
+
+
+def _listed(given: Mapping[str, Any], name: str) -> list[Any]:
+    value = given.get(name, [])
+    return value if isinstance(value, list) else [value]
