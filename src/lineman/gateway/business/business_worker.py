@@ -21,9 +21,9 @@ from lineman.gateway.business.link_receiver import current as _current
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names
-from lineman.gateway.wire.dialling import Dialler, OnEnd
+from lineman.gateway.wire.dialling import PATIENCE, Dialler, OnEnd
 from lineman.gateway.wire.framing import Message
-from lineman.gateway.wire.link import Link
+from lineman.gateway.wire.link import UNKNOWN, Link
 from lineman.gateway.wire.messages import (
     Change,
     Changed,
@@ -79,6 +79,7 @@ class Business(Api):
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
+        self._news = asyncio.Event()  # a gateway process said its name, or is gone
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
@@ -89,8 +90,17 @@ class Business(Api):
     # Links to the gateway processes.
 
     async def start(self) -> None:
-        """Dials every gateway process; returns when all have been reached once."""
+        """Dials every gateway process; returns when orders reach all of them.
+
+        A gateway process that takes the link and does not say its name, because it hangs, is
+        waited for `PATIENCE` seconds: without it, the others are served.
+        """
         await self._dialler.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while any(link.peer == UNKNOWN for link in self._receivers):
+                    self._news.clear()
+                    await self._news.wait()
 
     def _new_link(self, on_end: OnEnd) -> Link:
         receiver = LinkReceiver(self, self._callbacks.get("on_message"))
@@ -101,6 +111,7 @@ class Business(Api):
         link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
 
     def _on_end(self, link: Link) -> None:
+        self._news.set()
         self._links = {name: other for name, other in self._links.items() if other is not link}
         receiver = self._receivers.pop(link, None)
         for client in () if receiver is None else receiver.clients.values():
@@ -176,6 +187,7 @@ class Business(Api):
             elif isinstance(message, Hello):
                 link.peer = message.node
                 self._links[message.node] = link
+                self._news.set()
         _current.set(None)
 
     def _forget(self, client: Client | None) -> None:
