@@ -19,7 +19,7 @@ COMPILED = (
     "lineman/gateway/holder/held_client",
     "lineman/gateway/business/link_receiver",
     "lineman/gateway/holder/dispatch",
-    "lineman/gateway/wire/link",
+    "lineman/links/link",
     "lineman/gateway/holder/registry",
     "lineman/gateway/holder/traffic",
     "lineman/gateway/business/gateway_client",

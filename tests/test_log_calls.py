@@ -21,7 +21,7 @@ KNOWN = {
     "brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
     "gateway/cluster/cluster.py": "gateway processes that come and go, and the broker",
     "gateway/wire/dialling.py": "a gateway process on this machine went away",
-    "gateway/wire/rendezvous.py": "somebody with the rights of the service removed a socket",
+    "links/rendezvous.py": "somebody with the rights of the service removed a socket",
     "gateway/holder/node.py": "a business worker hangs",
     "metrics/exporter.py": "once, at the start",
     "net/listening/bind.py": "once, at the start",

@@ -18,8 +18,8 @@ from types import SimpleNamespace
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.wire import names
-from lineman.gateway.wire.framing import LENGTH, encode_frames
 from lineman.gateway.wire.messages import TO_GATEWAY, Bind, Join, Leave, Order
+from lineman.links.framing import LENGTH, encode_frames
 
 CLIENTS = 20_000
 UIDS = 1_000_000

@@ -17,8 +17,8 @@ from lineman.config.callback_slots import Slot
 from lineman.config.declared import public_names
 from lineman.errors import ConfigError, UnknownNameError, UsageError
 from lineman.gateway.business.business_worker import Business
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import IntroduceClient
+from lineman.links.link import Link
 
 DOCS = Path(__file__).parents[2] / "docs"
 WS = "ws://127.0.0.1:0"

@@ -16,8 +16,8 @@ from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
-from lineman.gateway.wire.framing import LENGTH, WireFormat
-from lineman.gateway.wire.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
+from lineman.links.framing import LENGTH, WireFormat
+from lineman.links.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.testing.client import Client
 
 T = TypeVar("T")

@@ -19,11 +19,12 @@ from lineman.cli.commands.status import render
 from lineman.errors import RefusedError, UsageError
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing import RoutingOptions
-from lineman.gateway.wire import framing, messages
-from lineman.gateway.wire.framing import encode, encode_frames
+from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkPing, Send, SetSession
 from lineman.gateway.wire.node_messages import NodeBeat, NodeQuestion, Relay
-from lineman.gateway.wire.records import HEAD, TEXT, done_record, message_record
+from lineman.links import framing
+from lineman.links.framing import encode, encode_frames
+from lineman.links.records import HEAD, TEXT, done_record, message_record
 from lineman.metrics.families import Book, families
 from lineman.process.messages.process_status import Child, Master, Report, Status
 

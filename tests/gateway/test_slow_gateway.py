@@ -10,10 +10,10 @@ import pytest
 from gateway.support import Handled, Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
-from lineman.gateway.wire import link as links
-from lineman.gateway.wire.framing import Message, encode_frames
 from lineman.gateway.wire.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send
-from lineman.gateway.wire.records import message_record
+from lineman.links import link as links
+from lineman.links.framing import Message, encode_frames
+from lineman.links.records import message_record
 
 MIB = 1024 * 1024
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from lineman.brokers.base import Broker, Subscriber
-from lineman.gateway.wire.framing import Message, WireFormat
-from lineman.gateway.wire.link import Link
-from lineman.gateway.wire.rendezvous import Listeners, dial
+from lineman.links.framing import Message, WireFormat
+from lineman.links.link import Link
+from lineman.links.rendezvous import Listeners, dial
 
 logger = logging.getLogger("lineman")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from kit.waiting import until
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.framing import LENGTH, Message, encode_frames
 from lineman.gateway.wire.messages import Hello, Send
+from lineman.links.framing import LENGTH, Message, encode_frames
 
 
 def test_it_has_started_once_its_orders_reach_each_gateway_process(tmp_path: Path) -> None:

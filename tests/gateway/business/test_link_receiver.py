@@ -15,8 +15,6 @@ from lineman import Client
 from lineman.gateway.business import link_receiver as receivers
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.business.link_receiver import LinkReceiver
-from lineman.gateway.wire.framing import encode_frames
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import (
     TO_BUSINESS,
     TO_GATEWAY,
@@ -24,7 +22,9 @@ from lineman.gateway.wire.messages import (
     LinkPong,
     Retired,
 )
-from lineman.gateway.wire.records import message_record
+from lineman.links.framing import encode_frames
+from lineman.links.link import Link
+from lineman.links.records import message_record
 
 LONG = "0123456789" * 10_000
 MESSAGES: list[tuple[int, str | bytes]] = [

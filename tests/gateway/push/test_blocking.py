@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from gateway.support import System
 from kit.waiting import DEADLINE
 from lineman.gateway.push.blocking import GatewayClient
-from lineman.gateway.wire.framing import encode_frames
 from lineman.gateway.wire.messages import VERSION, Hello
+from lineman.links.framing import encode_frames
 
 
 def test_threads_share_one_connection_and_a_forked_child_has_its_own(system: System) -> None:

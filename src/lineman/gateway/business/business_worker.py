@@ -22,8 +22,6 @@ from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names
 from lineman.gateway.wire.dialling import PATIENCE, Dialler, OnEnd
-from lineman.gateway.wire.framing import Message
-from lineman.gateway.wire.link import UNKNOWN, Link
 from lineman.gateway.wire.messages import (
     Change,
     Changed,
@@ -47,7 +45,9 @@ from lineman.gateway.wire.messages import (
     SetSession,
     UserEvent,
 )
-from lineman.gateway.wire.records import MessageData
+from lineman.links.framing import Message
+from lineman.links.link import UNKNOWN, Link
+from lineman.links.records import MessageData
 from lineman.protocols.websocket import close as closing
 
 logger = logging.getLogger("lineman")

@@ -1,6 +1,6 @@
 cimport cython
 
-from lineman.gateway.wire.link cimport Link
+from lineman.links.link cimport Link
 
 cdef extern from "Python.h":
     int PyObject_GenericSetAttr(object thing, object name, object value) except -1

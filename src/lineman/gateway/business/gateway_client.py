@@ -7,10 +7,10 @@ from typing import Any, Never, Protocol
 
 from lineman.base.unknown_names import ClientNames, refuse_to_set
 from lineman.errors import UsageError
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
-from lineman.gateway.wire.records import MessageData
 from lineman.gateway.wire.session_data import decode_session, encode_session, merge
+from lineman.links.link import Link
+from lineman.links.records import MessageData
 from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.websocket import close as closing
 

@@ -1,6 +1,6 @@
 cimport cython
 
-from lineman.gateway.wire.link cimport Link, RecordReceiver
+from lineman.links.link cimport Link, RecordReceiver
 from lineman.gateway.business.gateway_client cimport Client
 
 cdef int TEXT

@@ -8,8 +8,8 @@ from types import CoroutineType
 from typing import Any, Protocol
 
 from lineman.gateway.business.gateway_client import Client
-from lineman.gateway.wire.link import Data, Link, RecordReceiver
-from lineman.gateway.wire.records import TEXT
+from lineman.links.link import Data, Link, RecordReceiver
+from lineman.links.records import TEXT
 
 # The client whose callback is at work, also in the tasks that it begins.
 current: ContextVar[Client | None] = ContextVar("current client", default=None)

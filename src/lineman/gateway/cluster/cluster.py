@@ -16,7 +16,6 @@ from lineman.errors import NotReachedError, RefusedError, UsageError
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
-from lineman.gateway.wire.framing import BadMessageError, encode
 from lineman.gateway.wire.merging import QUESTION_KINDS, QuestionKind
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
 from lineman.gateway.wire.node_messages import (
@@ -28,6 +27,7 @@ from lineman.gateway.wire.node_messages import (
     NodeQuestion,
     Relay,
 )
+from lineman.links.framing import BadMessageError, encode
 
 logger = logging.getLogger("lineman")
 

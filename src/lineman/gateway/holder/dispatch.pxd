@@ -1,7 +1,7 @@
 cimport cython
 
 from lineman.gateway.holder.held_client cimport HeldClient
-from lineman.gateway.wire.link cimport Link
+from lineman.links.link cimport Link
 
 cdef Py_ssize_t MAX_EVENTS, MAX_SIZE
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection
 
 from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.held_client import HeldClient
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import Event, Forget, Retired
+from lineman.links.link import Link
 from lineman.protocols.websocket import close as closing
 
 # What a worker may have of one client and not have done with.

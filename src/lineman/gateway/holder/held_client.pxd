@@ -1,4 +1,4 @@
-from lineman.gateway.wire.link cimport Link
+from lineman.links.link cimport Link
 from lineman.gateway.holder.registry cimport Member
 
 cdef class HeldClient(Member):

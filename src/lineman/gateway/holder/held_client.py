@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from lineman.gateway.holder.registry import Member
-from lineman.gateway.wire.framing import encode_value
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import Change, Event, IntroduceClient
+from lineman.links.framing import encode_value
+from lineman.links.link import Link
 from lineman.net.connection.connection import Connection
 
 EMPTY_SESSION = encode_value({})

@@ -18,8 +18,6 @@ from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
 from lineman.gateway.wire import messages, names
 from lineman.gateway.wire.dialling import alias_of
-from lineman.gateway.wire.framing import Message
-from lineman.gateway.wire.link import UNKNOWN, Link
 from lineman.gateway.wire.messages import (
     Bind,
     Change,
@@ -42,7 +40,9 @@ from lineman.gateway.wire.messages import (
     SetSession,
     UserEvent,
 )
-from lineman.gateway.wire.rendezvous import Listeners
+from lineman.links.framing import Message
+from lineman.links.link import UNKNOWN, Link
+from lineman.links.rendezvous import Listeners
 from lineman.net.connection.connection import Connection
 from lineman.protocols.http.requests import Request
 from lineman.protocols.websocket import close as closing

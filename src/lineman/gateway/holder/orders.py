@@ -24,8 +24,8 @@ from lineman.gateway.wire.messages import (
     Send,
     Ungroup,
 )
-from lineman.gateway.wire.records import to_payload
 from lineman.gateway.wire.session_data import decode_session, encode_session, merge
+from lineman.links.records import to_payload
 from lineman.net.connection.broadcast import broadcast
 
 logger = logging.getLogger("lineman")

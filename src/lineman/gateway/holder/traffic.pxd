@@ -2,8 +2,8 @@ cimport cython
 
 from lineman.gateway.holder.held_client cimport HeldClient
 from lineman.gateway.holder.dispatch cimport Dispatch
-from lineman.gateway.wire.link cimport Link, RecordReceiver
-from lineman.gateway.wire.records cimport lineman_is_ascii
+from lineman.links.link cimport Link, RecordReceiver
+from lineman.links.records cimport lineman_is_ascii
 from lineman.net.connection.connection cimport Connection
 
 cdef int TEXT

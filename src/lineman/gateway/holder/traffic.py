@@ -8,8 +8,8 @@ from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.client_deadlines import Guard
 from lineman.gateway.holder.dispatch import Dispatch
 from lineman.gateway.holder.held_client import HeldClient
-from lineman.gateway.wire.link import Data, Link, RecordReceiver
-from lineman.gateway.wire.records import TEXT
+from lineman.links.link import Data, Link, RecordReceiver
+from lineman.links.records import TEXT
 from lineman.net.connection.connection import Connection
 
 try:

@@ -24,8 +24,8 @@ from lineman.gateway.wire.messages import (
     SetSession,
     Ungroup,
 )
-from lineman.gateway.wire.records import MessageData, to_payload
 from lineman.gateway.wire.session_data import encode_session
+from lineman.links.records import MessageData, to_payload
 from lineman.protocols.websocket import close as closing
 
 Name = str | int

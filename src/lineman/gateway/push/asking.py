@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from lineman.base.open_questions import OpenQuestions
-from lineman.gateway.wire.link import Link
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion
+from lineman.links.link import Link
 
 
 async def ask_by_link(

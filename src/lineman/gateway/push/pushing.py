@@ -19,11 +19,10 @@ from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
-from lineman.gateway.wire import messages, names
-from lineman.gateway.wire import node_messages as nodemessages
-from lineman.gateway.wire.link import Link
+from lineman.gateway.wire import messages, names, node_messages
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, Publish
-from lineman.gateway.wire.rendezvous import StrangerError, dial
+from lineman.links.link import Link
+from lineman.links.rendezvous import StrangerError, dial
 
 TIMEOUT = 10.0
 RETRY = 0.2
@@ -231,7 +230,7 @@ class _ByBroker:
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
-        calls = ClusterCalls(handlers=dict.fromkeys(nodemessages.ABOUT_USERS, lambda _: None))
+        calls = ClusterCalls(handlers=dict.fromkeys(node_messages.ABOUT_USERS, lambda _: None))
         cluster = self._cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
         await cluster.start()
         deadline = loop.time() + TIMEOUT

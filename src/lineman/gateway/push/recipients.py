@@ -11,7 +11,7 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.gateway.push.api import OrderApi, check_names, client_id
-from lineman.gateway.wire.records import to_payload
+from lineman.links.records import to_payload
 
 FIELDS = ("uid", "group", "client", "all", "exclude", "keep")
 

@@ -15,8 +15,8 @@ import os
 from collections.abc import Callable, Iterator
 
 from lineman.errors import ConfigError
-from lineman.gateway.wire.link import Link
-from lineman.gateway.wire.rendezvous import dial
+from lineman.links.link import Link
+from lineman.links.rendezvous import dial
 
 logger = logging.getLogger("lineman")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from lineman.errors import NotReachedError, RefusedError
-from lineman.gateway.wire.framing import Message, WireFormat
+from lineman.links.framing import Message, WireFormat
 
 VERSION = 3
 

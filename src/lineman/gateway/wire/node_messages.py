@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lineman.gateway.wire.framing import Message, WireFormat
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
+from lineman.links.framing import Message, WireFormat
 
 
 class Relay(Message, tag=40):

@@ -3,7 +3,7 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
-from lineman.gateway.wire.records cimport (
+from lineman.links.records cimport (
     lineman_record_head,
     lineman_record_number,
     lineman_record_size,

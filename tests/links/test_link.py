@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from gateway.support import ForeignTransport
 from lineman.base.tasktime import TASK_TIME
-from lineman.gateway.wire.framing import LENGTH, encode_frames
-from lineman.gateway.wire.link import LOOK, Link
 from lineman.gateway.wire.messages import TO_BUSINESS, TO_GATEWAY, LinkPong, Retired
+from lineman.links.framing import LENGTH, encode_frames
+from lineman.links.link import LOOK, Link
 
 
 def new_link(wire: Any) -> tuple[Link, ForeignTransport, list[Any]]:

@@ -17,7 +17,7 @@ from lineman.base.forks import keep_from_children
 from lineman.base.loglimit import LogLimit
 from lineman.base.unixpeer import peer_uid
 from lineman.errors import LinkFullError
-from lineman.gateway.wire.framing import (
+from lineman.links.framing import (
     LENGTH,
     MAX_FRAME,
     BadMessageError,
@@ -25,7 +25,7 @@ from lineman.gateway.wire.framing import (
     WireFormat,
     encode_frames,
 )
-from lineman.gateway.wire.records import (
+from lineman.links.records import (
     BINARY,
     DONE,
     HEAD,

@@ -15,7 +15,7 @@ from typing import cast
 from lineman.base.unixpath import short_path
 from lineman.base.unixpeer import stranger
 from lineman.errors import ConfigError
-from lineman.gateway.wire.link import Link
+from lineman.links.link import Link
 
 logger = logging.getLogger("lineman")
 

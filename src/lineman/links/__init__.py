@@ -1,0 +1,1 @@
+"""What processes of one machine say messages over: frames and records in a stream of bytes."""
