@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from lineman.gateway.business.gateway_client import Client
     from lineman.gateway.gateway import Gateway
+    from lineman.gateway.gateway_options import GatewayOptions
     from lineman.gateway.holder.client_deadlines import GuardOptions
     from lineman.gateway.holder.group_histories import frame_as_json
     from lineman.gateway.holder.history import HistoryOptions
@@ -61,6 +62,7 @@ __all__ = [
     "ErrorCode",
     "Gateway",
     "GatewayClient",
+    "GatewayOptions",
     "GuardOptions",
     "HasId",
     "Headers",
@@ -105,6 +107,7 @@ _HOMES = {
     "ErrorCode": "net.connection.callbacks",
     "Gateway": "gateway.gateway",
     "GatewayClient": "gateway.push.blocking",
+    "GatewayOptions": "gateway.gateway_options",
     "GuardOptions": "gateway.holder.client_deadlines",
     "HasId": "gateway.push.api",
     "Headers": "protocols.http.http_messages",

@@ -5,85 +5,48 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lineman.base import unknown_names as unknown
+from lineman.base.option_kinds import taking
 from lineman.config import options
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
-from lineman.config.options import Plan, WorkerOptions
+from lineman.config.options import OPTIONS, Plan, WorkerOptions
 from lineman.errors import UsageError
 from lineman.net.connection.broadcast import broadcast
 from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.connection import Connection
-from lineman.net.connection.limits import KIB, MIB
-from lineman.net.connection.outbox import SlowReaders
-from lineman.net.listening.proxy_lists import DIRECTORY
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.runtime import certificate_reload as hotswap
 from lineman.runtime import inner_workers as inner
 from lineman.runtime import running as serving
 from lineman.runtime import starting
 from lineman.tls.openssl.tickets import TicketSecret
-from lineman.tls.serving.tls_options import Certificates, TlsPolicy, VerifyClient
 
 if TYPE_CHECKING:  # what `options` imports where it is used
     from lineman.config import callback_types as types
     from lineman.runtime.worker_certificates import Certifier
-    from lineman.tls.acme.acme_options import AcmeOptions
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
 logger = logging.getLogger("lineman")
 
-_OPTIONS = {"address", "context", *WorkerOptions.__annotations__}
+_FIXED = {"address", "context", *OPTIONS}
 
 
-class Worker(Declared):
+class Worker(WorkerOptions, Declared):
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
-        address: `wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`,
-            `websocket://…` (`ws`, or `wss` with `transport="ssl"`). Empty for a worker that no
-            client connects to: it runs what `on_worker_start` begins.
-        context: Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`.
-        **given: see the attributes.
+        address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        count: processes.
-        name: shown in the log.
-        transport: `tcp`, or `ssl` for TLS.
-        cert: certificate with its chain, a PEM file.
-        key: its private key, a PEM file; None if it is in `cert`.
-        passphrase: for an encrypted key.
-        tls: `dev` for a certificate of this machine's own, for development.
-        certificates, ssl_context, ca_file, verify_client, ciphers and so on: see `TlsOptions`.
-        acme: gets and renews the certificate: your e-mail address, or `AcmeOptions`.
-        domains: names of that certificate.
-        acme_ca: `letsencrypt` (default), `letsencrypt-staging`, or an ACME directory's URL.
-        acme_directory_path: where it is kept; None: `$LINEMAN_ACME_DIRECTORY`, or a place
-            that depends on who runs it.
-        origins: web sites that may connect, as `https://chat.example.com`; None lets any site in
-            that sends no cookies or credentials.
-        subprotocols: those that the service speaks, best first.
-        trusted_proxies: addresses or networks whose word on the client's address counts; `unix`;
-            names of lists of them, or `file:/path`.
-        proxy_lists: directory of the named lists, where `cloudflare` is `cloudflare.txt`.
-        real_ip_header: the one header in which they give it; None for any in which they agree.
-        proxy_protocol: `required` or `optional`: trusted proxies begin with a PROXY header.
-        socket_mode: of the file of a unix socket; who may write to it may connect.
-        compression: whether messages are compressed (permessage-deflate), or `DeflateOptions`.
-        slow_readers: what happens to a client for whom more than `max_send_buffer_size` bytes
-            wait: `close` it with 1013, `drop_oldest` messages, or keep the `latest` of each key.
-        max_message_size, ping_interval, backlog, connections_per_ip and so on: see `Limits`.
-        user, reloadable, drain_seconds, max_requests and so on: see `ProcessOptions`.
         pid_file, log_file, log_format, log_level, metrics: of the whole program, on the class.
         id: of this process among those of the worker, from 0; 0 where there is one.
         data: a place for the program's own: a dictionary until something else is put there.
@@ -106,67 +69,6 @@ class Worker(Declared):
     on_buffer_drain: Slot[types.ForConnection, types.OfConnection] = Slot()
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
 
-    count: int = 1
-    name: str = ""
-    transport: str = "tcp"
-    tls: Literal["dev"] | None = None
-    cert: str | Path | None = None
-    key: str | Path | None = None
-    passphrase: str | bytes | None = None
-    certificates: Certificates | None = None
-    ssl_context: ssl.SSLContext | None = None
-    ca_file: str | Path | None = None
-    ca_path: str | Path | None = None
-    crl_file: str | Path | None = None
-    verify_client: VerifyClient | None = None
-    verify_depth: int | None = None
-    client_fingerprints: Sequence[str] | None = None
-    ciphers: str | None = None
-    tls_policy: TlsPolicy | None = None
-    security_level: int | None = None
-    acme: str | AcmeOptions | None = None
-    domains: Sequence[str] = ()
-    acme_ca: str | None = None
-    acme_directory_path: str | Path | None = None
-    origins: Sequence[str] | None = None
-    subprotocols: Sequence[str] = ()
-    trusted_proxies: Sequence[str] = ()
-    proxy_lists: str | Path = DIRECTORY
-    real_ip_header: str | None = None
-    proxy_protocol: str | None = None
-    socket_mode: int = 0o660
-    compression: DeflateOptions | bool = True
-    slow_readers: SlowReaders | str = "close"
-    max_message_size: int = 10 * MIB
-    max_send_buffer_size: int = 1 * MIB
-    max_head_size: int = 16 * KIB
-    max_unfinished_size: int | None = None
-    unfinished_timeout: float = 60.0
-    handshake_timeout: float = 10.0
-    close_timeout: float = 5.0
-    ping_interval: float = 25.0
-    ping_timeout: float = 20.0
-    backlog: int = 4096
-    max_connections: int = 0
-    max_handshakes: int = 4096
-    connections_per_ip: int = 0
-    connects_per_second: float = 0
-    connects_per_second_per_ip: float = 0
-    messages_per_second: float = 0
-    bytes_per_second: float = 0
-    messages_per_second_per_ip: float = 0
-    bytes_per_second_per_ip: float = 0
-    ipv6_prefix: int = 64
-    user: str = ""
-    group: str = ""
-    reloadable: bool = True
-    drain_seconds: float = 10.0
-    stop_timeout: float = 5.0
-    start_timeout: float = 60.0
-    watchdog_timeout: float = 60.0
-    max_requests: int = 0
-    max_memory: int = 0
-
     pid_file: ClassVar[str | Path | None] = None
     log_file: ClassVar[str | Path | None] = None
     log_format: ClassVar[str] = "text"
@@ -178,8 +80,6 @@ class Worker(Declared):
     _push_remedy: str = inner.USE_GATEWAY  # where its processes are several
 
     callbacks: Callbacks
-    address: str
-    context: Mapping[str, Any] | None
     id: int
     data: Any
     # Figures for `status` and the metrics of whatever is built upon this worker, by name.
@@ -194,11 +94,9 @@ class Worker(Declared):
     _own_secret: TicketSecret | None
     _socket_file: SocketFile | None
 
+    @taking(WorkerOptions)
     def __init__(
-        self,
-        address: str = "",
-        context: Mapping[str, Any] | None = None,
-        **given: Unpack[WorkerOptions],
+        self, address: str = "", context: Mapping[str, Any] | None = None, **given: Any
     ) -> None:
         self.callbacks = Callbacks()
         self.address = address
@@ -215,7 +113,7 @@ class Worker(Declared):
         self._own_secret = None
         self._socket_file = None
         for name, value in given.items():
-            if name not in WorkerOptions.__annotations__:
+            if name not in OPTIONS:
                 refuse_option(type(self), name)
             setattr(self, name, value)
         if inner.host is None:  # a master runs the others
@@ -227,7 +125,7 @@ class Worker(Declared):
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name in _OPTIONS and vars(self).get("_service") is not None:
+            if name in _FIXED and vars(self).get("_service") is not None:
                 raise UsageError(
                     f"{name} of {self!r} is read before on_worker_start; set it before the start"
                 )

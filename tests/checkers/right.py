@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from pathlib import Path
 from typing import Any
 
 from lineman import (
@@ -14,6 +15,7 @@ from lineman import (
     Gateway,
     GatewayClient,
     Headers,
+    HistoryOptions,
     HistoryPage,
     LinkFullError,
     ProxyHeader,
@@ -21,7 +23,6 @@ from lineman import (
     Response,
     TlsInfo,
     Worker,
-    WorkerOptions,
 )
 
 worker = Worker("ws://127.0.0.1:0", count=2)
@@ -169,8 +170,20 @@ def of_the_blocking_client(pushing: GatewayClient) -> tuple[bool, list[str], dic
     return pushing.is_uid_online("anna"), one, pushing.is_uids_online(["anna", 7])
 
 
-options: WorkerOptions = {"count": 4, "ping_interval": 25.0}
-other = Worker("ws://127.0.0.1:0", **options)
+given: dict[str, Any] = {"count": 4, "ping_interval": 25.0}
+other = Worker("ws://127.0.0.1:0", **given)
+all_options = Gateway(
+    "wss://127.0.0.1:0",
+    gateways=2,
+    cert="server.pem",
+    key=Path("server.key"),
+    history=HistoryOptions(messages=10),
+    slow_readers="latest",
+    ping_interval=25,
+    ping_data=b"ping",
+    user="www-data",
+)
+other.ping_interval = 5
 
 
 class Chat(Worker):

@@ -93,6 +93,14 @@ Worker.daemonize = True  # wrong
 gateway.onMessage = of_client  # wrong
 gateway.max_message_size = 5  # wrong
 Worker("ws://127.0.0.1:0", maxPackageSize=5)  # wrong
+Worker("ws://127.0.0.1:0", count="4")  # wrong
+Worker("wss://127.0.0.1:0", verify_client="always")  # wrong
+worker.ping_interval = "25"  # wrong
+Gateway("ws://127.0.0.1:0", count=4)  # wrong
+Gateway("ws://127.0.0.1:0", workers="4")  # wrong
+Gateway("ws://127.0.0.1:0", ping_not_response_limt=4)  # wrong
+Gateway("ws://127.0.0.1:0", history=10)  # wrong
+Gateway()  # wrong
 
 
 def use(connection: Connection, client: Client) -> None:

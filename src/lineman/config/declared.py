@@ -56,7 +56,9 @@ class Declaring(type):
         def __delattr__(cls, name: str) -> None:
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
-            if _is_declared(_base(cls), name):
+            has_another = any(name in vars(each) for each in cls.__mro__[1:])
+            goes_back = name in vars(cls) and has_another  # to the default
+            if _is_declared(_base(cls), name) and not goes_back:
                 raise UsageError(f"{name} of {cls.__name__} stays; set it to something else")
             super().__delattr__(name)
 

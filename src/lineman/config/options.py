@@ -6,30 +6,42 @@ import logging
 import os
 import re
 import socket
-import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lineman.base import address as addresses
+from lineman.base import option_kinds
 from lineman.base.address import Address
-from lineman.config import process_options as processes
+from lineman.base.option_kinds import (
+    DIRECTORY_PATH,
+    LATER,
+    TEXTS,
+    CheckedBy,
+    Choice,
+    Number,
+    Text,
+    Typed,
+    names_of,
+    option,
+)
 from lineman.config.callback_slots import ARGUMENTS
-from lineman.config.process_options import ProcessOptions
+from lineman.config.process_options import PROCESSES, ProcessFields
 from lineman.errors import ConfigError
 from lineman.net.connection import outbox
-from lineman.net.connection.limits import Limits
+from lineman.net.connection.limits import LimitFields, Limits
 from lineman.net.connection.outbox import SlowReaders
 from lineman.net.listening.bind import bind
-from lineman.net.listening.proxy_lists import ProxyLists
+from lineman.net.listening.proxy_lists import DIRECTORY, ProxyLists
 from lineman.net.listening.proxy_preamble import OPTIONAL, REQUIRED
+from lineman.process.messages.process_rules import RuleFields, Rules
 from lineman.protocols.proxies.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
-from lineman.tls.serving.tls_options import Certificates, TlsOptions, TlsPolicy, VerifyClient
+from lineman.tls.serving.tls_options import TlsFields, TlsOptions
 
 # What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
 # together a third of the time that `from lineman import Worker` would take.
@@ -39,76 +51,87 @@ if TYPE_CHECKING:
     from lineman.worker import Worker
 
 
-class WorkerOptions(TypedDict, total=False):
-    """The options of a `Worker`; each is an attribute of the same name as well."""
-
-    count: int
-    name: str
-    transport: str
-    tls: Literal["dev"] | None
-    cert: str | Path | None
-    key: str | Path | None
-    passphrase: str | bytes | None
-    certificates: Certificates | None
-    ssl_context: ssl.SSLContext | None
-    ca_file: str | Path | None
-    ca_path: str | Path | None
-    crl_file: str | Path | None
-    verify_client: VerifyClient | None
-    verify_depth: int | None
-    client_fingerprints: Sequence[str] | None
-    ciphers: str | None
-    tls_policy: TlsPolicy | None
-    security_level: int | None
-    acme: str | AcmeOptions | None
-    domains: Sequence[str]
-    acme_ca: str | None
-    acme_directory_path: str | Path | None
-    origins: Sequence[str] | None
-    subprotocols: Sequence[str]
-    trusted_proxies: Sequence[str]
-    proxy_lists: str | Path
-    real_ip_header: str | None
-    proxy_protocol: str | None
-    socket_mode: int
-    compression: DeflateOptions | bool
-    slow_readers: SlowReaders | str
-    max_message_size: int
-    max_send_buffer_size: int
-    max_head_size: int
-    max_unfinished_size: int | None
-    unfinished_timeout: float
-    handshake_timeout: float
-    close_timeout: float
-    ping_interval: float
-    ping_timeout: float
-    backlog: int
-    max_connections: int
-    max_handshakes: int
-    connections_per_ip: int
-    connects_per_second: float
-    connects_per_second_per_ip: float
-    messages_per_second: float
-    bytes_per_second: float
-    messages_per_second_per_ip: float
-    bytes_per_second_per_ip: float
-    ipv6_prefix: int
-    user: str
-    group: str
-    reloadable: bool
-    drain_seconds: float
-    stop_timeout: float
-    start_timeout: float
-    watchdog_timeout: float
-    max_requests: int
-    max_memory: int
-
-
 logger = logging.getLogger("lineman")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_TLS_OPTIONS = tuple(field.name for field in fields(TlsOptions))
-_LIMITS = tuple(field.name for field in fields(Limits))
+_FILE_MODE = Number(least=0o200, most=0o777, remedy="give a file mode, such as 0o660 or 0o666")
+_COMPRESSION = Typed((bool, DeflateOptions), "True, False or a DeflateOptions(...)")
+
+
+def _check_dev(word: object) -> None:
+    if word != "dev":
+        raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
+
+
+def _check_tokens(values: object) -> None:
+    TEXTS.check("subprotocols", values)
+    for value in cast(Sequence[str], values):
+        if not _TOKEN.fullmatch(value):
+            raise ConfigError(
+                f"subprotocols holds {value!r}", "give names of letters, digits, dots and dashes"
+            )
+
+
+def _no_context() -> None:
+    """A worker has its own, so the class has none."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False, init=False)
+class ServiceFields(LimitFields, TlsFields, ProcessFields):
+    """The options that a `Worker` and a `Gateway` have in common."""
+
+    name: str = option("", Text("chat"))
+    """Shown in the log."""
+    transport: str = option("tcp", Choice(("tcp", "ssl")))
+    """`ssl` for TLS, where the address does not say `wss`."""
+    tls: Literal["dev"] | None = option(None, CheckedBy(_check_dev))
+    """`dev` for a certificate of this machine's own, for development."""
+    acme: str | AcmeOptions | None = option(None, LATER)
+    """Gets and renews the certificate: your e-mail address, or `AcmeOptions`."""
+    domains: Sequence[str] = option((), TEXTS)
+    """Names of that certificate."""
+    acme_ca: str | None = option(None, Text("letsencrypt-staging"))
+    """`letsencrypt` (also for None), `letsencrypt-staging`, or an ACME directory's URL."""
+    acme_directory_path: str | Path | None = option(None, DIRECTORY_PATH)
+    """Where it is kept; None: `$LINEMAN_ACME_DIRECTORY`, or a place that depends on who runs it."""
+    origins: Sequence[str] | None = option(None, CheckedBy(OriginPolicy))
+    """Web sites that may connect, as `https://chat.example.com`; None lets any site in that sends
+    no cookies or credentials."""
+    subprotocols: Sequence[str] = option((), CheckedBy(_check_tokens))
+    """Those that the service speaks, best first."""
+    trusted_proxies: Sequence[str] = option((), TEXTS)
+    """Addresses or networks whose word on the client's address counts; `unix`; names of lists of
+    them, or `file:/path`."""
+    proxy_lists: str | Path = option(DIRECTORY, DIRECTORY_PATH)
+    """Directory of the named lists, where `cloudflare` is `cloudflare.txt`."""
+    real_ip_header: str | None = option(None, CheckedBy(real_ip_source))
+    """The one header in which they give it; None for any in which they agree."""
+    proxy_protocol: str | None = option(None, Choice((REQUIRED, OPTIONAL, None)))
+    """`required` or `optional`: trusted proxies begin with a PROXY header."""
+    socket_mode: int = option(0o660, _FILE_MODE)
+    """Of the file of a unix socket; who may write to it may connect."""
+    compression: DeflateOptions | bool = option(True, _COMPRESSION)
+    """Whether messages are compressed (permessage-deflate), or how."""
+    slow_readers: SlowReaders | str = option("close", CheckedBy(outbox.policy))
+    """What happens to a client with more than `max_send_buffer_size` bytes waiting: `close` it with
+    1013, `drop_oldest` messages, or keep the `latest` of each key."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class WorkerOptions(ServiceFields):
+    """What a `Worker` may be given: each is an attribute of the same name as well."""
+
+    address: str = field(default_factory=str, kw_only=False)
+    """`wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`, `websocket://…`
+    (`ws`, or `wss` with `transport="ssl"`). Empty for a worker that no client connects to: it runs
+    what `on_worker_start` begins."""
+    context: Mapping[str, Any] | None = field(default_factory=_no_context, kw_only=False)
+    """Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`."""
+    count: int = option(1, PROCESSES)
+    """Processes."""
+
+
+OPTIONS = names_of(WorkerOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +139,22 @@ class Plan:
     """A worker's options, checked and put in order: what a process needs to serve it.
 
     With `acme` there may be no `tls` yet: it comes with the first certificate.
+
+    Attributes:
+        given: the options as they were given; what must be read or looked up is beside them.
     """
 
+    given: WorkerOptions
     address: Address | None
     limits: Limits
+    rules: Rules
     is_tls: bool
     tls: LiveTls | None
     origins: OriginPolicy
-    subprotocols: tuple[str, ...]
     trusted_proxies: TrustedProxies
     proxy_lists: ProxyLists
     real_ip_header: str | None
-    proxy_protocol: str | None
-    socket_mode: int
     compression: DeflateOptions | None
-    processes: ProcessOptions
     acme: Settings | None
     slow_readers: SlowReaders
 
@@ -143,7 +167,7 @@ class Plan:
         """A socket that listens there, for this process alone; raises as `net.listen.bind`."""
         from lineman.process.rundir.masters import how_to_stop  # most programs never need it
 
-        backlog, mode = self.limits.backlog, self.socket_mode
+        backlog, mode = self.limits.backlog, self.given.socket_mode
         return bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
 
 
@@ -159,8 +183,7 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     Raises:
         ConfigError: what cannot work, and the fix.
     """
-    if worker.transport not in ("tcp", "ssl"):
-        raise ConfigError(f"transport is {worker.transport!r}", 'give "tcp" or "ssl"')
+    option_kinds.check(WorkerOptions, worker)
     address = addresses.parse(worker.address) if worker.address else None
     if address is None:
         _refuse_callbacks(worker)
@@ -178,28 +201,31 @@ def read(worker: Worker, *, check_files: bool = True, open_files: bool = True) -
     else:
         spoken = _spoken(worker, address, tls, check_files)
         opens = open_files
-    lists = ProxyLists(
-        _texts("trusted_proxies", worker.trusted_proxies), _path("proxy_lists", worker.proxy_lists)
-    )
+    lists = ProxyLists(tuple(worker.trusted_proxies), Path(worker.proxy_lists))
+    _refuse_proxies_that_nobody_trusts(worker)
     if address is not None:  # a transport of ssl makes it another scheme for clients
         address = replace(address, scheme="ws" if spoken is None else "wss")
     return Plan(
+        given=WorkerOptions(
+            address=worker.address, context=worker.context, **_values(worker, WorkerOptions)
+        ),
         address=address,
         limits=limits,
+        rules=Rules(**_values(worker, RuleFields)),
         is_tls=spoken is not None,
         tls=_live_tls(spoken, check_files) if spoken is not None and opens else None,
         origins=_origins(worker, address, spoken),
-        subprotocols=_tokens("subprotocols", worker.subprotocols),
         trusted_proxies=lists.load(),
         proxy_lists=lists,
-        real_ip_header=_real_ip_header(worker),
-        proxy_protocol=_proxy_protocol(worker),
-        socket_mode=_socket_mode(worker.socket_mode),
+        real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
-        processes=processes.read(worker),
         acme=acme,
         slow_readers=outbox.policy(worker.slow_readers),
     )
+
+
+def _values(worker: Worker, declared: type) -> dict[str, Any]:
+    return {name: getattr(worker, name) for name in names_of(declared)}
 
 
 def _refuse_callbacks(worker: Worker) -> None:
@@ -213,16 +239,20 @@ def _refuse_callbacks(worker: Worker) -> None:
             )
 
 
-def _real_ip_header(worker: Worker) -> str | None:
-    source = real_ip_source(worker.real_ip_header)
-    if source is not None and not worker.trusted_proxies:
+def _refuse_proxies_that_nobody_trusts(worker: Worker) -> None:
+    name = 'name the proxy: trusted_proxies=["127.0.0.1/32"]'
+    if worker.trusted_proxies:
+        return
+    if worker.proxy_protocol is not None:
         raise ConfigError(
-            f"real_ip_header is {source!r}, but nobody is trusted to send it, and remote_ip would "
-            "be the proxy's",
-            'name the proxy: trusted_proxies=["127.0.0.1/32"]; with none in front, leave '
-            "real_ip_header out",
+            f"proxy_protocol is {worker.proxy_protocol!r}, but nobody is trusted to speak it", name
         )
-    return source
+    if worker.real_ip_header is not None:
+        raise ConfigError(
+            f"real_ip_header is {worker.real_ip_header!r}, but nobody is trusted to send it, and "
+            "remote_ip would be the proxy's",
+            f"{name}; with none in front, leave real_ip_header out",
+        )
 
 
 def _origins(worker: Worker, address: Address | None, spoken: TlsOptions | None) -> OriginPolicy:
@@ -249,8 +279,8 @@ def tls_pairs(worker: Worker) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
-    limits = {name: getattr(worker, name) for name in _LIMITS}
-    tls = {name: value for name in _TLS_OPTIONS if (value := getattr(worker, name)) is not None}
+    limits = _values(worker, LimitFields)
+    tls = {name: given for name, given in _values(worker, TlsFields).items() if given is not None}
     context = {} if worker.context is None else _mapping("context", worker.context)
     php = context.pop("ssl", None)
     if php is not None:
@@ -258,7 +288,7 @@ def _read_context(worker: Worker) -> tuple[Limits, TlsOptions]:
     limits.update(_mapping('context["socket"]', context.pop("socket", {})))
     for name in context:
         raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
-    unknown = [name for name in limits if name not in _LIMITS]
+    unknown = [name for name in limits if name not in names_of(LimitFields)]
     if unknown:
         raise ConfigError(f'the context\'s "socket" part has {unknown[0]!r}', 'it takes "backlog"')
     if php is None:
@@ -285,7 +315,7 @@ def _spoken(
             )
         return None
     if worker.tls is not None:
-        tls = _development(worker.tls, tls, check_files)
+        tls = _development(tls, check_files)
     if not address.is_tls and worker.transport != "ssl":
         if tls.has_certificate:
             raise ConfigError(
@@ -334,9 +364,7 @@ def _acme(worker: Worker, address: Address | None, tls: TlsOptions) -> Settings 
     return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
 
 
-def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions:
-    if word != "dev":
-        raise ConfigError(f"tls is {word!r}", 'give "dev", or leave it out and give cert and key')
+def _development(tls: TlsOptions, check_files: bool) -> TlsOptions:
     if tls.has_certificate:
         raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
     from lineman.tls.development import devca
@@ -364,58 +392,10 @@ def _development(word: object, tls: TlsOptions, check_files: bool) -> TlsOptions
     return replace(tls, cert=made.cert, key=made.key)
 
 
-def _proxy_protocol(worker: Worker) -> str | None:
-    value = worker.proxy_protocol
-    if value is None:
-        return None
-    if value not in (REQUIRED, OPTIONAL):
-        raise ConfigError(
-            f"proxy_protocol is {value!r}", f"give {REQUIRED!r}, {OPTIONAL!r} or None"
-        )
-    if not worker.trusted_proxies:
-        raise ConfigError(
-            f"proxy_protocol is {value!r}, but nobody is trusted to speak it",
-            'name the proxy: trusted_proxies=["127.0.0.1/32"]',
-        )
-    return value
-
-
-def _socket_mode(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0o200 <= value <= 0o777:
-        raise ConfigError(f"socket_mode is {value!r}", "give a file mode, such as 0o660 or 0o666")
-    return value
-
-
-def _path(name: str, value: object) -> Path:
-    if not isinstance(value, (str, Path)):
-        raise ConfigError(f"{name} is {value!r}", f'give a directory: {name}="/etc/…"')
-    return Path(value)
-
-
-def _compression(value: object) -> DeflateOptions | None:
+def _compression(value: DeflateOptions | bool) -> DeflateOptions | None:
     if isinstance(value, DeflateOptions):
         return value
-    if isinstance(value, bool):
-        return DeflateOptions() if value else None
-    raise ConfigError(f"compression is {value!r}", "give True, False or a DeflateOptions(...)")
-
-
-def _texts(name: str, values: object) -> tuple[str, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise ConfigError(f"{name} is {values!r}", f'give a list: {name}=["…"]')
-    for value in values:
-        if not isinstance(value, str):
-            raise ConfigError(f"{name} holds {value!r}", "give strings")
-    return tuple(values)
-
-
-def _tokens(name: str, values: object) -> tuple[str, ...]:
-    for value in (texts := _texts(name, values)):
-        if not _TOKEN.fullmatch(value):
-            raise ConfigError(
-                f"{name} holds {value!r}", "give names of letters, digits, dots and dashes"
-            )
-    return texts
+    return DeflateOptions() if value else None
 
 
 def _mapping(name: str, value: object) -> dict[str, Any]:

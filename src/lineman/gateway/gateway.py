@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lineman.base import option_kinds
+from lineman.base.option_kinds import taking
 from lineman.base.unknown_names import Kind
 from lineman.base.vocabulary import (
     GATEWAY,
@@ -21,15 +22,12 @@ from lineman.brokers.choice import broker_maker
 from lineman.brokers.embedded import Hub
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
-from lineman.config.options import WorkerOptions
-from lineman.config.process_options import check_processes
+from lineman.config.options import ServiceFields
 from lineman.errors import UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.business.gateway_client import Client
-from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, GatewayOptions
 from lineman.gateway.holder.client_deadlines import GuardOptions
-from lineman.gateway.holder.group_histories import Frame, frame_as_json
-from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.push.api import Api
@@ -54,18 +52,10 @@ ARGUMENTS = {
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
 }
-# Of all kinds of processes; the other options of a `Worker` are of those that hold clients.
-_SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
 _PUSH_REMEDY = (
     "have programs push with GatewayClient, `lineman push` or Gateway(…, push=…, push_token=…): "
     "that reaches every client"
 )
-_LIMITS = tuple(field.name for field in fields(GuardOptions))
-_OPTIONS = {*WorkerOptions.__annotations__, *_LIMITS} - {"count"}
-_OWN_OPTIONS = {
-    *("gateways", "workers", "broker", "secret", "history", "history_frame", "redeliver"),
-    *("wait_timeout", "push_socket", "push", "push_token"),
-}
 
 
 class _Pushing(Worker):
@@ -97,27 +87,7 @@ class Gateway(Api, Declared):
     page or a health check at the same port, runs in the former.
 
     Args:
-        address: as for `Worker`.
-        context: as for `Worker`.
-        gateways: processes that hold clients.
-        workers: processes that run the callbacks.
-        name: of the service; nodes of one name and one broker are one service.
-        broker: `redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` where the
-            service has several machines; None for one.
-        secret: 16 to 64 bytes that all nodes share: what comes by the broker without it is refused.
-        history: how much is kept of what is published to each group; None for nothing.
-        history_frame: `(group, epoch, offset, message) -> message`: what members get of that.
-        redeliver: whether messages that a worker took to its grave go to another one (at least
-            once), or are dropped and counted (at most once).
-        wait_timeout: seconds that a client's message waits for a worker.
-        push_socket: path of a unix socket where programs of this machine push
-            (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for one
-            in the run directory only.
-        push: `ws://127.0.0.1:8283`: where other programs push by HTTP (`POST /push`); None for
-            nowhere.
-        push_token: what they must carry, 16 characters at least; no default with `push`.
-        **given: the options of `Worker`, and the limits of `GuardOptions`. With `reloadable=True` a
-            reload replaces the processes that hold clients too, which are let go with 1012.
+        address, context, **options: see `GatewayOptions`.
 
     Attributes:
         data: a place for the program's own, in each process: a dictionary until something else is
@@ -133,7 +103,7 @@ class Gateway(Api, Declared):
         "gateway.data",
         {"gateway": GATEWAY, "Worker": WORKER},
         "Gateway",
-        {"address", "context"} | _OPTIONS | _OWN_OPTIONS,
+        {"address", "context", *OPTIONS},
         GATEWAY_SETTINGS | WORKER_SETTINGS,
         GATEWAY_CALLS,
     )
@@ -153,15 +123,7 @@ class Gateway(Api, Declared):
     callbacks: _Callbacks
     name: str
     data: Any
-    _broker: str | None
-    _secret: str | None
-    _push_socket: str | None
-    _push_token: str
-    _redeliver: bool
-    _wait_timeout: float
-    _gateways: int
-    _history: HistoryOptions | None
-    _frame: Frame
+    _options: GatewayOptions
     _limits: GuardOptions
     _business: Business | None
     _node: Node | None
@@ -170,75 +132,56 @@ class Gateway(Api, Declared):
     _holding: Worker
     _serving: Worker
 
+    @taking(GatewayOptions)
     def __init__(
-        self,
-        address: str,
-        context: Mapping[str, Any] | None = None,
-        *,
-        gateways: int = 1,
-        workers: int = 1,
-        name: str = "gateway",
-        broker: str | None = None,
-        secret: str | None = None,
-        history: HistoryOptions | None = None,
-        history_frame: Frame = frame_as_json,
-        redeliver: bool = False,
-        wait_timeout: float = 30.0,
-        push_socket: str | None = None,
-        push: str | None = None,
-        push_token: str | None = None,
-        **given: Any,
+        self, address: str, context: Mapping[str, Any] | None = None, **given: Any
     ) -> None:
-        if inner.host is not None:
-            raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
-        if name in Gateway.all_names:
-            raise UsageError(f"there are two gateways called {name!r}; give each a name of its own")
-        if broker is not None:
-            broker_maker(broker, name)  # what cannot work is told now
-        check_processes("gateways", gateways)
-        check_processes("workers", workers)
+        for name in given:
+            if name not in OPTIONS:
+                refuse_option(type(self), name)
+        options = self._options = GatewayOptions(address, context, **given)
+        self._refuse(options)
         self.callbacks = _Callbacks()
-        self.name = name
+        self.name = options.name
         self.data = {}
-        Signer(secret)
-        self._broker = broker
-        self._secret = secret
-        self._push_socket = push_socket
-        self._redeliver = redeliver
-        self._wait_timeout = wait_timeout
-        self._gateways = gateways
-        self._history = history
-        self._frame = history_frame
-        self._limits = _take_limits(given)
+        self._limits = _limits(options, given)
         self._business = None
         self._node = None
         self._hub = None
         self._client = None
-        for option in given:
-            if option not in _OPTIONS:
-                refuse_option(type(self), option)
-        shared = {key: given[key] for key in _SHARED if key in given}
-        self._holding = Worker(
-            address, context, **{"reloadable": False, **given, "count": gateways, "name": name}
-        )
+        shared = {key: given[key] for key in SHARED if key in given}
+        of_holders = {key: given[key] for key in OF_HOLDERS if key in given}
+        of_holders |= {"name": options.name, "reloadable": options.reloadable}
+        self._holding = Worker(address, context, count=options.gateways, **of_holders)
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
-        self._serving = Worker(count=workers, name=f"{name} business", **shared)
+        self._serving = Worker(count=options.workers, name=f"{self.name} business", **shared)
         self._holding._push_remedy = self._serving._push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
-        if gateways > 1 and broker is None:
-            hub = Worker(name=f"{name} hub", reloadable=False, **shared)
+        if options.gateways > 1 and options.broker is None:
+            hub = Worker(name=f"{self.name} hub", reloadable=False, **shared)
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
-        if push is not None:
-            check_token(push_token)
-            self._push_token = str(push_token)
-            stays = {"reloadable": given.get("reloadable", False)}  # it has none of the code
-            pushing = _Pushing(push, name=f"{name} push", **stays, **shared)
+        if options.push is not None:
+            title, stays = f"{self.name} push", options.reloadable  # it has none of the code
+            pushing = _Pushing(options.push, name=title, reloadable=stays, **shared)
             pushing.on_worker_start = self._start_push
             pushing.on_worker_stop = self._stop_push
-        Gateway.all_names.add(name)
+        Gateway.all_names.add(self.name)
+
+    def _refuse(self, options: GatewayOptions) -> None:
+        if inner.host is not None:
+            raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
+        option_kinds.check(GatewayOptions, options, besides=ServiceFields)
+        if options.name in Gateway.all_names:
+            raise UsageError(
+                f"there are two gateways called {options.name!r}; give each a name of its own"
+            )
+        if options.broker is not None:
+            broker_maker(options.broker, options.name)  # what cannot work is told now
+        if options.push is not None:
+            check_token(options.push_token)
 
     def __repr__(self) -> str:
         return f"<Gateway {self.name} {self._holding.address}>"
@@ -253,9 +196,9 @@ class Gateway(Api, Declared):
     async def _start_node(self, worker: Worker) -> None:
         options = RoutingOptions(
             self._make_broker(worker),
-            self._secret,
-            self._history,
-            self._frame,
+            self._options.secret,
+            self._options.history,
+            self._options.history_frame,
             bool(self.on_uid_online or self.on_uid_offline),
             lambda: worker.service is not None and worker.service.is_stopping,
         )
@@ -263,8 +206,8 @@ class Gateway(Api, Declared):
             self.callbacks.names(),
             options,
             self._limits,
-            redeliver=self._redeliver,
-            wait_timeout=self._wait_timeout,
+            redeliver=self._options.redeliver,
+            wait_timeout=self._options.wait_timeout,
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
@@ -274,14 +217,14 @@ class Gateway(Api, Declared):
         worker.on_message = node.on_message
         worker.on_close = node.on_close
         paths = [self._path(worker, str(worker.id))]
-        if self._push_socket is not None and worker.id == 0:
-            paths.append(self._push_socket)
+        if self._options.push_socket is not None and worker.id == 0:
+            paths.append(self._options.push_socket)
         await node.start(*paths)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
-        if self._broker is not None:
-            return broker_maker(self._broker, self.name)
-        if self._gateways > 1:
+        if self._options.broker is not None:
+            return broker_maker(self._options.broker, self.name)
+        if self._options.gateways > 1:
             return broker_maker(f"hub://{self._path(worker, 'hub')}", self.name)
         return None
 
@@ -303,7 +246,7 @@ class Gateway(Api, Declared):
     async def _start_push(self, worker: Worker) -> None:
         client = self._client = AsyncGatewayClient(f"unix://{self._path(worker, '0')}")
         await client.keep_connected()
-        worker.on_request = HttpPush(client, self._push_token)
+        worker.on_request = HttpPush(client, str(self._options.push_token))
         worker.on_websocket_connect = lambda connection, request: connection.reject(404)
 
     async def _stop_push(self) -> None:
@@ -313,7 +256,7 @@ class Gateway(Api, Declared):
     # The processes that run the program's code.
 
     async def _start_business(self, worker: Worker) -> None:
-        paths = tuple(self._path(worker, str(slot)) for slot in range(self._gateways))
+        paths = tuple(self._path(worker, str(slot)) for slot in range(self._options.gateways))
         callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
         self._business = Business(callbacks, paths, worker.id)
         await starting.run(callbacks["on_worker_start"], worker)
@@ -369,14 +312,15 @@ class Gateway(Api, Declared):
         self._working().destroy_current_client()
 
 
-def _take_limits(given: dict[str, Any]) -> GuardOptions:
-    """Takes the limits from the options; `ping_interval` stays, for it is the worker's as well."""
-    limits = {
-        name: given.pop(name) for name in _LIMITS if name in given and name != "ping_interval"
-    }
-    if limits.keys() & {"ping_data", "ping_not_response_limit"}:
-        limits["ping_interval"] = given.get("ping_interval", 0)
-    return GuardOptions(**limits)
+def _limits(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:
+    """What is asked of clients; the interval is the worker's as well, which has a default."""
+    asks = options.ping_data is not None or options.ping_not_response_limit
+    return GuardOptions(
+        authenticate_within=options.authenticate_within,
+        ping_data=options.ping_data,
+        ping_not_response_limit=options.ping_not_response_limit,
+        ping_interval=given.get("ping_interval", 0) if asks else 0,
+    )
 
 
 async def _call(callback: Any, worker: Worker) -> None:

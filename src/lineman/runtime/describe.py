@@ -74,7 +74,7 @@ def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
     from lineman.process.master.description import Place
 
     certificates, keys = options.tls_pairs(worker)
-    processes = plan.processes
+    given = plan.given
     address = plan.address
     return Place(
         address=worker.address,
@@ -83,18 +83,18 @@ def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
         scheme="" if address is None else address.scheme,
         host="" if address is None else address.host,
         port=0 if address is None else address.port,
-        count=processes.count,
+        count=given.count,
         backlog=plan.limits.backlog,
         path="" if address is None else address.path,
-        socket_mode=plan.socket_mode,
-        user=processes.user,
-        group=processes.group,
+        socket_mode=given.socket_mode,
+        user=given.user,
+        group=given.group,
         certificates=certificates,
         keys=keys,
         is_checked=is_checked,
-        is_reloadable=processes.reloadable,
+        is_reloadable=given.reloadable,
         takes_clients=address is not None and worker.takes_clients,
-        rules=processes.rules,
+        rules=plan.rules,
     )
 
 

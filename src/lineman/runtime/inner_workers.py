@@ -311,7 +311,7 @@ def _follow_options(worker: Worker, listener: socket.socket) -> None:
     try:
         listener.listen(plan.limits.backlog)
         if plan.address.path:
-            unixsocket.give_mode(plan.address.path, plan.socket_mode)
+            unixsocket.give_mode(plan.address.path, plan.given.socket_mode)
     except OSError as error:
         logger.warning("%s keeps its backlog and socket_mode: %s", worker.url, error)
 

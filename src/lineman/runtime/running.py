@@ -30,13 +30,13 @@ def new_service(worker: Worker, plan: Plan, challenges: Challenges | None) -> Se
         plan.limits,
         tls_context=None if plan.tls is None else plan.tls.context,
         origins=plan.origins,
-        subprotocols=plan.subprotocols,
+        subprotocols=tuple(plan.given.subprotocols),
         trusted_proxies=plan.trusted_proxies,
         real_ip_header=plan.real_ip_header,
         compression=plan.compression,
         challenges=challenges,
         client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
-        proxy_protocol=plan.proxy_protocol,
+        proxy_protocol=plan.given.proxy_protocol,
         slow_readers=plan.slow_readers,
     )
 

@@ -92,7 +92,7 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
         trusts_proxies=bool(worker.trusted_proxies),
         trusts_neighbour=where in plan.trusted_proxies,
         real_ip_header=plan.real_ip_header or "",
-        proxy_protocol=plan.proxy_protocol or "",
+        proxy_protocol=plan.given.proxy_protocol or "",
         ping_interval=plan.limits.ping_interval,
         ping_timeout=plan.limits.ping_timeout,
         max_message_size=plan.limits.max_message_size,

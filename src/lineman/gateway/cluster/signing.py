@@ -12,6 +12,23 @@ MIN_SECRET = 16
 MAX_SECRET = 64  # what BLAKE2b takes as a key
 
 
+def check_secret(secret: object) -> None:
+    """Sees that a secret can be one.
+
+    Raises:
+        ConfigError: it is too short or too long, or no text.
+    """
+    seen = "is no text"
+    if isinstance(secret, str):
+        size = len(secret.encode())
+        if MIN_SECRET <= size <= MAX_SECRET:
+            return
+        seen = f"has {size} bytes, it must have {MIN_SECRET} to {MAX_SECRET}"
+    raise ConfigError(
+        f"the secret {seen}", 'make one: python -c "import secrets; print(secrets.token_hex(16))"'
+    )
+
+
 class Signer:
     """Signs messages on a broker, and checks those that come.
 
@@ -26,12 +43,9 @@ class Signer:
     """
 
     def __init__(self, secret: str | None) -> None:
+        if secret is not None:
+            check_secret(secret)
         self._key = b"" if secret is None else secret.encode()
-        if secret is not None and not MIN_SECRET <= len(self._key) <= MAX_SECRET:
-            raise ConfigError(
-                f"the secret has {len(self._key)} bytes, it must have {MIN_SECRET} to {MAX_SECRET}",
-                'make one: python -c "import secrets; print(secrets.token_hex(16))"',
-            )
 
     def sign(self, topic: str, message: bytes) -> bytes:
         """A message as it is published."""

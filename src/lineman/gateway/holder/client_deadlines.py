@@ -4,39 +4,42 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from lineman.base import option_kinds
+from lineman.base.option_kinds import COUNT_OR_NONE, SECONDS_OR_NONE, Typed, option
 from lineman.errors import ConfigError
 from lineman.gateway.holder.held_client import HeldClient
 
 
-@dataclass(frozen=True, slots=True)
-class GuardOptions:
-    """What a gateway asks of its clients besides the limits of every worker; 0 is nothing.
+@dataclass(kw_only=True, eq=False, repr=False, init=False)
+class GuardFields:
+    """What a gateway asks of its clients besides the limits of every worker; 0 is nothing."""
 
-    Attributes:
-        authenticate_within: seconds in which a client must be bound to a uid.
-        ping_interval: seconds of silence after which a client is sent `ping_data`.
-        ping_data: a message of the program's own, for clients whose websocket pings nobody sees;
-            None for none.
-        ping_not_response_limit: a client that was silent for so many intervals is closed.
+    authenticate_within: float = option(0.0, SECONDS_OR_NONE)
+    """Seconds in which a client must be bound to a uid."""
+    ping_data: str | bytes | None = option(None, Typed((str, bytes), "text, bytes or None"))
+    """A message of the program's own that a client is sent after `ping_interval` seconds of
+    silence, for clients whose websocket pings nobody sees; None for none."""
+    ping_not_response_limit: int = option(0, COUNT_OR_NONE)
+    """A client that was silent for so many intervals is closed."""
+
+
+@dataclass(kw_only=True)
+class GuardOptions(GuardFields):
+    """The same, checked, with the interval.
+
+    Raises:
+        ConfigError: a value that cannot work.
     """
 
-    authenticate_within: float = 0
-    ping_interval: float = 0
-    ping_data: str | bytes | None = None
-    ping_not_response_limit: int = 0
+    ping_interval: float = option(0.0, SECONDS_OR_NONE)
+    """Seconds of silence after which a client is sent `ping_data`."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "ping_data":
-                if value is not None and not isinstance(value, (str, bytes)):
-                    raise ConfigError(f"ping_data is {value!r}", "give text, bytes or None")
-            elif isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise ConfigError(f"{field.name} is {value!r}", "give a number, 0 for no limit")
+        option_kinds.check(GuardOptions, self)
         if (self.ping_data is not None or self.ping_not_response_limit) and not self.ping_interval:
             raise ConfigError(
                 "ping_data or ping_not_response_limit is given without an interval",

@@ -6,6 +6,8 @@ import secrets
 from collections import deque
 from dataclasses import dataclass
 
+from lineman.base import option_kinds
+from lineman.base.option_kinds import COUNT, SECONDS, option
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 
 
@@ -13,13 +15,17 @@ from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 class HistoryOptions:
     """How much is kept of each group.
 
-    Attributes:
-        messages: at most so many.
-        seconds: none that is older.
+    Raises:
+        ConfigError: a value that cannot work.
     """
 
-    messages: int = 100
-    seconds: float = 300.0
+    messages: int = option(100, COUNT)
+    """At most so many."""
+    seconds: float = option(300.0, SECONDS)
+    """None that is older."""
+
+    def __post_init__(self) -> None:
+        option_kinds.check(HistoryOptions, self, whose=" of history")
 
 
 class GroupHistory:

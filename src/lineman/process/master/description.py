@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
+from lineman.base.option_kinds import MAX_SECONDS
 from lineman.errors import ConfigError
 from lineman.process.master.model import Key, Seat
-from lineman.process.messages.process_rules import MAX_PROCESSES, MAX_SECONDS, Rules
+from lineman.process.messages.process_rules import MAX_PROCESSES, Rules
 
 Told = TypeVar("Told")
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from msgspec import Meta
 
+from lineman.base.option_kinds import MAX_SECONDS
 from lineman.errors import ConfigError
 from lineman.process.master.description import Place, Text, check, convert
 from lineman.process.messages.lines import clean
-from lineman.process.messages.process_rules import MAX_SECONDS
 
 # What is said of a fault; `clean` has made a line of it.
 MAX_WORDS = 2000

@@ -4,26 +4,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Ten years: every time is within what a clock can be told.
-MAX_SECONDS = 315_360_000
+from lineman.base.option_kinds import MAX_SECONDS, SECONDS, SECONDS_OR_NONE, Number, option
+from lineman.errors import ConfigError
+
 # A process gives a sign of life once a second: less would kill those that are well.
 LEAST_WATCHDOG = 2.0
 # Of a whole program.
 MAX_PROCESSES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The times of a worker's processes, in seconds.
+@dataclass(frozen=True)
+class _Watchdog(Number):
+    """Seconds, but not fewer than a process that is well needs."""
 
-    Attributes:
-        drain_seconds: over which the clients of a retiring process are let go.
-        stop_timeout: for clients and handlers at work, at the end.
-        start_timeout: a new process that is not ready by then is killed.
-        watchdog_timeout: a process of which nothing is heard for so long is killed; 0 for never.
-    """
+    def check(self, name: str, value: object) -> None:
+        super().check(name, value)
+        if 0 < float(str(value)) < LEAST_WATCHDOG:
+            raise ConfigError(
+                f"{name} is {value!r}, and a process gives a sign of life once a second",
+                f"give {LEAST_WATCHDOG:g} seconds or more, or 0 for never",
+            )
 
-    drain_seconds: float = 10.0
-    stop_timeout: float = 5.0
-    start_timeout: float = 60.0
-    watchdog_timeout: float = 60.0
+
+_WATCHDOG = _Watchdog("seconds", is_whole=False, zero="never", most=MAX_SECONDS)
+
+
+@dataclass(kw_only=True, eq=False, repr=False, init=False)
+class RuleFields:
+    """The times of a worker's processes, in seconds."""
+
+    drain_seconds: float = option(10.0, SECONDS_OR_NONE)
+    """Over which the clients of a retiring process are let go."""
+    stop_timeout: float = option(5.0, SECONDS)
+    """For clients and handlers at work, at the end."""
+    start_timeout: float = option(60.0, SECONDS)
+    """A new process that is not ready by then is killed."""
+    watchdog_timeout: float = option(60.0, _WATCHDOG)
+    """A process of which nothing is heard for so long is killed; 0 for never."""
+
+
+@dataclass(kw_only=True, unsafe_hash=True)
+class Rules(RuleFields):
+    """The times of one worker's processes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -96,6 +96,10 @@ class OriginPolicy:
         if isinstance(origins, (str, bytes)):
             raise ConfigError(
                 f"origins is the single value {origins!r}", f"write a list: origins=[{origins!r}]"
+            )
+        if origins is not None and not isinstance(origins, Collection):
+            raise ConfigError(
+                f"origins is {origins!r}", 'write a list: origins=["https://chat.example.com"]'
             )
         self._exact: set[tuple[str, str, str]] | None = None if origins is None else set()
         self._below: list[tuple[str, str, str]] = []

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from lineman.base import option_kinds
 from lineman.base.home import home
+from lineman.base.option_kinds import SECONDS, CheckedBy, Number, OptionKind, Text, Typed, option
 from lineman.errors import ConfigError
 
 AUTHORITIES = {
@@ -37,99 +39,97 @@ _PRIVATE_ENDS = (
 )  # fmt: skip
 
 
+def _check_email(value: object) -> None:
+    if not isinstance(value, str) or (value and not _is_address(value)):
+        raise ConfigError(
+            f"acme is {value!r}, which is no e-mail address",
+            'give yours, for the authority: acme="you@example.com"',
+        )
+
+
+def _check_authority(value: object) -> None:
+    if value in AUTHORITIES:
+        return
+    url = urlsplit(value) if isinstance(value, str) else None
+    if url is None or url.scheme != "https" or not url.hostname:
+        raise ConfigError(
+            f"acme_ca is {value!r}",
+            f"give {', '.join(map(repr, AUTHORITIES))} or the https:// URL of an authority's "
+            "ACME directory",
+        )
+
+
+def _check_challenges(value: object) -> None:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+        raise ConfigError(f"challenges of acme is {value!r}", f"give a list of {', '.join(KINDS)}")
+    for kind in value:
+        if kind not in KINDS:
+            raise ConfigError(
+                f"there is no challenge {kind!r}", f"give {' or '.join(KINDS)}; dns-01 is none "
+                "that lineman can answer"
+            )  # fmt: skip
+
+
+def _check_port(value: object) -> None:
+    if value is not None:
+        fix = "give a port, or None to answer no http-01"
+        Number(most=65535, remedy=fix).check("http_port of acme", value)
+
+
+class _Place(OptionKind):
+    def check(self, name: str, value: object) -> None:
+        if not isinstance(value, str | Path) or not str(value):
+            raise ConfigError(f"{name} is {value!r}", "give a path")
+
+
+_PATH = _Place()
+
+
 @dataclass(frozen=True, slots=True)
 class AcmeOptions:
     """How certificates are obtained; `acme="you@example.com"` is `AcmeOptions("you@example.com")`.
 
     Whoever gives it agrees to the authority's terms of service; the log names them once.
 
-    Args:
-        email: where the authority can reach the operator; `""` for nowhere.
-        ca: `letsencrypt`, `letsencrypt-staging`, or the URL of an authority's ACME directory.
-        directory_path: where account, keys and certificates are kept; None: see
-            `default_directory`.
-        challenges: how to prove that the names are this machine's, best first: `tls-alpn-01`,
-            `http-01`. None: `tls-alpn-01` where the worker listens on 443, then `http-01`.
-        http_port: where http-01 is answered and everything else sent on to https; None: nowhere.
-        webroot: document root of the web server that has port 80; http-01 is answered with files
-            below it, and `http_port` is left alone.
-        ca_file: PEM file with the roots that vouch for the authority's own API; None: the
-            public ones.
-        eab_key_id, eab_hmac_key: external account binding, as the authority has given them.
-        profile: kind of certificate that the authority shall make, where it offers several;
-            Let's Encrypt certifies IP addresses with `shortlived` only.
-        start_timeout: seconds that the start of a worker waits for its first certificate.
-
     Raises:
         ConfigError: a value that cannot work.
     """
 
     email: str
+    """Where the authority can reach the operator; `""` for nowhere."""
     _: KW_ONLY
-    ca: str = "letsencrypt"
-    directory_path: str | Path | None = None
-    challenges: Sequence[str] | None = None
-    http_port: int | None = 80
-    webroot: str | Path | None = None
-    ca_file: str | Path | None = None
-    eab_key_id: str | None = None
-    eab_hmac_key: str | None = field(default=None, repr=False)
-    profile: str | None = None
-    start_timeout: float = 50.0
+    ca: str = option("letsencrypt", CheckedBy(_check_authority))
+    """`letsencrypt`, `letsencrypt-staging`, or the URL of an authority's ACME directory."""
+    directory_path: str | Path | None = option(None, _PATH)
+    """Where account, keys and certificates are kept; None: see `default_directory`."""
+    challenges: Sequence[str] | None = option(None, CheckedBy(_check_challenges))
+    """How to prove that the names are this machine's, best first: `tls-alpn-01`, `http-01`. None:
+    `tls-alpn-01` where the worker listens on 443, then `http-01`."""
+    http_port: int | None = option(80, CheckedBy(_check_port))
+    """Where http-01 is answered and everything else sent on to https; None: nowhere."""
+    webroot: str | Path | None = option(None, _PATH)
+    """Document root of the web server that has port 80; http-01 is answered with files below it,
+    and `http_port` is left alone."""
+    ca_file: str | Path | None = option(None, _PATH)
+    """PEM file with the roots that vouch for the authority's own API; None: the public ones."""
+    eab_key_id: str | None = option(None, Text("kid-1"))
+    """External account binding: the key's id, as the authority has given it."""
+    eab_hmac_key: str | None = option(None, Typed((str,), "text", is_secret=True), is_shown=False)
+    """External account binding: the key."""
+    profile: str | None = option(None, Text(SHORT_LIVED))
+    """Kind of certificate that the authority shall make, where it offers several; Let's Encrypt
+    certifies IP addresses with `shortlived` only."""
+    start_timeout: float = option(50.0, SECONDS)
+    """Seconds that the start of a worker waits for its first certificate."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.email, str) or (self.email and not _is_address(self.email)):
-            raise ConfigError(
-                f"acme is {self.email!r}, which is no e-mail address",
-                'give yours, for the authority: acme="you@example.com"',
-            )
-        self._refuse_bad_authority()
-        for name in ("directory_path", "webroot", "ca_file"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, str | Path) or not str(value)):
-                raise ConfigError(f"{name} of acme is {value!r}", "give a path")
-        self._refuse_bad_challenges()
+        _check_email(self.email)
+        option_kinds.check(AcmeOptions, self, whose=" of acme")
         if (self.eab_key_id is None) != (self.eab_hmac_key is None):
             raise ConfigError(
                 "only one of eab_key_id and eab_hmac_key is given",
                 "give both as the authority shows them, or neither",
             )
-        if not isinstance(self.start_timeout, int | float) or not self.start_timeout > 0:
-            raise ConfigError(
-                f"start_timeout of acme is {self.start_timeout!r}", "give seconds, more than 0"
-            )
-
-    def _refuse_bad_authority(self) -> None:
-        if self.ca in AUTHORITIES:
-            return
-        url = urlsplit(self.ca) if isinstance(self.ca, str) else None
-        if url is None or url.scheme != "https" or not url.hostname:
-            raise ConfigError(
-                f"acme_ca is {self.ca!r}",
-                f"give {', '.join(map(repr, AUTHORITIES))} or the https:// URL of an authority's "
-                "ACME directory",
-            )
-
-    def _refuse_bad_challenges(self) -> None:
-        port = self.http_port
-        if port is not None and (
-            isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535
-        ):
-            raise ConfigError(
-                f"http_port of acme is {port!r}", "give a port, or None to answer no http-01"
-            )
-        if self.challenges is None:
-            return
-        if isinstance(self.challenges, str) or not self.challenges:
-            raise ConfigError(
-                f"challenges of acme is {self.challenges!r}", f"give a list of {', '.join(KINDS)}"
-            )
-        for kind in self.challenges:
-            if kind not in KINDS:
-                raise ConfigError(
-                    f"there is no challenge {kind!r}", f"give {' or '.join(KINDS)}; dns-01 is none "
-                    "that lineman can answer"
-                )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from lineman.base.option_kinds import PEM_FILE, OptionKind, Typed, described
 from lineman.errors import ConfigError
-from lineman.tls.serving.tls_options import TlsOptions, described, refuse_other_types
+from lineman.tls.serving.tls_options import TlsOptions
 
 # Options that have one of ours as their counterpart, and take the same values.
 _SAME = {
@@ -140,11 +140,13 @@ def without_effect(mapping: object) -> list[str]:
 
 
 def _refuse_bad_values(given: Mapping[str, object]) -> None:
-    for name in ("local_cert", "local_pk", "cafile"):
-        refuse_other_types(name, given.get(name), (str, Path), "the path of a PEM file")
+    kinds: dict[str, OptionKind] = dict.fromkeys(("local_cert", "local_pk", "cafile"), PEM_FILE)
     for name in _READ:
         if name not in ("peer_fingerprint", "SNI_server_certs"):
-            refuse_other_types(name, given.get(name), (bool,), "True or False")
+            kinds[name] = Typed((bool,), "True or False")
+    for name, kind in kinds.items():
+        if given.get(name) is not None:
+            kind.check(name, given[name])
     if given.get("verify_peer") and not ("cafile" in given or "capath" in given):
         raise ConfigError(
             "verify_peer is True, which makes a server demand a certificate of every client, "

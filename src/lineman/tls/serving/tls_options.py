@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
+from lineman.base import option_kinds
+from lineman.base.option_kinds import (
+    DIRECTORY_PATH,
+    PEM_FILE,
+    CheckedBy,
+    Choice,
+    Number,
+    Typed,
+    described,
+    option,
+)
 from lineman.errors import ConfigError
 
 VerifyClient = Literal["none", "optional", "required"]
@@ -36,64 +47,126 @@ class CertificateFiles:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """How a worker speaks TLS. An object that exists is consistent; no file was looked at yet.
+def _plain(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").strip().lower()
 
-    Args:
-        cert: PEM file with the certificate and, after it, its chain; it may hold the key too.
-        key: PEM file with the private key; None: it is in `cert`.
-        passphrase: opens an encrypted key; None: the key is in the clear. Never shown by `repr`.
-        certificates: several, chosen by the name that a client asks for: pairs of cert and key,
-            each for the names in it, or a dictionary from a name (`*.example.com` too) to a pair.
-            Who asks for another name, or none, gets `cert`, or the first where there is no `cert`.
-        ssl_context: a finished server-side context, used as it is; then every other option
-            stays at None.
-        ca_file: PEM file with the authorities that client certificates must come from. OpenSSL
-            also completes the server's own chain from it.
-        ca_path: directory with one such authority in each file, named as `openssl rehash` does.
-        crl_file: PEM file with the authorities' lists of revoked client certificates.
-        verify_client: whether a client shows a certificate. None means nobody said: no client is
-            asked, and a `ca_file` is refused, since it looks as if clients were meant to be.
-        verify_depth: intermediate authorities that may stand above a client's certificate.
-        client_fingerprints: SHA-256 of the client certificates that may connect, in hexadecimal.
-        ciphers: OpenSSL cipher list for TLS 1.2; None: Mozilla's intermediate list. The suites
-            of TLS 1.3 are OpenSSL's own.
-        tls_policy: Mozilla's `intermediate` (TLS 1.2 and 1.3; None is this one) or `modern` (1.3).
-        security_level: OpenSSL's, 0 to 5; None: as OpenSSL was built (2 on Debian).
+
+def _pair(value: object) -> Pair:
+    """A certificate and its key out of what stands in `certificates`."""
+    if isinstance(value, str | Path):
+        value = (value, None)
+    if not isinstance(value, Sequence) or len(value) != 2:
+        raise ConfigError(f"certificates holds {value!r}", _LISTS)
+    cert, key = value
+    if cert is None:
+        raise ConfigError("certificates holds a pair without a certificate", _LISTS)
+    for name, path in (("cert", cert), ("key", key)):
+        if path is not None:
+            PEM_FILE.check(f"{name} in certificates", path)
+    return cert, key
+
+
+def _check_certificates(listed: object) -> None:
+    if isinstance(listed, str) or not isinstance(listed, Sequence | Mapping) or not listed:
+        seen = "empty" if listed in ((), [], {}) else described(listed)
+        raise ConfigError(f"certificates is {seen}", _LISTS)
+    for _ in _several(listed):
+        pass
+
+
+def _several(listed: Sequence[object] | Mapping[Any, object]) -> Iterator[CertificateFiles]:
+    """What stands in `certificates`; raises where it is of a wrong shape."""
+    if isinstance(listed, Mapping):
+        for name, pair in listed.items():
+            if not isinstance(name, str):
+                raise ConfigError(f"certificates has the name {name!r}", _LISTS)
+            yield CertificateFiles(*_pair(pair), (name,))
+    else:
+        for pair in listed:
+            yield CertificateFiles(*_pair(pair))
+
+
+def _check_fingerprints(listed: object) -> None:
+    fix = "openssl x509 -noout -fingerprint -sha256 -in client.pem"
+    if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed:
+        raise ConfigError(f"client_fingerprints is {listed!r}", f"give a list; one is: {fix}")
+    for each in listed:
+        if not isinstance(each, str) or _SHA_256.fullmatch(_plain(each)) is None:
+            raise ConfigError(
+                f"client_fingerprints holds {each!r}, which is no SHA-256 in hexadecimal", fix
+            )
+
+
+def _check_ciphers(value: object) -> None:
+    Typed((str,), "an OpenSSL cipher list as text").check("ciphers", value)
+    if not str(value).strip():
+        raise ConfigError("ciphers is empty", "leave ciphers out for Mozilla's list")
+
+
+def _up_to(most: int) -> Number:
+    return Number(zero="none", most=most, remedy=f"give a number from 0 to {most}")
+
+
+@dataclass(kw_only=True, eq=False, repr=False, init=False)
+class TlsFields:
+    """How TLS is spoken."""
+
+    cert: str | Path | None = option(None, PEM_FILE)
+    """PEM file with the certificate and, after it, its chain; it may hold the key too."""
+    key: str | Path | None = option(None, PEM_FILE)
+    """PEM file with the private key; None: it is in `cert`."""
+    passphrase: str | bytes | None = option(
+        None, Typed((str, bytes), "text or bytes", is_secret=True), is_shown=False
+    )
+    """Opens an encrypted key; None: the key is in the clear."""
+    certificates: Certificates | None = option(None, CheckedBy(_check_certificates))
+    """Several, chosen by the name that a client asks for: pairs of cert and key, each for the names
+    in it, or a dictionary from a name (`*.example.com` too) to a pair. Who asks for another name,
+    or none, gets `cert`, or the first where there is no `cert`."""
+    ssl_context: ssl.SSLContext | None = option(
+        None, Typed((ssl.SSLContext,), "an ssl.SSLContext for servers")
+    )
+    """A finished server-side context, used as it is; then every other option stays at None."""
+    ca_file: str | Path | None = option(None, PEM_FILE)
+    """PEM file with the authorities that client certificates must come from. OpenSSL also completes
+    the server's own chain from it."""
+    ca_path: str | Path | None = option(None, DIRECTORY_PATH)
+    """Directory with one such authority in each file, named as `openssl rehash` does."""
+    crl_file: str | Path | None = option(None, PEM_FILE)
+    """PEM file with the authorities' lists of revoked client certificates."""
+    verify_client: VerifyClient | None = option(None, Choice(get_args(VerifyClient)))
+    """Whether a client shows a certificate. None means nobody said: no client is asked, and a
+    `ca_file` is refused, since it looks as if clients were meant to be."""
+    verify_depth: int | None = option(None, _up_to(100))
+    """Intermediate authorities that may stand above a client's certificate, 0 to 100."""
+    client_fingerprints: Sequence[str] | None = option(None, CheckedBy(_check_fingerprints))
+    """SHA-256 of the client certificates that may connect, in hexadecimal."""
+    ciphers: str | None = option(None, CheckedBy(_check_ciphers))
+    """OpenSSL cipher list for TLS 1.2; None: Mozilla's intermediate list. The suites of TLS 1.3 are
+    OpenSSL's own."""
+    tls_policy: TlsPolicy | None = option(None, Choice(get_args(TlsPolicy)))
+    """Mozilla's `intermediate` (TLS 1.2 and 1.3; None is this one) or `modern` (1.3)."""
+    security_level: int | None = option(None, _up_to(5))
+    """OpenSSL's, 0 to 5; None: as OpenSSL was built (2 on Debian)."""
+
+
+@dataclass(kw_only=True)
+class TlsOptions(TlsFields):
+    """How a worker speaks TLS. An object that exists is consistent; no file was looked at yet.
 
     Raises:
         ConfigError: options of a wrong type, or that contradict each other.
     """
 
-    cert: str | Path | None = None
-    key: str | Path | None = None
-    passphrase: str | bytes | None = field(default=None, repr=False)
-    certificates: Certificates | None = None
-    ssl_context: ssl.SSLContext | None = None
-    ca_file: str | Path | None = None
-    ca_path: str | Path | None = None
-    crl_file: str | Path | None = None
-    verify_client: VerifyClient | None = None
-    verify_depth: int | None = None
-    client_fingerprints: Sequence[str] | None = None
-    ciphers: str | None = None
-    tls_policy: TlsPolicy | None = None
-    security_level: int | None = None
-
     def __post_init__(self) -> None:
-        for name in ("cert", "key", "ca_file", "crl_file"):
-            refuse_other_types(name, getattr(self, name), (str, Path), "the path of a PEM file")
-        refuse_other_types("ca_path", self.ca_path, (str, Path), "the path of a directory")
-        refuse_other_types("passphrase", self.passphrase, (str, bytes), "text or bytes")
-        refuse_other_types("ciphers", self.ciphers, (str,), "an OpenSSL cipher list as text")
-        refuse_other_types(
-            "ssl_context", self.ssl_context, (ssl.SSLContext,), "an ssl.SSLContext for servers"
-        )
-        self._refuse_bad_values()
+        option_kinds.check(TlsFields, self)
+        if len(self.passphrase_bytes) > _LONGEST_PASSPHRASE:
+            raise ConfigError(
+                f"the passphrase has {len(self.passphrase_bytes)} bytes, "
+                f"OpenSSL takes at most {_LONGEST_PASSPHRASE}",
+                "give the passphrase itself, not a file's content",
+            )
         self._refuse_contradictions()
-        for _ in self.files():
-            pass  # raises where `certificates` is of a wrong shape
 
     @property
     def has_certificate(self) -> bool:
@@ -121,54 +194,14 @@ class TlsOptions:
         """
         if self.cert is not None:
             yield CertificateFiles(self.cert, self.key)
-        if isinstance(self.certificates, Mapping):
-            for name, pair in self.certificates.items():
-                if not isinstance(name, str):
-                    raise ConfigError(f"certificates has the name {name!r}", _LISTS)
-                yield CertificateFiles(*_pair(pair), (name,))
-        elif self.certificates is not None:
-            for pair in self.certificates:
-                yield CertificateFiles(*_pair(pair))
-
-    def _refuse_bad_values(self) -> None:
-        _refuse_unknown("verify_client", self.verify_client, get_args(VerifyClient))
-        _refuse_unknown("tls_policy", self.tls_policy, get_args(TlsPolicy))
-        if self.passphrase is not None and len(self.passphrase_bytes) > _LONGEST_PASSPHRASE:
-            raise ConfigError(
-                f"the passphrase has {len(self.passphrase_bytes)} bytes, "
-                f"OpenSSL takes at most {_LONGEST_PASSPHRASE}",
-                "give the passphrase itself, not a file's content",
-            )
-        if self.ciphers is not None and not self.ciphers.strip():
-            raise ConfigError("ciphers is empty", "leave ciphers out for Mozilla's list")
-        _refuse_out_of_range("verify_depth", self.verify_depth, 100)
-        _refuse_out_of_range("security_level", self.security_level, 5)
-        listed = self.certificates
-        if listed is not None and (
-            isinstance(listed, str) or not isinstance(listed, Sequence | Mapping) or not listed
-        ):
-            seen = "empty" if listed in ((), [], {}) else described(listed)
-            raise ConfigError(f"certificates is {seen}", _LISTS)
-        self._refuse_bad_fingerprints()
-
-    def _refuse_bad_fingerprints(self) -> None:
-        listed = self.client_fingerprints
-        fix = "openssl x509 -noout -fingerprint -sha256 -in client.pem"
-        if listed is None:
-            return
-        if isinstance(listed, str) or not isinstance(listed, Sequence) or not listed:
-            raise ConfigError(f"client_fingerprints is {listed!r}", f"give a list; one is: {fix}")
-        for each in listed:
-            if not isinstance(each, str) or _SHA_256.fullmatch(_plain(each)) is None:
-                raise ConfigError(
-                    f"client_fingerprints holds {each!r}, which is no SHA-256 in hexadecimal", fix
-                )
+        if self.certificates is not None:
+            yield from _several(self.certificates)
 
     def _refuse_contradictions(self) -> None:
         if self.ssl_context is not None:
             given = [
                 name
-                for name in type(self).__slots__
+                for name in option_kinds.names_of(TlsFields)
                 if name != "ssl_context" and getattr(self, name) is not None
             ]
             if given:
@@ -209,51 +242,3 @@ class TlsOptions:
                     f"{name} is about clients' certificates, and no client is asked for one",
                     'write verify_client="required" and ca_file="clients-ca.pem" as well',
                 )
-
-
-def _plain(fingerprint: str) -> str:
-    return fingerprint.replace(":", "").strip().lower()
-
-
-def _pair(value: object) -> Pair:
-    """A certificate and its key out of what stands in `certificates`."""
-    if isinstance(value, str | Path):
-        value = (value, None)
-    if not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"certificates holds {value!r}", _LISTS)
-    cert, key = value
-    if cert is None:
-        raise ConfigError("certificates holds a pair without a certificate", _LISTS)
-    for name, path in (("cert", cert), ("key", key)):
-        refuse_other_types(f"{name} in certificates", path, (str, Path), "the path of a PEM file")
-    return cert, key
-
-
-def _refuse_unknown(name: str, value: object, known: Sequence[str]) -> None:
-    if value is not None and value not in known:
-        words = [f'"{word}"' for word in known]
-        raise ConfigError(
-            f"{name} is {value!r}", f"write {name}={', '.join(words[:-1])} or {words[-1]}"
-        )
-
-
-def _refuse_out_of_range(name: str, value: object, most: int) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise ConfigError(f"{name} is {value!r}", f"give a number from 0 to {most}")
-
-
-def refuse_other_types(name: str, value: object, accepted: tuple[type, ...], wanted: str) -> None:
-    """Raise unless `value` is None or of a type in `accepted`; empty paths and NULs count too."""
-    if value is not None and not isinstance(value, accepted):
-        seen = described(value) if name != "passphrase" else f"of type {type(value).__name__}"
-        raise ConfigError(f"{name} is {seen}", f"give {name} {wanted}")
-    if value is not None and Path in accepted and (value == "" or "\0" in str(value)):
-        raise ConfigError(f"{name} is {str(value)!r}, which names no file", f"give {name} {wanted}")
-
-
-def described(value: object) -> str:
-    """`the int 8282`: a number or truth value with its type, of anything else only the type."""
-    kind = type(value).__name__
-    return f"the {kind} {value!r}" if isinstance(value, bool | int | float) else f"of type {kind}"

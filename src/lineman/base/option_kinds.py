@@ -1,0 +1,262 @@
+"""How an option is written, once: with its name and type stand its default, unit and check.
+
+    @dataclass(kw_only=True, eq=False, repr=False, init=False)
+    class LimitFields:
+        max_message_size: int = option(10 * MIB, BYTES)
+        \"\"\"A received message, all its fragments together; past it 1009.\"\"\"
+
+A class of such fields is a base of whatever has them: of `Worker`, whose attributes they are, and
+of what is made of them when it starts. Type checkers see an ordinary dataclass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from inspect import signature
+from math import inf
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from lineman.errors import ConfigError
+
+KIB = 1024
+MIB = 1024 * 1024
+# Ten years: every time is within what a clock can be told.
+MAX_SECONDS = 315_360_000
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class OptionKind:
+    """What the values of an option may be.
+
+    Attributes:
+        unit: `bytes` or `seconds`; empty for anything else.
+    """
+
+    unit: str = ""
+
+    def check(self, name: str, value: object) -> None:
+        """Refuses what is no value of the option with this name.
+
+        Raises:
+            ConfigError: what was seen, and what to give.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Number(OptionKind):
+    """A number.
+
+    Args:
+        unit: of it, for words and documents.
+        is_whole: whether parts of one are refused.
+        zero: what 0 is, such as `no limit`; empty where it is refused.
+        least: 0 for anything above it.
+        most: what is too much is refused.
+        remedy: what to give, in place of what the other arguments say; `{name}` is the option's.
+    """
+
+    unit: str = ""
+    is_whole: bool = True
+    zero: str = ""
+    least: float = 0
+    most: float = inf
+    remedy: str = ""
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        accepted = int if self.is_whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            kind = "a whole number" if self.is_whole else "a number"
+            unit = f" of {self.unit}" if self.unit else ""
+            self._refuse(name, value, f"{kind}{unit}, {self._range()}")
+        elif not ((value > 0 and self.least <= value <= self.most) or (value == 0 and self.zero)):
+            self._refuse(name, value, self._range())
+
+    def _range(self) -> str:
+        least = f"0 or more, 0 for {self.zero}" if self.zero else "more than 0"
+        return least if self.most == inf else f"{least}, {self.most:.0f} at most"
+
+    def _refuse(self, name: str, value: object, rule: str) -> None:
+        fix = self.remedy.format(name=name) or f"give {rule}"
+        raise ConfigError(f"{name} is {value!r}", fix)
+
+
+@dataclass(frozen=True)
+class Flag(OptionKind):
+    """True or False."""
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} is {value!r}", "give True or False")
+
+
+@dataclass(frozen=True)
+class Text(OptionKind):
+    """A text.
+
+    Args:
+        example: of it.
+        what: it is.
+    """
+
+    example: str
+    what: str = "a text"
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}", f'give {self.what}, such as "{self.example}"')
+
+
+@dataclass(frozen=True)
+class Texts(OptionKind):
+    """A list of texts."""
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ConfigError(f"{name} is {value!r}", f'give a list: {name}=["…"]')
+        for each in value:
+            if not isinstance(each, str):
+                raise ConfigError(f"{name} holds {each!r}", "give strings")
+
+
+@dataclass(frozen=True)
+class Choice(OptionKind):
+    """One of a few values.
+
+    Args:
+        values: all of them.
+    """
+
+    values: Sequence[object]
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        if not any(value is each or value == each for each in self.values):
+            said = [f'"{each}"' if isinstance(each, str) else f"{each}" for each in self.values]
+            words = ", ".join(said[:-1]) + (f" or {said[-1]}" if said[:-1] else said[-1])
+            raise ConfigError(f"{name} is {value!r}", f"write {name}={words}")
+
+
+@dataclass(frozen=True)
+class Typed(OptionKind):
+    """Anything of some types.
+
+    Args:
+        types: them; where a path is among them, it must name something.
+        wanted: what it is, as words after `give`.
+        is_secret: whether messages must not show the value.
+    """
+
+    types: tuple[type, ...]
+    wanted: str
+    is_secret: bool = False
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        fix = f"give {name} {self.wanted}"
+        if not isinstance(value, self.types):
+            seen = f"of type {type(value).__name__}" if self.is_secret else described(value)
+            raise ConfigError(f"{name} is {seen}", fix)
+        if Path in self.types and (value == "" or "\0" in str(value)):
+            raise ConfigError(f"{name} is {str(value)!r}, which names no file", fix)
+
+
+@dataclass(frozen=True)
+class CheckedBy(OptionKind):
+    """What a function takes.
+
+    Args:
+        function: called with the value; raises `ConfigError`.
+    """
+
+    function: Callable[[Any], object]
+
+    def check(self, name: str, value: object) -> None:
+        """See `OptionKind`."""
+        self.function(value)
+
+
+BYTES = Number("bytes")
+BYTES_OR_NONE = Number("bytes", zero="no limit")
+COUNT = Number()
+COUNT_OR_NONE = Number(zero="no limit")
+RATE = Number(is_whole=False, zero="no limit")
+SECONDS = Number("seconds", is_whole=False, most=MAX_SECONDS)
+SECONDS_OR_NONE = Number("seconds", is_whole=False, zero="never", most=MAX_SECONDS)
+FLAG = Flag()
+TEXTS = Texts()
+# What is checked where it is read.
+LATER = CheckedBy(repr)
+PEM_FILE = Typed((str, Path), "the path of a PEM file")
+DIRECTORY_PATH = Typed((str, Path), "the path of a directory")
+
+
+def described(value: object) -> str:
+    """`the int 8282`: a number or truth value with its type, of anything else only the type."""
+    kind = type(value).__name__
+    return f"the {kind} {value!r}" if isinstance(value, bool | int | float) else f"of type {kind}"
+
+
+def option(default: T, kind: OptionKind, *, is_shown: bool = True) -> T:
+    """An option, as the value of an annotated name in a dataclass.
+
+    Args:
+        default: of it; where that is None, None may be given.
+        kind: of its values.
+        is_shown: whether `repr` of what has it shows it.
+
+    Returns:
+        What `dataclasses` want there; for type checkers the default.
+    """
+    made: Any = field(default=default, metadata={"kind": kind}, repr=is_shown)
+    return made  # type: ignore[no-any-return]
+
+
+def names_of(declared: type) -> tuple[str, ...]:
+    """The names of the options that a dataclass has."""
+    return tuple(each.name for each in fields(declared) if "kind" in each.metadata)
+
+
+def check(declared: type, given: object, *, besides: type | None = None, whose: str = "") -> None:
+    """Checks each option by itself.
+
+    Args:
+        declared: the dataclass that has the options.
+        given: whose attributes are the values.
+        besides: another one, whose options are left out where they are the same.
+        whose: said after an option's name, such as ` of acme`.
+
+    Raises:
+        ConfigError: for the first value that cannot work.
+    """
+    left_out = () if besides is None else fields(besides)
+    for each in fields(declared):
+        kind: OptionKind | None = each.metadata.get("kind")
+        value = getattr(given, each.name)
+        if kind is None or any(each is other for other in left_out):
+            continue
+        if not (value is None and each.default is None):
+            kind.check(each.name + whose, value)
+
+
+def taking(
+    options: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Has a constructor, which takes `**given`, show the arguments of a dataclass.
+
+    Type checkers take it for one with these, and `help` shows them.
+    """
+
+    def shown(function: Callable[..., None]) -> Callable[..., None]:
+        vars(function)["__signature__"] = signature(vars(options)["__init__"])
+        return function
+
+    return shown
