@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from kit.processes import children_of, has_open
 from kit.program import Program, free_ports
 from kit.screen import Screen
 from kit.waiting import DEADLINE, wait_until
@@ -38,6 +39,8 @@ ECHO = """
             time.sleep(0.02)
         if message == "raise":
             raise RuntimeError("no such room")
+        if message == "raise another":
+            raise ValueError("no such name")
         connection.send(str(os.getpid()))
 
     {more}
@@ -65,6 +68,12 @@ class App:
         assert done.stdout, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the program: the master and its children."""
+        master = self.program.process.pid
+        return [master, *children_of(master)]
 
     def client(self) -> Client:
         return self.stack.enter_context(Client(self.port)).open()
@@ -385,12 +394,15 @@ def test_the_log_is_a_file_that_may_be_renamed(run: Run, tmp_path: Path) -> None
     old = tmp_path / "app.log.1"
     path.rename(old)
     app.program.signal(signal.SIGUSR1)
-    wait_until(path.exists, "a new file")
+    wait_until(
+        lambda: path.exists() and not any(has_open(pid, old) for pid in app.pids),
+        "all have the new file",
+    )
     client = app.client()
     client.send("raise")
     assert client.receive_close().code == 1011
     wait_until(lambda: "no such room" in path.read_text(), "the failure is in the new file")
-    failure = json.loads(path.read_text().splitlines()[-1])
+    (failure,) = (json.loads(line) for line in path.read_text().splitlines() if "no such" in line)
     assert failure["worker"] == "chat"
     assert failure["exception"].endswith("RuntimeError: no such room")
     assert "no such room" not in old.read_text()
@@ -415,13 +427,11 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_service(run: Run, tmp_pa
     folder.mkdir()
     app.program.signal(signal.SIGUSR1)
 
-    def goes_on() -> bool:
-        client = app.client()
-        client.send("raise")
-        client.receive_close()
-        return path.exists() and "RuntimeError at" in path.read_text()
-
-    wait_until(goes_on, "it goes on")
+    wait_until(lambda: path.exists() and all(has_open(pid, path) for pid in app.pids), "it is open")
+    client = app.client()
+    client.send("raise another")  # of which no line was left out so far
+    client.receive_close()
+    wait_until(lambda: "ValueError: no such name" in path.read_text(), "it goes on")
     assert "lines are missing here: no such file or directory" in path.read_text()
 
 

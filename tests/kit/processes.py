@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 
@@ -17,3 +19,12 @@ def is_alive(pid: int) -> bool:
 def children_of(pid: int) -> list[int]:
     """The processes that this one has started."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether a process has a file open, under the name that it has now."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed just now
+            if os.readlink(link) == str(path):
+                return True
+    return False
