@@ -68,8 +68,7 @@ def test_the_package_alone_loads_next_to_nothing() -> None:
     assert {each for each in modules if each.startswith("lineman")} == {
         "lineman",
         "lineman.base",
-        "lineman.runtime",
-        "lineman.runtime.build",
+        "lineman.base.version",
         "lineman.base.stdio",  # secures the standard descriptors before anything is opened
     }
     assert "asyncio" not in modules

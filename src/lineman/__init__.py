@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lineman.base import stdio
-from lineman.runtime.build import VERSION as __version__
+from lineman.base.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from lineman.config.options import WorkerOptions

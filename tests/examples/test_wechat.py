@@ -11,7 +11,7 @@ import pytest
 
 from kit.program import find_program
 from lineman import Connection
-from lineman.runtime.surveying import workers_of
+from lineman.cli.shared.surveying import workers_of
 from lineman.testing.certificates import TestCA
 from lineman.testing.serving import Serving
 

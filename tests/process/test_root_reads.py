@@ -382,6 +382,6 @@ def readers(pid: int) -> list[int]:
     found = []
     for child in children_of(pid):
         with contextlib.suppress(OSError):
-            if b"lineman.runtime.surveying" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"lineman.cli.shared.surveying" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found

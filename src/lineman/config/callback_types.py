@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from lineman.config.callback_slots import BoundSlot
 
 if TYPE_CHECKING:
-    from lineman.gateway.business.gateway_client import Client
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
     from lineman.protocols.http.requests import Request, Response
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     OfWorker = Callable[[Worker], Nothing] | Callable[[], Nothing]
     OfRequest = Callable[[Request], Answer] | Callable[[], Answer]
-    OfUid = Callable[[str], Nothing] | Callable[[], Nothing]
 
     OfConnection = Callable[[Connection], Nothing] | Callable[[], Nothing]
     OfHandshake = Callable[[Connection, Request], Nothing] | OfConnection
@@ -41,26 +39,14 @@ if TYPE_CHECKING:
         | OfConnection
     )
 
-    OfClient = Callable[[Client], Nothing] | Callable[[], Nothing]
-    OfClientHandshake = Callable[[Client, Request], Nothing] | OfClient
-    OfClientMessage = Callable[[Client, Any], Nothing] | OfClient
-    OfClientClose = (
-        Callable[[Client, int, str], Nothing] | Callable[[Client, int], Nothing] | OfClient
-    )
-
     # As decorators they give back the very function that they got, whatever its type.
     W = TypeVar("W", bound=OfWorker)
     R = TypeVar("R", bound=OfRequest)
-    U = TypeVar("U", bound=OfUid)
     C = TypeVar("C", bound=OfConnection)
     H = TypeVar("H", bound=OfHandshake)
     M = TypeVar("M", bound=OfMessage)
     X = TypeVar("X", bound=OfClose)
     E = TypeVar("E", bound=OfError)
-    GC = TypeVar("GC", bound=OfClient)
-    GH = TypeVar("GH", bound=OfClientHandshake)
-    GM = TypeVar("GM", bound=OfClientMessage)
-    GX = TypeVar("GX", bound=OfClientClose)
 
     class ForWorker(BoundSlot):
         """`on_worker_start` and `on_worker_stop`."""
@@ -71,11 +57,6 @@ if TYPE_CHECKING:
         """`on_request`."""
 
         def __call__(self, function: R) -> R: ...  # noqa: D102
-
-    class ForUid(BoundSlot):
-        """`on_uid_online` and `on_uid_offline` of a `Gateway`."""
-
-        def __call__(self, function: U) -> U: ...  # noqa: D102
 
     class ForConnection(BoundSlot):
         """`on_connect`, `on_buffer_full` and `on_buffer_drain`."""
@@ -101,23 +82,3 @@ if TYPE_CHECKING:
         """`on_error`."""
 
         def __call__(self, function: E) -> E: ...  # noqa: D102
-
-    class ForClient(BoundSlot):
-        """`on_connect` of a `Gateway`."""
-
-        def __call__(self, function: GC) -> GC: ...  # noqa: D102
-
-    class ForClientHandshake(BoundSlot):
-        """`on_websocket_connect` of a `Gateway`."""
-
-        def __call__(self, function: GH) -> GH: ...  # noqa: D102
-
-    class ForClientMessage(BoundSlot):
-        """`on_message` of a `Gateway`."""
-
-        def __call__(self, function: GM) -> GM: ...  # noqa: D102
-
-    class ForClientClose(BoundSlot):
-        """`on_close` of a `Gateway`."""
-
-        def __call__(self, function: GX) -> GX: ...  # noqa: D102

@@ -40,6 +40,7 @@ from lineman.worker import Worker
 
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
+    from lineman.gateway import client_callback_types as ours
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
@@ -110,13 +111,13 @@ class Gateway(Api, Declared):
 
     on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
     on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
-    on_websocket_connect: Slot[types.ForClientHandshake, types.OfClientHandshake] = Slot(ARGUMENTS)
-    on_connect: Slot[types.ForClient, types.OfClient] = Slot(ARGUMENTS)
-    on_message: Slot[types.ForClientMessage, types.OfClientMessage] = Slot(ARGUMENTS)
-    on_close: Slot[types.ForClientClose, types.OfClientClose] = Slot(ARGUMENTS)
+    on_websocket_connect: Slot[ours.ForClientHandshake, ours.OfClientHandshake] = Slot(ARGUMENTS)
+    on_connect: Slot[ours.ForClient, ours.OfClient] = Slot(ARGUMENTS)
+    on_message: Slot[ours.ForClientMessage, ours.OfClientMessage] = Slot(ARGUMENTS)
+    on_close: Slot[ours.ForClientClose, ours.OfClientClose] = Slot(ARGUMENTS)
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot(ARGUMENTS)
-    on_uid_online: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
-    on_uid_offline: Slot[types.ForUid, types.OfUid] = Slot(ARGUMENTS)
+    on_uid_online: Slot[ours.ForUid, ours.OfUid] = Slot(ARGUMENTS)
+    on_uid_offline: Slot[ours.ForUid, ours.OfUid] = Slot(ARGUMENTS)
 
     all_names: ClassVar[set[str]] = set()
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from lineman.base.version import VERSION
 from lineman.net.connection.end_causes import CLOSE_CAUSES, FAILURE_CAUSES
 from lineman.net.connection.limits import HITS
 from lineman.process.master.ended_counters import Counters, add, counters, highest
 from lineman.process.messages.process_status import Child, Report, Status
-from lineman.runtime.build import VERSION
 
 STATES = ("starting", "ready", "busy", "retiring", "stopping", "down")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.machinery import EXTENSION_SUFFIXES
 
-VERSION = "0.1.0"
-
 
 def is_compiled() -> bool:
     """Whether the codec that serves every message is an extension module in this process."""

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lineman.base.version import VERSION
 from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
 from lineman.process.child import usage
@@ -136,7 +137,7 @@ class Inspection:
             url=self._worker.url,
             pid=os.getpid(),
             started=self._started,
-            version=build.VERSION,
+            version=VERSION,
             compiled=build.is_compiled(),
             rss=usage.rss(),
             pss=usage.pss() if pss else None,

@@ -18,8 +18,8 @@ from lineman.process.log import log_setup as logs
 from lineman.process.log.log_setup import LogOptions
 from lineman.process.log.outlet import PATIENCE
 from lineman.process.master.children import Program
-from lineman.process.master.handoff import VARIABLE, Handoff
-from lineman.process.messages.role import Role, take_role
+from lineman.process.master.handoff import Handoff
+from lineman.process.messages.role import PROGRAM_VARIABLE, Role, take_role
 from lineman.runtime import child
 from lineman.runtime.describe import describe
 
@@ -90,7 +90,7 @@ def _hand_over(
         described,
         f"python {os.path.basename(script)}",
     )
-    environment = {**os.environ, VARIABLE: json.dumps(handoff.to_json())}
+    environment = {**os.environ, PROGRAM_VARIABLE: json.dumps(handoff.to_json())}
     root = str(Path(__file__).parents[2])
     if sys.path[0] == root or root == os.getcwd():  # found beside the script, not installed
         environment["PYTHONPATH"] = os.pathsep.join(

@@ -11,8 +11,8 @@ import pytest
 from lineman import Worker
 from lineman.cli import main as command
 from lineman.cli.commands.proxy import installed_version
+from lineman.cli.shared.surveying import workers_of
 from lineman.errors import ConfigError
-from lineman.runtime.surveying import workers_of
 from lineman.testing.certificates import TestCA
 from lineman.webservers import PROGRAMS
 

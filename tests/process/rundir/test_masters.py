@@ -7,7 +7,7 @@ import socket
 import threading
 from pathlib import Path
 
-from lineman.process.rundir.masters import pid_file_of
+from lineman.process.rundir.procfs import pid_file_of
 
 
 def test_the_pid_file_of_a_busy_master_is_found(tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ def test_a_pipe_of_the_name_of_a_pid_file_holds_up_nobody(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "chat.pid")
     text = (
         "import os, socket, sys; from pathlib import Path; "
-        "from lineman.process.rundir import masters, rundir; "
+        "from lineman.process.rundir import procfs, rundir; "
         "path = Path(sys.argv[1]); end = socket.socket(socket.AF_UNIX); "
         "end.bind(str(path.with_suffix('.sock'))); "
-        "print(rundir.holder(path), masters.pid_file_of(os.getpid()))"
+        "print(rundir.holder(path), procfs.pid_file_of(os.getpid()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", text, "chat.pid"], cwd=tmp_path,

@@ -20,9 +20,9 @@ from typing import Any
 from lineman.base import address as addresses
 from lineman.base.address import Address
 from lineman.cli.shared import program_survey as program
+from lineman.cli.shared.surveying import neighbour
 from lineman.errors import ConfigError, UsageError
 from lineman.process.master.survey import Surveyed
-from lineman.runtime.surveying import neighbour
 from lineman.tls.development import devca
 from lineman.webservers import PROGRAMS, Site, Upstream, Version, read_upstream
 from lineman.webservers import server_version as versions

@@ -38,7 +38,7 @@ from lineman.process.master.master import Master
 from lineman.process.master.master_setting import Setting
 from lineman.process.master.rights import Rights
 from lineman.process.messages.lines import clean
-from lineman.process.rundir import masters, owner, paths
+from lineman.process.rundir import masters, owner, paths, procfs
 from lineman.process.rundir.control_request import NotRunning
 from lineman.process.rundir.owner import Owner, acting_as
 from lineman.process.rundir.paths import Opener
@@ -120,7 +120,7 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
         told = running.ask("whose")
     except (NotRunning, ElsewhereError):
         return  # which stopping it finds as well, and decides about
-    uid = masters.user_of(holder(running.pid_file))
+    uid = procfs.user_of(holder(running.pid_file))
     if uid not in (None, os.geteuid()):
         if options.user:
             return  # and nothing that another user says counts

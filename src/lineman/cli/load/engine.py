@@ -59,7 +59,7 @@ class Engine:
         self._addresses = addresses
         self._show = show
         self._tally = Tally()
-        self._net = Net(plan.opening, addresses[0], tls, round(plan.timeout * SECOND))
+        self._net: Net[Link] = Net(plan.opening, addresses[0], tls, round(plan.timeout * SECOND))
         self._work = WORKS[plan.mode](plan, self._tally, self)
         self._links: list[Link] = []
         self._starts: list[int] = []

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections import deque
 from enum import Enum
+from typing import Protocol
 
 from lineman.cli.client.failures import (
     Failure,
@@ -19,7 +20,7 @@ from lineman.cli.client.failures import (
     of_error,
     timed_out,
 )
-from lineman.cli.load.load_shared import Net, User
+from lineman.cli.load.load_shared import Net
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
@@ -47,6 +48,34 @@ class State(Enum):
     CLOSED = 5
 
 
+class User(Protocol):
+    """Who owns links, and hears from them."""
+
+    def on_open(self, client: Link, now: int) -> None:
+        """The websocket is open."""
+        ...
+
+    def on_message(self, client: Link, message: str | bytes, now: int) -> None:
+        """A message has come."""
+        ...
+
+    def after_read(self, client: Link, now: int) -> None:
+        """All messages of one read have been told, or what had to wait is sent."""
+        ...
+
+    def on_close_code(self, code: int) -> None:
+        """The server's close frame has come, or its end without one (1006)."""
+        ...
+
+    def on_failure(self, client: Link, failure: Failure) -> None:
+        """Something went wrong; `on_gone` follows."""
+        ...
+
+    def on_gone(self, client: Link, now: int) -> None:
+        """The link is closed."""
+        ...
+
+
 class Link:
     """One connection of a load test.
 
@@ -72,7 +101,7 @@ class Link:
         "state", "subprotocol",
     )  # fmt: skip
 
-    def __init__(self, net: Net, user: User, number: int) -> None:
+    def __init__(self, net: Net[Link], user: User, number: int) -> None:
         self._net = net
         self._user = user
         self.number = number

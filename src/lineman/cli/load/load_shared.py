@@ -1,52 +1,22 @@
-"""What all links of a load test share, and whom they tell what happens."""
+"""What all links of a load test share."""
 
 from __future__ import annotations
 
 import select
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Generic, TypeVar
 
-from lineman.cli.client.failures import Failure
 from lineman.protocols.websocket.client.client_handshake import Opening
 from lineman.protocols.websocket.masks import Masks
 
-if TYPE_CHECKING:
-    from lineman.cli.load.load_link import Link
-
 BUFFER_SIZE = 256 * 1024
 
-
-class User(Protocol):
-    """Who owns links, and hears from them."""
-
-    def on_open(self, client: Link, now: int) -> None:
-        """The websocket is open."""
-        ...
-
-    def on_message(self, client: Link, message: str | bytes, now: int) -> None:
-        """A message has come."""
-        ...
-
-    def after_read(self, client: Link, now: int) -> None:
-        """All messages of one read have been told, or what had to wait is sent."""
-        ...
-
-    def on_close_code(self, code: int) -> None:
-        """The server's close frame has come, or its end without one (1006)."""
-        ...
-
-    def on_failure(self, client: Link, failure: Failure) -> None:
-        """Something went wrong; `on_gone` follows."""
-        ...
-
-    def on_gone(self, client: Link, now: int) -> None:
-        """The link is closed."""
-        ...
+L = TypeVar("L")
 
 
-class Net:
-    """What all links share.
+class Net(Generic[L]):
+    """What all links share, and the links themselves by their descriptors.
 
     Args:
         opening: what their handshakes say.
@@ -67,6 +37,6 @@ class Net:
         self.tls = tls
         self.timeout = timeout
         self.new_mask = Masks().take
-        self.links: dict[int, Link] = {}
+        self.links: dict[int, L] = {}
         self.buffer = memoryview(bytearray(BUFFER_SIZE))
         self.epoll = select.epoll()

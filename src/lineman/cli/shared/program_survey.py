@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineman.cli.shared import surveying
 from lineman.errors import ConfigError
 from lineman.process.log import log_setup as logs
 from lineman.process.master import describing
@@ -31,7 +32,6 @@ from lineman.process.rundir.claim import Runner
 from lineman.process.rundir.control_request import ask
 from lineman.process.rundir.owner import Owner
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
-from lineman.runtime import surveying
 
 # For a master to say whom it runs a program as.
 TIMEOUT = 10.0

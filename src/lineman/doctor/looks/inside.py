@@ -21,8 +21,8 @@ from lineman.process.master.describing import ends_early
 from lineman.process.master.survey import Survey, Surveyed
 from lineman.process.messages.process_status import Status
 from lineman.process.rundir.control_request import NotRunning, ask
-from lineman.process.rundir.masters import children_of
 from lineman.process.rundir.owner import Owner, acting_as
+from lineman.process.rundir.procfs import children_of
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 from lineman.protocols.websocket.checkup import QUESTION
 from lineman.protocols.websocket.client.url import Target

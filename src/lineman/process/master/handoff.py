@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lineman.process.master.children import Program
-
-VARIABLE = "LINEMAN_PROGRAM"
+from lineman.process.messages.role import PROGRAM_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Handoff:
 
 def take_handoff() -> Handoff | None:
     """What a program has left for this process; None where `lineman` was called by hand."""
-    value = os.environ.pop(VARIABLE, None)
+    value = os.environ.pop(PROGRAM_VARIABLE, None)
     if value is None:
         return None
     data = json.loads(value)

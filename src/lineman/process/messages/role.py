@@ -25,6 +25,8 @@ BLOCKED = (
 )
 
 VARIABLE = "LINEMAN_ROLE"
+# In it a program tells the `lineman` that takes its place what it is (`master/handoff.py`).
+PROGRAM_VARIABLE = "LINEMAN_PROGRAM"
 
 
 @dataclass(frozen=True, slots=True)

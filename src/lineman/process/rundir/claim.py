@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lineman.base.unixpeer import peer_pid, peer_uid
-from lineman.process.rundir.masters import pid_file_of, unix_sockets
+from lineman.process.rundir.procfs import pid_file_of, unix_sockets
 
 MAX_NAME = 107  # bytes, without the zero at the beginning
 # A master that ends, or a command that looks, may have it for a moment longer.

@@ -1,6 +1,6 @@
 """The process that `lineman doctor` and `lineman proxy` have run a program, to tell what it is.
 
-`python -m lineman.runtime.surveying FILES SCRIPT`, started with a role by whoever asks.
+`python -m lineman.cli.shared.surveying FILES SCRIPT`, started with a role by whoever asks.
 It runs the program up to where it would serve, and ends. FILES is one of `FILES`.
 """
 
@@ -47,7 +47,9 @@ def main() -> None:
     """Tells the survey; does not return."""
     role = take_role()
     if role is None or len(sys.argv) != 3 or sys.argv[1] not in FILES:
-        sys.exit("lineman.runtime.surveying is run by `lineman doctor` and `lineman proxy` alone")
+        sys.exit(
+            "lineman.cli.shared.surveying is run by `lineman doctor` and `lineman proxy` alone"
+        )
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # who asks shows it
     inherited.use(role.files)
     files, script = sys.argv[1], Path(sys.argv[2])
