@@ -348,7 +348,7 @@ def test_a_closed_client_is_told_and_then_forgotten(system: System) -> None:
 
 def test_orders_outside_of_a_running_gateway_are_told(system: System) -> None:
     api = system.add_business()
-    with pytest.raises(UsageError, match="no gateway process is reachable"):
+    with pytest.raises(NotReachedError, match="no gateway process is reachable"):
         system.call(api.send_to_all, "x")
     with pytest.raises(UsageError, match="in a client's callback only"):
         system.call(api.send_to_current_client, "x")

@@ -14,7 +14,7 @@ from typing import Any, cast
 from lineman.base import progress, tasktime
 from lineman.base.loglimit import LogLimit
 from lineman.base.open_questions import OpenQuestions
-from lineman.errors import UsageError
+from lineman.errors import NotReachedError, UsageError
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
@@ -386,7 +386,11 @@ class Business(Api):
             return current.link
         for link in self._links.values():
             return link
-        raise UsageError("no gateway process is reachable; orders work from on_worker_start on")
+        raise NotReachedError(
+            "no gateway process is reachable from this business worker; nothing was sent",
+            "order and ask when on_worker_start has returned; after that, see that the gateway "
+            "processes run: lineman status",
+        )
 
     async def _ask(self, what: str, *about: str) -> Any:
         link = self._link_for(about[0] if about and names.node_of(about[0]) else None)

@@ -1,0 +1,311 @@
+"""Questions that get no answer: one exception for each way, whoever asks, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from gateway.support import System, routing_by
+from kit.waiting import until
+from lineman import (
+    AsyncGatewayClient,
+    GatewayClient,
+    HistoryOptions,
+    LinkFullError,
+    NotReachedError,
+    RefusedError,
+)
+from lineman.brokers.embedded import Embedded
+from lineman.gateway.business import business_worker
+from lineman.gateway.business.business_worker import Business
+from lineman.gateway.cluster import cluster
+from lineman.gateway.cluster.cluster import Cluster, ClusterCalls
+from lineman.gateway.cluster.presence import homes_of
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.push import pushing
+from lineman.gateway.wire import messages
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion
+from lineman.gateway.wire.node_messages import NodeAnswer, NodeQuestion
+from lineman.links.link import Link
+from lineman.links.rendezvous import listen
+
+SILENT_NODE = "f" * 8
+ITS_CLIENT = SILENT_NODE + "0" * 24
+
+
+class FakeProcess:
+    """A gateway process that says Hello, and to a question what the test has it say."""
+
+    def __init__(self, system: System) -> None:
+        self.path = str(system.directory / "fake-0.sock")
+        self._system = system
+        self.links: list[Link] = []
+        self.asked: list[LinkQuestion] = []
+        self.on_question: Callable[[Link, LinkQuestion], None] = lambda link, asked: None
+        self._listener = system.run(listen(self._make, self.path))
+        system.peers.append(self)
+
+    def _make(self) -> Link:
+        link = Link(messages.TO_GATEWAY, self._on_batch, lambda link, reason: None)
+        self.links.append(link)
+        return link
+
+    def _on_batch(self, link: Link, batch: list[Any]) -> None:
+        for message in batch:
+            if isinstance(message, Hello):
+                link.post(Hello(messages.VERSION, "a" * 8))
+            elif isinstance(message, LinkQuestion):
+                self.asked.append(message)
+                self.on_question(link, message)
+
+    def close(self) -> None:
+        async def end() -> None:
+            self._listener.close()
+            for link in self.links:
+                link.fail("the test is over")
+            await until(lambda: not any(link.descriptors() for link in self.links))
+            await asyncio.sleep(0)  # transports close their sockets in the turn after
+
+        self._system.run(end())
+
+
+class Asker:
+    """Somebody who asks over a link, as ordinary code sees it: it blocks until all is over."""
+
+    def __init__(self, kind: str, system: System, path: str) -> None:
+        self._system = system
+        self._kind = kind
+        self._api: Any
+        if kind == "business worker":
+            business = self._api = system.call(Business, {}, (path,), 0)
+            system.businesses.append(business)
+            system.run(business.start())
+        elif kind == "asyncio client":
+            client = self._api = AsyncGatewayClient(f"unix://{path}")
+            system.run(client.connect())
+        else:
+            self._api = GatewayClient(f"unix://{path}")
+            with suppress(NotReachedError, RefusedError):
+                self._api.is_online(ITS_CLIENT)
+
+    def ask(self) -> Any:
+        found = self._api.is_online(ITS_CLIENT)
+        return found if self._kind == "blocking client" else self._system.run(found)
+
+    def cancel(self, is_asked: Callable[[], bool]) -> None:
+        """Asks, and wants no answer any more."""
+
+        async def run() -> None:
+            task = asyncio.ensure_future(self._api.is_online(ITS_CLIENT))
+            await until(is_asked)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        self._system.run(run())
+
+    def _parts(self) -> tuple[Any, Link]:
+        if self._kind == "business worker":
+            return self._api._questions, next(iter(self._api._links.values()))
+        client = self._api if self._kind == "asyncio client" else self._api._running._client
+        return client._route._questions, client._route._link
+
+    @property
+    def open(self) -> int:
+        return len(self._parts()[0])
+
+    def fill(self) -> None:
+        self._parts()[1].is_full = True
+
+    def close(self) -> None:
+        if self._kind == "asyncio client":
+            self._system.run(self._api.close())
+        elif self._kind == "blocking client":
+            self._api.close()
+
+
+KINDS = ["business worker", "asyncio client", "blocking client"]
+
+
+@pytest.fixture(params=KINDS)
+def asker(request: pytest.FixtureRequest, system: System, process: FakeProcess) -> Iterator[Asker]:
+    process.on_question = lambda link, asked: link.post(LinkAnswer(asked.number, False))
+    made = Asker(request.param, system, process.path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def process(system: System) -> FakeProcess:
+    return FakeProcess(system)
+
+
+def test_an_unanswered_question_is_not_reached(
+    asker: Asker, process: FakeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(business_worker, "ASK_TIMEOUT", 0.2)
+    monkeypatch.setattr(pushing, "TIMEOUT", 0.2)
+    process.on_question = lambda link, asked: None
+    process.asked.clear()
+    with pytest.raises(NotReachedError, match=r"'is_online' within 0\.2 s; fix: "):
+        asker.ask()
+    assert asker.open == 0
+    assert len(process.asked) == 1  # nobody asks twice over a link that is there
+    number = process.asked[0].number
+    process.on_question = lambda link, asked: (
+        link.post(LinkAnswer(number, "too late")),
+        link.post(LinkAnswer(asked.number, True)),
+    )
+    assert asker.ask() is True
+
+
+def test_a_refused_question_says_why(asker: Asker, process: FakeProcess) -> None:
+    def refuse(link: Link, asked: LinkQuestion) -> None:
+        link.post(LinkAnswer(asked.number, error="there is no question 'is_online'"))
+
+    process.on_question = refuse
+    with pytest.raises(RefusedError, match="refused: there is no question 'is_online'; fix: "):
+        asker.ask()
+    assert asker.open == 0
+
+
+def test_what_the_gateway_process_could_not_ask_is_not_reached(
+    asker: Asker, process: FakeProcess
+) -> None:
+    process.on_question = lambda link, asked: link.post(
+        LinkAnswer(asked.number, error="nobody answered", is_unanswered=True)
+    )
+    with pytest.raises(NotReachedError, match="nobody answered; fix: "):
+        asker.ask()
+    assert asker.open == 0
+
+
+def test_a_question_for_which_there_is_no_room_is_not_asked(
+    asker: Asker, process: FakeProcess
+) -> None:
+    process.asked.clear()
+    asker.fill()
+    for _ in range(3):
+        with pytest.raises(LinkFullError, match="64 MiB wait"):
+            asker.ask()
+    assert (asker.open, process.asked) == (0, [])
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_the_end_of_a_link_ends_what_was_asked_over_it(
+    kind: str, system: System, process: FakeProcess
+) -> None:
+    asker = Asker(kind, system, process.path)
+    process.on_question = lambda link, asked: link.fail("the test ends it")
+    with pytest.raises(NotReachedError, match="before the end of the connection"):
+        asker.ask()
+    asker.close()
+
+
+def test_the_blocking_client_asks_once_more_where_a_link_has_ended(
+    system: System, process: FakeProcess
+) -> None:
+    asker = Asker("blocking client", system, process.path)
+    process.asked.clear()
+
+    def end_the_first(link: Link, asked: LinkQuestion) -> None:
+        if len(process.asked) == 1:
+            link.fail("the test ends it")
+        else:
+            link.post(LinkAnswer(asked.number, True))
+
+    process.on_question = end_the_first
+    assert asker.ask() is True
+    assert (len(process.asked), asker.open) == (2, 0)
+    asker.close()
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_a_cancelled_question_is_forgotten(kind: str, system: System, process: FakeProcess) -> None:
+    asker = Asker(kind, system, process.path)
+    asker.cancel(lambda: bool(process.asked))
+    assert asker.open == 0
+    asker.close()
+
+
+# Over several nodes: where one alone can know, its silence is no answer.
+
+
+class SilentNode:
+    """A node that lives, and answers no question; or says why it does not."""
+
+    def __init__(self, system: System, hub: str) -> None:
+        calls = ClusterCalls(answer=lambda asked: None, handlers={NodeQuestion: self._on_question})
+        self.why = ""
+
+        async def make() -> Cluster:
+            made = Cluster(SILENT_NODE, lambda subscriber: Embedded(hub, subscriber), calls)
+            await made.start()
+            return made
+
+        self._cluster = system.run(make())
+        self._system = system
+        system.peers.append(self)
+
+    def _on_question(self, asked: NodeQuestion) -> None:
+        if self.why:
+            answer = LinkAnswer(asked.ask.number, error=self.why)
+            self._cluster.tell(asked.origin, NodeAnswer(SILENT_NODE, answer))
+
+    def close(self) -> None:
+        self._system.run(self._cluster.stop())
+
+
+def test_the_silence_of_the_one_node_that_can_know_is_no_answer(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
+    options = RoutingOptions(routing_by(hub).make_broker, history=HistoryOptions())
+    node = system.add_node("on_message", routing=options)
+    silent = SilentNode(system, hub)
+    others = node.routing.cluster
+    assert others is not None
+    system.wait_until(lambda: len(others.nodes) == 2, "they see each other")
+    api = system.add_business()
+    group = next(
+        name for name in map(str, range(99)) if homes_of(name, others.nodes)[0] == SILENT_NODE
+    )
+    for ask in (lambda: api.get_session(ITS_CLIENT), lambda: api.get_history(group)):
+        with pytest.raises(NotReachedError, match=r"nobody answered .* within 0\.2 s"):
+            system.ask(ask())
+    silent.why = "it has a bad day"
+    with pytest.raises(RefusedError, match="it has a bad day"):
+        system.ask(api.is_online(ITS_CLIENT))
+    assert system.ask(api.get_all_client_count()) == 0  # of those that answer, as documented
+    assert len(others._questions) == 0
+    # Of a node that is gone there is nothing to know, and nobody waits for it.
+    assert system.ask(api.is_online("e" * 8 + "0" * 24)) is False
+
+
+def test_a_program_that_pushes_by_a_broker_takes_no_silence_for_an_answer(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
+    silent = SilentNode(system, hub)
+
+    async def ask() -> None:
+        async with AsyncGatewayClient(f"hub://{hub}") as gateway:
+            with pytest.raises(NotReachedError, match="nobody answered"):
+                await gateway.is_uid_online("anna")
+            silent.why = "it has a bad day"
+            with pytest.raises(RefusedError, match="it has a bad day"):
+                await gateway.get_all_client_count()
+
+    system.run(ask())
+
+
+def test_a_question_while_no_gateway_process_is_there_is_not_reached(system: System) -> None:
+    business = system.call(Business, {}, (str(system.directory / "none.sock"),), 0)
+    with pytest.raises(NotReachedError, match="no gateway process is reachable"):
+        system.call(business.send_to_all, "x")
+    with pytest.raises(NotReachedError, match="no gateway process is reachable"):
+        system.run(business.get_all_client_count())
