@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from lineman.errors import LinemanError, NotReachedError
 
 if TYPE_CHECKING:
-    # A master asks its children without it: it takes 40 ms and 4 MiB to load.
+    # A master asks its children without asyncio, which takes 12 ms and 6 MiB to load.
     from asyncio import AbstractEventLoop, Future
 
 K = TypeVar("K", bound=Hashable)

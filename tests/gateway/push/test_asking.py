@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -89,8 +88,7 @@ class Asker:
             system.run(client.connect())
         else:
             self._api = GatewayClient(f"unix://{path}")
-            with suppress(NotReachedError, RefusedError):
-                self._api.is_online(ITS_CLIENT)
+            assert self._api.is_online(ITS_CLIENT) is False  # it connects when it is first used
 
     def ask(self) -> Any:
         found = self._api.is_online(ITS_CLIENT)
@@ -128,12 +126,16 @@ class Asker:
             self._api.close()
 
 
+def answer_no(link: Link, asked: LinkQuestion) -> None:
+    link.post(LinkAnswer(asked.number, False))
+
+
 KINDS = ["business worker", "asyncio client", "blocking client"]
 
 
 @pytest.fixture(params=KINDS)
 def asker(request: pytest.FixtureRequest, system: System, process: FakeProcess) -> Iterator[Asker]:
-    process.on_question = lambda link, asked: link.post(LinkAnswer(asked.number, False))
+    process.on_question = answer_no
     made = Asker(request.param, system, process.path)
     yield made
     made.close()
@@ -209,6 +211,7 @@ def test_the_end_of_a_link_ends_what_was_asked_over_it(
 def test_the_blocking_client_asks_once_more_where_a_link_has_ended(
     system: System, process: FakeProcess
 ) -> None:
+    process.on_question = answer_no
     asker = Asker("blocking client", system, process.path)
     process.asked.clear()
 
