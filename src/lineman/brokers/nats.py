@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.broker_address import without_login
-from lineman.brokers.remote import TOPICS_AT_ONCE, Remote, Work, parts_of
+from lineman.brokers.remote import TOPICS_AT_ONCE, PendingWrite, Remote, parts_of
 from lineman.errors import ConfigError
 
 
@@ -111,7 +111,7 @@ class Nats(Remote):
             raise ConnectionError(self._said or str(error)) from None
         self._said = ""  # what went wrong on the way is mended
         for part in parts_of(topics, TOPICS_AT_ONCE):
-            await self._change_topics(Work(subscribe=part))
+            await self._change_topics(PendingWrite(subscribe=part))
             async with asyncio.timeout(self.timeout):
                 await self._confirm()
 
@@ -139,7 +139,7 @@ class Nats(Remote):
         if topic is not None:
             self._on_message(topic, data)
 
-    async def _change_topics(self, work: Work) -> None:
+    async def _change_topics(self, work: PendingWrite) -> None:
         commands = []
         for topic in work.subscribe:
             if topic not in self._numbers:
@@ -168,7 +168,7 @@ class Nats(Remote):
         await self._ended.wait()  # the library calls `_on_number` by itself
         raise ConnectionError(self._said or "the broker ended the connection")
 
-    async def _write(self, work: list[Work]) -> None:
+    async def _write(self, work: list[PendingWrite]) -> None:
         for one in work:
             if one.topic is not None and len(one.payload) > self._client.max_payload:
                 self._refuse(one, self._client.max_payload)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.redis_connection import RedisBroker, RedisLine, make_client
-from lineman.brokers.remote import Work, parts_of
+from lineman.brokers.remote import PendingWrite, parts_of
 
 logger = logging.getLogger("lineman")
 
@@ -72,7 +72,7 @@ class Redis(RedisBroker):
         assert self._line is not None
         await self._line.listen()
 
-    async def _write(self, work: list[Work]) -> None:
+    async def _write(self, work: list[PendingWrite]) -> None:
         assert self._line is not None
         pipeline = self._client.pipeline(transaction=False)
         for one in work:

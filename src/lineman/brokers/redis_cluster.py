@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lineman.brokers.base import Subscriber
 from lineman.brokers.hash_slots import Address, SlotMap, by_slot, moved_to
 from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, make_client
-from lineman.brokers.remote import Work, end_tasks
+from lineman.brokers.remote import PendingWrite, end_tasks
 from lineman.errors import ConfigError
 
 # A slot that is being moved: those who serve it may disagree for a moment about who does.
@@ -207,7 +207,7 @@ class RedisCluster(RedisBroker):
 
     # What is told.
 
-    async def _write(self, work: list[Work]) -> None:
+    async def _write(self, work: list[PendingWrite]) -> None:
         messages = []
         for one in work:
             if one.topic is not None:
@@ -217,7 +217,7 @@ class RedisCluster(RedisBroker):
         while messages:
             messages = await self._publish_all(messages)
 
-    async def _change_channels(self, work: Work) -> None:
+    async def _change_channels(self, work: PendingWrite) -> None:
         assert self._map is not None
         commands: list[tuple[int, Command]] = []
         for slot, channels in by_slot(map(self._channel, work.subscribe), self._slot_of).items():

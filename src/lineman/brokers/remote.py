@@ -37,7 +37,7 @@ LAST_RETRY = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PendingWrite:
     """What waits to be told to the broker, in order.
 
     Attributes:
@@ -83,7 +83,7 @@ class Remote(Broker):
     def __init__(self, url: str, subscriber: Subscriber) -> None:
         super().__init__(subscriber)
         self.shown = without_login(url)
-        self._work: deque[Work] = deque()
+        self._work: deque[PendingWrite] = deque()
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
         self._changes = 0
@@ -108,7 +108,7 @@ class Remote(Broker):
         """Hands messages to `_on_message` until the session ends, or the server falls silent."""
 
     @abc.abstractmethod
-    async def _write(self, work: list[Work]) -> None:
+    async def _write(self, work: list[PendingWrite]) -> None:
         """Does what waits; returns when the broker has it."""
 
     @abc.abstractmethod
@@ -187,11 +187,13 @@ class Remote(Broker):
             self._messages -= messages
             self._waiting -= size
 
-    def _take_later(self) -> list[Work]:
+    def _take_later(self) -> list[PendingWrite]:
         if self._later is None:
             return []
         topics = tuple(islice(self._later, TOPICS_AT_ONCE))
-        work = Work(subscribe=tuple(topic for topic in topics if topic not in self._changed))
+        work = PendingWrite(
+            subscribe=tuple(topic for topic in topics if topic not in self._changed)
+        )
         if len(topics) < TOPICS_AT_ONCE:
             self._later = None
             self._changed.clear()
@@ -217,19 +219,19 @@ class Remote(Broker):
             return
         self._waiting += len(payload)
         self._messages += 1
-        self._add(Work(topic, payload))
+        self._add(PendingWrite(topic, payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Wants what is published on the topics from now on."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
-            self._change(Work(subscribe=part))
+            self._change(PendingWrite(subscribe=part))
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Wants no more of it."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
-            self._change(Work(unsubscribe=part))
+            self._change(PendingWrite(unsubscribe=part))
 
-    def _change(self, work: Work) -> None:
+    def _change(self, work: PendingWrite) -> None:
         # Past the bound the session is about to end, and the next one asks for all that is wanted.
         if self._takes_work and self._changes <= MAX_CHANGES:
             if self._later is not None:
@@ -237,14 +239,14 @@ class Remote(Broker):
             self._changes += work.changes
             self._add(work)
 
-    def _refuse(self, work: Work, limit: int) -> None:
+    def _refuse(self, work: PendingWrite, limit: int) -> None:
         self.dropped += 1
         logger.error(
             "a message of %d bytes was dropped, the broker takes %d: raise its limit, or send less",
             len(work.payload), limit,
         )  # fmt: skip
 
-    def _add(self, work: Work) -> None:
+    def _add(self, work: PendingWrite) -> None:
         self._work.append(work)
         self._has_work.set()
 

@@ -16,7 +16,7 @@ from lineman.cli.client.failures import (
     timed_out,
 )
 from lineman.protocols.http.http_messages import Headers
-from lineman.protocols.websocket.client.client_handshake import RefusedError
+from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import Answer, NotHttpError
 from lineman.protocols.websocket.client.url import parse
 
@@ -24,8 +24,8 @@ PLAIN = parse("ws://example.com:8282/chat")
 SECURE = parse("wss://example.com/chat")
 
 
-def refused(status: int, text: str = "", **headers: str) -> RefusedError:
-    return RefusedError(Answer(status, Headers(list(headers.items())), text))
+def refused(status: int, text: str = "", **headers: str) -> HandshakeRefusedError:
+    return HandshakeRefusedError(Answer(status, Headers(list(headers.items())), text))
 
 
 def tls_error(reason: str) -> ssl.SSLError:
@@ -62,7 +62,7 @@ def tls_error(reason: str) -> ssl.SSLError:
         (NotHttpError(b"SSH-2.0"), "no HTTP in the answer", "check the port"),
         (NotHttpError(b"HTTP/1.1 101 x"), "HTTP that cannot be read", "what answers there"),
         (
-            RefusedError(Answer(101, Headers([])), "its 101 is odd"),
+            HandshakeRefusedError(Answer(101, Headers([])), "its 101 is odd"),
             "no valid websocket handshake",
             "RFC 6455",
         ),

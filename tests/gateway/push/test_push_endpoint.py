@@ -8,7 +8,7 @@ import pytest
 from lineman.errors import ConfigError
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush
-from lineman.gateway.wire.messages import Order, Publish, Send
+from lineman.gateway.wire.messages import Order, PublishToGroup, Send
 from lineman.protocols.http.requests import Headers, Request
 
 TOKEN = "a token of some length"
@@ -42,7 +42,7 @@ def push(
         ({"client": CLIENT, "message": ""}, Send("", clients=(CLIENT,))),
         ({"all": True, "message": "hi", "exclude": [CLIENT]},
          Send("hi", is_to_all=True, exclude=(CLIENT,))),
-        ({"group": "room", "message": "hi", "keep": True}, Publish("hi", "room")),
+        ({"group": "room", "message": "hi", "keep": True}, PublishToGroup("hi", "room")),
         ({"uid": 1, "group": ["a", "b"], "client": CLIENT, "message": "once to each"},
          Send("once to each", uids=("1",), groups=("a", "b"), clients=(CLIENT,))),
     ],

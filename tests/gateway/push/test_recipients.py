@@ -11,7 +11,7 @@ from lineman.cli.main import main
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush
 from lineman.gateway.push.recipients import recipients_of
-from lineman.gateway.wire.messages import Order, Publish, Send
+from lineman.gateway.wire.messages import Order, PublishToGroup, Send
 from lineman.protocols.http.http_messages import Headers, Request
 
 TOKEN = "a token of some length"
@@ -78,8 +78,8 @@ def test_a_message_is_parted_into_what_is_kept_and_what_is_not() -> None:
     recipients_of(given, str).send(taker, "hi")
     assert taker.orders == [
         Send("hi", uids=("7", "anna"), clients=(CLIENT,)),
-        Publish("hi", "b"),
-        Publish("hi", "c"),
+        PublishToGroup("hi", "b"),
+        PublishToGroup("hi", "c"),
     ]
     taker = Taker()
     recipients_of({**given, "keep": False, "exclude": [CLIENT]}, str).send(taker, b"hi")

@@ -58,7 +58,7 @@ class Wire:
 
     Raises:
         OSError: the server cannot be reached, or TLS failed.
-        RefusedError: the server did not open a websocket.
+        HandshakeRefusedError: the server did not open a websocket.
         NotHttpError: it speaks another protocol.
         ConnectionLost: it hung up in the middle of the handshake.
     """

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lineman.errors import ConfigError
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.client.client_handshake import RefusedError
+from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import Answer, NotHttpError
 from lineman.protocols.websocket.client.url import Target
 from lineman.tls.development.machine import dev_directory
@@ -50,7 +50,7 @@ def of_error(error: Exception, target: Target) -> Failure:
         error: what was raised on the way: by the system, by TLS, or by `Session`.
         target: where to.
     """
-    if isinstance(error, RefusedError):
+    if isinstance(error, HandshakeRefusedError):
         return _of_answer(error.answer, error.objection, target)
     if isinstance(error, NotHttpError):
         return _of_bytes(error, target)

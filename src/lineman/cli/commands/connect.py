@@ -21,7 +21,7 @@ from lineman.cli.shared.waking import woken_by_signals
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client import url as targets
-from lineman.protocols.websocket.client.client_handshake import Opening, RefusedError
+from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError, Opening
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.negotiation import DeflateOptions
 
@@ -107,7 +107,7 @@ def _open(opening: Opening, tls: ssl.SSLContext | None, timeout: float, is_verbo
     target = opening.target
     try:
         wire = Wire(opening, tls, timeout, GOODBYE)
-    except RefusedError as error:
+    except HandshakeRefusedError as error:
         if is_verbose:
             _tell(shown.answer_lines(error.answer))
         failure = of_error(error, target)

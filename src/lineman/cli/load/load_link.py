@@ -24,7 +24,10 @@ from lineman.cli.load.load_shared import Net
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.client.client_handshake import ClientHandshake, RefusedError
+from lineman.protocols.websocket.client.client_handshake import (
+    ClientHandshake,
+    HandshakeRefusedError,
+)
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.control import Event, Ping
 from lineman.protocols.websocket.session import WebsocketSession
@@ -171,7 +174,7 @@ class Link:
                     self._read(now)
         except OSError as error:
             self._on_broken(error, now)
-        except (RefusedError, NotHttpError) as error:
+        except (HandshakeRefusedError, NotHttpError) as error:
             self._fail(of_error(error, self._net.opening.target), now)
 
     def _on_connected(self, now: int) -> None:

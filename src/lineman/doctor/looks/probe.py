@@ -11,8 +11,8 @@ from lineman.doctor.facts import Outcome, Reply
 from lineman.protocols.interface import Upgrade
 from lineman.protocols.websocket.client.client_handshake import (
     ClientHandshake,
+    HandshakeRefusedError,
     Opening,
-    RefusedError,
 )
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.client.url import Target
@@ -185,7 +185,7 @@ def _read_answer(
         if isinstance(came, Upgrade):
             return Reply(Outcome.DONE, handshake.answer), came
         handshake.feed_end()  # raises where a refusal ends with the connection
-    except RefusedError as error:
+    except HandshakeRefusedError as error:
         return Reply(Outcome.DONE, error.answer, error.objection or ""), None
     except NotHttpError as error:
         return Reply(Outcome.NOT_HTTP, start=error.start), None

@@ -20,7 +20,7 @@ from lineman.gateway.wire.messages import (
     Join,
     Leave,
     Order,
-    Publish,
+    PublishToGroup,
     Send,
     Ungroup,
 )
@@ -82,7 +82,7 @@ class Orders:
             self.registry.ungroup(order.group)
             for client in members:
                 self._on_changed(client)
-        elif isinstance(order, Publish):
+        elif isinstance(order, PublishToGroup):
             raise UsageError("this process is not the home of the group, or keeps no history")
         elif (found := self.clients.get(order.client)) is not None:
             self._change(found, order)

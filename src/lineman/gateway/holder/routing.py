@@ -20,7 +20,7 @@ from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.wire import names
-from lineman.gateway.wire.messages import LinkQuestion, Order, Publish
+from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
 from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
 
 
@@ -189,7 +189,7 @@ class Routing:
         Raises:
             UsageError: it cannot be done.
         """
-        if isinstance(order, Publish):
+        if isinstance(order, PublishToGroup):
             self._publish(order)
             return
         self.obey(order)
@@ -206,13 +206,13 @@ class Routing:
         Raises:
             UsageError: it cannot be done.
         """
-        if isinstance(order, Publish):
+        if isinstance(order, PublishToGroup):
             self._publish(order, origin)
         else:
             self.orders.carry_out(order)
             self.note_change()
 
-    def _publish(self, order: Publish, origin: str = "") -> None:
+    def _publish(self, order: PublishToGroup, origin: str = "") -> None:
         histories = self.orders.histories
         if histories is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")

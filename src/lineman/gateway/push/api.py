@@ -19,7 +19,7 @@ from lineman.gateway.wire.messages import (
     Join,
     Leave,
     Order,
-    Publish,
+    PublishToGroup,
     Send,
     SetSession,
     Ungroup,
@@ -97,7 +97,7 @@ class OrderApi:
 
         Members get it with its place: see `history=` of `Gateway`.
         """
-        self._give(Publish(to_payload(message), names.check_name("group", group)))
+        self._give(PublishToGroup(to_payload(message), names.check_name("group", group)))
 
     def _send(self, message: MessageData, **to: Any) -> None:
         self._give(Send(to_payload(message), **to))

@@ -20,7 +20,7 @@ from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names, node_messages
-from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, Publish
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, PublishToGroup
 from lineman.links.link import Link
 from lineman.links.rendezvous import StrangerError, dial
 
@@ -270,7 +270,7 @@ class _ByBroker:
 
     def give(self, order: Order) -> None:
         cluster = self._up()
-        if not isinstance(order, Publish):
+        if not isinstance(order, PublishToGroup):
             cluster.relay(order)
         elif cluster.nodes:
             home = homes_of(order.group, cluster.nodes)[0]

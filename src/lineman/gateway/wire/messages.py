@@ -97,7 +97,7 @@ class SetSession(Message, tag=7):
     is_update: bool = False
 
 
-class Publish(Message, tag=8):
+class PublishToGroup(Message, tag=8):
     """Sends a message to a group and keeps it in the group's history."""
 
     data: Payload
@@ -116,7 +116,7 @@ class Deliver(Message, tag=9):
 # What is known of a client changes by these.
 Change = Bind | Join | Leave | SetSession
 End = CloseClient | DestroyClient
-Order = Send | End | Change | Ungroup | Publish | Deliver
+Order = Send | End | Change | Ungroup | PublishToGroup | Deliver
 
 
 # Questions.

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 from lineman.errors import UsageError
-from lineman.gateway.wire.messages import Deliver, Order, Publish, Send, Ungroup
+from lineman.gateway.wire.messages import Deliver, Order, PublishToGroup, Send, Ungroup
 
 MAX_NAME = 256  # bytes of UTF-8
 CLIENT_ID = re.compile(r"[0-9a-f]{32}")
@@ -96,7 +96,7 @@ def topics_of(order: Order, node: str) -> Iterator[str]:
         yield from map(uid_topic, order.uids)
         yield from map(group_topic, order.groups)
         clients: tuple[str, ...] = order.clients
-    elif isinstance(order, (Ungroup, Deliver, Publish)):
+    elif isinstance(order, (Ungroup, Deliver, PublishToGroup)):
         yield group_topic(order.group)
         return
     else:

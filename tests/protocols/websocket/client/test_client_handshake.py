@@ -11,8 +11,8 @@ from lineman.protocols.http.requests import RequestParser
 from lineman.protocols.websocket import frames, handshake
 from lineman.protocols.websocket.client.client_handshake import (
     ClientHandshake,
+    HandshakeRefusedError,
     Opening,
-    RefusedError,
 )
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.client.url import parse
@@ -93,7 +93,7 @@ def test_the_subprotocol_that_was_chosen_is_known() -> None:
 
 def test_a_refusal_raises_with_the_answer() -> None:
     asking = asked()
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(HandshakeRefusedError) as caught:
         asking.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
     assert (caught.value.answer.status, caught.value.answer.text) == (404, "no")
     assert caught.value.objection is None
@@ -101,14 +101,14 @@ def test_a_refusal_raises_with_the_answer() -> None:
 
 def test_a_wrong_accept_key_raises_with_the_objection() -> None:
     asking = asked()
-    with pytest.raises(RefusedError, match="does not belong to our key"):
+    with pytest.raises(HandshakeRefusedError, match="does not belong to our key"):
         asking.feed(handshake.response("AAAAAAAAAAAAAAAAAAAAAA=="))
 
 
 def test_the_end_of_the_stream_ends_a_refusal() -> None:
     asking = asked()
     asking.feed(b"HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nsorry")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(HandshakeRefusedError) as caught:
         asking.feed_end()
     assert caught.value.answer.text == "sorry"
 
@@ -186,5 +186,5 @@ def test_without_an_agreement_nothing_is_compressed() -> None:
 def test_an_extension_that_answers_no_offer_is_refused(
     opening: Opening, answer: str, words: str
 ) -> None:
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(HandshakeRefusedError, match=words):
         agreed(asked(opening), answer)

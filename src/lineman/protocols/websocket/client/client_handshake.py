@@ -39,7 +39,7 @@ class ClientLimits:
 CLIENT_LIMITS = ClientLimits()
 
 
-class RefusedError(Exception):
+class HandshakeRefusedError(Exception):
     """The server did not open the websocket.
 
     Args:
@@ -126,7 +126,7 @@ class ClientHandshake:
         """The websocket, as soon as the server has agreed; its bytes behind the answer are in it.
 
         Raises:
-            RefusedError: the server answered the handshake with something else than a good 101.
+            HandshakeRefusedError: the server answered with something else than a good 101.
             NotHttpError: it answered with something that is no HTTP.
         """
         answer = self._reader.feed(bytes(data))
@@ -136,7 +136,7 @@ class ClientHandshake:
         """The stream has ended.
 
         Raises:
-            RefusedError: with what had come of a refusal until then.
+            HandshakeRefusedError: with what had come of a refusal until then.
         """
         answer = self._reader.finish()
         if answer is not None:
@@ -145,11 +145,11 @@ class ClientHandshake:
     def _judge(self, answer: Answer) -> WebsocketSession:
         self.answer = answer
         if answer.status != 101:
-            raise RefusedError(answer)
+            raise HandshakeRefusedError(answer)
         opening = self._opening
         wrong = objection(answer, self._key, opening.subprotocols, opening.compression)
         if wrong is not None:
-            raise RefusedError(answer, wrong)
+            raise HandshakeRefusedError(answer, wrong)
         self.subprotocol = answer.headers.get("sec-websocket-protocol")
         agreed = agreement(answer, opening.compression)
         return WebsocketSession(self._limits, agreed, opening.compression, self._masks)
