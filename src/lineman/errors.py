@@ -106,8 +106,9 @@ class RefusedError(ConfigError):
 
 
 class LinkFullError(LinemanError):
-    """A gateway process reads too slowly for what the program sends; the message was not sent.
+    """A gateway process, or a broker, takes what the program sends too slowly.
 
+    The message was not sent, or, where it went by a broker to several users or groups, not to all.
     `await gateway.drain()` between messages keeps a program that sends a lot from this.
     """
 

@@ -306,6 +306,38 @@ def test_a_program_that_pushes_by_a_broker_takes_no_silence_for_an_answer(
     system.run(ask())
 
 
+def test_a_broker_that_takes_nothing_more_is_full_for_orders_and_questions(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
+    SilentNode(system, hub)
+    options = RoutingOptions(routing_by(hub).make_broker)
+    node = system.add_node("on_message", routing=options)
+    others = node.routing.cluster
+    assert others is not None
+    system.wait_until(lambda: len(others.nodes) == 2, "they see each other")
+    api = system.add_business()
+
+    async def push() -> None:
+        async with AsyncGatewayClient(f"hub://{hub}") as gateway:
+            broker: Any = gateway._route._cluster.broker  # type: ignore[union-attr]
+            await until(lambda: broker._link is not None)
+            await gateway.get_all_client_count()
+            broker._link.is_clogged = True
+            with pytest.raises(LinkFullError, match=r"the broker at .*hub\.sock is full"):
+                gateway.send_to_uid(["anna", "bert"], "lost")
+            with pytest.raises(LinkFullError):
+                await gateway.is_uid_online("anna")
+
+    system.run(push())
+    broker: Any = others.broker
+    system.call(setattr, broker._link, "is_clogged", True)
+    with pytest.raises(NotReachedError, match="the queue to the broker"):
+        system.ask(api.is_online(ITS_CLIENT))
+    assert system.ask(api.get_all_client_count()) == 0  # what is known here
+    assert len(others._questions) == 0
+
+
 def test_a_question_while_no_gateway_process_is_there_is_not_reached(system: System) -> None:
     business = system.call(Business, {}, (str(system.directory / "none.sock"),), 0)
     with pytest.raises(NotReachedError, match="no gateway process is reachable"):

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from lineman.base.loglimit import LogLimit
 from lineman.base.open_questions import OpenQuestions
 from lineman.brokers.base import MakeBroker, Subscriber
-from lineman.errors import NotReachedError, RefusedError, UsageError
+from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
@@ -257,6 +258,22 @@ class Cluster:
         if lost:
             self.broker.unsubscribe(lost)
 
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Sees that the broker takes what is published meanwhile.
+
+        Raises:
+            LinkFullError: it has dropped some of that.
+        """
+        before = self.broker.dropped
+        yield
+        if self.broker.dropped != before:
+            raise LinkFullError(
+                f"the queue to the broker at {self.broker.shown} is full, for it takes too slowly "
+                "what is sent; this message was not sent, or not to all; "
+                "fix: await drain() between messages"
+            )
+
     # Orders.
 
     def relay(self, order: Order) -> None:
@@ -324,6 +341,7 @@ class Cluster:
             NotReachedError: the one node that can know does not answer in time; or this is no node,
                 and none answers.
             RefusedError: likewise, but it says why.
+            LinkFullError: likewise, for the broker takes nothing more.
             UsageError: there is no such question.
         """
         kind = QUESTION_KINDS.get(asked.what)
@@ -344,11 +362,12 @@ class Cluster:
     ) -> list[Any]:
         def say(number: int) -> None:
             question = LinkQuestion(number, asked.what, asked.names)
-            self._publish(topic, NodeQuestion(self._node, question))
+            with self.taking():
+                self._publish(topic, NodeQuestion(self._node, question))
 
         try:
             answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
-        except (NotReachedError, RefusedError):
+        except (NotReachedError, RefusedError, LinkFullError):
             # Who is gone has taken its clients along: of them there is nothing to know any more.
             if not self._is_node or (holder is not None and holder in self._heard):
                 raise

@@ -10,7 +10,7 @@ from typing import Any
 
 from lineman.base.loglimit import LogLimit, kind_of
 from lineman.base.open_questions import OpenQuestions
-from lineman.errors import NotReachedError, RefusedError, UsageError
+from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
 from lineman.gateway.holder.dispatch import Dispatch
 from lineman.gateway.holder.held_client import HeldClient
@@ -426,6 +426,8 @@ class Node:
             answer = LinkAnswer(number, await self.routing.ask(ask))
         except NotReachedError as error:
             answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
+        except LinkFullError as error:
+            answer = LinkAnswer(number, error=str(error), is_unanswered=True)
         except (UsageError, RefusedError) as error:
             answer = LinkAnswer(number, error=str(error))
         except Exception as error:

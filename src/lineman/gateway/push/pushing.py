@@ -270,13 +270,14 @@ class _ByBroker:
 
     def give(self, order: Order) -> None:
         cluster = self._up()
-        if not isinstance(order, PublishToGroup):
-            cluster.relay(order)
-        elif cluster.nodes:
-            home = homes_of(order.group, cluster.nodes)[0]
-            cluster.relay_to([names.node_topic(home)], order)
-        else:
-            raise self._nobody(cluster)
+        with cluster.taking():
+            if not isinstance(order, PublishToGroup):
+                cluster.relay(order)
+            elif cluster.nodes:
+                home = homes_of(order.group, cluster.nodes)[0]
+                cluster.relay_to([names.node_topic(home)], order)
+            else:
+                raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         cluster = self._up()
