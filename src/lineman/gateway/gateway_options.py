@@ -59,7 +59,7 @@ class GatewayOptions(ServiceFields, GuardFields):
     history_frame: Frame = option(frame_as_json, CheckedBy(_check_frame))
     """`(group, epoch, offset, message) -> message`: what members get of that."""
     redeliver: bool = option(False, FLAG)
-    """Whether messages that a worker took to its grave go to another one (at least once), or are
+    """Whether messages that a worker had when it died go to another one (at least once), or are
     dropped and counted (at most once)."""
     wait_timeout: float = option(30.0, SECONDS)
     """Seconds that a client's message waits for a worker."""

@@ -55,7 +55,7 @@ class ClusterCalls:
             not know. None where no clients are held: a program that only pushes is no node.
         on_missed: called where others' messages may have been missed, or ours by them; with whether
             the broker was away.
-        on_stranger: called with a node that has ended and was never heard of.
+        on_unheard_end: called with a node that has ended and was never heard of.
         is_ending: whether this process stops, which tells nobody of brokers any more.
         handlers: what else other nodes may say, and what takes it.
     """
@@ -65,7 +65,7 @@ class ClusterCalls:
     on_nodes: Callable[[list[str]], None] = lambda nodes: None
     answer: Callable[[LinkQuestion], Any] | None = None
     on_missed: Callable[[bool], None] = lambda was_away: None
-    on_stranger: Callable[[str], None] = lambda node: None
+    on_unheard_end: Callable[[str], None] = lambda node: None
     is_ending: Callable[[], bool] = lambda: False
     handlers: Mapping[type[NodeMessage], Callable[[Any], None]] = field(default_factory=dict)
 
@@ -235,7 +235,7 @@ class Cluster:
         if leaving.origin in self._heard:
             self._lose(leaving.origin, "has ended")
         else:
-            self._calls.on_stranger(leaving.origin)
+            self._calls.on_unheard_end(leaving.origin)
 
     def _lose(self, node: str, why: str) -> None:
         del self._heard[node]

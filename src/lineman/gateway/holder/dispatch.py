@@ -39,8 +39,8 @@ class Dispatch:
         log: where a warning goes that strangers can cause.
         on_settled: called with a client whose connection is over and of whom nothing waits any
             more: the last that is heard of it.
-        on_lost: called with a client and the events that a worker took to its grave for good.
-        redeliver: whether events that a worker took to its grave go to another one (at least
+        on_lost: called with a client and the events that are lost with a worker that died.
+        redeliver: whether events that a worker had when it died go to another one (at least
             once), or are dropped and counted (at most once).
         wait_timeout: seconds that a client's event waits for a worker before the client is closed.
 

@@ -217,7 +217,7 @@ class Node:
 
     # Clients.
 
-    def welcome(self, connection: Connection) -> HeldClient:
+    def client_of(self, connection: Connection) -> HeldClient:
         """The client of a connection, made when it is first heard of."""
         client: HeldClient | None = self._numbers.get(connection.id)
         if client is None:
@@ -233,7 +233,7 @@ class Node:
         return self._ask_business(connection) if "on_websocket_connect" in self._events else None
 
     async def _ask_business(self, connection: Connection) -> None:
-        client = self.welcome(connection)
+        client = self.client_of(connection)
         client.early = []
         self.orders.handshaking[client.id] = client
 
@@ -265,7 +265,7 @@ class Node:
 
     def on_connect(self, connection: Connection) -> None:
         """A client is there."""
-        client = self.welcome(connection)
+        client = self.client_of(connection)
         self.orders.let_in(client)
         self.routing.note_change()
         if self._is_guarded:

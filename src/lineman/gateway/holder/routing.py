@@ -89,7 +89,7 @@ class Routing:
                 on_nodes=self._on_nodes,
                 answer=self._answer,
                 on_missed=self._on_missed,
-                on_stranger=self._on_stranger,
+                on_unheard_end=self._on_unheard_end,
                 is_ending=options.is_ending,
                 handlers=self._handlers(),
             )
@@ -165,7 +165,7 @@ class Routing:
         if self.cluster is not None:
             self.cluster.tell_all(AskHeldUids(self._node))
 
-    def _on_stranger(self, node: str) -> None:
+    def _on_unheard_end(self, node: str) -> None:
         if self._presence_sync is not None:
             self._presence_sync.forget(node)
 
