@@ -45,12 +45,10 @@ INSIDE: dict[str, list[set[str]]] = {
 
 # What is still tied together, until it is taken apart.
 TIED = {
-    "config > worker",
     "net.connection > net.",
     "net.listening > net.",
-    "runtime > worker",
 }
-CIRCLES = 2
+CIRCLES = 1
 
 # A file's name stands once in the whole package, so that it is found without its folder. These may
 # stand more often: what a broker or a web server is called, and the words of the command line.

@@ -44,8 +44,8 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode"},
     "Worker": {
-        *("callbacks", "facts", "links_directory", "plan", "service", "takes_clients"),
-        *("troubles", "use_ticket_secret"),
+        *("callbacks", "facts", "links_directory", "plan", "push_remedy", "runtime", "service"),
+        *("takes_clients", "troubles", "use_ticket_secret"),
     },
 }
 

@@ -1,46 +1,47 @@
-"""`Worker`: the description of a service, and the one place that joins the parts."""
+"""`Worker`: what a program makes of its description, its callbacks, and what runs it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import socket
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from lineman.base import unknown_names as unknown
+from lineman.base import unknown_names
 from lineman.base.option_kinds import taking
-from lineman.config import options
-from lineman.config.callback_slots import Slot
-from lineman.config.declared import Declared, refuse_option
-from lineman.config.options import OPTIONS, Plan, WorkerOptions
+from lineman.config import checked_options
+from lineman.config.callback_slots import BoundSlot, Slot
+from lineman.config.checked_options import CheckedOptions
+from lineman.config.declared import refuse_option
+from lineman.config.options import OPTIONS, WorkerOptions
+from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.broadcast import broadcast
-from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.connection import Connection
-from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import certificate_reload as hotswap
-from lineman.runtime import inner_workers as inner
-from lineman.runtime import running as serving
-from lineman.runtime import starting
+from lineman.runtime import inner_workers
+from lineman.runtime.running import RunningWorker
 from lineman.tls.openssl.tickets import TicketSecret
 
-if TYPE_CHECKING:  # what `options` imports where it is used
-    from lineman.config import callback_types as types
-    from lineman.runtime.worker_certificates import Certifier
+if TYPE_CHECKING:  # a worker without TLS does without
+    from lineman.config.callback_types import Nothing
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
-logger = logging.getLogger("lineman")
+    OfWorker = Callable[["Worker"], Nothing] | Callable[[], Nothing]
+    W = TypeVar("W", bound=OfWorker)
+
+    class ForWorker(BoundSlot):
+        """`on_worker_start` and `on_worker_stop`."""
+
+        def __call__(self, function: W) -> W: ...  # noqa: D102
+
 
 _FIXED = {"address", "context", *OPTIONS}
 
 
-class Worker(WorkerOptions, Declared):
+class Worker(WorkerDescription):
     """A service on one address: what it speaks, and the functions that answer.
 
     Args:
@@ -56,18 +57,10 @@ class Worker(WorkerOptions, Declared):
         ConfigError: when the worker starts, for a value that cannot work.
     """
 
-    _kind = unknown.WORKER
+    _kind = unknown_names.WORKER
 
-    on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot()
-    on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot()
-    on_websocket_connect: Slot[types.ForHandshake, types.OfHandshake] = Slot()
-    on_connect: Slot[types.ForConnection, types.OfConnection] = Slot()
-    on_message: Slot[types.ForMessage, types.OfMessage] = Slot()
-    on_close: Slot[types.ForClose, types.OfClose] = Slot()
-    on_error: Slot[types.ForError, types.OfError] = Slot()
-    on_buffer_full: Slot[types.ForConnection, types.OfConnection] = Slot()
-    on_buffer_drain: Slot[types.ForConnection, types.OfConnection] = Slot()
-    on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
+    on_worker_start: Slot[ForWorker, OfWorker] = Slot()
+    on_worker_stop: Slot[ForWorker, OfWorker] = Slot()
 
     pid_file: ClassVar[str | Path | None] = None
     log_file: ClassVar[str | Path | None] = None
@@ -75,48 +68,19 @@ class Worker(WorkerOptions, Declared):
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
-    takes_clients: bool = True
-    _tell_split: Callable[[], object] | None = None  # that other processes serve it too
-    _push_remedy: str = inner.USE_GATEWAY  # where its processes are several
-
-    callbacks: Callbacks
-    id: int
-    data: Any
-    # Figures for `status` and the metrics of whatever is built upon this worker, by name.
-    facts: Callable[[], Mapping[str, float]] | None
-    # What keeps that from working as it should, in words.
-    troubles: Callable[[], Sequence[str]] | None
-    links_directory: str  # for sockets between this program's processes
-    _service: Service | None
-    _plan: Plan | None
-    _certifier: Certifier | None
-    _ticket_secret: TicketSecret | None
-    _own_secret: TicketSecret | None
-    _socket_file: SocketFile | None
+    runtime: RunningWorker  # what runs it in this process, for Lineman itself
 
     @taking(WorkerOptions)
     def __init__(
         self, address: str = "", context: Mapping[str, Any] | None = None, **given: Any
     ) -> None:
-        self.callbacks = Callbacks()
-        self.address = address
-        self.context = context
-        self.id = 0
-        self.data = {}
-        self.facts = None
-        self.troubles = None
-        self.links_directory = ""
-        self._service = None
-        self._plan = None
-        self._certifier = None
-        self._ticket_secret = None
-        self._own_secret = None
-        self._socket_file = None
+        super().__init__(address, context)
+        self.runtime = RunningWorker(self)
         for name, value in given.items():
             if name not in OPTIONS:
                 refuse_option(type(self), name)
             setattr(self, name, value)
-        if inner.host is None:  # a master runs the others
+        if inner_workers.host is None:  # a master runs the others
             Worker.all_workers.append(self)
 
     def __repr__(self) -> str:
@@ -125,7 +89,8 @@ class Worker(WorkerOptions, Declared):
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: Any) -> None:
-            if name in _FIXED and vars(self).get("_service") is not None:
+            runtime = vars(self).get("runtime")
+            if name in _FIXED and runtime is not None and runtime.service is not None:
                 raise UsageError(
                     f"{name} of {self!r} is read before on_worker_start; set it before the start"
                 )
@@ -142,11 +107,18 @@ class Worker(WorkerOptions, Declared):
             pid_file: where the running program is found; None for `Worker.pid_file`, and without
                 that one for a place that its path tells.
         """
-        from lineman.runtime.run import run_all  # the runner knows this module
+        from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
 
-        run_all(Worker.all_workers, arguments, pid_file or Worker.pid_file)
+        of_program = ProgramOptions(
+            pid_file or Worker.pid_file,
+            Worker.log_file,
+            Worker.log_format,
+            Worker.log_level,
+            Worker.metrics,
+        )
+        run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 
-    def plan(self, *, check_files: bool = True) -> Plan:
+    def plan(self, *, check_files: bool = True) -> CheckedOptions:
         """The options, checked; nothing is opened but the certificate's files.
 
         Args:
@@ -156,15 +128,12 @@ class Worker(WorkerOptions, Declared):
         Raises:
             ConfigError: what cannot work, and the fix.
         """
-        return options.read(self, check_files=check_files)
+        return checked_options.read(self, check_files=check_files)
 
     @property
     def connections(self) -> Mapping[int, Connection]:
         """The open ones by id; a loop goes over those that were open when it began."""
-        if self._tell_split is not None:
-            tell, self._tell_split = self._tell_split, None
-            tell()
-        return {} if self._service is None else self._service.open_connections
+        return self.runtime.connections
 
     def broadcast(
         self,
@@ -192,33 +161,27 @@ class Worker(WorkerOptions, Declared):
     @property
     def service(self) -> Service | None:
         """What serves this worker in this process; None while it does not run."""
-        return self._service
+        return self.runtime.service
 
     @property
     def port(self) -> int:
         """The port that it listens on; of use where the address said 0."""
-        if self._plan is None:
-            raise UsageError("the worker does not run yet; its port is known after start()")
-        if self._plan.address is None:
-            raise UsageError("the worker has no address, and so no port")
-        return self._plan.address.port
+        return self.runtime.port
 
     @property
     def url(self) -> str:
         """Where it listens, with the scheme that clients use."""
-        if self._plan is None:
-            raise UsageError("the worker does not run yet; its address is known after start()")
-        return self._plan.url
+        return self.runtime.url
 
     @property
     def live_tls(self) -> LiveTls | None:
         """What this process serves TLS with now; None without TLS, and while it does not run."""
-        return None if self._plan is None or self._service is None else self._plan.tls
+        return self.runtime.live_tls
 
     @property
     def certificates_served(self) -> list[CertificateStatus]:
         """The certificates of this process as they are served now; none while it does not run."""
-        return [] if self.live_tls is None else self.live_tls.certificates
+        return self.runtime.certificates_served
 
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
         """Reads the files of every certificate again and serves the next handshakes with them.
@@ -231,9 +194,7 @@ class Worker(WorkerOptions, Declared):
         Returns:
             What stands in the way, a line for each certificate that stays as it was.
         """
-        if self.live_tls is None or self._service is None:
-            return []
-        return hotswap.reload(self.live_tls, self._service, contents)
+        return self.runtime.reload_certificates(contents)
 
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
@@ -251,74 +212,11 @@ class Worker(WorkerOptions, Declared):
             ConfigError: what cannot work, and the fix.
             UsageError: it runs already, or this process is about to end.
         """
-        if self._service is not None:
-            raise UsageError(f"{self!r} runs already")
-        host = inner.of(self)
-        if host is not None:
-            host.admit(self)
-        plan = self.plan(check_files=check_files)
-        address = plan.address
-        if listener is None and address is not None:
-            if host is None:
-                listener = plan.listen(address)
-            else:
-                listener = await host.listen(self, plan, address)
-            if address.path:
-                self._socket_file = SocketFile(address.path)
-        try:
-            if listener is not None and address is not None:
-                if not address.path:
-                    address = replace(address, port=listener.getsockname()[1])
-                if plan.acme is not None:
-                    from lineman.runtime.worker_certificates import Certifier
-
-                    self._certifier = Certifier(plan.acme, address)
-                    await self._certifier.start(listener, plan.limits)
-                    plan = self.plan(check_files=False)
-            self._plan = plan = replace(plan, address=address)
-            proofs = None if self._certifier is None else self._certifier.answers
-            self._service = serving.new_service(self, plan, proofs)
-            await starting.run(self.callbacks.on_worker_start, self)
-        except BaseException:
-            await self._end_certifier()
-            if host is not None:
-                host.leave(self)
-            if listener is not None:
-                listener.close()
-            self._remove_socket_file()
-            if self._service is not None:
-                self._service.close()
-                self._service = None
-            raise
-        if host is not None:
-            listener = host.hold(self, listener)
-        self._service.start(listener)
-        if plan.tls is not None and self._ticket_secret is None:
-            self._own_secret = TicketSecret.create()
-        serving.attend(self._service, plan, self._ticket_secret or self._own_secret, self.address)
-        if listener is not None:
-            logger.info("listening on %s", self._plan.url)
-
-    async def _end_certifier(self) -> None:
-        certifier, self._certifier = self._certifier, None
-        if certifier is not None:
-            await certifier.stop()
+        await self.runtime.start(listener, check_files=check_files)
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
         """Has this process take the session tickets of others with the same secret."""
-        self._ticket_secret = secret
-
-    def _remove_socket_file(self) -> None:
-        if self._socket_file is not None:
-            inner.remove(self._socket_file)
-            self._socket_file = None
-
-    async def _tell(self, name: str) -> None:
-        callback = getattr(self.callbacks, name)
-        if callback is not None:
-            result = callback(self)
-            if hasattr(result, "__await__"):
-                await result
+        self.runtime.use_ticket_secret(secret)
 
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
@@ -331,23 +229,4 @@ class Worker(WorkerOptions, Declared):
                 once and drops handshakes under way.
             code: the close code that clients get.
         """
-        if self._service is None:
-            return
-        service, host = self._service, inner.of(self)
-        if host is not None:
-            host.leave(self)
-        await self._end_certifier()
-        await inner.end(self, service, timeout, drain, code)
-        if self._service is not service:
-            return  # stopped twice at once: the other one was first
-        self._service = None
-        if self._own_secret is not None:
-            self._own_secret.close()
-            self._own_secret = None
-        self._remove_socket_file()
-        try:
-            await self._tell("on_worker_stop")
-        except BaseException as error:
-            logger.error("on_worker_stop raised", exc_info=error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        await self.runtime.stop(timeout, drain=drain, code=code)

@@ -239,10 +239,10 @@ def test_a_number_of_processes_is_refused_under_the_name_that_was_given(
 @pytest.mark.parametrize("name", ["on_message", "on_worker_start"])
 def test_a_callback_is_not_set_on_the_class(name: str) -> None:
     for cls in (Worker, Gateway):
-        slot = vars(cls)[name]
+        slot = inspect.getattr_static(cls, name)
         with pytest.raises(UsageError, match=rf"{cls.__name__.lower()}\.{name} = …"):
             setattr(cls, name, print)
-        assert vars(cls)[name] is slot
+        assert inspect.getattr_static(cls, name) is slot
 
 
 @pytest.mark.parametrize("name", ["pid_file", "log_file", "metrics", "all_workers"])

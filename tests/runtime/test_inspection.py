@@ -37,7 +37,7 @@ def from_client(ip: str) -> list[tuple[str, str]]:
 
 
 def inspect(serving: Serving) -> Inspection:
-    return serving.call(lambda: Inspection(serving.worker))
+    return serving.call(lambda: Inspection(serving.worker.runtime))
 
 
 def report_of(serving: Serving, inspection: Inspection, **arguments: Any) -> Report:
@@ -195,7 +195,7 @@ def test_filters(site: Site, wanted: dict[str, Any], count: int) -> None:
 
 def test_a_worker_that_does_not_run_is_not_inspected() -> None:
     with pytest.raises(RuntimeError, match="before it was started"):
-        Inspection(Worker("ws://127.0.0.1:0"))
+        Inspection(Worker("ws://127.0.0.1:0").runtime)
 
 
 def test_a_connection_that_ends_while_the_table_is_gathered_is_left_out(
@@ -206,7 +206,7 @@ def test_a_connection_that_ends_while_the_table_is_gathered_is_left_out(
         site.open()
 
     async def gather() -> bytes:
-        looking = Inspection(site.worker)
+        looking = Inspection(site.worker.runtime)
         found = looking.connections(limit=10)
         found.send(None)  # the first slice is done
         for connection in list(site.worker.connections.values()):

@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
     from lineman.protocols.http.requests import Request, Response
-    from lineman.worker import Worker
 
     Nothing = bool | None | Coroutine[Any, Any, bool | None]
     Page: TypeAlias = Response | str | bytes | None
     Answer: TypeAlias = Page | Coroutine[Any, Any, Page]
 
-    OfWorker = Callable[[Worker], Nothing] | Callable[[], Nothing]
     OfRequest = Callable[[Request], Answer] | Callable[[], Answer]
 
     OfConnection = Callable[[Connection], Nothing] | Callable[[], Nothing]
@@ -40,18 +38,12 @@ if TYPE_CHECKING:
     )
 
     # As decorators they give back the very function that they got, whatever its type.
-    W = TypeVar("W", bound=OfWorker)
     R = TypeVar("R", bound=OfRequest)
     C = TypeVar("C", bound=OfConnection)
     H = TypeVar("H", bound=OfHandshake)
     M = TypeVar("M", bound=OfMessage)
     X = TypeVar("X", bound=OfClose)
     E = TypeVar("E", bound=OfError)
-
-    class ForWorker(BoundSlot):
-        """`on_worker_start` and `on_worker_stop`."""
-
-        def __call__(self, function: W) -> W: ...  # noqa: D102
 
     class ForRequest(BoundSlot):
         """`on_request`."""

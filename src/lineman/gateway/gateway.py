@@ -41,6 +41,7 @@ from lineman.worker import Worker
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
     from lineman.gateway import client_callback_types as ours
+    from lineman.worker import ForWorker, OfWorker
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
@@ -109,8 +110,8 @@ class Gateway(Api, Declared):
         GATEWAY_CALLS,
     )
 
-    on_worker_start: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
-    on_worker_stop: Slot[types.ForWorker, types.OfWorker] = Slot(ARGUMENTS)
+    on_worker_start: Slot[ForWorker, OfWorker] = Slot(ARGUMENTS)
+    on_worker_stop: Slot[ForWorker, OfWorker] = Slot(ARGUMENTS)
     on_websocket_connect: Slot[ours.ForClientHandshake, ours.OfClientHandshake] = Slot(ARGUMENTS)
     on_connect: Slot[ours.ForClient, ours.OfClient] = Slot(ARGUMENTS)
     on_message: Slot[ours.ForClientMessage, ours.OfClientMessage] = Slot(ARGUMENTS)
@@ -157,7 +158,7 @@ class Gateway(Api, Declared):
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
         self._serving = Worker(count=options.workers, name=f"{self.name} business", **shared)
-        self._holding._push_remedy = self._serving._push_remedy = _PUSH_REMEDY
+        self._holding.push_remedy = self._serving.push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
         if options.gateways > 1 and options.broker is None:

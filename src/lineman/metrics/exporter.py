@@ -73,7 +73,7 @@ class Exporter:
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         await self._worker.start(socket.socket(fileno=self._role.listener))
-        looking = Inspection(self._worker)
+        looking = Inspection(self._worker.runtime)
         link.answer("status", looking.status)
         link.answer("connections", lambda **_: _NO_CLIENTS)
         logger.info("metrics are there: /metrics, and for health checks /healthz and /readyz")

@@ -18,7 +18,6 @@ from lineman.process.master.ended_counters import counters
 from lineman.process.master.source_watch import watch_files
 from lineman.process.messages.role import BLOCKED, Role
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import describe as program
 from lineman.runtime import inner_workers as inner
 from lineman.runtime import leaving, starting, uncaught
 from lineman.runtime.inspection import Inspection
@@ -27,12 +26,13 @@ from lineman.tls.files import inherited_files as inherited
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:
-    from lineman.worker import Worker
+    from lineman.config.worker_description import WorkerDescription
+    from lineman.runtime.running import RunningWorker
 
 logger = logging.getLogger("lineman")
 
 
-def run(workers: Sequence[Worker], role: Role) -> int:
+def run(workers: Sequence[RunningWorker], role: Role) -> int:
     """Serves until the master says otherwise; the exit status."""
     # The terminal's signals reach every process of its group; the master decides about them.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
@@ -59,9 +59,9 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Child:
     """One worker, its link to the master, and how the two end."""
 
-    def __init__(self, workers: Sequence[Worker], role: Role) -> None:
+    def __init__(self, workers: Sequence[RunningWorker], role: Role) -> None:
         self._role = role
-        self._worker = program.find(workers, role.address, role.twin)
+        self._worker = _find(workers, role.address, role.twin)
         self._link = Link()
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -90,11 +90,11 @@ class _Child:
         secret = TicketSecret(self._role.tickets)
         worker.use_ticket_secret(secret)
         host = inner.open_host(worker, listener, self._role.store, secret)
-        worker.id = self._role.slot
-        if worker.count > 1:
-            worker._tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
-        worker.links_directory = self._role.links
-        starting.watch = starting.Watch(link.doing, worker.start_timeout)
+        worker.worker.id = self._role.slot
+        if worker.worker.count > 1:
+            worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
+        worker.worker.links_directory = self._role.links
+        starting.watch = starting.Watch(link.doing, worker.worker.start_timeout)
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
         )
@@ -111,14 +111,14 @@ class _Child:
             if not isinstance(error, LinemanError):
                 logger.exception("%r does not start", worker)
             host.give_up()
-            link.failed(_in_words(error, worker))
+            link.failed(_in_words(error, worker.worker))
             await link.close()
             return 1
         host.ready()
         await self._serve(worker)
         return 0
 
-    async def _serve(self, worker: Worker) -> None:
+    async def _serve(self, worker: RunningWorker) -> None:
         """Answers and watches until the end."""
         loop = asyncio.get_running_loop()
         link = self._link
@@ -148,6 +148,7 @@ class _Child:
 
     def _reload_certificates(self) -> None:
         if self._worker is not None:
+            each: inner.Hosted
             for each in (self._worker, *inner.inside()):
                 each.reload_certificates()
 
@@ -173,7 +174,7 @@ class _Child:
         self._is_draining = drain is not None
 
         async def end() -> None:
-            patience = worker.stop_timeout if timeout is None else timeout
+            patience = worker.worker.stop_timeout if timeout is None else timeout
             await worker.stop(patience, drain=drain, code=code)
             self._ended.set()
 
@@ -190,7 +191,7 @@ def _innermost(error: Exception) -> Exception:
     return error
 
 
-def _in_words(error: Exception, worker: Worker) -> str:
+def _in_words(error: Exception, worker: WorkerDescription) -> str:
     if isinstance(error, LinemanError):
         return str(error)
     if isinstance(error, OSError):
@@ -198,3 +199,9 @@ def _in_words(error: Exception, worker: Worker) -> str:
 
         return takenport.explain(error, worker) or f"{type(error).__name__}: {error}"
     return f"{type(error).__name__}: {error}"
+
+
+def _find(workers: Sequence[RunningWorker], address: str, twin: int) -> RunningWorker | None:
+    """The worker that a description called so; None where the program has changed."""
+    same = [each for each in workers if each.worker.address == address]
+    return same[twin] if twin < len(same) else None

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineman.base import address as addresses
-from lineman.config import options
+from lineman.config import checked_options
 from lineman.errors import ConfigError
 from lineman.process.messages.lines import clean
 from lineman.process.messages.process_rules import Rules
 from lineman.tls.serving.phpcontext import without_effect
 
 if TYPE_CHECKING:  # imported where it runs: a process that serves describes nothing
-    from lineman.config.options import Plan
+    from lineman.config.checked_options import CheckedOptions
+    from lineman.config.worker_description import WorkerDescription
     from lineman.process.master.description import Description, Place
-    from lineman.worker import Worker
 
 logger = logging.getLogger("lineman")
 
@@ -30,7 +30,7 @@ METRICS = "lineman metrics"
 MAX_TITLE = 200
 
 
-def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Description:
+def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) -> Description:
     """What a master has to know of these workers; every option is checked.
 
     Raises:
@@ -48,22 +48,22 @@ def describe(workers: Sequence[Worker], settings: Mapping[str, Any]) -> Descript
     return Description(tuple(places), Settings(**settings))
 
 
-def _place(worker: Worker, twin: int) -> Place:
+def _place(worker: WorkerDescription, twin: int) -> Place:
     # What only root may read is looked at by the children, who get it from a master that is root.
     is_checked = can_read_files(worker)
-    plan = options.read(worker, open_files=is_checked or os.geteuid() == 0)
+    plan = checked_options.read(worker, open_files=is_checked or os.geteuid() == 0)
     for line in without_effect((worker.context or {}).get("ssl")):
         logger.warning("%s", line)
     return place_of(worker, twin, plan, is_checked)
 
 
-def can_read_files(worker: Worker) -> bool:
+def can_read_files(worker: WorkerDescription) -> bool:
     """Whether this process may read what the worker's TLS options name, as far as it is there."""
-    files = options.tls_files(worker)
+    files = checked_options.tls_files(worker)
     return not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
 
 
-def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
+def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_checked: bool) -> Place:
     """A worker's place.
 
     Args:
@@ -73,7 +73,7 @@ def place_of(worker: Worker, twin: int, plan: Plan, is_checked: bool) -> Place:
     """
     from lineman.process.master.description import Place
 
-    certificates, keys = options.tls_pairs(worker)
+    certificates, keys = checked_options.tls_pairs(worker)
     given = plan.given
     address = plan.address
     return Place(
@@ -131,9 +131,3 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
         takes_clients=False,
         module="lineman.metrics.exporter",
     )
-
-
-def find(workers: Sequence[Worker], address: str, twin: int) -> Worker | None:
-    """The worker that a description called so; None where the program has changed."""
-    same = [worker for worker in workers if worker.address == address]
-    return same[twin] if twin < len(same) else None

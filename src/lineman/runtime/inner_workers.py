@@ -13,7 +13,7 @@ import os
 import socket
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lineman.base.forks import keep_from_children
 from lineman.errors import AddressInUseError, ConfigError, UsageError
@@ -23,21 +23,46 @@ from lineman.process.child.socket_store import MAX_SOCKETS, Label, Store
 
 if TYPE_CHECKING:  # which know this module
     from lineman.base.address import Address
-    from lineman.config.options import Plan
+    from lineman.config.checked_options import CheckedOptions
+    from lineman.config.worker_description import WorkerDescription
     from lineman.net.listening.unixsocket import SocketFile
     from lineman.net.service import Service
     from lineman.tls.openssl.tickets import TicketSecret
-    from lineman.worker import Worker
 
 logger = logging.getLogger("lineman")
 
-USE_GATEWAY = (
-    "use Gateway, where a push reaches every client, whichever process has it; or count=1; what "
-    "concerns no clients there may be a worker of its own, made before Worker.run_all()"
-)
 # A worker that is started later may meet the old process, which is just told to close its port.
 PATIENCE = 5.0
 RESTART = "restart the program once (`restart` in place of `reload`), or listen on another port"
+
+
+class Hosted(Protocol):
+    """A worker in this process, as its host sees it (`running.RunningWorker`)."""
+
+    worker: WorkerDescription
+    service: Service | None
+    plan: CheckedOptions | None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        ...
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has it take the session tickets of others with the same secret."""
+        ...
+
+    def reload_certificates(self) -> list[str]:
+        """Reads its certificates again."""
+        ...
+
+    def remove_socket_file(self) -> None:
+        """Deletes the file of its unix socket."""
+        ...
+
+    async def stop(self, timeout: float, *, drain: float | None, code: int) -> None:
+        """Ends it."""
+        ...
 
 
 class Host:
@@ -55,7 +80,7 @@ class Host:
 
     def __init__(
         self,
-        outer: Worker,
+        outer: Hosted,
         listener: socket.socket | None,
         ends: Sequence[int],
         secret: TicketSecret,
@@ -63,11 +88,11 @@ class Host:
         self.outer = outer
         self._listener = listener
         self.secret = secret
-        self.workers: list[Worker] = []
+        self.workers: list[Hosted] = []
         self._store = Store(ends) if ends else None
         self._inherited = [] if self._store is None else self._store.copy()
-        self._own: dict[Worker, tuple[Label, socket.socket]] = {}
-        self._waiting: dict[Worker, socket.socket] = {}
+        self._own: dict[Hosted, tuple[Label, socket.socket]] = {}
+        self._waiting: dict[Hosted, socket.socket] = {}
         self._is_ready = False
         self._is_ending = False
         self._has_written = False
@@ -83,25 +108,25 @@ class Host:
 
     # Starting.
 
-    def admit(self, worker: Worker) -> None:
+    def admit(self, worker: Hosted) -> None:
         """Lets a worker start inside of the outer one.
 
         Raises:
             ConfigError: the outer one has several processes.
             UsageError: this process is about to end.
         """
-        count = self.outer.count
-        if worker.address and count > 1:
+        count = self.outer.worker.count
+        if worker.worker.address and count > 1:
             raise ConfigError(
                 f"{worker!r} is started inside {self.outer!r}, which has {count} processes: who "
                 "connects to it would reach one of them alone, with `if worker.id == 0` the first",
-                self.outer._push_remedy,
+                self.outer.worker.push_remedy,
             )
         if self._is_ending:
             raise UsageError(f"{worker!r} cannot start: this process is about to end")
         worker.use_ticket_secret(self.secret)
 
-    async def listen(self, worker: Worker, plan: Plan, address: Address) -> socket.socket:
+    async def listen(self, worker: Hosted, plan: CheckedOptions, address: Address) -> socket.socket:
         """The socket of a worker: the one that an earlier process has left, or a new one.
 
         Raises:
@@ -112,13 +137,13 @@ class Host:
             self._make_room(address)
             listener = await self._open(worker, plan, address)
         file = unixsocket.identity(address.path) if address.path else None
-        self._own[worker] = (Label(worker.address, file), listener)
+        self._own[worker] = (Label(worker.worker.address, file), listener)
         return listener
 
-    def _inherit(self, worker: Worker, address: Address) -> socket.socket | None:
+    def _inherit(self, worker: Hosted, address: Address) -> socket.socket | None:
         for each in self._inherited:
             label, found = each
-            if label.address != worker.address or not listens_at(found, address):
+            if label.address != worker.worker.address or not listens_at(found, address):
                 continue
             try:
                 if address.path and label.file != unixsocket.identity(address.path):
@@ -145,7 +170,7 @@ class Host:
             each[1].close()
         self._store.clear()
 
-    async def _open(self, worker: Worker, plan: Plan, address: Address) -> socket.socket:
+    async def _open(self, worker: Hosted, plan: CheckedOptions, address: Address) -> socket.socket:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -158,7 +183,7 @@ class Host:
             await asyncio.sleep(0.05)
             self.admit(worker)
 
-    def hold(self, worker: Worker, listener: socket.socket | None) -> socket.socket | None:
+    def hold(self, worker: Hosted, listener: socket.socket | None) -> socket.socket | None:
         """Takes a worker in that is about to serve.
 
         Returns:
@@ -212,7 +237,7 @@ class Host:
 
     # Ending.
 
-    def leave(self, worker: Worker) -> None:
+    def leave(self, worker: Hosted) -> None:
         """Lets a worker go that the program stops, or that could not start."""
         if self._is_ending:
             return
@@ -235,7 +260,7 @@ class Host:
     def give_up(self) -> None:
         """Deletes what a start that has failed would leave behind."""
         for worker in self.workers:
-            worker._remove_socket_file()
+            worker.remove_socket_file()
 
     def end(
         self, timeout: float, drain: float | None, code: int
@@ -258,7 +283,7 @@ host: Host | None = None
 
 
 def open_host(
-    outer: Worker, listener: socket.socket | None, ends: Sequence[int], secret: TicketSecret
+    outer: Hosted, listener: socket.socket | None, ends: Sequence[int], secret: TicketSecret
 ) -> Host:
     """Makes this process one whose worker may have others inside."""
     global host
@@ -266,18 +291,18 @@ def open_host(
     return host
 
 
-def of(worker: Worker) -> Host | None:
+def of(worker: Hosted) -> Host | None:
     """The host of a worker that is inside of another one; None for any other worker."""
     return None if host is None or host.outer is worker else host
 
 
-def inside() -> Sequence[Worker]:
+def inside() -> Sequence[Hosted]:
     """The workers of this process that are inside of another one, in the order of their start."""
     return () if host is None else tuple(host.workers)
 
 
 async def end(
-    worker: Worker, service: Service, timeout: float, drain: float | None, code: int
+    worker: Hosted, service: Service, timeout: float, drain: float | None, code: int
 ) -> None:
     """Has a worker's service end, and where it is the outer one the workers inside as well.
 
@@ -303,9 +328,9 @@ def remove(file: SocketFile) -> None:
         file.remove()
 
 
-def _follow_options(worker: Worker, listener: socket.socket) -> None:
+def _follow_options(worker: Hosted, listener: socket.socket) -> None:
     """Gives a socket that an earlier process may have opened what the options say now."""
-    plan = worker._plan
+    plan = worker.plan
     if plan is None or plan.address is None:
         return
     try:

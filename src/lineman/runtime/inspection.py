@@ -40,7 +40,8 @@ from lineman.runtime import build
 from lineman.runtime import inner_workers as inner
 
 if TYPE_CHECKING:
-    from lineman.worker import Worker
+    from lineman.runtime.inner_workers import Hosted
+    from lineman.runtime.running import RunningWorker
 
 SAMPLE_EVERY = 10.0
 # What a process that is killed takes with it was counted within this time.
@@ -92,7 +93,7 @@ class Inspection:
         worker: one that has been started.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: RunningWorker) -> None:
         if worker.service is None:
             raise RuntimeError("defect: a worker is inspected before it was started")
         self._worker = worker
@@ -126,14 +127,14 @@ class Inspection:
         return self._report(pss).to_json()
 
     def _report(self, pss: bool) -> Report:
-        service = self._service
+        service, told = self._service, self._worker.worker
         tally = service.tally
         sample = self._sample()
         certificates, tls = _certificates(self._worker), self._worker.live_tls
         rates, cpu = lately(self._samples, sample, AT_LEAST)
         used, limit = usage.descriptors()
         return Report(
-            worker=self._worker.name or self._worker.url,
+            worker=told.name or self._worker.url,
             url=self._worker.url,
             pid=os.getpid(),
             started=self._started,
@@ -164,8 +165,10 @@ class Inspection:
             failures=dict(tally.failures),
             refusals={str(status): count for status, count in tally.refusals.items()},
             hits=dict(tally.hits),
-            facts={} if self._worker.facts is None else self._worker.facts(),
-            troubles=() if self._worker.troubles is None else tuple(self._worker.troubles()),
+            facts={} if told.facts is None else told.facts(),
+            troubles=()
+            if self._worker.worker.troubles is None
+            else tuple(self._worker.worker.troubles()),
             inner=tuple(_about(each) for each in inner.inside() if each.url),
         )
 
@@ -197,10 +200,11 @@ class Inspection:
         total = 0
         is_meant = False
         inside = inner.inside()
-        for worker in (self._worker, *inside):
-            own = _connections(worker)
+        each: Hosted
+        for each in (self._worker, *inside):
+            own = _connections(each)
             total += len(own)
-            names = (None, worker.name, worker.url, worker.address)
+            names = (None, each.worker.name, each.url, each.worker.address)
             if selection.worker in names and selection.pid in (None, os.getpid()):
                 is_meant = True
                 found += own
@@ -217,7 +221,7 @@ class Inspection:
             "matching": matching,
             "total": total,
             "is_meant": is_meant,
-            "inner": [worker.name or worker.url for worker in inside],
+            "inner": [worker.worker.name or worker.url for worker in inside],
         }
         head = json.dumps(told)
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
@@ -225,7 +229,7 @@ class Inspection:
     def _inner_name(self, connection: Connection) -> str:
         """Of the inner worker that has it; empty for the outer one, which the master names."""
         worker = connection.worker
-        return "" if worker is self._worker else worker.name or worker.url
+        return "" if worker is self._worker.worker else worker.name or worker.url
 
     async def _choose(
         self, found: list[Connection], selection: Selection
@@ -248,12 +252,12 @@ class Inspection:
         return [connection for _, _, connection in best], matching
 
 
-def _about(worker: Worker) -> Inner:
+def _about(worker: Hosted) -> Inner:
     service = worker.service
     if service is None:  # it has just ended
-        return Inner(worker.name, worker.url)
+        return Inner(worker.worker.name, worker.url)
     return Inner(
-        name=worker.name,
+        name=worker.worker.name,
         url=worker.url,
         connections=len(service.connections),
         messages=service.tally.carried(service.connections.values())[0],
@@ -261,7 +265,7 @@ def _about(worker: Worker) -> Inner:
     )
 
 
-def _connections(worker: Worker) -> list[Connection]:
+def _connections(worker: Hosted) -> list[Connection]:
     handlers = () if worker.service is None else worker.service.poller.handlers()
     return [handler for handler in handlers if isinstance(handler, Connection)]
 
@@ -291,7 +295,7 @@ def _fits(connection: Connection, selection: Selection, network: Network | None)
     return network is None or is_in(network, connection.remote_ip)
 
 
-def _certificates(worker: Worker) -> tuple[Certificate, ...]:
+def _certificates(worker: RunningWorker) -> tuple[Certificate, ...]:
     """What the worker serves now, the default certificate first."""
     return tuple(
         Certificate(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lineman.process.child import usage
 
 if TYPE_CHECKING:
-    from lineman.worker import Worker
+    from lineman.runtime.running import RunningWorker
 
 logger = logging.getLogger("lineman")
 
@@ -20,13 +20,14 @@ LOOK = 1.0
 SPREAD = 0.1
 
 
-async def watch_limits(worker: Worker, renew: Callable[[str, bool], None]) -> None:
+async def watch_limits(running: RunningWorker, renew: Callable[[str, bool], None]) -> None:
     """Asks once for a replacement when `max_requests` or `max_memory` is passed.
 
     Args:
-        worker: which runs in this process.
+        running: the worker that runs in this process.
         renew: takes the reason, and whether it is memory.
     """
+    worker = running.worker
     if not worker.max_requests and not worker.max_memory:
         return
     most = worker.max_memory
@@ -41,7 +42,7 @@ async def watch_limits(worker: Worker, renew: Callable[[str, bool], None]) -> No
     enough = worker.max_requests * random.uniform(1 - SPREAD, 1 + SPREAD)
     while True:
         await asyncio.sleep(LOOK)
-        service = worker.service
+        service = running.service
         if service is None:
             return
         served = service.tally.carried(service.connections.values())[0] + service.plain_requests

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,38 @@ from lineman.runtime import child
 from lineman.runtime.describe import describe
 
 if TYPE_CHECKING:
-    from lineman.worker import Worker
+    from lineman.runtime.running import RunningWorker
 
 # Those that run the program's code anew, so that its options must be right.
 STARTING = ("start", "restart")
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """What a program says of itself as a whole: the attributes of `Worker` of the same names."""
+
+    pid_file: str | Path | None
+    log_file: str | Path | None
+    log_format: str
+    log_level: str | int
+    metrics: str | None
+
+    def settings(self) -> dict[str, object]:
+        """As a master is told them.
+
+        Raises:
+            ConfigError: what cannot work, and the fix.
+        """
+        log = LogOptions.read(self.log_file, self.log_format, self.log_level)
+        return {**log.to_json(), "metrics": self.metrics, "pid_file": self.place()}
+
+    def place(self) -> str | None:
+        """The pid file's path from the root on; None for the default."""
+        return None if self.pid_file is None else os.path.abspath(self.pid_file)
+
+
 def run_all(
-    workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
+    workers: Sequence[RunningWorker], arguments: Sequence[str] | None, program: ProgramOptions
 ) -> None:
     """Does what the command line says; does not return.
 
@@ -45,30 +70,22 @@ def run_all(
     if not workers:
         raise UsageError("there is no Worker to run; make one before Worker.run_all()")
     if role is None:
-        _hand_over(workers, arguments, pid_file)
+        _hand_over(workers, arguments, program)
     elif role.describes:
-        _describe(workers, role, pid_file)
+        _describe(workers, role, program)
     else:
         logs.set_up_for_child(role.settings, role.title, role.slot)
         sys.exit(child.run(workers, role))
 
 
-def _settings(pid_file: str | Path | None) -> dict[str, object]:
-    from lineman.worker import Worker
-
-    options = LogOptions.read(Worker.log_file, Worker.log_format, Worker.log_level)
-    place = None if pid_file is None else os.path.abspath(pid_file)
-    return {**options.to_json(), "metrics": Worker.metrics, "pid_file": place}
-
-
-def _describe(workers: Sequence[Worker], role: Role, pid_file: str | Path | None) -> None:
+def _describe(workers: Sequence[RunningWorker], role: Role, program: ProgramOptions) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
-    role.tell(lambda: describe(workers, _settings(pid_file)).to_json())
+    role.tell(lambda: describe([each.worker for each in workers], program.settings()).to_json())
     sys.exit(0)
 
 
 def _hand_over(
-    workers: Sequence[Worker], arguments: Sequence[str] | None, pid_file: str | Path | None
+    workers: Sequence[RunningWorker], arguments: Sequence[str] | None, program: ProgramOptions
 ) -> None:
     """Becomes `lineman COMMAND`, which knows the program by what it is given here."""
     _refuse_what_cannot_be_replaced()
@@ -77,7 +94,7 @@ def _hand_over(
     if words[0] in STARTING:
         logs.set_up()
         try:
-            described = describe(workers, _settings(pid_file)).to_json()
+            described = describe([each.worker for each in workers], program.settings()).to_json()
         except ConfigError as error:
             logs.flush()
             print(f"lineman: {error}", file=sys.stderr)
@@ -86,7 +103,7 @@ def _hand_over(
     own = () if arguments is None else tuple(w for w in sys.argv[1:] if w not in arguments)
     handoff = Handoff(
         Program(tuple(sys.orig_argv), _directory(), os.path.abspath(script), own),
-        None if pid_file is None else os.path.abspath(pid_file),
+        program.place(),
         described,
         f"python {os.path.basename(script)}",
     )

@@ -1,22 +1,233 @@
-"""What a worker serves with in this process: its service, and what is looked after beside it."""
+"""A worker in this process: what it serves with, how it begins, and how it ends."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lineman.config import checked_options
+from lineman.config.checked_options import CheckedOptions
+from lineman.config.worker_description import WorkerDescription
+from lineman.errors import UsageError
+from lineman.net.connection.connection import Connection
 from lineman.net.listening.proxy_lists import ListWatch
+from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
-from lineman.runtime import certificate_reload as hotswap
-from lineman.runtime import memory
+from lineman.protocols.websocket.close import GOING_AWAY
+from lineman.runtime import certificate_reload, memory, starting
+from lineman.runtime import inner_workers as inner
+from lineman.tls.openssl.tickets import TicketSecret
 
-if TYPE_CHECKING:  # which know this module, or which a worker without TLS does without
-    from lineman.config.options import Plan
+if TYPE_CHECKING:  # what a worker without TLS does without
     from lineman.net.stream.tlsstream import Challenges
-    from lineman.tls.openssl.tickets import TicketSecret
-    from lineman.worker import Worker
+    from lineman.runtime.worker_certificates import Certifier
+    from lineman.tls.files.pem import Contents
+    from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
+
+logger = logging.getLogger("lineman")
 
 
-def new_service(worker: Worker, plan: Plan, challenges: Challenges | None) -> Service:
+class RunningWorker:
+    """A worker in this process, whether it runs already or not yet.
+
+    Args:
+        worker: its description, which callbacks get.
+
+    Attributes:
+        service: what serves it; None while it does not run.
+        plan: its options, checked; None before it has been started.
+        tell_split: called once, when the program asks for connections of a worker that other
+            processes serve too; None where there are none.
+    """
+
+    def __init__(self, worker: WorkerDescription) -> None:
+        self.worker = worker
+        self.service: Service | None = None
+        self.plan: CheckedOptions | None = None
+        self.tell_split: Callable[[], object] | None = None
+        self._certifier: Certifier | None = None
+        self._secret: TicketSecret | None = None
+        self._own_secret: TicketSecret | None = None
+        self._socket_file: SocketFile | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.worker)
+
+    @property
+    def connections(self) -> Mapping[int, Connection]:
+        """The open ones by id; a loop goes over those that were open when it began."""
+        if self.tell_split is not None:
+            tell, self.tell_split = self.tell_split, None
+            tell()
+        return {} if self.service is None else self.service.open_connections
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; of use where the address said 0."""
+        if self.plan is None:
+            raise UsageError("the worker does not run yet; its port is known after start()")
+        if self.plan.address is None:
+            raise UsageError("the worker has no address, and so no port")
+        return self.plan.address.port
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the scheme that clients use."""
+        if self.plan is None:
+            raise UsageError("the worker does not run yet; its address is known after start()")
+        return self.plan.url
+
+    @property
+    def live_tls(self) -> LiveTls | None:
+        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        return None if self.plan is None or self.service is None else self.plan.tls
+
+    @property
+    def certificates_served(self) -> list[CertificateStatus]:
+        """The certificates of this process as they are served now; none while it does not run."""
+        return [] if self.live_tls is None else self.live_tls.certificates
+
+    def reload_certificates(self, contents: Contents | None = None) -> list[str]:
+        """Reads the files of every certificate again and serves the next handshakes with them.
+
+        Changed files are found without it, a second or two later. Open connections go on.
+
+        Args:
+            contents: what stands in files that this process may not read, by absolute path.
+
+        Returns:
+            What stands in the way, a line for each certificate that stays as it was.
+        """
+        if self.live_tls is None or self.service is None:
+            return []
+        return certificate_reload.reload(self.live_tls, self.service, contents)
+
+    async def start(
+        self, listener: socket.socket | None = None, *, check_files: bool = True
+    ) -> None:
+        """Listens and serves inside the running event loop, beside whatever else it does.
+
+        In a callback of a worker that a master runs it starts a worker inside of that one, whose
+        port goes on to the process that takes the place of this one.
+
+        Args:
+            listener: a bound, listening socket to use; None binds the worker's address.
+            check_files: as for `plan`.
+
+        Raises:
+            ConfigError: what cannot work, and the fix.
+            UsageError: it runs already, or this process is about to end.
+        """
+        if self.service is not None:
+            raise UsageError(f"{self!r} runs already")
+        host = inner.of(self)
+        if host is not None:
+            host.admit(self)
+        plan = checked_options.read(self.worker, check_files=check_files)
+        address = plan.address
+        if listener is None and address is not None:
+            if host is None:
+                listener = plan.listen(address)
+            else:
+                listener = await host.listen(self, plan, address)
+            if address.path:
+                self._socket_file = SocketFile(address.path)
+        try:
+            if listener is not None and address is not None:
+                if not address.path:
+                    address = replace(address, port=listener.getsockname()[1])
+                if plan.acme is not None:
+                    from lineman.runtime.worker_certificates import Certifier
+
+                    self._certifier = Certifier(plan.acme, address)
+                    await self._certifier.start(listener, plan.limits)
+                    plan = checked_options.read(self.worker, check_files=False)
+            self.plan = plan = replace(plan, address=address)
+            proofs = None if self._certifier is None else self._certifier.answers
+            self.service = _service(self.worker, plan, proofs)
+            await starting.run(self.worker.callbacks.on_worker_start, self.worker)
+        except BaseException:
+            await self._end_certifier()
+            if host is not None:
+                host.leave(self)
+            if listener is not None:
+                listener.close()
+            self.remove_socket_file()
+            if self.service is not None:
+                self.service.close()
+                self.service = None
+            raise
+        if host is not None:
+            listener = host.hold(self, listener)
+        self.service.start(listener)
+        if plan.tls is not None and self._secret is None:
+            self._own_secret = TicketSecret.create()
+        _attend(self.service, plan, self._secret or self._own_secret, self.worker.address)
+        if listener is not None:
+            logger.info("listening on %s", self.plan.url)
+
+    async def _end_certifier(self) -> None:
+        certifier, self._certifier = self._certifier, None
+        if certifier is not None:
+            await certifier.stop()
+
+    def use_ticket_secret(self, secret: TicketSecret) -> None:
+        """Has this process take the session tickets of others with the same secret."""
+        self._secret = secret
+
+    def remove_socket_file(self) -> None:
+        """Deletes the file of its unix socket, unless the next process listens there."""
+        if self._socket_file is not None:
+            inner.remove(self._socket_file)
+            self._socket_file = None
+
+    async def _tell(self, name: str) -> None:
+        callback = getattr(self.worker.callbacks, name)
+        if callback is not None:
+            result = callback(self.worker)
+            if hasattr(result, "__await__"):
+                await result
+
+    async def stop(
+        self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
+    ) -> None:
+        """Stops listening, says goodbye to every client, and frees everything.
+
+        Args:
+            timeout: seconds that clients and handlers at work have.
+            drain: seconds before that, over which the goodbyes are spread; None says them all at
+                once and drops handshakes under way.
+            code: the close code that clients get.
+        """
+        if self.service is None:
+            return
+        service, host = self.service, inner.of(self)
+        if host is not None:
+            host.leave(self)
+        await self._end_certifier()
+        await inner.end(self, service, timeout, drain, code)
+        if self.service is not service:
+            return  # stopped twice at once: the other one was first
+        self.service = None
+        if self._own_secret is not None:
+            self._own_secret.close()
+            self._own_secret = None
+        self.remove_socket_file()
+        try:
+            await self._tell("on_worker_stop")
+        except BaseException as error:
+            logger.error("on_worker_stop raised", exc_info=error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+
+def _service(
+    worker: WorkerDescription, plan: CheckedOptions, challenges: Challenges | None
+) -> Service:
     """What serves a worker as its plan says.
 
     Args:
@@ -41,7 +252,7 @@ def new_service(worker: Worker, plan: Plan, challenges: Challenges | None) -> Se
     )
 
 
-def attend(service: Service, plan: Plan, secret: TicketSecret | None, name: str) -> None:
+def _attend(service: Service, plan: CheckedOptions, secret: TicketSecret | None, name: str) -> None:
     """Has memory, certificates and lists of proxies looked after while a service runs.
 
     Args:
@@ -52,7 +263,7 @@ def attend(service: Service, plan: Plan, secret: TicketSecret | None, name: str)
     """
     memory.watch(service)
     if plan.tls is not None:
-        hotswap.share_tickets(plan.tls, secret, name)
-        hotswap.watch(plan.tls, service)
+        certificate_reload.share_tickets(plan.tls, secret, name)
+        certificate_reload.watch(plan.tls, service)
     if plan.proxy_lists.has_files:
         ListWatch(service, plan.proxy_lists)

@@ -9,13 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import TYPE_CHECKING
 
+from lineman.config.worker_description import WorkerDescription
 from lineman.net.listening import portholder
 from lineman.process.rundir.masters import how_to_stop, is_of_this_program
-
-if TYPE_CHECKING:  # which knows this module
-    from lineman.worker import Worker
 
 # In what asyncio and uvloop say: "… to bind on address ('127.0.0.1', 5678): address already …".
 _ADDRESS = re.compile(r"\('(?P<host>[^']*)', (?P<port>[0-9]{1,5})\b")
@@ -27,7 +24,7 @@ _BY_HAND = (
 )
 
 
-def explain(error: BaseException, worker: Worker) -> str | None:
+def explain(error: BaseException, worker: WorkerDescription) -> str | None:
     """What kept a worker from its start, in words; None where it is no port that is taken.
 
     Args:
@@ -57,7 +54,7 @@ def explain(error: BaseException, worker: Worker) -> str | None:
     if worker.count > 1:
         return (
             f"{by}, which is of this program: each of the {worker.count} processes of {worker!r} "
-            f"would listen there; fix: {worker._push_remedy}"
+            f"would listen there; fix: {worker.push_remedy}"
         )
     return (
         f"{by}, which is of this program and goes on until the new process is ready; "

@@ -275,7 +275,7 @@ def test_a_ticket_with_one_bit_changed_is_not_taken_and_the_client_is_served_all
         der = subprocess.run(
             ["openssl", "sess_id", "-in", kept, "-outform", "DER"], capture_output=True, check=True
         ).stdout
-        identity = worker._plan.tls._tickets.identity  # type: ignore[union-attr]
+        identity = worker.runtime.plan.tls._tickets.identity  # type: ignore[union-attr]
         name = secret.keys(time.monotonic(), identity)[0].name
         start = der.index(name)
         for offset in (0, 16, 40, 100):  # its name, its iv, its content

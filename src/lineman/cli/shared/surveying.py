@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lineman.config import options
-from lineman.config.options import Plan
+from lineman.config import checked_options
+from lineman.config.checked_options import CheckedOptions
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.gateway import Gateway
 from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed
@@ -78,7 +78,7 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
     name = clean(worker.name or worker.address, program.MAX_TITLE)
     try:
         opens = files == ALL or (files == READABLE and program.can_read_files(worker))
-        plan = options.read(worker, check_files=files != NONE, open_files=opens)
+        plan = checked_options.read(worker, check_files=files != NONE, open_files=opens)
         place = program.place_of(worker, twin, plan, opens)
     except (ConfigError, UsageError) as error:
         seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
@@ -106,7 +106,7 @@ def neighbour(host: str) -> str:
     return NEIGHBOURS.get(host.lower(), host)
 
 
-def _fingerprint(plan: Plan) -> str:
+def _fingerprint(plan: CheckedOptions) -> str:
     cert = plan.tls.options.cert if plan.tls is not None else None
     try:
         found = read_pem(cert, "certificate").certificates if cert is not None else ()

@@ -1,0 +1,319 @@
+"""What a process serves by: a worker's options, checked and put in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lineman.base import address as addresses
+from lineman.base import option_kinds
+from lineman.base.address import Address
+from lineman.base.option_kinds import (
+    names_of,
+)
+from lineman.config.callback_slots import ARGUMENTS
+from lineman.config.options import WorkerOptions
+from lineman.config.worker_description import WorkerDescription
+from lineman.errors import ConfigError
+from lineman.net.connection import outbox
+from lineman.net.connection.limits import LimitFields, Limits
+from lineman.net.connection.outbox import SlowReaders
+from lineman.net.listening.bind import bind
+from lineman.net.listening.proxy_lists import ProxyLists
+from lineman.process.messages.process_rules import RuleFields, Rules
+from lineman.protocols.proxies.forwarded import TrustedProxies, real_ip_source
+from lineman.protocols.websocket.negotiation import DeflateOptions
+from lineman.protocols.websocket.origins import OriginPolicy
+from lineman.tls.serving.tls_options import TlsFields, TlsOptions
+
+# What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
+# together a third of the time that `from lineman import Worker` would take.
+if TYPE_CHECKING:
+    from lineman.tls.acme.acme_options import Settings
+    from lineman.tls.serving.live_certificates import LiveTls
+
+
+logger = logging.getLogger("lineman")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOptions:
+    """A worker's options, checked and put in order: what a process needs to serve it.
+
+    With `acme` there may be no `tls` yet: it comes with the first certificate.
+
+    Attributes:
+        given: the options as they were given; what must be read or looked up is beside them.
+    """
+
+    given: WorkerOptions
+    address: Address | None
+    limits: Limits
+    rules: Rules
+    is_tls: bool
+    tls: LiveTls | None
+    origins: OriginPolicy
+    trusted_proxies: TrustedProxies
+    proxy_lists: ProxyLists
+    real_ip_header: str | None
+    compression: DeflateOptions | None
+    acme: Settings | None
+    slow_readers: SlowReaders
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, with the scheme that they use; empty where none do."""
+        return "" if self.address is None else str(self.address)
+
+    def listen(self, address: Address) -> socket.socket:
+        """A socket that listens there, for this process alone; raises as `net.listen.bind`."""
+        from lineman.process.rundir.masters import how_to_stop  # most programs never need it
+
+        backlog, mode = self.limits.backlog, self.given.socket_mode
+        return bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
+
+
+def read(
+    worker: WorkerDescription, *, check_files: bool = True, open_files: bool = True
+) -> CheckedOptions:
+    """A worker's options, checked; nothing is opened but the certificate's files.
+
+    Args:
+        worker: whose attributes they are.
+        check_files: as for `Worker.plan`.
+        open_files: whether to open the certificate's files at all; without, there is no
+            `tls`.
+
+    Raises:
+        ConfigError: what cannot work, and the fix.
+    """
+    option_kinds.check(WorkerOptions, worker)
+    address = addresses.parse(worker.address) if worker.address else None
+    if address is None:
+        _refuse_callbacks(worker)
+    limits, tls = _read_context(worker)
+    acme = _acme(worker, address, tls)
+    if acme is not None:
+        from lineman.tls.acme.acme_store import Store
+
+        store = Store(acme)
+        if check_files and open_files:
+            store.check()
+        tls = replace(tls, cert=store.certificate_path)
+        opens = store.is_usable(datetime.now(UTC)) if open_files else False
+        spoken: TlsOptions | None = tls
+    else:
+        spoken = _spoken(worker, address, tls, check_files)
+        opens = open_files
+    lists = ProxyLists(tuple(worker.trusted_proxies), Path(worker.proxy_lists))
+    _refuse_proxies_that_nobody_trusts(worker)
+    if address is not None:  # a transport of ssl makes it another scheme for clients
+        address = replace(address, scheme="ws" if spoken is None else "wss")
+    return CheckedOptions(
+        given=WorkerOptions(
+            address=worker.address, context=worker.context, **_values(worker, WorkerOptions)
+        ),
+        address=address,
+        limits=limits,
+        rules=Rules(**_values(worker, RuleFields)),
+        is_tls=spoken is not None,
+        tls=_live_tls(spoken, check_files) if spoken is not None and opens else None,
+        origins=_origins(worker, address, spoken),
+        trusted_proxies=lists.load(),
+        proxy_lists=lists,
+        real_ip_header=real_ip_source(worker.real_ip_header),
+        compression=_compression(worker.compression),
+        acme=acme,
+        slow_readers=outbox.policy(worker.slow_readers),
+    )
+
+
+def _values(worker: WorkerDescription, declared: type) -> dict[str, Any]:
+    return {name: getattr(worker, name) for name in names_of(declared)}
+
+
+def _refuse_callbacks(worker: WorkerDescription) -> None:
+    """Refuses a worker that no client can connect to, and that waits for one."""
+    for name in ARGUMENTS:
+        is_of_clients = not name.startswith("on_worker_")
+        if is_of_clients and getattr(worker.callbacks, name) is not None:
+            raise ConfigError(
+                f"a worker without an address serves nobody, and has {name}",
+                'give it an address: Worker("ws://127.0.0.1:8282")',
+            )
+
+
+def _refuse_proxies_that_nobody_trusts(worker: WorkerDescription) -> None:
+    name = 'name the proxy: trusted_proxies=["127.0.0.1/32"]'
+    if worker.trusted_proxies:
+        return
+    if worker.proxy_protocol is not None:
+        raise ConfigError(
+            f"proxy_protocol is {worker.proxy_protocol!r}, but nobody is trusted to speak it", name
+        )
+    if worker.real_ip_header is not None:
+        raise ConfigError(
+            f"real_ip_header is {worker.real_ip_header!r}, but nobody is trusted to send it, and "
+            "remote_ip would be the proxy's",
+            f"{name}; with none in front, leave real_ip_header out",
+        )
+
+
+def _origins(
+    worker: WorkerDescription, address: Address | None, spoken: TlsOptions | None
+) -> OriginPolicy:
+    if address is None or not address.host or spoken is not None:
+        return OriginPolicy(worker.origins)
+    return OriginPolicy(worker.origins, (address.host, address.port))
+
+
+def tls_files(worker: WorkerDescription) -> list[str]:
+    """The files that a worker's TLS options name."""
+    tls = _read_context(worker)[1]
+    paths = [tls.ca_file, tls.crl_file]
+    for files in tls.files():
+        paths += [files.cert, files.key]
+    return [os.path.abspath(path) for path in paths if path is not None]
+
+
+def tls_pairs(worker: WorkerDescription) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files of a worker's certificates, and those of their keys, which may be the same."""
+    pairs = list(_read_context(worker)[1].files())
+    certificates = [pair.cert for pair in pairs if pair.cert is not None]
+    keys = [key for pair in pairs if (key := pair.key or pair.cert) is not None]
+    return tuple(map(os.path.abspath, certificates)), tuple(map(os.path.abspath, keys))
+
+
+def _read_context(worker: WorkerDescription) -> tuple[Limits, TlsOptions]:
+    limits = _values(worker, LimitFields)
+    tls = {name: given for name, given in _values(worker, TlsFields).items() if given is not None}
+    context = {} if worker.context is None else _mapping("context", worker.context)
+    php = context.pop("ssl", None)
+    if php is not None:
+        php = _mapping('context["ssl"]', php)
+    limits.update(_mapping('context["socket"]', context.pop("socket", {})))
+    for name in context:
+        raise ConfigError(f"the context has a part {name!r}", 'give "ssl" or "socket"')
+    unknown = [name for name in limits if name not in names_of(LimitFields)]
+    if unknown:
+        raise ConfigError(f'the context\'s "socket" part has {unknown[0]!r}', 'it takes "backlog"')
+    if php is None:
+        return Limits(**limits), TlsOptions(**tls)
+    if tls:
+        raise ConfigError(
+            f"{next(iter(tls))} is given twice: as an option and in context['ssl']",
+            "keep one of the two",
+        )
+    from lineman.tls.serving.phpcontext import from_php_context
+
+    return Limits(**limits), from_php_context(php)
+
+
+def _spoken(
+    worker: WorkerDescription, address: Address | None, tls: TlsOptions, check_files: bool
+) -> TlsOptions | None:
+    """What TLS the worker speaks; None for none."""
+    if address is None:
+        if tls.has_certificate or worker.tls is not None or worker.transport == "ssl":
+            raise ConfigError(
+                "a certificate is given to a worker without an address",
+                'give it one: Worker("wss://0.0.0.0:8282", …)',
+            )
+        return None
+    if worker.tls is not None:
+        tls = _development(tls, check_files)
+    if not address.is_tls and worker.transport != "ssl":
+        if tls.has_certificate:
+            raise ConfigError(
+                f"a certificate is given, but {address} speaks plain ws",
+                'write wss:// in the address, or worker.transport = "ssl"',
+            )
+        return None
+    if not tls.has_certificate:
+        raise ConfigError(
+            f"{worker.address} speaks TLS, but no certificate is given",
+            'give cert="server.pem", key="server.key"; or have it get one: '
+            'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
+        )
+    return tls
+
+
+def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
+    from lineman.tls.serving.live_certificates import LiveTls
+
+    return LiveTls(tls, check=check_files)
+
+
+def _acme(worker: WorkerDescription, address: Address | None, tls: TlsOptions) -> Settings | None:
+    """How the worker gets a certificate of its own; None where it is given one."""
+    if worker.acme is None:
+        for name in ("domains", "acme_ca", "acme_directory_path"):
+            if getattr(worker, name):
+                raise ConfigError(
+                    f"{name} is given, but not acme",
+                    'give your e-mail address as well: acme="you@example.com"',
+                )
+        return None
+    if address is None or not (address.is_tls or worker.transport == "ssl"):
+        raise ConfigError(
+            f"acme is given, but {address or 'a worker without an address'} speaks plain ws",
+            "write wss:// in the address",
+        )
+    if tls.has_certificate:
+        raise ConfigError(
+            "a certificate is given, and acme to get one", "keep one of the two: cert or acme"
+        )
+    if find_spec("acme") is None:
+        raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
+    from lineman.tls.acme.acme_options import from_worker
+
+    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
+
+
+def _development(tls: TlsOptions, check_files: bool) -> TlsOptions:
+    if tls.has_certificate:
+        raise ConfigError('tls="dev" brings a certificate, and another is given', "keep one")
+    from lineman.tls.development import devca
+    from lineman.tls.development.machine import dev_directory, private_addresses
+
+    try:
+        made = devca.development_certificate(dev_directory(), private_addresses())
+    except ConfigError as error:
+        instead = (
+            "where root starts it for another user, leave that user out while you develop, or give "
+            'cert="…", key="…" in place of tls="dev"'
+        )
+        has_no_place = isinstance(error.__cause__, OSError)
+        raise ConfigError(
+            f'tls="dev" keeps its certificate with the user who runs it, and {error.seen}',
+            instead if has_no_place else f"{error.fix}; {instead}",
+        ) from None
+    if check_files:
+        logger.info(
+            "a certificate for development, for %s; this machine trusts it after: lineman cert "
+            "trust; other devices need %s",
+            ", ".join(made.names),
+            made.ca,
+        )
+    return replace(tls, cert=made.cert, key=made.key)
+
+
+def _compression(value: DeflateOptions | bool) -> DeflateOptions | None:
+    if isinstance(value, DeflateOptions):
+        return value
+    return DeflateOptions() if value else None
+
+
+def _mapping(name: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{name} is {value!r}", 'give a dictionary: {"ssl": {"local_cert": "server.pem"}}'
+        )
+    return dict(value)
