@@ -15,6 +15,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+pytest_plugins = ["kit.fixtures"]
 pytest.register_assert_rewrite("kit")
 
 # The kit's places before it was one, until whatever is being written meanwhile names the new ones.

@@ -51,13 +51,6 @@ def trust(ca: TestCA) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca.ca_path)
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    """Ends, after the test, what the test entered into it."""
-    with ExitStack() as exits:
-        yield exits
-
-
 @pytest.fixture(scope="session")
 def starter(tmp_path_factory: pytest.TempPathFactory, certificate: IssuedPair) -> Start:
     """Makes functions that start a proxy which a stack ends."""

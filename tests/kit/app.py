@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,10 @@ class App:
     def pids(self) -> list[int]:
         """The processes that have said that they listen, in order."""
         return [int(pid) for pid in re.findall(r"\[(\d+)\] INFO listening on ", self.output)]
+
+
+# The fixture `make_app`: it makes a program from its text.
+MakeApp = Callable[[str], App]
 
 
 def port_in(text: str) -> int:

@@ -10,22 +10,7 @@ import pytest
 from kit.recorder import Ends
 from kit.site import Serve, Site
 from lineman import Worker
-from lineman.testing.certificates import IssuedPair, TestCA
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
-    return TestCA(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture(scope="session")
-def certificate(authority: TestCA) -> IssuedPair:
-    return authority.issue(["localhost", "127.0.0.1"])
-
-
-@pytest.fixture(scope="session")
-def client_tls(authority: TestCA) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=authority.ca_path)
+from lineman.testing.certificates import IssuedPair
 
 
 @pytest.fixture(params=[False, True], ids=["ws", "wss"])

@@ -1,87 +1,14 @@
-"""What the tests of processes share: programs of their own, and other users who can run them."""
-
-from __future__ import annotations
-
 import os
-import pwd
-import shutil
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
-
-from kit.app import App, echo
 
 # What only root can do, and only root is attacked with.
 collect_ignore = (
     []
     if os.geteuid() == 0
     else [
-        "test_elsewhere.py",
-        "test_guard.py",
-        "test_paths.py",
+        "master/test_guarded_process.py",
+        "rundir/test_owner.py",
+        "rundir/test_paths.py",
         "test_root_reads.py",
         "test_root_trust.py",
     ]
 )
-
-
-@pytest.fixture
-def make_app(tmp_path: Path) -> Iterator[Callable[[str], App]]:
-    """Makes a program from its text; it is ended after the test."""
-    apps: list[App] = []
-
-    def make(text: str) -> App:
-        apps.append(App(tmp_path, text))
-        return apps[-1]
-
-    yield make
-    for app in apps:
-        app.stop()
-
-
-@pytest.fixture
-def app(make_app: Callable[[str], App]) -> App:
-    """One process that answers with its pid."""
-    return make_app(echo())
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that other users may look into."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def theirs(open_folder: Path) -> Path:
-    """A directory where another user, whom programs run as, may write."""
-    path = open_folder / "theirs"
-    path.mkdir()
-    nobody = pwd.getpwnam("nobody")
-    os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    return path
-
-
-# Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
-# what Python needs of it ($1) is seen through $2.
-OPENED = """
-    mount --bind "$1" "$2" && mount -t tmpfs -o mode=755 none "$0" &&
-    mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"
-"""
-
-
-@pytest.fixture
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Has another user find this Python, which may lie in a home that is closed to him."""
-    real = Path(sys.executable).resolve()
-    for folder in reversed(real.parents):
-        if not folder.stat().st_mode & 0o001:
-            below = folder / real.relative_to(folder).parts[0]
-            seen = str(tmp_path_factory.mktemp("python"))
-            return ["unshare", "--mount", "sh", "-c", OPENED, str(folder), str(below), seen]
-    return []

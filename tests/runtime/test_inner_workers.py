@@ -11,147 +11,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
-from kit.app import App
+from kit.app import App, MakeApp
 from kit.processes import children_of, is_alive
 from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import Client
-
-MakeApp = Callable[[str], App]
-
-# The pattern of Workerman's manual: who connects inside has a message pushed to all outside.
-PUSH = """
-    import asyncio, os
-    from lineman import Worker
-
-    worker = Worker("ws://127.0.0.1:0", name="chat", drain_seconds=0.2, stop_timeout=2, {outer})
-
-    @worker.on_worker_start
-    async def start(worker):
-        inner = worker.data["inner"] = Worker("{address}", name="push", {inner})
-
-        @inner.on_message
-        def push(connection, message):
-            worker.broadcast(message)
-            connection.send(str(os.getpid()))
-
-        inner.on_request = lambda request: str(os.getpid())
-        {before}
-        await inner.start()
-        {after}
-
-    @worker.on_message
-    async def reply(connection, message):
-        inner = worker.data["inner"]
-        if message == "close the port":
-            await inner.stop()
-        elif message == "open the port":
-            await inner.start()
-        connection.send(str(len(Worker.all_workers)))
-
-    Worker.run_all()
-"""
-
-
-def pushing(
-    address: str,
-    *,
-    outer: str = "",
-    inner: str = "",
-    before: str = "",
-    after: str = "",
-) -> str:
-    return PUSH.format(address=address, outer=outer, inner=inner, before=before, after=after)
-
-
-def at(port: int) -> str:
-    return f"ws://127.0.0.1:{port}"
-
-
-@pytest.fixture
-def port() -> int:
-    return free_ports(1)[0]
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def ask(port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> int:
-    """Which process answers on the inner port."""
-    with Client(port, host, tls=tls) as client:
-        client.open().send("hello")
-        answer = client.receive()
-        assert isinstance(answer, str)
-        return int(answer)
-
-
-def is_refused(port: int) -> bool:
-    with socket.socket() as end:
-        end.settimeout(DEADLINE)
-        return end.connect_ex(("127.0.0.1", port)) != 0
-
-
-class Knocking:
-    """Asks on the inner port all the time, each time on a new connection, until the end.
-
-    Attributes:
-        answers: who answered; None where the process died with the connection.
-        faults: connects that were refused, or handshakes that came to nothing.
-    """
-
-    def __init__(self, port: int, *, may_break: bool = False) -> None:
-        self.port = port
-        self.may_break = may_break
-        self.answers: list[int | None] = []
-        self.faults: list[str] = []
-        self.is_over = False
-        self.thread = threading.Thread(target=self.run)
-
-    def __enter__(self) -> Knocking:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.is_over = True
-        self.thread.join()
-
-    def run(self) -> None:
-        while not self.is_over:
-            try:
-                with Client(self.port) as client:
-                    self.answers.append(self.talk(client))
-            except Exception as error:
-                self.faults.append(repr(error))
-            time.sleep(0.001)  # hundreds a second, and the service has its turn
-
-    def talk(self, client: Client) -> int | None:
-        try:
-            client.open().send("hello")
-            event = client.receive()
-        except (ConnectionResetError, BrokenPipeError, EOFError):
-            if self.may_break:
-                return None
-            raise
-        if isinstance(event, Close):
-            assert event.code == 1012
-            client.send_close(1012)
-            return None
-        assert isinstance(event, str)
-        return int(event)
-
-    def wait_for(self, pid: int) -> None:
-        wait_until(lambda: pid in self.answers, f"process {pid} answers")
+from runtime.pushing import GATEWAY, Knocking, ask, at, is_refused, pushing
 
 
 def test_reloads_refuse_nobody_on_the_inner_port_and_let_its_clients_go(
@@ -240,23 +109,6 @@ def test_new_code_may_move_the_port(make_app: MakeApp, port: int) -> None:
     assert is_refused(port)
 
 
-def test_another_host_with_the_same_port_needs_a_restart_and_the_error_says_so(
-    make_app: MakeApp, port: int
-) -> None:
-    app = make_app(pushing(at(port)))
-    app.start()
-    old = ask(port)
-    app.write(pushing(f"ws://0.0.0.0:{port}"))
-    done = app.run("reload")
-    assert done.returncode == 1
-    assert "which is of this program itself; fix: restart the program once" in done.stderr
-    assert "kill" not in done.stderr
-    assert ask(port) == old
-    os.kill(old, signal.SIGKILL)  # the port is left over in the store, and nobody's
-    app.program.wait_for_line(f"listening on ws://0.0.0.0:{port}")  # type: ignore[union-attr]
-    assert ask(port) != old
-
-
 def test_a_port_that_the_kernel_has_chosen_stays(make_app: MakeApp) -> None:
     app = make_app(pushing("ws://127.0.0.1:0", after="print('inside:', inner.port, flush=True)"))
     program = app.start()
@@ -331,34 +183,6 @@ def test_a_worker_that_starts_later_waits_for_the_old_process_to_close_the_port(
     reloading.join()
     program.wait_for_line(f"listening on {at(port)}", count=2)
     assert ask(port) != old
-
-
-def test_two_workers_with_one_port_are_told_apart_from_a_reload(
-    make_app: MakeApp, port: int
-) -> None:
-    twice = f"await Worker('{at(port)}').start()"
-    done = make_app(pushing(at(port), after=twice)).run("start")
-    assert done.returncode == 1
-    assert "of this program itself; fix: give each Worker an address of its own" in (
-        done.stdout + done.stderr
-    )
-    outer = pushing(at(port)).replace("127.0.0.1:0", f"127.0.0.1:{port}")
-    done = make_app(outer).run("start")
-    assert done.returncode == 1
-    assert "fix: give each Worker an address of its own" in done.stdout + done.stderr
-    by_hand = BY_HAND.format(count=1, where=f'"127.0.0.1", {port}', more="")
-    done = make_app(by_hand.replace("127.0.0.1:0", f"127.0.0.1:{port}")).run("start")
-    assert done.returncode == 1
-    assert "a Worker of this program has it; fix: listen on another port" in (
-        done.stdout + done.stderr
-    )
-
-
-def test_a_gateway_inside_of_a_worker_is_refused(make_app: MakeApp, port: int) -> None:
-    gateway = "from lineman import Gateway; Gateway('ws://127.0.0.1:0')"
-    done = make_app(pushing(at(port), before=gateway)).run("start")
-    assert done.returncode == 1
-    assert "make it before Worker.run_all()" in done.stdout + done.stderr
 
 
 def test_a_unix_socket_stays_at_a_reload_and_goes_at_the_end(
@@ -448,76 +272,6 @@ def test_workers_inside_a_worker_without_an_address_are_handed_on_too(
     assert one.faults == other.faults == []
 
 
-@pytest.mark.parametrize("before", ["await inner.start()", "if not worker.id: await inner.start()"])
-def test_with_several_processes_the_start_is_refused_and_gateway_named(
-    make_app: MakeApp, port: int, before: str
-) -> None:
-    app = make_app(pushing(at(port), outer="count=2", before=before))
-    done = app.run("start")
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert re.search(
-        r"<Worker push> is started inside <Worker chat>, which has 2 processes.* "
-        r"would reach one of them alone, with `if worker.id == 0` the first; fix: use Gateway",
-        said,
-    )
-    assert "Traceback" not in said
-
-
-def test_what_a_task_group_wraps_is_said_as_it_is(make_app: MakeApp, port: int) -> None:
-    group = "async with asyncio.TaskGroup() as group: group.create_task(inner.start())"
-    done = make_app(pushing(at(port), outer="count=2", before=group)).run("start")
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert "`if worker.id == 0` the first; fix: use Gateway" in said
-    assert "TaskGroup" not in said
-
-
-def test_a_reload_to_several_processes_is_refused_and_the_old_one_goes_on(
-    make_app: MakeApp, port: int
-) -> None:
-    app = make_app(pushing(at(port)))
-    app.start()
-    old = ask(port)
-    app.write(pushing(at(port), outer="count=2"))
-    done = app.run("reload")
-    assert done.returncode == 1
-    assert "use Gateway" in done.stderr
-    assert ask(port) == old
-
-
-GATEWAY = """
-    import os
-    from lineman import Gateway, Worker
-
-    gateway = Gateway("ws://127.0.0.1:0", workers={workers}, drain_seconds=0.1)
-
-    @gateway.on_worker_start
-    async def start(worker):
-        inner = Worker("ws://127.0.0.1:{port}")
-
-        @inner.on_message
-        def push(connection, message):
-            gateway.send_to_all(message)
-            connection.send(str(os.getpid()))
-
-        await inner.start()
-
-    Worker.run_all()
-"""
-
-
-def test_several_business_workers_of_a_gateway_are_pushed_to_in_another_way(
-    make_app: MakeApp, port: int
-) -> None:
-    done = make_app(GATEWAY.format(workers=2, port=port)).run("start")
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert "which has 2 processes" in said
-    assert "fix: have programs push with GatewayClient, `lineman push` or Gateway(…, push=" in said
-    assert "fix: use Gateway" not in said
-
-
 def test_a_single_business_worker_may_have_one_inside(make_app: MakeApp, port: int) -> None:
     app = make_app(GATEWAY.format(workers=1, port=port))
     app.start()
@@ -566,69 +320,6 @@ def test_connections_shows_who_is_inside_too_and_with_which_worker(
         assert ports("--worker", "push") == ports("--worker", at(port)) == push
         assert ports("--worker", "chat") == chat
         assert "\npush " in app.run("connections").stdout
-
-
-BY_HAND = """
-    import asyncio
-    from lineman import Worker
-
-    worker = Worker("ws://127.0.0.1:0", name="chat", count={count}, drain_seconds=0.1)
-
-    @worker.on_worker_start
-    async def start(worker):
-        async def answer(reader, writer):
-            writer.write(b"hello")
-            writer.close()
-        await asyncio.start_server(answer, {where}, {more})
-
-    Worker.run_all()
-"""
-
-
-def test_a_port_opened_by_hand_that_the_old_process_has_is_explained(
-    make_app: MakeApp, port: int
-) -> None:
-    def by_hand(more: str = "") -> str:
-        return BY_HAND.format(count=1, where=f'"127.0.0.1", {port}', more=more)
-
-    app = make_app(by_hand())
-    app.start()
-    (old,) = children_of(app.program.process.pid)  # type: ignore[union-attr]
-    done = app.run("reload")
-    assert done.returncode == 1
-    for words in (
-        f"cannot listen on 127.0.0.1:{port}: the port is taken by ",
-        f"(process {old}), which is of this program and goes on until the new process is ready",
-        "asyncio.start_server(…, reuse_port=True), and restart the program once",
-        f'await Worker("ws://127.0.0.1:{port}").start()',
-    ):
-        assert words in done.stderr
-    assert "kill" not in done.stderr
-
-    app.stop()  # and what it says is so
-    app.write(by_hand("reuse_port=True"))
-    app.start()
-    assert app.run("reload", "-g").returncode == 0
-
-
-def test_a_port_opened_by_hand_in_several_processes_is_explained(
-    make_app: MakeApp, port: int
-) -> None:
-    done = make_app(BY_HAND.format(count=2, where=f'"127.0.0.1", {port}', more="")).run("start")
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert "each of the 2 processes of <Worker chat> would listen there; fix: use Gateway" in said
-
-
-def test_a_port_opened_by_hand_that_somebody_else_has_is_explained(make_app: MakeApp) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        where = f'"127.0.0.1", {other.getsockname()[1]}'
-        done = make_app(BY_HAND.format(count=1, where=where, more="")).run("start")
-    assert done.returncode == 1
-    said = done.stdout + done.stderr
-    assert f"(process {os.getpid()}); fix: stop it: " in said
 
 
 POOL = """

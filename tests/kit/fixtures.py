@@ -1,0 +1,117 @@
+"""Fixtures that any test may ask for: programs of its own, other users who can run them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import ssl
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from kit.app import App, MakeApp, echo
+from kit.program import free_ports
+from lineman import Gateway, Worker
+from lineman.testing.certificates import IssuedPair, TestCA
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Iterator[MakeApp]:
+    """Makes a program from its text; it is ended after the test."""
+    apps: list[App] = []
+
+    def make(text: str) -> App:
+        apps.append(App(tmp_path, text))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        app.stop()
+
+
+@pytest.fixture
+def app(make_app: MakeApp) -> App:
+    """One process that answers with its pid."""
+    return make_app(echo())
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may look into."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def theirs(open_folder: Path) -> Path:
+    """A directory where another user, whom programs run as, may write."""
+    path = open_folder / "theirs"
+    path.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return path
+
+
+# Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
+# what Python needs of it ($1) is seen through $2.
+OPENED = """
+    mount --bind "$1" "$2" && mount -t tmpfs -o mode=755 none "$0" &&
+    mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"
+"""
+
+
+@pytest.fixture
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Has another user find this Python, which may lie in a home that is closed to him."""
+    real = Path(sys.executable).resolve()
+    for folder in reversed(real.parents):
+        if not folder.stat().st_mode & 0o001:
+            below = folder / real.relative_to(folder).parts[0]
+            seen = str(tmp_path_factory.mktemp("python"))
+            return ["unshare", "--mount", "sh", "-c", OPENED, str(folder), str(below), seen]
+    return []
+
+
+@pytest.fixture
+def no_traces() -> Iterator[None]:
+    """Takes what a test has made off the lists of the program."""
+    workers, names = Worker.all_workers[:], set(Gateway.all_names)
+    yield
+    Worker.all_workers[:] = workers
+    Gateway.all_names.clear()
+    Gateway.all_names.update(names)
+
+
+@pytest.fixture
+def port() -> int:
+    """Where nobody listens, and no other test will."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Ends, after the test, what the test entered into it."""
+    with ExitStack() as exits:
+        yield exits
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
+    return TestCA(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: TestCA) -> IssuedPair:
+    return authority.issue(["localhost", "127.0.0.1"])
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: TestCA) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.ca_path)

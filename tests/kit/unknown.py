@@ -1,0 +1,27 @@
+"""What is said where somebody uses a name that does not exist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lineman.errors import UnknownNameError, UsageError
+
+
+def words_of(action: Any, *arguments: Any) -> str:
+    """What an unknown name is refused with."""
+    with pytest.raises(UnknownNameError) as caught:
+        action(*arguments)
+    assert isinstance(caught.value, UsageError)
+    assert isinstance(caught.value, AttributeError)
+    return str(caught.value)
+
+
+def set_and_read(thing: object, name: str) -> str:
+    """The same words, whether it is set or read."""
+    words = words_of(setattr, thing, name, print)
+    assert words_of(getattr, thing, name) == words
+    assert not hasattr(thing, name)
+    assert getattr(thing, name, 7) == 7
+    return words
