@@ -23,6 +23,8 @@ for old, new in {
     "e2e.support.program": ["program", "waiting"],
     "e2e.support.screen": ["screen"],
     "process.support": ["app", "processes", "waiting"],
+    "gateway.support": ["gateway", "waiting"],
+    "process.stories": ["stories"],
     "net.support": ["site", "recorder", "descriptors", "waiting"],
     "net.conftest": ["site"],
     "net.leaks": ["leaks"],

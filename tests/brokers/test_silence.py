@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from brokers.support import Heard, reaches
-from gateway.support import System
 from kit.brokers import RedisClusterServer, Relay, Server, nats_server, redis_server, running
+from kit.gateway import System
 from kit.waiting import until
 from lineman.brokers import remote
 from lineman.brokers.choice import broker_maker

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lineman.gateway
-from gateway.support import System
+from kit.gateway import System
 from lineman import Client
 from lineman.errors import UsageError
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.support import Said, System, said_on
+from kit.gateway import Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.brokers.base import Broker

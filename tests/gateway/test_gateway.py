@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import lineman
-from gateway.support import System
+from kit.gateway import System
+from lineman import NotReachedError
 from lineman.errors import UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gateway.support import System
+from kit.gateway import System
 from kit.leaks import Held, assert_nothing_is_left, bench, growth, held, visit
 from lineman import Client
 

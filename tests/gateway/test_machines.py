@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from gateway.support import System
 from kit.brokers import Server, nats_server, redis_server, running
+from kit.gateway import System
 from kit.program import Program, find_program, free_ports
 from kit.waiting import DEADLINE
 from lineman import NotReachedError

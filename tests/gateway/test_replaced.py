@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import lineman
-from gateway.support import System
+from kit.gateway import System
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.gateway.wire.dialling import alias_of, candidates

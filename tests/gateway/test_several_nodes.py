@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lineman
-from gateway.support import System, add_two_nodes
+from kit.gateway import System, add_two_nodes
 from lineman import AsyncGatewayClient, NotReachedError
 from lineman.errors import ConfigError
 from lineman.gateway.holder.history import HistoryOptions

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import pytest
 
-from gateway.support import Handled, Said, System, said_on
+from kit.gateway import Handled, Said, System, said_on
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
 from lineman.gateway.wire.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.support import System
+from kit.gateway import System
 from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.errors import UsageError

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from kit.app import App, MakeApp, echo
+from kit.gateway import System
+from kit.looking import Inspected, Run, written
 from kit.program import free_ports
 from lineman import Gateway, Worker
+from lineman.brokers.embedded import Hub
 from lineman.testing.certificates import IssuedPair, TestCA
 
 
@@ -115,3 +118,33 @@ def certificate(authority: TestCA) -> IssuedPair:
 @pytest.fixture(scope="session")
 def client_tls(authority: TestCA) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=authority.ca_path)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    with System(tmp_path) as system:
+        yield system
+
+
+@pytest.fixture
+def hub(system: System) -> Iterator[str]:
+    path = str(system.directory / "hub.sock")
+    system.hub = Hub()
+    system.run(system.hub.start(path))
+    yield path
+    system.run(system.hub.stop())
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Runs a program until the end of the test; returns when it is ready."""
+    with ExitStack() as stack:
+
+        def begin(more: str = "", count: int = 1, *, ready: str = "ready: ") -> App:
+            (port,) = free_ports(1)
+            app = Inspected(written(tmp_path, more, count, port), port, stack)
+            if ready:
+                app.program.wait_for_line(ready)
+            return app
+
+        yield begin

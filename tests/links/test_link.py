@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from gateway.support import ForeignTransport
+from kit.gateway import ForeignTransport
 from lineman.base.tasktime import TASK_TIME
 from lineman.gateway.wire.messages import TO_BUSINESS, TO_GATEWAY, LinkPong, Retired
 from lineman.links.framing import LENGTH, encode_frames

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.support import ForeignTransport, Handled, Said, said_on
+from kit.gateway import ForeignTransport, Handled, Said, said_on
 from lineman import Client
 from lineman.gateway.business import link_receiver as receivers
 from lineman.gateway.business.business_worker import Business

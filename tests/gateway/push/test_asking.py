@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.support import System, routing_by
+from kit.gateway import System, routing_by
 from kit.waiting import until
 from lineman import (
     AsyncGatewayClient,

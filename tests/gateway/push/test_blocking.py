@@ -8,7 +8,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.support import System
+from kit.gateway import System
 from kit.waiting import DEADLINE
 from lineman.gateway.push.blocking import GatewayClient
 from lineman.gateway.wire.messages import VERSION, Hello

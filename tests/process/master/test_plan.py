@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from kit.stories import ADDRESS, RULES, Story, running, seat, seats
 from lineman.process.master.model import (
     Action,
     Beat,
@@ -31,7 +32,6 @@ from lineman.process.master.model import (
     Woke,
 )
 from lineman.process.master.plan import MAX_QUICK_FAILURES, QUICK, RENEW_AGAIN, SIDE_BY_SIDE
-from process.stories import ADDRESS, RULES, Story, running, seat, seats
 
 # Starting.
 

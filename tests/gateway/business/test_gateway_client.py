@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.support import System, add_two_nodes
+from kit.gateway import System, add_two_nodes
 from lineman.errors import UsageError
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.push.blocking import GatewayClient

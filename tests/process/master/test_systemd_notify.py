@@ -127,7 +127,7 @@ def test_a_socket_of_systemd_that_no_worker_wants_is_named(make_app: MakeApp) ->
 
 def test_the_unit_file_is_one_that_systemd_understands(tmp_path: Path) -> None:
     verify = find_program("systemd-analyze", "systemd")
-    howto = Path(__file__).parents[2] / "docs" / "howto" / "systemd"
+    howto = Path(__file__).parents[3] / "docs" / "howto" / "systemd"
     for unit in ("chat.service", "chat.socket"):
         text = (howto / unit).read_text()
         text = text.replace("/srv/chat/.venv/bin/lineman", sys.executable)

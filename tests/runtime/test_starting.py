@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kit.app import App
+from kit.stories import Story, seat
 from lineman.process.master.model import Beat, Doing, Kill
-from process.stories import Story, seat
 
 MakeApp = Callable[[str], App]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from brokers.support import Heard, reaches
-from gateway.support import System
 from kit.brokers import RedisClusterServer, running
+from kit.gateway import System
 from kit.waiting import until
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.hash_slots import SLOTS, SlotMap, by_slot

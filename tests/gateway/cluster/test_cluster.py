@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.support import System, add_two_nodes, routing_by
+from kit.gateway import System, add_two_nodes, routing_by
 from lineman.brokers.embedded import Hub, Publish
 from lineman.gateway.cluster import cluster as cluster_module
 from lineman.gateway.holder.history import HistoryOptions
