@@ -74,6 +74,8 @@ def test_a_number_may_be_given() -> None:
     asker = Asker()
     assert asker.ask("a", number=77) == 77
     assert 77 in asker.questions
+    with pytest.raises(ValueError, match="the question 77 is open already"):
+        asker.ask("b", number=77)
     asker.questions.answer(77, "a", None)
     assert asker.over == [{"a": None}]
 

@@ -75,10 +75,15 @@ class OpenQuestions(Generic[K]):
 
         Returns:
             The number, by which answers say what they answer.
+
+        Raises:
+            ValueError: a question with the number that is given is open already.
         """
         if not number:
             self._last += 1
             number = self._last
+        if number in self._open:
+            raise ValueError(f"the question {number} is open already")
         self._open[number] = OpenQuestion(asked, on_over, deadline)
         self._end_if_over(number)
         return number

@@ -42,6 +42,7 @@ class FakeProcess:
     def __init__(self, system: System) -> None:
         self.path = str(system.directory / "fake-0.sock")
         self._system = system
+        self.says_hello = True
         self.links: list[Link] = []
         self.asked: list[LinkQuestion] = []
         self.on_question: Callable[[Link, LinkQuestion], None] = lambda link, asked: None
@@ -55,7 +56,7 @@ class FakeProcess:
 
     def _on_batch(self, link: Link, batch: list[Any]) -> None:
         for message in batch:
-            if isinstance(message, Hello):
+            if isinstance(message, Hello) and self.says_hello:
                 link.post(Hello(messages.VERSION, "a" * 8))
             elif isinstance(message, LinkQuestion):
                 self.asked.append(message)
@@ -233,6 +234,41 @@ def test_a_cancelled_question_is_forgotten(kind: str, system: System, process: F
     asker.cancel(lambda: bool(process.asked))
     assert asker.open == 0
     asker.close()
+
+
+def test_connecting_twice_is_connecting_once(system: System, process: FakeProcess) -> None:
+    client = AsyncGatewayClient(f"unix://{process.path}")
+
+    async def connect() -> None:
+        await client.connect()
+        await client.connect()
+        await client.close()
+        await asyncio.gather(client.connect(), client.connect())
+        assert client.is_connected
+        await until(lambda: sum(link.is_up for link in process.links) == 1)
+        await client.close()
+        await until(lambda: not any(link.is_up for link in process.links))
+
+    system.run(connect())
+    assert len(process.links) == 3
+
+
+def test_who_stops_waiting_for_a_connection_leaves_none_behind(
+    system: System, process: FakeProcess
+) -> None:
+    process.says_hello = False
+    client = AsyncGatewayClient(f"unix://{process.path}")
+
+    async def connect() -> None:
+        task = asyncio.ensure_future(client.connect())
+        await until(lambda: process.links)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not any(link.is_up for link in process.links))
+        assert not client.is_connected
+
+    system.run(connect())
 
 
 # Over several nodes: where one alone can know, its silence is no answer.

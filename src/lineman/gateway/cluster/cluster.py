@@ -133,6 +133,8 @@ class Cluster:
         if self._is_node:
             self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
+        for node in list(self._heard):
+            self._questions.leave(node)  # nobody answers any more
 
     @property
     def nodes(self) -> list[str]:

@@ -125,9 +125,11 @@ class _ByLink:
         return self._link is not None
 
     async def connect(self) -> None:
+        if self._link is not None:
+            return
         loop = asyncio.get_running_loop()
         admitted = loop.create_future()
-        ended = self._ended = loop.create_future()
+        ended = loop.create_future()
 
         def on_batch(link: Link, batch: list[Any]) -> None:
             for message in batch:
@@ -140,7 +142,8 @@ class _ByLink:
             if not admitted.done():
                 seen = f"the gateway at {self._path} ended the link: {reason}"
                 admitted.set_exception(NotReachedError(seen, "look at its log"))
-            self._link = None
+            if self._link is link:
+                self._link = None
             self._questions.leave(link)
             if not ended.done():
                 ended.set_result(None)
@@ -155,7 +158,13 @@ class _ByLink:
                 f"the gateway at {self._path} does not answer within {TIMEOUT:g} s",
                 "see that its process is not stopped or stuck: lineman status",
             ) from None
-        self._link = link
+        except asyncio.CancelledError:
+            link.fail("nobody waits for it any more")
+            raise
+        if self._link is not None:  # somebody else has connected meanwhile
+            link.close()
+            return
+        self._link, self._ended = link, ended
 
     async def _dial(self, make: Callable[[], Link]) -> Link:
         path = self._path
@@ -225,25 +234,31 @@ class _ByBroker:
         self._make_broker = broker_maker(url, name)
         self._signer = Signer(secret)
         self._cluster: Cluster | None = None
-        self._reached: asyncio.Future[None] | None = None
         self._connected_at = 0.0
 
     async def connect(self) -> None:
+        if self._cluster is None:
+            calls = ClusterCalls(handlers=dict.fromkeys(node_messages.ABOUT_USERS, lambda _: None))
+            cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
+            self._cluster = cluster
+            await cluster.start()
+        try:
+            await self._reach(self._cluster)
+        except BaseException:  # not reached, or nobody waits for it any more
+            await self.close()
+            raise
+
+    async def _reach(self, cluster: Cluster) -> None:
         loop = asyncio.get_running_loop()
-        calls = ClusterCalls(handlers=dict.fromkeys(node_messages.ABOUT_USERS, lambda _: None))
-        cluster = self._cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
-        await cluster.start()
         deadline = loop.time() + TIMEOUT
         while not cluster.broker.is_connected:
             if loop.time() > deadline:
-                trouble = cluster.broker.trouble
-                await self.close()
                 raise NotReachedError(
-                    f"the broker at {self._shown} is not reached: {trouble}",
+                    f"the broker at {self._shown} is not reached: {cluster.broker.trouble}",
                     "see that it runs, and that this machine may connect to it",
                 )
             await asyncio.sleep(0.01)
-        self._connected_at = loop.time()
+        self._connected_at = self._connected_at or loop.time()
 
     @property
     def is_connected(self) -> bool:
@@ -295,6 +310,7 @@ class _ByBroker:
         await asyncio.Event().wait()  # a broker is found again by itself
 
     async def close(self) -> None:
-        if self._cluster is not None:
-            await self._cluster.stop()
-            self._cluster = None
+        cluster, self._cluster = self._cluster, None
+        self._connected_at = 0.0
+        if cluster is not None:
+            await cluster.stop()
