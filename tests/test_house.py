@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "lineman"
+TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MAX_LINES = 455
 
@@ -193,3 +194,43 @@ def test_a_files_name_stands_once() -> None:
 def test_modules_stay_short(path: Path) -> None:
     count = len((PACKAGE / path).read_text(encoding="utf-8").splitlines())
     assert count <= MAX_LINES, f"{path} has {count} lines; more than one idea must be in it"
+
+
+# The tests.
+
+
+def borrowed(path: Path) -> Iterator[str]:
+    """Every import of a file of the tests from another package of them, or from a test module."""
+    own, rooms = path.parts[0], {each.name for each in TESTS.iterdir() if each.is_dir()} - {"kit"}
+    for node in ast.walk(ast.parse((TESTS / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".")
+            is_here = TESTS.joinpath(*parts).is_dir() or (TESTS / f"{'/'.join(parts)}.py").is_file()
+            if is_here and parts[0] in rooms - {own}:
+                yield f"{path}:{node.lineno}: {node.module} belongs in tests/kit"
+            elif is_here and parts[-1].startswith(("test_", "conftest")):
+                yield f"{path}:{node.lineno}: {node.module} is no support: put it beside, or in kit"
+
+
+def test_what_two_packages_of_tests_use_lies_in_the_kit() -> None:
+    paths = sorted(path.relative_to(TESTS) for path in TESTS.rglob("*.py"))
+    assert [line for path in paths for line in borrowed(path)] == []
+
+
+def test_modules_of_tests_stay_short() -> None:
+    sizes = {
+        path: len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS.rglob("*.py")
+    }
+    assert {str(path): size for path, size in sizes.items() if size > MAX_LINES} == {}
+
+
+def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> None:
+    setup = ast.parse((PACKAGE.parents[1] / "setup.py").read_text(encoding="utf-8"))
+    (compiled,) = (
+        ast.literal_eval(node.value)
+        for node in setup.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED"
+    )
+    gate = (PACKAGE.parents[1] / ".ci" / "run").read_text(encoding="utf-8").replace('"', " ")
+    rooms = {name.split("/")[1] for name in compiled}
+    assert {room for room in rooms if f" tests/{room} " not in gate} == set()

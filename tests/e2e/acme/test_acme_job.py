@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import re
-import resource
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cryptography import x509
 
-from e2e.support.interceptor import Answer, Interceptor, interceptor
-from e2e.support.knocks import Knocks
+from e2e.support.interceptor import Answer, Interceptor
+from e2e.support.jobs import run, serial, wish
 from e2e.support.pebble import DOMAIN, Pebble, pebble
-from kit.program import find_program, free_ports
-from kit.waiting import DEADLINE
-from lineman.cli.main import main
-from lineman.errors import ConfigError
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_options import Settings
+from kit.program import free_ports
 from lineman.tls.acme.acme_store import Store
 from lineman.tls.acme.challenge_answers import Answers
-from lineman.tls.acme.keeper import attempt
 from lineman.tls.acme.renewalinfo import certificate_id
-
-JOB = "import sys; from lineman.tls.acme.acme_job import main; sys.exit(main())"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def door(root: Path) -> Iterator[type[Knocks]]:
-    """What stands where Pebble validates http-01; open unless a test shuts it."""
-
-    class Door(Knocks):
-        gate = threading.Event()
-        knocked = threading.Event()
-
-    Door.root = root
-    Door.gate.set()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        Door.port = server.server_port  # type: ignore[attr-defined]
-        yield Door
-        Door.gate.set()
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def authority(tmp_path: Path, door: Any) -> Iterator[Pebble]:
-    with pebble(tmp_path, http_port=door.port, tls_port=free_ports(1)[0]) as found:
-        yield found
-
-
-@pytest.fixture
-def between(authority: Pebble) -> Iterator[Interceptor]:
-    with interceptor(authority, authority.api_pair) as found:
-        yield found
-
-
-def wish(settings: Settings, **more: Any) -> Wish:
-    return Wish(settings, ("http-01",), **more)
-
-
-def run(wanted: Wish) -> Report:
-    return asyncio.run(attempt(wanted, lambda text: None))
-
-
-def serial(store: Store) -> int:
-    return x509.load_pem_x509_certificate(store.certificate_path.read_bytes()).serial_number
 
 
 def test_an_address_is_certified(authority: Pebble, root: Path, door: Any) -> None:
@@ -202,114 +134,6 @@ def test_an_authority_whose_own_certificate_nobody_trusts(authority: Pebble, roo
     assert "ca_file" in report.fix
 
 
-# Several at once, killed, full.
-
-
-def test_two_that_want_the_same_make_one_order(authority: Pebble, root: Path) -> None:
-    async def both() -> list[Report]:
-        wanted = wish(authority.settings(root))
-        return await asyncio.gather(*(attempt(wanted, lambda text: None) for _ in range(2)))
-
-    reports = asyncio.run(both())
-    assert sorted(report.result for report in reports) == ["kept", "obtained"]
-    assert authority.orders == 1
-
-
-def test_a_job_that_is_killed_in_the_middle_loses_nothing(
-    authority: Pebble, root: Path, door: Any
-) -> None:
-    door.gate.clear()
-    settings = authority.settings(root)
-    job = subprocess.Popen(
-        [sys.executable, "-c", JOB], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    assert job.stdin is not None
-    with job.stdin:
-        job.stdin.write(wish(settings).encode())
-    assert door.knocked.wait(DEADLINE)  # the authority is at the door
-    job.kill()
-    job.wait()
-    assert Answers(root).is_open()  # what it has left is no harm
-    door.gate.set()
-    said: list[str] = []
-    report = asyncio.run(attempt(wish(settings), said.append))
-    assert report.result == "obtained"
-    assert "going on with the order of a job that was interrupted" in said
-    assert authority.orders == 1
-    assert not Store(settings).directory.joinpath("order.json").exists()
-
-
-def limited(wanted: Wish, size: int) -> Report:
-    """A job whose files may not grow past `size` bytes: to the kernel a disk that is full."""
-    done = subprocess.run(
-        [sys.executable, "-c", JOB],
-        input=wanted.encode(),
-        stdout=subprocess.PIPE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        timeout=DEADLINE,
-        check=False,
-    )
-    return Report(**json.loads(done.stdout.splitlines()[-1]))
-
-
-def test_a_disk_that_is_full_loses_no_certificate(authority: Pebble, root: Path) -> None:
-    settings = authority.settings(root)
-    assert run(wish(settings)).result == "obtained"
-    store = Store(settings)
-    before = store.certificate_path.read_bytes()
-    report = limited(wish(settings, is_forced=True), 1500)  # all fits but the certificate
-    assert report.result == "failed"
-    assert "cannot write" in report.seen
-    assert "df -h" in report.fix
-    assert store.certificate_path.read_bytes() == before
-    assert run(wish(settings, is_forced=True, is_patient=False)).result == "obtained"
-    assert authority.orders == 2  # what was issued meanwhile is fetched, not ordered again
-    assert store.certificate_path.read_bytes() != before
-
-
-def test_nothing_is_ordered_that_could_not_be_kept(authority: Pebble, root: Path) -> None:
-    settings = authority.settings(root)
-    report = limited(wish(settings), 50)
-    assert report.result == "failed"
-    assert authority.orders == 0
-
-
-# The state directory.
-
-
-def test_a_directory_that_others_may_write_to_is_refused(authority: Pebble, root: Path) -> None:
-    root.mkdir(mode=0o777)
-    root.chmod(0o777)
-    report = run(wish(authority.settings(root)))
-    assert report.result == "failed"
-    assert "others may write" in report.seen
-    assert report.fix == f"chmod 700 {root}"
-    assert "POST" not in authority.program.output
-
-
-def test_a_key_that_others_may_read_is_refused(authority: Pebble, root: Path) -> None:
-    settings = authority.settings(root)
-    assert run(wish(settings)).result == "obtained"
-    path = Store(settings).certificate_path
-    path.chmod(0o644)
-    report = run(wish(settings))
-    assert report.result == "failed"
-    assert f"others may read the private key in {path} (mode 0644)" in report.seen
-    with pytest.raises(ConfigError, match="chmod 600"):
-        Store(settings).prepare()
-
-
-@pytest.mark.parametrize("damage", [b"", b"garbage", None])
-def test_damaged_files_are_made_anew(authority: Pebble, root: Path, damage: bytes | None) -> None:
-    settings = authority.settings(root)
-    assert run(wish(settings)).result == "obtained"
-    store = Store(settings)
-    for path in (store.authority / "account.key", store.directory / "state.json",
-                 store.certificate_path):  # fmt: skip
-        path.write_bytes(path.read_bytes()[:100] if damage is None else damage)
-    assert run(wish(settings)).result == "obtained"
-
-
 # What Debian's Pebble cannot say: rate limits and renewal information. These answers are ours.
 
 
@@ -399,65 +223,3 @@ def test_a_suggestion_that_cannot_be_had_is_no_hindrance(
     between.directory["renewalInfo"] = "{base}/renewal-info"
     between.instead["/renewal-info"] = Answer(503, {"type": "about:blank"})
     assert run(wish(authority.settings(root, ca=between.url))).result == "obtained"
-
-
-# On the command line.
-
-
-def test_a_certificate_by_hand(
-    authority: Pebble, root: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    where = ["--directory", str(root)]
-    obtain = ["cert", "obtain", DOMAIN, *where, "--ca", authority.url, "--email",
-              "you@example.com", "--ca-file", str(authority.ca_file),
-              "--http-port", str(free_ports(1)[0])]  # fmt: skip
-    assert main(["cert", "list", *where]) == 1
-    assert "there are no certificates" in capfd.readouterr().err
-    assert main(obtain) == 0
-    assert "is here: " in capfd.readouterr().out
-    assert main(obtain) == 0
-    assert "is not due yet" in capfd.readouterr().out
-    assert main(["cert", "list", *where]) == 0
-    assert re.search(rf"{DOMAIN}  \S+  valid until \d{{4}}-", capfd.readouterr().out)
-    assert main(["cert", "show", DOMAIN, *where]) == 0
-    shown = capfd.readouterr().out
-    path = root.glob(f"*/{DOMAIN}/certificate.pem").__next__()
-    assert f"file:           {path}" in shown
-    assert "renewed from:" in shown
-    assert "next look:" in shown
-    assert f"{x509.load_pem_x509_certificate(path.read_bytes()).serial_number:x}" in shown
-    assert main(["cert", "renew", *where]) == 0
-    assert authority.orders == 1
-    assert main(["cert", "renew", "--force", *where]) == 0
-    assert authority.orders == 2
-    find_program("openssl", "openssl")
-    said = subprocess.run(
-        ["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, check=True
-    )
-    assert b"prime256v1" in said.stdout
-
-    authority.program.stop()
-    before = path.read_bytes()
-    assert main(["cert", "renew", "--force", *where]) == 1
-    assert "cannot be reached" in capfd.readouterr().err
-    assert path.read_bytes() == before
-    assert main(["cert", "list", *where]) == 1
-    assert "FAILED once" in capfd.readouterr().out
-
-
-def test_a_name_that_is_not_there(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["cert", "show", "other.example.net", "--directory", str(root)]) == 1
-    assert "lineman cert obtain" in capfd.readouterr().err
-
-
-def test_root_does_not_write_into_another_users_directory(
-    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(root, 65534, 65534)
-    else:
-        monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert main(["cert", "obtain", "a.example.com", "--directory", str(root)]) == 1
-    assert "sudo -u" in capfd.readouterr().err
-    assert list(root.iterdir()) == []

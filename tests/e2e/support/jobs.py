@@ -1,0 +1,27 @@
+"""Attempts to get a certificate, as the process for them makes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cryptography import x509
+
+from lineman.tls.acme.acme_job import Report, Wish
+from lineman.tls.acme.acme_options import Settings
+from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.keeper import attempt
+
+JOB = "import sys; from lineman.tls.acme.acme_job import main; sys.exit(main())"
+
+
+def wish(settings: Settings, **more: Any) -> Wish:
+    return Wish(settings, ("http-01",), **more)
+
+
+def run(wanted: Wish) -> Report:
+    return asyncio.run(attempt(wanted, lambda text: None))
+
+
+def serial(store: Store) -> int:
+    return x509.load_pem_x509_certificate(store.certificate_path.read_bytes()).serial_number
