@@ -10,7 +10,7 @@
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 #   make package  the sdist, installed into empty environments with a compiler and without one
-#   make wheels   a manylinux wheel for each Python that is at hand, installed likewise, into dist/
+#   make wheels   the same, and a manylinux wheel for each Python that is at hand, into dist/
 #   make lock     newest versions of what building and developing need, into requirements/
 #   make audit    whether a known weakness is in what we depend on (asks PyPI)
 
@@ -65,10 +65,10 @@ bench: $(BUILD)
 bench-gateway: $(BUILD)
 	$(BIN)/python bench/compare_gateway.py $(ARGS)
 
-package: $(BUILD)
+package:
 	tools/package prove
 
-wheels: $(BUILD)
+wheels:
 	tools/package wheels
 
 lock: $(BUILD)
@@ -96,6 +96,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 	tools/setup build_tools
 	mkdir -p build/asan
 	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
+	mkdir -p build/cython build/asan/build && cp -pRu build/cython build/asan/build/
 	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
 	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@

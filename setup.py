@@ -7,6 +7,7 @@ then, `no` does not try.
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -114,10 +115,9 @@ class BuildAllOrNone(build_ext):
     """
 
     def run(self) -> None:
-        """Translates and compiles, after removing what an earlier build has left."""
+        """Builds all, after removing what an earlier build has left."""
         self.remove_built()
         try:
-            translate(self.extensions)
             super().run()
         except Exception as error:
             if CHOICE == "required":
@@ -125,6 +125,15 @@ class BuildAllOrNone(build_ext):
             self.warn(f"compiling failed, plain Python is installed: {error}")
             self.remove_built()
             self.extensions[:] = []
+
+    def build_extensions(self) -> None:
+        """Translates and compiles; Cython is spared the work where not even one line compiles."""
+        with TemporaryDirectory() as name:
+            source = Path(name, "header.c")
+            source.write_text("#include <Python.h>\n")
+            self.compiler.compile([str(source)], output_dir=name)
+        translate(self.extensions)
+        super().build_extensions()
 
     def remove_built(self) -> None:
         """Removes extension modules; a failed build must not leave any, nor pack old ones."""
