@@ -38,7 +38,6 @@ COMPILED = (
     "lineman/net/stream/tlsstream",
     "lineman/net/service",
     "lineman/net/stream/stream",
-    "lineman/net/loop/syscalls",
     "lineman/net/connection/counters",
     "lineman/net/loop/turn",
     "lineman/net/connection/unfinished",
@@ -87,7 +86,14 @@ def extensions() -> list[Extension]:
     sources = {name.replace("/", "."): f"src/{name}.py" for name in COMPILED}
     sources[SHARED] = f"src/{SHARED.replace('.', '/')}.c"
     return [
-        Extension(name, [path], extra_compile_args=compile_args, extra_link_args=link_args)
+        Extension(
+            name,
+            [path],
+            include_dirs=[str(SOURCES)],
+            depends=[str(header) for header in SOURCES.glob("lineman/**/*.h")],
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+        )
         for name, path in sources.items()
     ]
 

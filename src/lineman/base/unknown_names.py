@@ -227,6 +227,21 @@ for names in (ConnectionNames, ClientNames, RequestNames):
             setattr(names, spelt, _Refused(names.kind_of_object, spelt, names.own_names))
 
 
+def set_or_refuse(thing: object, name: str, value: object) -> None:
+    """What `__setattr__` of a connection, client or request does.
+
+    This is the plain-Python way; compiled classes have another one, in `unknown.pxd`, since Python
+    does not let `object.__setattr__` set what theirs are made of.
+
+    Raises:
+        LinemanError, AttributeError: see `refuse_to_set`.
+    """
+    try:
+        object.__setattr__(thing, name, value)
+    except AttributeError as error:
+        refuse_to_set(thing, name, error)
+
+
 def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
     """Says in words why a connection, client or request took no attribute.
 

@@ -1,18 +1,7 @@
 cimport cython
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_Resize
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memcpy
 
-from lineman.links.records cimport (
-    lineman_record_head,
-    lineman_record_number,
-    lineman_record_size,
-)
-from lineman.protocols.utf8 cimport lineman_utf8
-
-ctypedef const char *p_const_char
-ctypedef unsigned char *p_uchar
-ctypedef const unsigned char *p_const_uchar
+from lineman.base cimport buffers
+from lineman.links cimport records
 
 cdef int _LOOK, BINARY, DONE, LENGTH, RECORD, TEXT
 cdef Py_ssize_t FLUSH_SIZE, HEAD_SIZE, MAX_FRAME, SIZE_OF_NOTHING
@@ -51,12 +40,10 @@ cdef class Link:
 
     cpdef post(self, message, Py_ssize_t size=*)
     cpdef check_room(self)
-    @cython.locals(size=Py_ssize_t, text=p_const_char, data=p_const_uchar)
+    @cython.locals(known=buffers.Payload, payload=bytes)
     cpdef send(self, long long number, message)
-    @cython.locals(had=Py_ssize_t, room=p_uchar)
     cdef _put(self, int kind, long long number, const unsigned char *payload, Py_ssize_t size)
     cpdef acknowledge(self, long long number)
-    @cython.locals(had=Py_ssize_t, room=p_uchar)
     cdef _add_done(self)
     cdef _schedule(self)
     cdef _pack(self)
@@ -65,7 +52,7 @@ cdef class Link:
     cpdef data_received(self, bytes data)
     @cython.locals(start=Py_ssize_t, end=Py_ssize_t, count=int)
     cdef Py_ssize_t _take(self, const unsigned char *data, Py_ssize_t size) except -1
-    @cython.locals(receiver=RecordReceiver, payload=Py_ssize_t, kind=int, length=Py_ssize_t, number=longlong, end=Py_ssize_t)
+    @cython.locals(receiver=RecordReceiver, payload=Py_ssize_t, head=records.Record, end=Py_ssize_t)
     cdef Py_ssize_t _take_record(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
     @cython.locals(length=Py_ssize_t, end=Py_ssize_t)
     cdef Py_ssize_t _take_frame(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1

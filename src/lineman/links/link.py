@@ -12,11 +12,13 @@ import socket
 from collections.abc import Callable
 from typing import Any, cast
 
-from lineman.base import tasktime
+from lineman.base import buffers, tasktime
+from lineman.base.buffers import Memory
 from lineman.base.forks import keep_from_children
 from lineman.base.loglimit import LogLimit
 from lineman.base.unixpeer import peer_uid
 from lineman.errors import LinkFullError
+from lineman.links import records
 from lineman.links.framing import (
     LENGTH,
     MAX_FRAME,
@@ -28,18 +30,12 @@ from lineman.links.framing import (
 from lineman.links.records import (
     BINARY,
     DONE,
-    HEAD,
     HEAD_SIZE,
     RECORD,
     TEXT,
     MessageData,
     to_payload,
 )
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 logger = logging.getLogger("lineman")
 
@@ -192,37 +188,23 @@ class Link:
         if not self.is_up:
             to_payload(message)  # what cannot be sent at all is told all the same
             return
-        if cython.compiled:
-            if type(message) is str:
-                size = 0
-                text = lineman_utf8(message, cython.address(size))
-                if text is not cython.NULL:
-                    self._put(TEXT, number, cython.cast(p_const_uchar, text), size)
-                    return
-            elif type(message) is bytes:
-                data = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
-                self._put(BINARY, number, data, PyBytes_GET_SIZE(message))
-                return
+        known = buffers.payload_of(message)
+        if known.size >= 0:
+            self._put(TEXT if known.is_text else BINARY, number, known.data, known.size)
+            return
         given = to_payload(message)
         payload = given.encode() if isinstance(given, str) else given
-        self._put(TEXT if isinstance(given, str) else BINARY, number, payload, len(payload))
+        kind = TEXT if isinstance(given, str) else BINARY
+        self._put(kind, number, buffers.data_of(payload), len(payload))
 
-    def _put(self, kind: int, number: int, payload: bytes, size: int) -> None:
+    def _put(self, kind: int, number: int, payload: Memory, size: int) -> None:
         if size > MAX_FRAME:
             text = "to process %s: a message was dropped: it has %d bytes, %d are allowed"
             self._log.log(logging.ERROR, "messages too big", text, self.peer, size, MAX_FRAME)
             return
         if self._batch:
             self._pack()
-        if cython.compiled:
-            had = len(self._out)
-            PyByteArray_Resize(self._out, had + HEAD_SIZE + size)
-            room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._out)) + had
-            lineman_record_head(room, kind, size, number)
-            memcpy(room + HEAD_SIZE, payload, size)
-        else:
-            self._out += HEAD.pack(kind, size, number)
-            self._out += payload
+        records.put(self._out, kind, number, payload, size)
         if len(self._out) > FLUSH_SIZE:
             self.flush()
         elif not self._is_due:
@@ -241,13 +223,7 @@ class Link:
 
     def _add_done(self) -> None:
         if self._done_count:
-            if cython.compiled:
-                had = len(self._dones)
-                PyByteArray_Resize(self._dones, had + HEAD_SIZE)
-                room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._dones)) + had
-                lineman_record_head(room, DONE, self._done_count, self._done_number)
-            else:
-                self._dones += HEAD.pack(DONE, self._done_count, self._done_number)
+            records.put_done(self._dones, self._done_number, self._done_count)
             self._done_count = 0
 
     def _schedule(self) -> None:
@@ -387,22 +363,17 @@ class Link:
         payload = start + HEAD_SIZE
         if payload > size:
             return 0
-        if cython.compiled:
-            kind = data[start]
-            length = lineman_record_size(data + start)
-            number = lineman_record_number(data + start)
-        else:
-            kind, length, number = HEAD.unpack_from(data, start)
-        if kind == DONE:
-            receiver.on_done(self, number, length)
+        head = records.read(data, start)
+        if head.kind == DONE:
+            receiver.on_done(self, head.number, head.size)
             return payload
-        if (kind != TEXT and kind != BINARY) or length > MAX_FRAME:
-            self.fail(f"a record of kind {kind} and {length} bytes")
+        if (head.kind != TEXT and head.kind != BINARY) or head.size > MAX_FRAME:
+            self.fail(f"a record of kind {head.kind} and {head.size} bytes")
             return 0
-        end: int = payload + length
+        end = payload + head.size
         if end > size:
             return 0
-        receiver.on_record(self, number, kind, data, payload, end)
+        receiver.on_record(self, head.number, head.kind, data, payload, end)
         return end
 
     def _take_frame(self, data: Data, start: int, size: int) -> int:

@@ -7,12 +7,16 @@ Where a byte from RECORD on stands instead, a record begins:
 
 with numbers big-endian. TEXT and BINARY are a message of the client, or to it, by direction. DONE
 has no payload, and `size` says how many events of the client were handled, the oldest first.
+
+Compiled modules find what is done for every message in `records.h`, by `records.pxd`.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
+from lineman.base.buffers import Memory
 from lineman.errors import UsageError
 
 MessageData = str | bytes | bytearray | memoryview
@@ -22,6 +26,41 @@ TEXT, BINARY, DONE = 0x81, 0x82, 0x83
 
 HEAD = struct.Struct(">BIQ")
 HEAD_SIZE = 13
+
+
+class Record(NamedTuple):
+    """The head of a record.
+
+    Attributes:
+        kind: `TEXT`, `BINARY`, `DONE`, or what should not be there.
+        size: bytes of payload behind it; of `DONE` how many events.
+        number: of the client.
+    """
+
+    kind: int
+    size: int
+    number: int
+
+
+def read(data: Memory, start: int) -> Record:
+    """The head that stands at `start`, all of it."""
+    return Record._make(HEAD.unpack_from(data, start))
+
+
+def put(out: bytearray, kind: int, number: int, payload: Memory, size: int) -> None:
+    """Adds a message of, or to, a client: the first `size` bytes of the payload."""
+    out += HEAD.pack(kind, size, number)
+    out += memoryview(payload)[:size]
+
+
+def put_done(out: bytearray, number: int, count: int) -> None:
+    """Adds that so many events of a client were handled."""
+    out += HEAD.pack(DONE, count, number)
+
+
+def is_ascii(data: Memory, start: int, size: int) -> bool:
+    """Whether `size` bytes from `start` on are ASCII."""
+    return bytes(data[start : start + size]).isascii()
 
 
 def message_record(number: int, message: str | bytes) -> bytes:

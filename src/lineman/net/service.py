@@ -104,7 +104,7 @@ class Service:
         self.slow_readers = slow_readers
         self.loop = asyncio.get_running_loop()
         self.log = LogLimit(logger)
-        self.poller = Poller(self.loop.call_soon, self.loop, self.log)
+        self.poller = Poller(self.loop.call_soon, self.log)
         keep_from_children(self)
         self.wheel = self.poller.wheel
         self.connections: dict[int, Connection] = {}  # for us; the program gets `open_connections`

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineman.base.buffers import Memory, Room
+
 
 class Session:
     """One protocol on one connection.
@@ -59,8 +61,8 @@ class Session:
 
     # What goes.
 
-    def encode_into(self, message: Any, room: Any, size: int) -> int:
-        """Compiled only: writes a message into C's memory, without an object for it.
+    def encode_into(self, message: Any, room: Room, size: int) -> int:
+        """Writes a message where there is room, without an object for it.
 
         Args:
             message: what to send.
@@ -73,8 +75,8 @@ class Session:
         """
         return -1
 
-    def encode_memory(self, is_text: bool, data: Any, count: int, room: Any, size: int) -> int:
-        """Compiled only: as `encode_into`, for a message that lies in C's memory.
+    def encode_memory(self, is_text: bool, data: Memory, count: int, room: Room, size: int) -> int:
+        """As `encode_into`, for a message that lies in memory.
 
         Args:
             is_text: whether it is UTF-8, and a text.

@@ -1,9 +1,7 @@
 cimport cython
 
+from lineman.base cimport unknown_names
 from lineman.links.link cimport Link
-
-cdef extern from "Python.h":
-    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
 
 cdef class _Base:
     pass

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Never, Protocol
 
-from lineman.base.unknown_names import ClientNames, refuse_to_set
+from lineman.base import unknown_names
+from lineman.base.unknown_names import ClientNames
 from lineman.errors import UsageError
 from lineman.gateway.wire.messages import Bind, Change, Changed, Event, IntroduceClient, Join, Leave
 from lineman.gateway.wire.session_data import decode_session, encode_session, merge
@@ -13,11 +14,6 @@ from lineman.links.link import Link
 from lineman.links.records import MessageData
 from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.websocket import close as closing
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 
 class ServesClients(Protocol):
@@ -95,13 +91,7 @@ class Client(_Base, ClientNames):
         self.queue: deque[Event] | None = None  # while an async callback is at work
 
     def __setattr__(self, name: str, value: Never) -> None:
-        try:
-            if cython.compiled:
-                PyObject_GenericSetAttr(self, name, value)
-            else:
-                object.__setattr__(self, name, value)
-        except AttributeError as error:
-            refuse_to_set(self, name, error)
+        unknown_names.set_or_refuse(self, name, value)
 
     def __repr__(self) -> str:
         return f"<client {self.id} {self.remote_ip} uid={self.uid!r}>"

@@ -1,9 +1,9 @@
 cimport cython
 
+from lineman.links cimport records
 from lineman.gateway.holder.held_client cimport HeldClient
 from lineman.gateway.holder.dispatch cimport Dispatch
 from lineman.links.link cimport Link, RecordReceiver
-from lineman.links.records cimport lineman_is_ascii
 from lineman.net.connection.connection cimport Connection
 
 cdef int TEXT

@@ -8,14 +8,10 @@ from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.client_deadlines import Guard
 from lineman.gateway.holder.dispatch import Dispatch
 from lineman.gateway.holder.held_client import HeldClient
+from lineman.links import records
 from lineman.links.link import Data, Link, RecordReceiver
 from lineman.links.records import TEXT
 from lineman.net.connection.connection import Connection
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 logger = logging.getLogger("lineman")
 
@@ -80,17 +76,16 @@ class ClientTraffic(RecordReceiver):
             self._log.exception(error, "a message of process %s could not be sent", link.peer)
 
     def _say(self, connection: Connection, kind: int, data: Data, start: int, end: int) -> None:
-        if cython.compiled:
-            is_text = kind == TEXT
-            if is_text and not lineman_is_ascii(data + start, end - start):
-                data[start:end].decode("utf-8")  # that it is UTF-8 the client may rely on
-            if self._corking is not connection:
-                self._uncork()
-                if connection.borrow_cork():
-                    self._corking = connection
-            if connection.send_memory(is_text, data + start, end - start):
-                self.delivered += 1
-                return
+        is_text = kind == TEXT
+        if is_text and not records.is_ascii(data, start, end - start):
+            data[start:end].decode("utf-8")  # that it is UTF-8 the client may rely on
+        if self._corking is not connection:
+            self._uncork()
+            if connection.borrow_cork():
+                self._corking = connection
+        if connection.send_memory(is_text, data, start, end - start):
+            self.delivered += 1
+            return
         message = data[start:end].decode("utf-8") if kind == TEXT else bytes(data[start:end])
         if connection.is_open:
             self.delivered += connection.send(message)
@@ -103,11 +98,9 @@ class ClientTraffic(RecordReceiver):
 
     def on_pause(self) -> None:
         """See `RecordReceiver`: what one client got leaves in one piece, in its turn."""
-        if cython.compiled:
-            self._uncork()
+        self._uncork()
 
     def _uncork(self) -> None:
-        assert cython.compiled
         if self._corking is not None:
             self._corking.return_cork()
             self._corking = None

@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator, Hashable
 from typing import Any, Never
 
+from lineman.base import buffers, unknown_names
 from lineman.base.address import format_ip_port
-from lineman.base.unknown_names import ConnectionNames, refuse_to_set
+from lineman.base.buffers import Memory
+from lineman.base.unknown_names import ConnectionNames
 from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.backpressure import Backpressure
 from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, close_cause, failure_cause
@@ -22,11 +24,6 @@ from lineman.net.stream.tlsinfo import TlsInfo
 from lineman.protocols.http.requests import error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket import frames
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # Seconds after which a newcomer may have to give way: one that has said nothing, and one whose
 # handshake does not go on.
@@ -59,13 +56,7 @@ class Connection(Backpressure, ConnectionNames):
     __slots__ = ()
 
     def __setattr__(self, name: str, value: Never) -> None:
-        try:
-            if cython.compiled:
-                PyObject_GenericSetAttr(self, name, value)
-            else:
-                object.__setattr__(self, name, value)
-        except AttributeError as error:
-            refuse_to_set(self, name, error)
+        unknown_names.set_or_refuse(self, name, value)
 
     @property
     def worker(self) -> Any:
@@ -172,41 +163,33 @@ class Connection(Backpressure, ConnectionNames):
         if self._compressor is not None:
             first, payload = self.shrunk(to_frame(message))
             self._write_frame(first, payload)
-        elif cython.compiled:
-            self._send_native(message)
         else:
-            first, payload = to_frame(message)
-            self._write_frame(first, payload)
+            self._send_plain(message)
         return self._has_written()
 
-    def _send_native(self, message: str | bytes) -> None:
-        """Compiled only: no object is made for what is sent."""
-        assert cython.compiled
-        if type(message) is str:
-            size = 0
-            text = lineman_utf8(message, cython.address(size))
-            if text is not cython.NULL:
-                self._put_frame(FIRST_OF_TEXT, cython.cast(p_const_uchar, text), size)
-                return
-        elif type(message) is bytes:
-            data = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
-            self._put_frame(FIRST_OF_BINARY, data, PyBytes_GET_SIZE(message))
-            return
-        first, payload = to_frame(message)
-        self._write_frame(first, payload)
+    def _send_plain(self, message: str | bytes) -> None:
+        """Sends a message as it is; no object is made for it."""
+        payload = buffers.payload_of(message)
+        if payload.size < 0:
+            first, data = to_frame(message)
+            self._write_frame(first, data)
+        else:
+            first = FIRST_OF_TEXT if payload.is_text else FIRST_OF_BINARY
+            self._put_frame(first, payload.data, payload.size)
 
-    def send_memory(self, is_text: bool, data: bytes, size: int) -> bool:
-        """Compiled only: sends what lies in C's memory; False where only `send` can, or nobody.
+    def send_memory(self, is_text: bool, data: Memory, start: int, size: int) -> bool:
+        """Sends what lies in memory, without an object for it; False where only `send` can.
 
         Args:
             is_text: whether it is UTF-8, and a text.
-            data: where the message lies.
+            data: where the message lies,
+            start: from here on.
             size: bytes of it.
         """
-        assert cython.compiled
         if self._state is not OPEN or self._stream.is_blocked or self._compressor is not None:
             return False
-        self._put_frame(FIRST_OF_TEXT if is_text else FIRST_OF_BINARY, data, size)
+        first = FIRST_OF_TEXT if is_text else FIRST_OF_BINARY
+        self._put_frame(first, buffers.beyond(data, start), size)
         return self._has_written()
 
     def _has_written(self) -> bool:
@@ -217,14 +200,14 @@ class Connection(Backpressure, ConnectionNames):
         return True
 
     def borrow_cork(self) -> bool:
-        """Compiled only: takes the poller's cork until `return_cork`; False if it is taken.
+        """Takes the poller's cork until `return_cork`; False if it is taken.
 
         For who writes much to one connection while the poller serves none.
         """
         return self._stream.borrow_cork()
 
     def return_cork(self) -> None:
-        """Compiled only: gives it back; what is in it leaves with all that is corked."""
+        """Gives it back; what is in it leaves with all that is corked."""
         self._stream.return_cork()
 
     def encode_shared(self, message: object) -> bytes:

@@ -1,7 +1,8 @@
 cimport cython
 
 from lineman.net.connection.delivery cimport Delivery
-from lineman.net.loop.turn cimport Turn, lineman_step
+from lineman.net.loop cimport steps
+from lineman.net.loop.turn cimport Turn
 from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.websocket.decoder cimport Decoder
 from lineman.protocols.websocket.fast_handshake cimport Opening, read_opening

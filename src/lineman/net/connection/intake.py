@@ -8,15 +8,11 @@ from __future__ import annotations
 from lineman.net.connection.delivery import Delivery
 from lineman.net.connection.http_stage import HttpStage
 from lineman.net.connection.state import CLOSING, HANDSHAKE, OPEN
+from lineman.net.loop import steps
 from lineman.protocols.websocket import deflate
 from lineman.protocols.websocket.decoder import Decoder
 from lineman.protocols.websocket.fast_handshake import read_opening
 from lineman.protocols.websocket.negotiation import Agreement
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # Bytes of HTTP requests that are looked at in one go.
 HTTP_PIECE = 4096
@@ -58,7 +54,7 @@ class Intake(Delivery):
                 self.process(event)
                 if decoder._position == size and decoder.has_taken(data):
                     break
-                if (lineman_step(turn) and turn.has_spent()) if cython.compiled else turn.spend():
+                if steps.has_spent(turn):
                     self.keep(decoder.rest(data))
                     break
             if self._is_unfinished or decoder._message is not None:

@@ -1,7 +1,7 @@
 cimport cython
 
 from lineman.net.connection.intake cimport Intake
-from lineman.net.loop.syscalls cimport hold_back
+from lineman.net.loop cimport syscalls
 from lineman.protocols.websocket.close cimport encode, words
 
 cdef class Lifecycle(Intake):

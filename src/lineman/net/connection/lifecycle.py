@@ -15,7 +15,7 @@ from lineman.net.connection.http_stage import HttpStage, request_of
 from lineman.net.connection.intake import Intake
 from lineman.net.connection.outbox import Outbox
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
-from lineman.net.loop.syscalls import hold_back
+from lineman.net.loop import syscalls
 from lineman.net.service import Service
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.protocols.http.requests import Request, error_response
@@ -312,7 +312,7 @@ class Lifecycle(Intake):
         if self._inbox is not None:
             self._inbox.wake()
         if not linger:
-            hold_back(self._stream.fd)
+            syscalls.hold_back(self._stream.fd)
         self.flush()
         if self._state is FINISHING:
             if self.unsent:

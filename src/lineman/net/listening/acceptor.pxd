@@ -1,3 +1,4 @@
+from lineman.net.loop cimport syscalls
 from lineman.net.loop.poller cimport Handler
 from lineman.net.service cimport Service
 

@@ -109,7 +109,7 @@ class Acceptor(Handler):
             if self._limit and len(service.newcomers) >= self._limit and not self._has_room():
                 return
             try:
-                accepted = syscalls.accept(self._socket)
+                accepted = syscalls.accept(self._fd)
             except OSError as error:
                 self._find_descriptor(error)
                 return
@@ -188,7 +188,7 @@ class Acceptor(Handler):
 
     def _refuse_next(self) -> None:
         with contextlib.suppress(OSError):  # somebody else took the descriptor
-            accepted = syscalls.accept(self._socket)
+            accepted = syscalls.accept(self._fd)
             if accepted is not None:
                 self._service.tally.hits["descriptors"] += 1
                 self._take(accepted[0], accepted[1], _NO_ROOM)

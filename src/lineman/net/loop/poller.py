@@ -7,28 +7,19 @@ for each. All of asyncio goes on working beside it.
 A turn is bounded (`net/loop/turn.py`). What is ready is served first; who has had a share of the
 turn waits in one queue with all others like that, and is served behind them. What there was no time
 for is served in the next turn, before the kernel is asked for more.
-
-Who talks alone would pay for two epolls with every message, so a descriptor that has been the only
-ready one for a while moves into asyncio's own.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import select
 from collections.abc import Callable
 
-from lineman.base import progress
+from lineman.base import buffers, progress
 from lineman.base.loglimit import LogLimit
-from lineman.net.loop.syscalls import add_to_epoll, close_fd
+from lineman.net.loop import epoll, syscalls
 from lineman.net.loop.turn import Turn
 from lineman.net.loop.wheel import Timed, Wheel
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 logger = logging.getLogger("lineman")
 
@@ -40,17 +31,14 @@ BROKEN = select.EPOLLERR | select.EPOLLHUP
 BUFFER_SIZE = 256 * 1024
 # Ready descriptors that the kernel is asked for at once; a turn may end before all are served.
 BATCH = 512
-# So many batches in a row of one and the same descriptor alone, and it moves into asyncio's epoll;
-# so many descriptors at most are there.
-ALONE = 64
-_ALONE = ALONE  # as a C number
-MAX_ALONE = 4
 # Bytes that were read and wait for their turn, of all connections; past it little is read at once.
 MAX_KEPT = 8 * 1024 * 1024
 SMALL_READ = 4096
 
 # What the connection being served writes is collected here, and leaves in one system call.
 CORK_SIZE = 64 * 1024
+# Bytes of a frame's header at most.
+MAX_HEADER = 16
 
 
 class Handler(Timed):
@@ -80,7 +68,6 @@ class Poller:
 
     Args:
         defer: runs a function soon in the event loop; `loop.call_soon`.
-        loop: has a descriptor watched by the event loop itself; None for never.
         log: for defects; None for one of its own.
         clock: for `Turn`.
 
@@ -94,27 +81,29 @@ class Poller:
     """
 
     __slots__ = (
-        "_alone",
-        "_alone_count",
-        "_alone_fd",
+        "_batch",
         "_closing",
+        "_cork_bytes",
         "_corked",
+        "_count",
         "_defer",
         "_epoll",
         "_flush_is_due",
         "_handlers",
+        "_head_bytes",
         "_is_closed",
         "_is_due",
         "_log",
-        "_loop",
+        "_next",
+        "_owned_epoll",
         "_queue",
         "_queue_begin",
-        "_ready",
-        "_unusual",
         "_view",
         "buffer",
         "cork_fd",
+        "cork_room",
         "cork_size",
+        "frame_head",
         "is_in_turn",
         "kept",
         "read_size",
@@ -125,26 +114,22 @@ class Poller:
     def __init__(
         self,
         defer: Callable[[Callable[[], None]], object],
-        loop: asyncio.AbstractEventLoop | None = None,
         log: LogLimit | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        self._epoll = select.epoll()
+        self._owned_epoll = select.epoll()
+        self._epoll = epoll.handle(self._owned_epoll)
+        self._batch = epoll.new_batch(BATCH)
+        self._next = self._count = 0  # of the batch: those from the one to the other wait
         self._handlers: list[Handler | None] = []  # by descriptor
         self._corked: list[int] = []
         self._closing: list[int] = []
         self._queue: list[int] = []  # who was put off,
         self._queue_begin = 0  # from here on
-        self._ready: list[tuple[int, int]] = []  # of the batch, not served yet; plain Python only
         self._is_due = False  # a turn is planned, whether something is ready or not
         self.kept = 0
         self._is_closed = False
         self._log = log or LogLimit(logger)
-        self._loop = loop
-        self._alone: set[int] = set()  # descriptors that are in the loop's epoll instead
-        self._alone_fd = -1  # the only one of the last batches,
-        self._alone_count = 0  # so many of them
-        self._unusual: set[int] = set()  # descriptors watched for something else than READ
         self._defer = defer
         self.is_in_turn = False
         self._flush_is_due = False
@@ -155,17 +140,14 @@ class Poller:
         self._view = self.buffer
         self.cork_fd = -1
         self.cork_size = 0
-        if cython.compiled:
-            self._epoll_fd = self._epoll.fileno()
-            self._events_room = bytearray(BATCH * cython.sizeof(epoll_event))
-            self._events = cython.cast(p_epoll_event, PyByteArray_AS_STRING(self._events_room))
-            self._next = self._count = 0  # of those events
-            self._cork_bytes = bytearray(CORK_SIZE)
-            self.cork_room = cython.cast(p_uchar, PyByteArray_AS_STRING(self._cork_bytes))
+        self._cork_bytes = bytearray(CORK_SIZE)
+        self.cork_room = buffers.room_of(self._cork_bytes)
+        self._head_bytes = bytearray(MAX_HEADER)
+        self.frame_head = buffers.room_of(self._head_bytes)
 
     def fileno(self) -> int:
         """The descriptor that is readable when some socket is ready."""
-        return self._epoll.fileno()
+        return self._owned_epoll.fileno()
 
     @property
     def is_closed(self) -> bool:
@@ -181,46 +163,25 @@ class Poller:
         if self._is_closed:
             return []
         own = [fd for fd, handler in enumerate(self._handlers) if handler is not None]
-        return [*own, *self._closing, self._epoll.fileno()]
+        return [*own, *self._closing, self._owned_epoll.fileno()]
 
     def add(self, fd: int, handler: Handler, events: int = READ) -> None:
         """Watches a descriptor."""
-        self._watch(fd, events)
+        epoll.add(self._epoll, fd, events)
         missing = fd + 1 - len(self._handlers)
         if missing > 0:
             self._handlers.extend([None] * max(missing, 64))
         self._handlers[fd] = handler
 
-    def _watch(self, fd: int, events: int) -> None:
-        if events != READ:
-            self._unusual.add(fd)
-        if cython.compiled:
-            add_to_epoll(self._epoll_fd, fd, events)
-        else:
-            self._epoll.register(fd, events)
-
     def modify(self, fd: int, events: int) -> None:
         """Changes what is watched for; errors and hang-ups always are."""
-        if fd in self._alone:
-            if events != READ:
-                self._leave_loop(fd)
-                self._watch(fd, events)
-            return
-        if events == READ:
-            self._unusual.discard(fd)
-        else:
-            self._unusual.add(fd)
-        self._epoll.modify(fd, events)
+        epoll.modify(self._epoll, fd, events)
 
     def forget(self, fd: int) -> None:
         """Stops watching a descriptor without closing it."""
         if self._handlers[fd] is not None:
             self._handlers[fd] = None
-            self._unusual.discard(fd)
-            if fd in self._alone:
-                self._leave_loop(fd)
-            else:
-                self._epoll.unregister(fd)
+            epoll.remove(self._epoll, fd)
 
     def close_descriptor(self, fd: int) -> None:
         """Stops watching a descriptor and closes it.
@@ -229,16 +190,12 @@ class Poller:
         number given to a connection accepted meanwhile, that one would get events meant for this.
         """
         self._handlers[fd] = None
-        self._unusual.discard(fd)
-        if fd in self._alone:
-            self._leave_loop(fd)
-        else:
-            # Closing takes it out of epoll only where no forked process holds it open as well.
-            self._epoll.unregister(fd)
+        # Closing takes it out of epoll only where no forked process holds it open as well.
+        epoll.remove(self._epoll, fd)
         if self.is_in_turn or self._has_ready():
             self._closing.append(fd)
         else:
-            close_fd(fd)
+            syscalls.close_fd(fd)
 
     def cork(self, fd: int) -> None:
         """Has the `flush` of a descriptor's handler called, at the end of this turn or soon."""
@@ -298,35 +255,18 @@ class Poller:
 
     def _has_ready(self) -> bool:
         """Whether some of the last batch have not been served."""
-        return self._next < self._count if cython.compiled else bool(self._ready)
+        return self._next < self._count
 
     def _serve_ready(self) -> None:
         if not self._has_ready():
-            self._ask_kernel()
-        if cython.compiled:
-            while self._next < self._count:
-                index = self._next
-                self._next += 1
-                self._serve(self._events[index].data.fd, self._events[index].events)
-                if self.turn.is_over():
-                    break
-        else:
-            while self._ready:
-                self._serve(*self._ready.pop())
-                if self.turn.is_over():
-                    break
-
-    def _ask_kernel(self) -> None:
-        if cython.compiled:
             self._next = 0
-            self._count = count = max(epoll_wait(self._epoll_fd, self._events, BATCH, 0), 0)
-            fd = self._events[0].data.fd
-        else:
-            self._ready = self._epoll.poll(0, BATCH)[::-1]
-            count = len(self._ready)
-            fd = self._ready[0][0] if count else -1
-        if count:
-            self._count_alone(fd if count == 1 else -1)
+            self._count = epoll.poll(self._epoll, self._batch, BATCH)
+        while self._next < self._count:
+            index = self._next
+            self._next += 1
+            self._serve(epoll.fd_of(self._batch, index), epoll.events_of(self._batch, index))
+            if self.turn.is_over():
+                break
 
     def _serve_queue(self) -> None:
         """Serves those who were put off, each once, and one at least."""
@@ -335,7 +275,7 @@ class Poller:
         while begin < end:
             fd = queue[begin]
             begin += 1
-            self._serve_put_off(fd)
+            self._serve(fd, 0)
             if self.turn.is_over():
                 break
         if 2 * begin >= end:  # seldom enough for a long queue
@@ -352,70 +292,27 @@ class Poller:
         if self._closing and not self._has_ready():
             closing, self._closing = self._closing, []
             for fd in closing:
-                close_fd(fd)
+                syscalls.close_fd(fd)
         if self._has_queue() or self._has_ready():
             self._plan()
 
-    # Who talks alone.
-
-    def _count_alone(self, fd: int) -> None:
-        """Notes which descriptor was the only one of a batch; -1 for several."""
-        if fd < 0 or fd != self._alone_fd:
-            self._alone_fd = fd
-            self._alone_count = 0
-            return
-        self._alone_count += 1
-        if self._alone_count < _ALONE:
-            return
-        self._alone_count = 0
-        is_usual = self._handlers[fd] is not None and fd not in self._unusual
-        if is_usual and self._loop is not None and len(self._alone) < MAX_ALONE:
-            self._epoll.unregister(fd)
-            self._alone.add(fd)
-            self._loop.add_reader(fd, self._serve_alone, fd)
-
-    def _leave_loop(self, fd: int) -> None:
-        assert self._loop is not None
-        self._alone.discard(fd)
-        self._loop.remove_reader(fd)
-
-    def _serve_alone(self, fd: int) -> None:
-        self.is_in_turn = True
-        self.turn.begin()
-        try:
-            self._serve(fd, READ)
-        finally:
-            self._end_turn()
-
     def _serve(self, fd: int, events: int) -> None:
+        """Serves one that is ready, or, where there are no events, one that was put off."""
         handler = self._handlers[fd]
         if handler is None:
-            return  # closed by an earlier event of this batch
-        self._begin_share(fd)
-        try:
-            handler.on_events(events)
-        except Exception as error:
-            self._drop(handler, error)
-        finally:
-            self.cork_fd = -1
-
-    def _serve_put_off(self, fd: int) -> None:
-        handler = self._handlers[fd]
-        if handler is None:
-            return
-        self._begin_share(fd)
-        try:
-            handler.on_turn()
-        except Exception as error:
-            self._drop(handler, error)
-        finally:
-            self.cork_fd = -1
-
-    def _begin_share(self, fd: int) -> None:
+            return  # closed since then
         self.turn.begin_share()
-        if cython.compiled:
-            self.cork_fd = fd
-            self.cork_size = 0
+        self.cork_fd = fd
+        self.cork_size = 0
+        try:
+            if events:
+                handler.on_events(events)
+            else:
+                handler.on_turn()
+        except Exception as error:
+            self._drop(handler, error)
+        finally:
+            self.cork_fd = -1
 
     def _drop(self, handler: Handler, error: Exception) -> None:
         self._log.exception(error, "defect in lineman while serving a connection: it is dropped")
@@ -438,13 +335,12 @@ class Poller:
     def close(self) -> None:
         """Closes the poller; descriptors that are still in it are not touched."""
         self._is_closed = True
-        for fd in list(self._alone):
-            self._leave_loop(fd)
+        self._next = self._count = 0
         self._handlers.clear()
         self._corked = []
         self._queue = []
         self._queue_begin = 0
         for fd in self._closing:
-            close_fd(fd)
+            syscalls.close_fd(fd)
         self._closing.clear()
-        self._epoll.close()
+        self._owned_epoll.close()

@@ -1,22 +1,22 @@
-"""The five system calls of the data path, on bare file descriptors.
+"""The system calls of the data path, on bare file descriptors.
 
 A descriptor is an int: no socket object for each connection. "Not now" is a return value and not
 an exception wherever the system says it often.
+
+This is the plain-Python way of them. Compiled modules find those that are in `syscalls.pxd` in
+`syscalls.h`; what is done seldom has this way only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
 
+from lineman.base.buffers import Memory
 from lineman.protocols.proxies.forwarded import UNIX
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 AGAIN = -1
 ENDED = -2
@@ -25,6 +25,8 @@ ENDED = -2
 @contextlib.contextmanager
 def borrowed(fd: int) -> Iterator[socket.socket]:
     """The descriptor as a socket, for what is done seldom; it stays the caller's."""
+    if fd < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     lent = socket.socket(fileno=fd)
     try:
         yield lent
@@ -32,44 +34,21 @@ def borrowed(fd: int) -> Iterator[socket.socket]:
         lent.detach()
 
 
-def receive(fd: int, buffer: memoryview) -> int:
+def receive(fd: int, buffer: memoryview, size: int) -> int:
     """Reads once into the buffer: bytes read, 0 at the end of the stream, AGAIN if none are there.
+
+    Args:
+        fd: where from.
+        buffer: where to.
+        size: bytes that are read at most; not more than the buffer has.
 
     Raises:
         OSError: the connection is broken.
     """
     try:
-        return os.readv(fd, [buffer])
+        return os.readv(fd, [buffer[:size]])
     except BlockingIOError:
         return AGAIN
-
-
-def receive_into(fd: int, room: bytearray, size: int) -> int:
-    """Compiled only: `receive`, into C's memory."""
-    assert cython.compiled
-    count: int = lineman_recv(fd, room, size)
-    if count == -2:
-        raise last_error()
-    return count
-
-
-def send_from(fd: int, room: bytearray, size: int) -> int:
-    """Compiled only: `send`, from C's memory."""
-    assert cython.compiled
-    count: int = lineman_send(fd, cython.cast(p_const_uchar, room), size)
-    if count == -2:
-        raise last_error()
-    return count
-
-
-def last_error() -> OSError:
-    """Compiled only: what the last system call says."""
-    try:
-        if cython.compiled:
-            PyErr_SetFromErrno(OSError)
-    except OSError as error:
-        return error
-    return OSError()
 
 
 def peek(fd: int) -> int:
@@ -78,11 +57,6 @@ def peek(fd: int) -> int:
     Raises:
         OSError: the connection is broken.
     """
-    if cython.compiled:
-        found = lineman_peek(fd)
-        if found == -3:
-            PyErr_SetFromErrno(OSError)
-        return found
     try:
         with borrowed(fd) as tcp:
             first = tcp.recv(1, socket.MSG_PEEK)
@@ -99,7 +73,7 @@ def waits(fd: int) -> bool:
         return True
 
 
-def send(fd: int, data: bytes | bytearray | memoryview) -> int:
+def send(fd: int, data: Memory) -> int:
     """Writes once: bytes that the kernel took, AGAIN if it takes none now.
 
     Raises:
@@ -111,23 +85,34 @@ def send(fd: int, data: bytes | bytearray | memoryview) -> int:
         return AGAIN
 
 
-def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
+def send_from(fd: int, data: Memory, start: int, size: int) -> int:
+    """Like `send`, for `size` bytes of the data from `start` on."""
+    with memoryview(data)[start : start + size] as part:
+        return send(fd, part)
+
+
+def send_two(fd: int, one: Memory, one_size: int, two: Memory, two_size: int) -> int:
+    """Like `send`, for two pieces in one call: a large payload is not copied behind its header."""
+    try:
+        return os.writev(fd, [memoryview(one)[:one_size], memoryview(two)[:two_size]])
+    except BlockingIOError:
+        return AGAIN
+
+
+def accept(listener: int) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 
     A peer that comes through a unix socket has the address `unix` and the port 0.
 
+    Args:
+        listener: the descriptor of a socket that listens.
+
     Raises:
         OSError: the process or the system is out of descriptors or memory.
     """
-    if cython.compiled:
-        fd = lineman_accept(listener.fileno(), ip_room, cython.address(port_room))
-        if fd == AGAIN:
-            return None
-        if fd < 0:
-            PyErr_SetFromErrno(OSError)
-        return fd, (ip_room.decode("ascii"), port_room)
     try:
-        accepted, address = listener.accept()
+        with borrowed(listener) as tcp:
+            accepted, address = tcp.accept()
     except (BlockingIOError, ConnectionAbortedError):
         return None
     accepted.setblocking(False)
@@ -135,22 +120,8 @@ def accept(listener: socket.socket) -> tuple[int, tuple[str, int]] | None:
     return accepted.detach(), (UNIX, 0) if is_unix else (address[0], address[1])
 
 
-def add_to_epoll(epoll: int, fd: int, events: int) -> None:
-    """Compiled only: watches a descriptor.
-
-    Raises:
-        OSError: it cannot be watched, or is already.
-    """
-    assert cython.compiled
-    if lineman_watch(epoll, fd, events) < 0:
-        PyErr_SetFromErrno(OSError)
-
-
 def close_fd(fd: int) -> None:
     """Closes a connection's descriptor; the peer sees it whoever else may hold it open."""
-    if cython.compiled:
-        lineman_close(fd)
-        return
     with contextlib.suppress(OSError), borrowed(fd) as tcp:
         tcp.shutdown(socket.SHUT_RDWR)
     os.close(fd)
@@ -171,9 +142,6 @@ def let_go(fd: int) -> None:
 
 
 def _set_cork(fd: int, value: int) -> None:
-    if cython.compiled:
-        lineman_set_cork(fd, value)
-        return
     with contextlib.suppress(OSError), borrowed(fd) as tcp:  # a unix socket has no packets
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, value)
 

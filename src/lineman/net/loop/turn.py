@@ -8,13 +8,9 @@ newly ready.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
+from lineman.net.loop import ticks
 
 # Seconds of a turn for sockets that are newly ready, and for all together that were put off. A
 # callback that is at work when they are over is not interrupted, and is the last one.
@@ -40,17 +36,26 @@ class Turn:
     """What of a turn is left.
 
     Args:
-        clock: seconds on a clock that does not go back; None for the machine's, which compiled
-            code reads without Python.
+        clock: seconds on a clock that does not go back; None for the machine's.
 
     Attributes:
         serves_queue: whether the queue has its part of the turn, or had it last.
     """
 
-    __slots__ = ("_begun", "_clock", "_ends", "_left", "_now", "_share_ends", "serves_queue")
+    __slots__ = (
+        "_begun",
+        "_clock",
+        "_ends",
+        "_instant",
+        "_left",
+        "_now",
+        "_share_ends",
+        "serves_queue",
+    )
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        self._clock = clock if cython.compiled else clock or time.monotonic
+        self._clock = clock
+        self._instant = ticks.beginning()
         self._now = self._begun = self._ends = self._share_ends = 0.0
         self._left = 0
         self.serves_queue = False
@@ -94,8 +99,8 @@ class Turn:
         return self._left <= 0 or self._now >= self._share_ends
 
     def _look(self) -> None:
-        if cython.compiled and self._clock is None:
-            lineman_look(cython.address(self._ticks), cython.address(self._now))
+        if self._clock is None:
+            self._instant = ticks.look(self._instant)
+            self._now = ticks.seconds(self._instant)
         else:
-            assert self._clock is not None
             self._now = self._clock()

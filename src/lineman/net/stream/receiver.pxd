@@ -1,10 +1,10 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING
 
+from lineman.base cimport buffers
 from lineman.net.loop.poller cimport Handler, Poller
 from lineman.net.stream.stream cimport Stream
 from lineman.net.stream.tlsstream cimport TlsStream
-from lineman.protocols.websocket.frames cimport lineman_header
+from lineman.protocols.websocket cimport frames
 
 ctypedef unsigned char *p_uchar
 

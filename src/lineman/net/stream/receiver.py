@@ -7,6 +7,8 @@ last second, and who has bytes at hand that epoll does not tell of.
 
 from __future__ import annotations
 
+from lineman.base import buffers
+from lineman.base.buffers import Memory
 from lineman.net.loop.poller import BROKEN, READ, WRITE, Handler, Poller
 from lineman.net.stream.stream import Stream
 from lineman.net.stream.stream_status import (
@@ -21,11 +23,6 @@ from lineman.net.stream.stream_status import (
 )
 from lineman.net.stream.tlsstream import TlsStream
 from lineman.protocols.websocket import frames
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # Who has used up a share is served behind the others for so long: a second is little for a burst,
 # and a flood that comes in portions is one all the same.
@@ -205,16 +202,12 @@ class Receiver(Handler):
             first: the frame's first byte: opcode, FIN and reserved bits.
             payload: what follows its header.
         """
-        if cython.compiled:
-            self._put_frame(first, cython.cast(p_uchar, PyBytes_AS_STRING(payload)), len(payload))
-        else:
-            self._stream.write(frames.whole(first, payload))
+        self._put_frame(first, buffers.data_of(payload), len(payload))
 
-    def _put_frame(self, first: int, payload: bytes, size: int) -> None:
-        """Compiled only: the same, from C's memory."""
-        assert cython.compiled
+    def _put_frame(self, first: int, payload: Memory, size: int) -> None:
+        """The same, for a payload that lies somewhere."""
         head = self.poller.frame_head
-        self._stream.put(head, lineman_header(head, first, size))
+        self._stream.put(head, frames.put_header(head, first, size))
         if size:
             self._stream.put(payload, size)
 
@@ -225,10 +218,7 @@ class Receiver(Handler):
         while True:
             count = stream.receive()
             if count > 0:
-                if cython.compiled:
-                    self.on_data(self.poller._view[:count])
-                else:
-                    self.on_data(self.poller.buffer[:count])
+                self.on_data(self.poller._view[:count])
             elif count == SECURED:
                 assert stream.tls is not None
                 self.on_secured(stream.tls)

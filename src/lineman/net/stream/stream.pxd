@@ -1,20 +1,9 @@
 cimport cython
-from cpython.buffer cimport PyBUF_READ
-from cpython.bytearray cimport (
-    PyByteArray_AS_STRING,
-    PyByteArray_FromStringAndSize,
-    PyByteArray_Resize,
-)
-from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.string cimport memcpy
 
+from lineman.base cimport buffers
+from lineman.net.loop cimport syscalls
 from lineman.net.loop.poller cimport Poller
-from lineman.net.loop.syscalls cimport lineman_send_two, receive_into, send_from
 from lineman.net.stream.tlsstream cimport TlsStream
-
-ctypedef unsigned char *p_uchar
-ctypedef char *p_char
 
 # As C numbers, for they are compared for every event.
 cdef int AGAIN, BLOCKED, BROKE, ENDED, LOST, PLAIN, QUIET, SECURED, UNBLOCKED
@@ -64,13 +53,12 @@ cdef class Stream:
     cdef take_error(self)
     @cython.locals(out=bytearray, count=Py_ssize_t)
     cdef bint _flush_out(self) except? -1
-    @cython.locals(tls=TlsStream, start=Py_ssize_t, count=Py_ssize_t, room=p_char)
+    @cython.locals(tls=TlsStream, start=Py_ssize_t, count=Py_ssize_t)
     cdef Py_ssize_t _give(self, const unsigned char *data, Py_ssize_t size) except? -1
 
     @cython.locals(poller=Poller)
     cdef put(self, const unsigned char *data, Py_ssize_t size)
-    @cython.locals(had=Py_ssize_t)
-    cdef _keep_unsent(self, const unsigned char *data, Py_ssize_t size)
+    cdef _keep_unsent(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(size=Py_ssize_t)
     cdef _flush_cork(self)
     @cython.locals(count=Py_ssize_t)

@@ -13,6 +13,8 @@ that the kernel stops the peer; its end, too, is then met after them.
 
 from __future__ import annotations
 
+from lineman.base import buffers
+from lineman.base.buffers import Memory
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import CORK_SIZE, READ, WRITE, Poller
 from lineman.net.stream.stream_status import (
@@ -27,11 +29,6 @@ from lineman.net.stream.stream_status import (
     UNBLOCKED,
 )
 from lineman.net.stream.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # A payload from here on goes to the kernel from where it is, without being copied first.
 LARGE = 16 * 1024
@@ -104,11 +101,7 @@ class Stream:
         try:
             if self.tls is not None:
                 return self._receive_tls(self.tls)
-            if cython.compiled:
-                view = self.poller._view
-                count = receive_into(self.fd, cython.address(view[0]), self.poller.read_size)
-            else:
-                count = syscalls.receive(self.fd, self.poller.buffer[: self.poller.read_size])
+            count = syscalls.receive(self.fd, self.poller._view, self.poller.read_size)
         except OSError as error:
             self.error = error
             return LOST
@@ -120,9 +113,8 @@ class Stream:
         try:
             if not tls.is_established:
                 return self._shake_hands(tls)
-            if cython.compiled and tls.is_direct:
-                view = self.poller._view
-                count = tls.read_into(cython.address(view[0]), len(view))
+            if tls.is_direct:
+                count = tls.read_into(self.poller._view)
             else:
                 count = tls.read(self.poller.buffer)
         except OSError as error:  # ssl.SSLError is one
@@ -204,21 +196,13 @@ class Stream:
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""
         waiting = 0 if self._out is None else len(self._out)
-        if cython.compiled and self.poller.cork_fd == self.fd:
+        if self.poller.cork_fd == self.fd:
             waiting += self.poller.cork_size
         return waiting
 
     def write(self, data: bytes) -> None:
         """Corks the bytes: they leave at the end of this turn."""
-        if self._is_broken:
-            return
-        if cython.compiled:
-            self.put(cython.cast(p_uchar, PyBytes_AS_STRING(data)), len(data))
-            return
-        if self._out is None:
-            self._out = bytearray()
-        self._out += data
-        self._cork()
+        self.put(buffers.data_of(data), len(data))
 
     def _cork(self) -> None:
         """Has `flush` called once, soon; much that waits already leaves at once."""
@@ -241,7 +225,7 @@ class Stream:
         self._is_due = False
         if self.is_dead:
             return QUIET
-        if cython.compiled and self.poller.cork_size and self.poller.cork_fd == self.fd:
+        if self.poller.cork_size and self.poller.cork_fd == self.fd:
             self._flush_cork()
         is_done = self._flush_out()
         if self._is_broken:
@@ -279,17 +263,14 @@ class Stream:
         out = self._out
         if not out or (self.tls is not None and not self.tls.is_established):
             return True  # what is corked waits for the handshake
-        if cython.compiled:
-            count = self._give(cython.cast(p_uchar, PyByteArray_AS_STRING(out)), len(out))
-        else:
-            count = self._give(out, len(out))
+        count = self._give(buffers.room_of(out), len(out))
         if self._is_broken or count == len(out):
             self._out = None
             return True
         del out[:count]
         return False
 
-    def _give(self, data: bytes | bytearray, size: int) -> int:
+    def _give(self, data: Memory, size: int) -> int:
         """Gives the kernel, or TLS, as many bytes of these as it takes; how many it took.
 
         Where the connection is broken nothing more need wait: that counts as all of them.
@@ -297,16 +278,10 @@ class Stream:
         tls, start = self.tls, 0
         try:
             while start < size:
-                if not cython.compiled:
-                    with memoryview(data)[start:] as rest:
-                        count = syscalls.send(self.fd, rest) if tls is None else tls.write(rest)
-                elif tls is None:
-                    count = send_from(self.fd, cython.cast(p_char, data + start), size - start)
-                elif tls.is_direct:
-                    count = tls.write_from(data + start, size - start)
+                if tls is None:
+                    count = syscalls.send_from(self.fd, data, start, size - start)
                 else:
-                    room = cython.cast(p_char, data + start)
-                    count = tls.write(PyMemoryView_FromMemory(room, size - start, PyBUF_READ))
+                    count = tls.write_from(data, start, size - start)
                 if count < 0:
                     break
                 self.bytes_written += count
@@ -316,12 +291,11 @@ class Stream:
             return size
         return start
 
-    # Writing, compiled: what the connection being served writes goes into the cork of the poller,
-    # without an object for it; the rest, and what the kernel does not take, into `_out`.
+    # What the connection being served writes goes into the cork of the poller, without an object
+    # for it; the rest, and what the kernel does not take, into `_out`.
 
-    def put(self, data: bytes, size: int) -> None:
-        """Compiled only: `write`, from C's memory."""
-        assert cython.compiled
+    def put(self, data: Memory, size: int) -> None:
+        """As `write`, for bytes that lie somewhere."""
         poller = self.poller
         if self._is_broken:
             return
@@ -334,55 +308,48 @@ class Stream:
                 if self._is_broken:
                     return
             if size <= CORK_SIZE and self._out is None:
-                memcpy(poller.cork_room + poller.cork_size, data, size)
+                buffers.copy(poller.cork_room, poller.cork_size, data, 0, size)
                 poller.cork_size += size
                 return
         if size >= LARGE and self._out is None:
             self._write(data, size)  # without a copy for each receiver of a broadcast
             return
-        self._keep_unsent(data, size)
+        self._keep_unsent(data, 0, size)
         self._cork()
 
-    def _keep_unsent(self, data: bytes, size: int) -> None:
-        assert cython.compiled
+    def _keep_unsent(self, data: Memory, start: int, size: int) -> None:
         if self._out is None:
-            self._out = PyByteArray_FromStringAndSize(cython.cast(p_char, data), size)
-            return
-        had = len(self._out)
-        PyByteArray_Resize(self._out, had + size)
-        memcpy(PyByteArray_AS_STRING(self._out) + had, data, size)
+            self._out = bytearray()
+        buffers.append(self._out, data, start, size)
 
     def _flush_cork(self) -> None:
-        assert cython.compiled
         size = self.poller.cork_size
         self.poller.cork_size = 0
         self._write(self.poller.cork_room, size)
 
-    def _write(self, data: bytes, size: int) -> None:
+    def _write(self, data: Memory, size: int) -> None:
         """Writes at once what nothing waits before, and keeps what is not taken."""
-        assert cython.compiled
         count = self._give(data, size)
         if count < size:
-            self._keep_unsent(cython.address(data[count]), size - count)
+            self._keep_unsent(data, count, size - count)
             self._block()
 
-    def _hand_over(self, data: bytes, size: int) -> None:
+    def _hand_over(self, data: Memory, size: int) -> None:
         """Gives the kernel the cork and a payload behind it; keeps what it does not take."""
-        assert cython.compiled
         poller = self.poller
         corked = poller.cork_size
         poller.cork_size = 0
-        count = lineman_send_two(self.fd, poller.cork_room, corked, data, size)
-        if count == -2:
-            self.fail(syscalls.last_error())
+        try:
+            count = max(syscalls.send_two(self.fd, poller.cork_room, corked, data, size), 0)
+        except OSError as error:
+            self.fail(error)
             return
-        count = max(count, 0)
         self.bytes_written += count
         if count < corked:
-            self._keep_unsent(poller.cork_room + count, corked - count)
+            self._keep_unsent(poller.cork_room, count, corked - count)
             count = corked
         if count - corked < size:
-            self._keep_unsent(data + (count - corked), size - (count - corked))
+            self._keep_unsent(data, count - corked, size - (count - corked))
         if self._out is not None:
             self._block()
 
@@ -392,8 +359,7 @@ class Stream:
             self.poller.cork_size = 0
 
     def borrow_cork(self) -> bool:
-        """Compiled only: takes the poller's cork until `return_cork`; False if it is taken."""
-        assert cython.compiled
+        """Takes the poller's cork until `return_cork`; False if it is taken."""
         if self.is_dead or self.poller.cork_fd >= 0:
             return False
         self.poller.cork_fd = self.fd
@@ -401,15 +367,14 @@ class Stream:
         return True
 
     def return_cork(self) -> None:
-        """Compiled only: gives it back; what is in it leaves with all that is corked."""
-        assert cython.compiled
+        """Gives it back; what is in it leaves with all that is corked."""
         if self.is_dead or self.poller.cork_fd != self.fd:
             return  # it has ended meanwhile
         size = self.poller.cork_size
         self.poller.cork_size = 0
         self.poller.cork_fd = -1
         if size:
-            self._keep_unsent(self.poller.cork_room, size)
+            self._keep_unsent(self.poller.cork_room, 0, size)
             self._cork()
 
     # Ending.

@@ -20,22 +20,16 @@ import ssl
 import time
 from typing import Any, Protocol
 
+from lineman.base import buffers
+from lineman.base.buffers import Memory
 from lineman.net.loop import syscalls
-from lineman.net.stream import tlsinfo
+from lineman.net.stream import tlscalls, tlsinfo
 from lineman.net.stream.tls_alerts import END_OF_TCP, EXPLAINED, REFUSED
 from lineman.net.stream.tlsinfo import TlsInfo
 from lineman.protocols import client_hello as clienthello
 from lineman.tls.openssl import access as openssl
 
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
-
 AGAIN = -1
-
-# What the handshake says; as C numbers.
-DONE, NO_ROOM, FAILED = 1, 2, 3
 
 RECORD = 16 * 1024  # bytes of payload in a record at most (RFC 8446, section 5.1)
 
@@ -97,22 +91,6 @@ def in_words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-# What is called directly, in the order of the table in tlsstream.pxd.
-_FUNCTIONS = (
-    "SSL_read_ex",
-    "SSL_write_ex",
-    "SSL_has_pending",
-    "SSL_get_error",
-    "SSL_ctrl",
-    "ERR_clear_error",
-    "ERR_peek_error",
-    "SSL_do_handshake",
-    "SSL_shutdown",
-    "SSL_set_fd",
-    "SSL_callback_ctrl",
-    "SSL_set_shutdown",
-)
-
 # What a TLS object is made around before it is given its descriptor; never read or written.
 _NO_BIO = ssl.MemoryBIO()
 
@@ -146,13 +124,14 @@ class TlsStream:
         is_established: whether the handshake is done.
         wants_write: whether the last call of `handshake` waits for the socket to take bytes.
         holds_back: whether what is written waits for `let_go`.
-        is_direct: whether `read_into` and `write_from` may be called.
+        is_direct: whether OpenSSL is called without Python between.
         server_name: what the client asked for (SNI), where the context's `sni_callback` set it.
     """
 
     __slots__ = (
         "__weakref__",
         "_challenges",
+        "_channel",
         "_fd",
         "_has_begun",
         "_is_challenge",
@@ -183,12 +162,15 @@ class TlsStream:
 
     def _begin(self, context: ssl.SSLContext) -> None:
         """Makes the TLS object; before the handshake it can be made anew."""
-        self.is_direct = _has_functions()
+        self.is_direct = is_direct()
         self._object: Any
-        if cython.compiled and self.is_direct:
-            self._object = context._wrap_bio(_NO_BIO, _NO_BIO, server_side=True, owner=self)
-            self._ssl = lineman_tls_pointer(self._object)
-            if not lineman_tls_attach(self._ssl, self._fd):
+        if self.is_direct:
+            # (The stubs of `ssl` leave these two makers out.)
+            self._object = context._wrap_bio(  # type: ignore[attr-defined]
+                _NO_BIO, _NO_BIO, server_side=True, owner=self
+            )
+            self._channel = tlscalls.connection(self._object)
+            if not tlscalls.attach(self._channel, self._fd):
                 raise MemoryError
             return
         if self._socket is None:
@@ -197,7 +179,9 @@ class TlsStream:
             self._socket.setblocking(False)
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
-        self._object = context._wrap_socket(self._socket, server_side=True, owner=self)
+        self._object = context._wrap_socket(  # type: ignore[attr-defined]
+            self._socket, server_side=True, owner=self
+        )
         openssl.end_reads_between_records(self._object)
 
     @property
@@ -235,9 +219,7 @@ class TlsStream:
             OSError: the connection is broken, or has done what it was for.
         """
         self.wants_write = False
-        if not self._has_begun and not self._has_fitting_hello():
-            return False
-        if self._challenges is not None and not self._look_at_hello(self._challenges):
+        if not self._has_begun and not self._look_at_hello():
             return False
         if self._has_begun and self.is_direct:
             # The client's last message, as a rule, and its request is read ahead with that: the
@@ -255,11 +237,11 @@ class TlsStream:
         return True
 
     def _shake(self) -> bool:
-        if cython.compiled and self.is_direct:
-            answer = lineman_tls_handshake(self._ssl)
-            if answer != FAILED:
-                self.wants_write = answer == NO_ROOM
-                return answer == DONE
+        if self.is_direct:
+            answer = tlscalls.handshake(self._channel)
+            if answer != tlscalls.FAILED:
+                self.wants_write = answer == tlscalls.NO_ROOM
+                return answer == tlscalls.DONE
             # Asked again, OpenSSL fails again, and `ssl` makes of it what it does.
         try:
             self._object.do_handshake()
@@ -283,62 +265,63 @@ class TlsStream:
                 f"{said['notAfter']}; the client needs a new one, and has to forget the session"
             )
 
-    def _has_fitting_hello(self) -> bool:
-        """Whether the client's first message may be given to OpenSSL, which reads it in one go.
+    def _look_at_hello(self) -> bool:
+        """Looks at the client's first message; whether it may be given to OpenSSL.
+
+        OpenSSL reads it in one go, so it must fit. While a challenge is open, it also says what
+        ALPN the client offers, which Python's `sni_callback` does not see; only then, for it costs
+        a copy of the whole and a parse.
 
         Raises:
             ssl.SSLError: it is too long.
+            OSError: there is no certificate yet, and this is no authority.
         """
-        try:
-            with syscalls.borrowed(self._fd) as tcp:
-                data = tcp.recv(clienthello.BEGINNING, socket.MSG_PEEK)
-        except BlockingIOError:
+        challenges = self._challenges
+        if challenges is not None and not (challenges.is_waiting or challenges.is_open()):
+            challenges = None
+        data = self._peek(clienthello.BEGINNING if challenges is None else clienthello.MAX_SIZE)
+        if data is None:
             return False
         try:
-            size = clienthello.announced(data)
+            size = clienthello.announced(data[: clienthello.BEGINNING])
         except ValueError:
             size = clienthello.LARGEST + 1
-        if size is None and self._looked_at < len(data):
-            self._looked_at = len(data)
-            self._wait_for(len(data) + 1)
-            return False
         if size is not None and size > clienthello.LARGEST:
             syscalls.send(self._fd, TOO_LONG)
             raise openssl.failure("EXCESSIVE_MESSAGE_SIZE")
-        if self._looked_at:
-            self._looked_at = 0
-            self._wait_for(1)
-        return True
-
-    def _look_at_hello(self, challenges: Challenges) -> bool:
-        """Chooses what an authority is shown; whether the handshake can begin.
-
-        Python's `sni_callback` does not see what ALPN a client offers, so its first message is
-        looked at in the socket; only while a challenge is open, for it costs a copy and a parse.
-
-        Raises:
-            OSError: there is no certificate yet, and this is no authority.
-        """
-        if challenges.is_waiting or challenges.is_open():
-            try:
-                with syscalls.borrowed(self._fd) as tcp:
-                    data = tcp.recv(clienthello.MAX_SIZE, socket.MSG_PEEK)
-            except BlockingIOError:
-                return False
+        is_whole, hello = size is not None, None
+        if is_whole and challenges is not None:
             try:
                 hello = clienthello.parse(data)
+                is_whole = hello is not None or len(data) == clienthello.MAX_SIZE
             except ValueError:  # OpenSSL says what is wrong with it
-                hello = None
-            else:
-                if hello is None and self._looked_at < len(data) < clienthello.MAX_SIZE:
-                    # What was only looked at keeps the socket ready: it shall wake us for more.
-                    self._looked_at = len(data)
-                    self._wait_for(len(data) + 1)
-                    return False
-            if self._looked_at:
-                self._wait_for(1)
-            self._choose(challenges, hello)
+                pass
+        if not is_whole and self._waits_for_more(len(data)):
+            return False
+        if self._looked_at:
+            self._wait_for(1)
         self._challenges = None
+        if challenges is not None:
+            self._choose(challenges, hello)
+        return True
+
+    def _peek(self, size: int) -> bytes | None:
+        """The first bytes that wait, without taking them; None where there are none yet."""
+        try:
+            with syscalls.borrowed(self._fd) as tcp:
+                return tcp.recv(size, socket.MSG_PEEK)
+        except BlockingIOError:
+            return None
+
+    def _waits_for_more(self, seen: int) -> bool:
+        """Has the socket wake us for more than was seen; False where nothing more can come.
+
+        What was only looked at keeps it ready.
+        """
+        if seen <= self._looked_at:
+            return False
+        self._looked_at = seen
+        self._wait_for(seen + 1)
         return True
 
     def _wait_for(self, count: int) -> None:
@@ -368,20 +351,19 @@ class TlsStream:
             return AGAIN
         return count
 
-    def read_into(self, room: bytearray, size: int) -> int:
-        """Like `read`, into C's memory; only where `is_direct`."""
-        assert cython.compiled
-        count: int = lineman_tls_read(self._ssl, room, size)
+    def read_into(self, buffer: memoryview) -> int:
+        """Like `read`, by the short way; only where `is_direct`."""
+        count = tlscalls.read(self._channel, buffer)
         if count == -2:
-            raise openssl.last_failure(lineman_tls_errno)
+            raise openssl.last_failure(tlscalls.last_errno())
         if count == -3:
             raise openssl.failure("TOO_MANY_KEY_UPDATES")
         return count
 
     def pending(self) -> bool:
         """Whether something was received that epoll does not tell of; it may be half a record."""
-        if cython.compiled and self.is_direct:
-            return bool(lineman_tls_pending(self._ssl))
+        if self.is_direct:
+            return tlscalls.pending(self._channel)
         return bool(self._object.pending())
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -403,20 +385,23 @@ class TlsStream:
             return AGAIN
         return count
 
-    def write_from(self, data: bytes, size: int) -> int:
-        """Like `write`, from C's memory; only where `is_direct`."""
-        assert cython.compiled
-        count: int = lineman_tls_write(self._ssl, data, min(size, RECORD))
+    def write_from(self, data: Memory, start: int, size: int) -> int:
+        """Like `write`, for bytes of the data from `start` on, by the shortest way there is."""
+        size = min(size, RECORD)
+        if not self.is_direct:
+            with buffers.view(data, start, size) as part:
+                return self.write(part)
+        count = tlscalls.write(self._channel, data, start, size)
         if count == -2:
-            raise openssl.last_failure(lineman_tls_errno)
+            raise openssl.last_failure(tlscalls.last_errno())
         return count
 
     def end(self) -> None:
         """Says goodbye (close_notify), if the handshake was done, without waiting for an answer."""
         if not self.is_established:
             return
-        if cython.compiled and self.is_direct:
-            lineman_tls_end(self._ssl)
+        if self.is_direct:
+            tlscalls.end(self._channel)
             return
         with contextlib.suppress(OSError):
             self._object.shutdown()
@@ -436,13 +421,8 @@ class TlsStream:
 
 def is_direct() -> bool:
     """Whether connections of this process call OpenSSL without Python between."""
-    return bool(cython.compiled) and _has_functions()
-
-
-def _has_functions() -> bool:
-    """Compiled only: finds the functions that are called, once for the process."""
-    if not cython.compiled or openssl.library() is None:
+    if not tlscalls.ARE_IN_C or openssl.library() is None:
         return False
-    if not lineman_tls_is_ready():
-        lineman_tls_functions(PyBytes_AS_STRING(openssl.function_table(_FUNCTIONS)))
+    if not tlscalls.is_ready():
+        tlscalls.use(openssl.function_table(tlscalls.FUNCTIONS))
     return True

@@ -1,5 +1,4 @@
-cdef extern from "Python.h":
-    int PyObject_GenericSetAttr(object thing, object name, object value) except -1
+from lineman.base cimport unknown_names
 
 cdef class Headers:
     cdef list _lines

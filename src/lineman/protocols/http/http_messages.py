@@ -8,13 +8,9 @@ from http import HTTPStatus
 from typing import Never
 from urllib.parse import parse_qsl, unquote
 
-from lineman.base.unknown_names import RequestNames, refuse_to_set
+from lineman.base import unknown_names
+from lineman.base.unknown_names import RequestNames
 from lineman.errors import HttpError, UsageError
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -306,13 +302,7 @@ class Request(RequestFields, RequestNames):
         return request
 
     def __setattr__(self, name: str, value: Never) -> None:
-        try:
-            if cython.compiled:
-                PyObject_GenericSetAttr(self, name, value)
-            else:
-                object.__setattr__(self, name, value)
-        except AttributeError as error:
-            refuse_to_set(self, name, error)
+        unknown_names.set_or_refuse(self, name, value)
         if name == "target":
             self._path = self._query = None
 

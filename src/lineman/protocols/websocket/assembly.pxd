@@ -1,8 +1,7 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.string cimport memcpy
 
-from lineman.protocols.websocket.frames cimport lineman_mask
+from lineman.base cimport buffers
+from lineman.protocols.websocket cimport frames
 
 ctypedef unsigned char *p_uchar
 
@@ -15,5 +14,4 @@ cdef class Assembly:
     @cython.locals(have=Py_ssize_t, room=Py_ssize_t, larger=bytes)
     cdef _make_room(self, Py_ssize_t needed, Py_ssize_t coming)
     cpdef Py_ssize_t capacity(self)
-    @cython.locals(store=bytes)
     cpdef bytes take(self)

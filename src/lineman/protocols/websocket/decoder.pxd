@@ -1,23 +1,9 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
+from lineman.base cimport buffers
+from lineman.protocols.websocket cimport frames
 from lineman.protocols.websocket.assembly cimport Assembly
 from lineman.protocols.websocket.close cimport decode
-from lineman.protocols.websocket.frames cimport (
-    lineman_mask,
-    lineman_mask_ascii,
-    lineman_whole,
-    lineman_word,
-)
-
-ctypedef unsigned char *p_uchar
-
-cdef extern from *:
-    """
-    #define lineman_text(text) ((unsigned char *)PyUnicode_1BYTE_DATA(text))
-    """
-    str PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
-    unsigned char *lineman_text(str text)
 
 # As C numbers: compared as Python's, each would be made into an object for every frame.
 cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, RSV1, TEXT
@@ -49,9 +35,9 @@ cdef class Decoder:
     cpdef bint has_taken(self, const unsigned char[::1] data) except -1
     cpdef bytes rest(self, const unsigned char[::1] data)
     cdef _end(self)
-    @cython.locals(size=Py_ssize_t, length=Py_ssize_t, text=str, clear=bytes)
+    @cython.locals(sizes=frames.Sizes, is_text=bint, text=str, clear=bytes)
     cdef _take_whole(self, const unsigned char *frame, Py_ssize_t available)
-    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, frames=int)
+    @cython.locals(start=Py_ssize_t, size=Py_ssize_t, count=int)
     cdef _parse(self, const unsigned char[::1] data)
     @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)
     cdef Py_ssize_t _read_header(self, const unsigned char[::1] data, Py_ssize_t position) except -1
@@ -66,7 +52,6 @@ cdef class Decoder:
     @cython.locals(opcode=int, clear=bytes, payload=bytes)
     cdef _take_end(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     cdef _take_control(self, int opcode, bytes payload)
-    @cython.locals(size=Py_ssize_t, clear=bytes, room=p_uchar)
     cdef bytes _unmask(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     cdef _append(self, const unsigned char[::1] data, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(clear=bytes)
@@ -76,5 +61,4 @@ cdef class Decoder:
     @cython.locals(payload=bytes)
     cdef _finish_message(self)
 
-cdef unsigned int _word(const unsigned char[::1] data, Py_ssize_t at)
 cdef _text(bytes payload)

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import codecs
 
+from lineman.base import buffers
+from lineman.base.buffers import Memory
 from lineman.errors import ProtocolError
 from lineman.protocols.events import PROGRESS, Close
+from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.assembly import Assembly
 from lineman.protocols.websocket.close import (
     INVALID_DATA,
@@ -35,15 +38,10 @@ from lineman.protocols.websocket.frames import (
     RSV,
     RSV1,
     TEXT,
-    apply_mask,
 )
 
 __all__ = ["PROGRESS", "Close", "Decoder", "Event", "Ping", "Pong"]
 
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # Frames that complete nothing, after which `next` gives the caller its turn.
 FRAMES = 64
@@ -116,8 +114,7 @@ class Decoder:
         After a `Close` or a `ProtocolError`, which are always the last of their list, whatever
         follows is ignored. The data is not kept: the caller may use its buffer again.
         """
-        if not cython.compiled:
-            data = memoryview(data)
+        data = memoryview(data)
         events: list[Event] = []
         while (event := self.next(data)) is not None:
             if event is not PROGRESS:
@@ -133,11 +130,11 @@ class Decoder:
         if not self._is_open:
             return None
         try:
-            if cython.compiled and self._opcode < 0 and not self._kind and not self._head:
+            if self._opcode < 0 and not self._kind and not self._head:
                 start = self._position
                 available = len(data) - start
                 if available >= 2 and self._expects_mask:
-                    event = self._take_whole(cython.address(data[start]), available)
+                    event = self._take_whole(buffers.part(data, start), available)
                     if event is not None:
                         return event
             return self._parse(data)
@@ -168,44 +165,38 @@ class Decoder:
         self._message = self._control = None
         self._head = self._tail = b""
 
-    def _take_whole(self, frame: bytes, available: int) -> str | bytes | None:
-        """Compiled only: the message of a frame that is all of it and all here, in one go.
+    def _take_whole(self, frame: Memory, available: int) -> str | bytes | None:
+        """The message of a frame that is all of it and all here, in one go.
 
         None for any other, which `_parse` then takes with all of its checks.
 
         Args:
-            frame: C's pointer to the next bytes.
+            frame: where the next bytes lie.
             available: how many these are.
         """
-        assert cython.compiled
-        size = 0
-        length = lineman_whole(frame, available, cython.address(size))
-        if length == 0 or size > self._max_size:
+        sizes = frames.ordinary(frame, available)
+        if sizes.head == 0 or sizes.payload > self._max_size:
             return None
-        self._position += length + size
-        self._mask = lineman_word(frame + length - 4)
-        if frame[0] & 0x0F == TEXT:
-            text: str = PyUnicode_New(size, 127)
-            if lineman_mask_ascii(lineman_text(text), frame + length, size, self._mask):
+        self._position += sizes.head + sizes.payload
+        self._mask = frames.word_of(frame, sizes.head - 4)
+        is_text = frame[0] & 0x0F == TEXT
+        if is_text:
+            text = frames.unmask_ascii(frame, sizes.head, sizes.payload, self._mask)
+            if text is not None:
                 return text
-        if size == 0:
-            return b""
-        clear = PyBytes_FromStringAndSize(cython.NULL, size)
-        lineman_mask(
-            cython.cast(p_uchar, PyBytes_AS_STRING(clear)), frame + length, size, self._mask
-        )
-        return _text(clear) if frame[0] & 0x0F == TEXT else clear
+        clear = frames.unmask(frame, sizes.head, sizes.payload, self._mask)
+        return _text(clear) if is_text else clear
 
     def _parse(self, data: memoryview) -> Event | None:
         size = len(data)
-        frames = 0
+        count = 0
         while True:
             if self._is_inflating:
                 return self._inflate_on()
             if self._position == size:
                 break
-            frames += 1
-            if frames > _FRAMES:
+            count += 1
+            if count > _FRAMES:
                 return PROGRESS
             if self._opcode < 0:
                 self._position = self._read_header(data, self._position)
@@ -269,7 +260,7 @@ class Decoder:
         if self._expects_mask:
             if available < length + 4:
                 return 0
-            self._mask = _word(head, start + length)
+            self._mask = frames.word_of(buffers.part(head, start + length), 0)
             length += 4
         if opcode in (TEXT, BINARY):
             self._is_compressed = first & RSV1 != 0
@@ -371,15 +362,9 @@ class Decoder:
         return Close(code, reason)
 
     def _unmask(self, data: memoryview, start: int, stop: int) -> bytes:
-        if cython.compiled:
-            size = stop - start
-            if size == 0:
-                return b""
-            clear = PyBytes_FromStringAndSize(cython.NULL, size)
-            room = cython.cast(p_uchar, PyBytes_AS_STRING(clear))
-            lineman_mask(room, cython.address(data[start]), size, self._mask)
-            return clear
-        return apply_mask(data[start:stop], self._mask.to_bytes(4, "little"))
+        if start == stop:
+            return b""
+        return frames.unmask(buffers.part(data, start), 0, stop - start, self._mask)
 
     def _append(self, data: memoryview, start: int, stop: int) -> None:
         if self._message is None:
@@ -434,13 +419,6 @@ class Decoder:
         if is_binary:
             return payload
         return _text(payload)  # it fails here if it ends inside a character
-
-
-def _word(data: memoryview, at: int) -> int:
-    """Four bytes as a number, the first lowest."""
-    if cython.compiled:
-        return lineman_word(cython.address(data[at]))
-    return int.from_bytes(data[at : at + 4], "little")
 
 
 def _text(payload: bytes) -> str:

@@ -1,14 +1,13 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-ctypedef const char *p_const_char
-ctypedef const unsigned char *p_const_uchar
+from lineman.base cimport buffers
+from lineman.protocols.websocket cimport byteclasses
 
 # As C numbers: they are compared for every byte.
 cdef int HOST, UPGRADE, CONNECTION, KEY, VERSION, REQUIRED, ORIGIN, SUBPROTOCOLS, EXTENSIONS, UNUSUAL
 cdef int SPACE, TAB, CR, LF, COLON, MAX_LINES
 cdef int IS_TOKEN, IS_VALUE, IS_TARGET, IS_HOST, IS_BASE64, IS_DIGIT
-cdef p_const_uchar KINDS
+cdef bytes KINDS
 cdef tuple _NAMES, _WHAT
 
 cdef class Opening:

@@ -10,14 +10,18 @@ Source: RFC 6455, section 4.2.1; RFC 9112.
 
 from __future__ import annotations
 
-import re
-
+from lineman.base import buffers
 from lineman.protocols.http.requests import MAX_HEADER_LINES
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
+from lineman.protocols.websocket import byteclasses
+from lineman.protocols.websocket.byteclasses import (
+    IS_BASE64,
+    IS_DIGIT,
+    IS_HOST,
+    IS_TARGET,
+    IS_TOKEN,
+    IS_VALUE,
+    KINDS,
+)
 
 HOST = 1
 UPGRADE = 2
@@ -36,35 +40,6 @@ TAB = 0x09
 CR = 0x0D
 LF = 0x0A
 COLON = 0x3A
-
-IS_TOKEN = 1
-IS_VALUE = 2
-IS_TARGET = 4
-IS_HOST = 8
-IS_BASE64 = 16
-IS_DIGIT = 32
-
-_ALNUM = b"0-9A-Za-z"
-_CLASSES = {
-    IS_TOKEN: b"[!#$%&'*+\\-.^_`|~" + _ALNUM + b"]",
-    IS_VALUE: b"[\\t\\x20-\\x7e\\x80-\\xff]",
-    IS_TARGET: b"[\\x21\\x24-\\x3b\\x3d\\x3f-\\x5b\\x5d\\x5f\\x61-\\x7a\\x7e]",
-    IS_HOST: b"[.\\-" + _ALNUM + b"]",
-    IS_BASE64: b"[+/" + _ALNUM + b"]",
-    IS_DIGIT: b"[0-9]",
-}
-_RUNS = {kind: re.compile(one + b"*") for kind, one in _CLASSES.items()}
-
-
-def _kinds() -> bytes:
-    """For each byte value, the classes that it belongs to."""
-    kinds = bytearray(256)
-    for value in range(256):
-        for kind, one in _CLASSES.items():
-            if re.fullmatch(one, bytes([value])):
-                kinds[value] |= kind
-    return bytes(kinds)
-
 
 # Header names that matter, by their length, and what they say; `_header` knows the two that share
 # a length with another one.
@@ -85,12 +60,9 @@ _NAMES = tuple(
 )
 _WHAT = tuple(_HEADERS.get(name, 0) for name in _NAMES)
 
-_KINDS = _kinds()
 MAX_LINES = MAX_HEADER_LINES
 _START = b"GET /"
 _END_OF_LINE = b" HTTP/1.1\r\n"
-if cython.compiled:
-    KINDS = cython.cast(p_const_uchar, PyBytes_AS_STRING(_KINDS))
 
 
 class Opening:
@@ -149,22 +121,13 @@ def read_opening(data: bytes | memoryview, max_size: int) -> Opening | None:
     if seen & REQUIRED != REQUIRED or size - position < 2 or data[position + 1] != LF:
         return None
     size = position + 2
-    if cython.compiled:
-        head = PyBytes_FromStringAndSize(cython.cast(p_const_char, cython.address(data[0])), size)
-    else:
-        head = bytes(data[:size])
+    head = buffers.taken(data, size)
     return Opening(head, head[key : key + 24].decode("ascii"), seen == REQUIRED)
 
 
 def _run(data: bytes | memoryview, start: int, size: int, kind: int) -> int:
     """The position after the bytes of a class that stand here."""
-    if cython.compiled:
-        while start < size and KINDS[data[start]] & kind:
-            start += 1
-        return start
-    match = _RUNS[kind].match(data, start, size)
-    assert match is not None  # of no bytes at least
-    return match.end()
+    return byteclasses.end_of_run(data, start, size, kind, KINDS)
 
 
 def _trimmed(data: bytes | memoryview, start: int, end: int) -> int:
@@ -179,8 +142,6 @@ def _has(data: bytes | memoryview, start: int, size: int, text: bytes) -> bool:
     length = len(text)
     if size - start < length:
         return False
-    if not cython.compiled:
-        return data[start : start + length] == text
     for index in range(length):  # noqa: SIM110 - a loop in C
         if data[start + index] != text[index]:
             return False
@@ -191,8 +152,6 @@ def _is(data: bytes | memoryview, start: int, length: int, word: bytes) -> bool:
     """Whether these are the word, in any case; the word is of small letters, digits and `-, `."""
     if length != len(word):
         return False
-    if not cython.compiled:
-        return bytes(data[start : start + length]).lower() == word
     for index in range(length):  # noqa: SIM110 - a loop in C
         if data[start + index] | 0x20 != word[index]:
             return False

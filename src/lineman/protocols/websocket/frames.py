@@ -1,11 +1,16 @@
 """Frames: opcodes, masking, and how a frame is written.
 
 Source: RFC 6455, section 5.2 (base framing), 5.3 (masking).
+
+Compiled modules find what is done for every message in `frames.h`, by `frames.pxd`.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
+
+from lineman.base.buffers import Memory, Room
 
 CONTINUATION = 0x0
 TEXT = 0x1
@@ -20,6 +25,85 @@ RSV = 0x70
 MASKED = 0x80
 
 MAX_CONTROL_PAYLOAD = 125
+
+
+class Sizes(NamedTuple):
+    """How large the two parts of a frame are.
+
+    Attributes:
+        head: bytes of its header; 0 where `ordinary` says that it is not ordinary.
+        payload: bytes of its payload.
+    """
+
+    head: int
+    payload: int
+
+
+_NOT_ORDINARY = Sizes(0, 0)
+
+
+def ordinary(frame: Memory, available: int) -> Sizes:
+    """The sizes of a frame of the ordinary kind; no header for any other, right or wrong.
+
+    All of its bytes are here, it is a whole message, uncompressed, masked, its length in the
+    shortest form and below 4 GiB.
+
+    Args:
+        frame: where it begins.
+        available: bytes that are there.
+    """
+    if available < 6 or frame[0] not in (0x81, 0x82) or not frame[1] & MASKED:
+        return _NOT_ORDINARY
+    head, payload = 6, frame[1] & 0x7F
+    if payload >= 126:
+        head, shortest = (8, 126) if payload == 126 else (14, 65536)
+        if available < head:
+            return _NOT_ORDINARY
+        payload = int.from_bytes(frame[2 : head - 4], "big")
+        if not shortest <= payload < 1 << 32:
+            return _NOT_ORDINARY
+    return Sizes(head, payload) if payload <= available - head else _NOT_ORDINARY
+
+
+def word_of(data: Memory, at: int) -> int:
+    """Four bytes as a number, the first lowest."""
+    return int.from_bytes(data[at : at + 4], "little")
+
+
+def unmask(data: Memory, start: int, size: int, mask: int) -> bytes:
+    """Bytes with their mask taken off.
+
+    Args:
+        data: where they lie.
+        start: where they begin.
+        size: how many they are.
+        mask: its first byte, which belongs to the first of them, lowest; 0 for none.
+    """
+    return apply_mask(data[start : start + size], mask.to_bytes(4, "little"))
+
+
+def unmask_ascii(data: Memory, start: int, size: int, mask: int) -> str | None:
+    """Like `unmask`, as a text; None where it is not ASCII."""
+    clear = unmask(data, start, size, mask)
+    return clear.decode("ascii") if clear.isascii() else None
+
+
+def mask_into(to: Room, at: int, data: Memory, size: int, mask: int) -> None:
+    """Puts the first `size` bytes of the data, masked or with their mask taken off, at `at`."""
+    to[at : at + size] = unmask(data, 0, size, mask)
+
+
+def put_header(to: Room, first: int, size: int) -> int:
+    """Writes the header of an unmasked frame; how many bytes that is.
+
+    Args:
+        to: where to.
+        first: the frame's first byte: opcode, FIN and reserved bits.
+        size: bytes of payload.
+    """
+    written = header(first & 0x0F, size, first & 0xF0)
+    to[: len(written)] = written
+    return len(written)
 
 
 def apply_mask(data: bytes | bytearray | memoryview, mask: bytes) -> bytes:

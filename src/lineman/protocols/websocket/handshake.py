@@ -9,18 +9,11 @@ import binascii
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha1
 
 from lineman.errors import HttpError, UsageError
 from lineman.protocols.http.requests import Request, encode_headers, has_token
+from lineman.protocols.websocket import acceptkey
 
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
-
-KEY_SIZE = 24  # of 16 bytes in base64
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _VERSION = ("Sec-WebSocket-Version", "13")
@@ -51,16 +44,7 @@ def accept_key(key: str) -> str:
 
 
 def _accept(key: str) -> bytes:
-    raw = key.encode("latin-1")
-    if cython.compiled and len(raw) == KEY_SIZE:
-        # OpenSSL spends more on making and finding a hash object than on these 60 bytes.
-        answer = PyBytes_FromStringAndSize(cython.NULL, 28)
-        room = cython.cast(p_uchar, PyBytes_AS_STRING(answer))
-        guid = cython.cast(p_const_uchar, PyBytes_AS_STRING(_GUID))
-        lineman_accept_key(room, cython.cast(p_const_uchar, PyBytes_AS_STRING(raw)), guid)
-        return answer
-    digest = sha1(raw + _GUID, usedforsecurity=False).digest()
-    return binascii.b2a_base64(digest, newline=False)
+    return acceptkey.accept_to(key.encode("latin-1"))
 
 
 def check(request: Request) -> str:

@@ -1,16 +1,10 @@
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcpy
 
+from lineman.base cimport buffers
 from lineman.protocols.interface cimport Session
-from lineman.protocols.utf8 cimport lineman_utf8
+from lineman.protocols.websocket cimport frames
 from lineman.protocols.websocket.close cimport encode
-from lineman.protocols.websocket.frames cimport lineman_header, lineman_mask, lineman_word
 from lineman.protocols.websocket.decoder cimport Decoder
-
-ctypedef const char *p_const_char
-ctypedef const unsigned char *p_const_uchar
-ctypedef unsigned char *p_uchar
 
 # As C numbers.
 cdef int _FIRST_OF_BINARY, _FIRST_OF_TEXT, _MASKED, _MAX_HEADER
@@ -30,7 +24,7 @@ cdef class WebsocketSession(Session):
     cpdef next(self, const unsigned char[::1] data)
     cdef Decoder _new_decoder(self)
     cpdef list feed(self, const unsigned char[::1] data)
-    @cython.locals(text=p_const_char, count=Py_ssize_t, payload=p_const_uchar)
+    @cython.locals(payload=buffers.Payload, first=int)
     cdef Py_ssize_t encode_into(self, message, unsigned char *room, Py_ssize_t size) except -2
     cdef Py_ssize_t encode_memory(self, bint is_text, const unsigned char *data, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2
     cdef Py_ssize_t _put(self, int first, const unsigned char *payload, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from lineman.base import buffers
+from lineman.base.buffers import Memory, Room
 from lineman.errors import ProtocolError, UsageError
 from lineman.protocols.events import PROGRESS, Close
 from lineman.protocols.interface import Session
@@ -20,11 +22,6 @@ from lineman.protocols.websocket.control import Event, Ping
 from lineman.protocols.websocket.decoder import Decoder
 from lineman.protocols.websocket.deflate import Compressor, Inflater, compressor
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
-
-try:
-    import cython
-except ImportError:
-    from lineman.base import nocython as cython
 
 # A payload from here on goes to the kernel from where it is, without being copied first.
 LARGE = 16 * 1024
@@ -157,8 +154,7 @@ class WebsocketSession(Session):
 
         The data is not kept: the caller may use its buffer again.
         """
-        if not cython.compiled:
-            data = memoryview(data)
+        data = memoryview(data)
         events: list[Event] = []
         while (event := self.next(data)) is not None:
             if event is not PROGRESS:
@@ -197,44 +193,37 @@ class WebsocketSession(Session):
 
     # What goes.
 
-    def encode_into(self, message: Any, room: Any, size: int) -> int:
-        """Compiled only: writes the frame of a message; see `Session`."""
-        if cython.compiled and self._compressor is None:
-            if type(message) is str:
-                count = 0
-                text = lineman_utf8(message, cython.address(count))
-                if text is not cython.NULL:
-                    payload = cython.cast(p_const_uchar, text)
-                    return self._put(_FIRST_OF_TEXT, payload, count, room, size)
-            elif type(message) is bytes:
-                payload = cython.cast(p_const_uchar, PyBytes_AS_STRING(message))
-                count = PyBytes_GET_SIZE(message)
-                return self._put(_FIRST_OF_BINARY, payload, count, room, size)
+    def encode_into(self, message: Any, room: Room, size: int) -> int:
+        """Writes the frame of a message; see `Session`."""
+        if self._compressor is None:
+            payload = buffers.payload_of(message)
+            if payload.size >= 0:
+                first = _FIRST_OF_TEXT if payload.is_text else _FIRST_OF_BINARY
+                return self._put(first, payload.data, payload.size, room, size)
         return -1
 
-    def encode_memory(self, is_text: bool, data: Any, count: int, room: Any, size: int) -> int:
-        """Compiled only: writes the frame of a message that lies in C's memory; see `Session`."""
+    def encode_memory(self, is_text: bool, data: Memory, count: int, room: Room, size: int) -> int:
+        """Writes the frame of a message that lies in memory; see `Session`."""
         if self._compressor is not None:
             return -1
         return self._put(_FIRST_OF_TEXT if is_text else _FIRST_OF_BINARY, data, count, room, size)
 
-    def _put(self, first: int, payload: Any, count: int, room: Any, size: int) -> int:
+    def _put(self, first: int, payload: Memory, count: int, room: Room, size: int) -> int:
         if self._has_said or count >= _LARGE or count + _MAX_HEADER > size:
             return -1
         return self._frame(first, payload, count, room)
 
-    def _frame(self, first: int, payload: Any, count: int, room: Any) -> int:
-        """Compiled only: writes a frame where there is room for it; its size."""
-        assert cython.compiled
-        head: int = lineman_header(room, first, count)
+    def _frame(self, first: int, payload: Memory, count: int, room: Room) -> int:
+        """Writes a frame where there is room for it; its size."""
+        head = frames.put_header(room, first, count)
         if self._masks is None:
-            memcpy(room + head, payload, count)
+            buffers.copy(room, head, payload, 0, count)
             return head + count
-        mask: bytes = self._masks()
+        mask = self._masks()
         room[1] |= _MASKED
-        memcpy(room + head, PyBytes_AS_STRING(mask), 4)
-        word = lineman_word(room + head)
-        lineman_mask(room + head + 4, payload, count, word)
+        buffers.copy(room, head, buffers.data_of(mask), 0, 4)
+        word = frames.word_of(buffers.data_of(mask), 0)
+        frames.mask_into(room, head + 4, payload, count, word)
         return head + 4 + count
 
     def pieces(self, message: Any) -> tuple[bytes, bytes, bytes]:
@@ -252,12 +241,12 @@ class WebsocketSession(Session):
 
     def encode(self, message: Any) -> bytes:
         """The frame of a message, compressed where that is agreed on and gains."""
-        if cython.compiled and (type(message) is bytes or type(message) is str):
+        if type(message) is bytes or type(message) is str:
             size = len(message) + _MAX_HEADER
-            data = PyBytes_FromStringAndSize(cython.NULL, size)
-            size = self.encode_into(message, cython.cast(p_uchar, PyBytes_AS_STRING(data)), size)
+            data = buffers.new_store(size)
+            size = self.encode_into(message, buffers.store_room(data), size)
             if size >= 0:
-                return data[:size]
+                return buffers.take_store(data, size)
         first, payload = to_frame(message)
         return self.frame(first, payload)
 
@@ -273,19 +262,10 @@ class WebsocketSession(Session):
         return (first, payload) if shrunk is None else (first | frames.RSV1, shrunk)
 
     def _whole(self, first: int, payload: bytes) -> bytes:
-        if cython.compiled:
-            count = len(payload)
-            data = PyBytes_FromStringAndSize(cython.NULL, count + _MAX_HEADER)
-            size = self._frame(
-                first,
-                cython.cast(p_const_uchar, PyBytes_AS_STRING(payload)),
-                count,
-                cython.cast(p_uchar, PyBytes_AS_STRING(data)),
-            )
-            return data[:size]
-        if self._masks is None:
-            return frames.whole(first, payload)
-        return frames.encode_masked(first & 0x0F, payload, self._masks(), first & 0xF0)
+        count = len(payload)
+        data = buffers.new_store(count + _MAX_HEADER)
+        size = self._frame(first, buffers.data_of(payload), count, buffers.store_room(data))
+        return buffers.take_store(data, size)
 
     def ping(self, payload: bytes = b"") -> bytes:
         """A ping that is not the clock's.

@@ -132,7 +132,7 @@ class Tickets:
     @identity.setter
     def identity(self, identity: bytes) -> None:
         self._identity = identity
-        self._call.good_until = 0.0
+        self._call.refresh_at(0.0)
 
     def install(self, context: ssl.SSLContext) -> bool:
         """Has a context use them; whether that is possible here."""
@@ -144,4 +144,4 @@ class Tickets:
         now = self._clock()
         self._call.set_keys(self._secret.keys(now, self._identity))
         if self._clock is time.monotonic:  # another clock is asked each time
-            self._call.good_until = (now // PERIOD + 1) * PERIOD
+            self._call.refresh_at((now // PERIOD + 1) * PERIOD)

@@ -1,0 +1,25 @@
+# The functions of buffers.py as C has them: a `Memory` is a pointer there.
+
+cdef extern from "lineman/base/buffers.h":
+    ctypedef struct Payload "lineman_payload":
+        const unsigned char *data
+        Py_ssize_t size
+        bint is_text
+
+    Payload payload_of "lineman_payload_of"(object message) noexcept
+    unsigned char *room_of "lineman_room"(bytearray room) noexcept
+    const unsigned char *data_of "lineman_data"(bytes data) noexcept
+    const unsigned char *beyond "lineman_beyond"(const unsigned char *data, Py_ssize_t start) noexcept
+    void copy "lineman_copy"(unsigned char *to, Py_ssize_t at, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) noexcept
+    int append "lineman_append"(bytearray to, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
+    bytes new_store "lineman_store_new"(Py_ssize_t size)
+    unsigned char *store_room "lineman_store_room"(bytes store) noexcept
+    void fill_store "lineman_store_fill"(bytes to, bytes source, Py_ssize_t size) noexcept
+    bytes take_store "lineman_store_take"(bytes store, Py_ssize_t size)
+    object view "lineman_view"(const unsigned char *data, Py_ssize_t start, Py_ssize_t size)
+
+cdef inline bytes taken(const unsigned char[::1] data, Py_ssize_t size):
+    return (<const unsigned char *>&data[0])[:size]
+
+cdef inline const unsigned char *part(const unsigned char[::1] data, Py_ssize_t start) except NULL:
+    return &data[start]

@@ -1,0 +1,108 @@
+"""Bytes where they lie, so that what is sent needs no object of its own.
+
+This is the plain-Python way, where some are made; compiled modules find the same functions in
+`buffers.h`, by `buffers.pxd`. There a `Memory` is a pointer, valid while the object lives that it
+was taken from.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Memory = bytes | bytearray | memoryview
+# Memory that is written to.
+Room = bytearray | memoryview
+# Memory that becomes a `bytes`, in C without a copy.
+Store = bytearray
+
+
+class Payload(NamedTuple):
+    """The bytes of a message.
+
+    Attributes:
+        data: where they lie.
+        size: how many they are; -1 for what is neither exactly `str` nor exactly `bytes`, and for a
+            text that UTF-8 has no bytes for.
+        is_text: whether it is a text.
+    """
+
+    data: Memory
+    size: int
+    is_text: bool
+
+
+def payload_of(message: object) -> Payload:
+    """The bytes of a message; see `Payload` for what has none."""
+    if type(message) is bytes:
+        return Payload(message, len(message), False)
+    if type(message) is str:
+        try:
+            data = message.encode()
+        except UnicodeEncodeError:
+            return Payload(b"", -1, True)
+        return Payload(data, len(data), True)
+    return Payload(b"", -1, False)
+
+
+def room_of(room: bytearray) -> Room:
+    """Where the bytes of a bytearray lie, which must not change its size meanwhile."""
+    return room
+
+
+def data_of(data: bytes) -> Memory:
+    """Where these bytes lie."""
+    return data
+
+
+def part(data: memoryview, start: int) -> Memory:
+    """Where the bytes from `start` on lie; there must be one.
+
+    Raises:
+        IndexError: there is none (compiled).
+    """
+    return data[start:]
+
+
+def beyond(data: Memory, start: int) -> Memory:
+    """Where the bytes of the data from `start` on lie."""
+    return memoryview(data)[start:]
+
+
+def copy(to: Room, at: int, data: Memory, start: int, size: int) -> None:
+    """Copies `size` bytes of the data, from `start` on, to `at`; there must be room."""
+    to[at : at + size] = memoryview(data)[start : start + size]
+
+
+def append(to: bytearray, data: Memory, start: int, size: int) -> None:
+    """Adds `size` bytes of the data, from `start` on."""
+    to += memoryview(data)[start : start + size]
+
+
+def new_store(size: int) -> Store:
+    """A store; in C its content is undefined until something is put into it."""
+    return bytearray(size)
+
+
+def store_room(store: Store) -> Room:
+    """Where the bytes of a store lie, which nobody else may have seen."""
+    return store
+
+
+def fill_store(to: Store, source: Store, size: int) -> None:
+    """Copies the first `size` bytes of another store."""
+    to[:size] = memoryview(source)[:size]
+
+
+def take_store(store: Store, size: int) -> bytes:
+    """The first `size` bytes of the store, which is not used again."""
+    return bytes(memoryview(store)[:size])
+
+
+def taken(data: bytes | memoryview, size: int) -> bytes:
+    """The first `size` bytes of the data, of which there are as many, and at least one."""
+    return bytes(data[:size])
+
+
+def view(data: Memory, start: int, size: int) -> memoryview:
+    """The `size` bytes of the data from `start` on as an object; to be released by `with`."""
+    return memoryview(data)[start : start + size]
