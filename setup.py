@@ -46,6 +46,7 @@ COMPILED = (
     "lineman/tls/openssl/ticket_callback",
     "lineman/protocols/proxies/forwarded",
     "lineman/protocols/http/requests",
+    "lineman/protocols/http/http_session",
     "lineman/protocols/http/http_messages",
     "lineman/protocols/websocket/deflate",
     "lineman/protocols/websocket/close",
@@ -56,6 +57,7 @@ COMPILED = (
     "lineman/protocols/websocket/assembly",
     "lineman/protocols/websocket/decoder",
     "lineman/protocols/websocket/session",
+    "lineman/protocols/websocket/opening_session",
 )
 # What Cython would write into each of them (memoryviews, most of all) stands here once.
 SHARED = "lineman._cyutility"

@@ -20,6 +20,7 @@ cdef class WebsocketSession(Session):
     cdef bint _has_said
     cdef bint _has_heard
 
+    cdef _begin(self, limits, agreement, options, masks)
     @cython.locals(decoder=Decoder)
     cpdef next(self, const unsigned char[::1] data)
     cdef Decoder _new_decoder(self)

@@ -93,6 +93,16 @@ class WebsocketSession(Session):
         options: DeflateOptions | None = None,
         masks: Callable[[], bytes] | None = None,
     ) -> None:
+        self._begin(limits, agreement, options, masks)
+
+    def _begin(
+        self,
+        limits: SessionLimits,
+        agreement: Agreement | None,
+        options: DeflateOptions | None,
+        masks: Callable[[], bytes] | None,
+    ) -> None:
+        """All of `__init__`, as a call in C."""
         self.has_more = False
         self.agreement = agreement
         self._limits = limits

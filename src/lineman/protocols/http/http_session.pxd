@@ -1,0 +1,29 @@
+cimport cython
+
+from lineman.protocols.interface cimport Session
+
+# As a C number.
+cdef Py_ssize_t _PIECE
+
+cdef class HttpSession(Session):
+    cdef readonly object request
+    cdef readonly bint is_idle
+    cdef readonly bint is_over
+    cdef object _limits
+    cdef object _parser
+    cdef list _requests
+    cdef Py_ssize_t _position
+    cdef double _since
+    cdef bint _has_ended
+
+    cdef _begin(self, limits, double since)
+    @cython.locals(size=Py_ssize_t)
+    cpdef next(self, const unsigned char[::1] data)
+    cdef _feed(self, const unsigned char[::1] data)
+    cdef _fail(self, error)
+    cpdef bytes rest(self, const unsigned char[::1] data)
+    cpdef unfinished(self)
+    cpdef Py_ssize_t held(self) except -1
+    cpdef answer_to(self, event, double now)
+    cpdef tuple on_time(self, double now, double last_received, bint is_reading=*)
+    cpdef bytes refuse(self, error)

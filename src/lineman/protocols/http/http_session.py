@@ -1,0 +1,243 @@
+"""HTTP/1.1 on one connection, the server's end, pure: bytes and a clock in, requests and bytes out.
+
+Whatever is complete in the bytes comes out one by one: a `Request`, which the program answers with
+`respond` or `refuse` before the next one comes; a `Reply` to a client that waits to be told to go
+on; an `HttpError`, which ends it.
+
+Source: RFC 9112; RFC 9110, sections 9.3.2 (HEAD), 10.1.1 (Expect) and 15.5.9 (408).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from lineman.errors import HttpError
+from lineman.protocols.events import PROGRESS, Progress, Reply
+from lineman.protocols.http.http_messages import Request, Response, error_response
+from lineman.protocols.http.requests import CONTINUE, RequestParser
+from lineman.protocols.interface import Session
+
+# Bytes of requests that are looked at in one go: a few bytes can be much work.
+PIECE = 4096
+_PIECE = PIECE  # as a C number
+
+MAX_PIPELINED = 16
+"""More requests than this, sent without waiting for an answer, are a 400."""
+
+TLS_RECORD = 0x16
+"""The first byte of a client that speaks TLS (RFC 8446, section 5.1)."""
+
+TOO_LATE = "no handshake in time"
+NOTHING_MORE = "no further request in time"
+
+
+class HttpLimits(Protocol):
+    """What a session must know of a service's limits."""
+
+    @property
+    def max_head_size(self) -> int:
+        """Bytes of a request line and its headers together."""
+        ...
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of a request's body."""
+        ...
+
+    @property
+    def handshake_timeout(self) -> float:
+        """Seconds that a client has, from the last answer on, until its next one."""
+        ...
+
+
+class TlsClientError(HttpError):
+    """The client speaks TLS where nobody does."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "This port does not speak TLS: use ws:// here.")
+
+
+GO_ON = Reply()
+"""The client sent `Expect: 100-continue` and holds its body back."""
+
+
+class HttpSession(Session):
+    """The requests of one connection.
+
+    Args:
+        limits: sizes and times.
+        since: when its time began, in seconds on the clock of `on_time`.
+
+    Attributes:
+        request: what `next` gave and waits for its answer; nothing more comes until then.
+        is_idle: whether a request was answered, and nothing of another one has come.
+        is_over: whether nothing more comes: the connection ends when all that is to be sent has
+            left.
+        has_more: see `Session`.
+    """
+
+    __slots__ = (
+        "_has_ended", "_limits", "_parser", "_position", "_requests", "_since", "is_idle",
+        "is_over", "request",
+    )  # fmt: skip
+
+    def __init__(self, limits: HttpLimits, since: float) -> None:
+        self._begin(limits, since)
+
+    def _begin(self, limits: HttpLimits, since: float) -> None:
+        """All of `__init__`, as a call in C."""
+        self.has_more = False
+        self._limits = limits
+        self._since = since
+        self._parser: RequestParser | None = None  # made for the first bytes
+        self._requests: list[Request] = []  # that came behind one that is not answered yet
+        self._position = 0  # in the bytes that are being given
+        self._has_ended = False  # the peer sends no more
+        self.request: Any = None
+        self.is_idle = False
+        self.is_over = False
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request waits for its answer."""
+        return self.request is not None
+
+    # What comes.
+
+    def next(self, data: memoryview) -> Request | Reply | HttpError | Progress | None:
+        """The next of what these bytes mean; see the module, and `Session`.
+
+        None as well as long as a request waits for its answer: then the bytes are to be kept, and
+        given again after it.
+        """
+        if self.is_over or self.request is not None:
+            self.has_more = False
+            return None
+        size = len(data)
+        if not self._requests and self._position < size:
+            error = self._feed(data)
+            if error is not None:
+                return self._fail(error)
+        parser = self._parser
+        if not self._requests and parser is not None and parser.error is not None:
+            return self._fail(parser.error)
+        event: Request | Reply | Progress | None = None
+        if self._requests:
+            event = self.request = self._requests.pop(0)
+        elif parser is not None and parser.wants_continue:
+            parser.wants_continue = False
+            event = GO_ON
+        elif self._position < size:
+            event = PROGRESS
+        self.has_more = self._position < size or bool(self._requests)
+        if parser is not None and (parser.error is not None or parser.wants_continue):
+            self.has_more = True
+        if not self.has_more:
+            self._position = 0
+        return event
+
+    def _feed(self, data: memoryview) -> HttpError | None:
+        self.is_idle = False
+        if self._parser is None:
+            if data[0] == TLS_RECORD:
+                return TlsClientError()
+            limits = self._limits
+            self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
+        start = self._position
+        self._position = min(start + _PIECE, len(data))
+        self._requests = self._parser.feed(data[start : self._position])
+        if len(self._requests) > MAX_PIPELINED:
+            return HttpError(400, "Too many requests sent without waiting.")
+        return None
+
+    def _fail(self, error: HttpError) -> HttpError:
+        self._requests = []
+        self.is_over = True
+        self.has_more = False
+        return error
+
+    def rest(self, data: memoryview) -> bytes:
+        """What of these bytes was not taken yet; see `Session`."""
+        rest = bytes(data[self._position :])
+        self._position = 0
+        return rest
+
+    def unfinished(self) -> Any:
+        """What has come of a body that is not whole yet; None without one."""
+        return None if self._parser is None or self.is_over else self._parser.unfinished_body
+
+    def held(self) -> int:
+        """Bytes of memory that this takes."""
+        body = self.unfinished()
+        return 0 if body is None else body.__sizeof__()
+
+    def end(self) -> None:
+        """Notes that the peer sends no more; what it has asked is still answered."""
+        self._has_ended = True
+
+    # What goes.
+
+    def respond(self, response: Response, may_keep: bool, now: float) -> bytes:
+        """The answer to the request, and `is_over` where it is the last one.
+
+        Args:
+            response: it.
+            may_keep: whether further requests are welcome.
+            now: seconds, on the clock of `on_time`: the time of the next request begins.
+
+        Raises:
+            UsageError: a header would break it; nothing has happened.
+        """
+        request = self.request
+        if request is None:
+            raise RuntimeError("defect: an answer to no request")
+        keeps = (
+            request.keep_alive
+            and may_keep
+            and (self._parser is None or self._parser.error is None)
+            and not (self._has_ended and not self._requests)
+        )
+        answer = response.encode(head_only=request.method == "HEAD", keep_alive=keeps)
+        self.request = None
+        self.is_idle = keeps and not self._requests
+        self.is_over = not keeps
+        self._since = now
+        return answer
+
+    def refuse(self, error: HttpError) -> bytes:
+        """An answer that ends the connection."""
+        self.request = None
+        self._fail(error)
+        return error_response(error)
+
+    def answer_to(self, event: Any, now: float) -> bytes | None:
+        """What an event is answered with: `100 Continue`, or an error's page."""
+        if event is GO_ON:
+            return CONTINUE
+        return self.refuse(event) if isinstance(event, HttpError) else None
+
+    # The clock.
+
+    def on_time(
+        self, now: float, last_received: float, is_reading: bool = True
+    ) -> tuple[bytes | None, str | None, float]:
+        """Why the client is given up, and what it is told where it has begun to ask something.
+
+        Bytes do not prolong its time: a head that comes byte by byte is as late as none.
+        """
+        if self.is_over:
+            return None, None, 0.0
+        due = self._since + self._limits.handshake_timeout
+        if now < due:
+            return None, None, due
+        if self.is_idle:
+            self._fail_silently()
+            return None, NOTHING_MORE, due
+        has_begun = self._parser is not None or self.request is not None
+        answer = self.refuse(HttpError(408, "Request Timeout")) if has_begun else None
+        self._fail_silently()
+        return answer, TOO_LATE, due
+
+    def _fail_silently(self) -> None:
+        self.is_over = True
+        self.is_idle = False
