@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineman.errors import ConfigError, UsageError
+from lineman.errors import ConfigError
 from lineman.webservers import PROGRAMS, Site, Upstream, read_upstream
-from lineman.webservers.server_version import Version, find, parse
+from lineman.webservers.server_version import Version
 
 WORKER = Upstream("127.0.0.1", 8282)
+
+
 CERT = {"cert": "/etc/ssl/a.pem", "key": "/etc/ssl/b.pem"}
 
 
@@ -247,30 +249,3 @@ def test_nothing_that_is_let_in_ends_a_line(kind: str, domain: str, path: str, f
     harmless = PROGRAMS[kind].render(site(cert="/c", key="/c", path="/p"), version)
     for ender in ("\n", ";", "{", "}", '"'):
         assert text.count(ender) == harmless.count(ender)
-
-
-# Versions.
-
-
-@pytest.mark.parametrize(
-    ("said", "version"),
-    [
-        ("nginx version: nginx/1.22.1\n", (1, 22, 1)),
-        ("Server version: Apache/2.4.62 (Debian)\nServer built:   2026-11-12T08:58:41", (2, 4, 62)),
-        ("v2.11.4 h1:abc=", (2, 11, 4)),
-        ("2.6.2", (2, 6, 2)),
-        ("HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/", (2, 6, 12)),
-        ("HAProxy version 3.3-dev1", (3, 3, 0)),
-        ("command not found", None),
-    ],
-)
-def test_the_version_is_found_in_what_a_program_says(said: str, version: Version | None) -> None:
-    assert find(said) == version
-
-
-def test_a_version_is_read_as_people_write_it() -> None:
-    assert parse("1.22") == (1, 22, 0)
-    assert parse(" v2.6.2-5 ") == (2, 6, 2)
-    for text in ("", "1", "one.two", "1.2.3.4", "1.2; evil"):
-        with pytest.raises(UsageError, match="is no version"):
-            parse(text)

@@ -99,24 +99,27 @@ class Outlet:
                 self._waiting.clear()
                 self._size = 0
                 self._is_writing = True
-            if self._lost:
-                data = self.note(self._lost, self._why) + data
-            if dropped:
-                data += self.note(dropped, SLOW)
-            self._put(b"\n" + data if self._is_torn else data)
+            self._put(data, dropped)
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes, dropped: int) -> None:
+        """Writes lines, and before and behind them how many are missing there."""
+        head = b"\n" if self._is_torn else b""
+        if self._lost:
+            head += self.note(self._lost, self._why)
+        whole = head + data + (self.note(dropped, SLOW) if dropped else b"")
         start = 0
-        while start < len(data):
+        while start < len(whole):
             try:
-                start += os.write(self._descriptor, data[start : start + 65536])
+                start += os.write(self._descriptor, whole[start : start + 65536])
             except BlockingIOError:  # the launcher has made it non-blocking
                 with contextlib.suppress(OSError):
                     select.select([], [self._descriptor], [], PATIENCE)
             except OSError as error:
                 self._why = (error.strerror or str(error)).lower()
-                self._lost += data.count(b"\n", start)
-                self._is_torn = start > 0 and data[start - 1 : start] != b"\n"
+                if start >= len(head):
+                    self._lost = 0  # it has been said
+                self._lost += data.count(b"\n", max(0, start - len(head))) + dropped
+                self._is_torn = start > 0 and whole[start - 1 : start] != b"\n"
                 return
         self._lost = 0
         self._is_torn = False
@@ -142,18 +145,20 @@ class PrivatePipe:
 
     def write(self, data: bytes) -> None:
         """Writes whole lines, or drops them; returns at once."""
+        head = b"\n" if self._is_torn else b""
         if self._dropped:
-            data = self.note(self._dropped, SLOW) + data
-        if self._is_torn:
-            data = b"\n" + data
-        for start in range(0, len(data), select.PIPE_BUF):
-            part = data[start : start + select.PIPE_BUF]
+            head += self.note(self._dropped, SLOW)
+        whole = head + data
+        for start in range(0, len(whole), select.PIPE_BUF):
+            part = whole[start : start + select.PIPE_BUF]
             try:
                 if not self._poll.poll(0):
                     raise BlockingIOError
                 os.write(self._descriptor, part)  # a pipe with room takes as much in one piece
             except OSError:
-                self._dropped += max(1, data.count(b"\n", start))
+                if start >= len(head):
+                    self._dropped = 0  # it has been said
+                self._dropped += max(1, data.count(b"\n", max(0, start - len(head))))
                 self._is_torn = self._is_torn or start > 0
                 return
         self._dropped = 0
