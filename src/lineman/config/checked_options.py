@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lineman.base import address as addresses
 from lineman.base import option_kinds
 from lineman.base.address import Address
-from lineman.base.option_kinds import (
-    names_of,
-)
+from lineman.base.option_kinds import names_of
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
