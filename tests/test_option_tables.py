@@ -134,6 +134,14 @@ def test_the_least_length_of_a_token_is_told() -> None:
     assert re.search(rf"\b{MIN_TOKEN} ASCII characters at least", table["push_token"][2])
 
 
+@pytest.mark.parametrize("name", ["pid_file", "metrics", "log_file", "log_format", "log_level"])
+def test_what_is_of_the_whole_program_has_its_row_and_default(name: str) -> None:
+    page = (REFERENCE / "worker.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (cells_of(line) for line in page if line.startswith(f"| `Worker.{name}` |"))
+    default = getattr(Worker, name)
+    assert row[1].strip("`") == (f'"{default}"' if isinstance(default, str) else str(default))
+
+
 # Declared once: the name, its type, default, check and words stand in one place.
 
 

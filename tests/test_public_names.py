@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import re
@@ -201,6 +202,66 @@ def test_the_reference_lists_the_public_names_and_no_others() -> None:
 def test_the_reference_tells_of_every_public_member(name: str) -> None:
     told = {member for member, _, _ in public_members(name) if not member.startswith("__")}
     assert told - WORDS == set()
+
+
+def told_calls(page: str, heading: str) -> Iterator[tuple[str, str, str]]:
+    """Whose it is (`client`, `worker`; mostly empty), name and arguments of each call in a part."""
+    text = (REFERENCE / page).read_text(encoding="utf-8").split(f"\n{heading}", 1)[1]
+    text = re.split(rf"\n#{{1,{heading.index(' ')}}} ", text, maxsplit=1)[0]
+    for owner, method, arguments in re.findall(r"`(?:await )?(?:(\w+)\.)?(\w+)\(([^`]*)\)`", text):
+        yield owner.lower(), method, arguments
+
+
+def method_of(name: str, method: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """A method of an exported class, wherever in its bases it stands."""
+    waiting = [defined("", name)]
+    while waiting:
+        where, node = waiting.pop(0) or ("", None)
+        for each in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and each.name == method:
+                return each
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            waiting += [defined(where, base.id)] if isinstance(base, ast.Name) else []
+    return None
+
+
+# Arguments that are for the package itself.
+INNER_ARGUMENTS = {"start": ", check_files=True", "reload_certificates": "contents=None"}
+VALUES = {"closing.NORMAL": "1000", "GOING_AWAY": "1001", "*, ": "", '"': "'"}
+
+
+def arguments_of(name: str, method: str) -> str | None:
+    """The arguments of a method as the reference writes them; None where there is no method."""
+    found = method_of(name, method)
+    if found is None:
+        return None
+    arguments = copy.deepcopy(found.args)
+    for each in [*arguments.args, *arguments.kwonlyargs]:
+        each.annotation = None
+    written = ast.unparse(arguments).removeprefix("self").removeprefix(", ")
+    for value, figure in VALUES.items():
+        written = written.replace(value, figure)
+    return written.removesuffix(INNER_ARGUMENTS.get(method, "\0"))
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "owners"),
+    [
+        ("worker.md", "### Methods and attributes", {"": "Worker", "worker": "Worker"}),
+        ("worker.md", "## `Connection`", {"": "Connection"}),
+        ("gateway.md", "## Functions", {"": "Gateway", "client": "Client"}),
+    ],
+)
+def test_the_reference_tells_of_the_arguments_that_there_are(
+    page: str, heading: str, owners: dict[str, str]
+) -> None:
+    told = [
+        (*each, arguments_of(owners.get(each[0], ""), each[1]))
+        for each in told_calls(page, heading)
+    ]
+    known = [each for each in told if each[3] is not None]
+    assert len(known) > 3
+    assert [each for each in known if each[2].replace('"', "'") != each[3]] == []
 
 
 @pytest.mark.parametrize("name", [*SHOWN, *HIDDEN])

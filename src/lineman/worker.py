@@ -206,7 +206,7 @@ class Worker(WorkerDescription):
 
         Args:
             listener: a bound, listening socket to use; None binds the worker's address.
-            check_files: as for `plan`.
+            check_files: whether to look closely at the certificate's files.
 
         Raises:
             ConfigError: what cannot work, and the fix.
