@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, nan
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ class Whole(Shared):
     size: int = option(20, BYTES)
     key: str = option("", SECRET, is_shown=False)
     other: int = 0
+    made: list[int] = field(default_factory=list)
 
 
 class Holder(Shared):
@@ -114,7 +115,7 @@ def test_an_option_is_an_attribute_and_an_argument_with_its_default() -> None:
     assert names_of(Whole) == ("size", "note", "key")
     shown = inspect.signature(Holder).parameters
     assert {name: each.default for name, each in shown.items()} == {
-        "size": 20, "note": None, "key": "", "other": 0,
+        "size": 20, "note": None, "key": "", "other": 0, "made": [],
     }  # fmt: skip
     assert "tom" not in repr(Whole(key="tom"))
 

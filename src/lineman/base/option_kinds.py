@@ -12,7 +12,7 @@ of what is made of them when it starts. Type checkers see an ordinary dataclass.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from inspect import signature
 from math import inf
 from pathlib import Path
@@ -256,7 +256,18 @@ def taking(
     """
 
     def shown(function: Callable[..., None]) -> Callable[..., None]:
-        vars(function)["__signature__"] = signature(vars(options)["__init__"])
+        declared: Any = options
+        seen = signature(declared.__init__)
+        made = {
+            each.name: each.default_factory()
+            for each in fields(declared)
+            if each.default_factory is not MISSING
+        }
+        named = [
+            each.replace(default=made[each.name]) if each.name in made else each
+            for each in seen.parameters.values()
+        ]
+        vars(function)["__signature__"] = seen.replace(parameters=named)
         return function
 
     return shown

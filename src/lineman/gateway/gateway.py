@@ -220,7 +220,7 @@ class Gateway(Api, Declared):
         worker.on_close = node.on_close
         paths = [self._path(worker, str(worker.id))]
         if self._options.push_socket is not None and worker.id == 0:
-            paths.append(self._options.push_socket)
+            paths.append(str(self._options.push_socket))
         await node.start(*paths)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lineman.base.option_kinds import FLAG, SECONDS, CheckedBy, Text, Typed, names_of, option
@@ -63,7 +64,7 @@ class GatewayOptions(ServiceFields, GuardFields):
     dropped and counted (at most once)."""
     wait_timeout: float = option(30.0, SECONDS)
     """Seconds that a client's message waits for a worker."""
-    push_socket: str | None = option(None, Text("/run/app.sock"))
+    push_socket: str | Path | None = option(None, Typed((str, Path), "the path of a unix socket"))
     """Path of a unix socket where programs of this machine push
     (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for one in the
     run directory only."""
