@@ -234,3 +234,125 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
     gate = (PACKAGE.parents[1] / ".ci" / "run").read_text(encoding="utf-8").replace('"', " ")
     rooms = {name.split("/")[1] for name in compiled}
     assert {room for room in rooms if f" tests/{room} " not in gate} == set()
+
+
+# A module has its tests beside its name: those of `net/loop/poller.py` are in
+# `tests/net/loop/test_poller.py`, or in several that begin so. These modules are tested through
+# what uses them: by themselves they are types and names, or nothing without a real program, server
+# or line at the other end.
+TESTED_BY = """
+brokers/test_contract.py
+    brokers: base embedded nats redis_connection remote
+cli/client/test_talk.py
+    cli/client: arguments client_socket screens
+cli/commands/test_start.py
+    cli/commands: stop
+    process/master: commands control_socket daemon
+cli/load/test_modes.py
+    cli/load: engine load_counts load_shared work
+cli/shared/test_standard_output.py
+    cli/shared: program_survey program_target surveying
+cli/test_cert_list.py
+    cli/commands/cert: authority list obtain renew show
+cli/test_main.py
+    .: __main__
+config/test_declared.py
+    config: callback_types checked_options process_options worker_description
+doctor/test_checks.py
+    doctor: facts program_facts
+    doctor/checks: check_type handshake_answer open_line reach served_tls statuses upstream
+    doctor/checks: web_page wechat
+e2e/acme/test_acme_job.py
+    tls/acme: acme_client acme_job
+e2e/test_doctor.py
+    doctor/looks: line name_resolution outside page probe standin strangers tls
+e2e/test_proxies.py
+    webservers: apache caddy haproxy nginx
+gateway/push/test_push_endpoint.py
+    cli/commands: push
+    gateway/push: pushing
+gateway/test_gateway.py
+    gateway: client_callback_types gateway_options
+    gateway/wire: messages
+    gateway/holder: dispatch group_histories held_client node orders questions routing traffic
+gateway/test_machines.py
+    gateway/wire: node_messages
+gateway/test_replaced.py
+    gateway/wire: dialling
+    links: rendezvous
+gateway/holder/test_history.py
+    gateway/wire: history_page
+kit/site.py
+    testing: certificates client serving tlssocket
+net/connection/test_connection.py
+    net/connection: callbacks intake
+    net/stream: stream_status
+net/loop/test_poller.py
+    net/loop: epoll steps syscalls ticks
+net/stream/test_tlsstream.py
+    base: buffers
+    net/stream: receiver stream tlscalls tlsinfo
+net/test_limited.py
+    net/connection: metered
+net/test_service.py
+    net/listening: acceptor arrival bind
+process/master/test_master.py
+    process/master: child_output children file_limit listening_sockets master_setting
+    runtime: uncaught
+process/master/test_plan.py
+    process/master: model plan_steps
+    process/messages: process_rules
+process/master/test_description.py
+    process/master: describing handoff survey
+    runtime: describe
+process/rundir/test_masters.py
+    process/rundir: procfs
+process/rundir/test_rundir.py
+    process/rundir: claim links_directory
+protocols/websocket/test_decoder.py
+    protocols/websocket: assembly byteclasses control session
+    protocols: events interface
+protocols/websocket/test_handshake.py
+    protocols/websocket: acceptkey
+runtime/test_build.py
+    base: version
+runtime/test_inspection.py
+    process/child: usage
+runtime/test_run.py
+    runtime: child leaving
+    process/child: child_link process_title
+    process/messages: role
+test_option_tables.py
+    config: options
+test_worker_life.py
+    runtime: retirement running worker_certificates
+tls/advice/test_verdict.py
+    tls/advice: certificate_facts
+tls/development/test_devca.py
+    tls/development: machine
+tls/files/test_certificate_check.py
+    tls/files: certificate_info x500
+tls/openssl/test_tickets.py
+    tls/openssl: ticket_answers ticket_callback
+tls/serving/test_live_certificates.py
+    tls/serving: loading
+"""
+
+
+def modules_tested_elsewhere() -> Iterator[tuple[str, Path]]:
+    """Each test of `TESTED_BY` with a module that it is for."""
+    test = ""
+    for line in TESTED_BY.split("\n"):
+        folder, colon, names = line.strip().partition(": ")
+        test = test if colon else folder
+        for name in names.split():
+            yield test, Path(folder, f"{name}.py")
+
+
+def test_every_module_has_its_test_file() -> None:
+    has_own = {path for path in MODULES if [*(TESTS / path.parent).glob(f"test_{path.stem}*.py")]}
+    others = {path for _, path in modules_tested_elsewhere()}
+    wanted = {path for path in MODULES if path.name != "__init__.py"}
+    assert sorted(map(str, wanted - has_own - others)) == [], "give them tests of their own"
+    assert sorted(map(str, others & has_own | others - wanted)) == [], "they are off the list now"
+    assert [test for test, _ in modules_tested_elsewhere() if not (TESTS / test).is_file()] == []
