@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kit.gateway import Said, System, said_on
+from kit.records import done_record, message_record
 from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.brokers.base import Broker
@@ -24,7 +25,7 @@ from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkPing, Send, Set
 from lineman.gateway.wire.node_messages import NodeBeat, NodeQuestion, Relay
 from lineman.links import framing
 from lineman.links.framing import encode, encode_frames
-from lineman.links.records import HEAD, TEXT, done_record, message_record
+from lineman.links.records import HEAD, TEXT
 from lineman.metrics.families import Book, families
 from lineman.process.messages.process_status import Child, Master, Report, Status
 

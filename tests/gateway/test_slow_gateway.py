@@ -8,12 +8,12 @@ from typing import IO, Any
 import pytest
 
 from kit.gateway import Handled, Said, System, said_on
+from kit.records import message_record
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
 from lineman.gateway.wire.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send
 from lineman.links import link as links
 from lineman.links.framing import Message, encode_frames
-from lineman.links.records import message_record
 
 MIB = 1024 * 1024
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lineman.errors import UsageError
+from lineman.links import records
 from lineman.links.records import (
     BINARY,
     DONE,
@@ -10,8 +11,6 @@ from lineman.links.records import (
     HEAD_SIZE,
     RECORD,
     TEXT,
-    done_record,
-    message_record,
     to_payload,
 )
 
@@ -23,13 +22,19 @@ from lineman.links.records import (
 def test_a_message_has_its_kind_size_and_client_before_it(
     message: str | bytes, kind: int, payload: bytes
 ) -> None:
-    record = message_record(2**40, message)
+    assert to_payload(message) == message
+    record = bytearray()
+    records.put(record, kind, 2**40, payload + b"and more", len(payload))
     assert HEAD.unpack(record[:HEAD_SIZE]) == (kind, len(payload), 2**40)
     assert record[HEAD_SIZE:] == payload
 
 
 def test_handled_events_have_no_payload() -> None:
-    assert HEAD.unpack(done_record(7, 3)) == (DONE, 3, 7)
+    record = bytearray(b"before")
+    records.put_done(record, 7, 3)
+    assert record[:6] == b"before"
+    assert HEAD.unpack(record[6:]) == (DONE, 3, 7)
+    assert records.read(record, 6) == records.Record(DONE, 3, 7)
 
 
 def test_no_record_begins_as_a_frame_does() -> None:

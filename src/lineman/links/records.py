@@ -63,17 +63,6 @@ def is_ascii(data: Memory, start: int, size: int) -> bool:
     return bytes(data[start : start + size]).isascii()
 
 
-def message_record(number: int, message: str | bytes) -> bytes:
-    """A message of, or to, the client with this number."""
-    kind, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
-    return HEAD.pack(kind, len(payload), number) + payload
-
-
-def done_record(number: int, count: int) -> bytes:
-    """So many events of the client with this number were handled."""
-    return HEAD.pack(DONE, count, number)
-
-
 def to_payload(message: object) -> str | bytes:
     """A message as links carry it.
 

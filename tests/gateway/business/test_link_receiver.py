@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.gateway import ForeignTransport, Handled, Said, said_on
+from kit.records import message_record
 from lineman import Client
 from lineman.gateway.business import link_receiver as receivers
 from lineman.gateway.business.business_worker import Business
@@ -24,7 +25,6 @@ from lineman.gateway.wire.messages import (
 )
 from lineman.links.framing import encode_frames
 from lineman.links.link import Link
-from lineman.links.records import message_record
 
 LONG = "0123456789" * 10_000
 MESSAGES: list[tuple[int, str | bytes]] = [

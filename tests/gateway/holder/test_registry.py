@@ -51,18 +51,6 @@ def test_joining_twice_is_joining_and_leaving_twice_is_leaving(registry: Registr
     assert not registry.groups()
 
 
-def test_a_member_of_two_groups_stands_once_among_the_members_of_both(
-    registry: Registry[Member],
-) -> None:
-    one, two = members(2)
-    registry.join(one, "a")
-    registry.join(one, "b")
-    registry.join(two, "b")
-    assert sorted(map(id, registry.members_of_groups(["a", "b"]))) == sorted(map(id, (one, two)))
-    assert list(registry.members_of_groups(["a", "none"])) == [one]
-    assert not registry.members_of_groups([])
-
-
 def test_a_dissolved_group_is_left_by_all(registry: Registry[Member]) -> None:
     one, two = members(2)
     for member in (one, two):

@@ -85,14 +85,12 @@ def test_options_are_frozen() -> None:
 
 def test_connections_share_by_what_the_server_compresses_with() -> None:
     alone = Agreement(server_no_context_takeover=True, server_max_window_bits=12)
-    assert alone.is_shareable
     assert alone.share_key == 12
     assert replace(alone, client_max_window_bits=9).share_key == alone.share_key
     assert replace(alone, server_max_window_bits=11).share_key != alone.share_key
 
 
 def test_connections_with_context_takeover_share_nothing() -> None:
-    assert not Agreement().is_shareable
     assert Agreement().share_key is None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import time
@@ -99,10 +98,7 @@ class Wire:
     @property
     def tls(self) -> str | None:
         """TLS version and cipher; None for a plain connection."""
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return None
-        cipher = self._socket.cipher()
-        return f"{self._socket.version()} {cipher[0] if cipher else ''}".strip()
+        return tls_of(self._socket)
 
     def fileno(self) -> int:
         """The descriptor, for `select`."""
@@ -142,9 +138,13 @@ class Wire:
         """Closes the socket."""
         self._socket.close()
 
-    def is_readable(self, timeout: float) -> bool:
-        """Whether something comes within this time."""
-        return self.has_more() or bool(select.select([self], [], [], timeout)[0])
+
+def tls_of(connected: socket.socket) -> str | None:
+    """TLS version and cipher of a socket; None for a plain one."""
+    if not isinstance(connected, ssl.SSLSocket):
+        return None
+    cipher = connected.cipher()
+    return f"{connected.version()} {cipher[0] if cipher else ''}".strip()
 
 
 def _connect(host: str, port: int, timeout: float, timings: Timings) -> socket.socket:

@@ -13,6 +13,7 @@ from collections import deque
 from enum import Enum
 from typing import Protocol
 
+from lineman.cli.client.client_socket import tls_of
 from lineman.cli.client.failures import (
     Failure,
     closed_by_server,
@@ -407,7 +408,4 @@ class Link:
     @property
     def tls(self) -> str | None:
         """TLS version and cipher; None for a plain connection."""
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return None
-        cipher = self._socket.cipher()
-        return f"{self._socket.version()} {cipher[0] if cipher else ''}".strip()
+        return tls_of(self._socket)

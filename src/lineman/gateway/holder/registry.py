@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Generic, TypeVar
 
 from lineman.gateway.wire.names import group_topic, uid_topic
@@ -125,13 +125,6 @@ class Registry(Generic[M]):
     def members_of_group(self, group: str) -> Collection[M]:
         """The members of a group here; not to be changed."""
         return self._groups.get(group, ())
-
-    def members_of_groups(self, groups: Iterable[str]) -> Collection[M]:
-        """The members of any of the groups here, each once."""
-        found = [members for group in groups if (members := self._groups.get(group))]
-        if len(found) == 1:
-            return found[0]
-        return set[M]().union(*found)
 
     def uids_of_group(self, group: str) -> set[str]:
         """The users that are in a group here."""

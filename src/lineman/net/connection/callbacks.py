@@ -10,13 +10,11 @@ Callback = Callable[..., Any]
 
 
 class ErrorCode(IntEnum):
-    """What `on_error(connection, code, error)` reports; the first two are Workerman's numbers."""
+    """What `on_error(connection, code, error)` reports; 2 is Workerman's number."""
 
-    CONNECT_FAIL = 1
     SEND_FAIL = 2
     CALLBACK = 3
     PROTOCOL = 4
-    LOST = 5
 
 
 class Callbacks:

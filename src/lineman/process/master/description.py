@@ -96,8 +96,34 @@ class Settings:
     pid_file: FilePath | None = None
 
 
+class ToldProgram:
+    """A dataclass of what a program says of itself, and how it goes from process to process.
+
+    Attributes:
+        places: those of its workers.
+    """
+
+    __slots__ = ()
+    places: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """It as plain data."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """It from what `to_json` gave.
+
+        Raises:
+            ConfigError: it holds what no program says.
+        """
+        found = convert(data, cls)
+        check(found.places)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
-class Description:
+class Description(ToldProgram):
     """A program.
 
     Attributes:
@@ -125,21 +151,6 @@ class Description:
             for place in self.places
             for key in place.seats()
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """The description as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """The description from what `to_json` gave.
-
-        Raises:
-            ConfigError: it holds what no program describes.
-        """
-        found = convert(data, cls)
-        check(found.places)
-        return found
 
 
 def convert(data: object, kind: type[Told]) -> Told:

@@ -61,16 +61,7 @@ from lineman.process.rundir.owner import names
 
 logger = logging.getLogger("lineman")
 
-SIGNALS = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGCHLD,
-    signal.SIGCONT,
-)
+SIGNALS = (*BLOCKED, signal.SIGCHLD, signal.SIGCONT)
 # What a child says to the plan.
 _PLAIN: dict[str, type[Beat | Ready | Deaf]] = {"beat": Beat, "ready": Ready, "deaf": Deaf}
 _IN_WORDS: dict[str, type[Failed | Renew | Doing]]

@@ -6,14 +6,14 @@ that user: every value has a type and a range here.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self, TypeAlias
 
 from msgspec import Meta
 
 from lineman.base.option_kinds import MAX_SECONDS
 from lineman.errors import ConfigError
-from lineman.process.master.description import Place, Text, check, convert
+from lineman.process.master.description import Place, Text, ToldProgram
 from lineman.process.messages.lines import clean
 
 # What is said of a fault; `clean` has made a line of it.
@@ -67,7 +67,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(ToldProgram):
     """A program.
 
     Attributes:
@@ -90,18 +90,3 @@ class Survey:
     def failing(self, error: ConfigError) -> Self:
         """The same program, which cannot start."""
         return replace(self, workers=tuple(each.failing(error) for each in self.workers))
-
-    def to_json(self) -> dict[str, Any]:
-        """The survey as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: object) -> Self:
-        """The survey from what `to_json` gave.
-
-        Raises:
-            ConfigError: it holds what no program says.
-        """
-        found = convert(data, cls)
-        check(found.places)
-        return found

@@ -144,12 +144,10 @@ class PidFile:
 
     Attributes:
         path: of the file.
-        was_stale: the process that left it behind without taking it away; 0 for none.
         claims: the sockets that stand for the file where that is removed, and for the program.
     """
 
     path: Path
-    was_stale: int
     _descriptor: int
     claims: Sequence[socket.socket] = ()
 
@@ -185,7 +183,6 @@ class PidFile:
                     continue
                 raise _runs_already(pid, path) from None
             os.close(descriptor)
-        stale = _pid_in(os.pread(descriptor, 32, 0))
         try:
             claimed = claim.take(path)
         except claim.ClaimedError as error:  # its pid file was removed
@@ -193,7 +190,7 @@ class PidFile:
             os.close(descriptor)
             raise _runs_already(error.pid, path) from None
         sockets = (claimed, claim.announce(program, path))
-        held = cls(path, stale, descriptor, [each for each in sockets if each is not None])
+        held = cls(path, descriptor, [each for each in sockets if each is not None])
         held.write(os.getpid())
         return held
 

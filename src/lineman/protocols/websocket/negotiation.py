@@ -131,14 +131,6 @@ class Agreement:
     client_max_window_bits: int = MAX_BITS
 
     @property
-    def is_shareable(self) -> bool:
-        """Whether one compressed message can be sent to many connections.
-
-        Only where the server's messages do not build on those before them.
-        """
-        return self.server_no_context_takeover
-
-    @property
     def share_key(self) -> int | None:
         """What is equal for all connections that can be sent the same compressed message.
 
