@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from lineman.base import loglimit
 from lineman.base.loglimit import LINES, REPEAT, TRACEBACKS, WINDOW, LogLimit, kind_of
 
 Log = tuple[LogLimit, list[float], pytest.LogCaptureFixture]
@@ -144,12 +143,10 @@ def test_of_very_many_different_tracebacks_most_are_named_only(log: Log) -> None
 
 
 def test_what_was_left_out_is_told_soon_though_the_flood_is_over(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(loglimit, "SUMMARY", 0.01)
-
     async def flood() -> None:
-        limit = LogLimit(logging.getLogger("lineman.test"))
+        limit = LogLimit(logging.getLogger("lineman.test"), summary=0.01)
         for _ in range(LINES + 5):
             limit.log(logging.WARNING, "refused handshakes", "a line")
         while len(caplog.messages) == LINES:

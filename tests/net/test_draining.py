@@ -28,7 +28,7 @@ def test_goodbyes_are_spread_over_the_time(serve: Serve, tls: bool) -> None:
     site = serve(tls, on_message=echo)
     clients = [site.open() for _ in range(8)]
     began = time.monotonic()
-    thread = drain(site, 0.8)
+    thread = drain(site, 2.0)
     heard: list[float] = []
 
     def wait(client: object) -> None:
@@ -56,7 +56,7 @@ def test_an_idle_service_is_drained_at_once(serve: Serve) -> None:
 def test_who_is_not_told_yet_is_served(serve: Serve, tls: bool) -> None:
     site = serve(tls, on_message=echo)
     first, last = site.open(), site.open()
-    thread = drain(site, 2.0)
+    thread = drain(site, 4.0)
     first.receive_close()
     last.send("still there?")
     assert last.receive() == "still there?"

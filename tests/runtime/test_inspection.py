@@ -36,8 +36,8 @@ def from_client(ip: str) -> list[tuple[str, str]]:
     return [("X-Real-IP", ip)]
 
 
-def inspect(serving: Serving) -> Inspection:
-    return serving.call(lambda: Inspection(serving.worker.runtime))
+def inspect(serving: Serving, **options: Any) -> Inspection:
+    return serving.call(lambda: Inspection(serving.worker.runtime, **options))
 
 
 def report_of(serving: Serving, inspection: Inspection, **arguments: Any) -> Report:
@@ -73,9 +73,8 @@ def test_a_report_tells_what_was_carried_and_what_the_process_uses(site: Site) -
     assert report_of(site, looking).pss is None
 
 
-def test_rates_come_from_samples(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "AT_LEAST", 0.01)
-    looking = inspect(site)
+def test_rates_come_from_samples(site: Site) -> None:
+    looking = inspect(site, at_least=0.01)
     client = site.open()
     site.call(looking.start)
     client.send("hello")

@@ -53,10 +53,17 @@ class LogLimit:
     Args:
         logger: where the lines go.
         clock: gives the time in seconds.
+        summary: seconds after which the count of what was left out is told at most.
     """
 
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger,
+        clock: Callable[[], float] = time.monotonic,
+        summary: float = SUMMARY,
+    ) -> None:
         self._logger = logger
+        self._summary = summary
         self._clock = clock
         self._kinds: dict[Hashable, _Kind] = {}
         self._tracebacks = 0
@@ -96,10 +103,9 @@ class LogLimit:
             kind.left_out_since = now
         kind.left_out += 1
         if self._timer is None:
-            with contextlib.suppress(
-                RuntimeError
-            ):  # without a loop the next line of its kind tells
-                self._timer = asyncio.get_running_loop().call_later(SUMMARY, self.tell)
+            # Without a loop the next line of its kind tells.
+            with contextlib.suppress(RuntimeError):
+                self._timer = asyncio.get_running_loop().call_later(self._summary, self.tell)
         return False
 
     def _forget(self, key: Hashable, kind: _Kind, now: float) -> None:

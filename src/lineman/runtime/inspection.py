@@ -91,12 +91,14 @@ class Inspection:
 
     Args:
         worker: one that has been started.
+        at_least: seconds that two samples are apart for rates between them.
     """
 
-    def __init__(self, worker: RunningWorker) -> None:
+    def __init__(self, worker: RunningWorker, at_least: float = AT_LEAST) -> None:
         if worker.service is None:
             raise RuntimeError("defect: a worker is inspected before it was started")
         self._worker = worker
+        self._at_least = at_least
         self._service: Service = worker.service
         self._samples: deque[Sample] = deque(maxlen=3)
         self._timer: asyncio.TimerHandle | None = None
@@ -131,7 +133,7 @@ class Inspection:
         tally = service.tally
         sample = self._sample()
         certificates, tls = _certificates(self._worker), self._worker.live_tls
-        rates, cpu = lately(self._samples, sample, AT_LEAST)
+        rates, cpu = lately(self._samples, sample, self._at_least)
         used, limit = usage.descriptors()
         return Report(
             worker=told.name or self._worker.url,

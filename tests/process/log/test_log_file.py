@@ -14,17 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from lineman.process.log import log_file as logfile
 from lineman.process.log.log_file import LineHandler
 
 Say = Callable[[str], None]
 
 
 @pytest.fixture
-def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LineHandler]:
-    monkeypatch.setattr(logfile, "LOOK_EVERY", 0.0)  # no waiting in tests
-    made = LineHandler(tmp_path / "log" / "app.log")
-    (tmp_path / "log").mkdir()
+def handler(path: Path) -> Iterator[LineHandler]:
+    made = LineHandler(path, look_every=0.0)  # no waiting in tests
+    path.parent.mkdir()
     yield made
     made.close()
 
@@ -53,10 +51,9 @@ def test_a_renamed_file_is_noticed_and_a_new_one_begun(handler: LineHandler, pat
     assert path.with_suffix(".1").read_text() == "one\n"
 
 
-def test_told_to_it_begins_a_new_one_at_once(
-    handler: LineHandler, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logfile, "LOOK_EVERY", 1e9)
+def test_told_to_it_begins_a_new_one_at_once(path: Path) -> None:
+    path.parent.mkdir()
+    handler = LineHandler(path, look_every=1e9)
     say(handler, "one")
     path.rename(path.with_suffix(".1"))
     say(handler, "two")
@@ -64,6 +61,7 @@ def test_told_to_it_begins_a_new_one_at_once(
     say(handler, "three")
     assert path.read_text() == "three\n"
     assert path.with_suffix(".1").read_text() == "one\ntwo\n"
+    handler.close()
 
 
 def test_a_file_that_was_cut_short_is_written_at_its_new_end(

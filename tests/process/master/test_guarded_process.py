@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from lineman.process.master import guarded_process as guard
 from lineman.process.master.guarded_process import HARMLESS, guarded
 from lineman.process.rundir.owner import Owner
 
@@ -57,13 +56,11 @@ def test_its_users_other_processes_are_kept_out() -> None:
 
 
 @pytest.mark.parametrize("capability", HARMLESS)
-def test_each_of_the_capabilities_does_it(monkeypatch: pytest.MonkeyPatch, capability: int) -> None:
-    monkeypatch.setattr(guard, "HARMLESS", (capability,))
-    with process(guarded(OWNER)) as pid:
+def test_each_of_the_capabilities_does_it(capability: int) -> None:
+    with process(guarded(OWNER, (capability,))) as pid:
         assert capabilities(pid) == 1 << capability
         assert not can_look_into(pid)
 
 
-def test_where_there_is_none_to_give_it_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "HARMLESS", (63,))
-    assert guarded(OWNER) is None
+def test_where_there_is_none_to_give_it_goes_without() -> None:
+    assert guarded(OWNER, (63,)) is None

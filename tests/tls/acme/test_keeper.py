@@ -26,12 +26,6 @@ NAME = "chat.example.com"
 DEADLINE = 20.0
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "_LOOK", 0.005)
-    monkeypatch.setattr(keeper, "_FIRST_LOOK", 0.005)
-
-
 @pytest.fixture
 def wanted(tmp_path: Path) -> Settings:
     options = AcmeOptions("", directory_path=tmp_path / "state", start_timeout=600)
@@ -68,7 +62,8 @@ class Leads:
 
 
 def keeping(wanted: Settings, leads: Leads) -> Keeper:
-    return Keeper(wanted, lambda: ("http-01",), leads)
+    quick = {"look_every": 0.005, "first_look_every": 0.005}
+    return Keeper(wanted, lambda: ("http-01",), leads, **quick)
 
 
 def put(wanted: Settings, ca: TestCA, next_at: datetime) -> None:

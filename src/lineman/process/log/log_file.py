@@ -35,6 +35,7 @@ class LineHandler(logging.Handler):
         opener: opens the file; None for the usual way with this process' own rights.
         errors: standard error, for lines without a file and what cannot be written to it.
         is_told: whether it was said already that the file cannot be written.
+        look_every: seconds between looks whether another file lies there now.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class LineHandler(logging.Handler):
         errors: Writer | None = None,
         *,
         is_told: bool = False,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         super().__init__()
+        self._look_every = look_every
         self._is_told = is_told
         self._opener = opener or paths.opener()
         self._owner = owner
@@ -130,7 +133,7 @@ class LineHandler(logging.Handler):
 
     def _look_now_and_then(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_EVERY:
+        if now - self._looked_at >= self._look_every:
             self._looked_at = now
             self._look()
 

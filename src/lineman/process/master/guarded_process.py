@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lineman.process.rundir.owner import Owner
@@ -40,13 +40,17 @@ class _Sets(ctypes.Structure):
     )
 
 
-def guarded(owner: Owner) -> Callable[[], None] | None:
+def guarded(owner: Owner, harmless: Sequence[int] = HARMLESS) -> Callable[[], None] | None:
     """What makes a forked process this user's, and keeps the user's others out of it.
+
+    Args:
+        owner: the user.
+        harmless: capabilities, the first of which that this process has is given.
 
     Returns:
         To be called before `exec`; None where this process has no capability to give.
     """
-    chosen = next((each for each in HARMLESS if _has(each)), None)
+    chosen = next((each for each in harmless if _has(each)), None)
     if chosen is None:
         return None
     libc = ctypes.CDLL(None, use_errno=True)  # now: a fork loads nothing

@@ -27,8 +27,6 @@ from lineman.tls.files import private_files as files
 logger = logging.getLogger("lineman")
 
 _LONGEST_JOB = 900.0  # seconds; it has deadlines of its own for everything
-_LOOK = 1.0  # seconds between looks whether the lead is free, and whether time has come
-_FIRST_LOOK = 0.1
 _AFTER_DEFECT = timedelta(minutes=10)
 
 
@@ -98,6 +96,8 @@ class Keeper:
         kinds: challenges that can be answered here, best first.
         on_lead: entered when this process begins to lead, left when it ends; opens the port for
             http-01. It must not raise.
+        look_every: seconds between looks whether the lead is free, and whether time has come.
+        first_look_every: seconds between looks for the first certificate.
     """
 
     def __init__(
@@ -105,7 +105,12 @@ class Keeper:
         settings: Settings,
         kinds: Callable[[], tuple[str, ...]],
         on_lead: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+        *,
+        look_every: float = 1.0,
+        first_look_every: float = 0.1,
     ) -> None:
+        self._look_every = look_every
+        self._first_look_every = first_look_every
         self._settings = settings
         self._kinds = kinds
         self._on_lead = on_lead
@@ -162,7 +167,7 @@ class Keeper:
                 raise self._no_certificate(f"there is no certificate for {names} from {ca}")
             if self._task is not None and self._task.done():
                 await self._task  # it has failed
-            await asyncio.sleep(_FIRST_LOOK)
+            await asyncio.sleep(self._first_look_every)
 
     def _no_certificate(self, what: str) -> ConfigError:
         state = self._store.state()
@@ -183,7 +188,7 @@ class Keeper:
 
     async def _run(self) -> None:
         while (lock := self._lock()) is None:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(self._look_every)
         try:
             async with self._on_lead():
                 await self._lead()
@@ -204,7 +209,7 @@ class Keeper:
         while True:
             # In small steps: the clock may be set, the machine sleep, an operator run the job.
             while datetime.now(UTC) < next_at:
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(self._look_every)
                 if self._is_lost():
                     break
             try:
