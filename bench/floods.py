@@ -22,7 +22,7 @@ from flooding.kinds import KINDS, UPDATES, Kind
 from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.tls.development import devca
 
 HERE = Path(__file__).parent
@@ -77,7 +77,7 @@ class Floods:
             words += [str(self._pair.cert), str(self._pair.key)]
         with serving("lineman", words, self._core) as server:
             tls = ssl.create_default_context(cafile=self._pair.ca) if is_tls else None
-            with Client(server.port, tls=tls).open() as client:
+            with RawClient(server.port, tls=tls).open() as client:
                 client.send("echo")
                 client.receive()
                 self._turns(server, tls)
@@ -104,7 +104,7 @@ class Floods:
         time.sleep(0.7 + 0.02 * count)  # it reads Python's library, and connects
         return started
 
-    def _echo(self, client: Client) -> list[float]:
+    def _echo(self, client: RawClient) -> list[float]:
         times = []
         end = time.perf_counter() + self._seconds
         while (begun := time.perf_counter()) < end:
@@ -116,7 +116,7 @@ class Floods:
 
     @staticmethod
     def _turns(server: Server, tls: ssl.SSLContext | None) -> float:
-        with Client(server.port, tls=tls) as client:
+        with RawClient(server.port, tls=tls) as client:
             client.send_bytes(
                 f"GET /turns HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode()
             )

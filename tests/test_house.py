@@ -190,6 +190,14 @@ def test_a_files_name_stands_once() -> None:
     assert [name for name, times in count.items() if times > 1] == []
 
 
+def test_a_classs_name_stands_once() -> None:
+    count: Counter[str] = Counter()
+    for path in MODULES:
+        parsed = ast.parse((PACKAGE / path).read_text(encoding="utf-8"))
+        count.update(each.name for each in parsed.body if isinstance(each, ast.ClassDef))
+    assert [name for name, times in count.items() if times > 1] == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_modules_stay_short(path: Path) -> None:
     count = len((PACKAGE / path).read_text(encoding="utf-8").splitlines())

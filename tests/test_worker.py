@@ -18,7 +18,7 @@ from lineman.base.address import parse
 from lineman.config.options import OPTIONS
 from lineman.net.listening.bind import bind
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 WSS = "wss://127.0.0.1:0"
@@ -39,7 +39,7 @@ def says_ok(worker: Worker, authority: TestCA | None = None) -> None:
     """Runs the worker and talks to it."""
     worker.on_message = lambda connection, message: connection.send("ok")
     tls = None if authority is None else ssl.create_default_context(cafile=authority.ca_path)
-    with Serving(worker) as serving, Client(serving.port, tls=tls) as client:
+    with Serving(worker) as serving, RawClient(serving.port, tls=tls) as client:
         client.open().send("tom")
         assert client.receive() == "ok"
 
@@ -316,7 +316,7 @@ def test_a_development_certificate_is_made_by_itself_and_for_this_machine(
     directory = tmp_path / "lineman" / "dev"
     with Serving(worker) as serving:
         tls = ssl.create_default_context(cafile=directory / "ca.pem")
-        with Client(serving.port, tls=tls) as client:
+        with RawClient(serving.port, tls=tls) as client:
             client.open()
     assert (directory / "localhost.key").stat().st_mode & 0o777 == 0o600
     assert "this machine trusts it after: lineman cert trust" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 
 from lineman import UsageError, Worker
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 WSS = "wss://127.0.0.1:0"
@@ -78,7 +78,7 @@ def test_nobody_is_accepted_before_on_worker_start_is_done() -> None:
     async def run() -> None:
         starting = asyncio.create_task(worker.start())
         await asyncio.sleep(0.01)
-        client = await asyncio.to_thread(Client, worker.port)
+        client = await asyncio.to_thread(RawClient, worker.port)
         await asyncio.to_thread(client.open)
         client.close()
         await starting

@@ -14,7 +14,7 @@ from typing import Any
 from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.tls.development import devca
 
 SERVERS = Path(__file__).parents[1] / "servers"
@@ -84,11 +84,11 @@ def load(url: str, mode: str, count: int) -> int:
 @contextmanager
 def open_clients(
     server: Server, tls: ssl.SSLContext | None, count: int, receive_buffer: int | None = None
-) -> Iterator[list[Client]]:
+) -> Iterator[list[RawClient]]:
     """So many open websockets, for as long as the block lasts."""
     with ExitStack() as stack:
         clients = []
         for _ in range(count):
-            client = Client(server.port, tls=tls, timeout=60, receive_buffer=receive_buffer)
+            client = RawClient(server.port, tls=tls, timeout=60, receive_buffer=receive_buffer)
             clients.append(stack.enter_context(client).open())
         yield clients

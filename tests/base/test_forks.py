@@ -16,7 +16,7 @@ import pytest
 from kit.app import App
 from kit.processes import children_of, is_alive
 from kit.waiting import DEADLINE, wait_until
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
@@ -84,7 +84,7 @@ def test_a_pool_of_processes_holds_no_client_and_no_port(
         tls.check_hostname = False
         tls.verify_mode = ssl.CERT_NONE
 
-    clients = [stack.enter_context(Client(port, tls=tls).open()) for _ in range(6)]
+    clients = [stack.enter_context(RawClient(port, tls=tls).open()) for _ in range(6)]
     *others, asking = clients
     asking.send("pool")
     pool = [int(word) for word in str(asking.receive()).split()]

@@ -20,7 +20,7 @@ import pytest
 from kit.app import environment, port_in
 from kit.processes import children_of
 from kit.waiting import DEADLINE, wait_until
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 CLOSINGS = [
     list(closed) for count in (1, 2, 3) for closed in itertools.combinations((0, 1, 2), count)
@@ -119,12 +119,12 @@ def launched(*args: object, **kwargs: object) -> Iterator[Launched]:
 
 def still_serves(port: int, rounds: int = 200) -> None:
     """Whether messages are answered, while others fail and all are loud."""
-    with Client(port).open() as client:
+    with RawClient(port).open() as client:
         for number in range(rounds):
             client.send(str(number))
             assert client.receive() == str(number)
             if number % 10 == 0:
-                with Client(port).open() as victim:
+                with RawClient(port).open() as victim:
                     victim.send("fail")
                     assert victim.receive_close().code == 1011
 
@@ -237,7 +237,7 @@ def test_who_reads_again_learns_how_many_lines_are_missing(tmp_path: Path) -> No
         text = read_all(reader, lambda text: "nobody has read them in time" in text)
         found = re.search(r"([\d,]+) lines are missing here: nobody has read them in time", text)
         assert found is not None
-        with Client(port).open() as client:
+        with RawClient(port).open() as client:
             client.send("again")
             assert client.receive() == "again"
         read_all(reader, lambda text: "y" * 1000 in text)
@@ -353,7 +353,7 @@ def test_a_master_that_was_stopped_holds_up_no_client_by_the_log(tmp_path: Path)
         port = port_in(read_all(reader, lambda text: "ready: " in text))
         program.process.send_signal(signal.SIGSTOP)
         try:
-            with Client(port).open() as client:
+            with RawClient(port).open() as client:
                 for number in range(300):  # more than a pipe holds
                     client.send(str(number))
                     assert client.receive() == str(number)
@@ -376,7 +376,7 @@ def test_what_nobody_catches_in_tasks_and_threads_is_counted(tmp_path: Path) -> 
         Worker.log_file = "{tmp_path / "app.log"}"
     """)
     with launched(tmp_path, options=options) as program:
-        with Client(program.wait_for_port()).open() as client:
+        with RawClient(program.wait_for_port()).open() as client:
             for number in range(200):
                 client.send(str(number))
                 assert client.receive() == str(number)

@@ -7,7 +7,7 @@ import pytest
 
 from lineman.cli.commands.cert.list import line
 from lineman.tls.acme.acme_options import from_worker
-from lineman.tls.acme.acme_store import State
+from lineman.tls.acme.acme_store import AcmeState
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -15,21 +15,29 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("state", "is_there", "words"),
     [
-        (State(), False, "not obtained yet"),
-        (State(not_after=NOW + timedelta(days=30)), True, "until 2026-12-25 12:00 UTC (30 days)"),
-        (State(not_after=NOW + timedelta(hours=30)), True, "until 2026-11-26 18:00 UTC (30 hours)"),
-        (State(not_after=NOW), True, "ENDED on 2026-11-25 12:00 UTC"),
-        (State(), True, "there"),
+        (AcmeState(), False, "not obtained yet"),
         (
-            State(failures=1, seen="no route", next_at=NOW),
+            AcmeState(not_after=NOW + timedelta(days=30)),
+            True,
+            "until 2026-12-25 12:00 UTC (30 days)",
+        ),
+        (
+            AcmeState(not_after=NOW + timedelta(hours=30)),
+            True,
+            "until 2026-11-26 18:00 UTC (30 hours)",
+        ),
+        (AcmeState(not_after=NOW), True, "ENDED on 2026-11-25 12:00 UTC"),
+        (AcmeState(), True, "there"),
+        (
+            AcmeState(failures=1, seen="no route", next_at=NOW),
             False,
             "not obtained yet  FAILED once: no route; next attempt 2026-11-25 12:00 UTC",
         ),
-        (State(failures=4, seen="no route", next_at=NOW), True, "FAILED 4 times: no route"),
+        (AcmeState(failures=4, seen="no route", next_at=NOW), True, "FAILED 4 times: no route"),
     ],
 )
 def test_a_certificate_is_one_line(
-    tmp_path: Path, state: State, is_there: bool, words: str
+    tmp_path: Path, state: AcmeState, is_there: bool, words: str
 ) -> None:
     settings = from_worker("", ["chat.example.com"], None, tmp_path)
     found = line(settings, state, is_there=is_there, now=NOW)

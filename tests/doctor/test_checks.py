@@ -12,17 +12,17 @@ from lineman.base.finding import Level
 from lineman.doctor.checks import judge
 from lineman.doctor.facts import (
     Facts,
+    HandshakeReply,
     LineLook,
     Names,
     Outcome,
     PageLook,
     Question,
     Reach,
-    Reply,
     Seen,
     SizeLook,
     TlsLook,
-    Upstream,
+    UpstreamFacts,
 )
 from lineman.protocols.http.http_messages import Headers
 from lineman.protocols.websocket.client.server_answer import Answer
@@ -32,15 +32,15 @@ E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO
 DIRECT = parse("ws://127.0.0.1:8282/wss")
 
 
-def answer(status: int, text: str = "", **headers: str) -> Reply:
+def answer(status: int, text: str = "", **headers: str) -> HandshakeReply:
     lines = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return Reply(Outcome.DONE, Answer(status, Headers(lines), text))
+    return HandshakeReply(Outcome.DONE, Answer(status, Headers(lines), text))
 
 
 OPEN = answer(101, upgrade="websocket")
 
 
-def told(words: str) -> Reply:
+def told(words: str) -> HandshakeReply:
     """A service that says how it took the handshake."""
     return answer(101, upgrade="websocket", x_lineman_doctor=words)
 
@@ -169,13 +169,13 @@ CASES: list[tuple[str, dict[str, Any], Level, str]] = [
     ("silence after a large one", {"size": SizeLook(9, False)}, E, "message-too-big"),
     (
         "the service hangs",
-        {"reply": answer(504), "upstream": Upstream(DIRECT, Reply(Outcome.TIMEOUT))},
+        {"reply": answer(504), "upstream": UpstreamFacts(DIRECT, HandshakeReply(Outcome.TIMEOUT))},
         E,
         "upstream-hangs",
     ),
     (
         "the service refuses",
-        {"reply": answer(403), "upstream": Upstream(DIRECT, answer(403, "no"))},
+        {"reply": answer(403), "upstream": UpstreamFacts(DIRECT, answer(403, "no"))},
         E,
         "upstream-refuses",
     ),
@@ -223,7 +223,7 @@ def test_who_cuts_after_so_many_seconds(after: float, who: str) -> None:
 
 
 def test_a_service_that_does_not_run_is_said_once_and_with_its_port() -> None:
-    down = Upstream(DIRECT, Reply(Outcome.REFUSED))
+    down = UpstreamFacts(DIRECT, HandshakeReply(Outcome.REFUSED))
     found = judge(replace(GOOD, upstream=down, reply=answer(502), line=None, idle=None))
     wrong = [each for each in found if each.level is E]
     assert [each.name for each in wrong] == ["upstream-down"]
@@ -231,7 +231,9 @@ def test_a_service_that_does_not_run_is_said_once_and_with_its_port() -> None:
     alone = judge(replace(GOOD, reply=answer(502), line=None, idle=None))[0]
     assert "--upstream ws://127.0.0.1:8282" in alone.fix
     hung = judge(
-        replace(GOOD, upstream=Upstream(DIRECT, Reply(Outcome.TIMEOUT)), reply=answer(504))
+        replace(
+            GOOD, upstream=UpstreamFacts(DIRECT, HandshakeReply(Outcome.TIMEOUT)), reply=answer(504)
+        )
     )
     assert not any("--upstream" in each.fix for each in hung)
 
@@ -249,14 +251,14 @@ def test_an_answer_is_quoted_in_whole_words() -> None:
 
 
 def test_two_upstreams_with_tls_are_one_too_many_only_where_the_line_fails() -> None:
-    speaks = Upstream(DIRECT, answer(400), speaks_tls=True)
+    speaks = UpstreamFacts(DIRECT, answer(400), speaks_tls=True)
     assert worst(replace(GOOD, upstream=speaks)) == (Level.INFO, "upstream-speaks-tls")
     broken = replace(GOOD, upstream=speaks, reply=answer(400, "use wss://"), line=None)
     assert worst(broken) == (Level.ERROR, "upstream-speaks-tls")
 
 
 def test_the_service_behind_a_proxy_header_is_well_where_the_proxy_sends_it() -> None:
-    needs = Upstream(DIRECT, Reply(Outcome.CLOSED), takes_proxy_header=True)
+    needs = UpstreamFacts(DIRECT, HandshakeReply(Outcome.CLOSED), takes_proxy_header=True)
     assert worst(replace(GOOD, upstream=needs))[0] is Level.OK
     found = replace(GOOD, upstream=needs, reply=answer(502), line=None)
     assert worst(found) == (Level.ERROR, "proxy-protocol-missing")

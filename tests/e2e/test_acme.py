@@ -23,9 +23,9 @@ from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 from lineman import ConfigError, Worker
 from lineman.cli.main import main
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
-from lineman.tls.acme.acme_store import State, Store
+from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 from lineman.tls.acme.renewal_schedule import Window
 
 APP = Path(__file__).parent / "apps" / "acme.py"
@@ -77,13 +77,15 @@ def wait_until(is_so: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def make_due(store: Store) -> None:
+def make_due(store: AcmeStore) -> None:
     """Has the stored certificate be one that should have been renewed by now."""
     past = datetime.now(UTC) - timedelta(hours=1)
     later = datetime.now(UTC) + timedelta(days=1)
     window = Window(past - timedelta(hours=1), past)
     state = store.state()
-    store.save_state(State(next_at=past, window=window, ask_at=later, not_after=state.not_after))
+    store.save_state(
+        AcmeState(next_at=past, window=window, ask_at=later, not_after=state.not_after)
+    )
 
 
 # The first certificate.
@@ -95,7 +97,7 @@ def test_an_address_is_proved_by_its_name_in_the_reverse_dns(
     acme = authority.options(root, challenges=["tls-alpn-01"], http_port=None)
     with (
         Serving(echo(ports[1], acme=acme, domains=["127.0.0.1"])) as serving,
-        Client(serving.port, tls=authority.trust(), server_hostname="127.0.0.1") as client,
+        RawClient(serving.port, tls=authority.trust(), server_hostname="127.0.0.1") as client,
     ):
         client.open()
     assert "127.0.0.1: answering tls-alpn-01" in log.text
@@ -106,7 +108,7 @@ def test_the_first_certificate_comes_through_the_workers_own_port(
 ) -> None:
     with Serving(echo(ports[1], acme=authority.options(root))) as serving:
         assert served(serving.port, authority.trust())
-        with Client(serving.port, tls=authority.trust(), server_hostname=DOMAIN) as client:
+        with RawClient(serving.port, tls=authority.trust(), server_hostname=DOMAIN) as client:
             client.open()
             client.send("hello")
             assert client.receive() == "hello"
@@ -208,10 +210,10 @@ def test_a_certificate_is_renewed_while_clients_talk(
     acme, trust = authority.options(root), authority.trust()
     with Serving(echo(ports[1], acme=acme)) as serving:
         first = served(serving.port, trust)
-    make_due(Store(authority.settings(root)))
+    make_due(AcmeStore(authority.settings(root)))
     with (
         Serving(echo(ports[1], acme=acme)) as serving,
-        Client(serving.port, tls=trust, server_hostname=DOMAIN) as client,
+        RawClient(serving.port, tls=trust, server_hostname=DOMAIN) as client,
     ):
         client.open()
         count = 0
@@ -242,7 +244,7 @@ def test_every_process_answers_the_authority_and_serves_the_new_certificate(
         program.wait_for_line("listening on", count=3)
         trust = authority.trust()
         first = served(ports[1], trust)
-        with Client(ports[1], tls=trust, server_hostname=DOMAIN) as client:
+        with RawClient(ports[1], tls=trust, server_hostname=DOMAIN) as client:
             client.open()
             assert main(["cert", "renew", "--force", "--directory", str(root), DOMAIN]) == 0
             program.wait_for_line("serving a new certificate", count=3)
@@ -260,7 +262,7 @@ def test_an_authority_that_is_down_is_no_harm_to_who_is_served(
     acme, trust = authority.options(root), authority.trust()
     with Serving(echo(ports[1], acme=acme)) as serving:
         first = served(serving.port, trust)
-    store = Store(authority.settings(root))
+    store = AcmeStore(authority.settings(root))
     make_due(store)
     authority.program.stop()
     with Serving(echo(ports[1], acme=acme)) as serving:

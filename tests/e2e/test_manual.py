@@ -23,7 +23,7 @@ from lineman.doctor.facts import Question
 from lineman.doctor.looks.outside import Tools, look
 from lineman.protocols.websocket.client.url import parse
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.tls.advice.certificate_facts import read_roots
 
 SITE, WWW, EVIL = "domain.example", "www.domain.example", "evil.example"
@@ -185,8 +185,8 @@ def test_with_the_line_that_the_log_names_the_cookie_comes_and_foreign_pages_do_
 BY_EVIL = [("Origin", f"https://{EVIL}"), ("Cookie", "session=secret")]
 
 
-def client(port: int, ca: TestCA) -> Client:
-    return Client(port, tls=ssl.create_default_context(cafile=ca.ca_path), server_hostname=SITE)
+def client(port: int, ca: TestCA) -> RawClient:
+    return RawClient(port, tls=ssl.create_default_context(cafile=ca.ca_path), server_hostname=SITE)
 
 
 def test_behind_the_manuals_nginx_lines_a_foreign_page_comes_in_without_the_cookie(

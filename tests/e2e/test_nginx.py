@@ -9,7 +9,7 @@ from e2e.support.proxies import binary_of, site_options, version_of
 from kit.program import Program, free_ports
 from lineman import Worker
 from lineman.testing.certificates import IssuedPair
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 from lineman.webservers import Site, nginx
 
@@ -58,11 +58,11 @@ def test_behind_nginx_a_forged_header_neither_slips_past_a_limit_nor_locks_anybo
     (port,) = free_ports(1)
 
     def come(ip: str, **headers: str) -> int:
-        client = Client(port, preamble=f"PROXY TCP4 {ip} 127.0.0.1 4711 80\r\n".encode())
+        client = RawClient(port, preamble=f"PROXY TCP4 {ip} 127.0.0.1 4711 80\r\n".encode())
         clients.append(client)
         return client.handshake("/", [(k.replace("_", "-"), v) for k, v in headers.items()]).status
 
-    clients: list[Client] = []
+    clients: list[RawClient] = []
     with Serving(worker) as site:
         config = tmp_path / "nginx.conf"
         config.write_text(REAL_IP_ALONE.format(port=port, behind=site.port), encoding="utf-8")

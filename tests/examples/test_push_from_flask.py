@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.program import Program, free_ports
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 FOLDER = Path(__file__).parents[2] / "examples" / "push_from_flask"
 
@@ -25,7 +25,7 @@ def test_a_view_pushes_to_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         web = runpy.run_path(str(FOLDER / "web.py"))
         views = web["app"].test_client()
         assert views.get("/users/anna").json == {"online": False}
-        with Client(port) as client:
+        with RawClient(port) as client:
             client.open("/?user=anna")
             assert client.receive() == "connected"
             assert views.get("/users/anna").json == {"online": True}

@@ -15,7 +15,7 @@ from kit.rubbish import HANDSHAKE, client_hello, frame, half_request, mutated_re
 from kit.waiting import wait_until
 from lineman import Connection, DeflateOptions, Request, Response, Worker
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client, encode
+from lineman.testing.client import RawClient, encode
 from lineman.testing.serving import Serving
 
 
@@ -80,10 +80,10 @@ def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
     return worker
 
 
-def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> Client | None:
+def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> RawClient | None:
     """One rude peer: it connects, sends rubbish of some kind, perhaps reads, and leaves somehow."""
     try:
-        client = Client(port, tls=tls, timeout=0.05, receive_buffer=random.choice([None, 4096]))
+        client = RawClient(port, tls=tls, timeout=0.05, receive_buffer=random.choice([None, 4096]))
     except (OSError, ssl.SSLError):
         return None
     with contextlib.suppress(OSError, EOFError):
@@ -126,7 +126,7 @@ def round_(random: Random, authority: TestCA | None, count: int, deadline: float
     logger.addHandler(defects)
     worker = served(random, pair)
     done: Counter[str] = Counter()
-    left: list[Client] = []
+    left: list[RawClient] = []
     try:
         with Serving(worker) as serving:
             while done["attacks"] < count and time.monotonic() < deadline:

@@ -27,7 +27,7 @@ from lineman.links import framing
 from lineman.links.framing import encode, encode_frames
 from lineman.links.records import HEAD, TEXT
 from lineman.metrics.families import Book, families
-from lineman.process.messages.process_status import Child, Master, Report, Status
+from lineman.process.messages.process_status import ChildStatus, MasterStatus, ProcessReport, Status
 
 
 def echo(client: Client, message: str | bytes) -> None:
@@ -352,8 +352,8 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
         "gateway_broker_dropped_messages",
     }
     assert {figure for figure in facts.values() if figure} == {1}
-    report = Report(worker="chat", facts=facts)
-    status = Status(Master(), (Child("chat", 0, 11, "ready", 0, "", report),))
+    report = ProcessReport(worker="chat", facts=facts)
+    status = Status(MasterStatus(), (ChildStatus("chat", 0, 11, "ready", 0, "", report),))
     assert any("chat #0: gateway clients 1, gateway uids 1" in line for line in render(status, 0.0))
     found = {metric.name: metric for metric in families(status, Book())}
     (sample,) = found["lineman_gateway_broker_connected"].samples

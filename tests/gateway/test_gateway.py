@@ -15,7 +15,7 @@ from lineman.errors import UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 
 def echo(client: lineman.Client, message: str | bytes) -> None:
@@ -52,7 +52,7 @@ def test_a_business_worker_learns_nothing_of_who_a_stranger_is(system: System) -
 
     system.add_node("on_message")
     system.add_business(on_message=on_message)
-    hidden = Client(system.workers[0].port)
+    hidden = RawClient(system.workers[0].port)
     system.clients.append(hidden)
     hidden.host = "127.0.0.1:8282"
     secrets = [("Cookie", "secret"), ("Remote-User", "secret"), ("User-Agent", "a browser")]
@@ -148,7 +148,7 @@ def test_a_handshake_is_decided_by_a_business_worker(system: System) -> None:
     client = system.connect("/?token=secret")
     client.send("?")
     assert client.receive() == "True"
-    refused = Client(system.workers[0].port)
+    refused = RawClient(system.workers[0].port)
     system.clients.append(refused)
     reply = refused.handshake()
     assert (reply.status, reply.text) == (401, "who are you?")
@@ -360,7 +360,7 @@ def test_a_client_that_passes_a_limit_is_closed_with_the_limit_named(system: Sys
     system.add_node("on_message", worker_options=limits)
     system.add_business(on_message=echo)
     told = (("X-Real-IP", "203.0.113.7"),)
-    flooder, other, refused = (Client(system.workers[0].port) for _ in range(3))
+    flooder, other, refused = (RawClient(system.workers[0].port) for _ in range(3))
     system.clients += [flooder, other, refused]
     flooder.open(headers=told)
     other.open(headers=told)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from kit.program import Program, free_ports
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 APP = Path(__file__).parent / "apps" / "hanging_app.py"
 
@@ -18,7 +18,7 @@ def test_a_hanging_worker_is_killed_and_its_messages_go_to_another_one(tmp_path:
     program = Program("hanging_app", words, env=env)
     try:
         program.wait_for_line("ready:")
-        with Client(port) as client:
+        with RawClient(port) as client:
             client.open("/").send("hang")
             client.send("after it")
             program.wait_for_line("its event loop has hung for 4 s")

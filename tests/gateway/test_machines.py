@@ -24,7 +24,7 @@ from lineman import NotReachedError
 from lineman.brokers.choice import broker_maker
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.push.blocking import GatewayClient
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 APP = Path(__file__).parent / "apps" / "node_app.py"
 
@@ -80,8 +80,8 @@ class Machine:
         self._words = [*self.network.words, sys.executable, *here]
         self.program = Program("node_app", [*self._words, "start"], env=self._env)
 
-    def connect(self) -> Client:
-        client = Client(self.port, host=self.network.host)
+    def connect(self) -> RawClient:
+        client = RawClient(self.port, host=self.network.host)
         return client.open("/")
 
     def status(self) -> list[dict[str, Any]]:
@@ -140,19 +140,19 @@ def service(
                 machine.stop()
 
 
-def ask(client: Client, text: str) -> str:
+def ask(client: RawClient, text: str) -> str:
     client.send(text)
     return str(client.receive())
 
 
-def wait_for_answer(client: Client, text: str, answer: str) -> None:
+def wait_for_answer(client: RawClient, text: str, answer: str) -> None:
     deadline = time.monotonic() + DEADLINE
     while (seen := ask(client, text)) != answer:
         assert time.monotonic() < deadline, f"never {answer!r}, but {seen!r}"
         time.sleep(0.05)
 
 
-def say_until_heard(teller: Client, hearer: Client, group: str) -> None:
+def say_until_heard(teller: RawClient, hearer: RawClient, group: str) -> None:
     """The subscriptions are on their way for a moment: says it again until it is heard."""
     hearer.plain.settimeout(0.2)
     deadline = time.monotonic() + DEADLINE
@@ -196,7 +196,7 @@ def test_two_machines_are_one_service_also_when_the_broker_or_one_of_them_was_aw
     assert output.count("online: bert") == output.count("offline: bert") == 1
 
 
-def check_away(service: Service, anna: Client, other: Client, bert: Client) -> None:
+def check_away(service: Service, anna: RawClient, other: RawClient, bert: RawClient) -> None:
     """The broker goes, local traffic goes on, it comes back, and all is as it should be."""
     one, two = service.machines
     service.server.stop()
@@ -217,7 +217,7 @@ def check_away(service: Service, anna: Client, other: Client, bert: Client) -> N
     assert facts["gateway_broker_connected"] == 1
 
 
-def check_death(one: Machine, two: Machine, other: Client) -> None:
+def check_death(one: Machine, two: Machine, other: RawClient) -> None:
     """A process dies without a word: seconds later nobody counts its clients."""
     began = time.monotonic()
     os.kill(two.gateway()["pid"], signal.SIGKILL)

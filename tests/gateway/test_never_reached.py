@@ -19,7 +19,7 @@ import pytest
 from kit.brokers import Server, redis_server
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE, wait_until
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 APP = Path(__file__).parent / "apps" / "node_app.py"
 
@@ -160,7 +160,7 @@ def test_a_process_that_stops_does_not_tell_of_a_broker_that_it_never_reached(
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         machine(tmp_path / "a", f"redis://127.0.0.1:{silent.getsockname()[1]}") as made,
-        Client(made.port) as client,
+        RawClient(made.port) as client,
     ):
         client.open()  # and does not answer the goodbye: the stop takes stop_timeout
         made.program.process.send_signal(signal.SIGTERM)

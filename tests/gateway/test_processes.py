@@ -18,7 +18,7 @@ import pytest
 
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 APP = Path(__file__).parent / "apps" / "gateway_app.py"
 
@@ -32,10 +32,10 @@ class Service:
         self._env = {"XDG_RUNTIME_DIR": str(directory), "RUNTIME_DIRECTORY": str(directory)}
         self._words = [sys.executable, str(APP), str(self.port), str(self.push_port)]
         self.program = Program("gateway_app", [*self._words, "start"], env=self._env)
-        self.clients: list[Client] = []
+        self.clients: list[RawClient] = []
 
-    def connect(self) -> Client:
-        client = Client(self.port).open("/")
+    def connect(self) -> RawClient:
+        client = RawClient(self.port).open("/")
         self.clients.append(client)
         return client
 
@@ -67,7 +67,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         service.program.stop()
 
 
-def ask(client: Client, text: str) -> str:
+def ask(client: RawClient, text: str) -> str:
     client.send(text)
     answer = client.receive()
     assert isinstance(answer, str)
@@ -77,7 +77,7 @@ def ask(client: Client, text: str) -> str:
 class Talker:
     """A client that asks and waits for each answer, until it is stopped."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RawClient) -> None:
         self.client = client
         self.answers: list[str] = []
         self._is_over = threading.Event()

@@ -20,7 +20,7 @@ from kit.gateway import System
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.gateway.wire.dialling import alias_of, candidates
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 APP = Path(__file__).parent / "apps" / "renewed_app.py"
 
@@ -93,7 +93,7 @@ def running(directory: Path, how: str) -> Iterator[tuple[Program, int, Callable[
         program.stop()
 
 
-def holder(client: Client) -> str:
+def holder(client: RawClient) -> str:
     """The gateway process that holds a client."""
     client.send("who holds me?")
     return str(client.receive_message())[:8]
@@ -105,13 +105,13 @@ def test_clients_find_workers_also_after_their_process_was_replaced(tmp_path: Pa
         deadline = time.monotonic() + DEADLINE
         while len(nodes) < 3:
             assert time.monotonic() < deadline
-            with Client(port) as client:
+            with RawClient(port) as client:
                 nodes.add(holder(client.open("/")))
         program.wait_for_line("is replaced: it has served", count=2)
 
 
 def test_a_reload_may_replace_the_processes_that_hold_clients_too(tmp_path: Path) -> None:
-    with running(tmp_path, "whole") as (_, port, reload), Client(port) as client:
+    with running(tmp_path, "whole") as (_, port, reload), RawClient(port) as client:
         before = holder(client.open("/"))
         done = threading.Thread(target=reload)
         done.start()
@@ -121,5 +121,5 @@ def test_a_reload_may_replace_the_processes_that_hold_clients_too(tmp_path: Path
                 assert holder(client) == before
             pytest.fail("it was not closed")
         done.join(DEADLINE)
-        with Client(port) as other:
+        with RawClient(port) as other:
             assert holder(other.open("/")) != before

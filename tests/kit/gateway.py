@@ -18,7 +18,7 @@ from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.links.framing import LENGTH, WireFormat
 from lineman.links.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class System:
         self.nodes: list[Node] = []
         self.workers: list[Worker] = []
         self.businesses: list[Business] = []
-        self.clients: list[Client] = []
+        self.clients: list[RawClient] = []
         self.hub: Hub | None = None
         self.peers: list[SupportsClose] = []  # whatever else a test has opened
         self._loop = asyncio.new_event_loop()
@@ -174,9 +174,9 @@ class System:
 
         return self.run(add())
 
-    def connect(self, target: str = "/", node: int = 0, **options: Any) -> Client:
+    def connect(self, target: str = "/", node: int = 0, **options: Any) -> RawClient:
         """An open websocket to a node."""
-        client = Client(self.workers[node].port)
+        client = RawClient(self.workers[node].port)
         self.clients.append(client)
         return client.open(target, **options)
 

@@ -14,7 +14,7 @@ from typing import Any
 from kit.processes import children_of
 from kit.program import Program
 from kit.waiting import DEADLINE
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 ECHO = """
     import os, time
@@ -64,8 +64,8 @@ class Inspected:
         master = self.program.process.pid
         return [master, *children_of(master)]
 
-    def client(self) -> Client:
-        return self.stack.enter_context(Client(self.port)).open()
+    def client(self) -> RawClient:
+        return self.stack.enter_context(RawClient(self.port)).open()
 
 
 Run = Callable[..., Inspected]

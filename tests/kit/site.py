@@ -10,7 +10,7 @@ from typing import Any
 from kit.waiting import wait_until
 from lineman import Connection, Worker
 from lineman.protocols.websocket.handshake import client_request
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 # Starts one: `serve(tls, on_message=…, max_message_size=…)`.
@@ -23,16 +23,16 @@ class Site(Serving):
     def __init__(self, worker: Worker, client_tls: ssl.SSLContext | None) -> None:
         super().__init__(worker)
         self.client_tls = client_tls
-        self.clients: list[Client] = []
+        self.clients: list[RawClient] = []
 
-    def connect(self, **options: Any) -> Client:
+    def connect(self, **options: Any) -> RawClient:
         """A connected client that has sent nothing yet but its TLS handshake."""
         options.setdefault("tls", self.client_tls)
-        client = Client(self.port, **options)
+        client = RawClient(self.port, **options)
         self.clients.append(client)
         return client
 
-    def plain(self, **options: Any) -> Client:
+    def plain(self, **options: Any) -> RawClient:
         """A client that speaks no TLS, also where it should."""
         return self.connect(tls=None, **options)
 
@@ -42,7 +42,7 @@ class Site(Serving):
         headers: Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
         **options: Any,
-    ) -> Client:
+    ) -> RawClient:
         """An open websocket."""
         return self.connect(**options).open(target, headers, subprotocols)
 
@@ -74,7 +74,7 @@ class Site(Serving):
         assert not self.worker.connections
 
 
-def compressing(site: Site) -> Client:
+def compressing(site: Site) -> RawClient:
     """An open websocket that may send compressed messages."""
     client = site.connect()
     key = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -88,7 +88,7 @@ def echo(connection: Connection, message: str | bytes) -> None:
     connection.send(message)
 
 
-def still_serves(bystander: Client) -> None:
+def still_serves(bystander: RawClient) -> None:
     """Fails unless a client that has done nothing wrong has its message echoed."""
     bystander.send("still here")
     assert bystander.receive() == "still here"

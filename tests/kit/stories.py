@@ -6,11 +6,11 @@ from lineman.process.master.model import (
     Action,
     Event,
     Phase,
+    ProgramState,
     Ready,
     Reload,
     Say,
     Seat,
-    Service,
     Stage,
 )
 from lineman.process.master.plan import decide
@@ -28,7 +28,7 @@ class Story:
     """A service to which things happen, at times in seconds."""
 
     def __init__(self, *seats: Seat) -> None:
-        self.service = Service(list(seats))
+        self.service = ProgramState(list(seats))
 
     def at(self, now: float, *events: Event) -> list[Action]:
         """What is to be done then; what is said is left out."""

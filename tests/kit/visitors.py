@@ -14,13 +14,13 @@ import zlib
 from collections.abc import Callable
 
 from lineman.protocols.websocket import frames, handshake
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 DEFLATE = "permessage-deflate"
 STRICT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
 
-Connect = Callable[[], Client]
+Connect = Callable[[], RawClient]
 
 
 def rude(connect: Connect, number: int) -> None:
@@ -105,7 +105,7 @@ def main(scheme: str, port: str, kind: str, count: str) -> None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     for number in range(int(count)):
-        KINDS[kind](lambda: Client(int(port), tls=context), number)
+        KINDS[kind](lambda: RawClient(int(port), tls=context), number)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from kit.looking import Inspected, Run, written
 from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 
 def test_the_certificate_is_told_by_status_and_by_the_metrics(run: Run, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_whoever_is_slow_or_asks_for_something_else_hurts_nobody(measured: Measu
         assert get(port, "/metrics", "POST")[0] == 405
         assert get(port, "/")[0] == 404
         assert get(port, "/" + "x" * 10_000)[0] == 431
-        with Client(port) as client:
+        with RawClient(port) as client:
             assert client.handshake("/metrics").status == 404
 
 

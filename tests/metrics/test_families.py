@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lineman.metrics.families import Book, families, readiness
 from lineman.net.connection.end_causes import CLOSE_CAUSES
-from lineman.process.messages.process_status import Certificate, Report, Status, Traffic
+from lineman.process.messages.process_status import Certificate, ProcessReport, Status, Traffic
 
-REPORT = Report(
+REPORT = ProcessReport(
     worker="chat",
     connections=5,
     opened=20,
@@ -28,7 +28,7 @@ REPORT = Report(
 )
 
 
-def child(report: Report | None, **facts: Any) -> dict[str, Any]:
+def child(report: ProcessReport | None, **facts: Any) -> dict[str, Any]:
     told = {"worker": "chat", "slot": 0, "pid": 7, "state": "ready", "restarts": 0, **facts}
     return {**told, "answer": None if report is None else report.to_json()}
 

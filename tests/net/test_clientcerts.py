@@ -20,7 +20,7 @@ from kit.site import Serve, Site, echo
 from kit.waiting import DEADLINE
 from lineman.net.stream import tlsstream
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 
 def der_of(path: Path) -> bytes:
@@ -57,7 +57,7 @@ def refused(site: Site, tls: ssl.SSLContext) -> None:
     """Expects a client not to get in; in TLS 1.3 it learns of it only after its own handshake."""
     with (
         pytest.raises((OSError, EOFError, AssertionError)),
-        Client(site.worker.port, tls=tls) as client,
+        RawClient(site.worker.port, tls=tls) as client,
     ):
         client.handshake("/")
 
@@ -72,7 +72,7 @@ def test_the_program_learns_who_the_client_is(
     )
     tls = context(authority, phone, **settings)
     tls.set_alpn_protocols(["http/1.1"])
-    with Client(site.worker.port, tls=tls) as client:
+    with RawClient(site.worker.port, tls=tls) as client:
         client.open()
         (info,) = seen.wait()
         assert info.version == ("TLSv1.2" if settings else "TLSv1.3")
@@ -93,10 +93,10 @@ def test_without_a_certificate_there_is_none_and_without_tls_nothing(
     seen = Recorder()
     options = {"ca_file": authority.ca_path, "verify_client": "optional"}
     site = serve(True, **options, on_connect=lambda c: seen(c.tls))
-    with Client(site.worker.port, tls=context(authority)) as client:
+    with RawClient(site.worker.port, tls=context(authority)) as client:
         client.open()
     plain = serve(False, on_connect=lambda c: seen(c.tls))
-    with Client(plain.worker.port) as client:
+    with RawClient(plain.worker.port) as client:
         client.open()
     info, nothing = seen.wait(2)
     assert (info.peer_certificate, info.peer_subject, info.peer_fingerprint) == (None, None, None)
@@ -113,7 +113,7 @@ def test_it_is_still_known_in_on_close(serve: Serve, authority: TestCA, phone: I
         on_connect=lambda c: c.tls,
         on_close=lambda c: seen(c.tls.peer_subject),
     )
-    with Client(site.worker.port, tls=context(authority, phone)) as client:
+    with RawClient(site.worker.port, tls=context(authority, phone)) as client:
         client.open()
     assert seen.wait() == ["CN=phone.test"]
 
@@ -136,7 +136,7 @@ def test_only_those_on_the_list_get_in_and_the_log_names_the_other(
         on_message=echo,
         on_websocket_connect=heard,
     )
-    with Client(site.worker.port, tls=context(authority, phone, **settings)) as client:
+    with RawClient(site.worker.port, tls=context(authority, phone, **settings)) as client:
         client.open().send("in")
         assert client.receive() == "in"
     refused(site, context(authority, tablet, **settings))

@@ -10,7 +10,7 @@ from kit.waiting import wait_until
 from lineman import Connection
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close, Ping
-from lineman.testing.client import Client, encode, encode_frame
+from lineman.testing.client import RawClient, encode, encode_frame
 
 
 def test_a_silent_client_is_pinged_and_dropped_if_it_stays_silent(
@@ -97,7 +97,7 @@ def test_what_one_dead_connection_leads_to_does_not_cut_others_short(
     assert closed.wait(2) == [1006, 4000]
 
 
-def _is_asked_to_close(client: Client) -> bool:
+def _is_asked_to_close(client: RawClient) -> bool:
     try:
         return client.receive_close().code == 4000
     except EOFError:

@@ -19,7 +19,7 @@ from lineman.net.loop import poller
 from lineman.net.loop.turn import STEPS
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client, encode, encode_frame
+from lineman.testing.client import RawClient, encode, encode_frame
 
 MANY = 3000
 
@@ -59,7 +59,7 @@ class Watched:
         self.may_go_on.clear()
 
 
-def calls_before(spy: Client, watched: Watched) -> int:
+def calls_before(spy: RawClient, watched: Watched) -> int:
     """How much of a flood is worked off, from a call that is held up to the spy's message."""
     assert watched.has_begun.wait(DEADLINE)
     before = watched.count
@@ -375,7 +375,7 @@ def test_bytes_that_are_kept_for_many_are_bounded(serve: Serve) -> None:
     assert service is not None
     service.poller.note_kept(poller.MAX_KEPT + 1)
     try:
-        client: Client = site.open()
+        client: RawClient = site.open()
         client.send_bytes(encode(b"") * MANY)
         wait_until(lambda: site.connection.messages_read > 3, "some are served")
         most = 0

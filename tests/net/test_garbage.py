@@ -12,12 +12,12 @@ import pytest
 from kit.descriptors import descriptors, wait_until_none_is_left
 from kit.rubbish import client_hello, frame, half_request, mutated_request, noise
 from kit.site import Serve, Site, echo
-from lineman.testing.client import Client, encode
+from lineman.testing.client import RawClient, encode
 
 SEED = int(os.environ.get("LINEMAN_TEST_SEED", "20261123"))
 
 
-def attack(site: Site, tls: bool, random: random.Random) -> Client | None:
+def attack(site: Site, tls: bool, random: random.Random) -> RawClient | None:
     """One rude peer: it connects, sends rubbish of some kind, and leaves somehow."""
     has_tls = tls if random.random() < 0.7 else not tls
     try:
@@ -46,7 +46,7 @@ def test_rubbish_harms_nobody_else_and_leaves_nothing_behind(
     site.client_tls = client_tls
     before = descriptors()
     bystander = site.connect(tls=client_tls if tls else None).open()
-    left: list[Client] = []
+    left: list[RawClient] = []
     for number in range(300):
         client = attack(site, tls, chance)
         if client is not None:
@@ -67,7 +67,7 @@ def test_rubbish_harms_nobody_else_and_leaves_nothing_behind(
     wait_until_none_is_left(before)
 
 
-@pytest.mark.parametrize("leave", [Client.close, Client.reset])
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset])
 def test_connecting_and_leaving_without_a_word_is_noticed_at_once(
     serve: Serve, tls: bool, leave: object
 ) -> None:

@@ -14,7 +14,7 @@ from kit.recorder import Recorder
 from kit.site import Site, echo, still_serves
 from kit.waiting import wait_until
 from lineman.errors import ProtocolError
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 Serve = Callable[..., Site]
 
@@ -256,7 +256,7 @@ def test_every_newcomer_is_forgotten(serve: Serve, tls: bool) -> None:
 def test_a_connection_that_was_counted_is_given_back_when_it_ends(serve: Serve) -> None:
     site = serve(connections_per_ip=1, on_message=echo, **PROXIED)
     for _ in range(5):
-        client: Client = site.open("/", told("203.0.113.7"))
+        client: RawClient = site.open("/", told("203.0.113.7"))
         client.send_close()
         client.receive_close()
         client.close()

@@ -28,7 +28,7 @@ from lineman.net.listening import acceptor as acceptor_module
 from lineman.net.loop.wheel import Timed
 from lineman.net.service import Service
 from lineman.testing.certificates import IssuedPair
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 FEW_DESCRIPTORS = """
@@ -83,7 +83,7 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(
         clients = []
         refused = None
         while refused is None:
-            client = stack.enter_context(Client(port, tls=context))
+            client = stack.enter_context(RawClient(port, tls=context))
             client.send_bytes(client.handshake_bytes())
             reply = client.receive_reply()
             if reply.status == 101:
@@ -95,7 +95,7 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(
         assert refused.headers["retry-after"] == "5"
         assert len(clients) > 2
         for _ in range(40):  # everybody is told, and it costs no descriptor for long
-            with Client(port, tls=context) as client:
+            with RawClient(port, tls=context) as client:
                 client.send_bytes(client.handshake_bytes())
                 assert client.receive_reply().status == 503
         lines = program.wait_for_line("cannot accept connections")
@@ -111,7 +111,7 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(
         clients.pop().close()
         deadline = time.monotonic() + DEADLINE
         while True:  # the place of who has gone is free again
-            with Client(port, tls=context) as client:
+            with RawClient(port, tls=context) as client:
                 client.send_bytes(client.handshake_bytes())
                 if client.receive_reply().status == 101:
                     break
@@ -120,9 +120,9 @@ def test_out_of_descriptors_newcomers_are_told_and_nothing_spins(
 
 def test_out_of_descriptors_those_who_say_nothing_make_way(tmp_path: Path) -> None:
     with few_descriptors(tmp_path) as (program, port), contextlib.ExitStack() as stack:
-        silent = [stack.enter_context(Client(port)) for _ in range(40)]
+        silent = [stack.enter_context(RawClient(port)) for _ in range(40)]
         program.wait_for_line("cannot accept connections")
-        client = stack.enter_context(Client(port))
+        client = stack.enter_context(RawClient(port))
         client.open()  # and not when `handshake_timeout` frees a place
         client.send("here")
         assert client.receive() == "here"
@@ -133,7 +133,7 @@ def test_out_of_descriptors_those_who_say_nothing_make_way(tmp_path: Path) -> No
 def test_more_clients_at_once_than_one_wake_up_accepts_all_come_in(serve: Serve, tls: bool) -> None:
     site = serve(tls, on_message=echo)
 
-    def connect_many() -> list[Client]:  # the loop stands still meanwhile
+    def connect_many() -> list[RawClient]:  # the loop stands still meanwhile
         return [site.plain() for _ in range(3 * acceptor_module.ACCEPTS)]
 
     site.call(connect_many)
@@ -161,7 +161,7 @@ def test_a_worker_that_was_stopped_leaves_no_descriptor(certificate: IssuedPair)
     before = descriptors()
     for options in ({}, {"cert": certificate.cert, "key": certificate.key}):
         worker = Worker(f"{'wss' if options else 'ws'}://127.0.0.1:0", **options)
-        with Serving(worker) as serving, Client(serving.port):
+        with Serving(worker) as serving, RawClient(serving.port):
             pass
     wait_until_none_is_left(before)
 
@@ -199,7 +199,7 @@ def test_a_listener_that_is_given_is_served(serve: Serve, tls: bool) -> None:
 def test_a_service_can_listen_on_ipv6(certificate: IssuedPair) -> None:
     worker = Worker("ws://[::1]:0")
     worker.on_message = lambda connection, _: connection.send(connection.remote_ip)
-    with Serving(worker) as serving, Client(serving.port, "::1") as client:
+    with Serving(worker) as serving, RawClient(serving.port, "::1") as client:
         assert worker.url == f"ws://[::1]:{serving.port}"
         client.open().send("who am I?")
         assert client.receive() == "::1"
@@ -329,7 +329,7 @@ def test_a_service_can_be_made_without_a_worker() -> None:
         port = listener.getsockname()[1]
 
         def talk() -> object:
-            with Client(port) as client:
+            with RawClient(port) as client:
                 client.open().send("x")
                 return client.receive()
 
@@ -350,7 +350,7 @@ def test_the_callbacks_run_in_the_loop_of_the_program() -> None:
             (message, asyncio.get_running_loop() is loop)
         )
         await worker.start()
-        client = await asyncio.to_thread(Client, worker.port)
+        client = await asyncio.to_thread(RawClient, worker.port)
         await asyncio.to_thread(client.open)
         client.send("x")
         result = await asyncio.wait_for(seen, 20)

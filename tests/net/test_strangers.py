@@ -17,7 +17,7 @@ from lineman.protocols.proxies.proxy_header import SIGNATURE
 from lineman.protocols.websocket import checkup
 from lineman.protocols.websocket.origins import Standing
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 PAGE = ("Origin", "https://www.domain.com")
 SECRETS = [
@@ -76,7 +76,7 @@ def test_a_page_of_another_site_learns_nothing_of_what_a_proxy_made_of_credentia
         assert "secret" not in repr(seen)
 
 
-def hidden(site: Site, name: str = "127.0.0.1:8282", **options: Any) -> Client:
+def hidden(site: Site, name: str = "127.0.0.1:8282", **options: Any) -> RawClient:
     """A client as the proxy is one that puts its upstream's address in the place of `Host`."""
     client = site.connect(**options)
     client.host = name

@@ -20,7 +20,7 @@ from lineman import Connection
 from lineman.net.stream import tlsstream
 from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client, encode
+from lineman.testing.client import RawClient, encode
 from lineman.testing.tlssocket import TlsSocket
 
 _DATA_SEGMENTS_IN = 152  # of `struct tcp_info` in linux/tcp.h
@@ -242,7 +242,7 @@ def test_a_flood_is_answered_whole_and_others_have_their_turn(serve: Serve) -> N
     sender.join(DEADLINE)
 
 
-def still_serves_length(bystander: Client) -> None:
+def still_serves_length(bystander: RawClient) -> None:
     bystander.send("12345")
     assert bystander.receive() == "5"
 

@@ -8,7 +8,7 @@ import pytest
 
 from kit.recorder import Recorder
 from kit.site import Serve, Site
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 # Behind a proxy.
 
@@ -51,7 +51,7 @@ def test_only_a_trusted_proxy_is_believed_who_the_client_is(
 ELSEWHERE = ("Origin", "https://evil.example")
 
 
-def named(site: Site) -> Client:
+def named(site: Site) -> RawClient:
     """A client that asks for the service by a site's name."""
     client = site.connect()
     client.host = "chat.example.com"

@@ -22,7 +22,7 @@ from kit.waiting import DEADLINE, wait_until
 from lineman.errors import ConfigError
 from lineman.process.rundir import claim
 from lineman.process.rundir.rundir import PidFile, holder
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 GATEWAY = """
     import os
@@ -160,7 +160,7 @@ def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path:
     cleaned = Cleaned(tmp_path, GATEWAY.format(port=port))
     program = cleaned.start()
     try:
-        with Client(port) as client:
+        with RawClient(port) as client:
             client.open().send("who?")
             first = int(client.receive())
             cleaned.clean()

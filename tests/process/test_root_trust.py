@@ -18,7 +18,7 @@ from kit.app import App, port_in
 from kit.processes import children_of
 from kit.waiting import wait_until
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -90,7 +90,7 @@ class Started:
         return self.log.read_text()
 
     def ask(self, message: str = "who?") -> str:
-        with Client(port_in(self.text)) as client:
+        with RawClient(port_in(self.text)) as client:
             client.open().send(message)
             return str(client.receive())
 

@@ -8,7 +8,7 @@ import pytest
 
 from kit.app import App
 from kit.waiting import wait_until
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 SAYS = "reach the clients of one process alone; fix: use Gateway"
 
@@ -36,7 +36,7 @@ def test_a_split_room_is_told_once_for_all_processes(tmp_path: Path, used: str) 
     try:
         seen: set[str] = set()
         for _ in range(200):
-            with Client(app.port) as client:
+            with RawClient(app.port) as client:
                 client.open().send("where?")
                 while not (answer := str(client.receive_message())).startswith("pid "):
                     pass
@@ -46,7 +46,7 @@ def test_a_split_room_is_told_once_for_all_processes(tmp_path: Path, used: str) 
         assert len(seen) > 1
         wait_until(lambda: SAYS in app.output, "the log tells it")
         assert app.run("reload", by_script=False).returncode == 0
-        with Client(app.port) as client:
+        with RawClient(app.port) as client:
             client.open().send("where?")
             client.receive_message()
     finally:
@@ -72,7 +72,7 @@ def test_one_process_has_all_clients_and_says_nothing(tmp_path: Path) -> None:
     )
     app.start()
     try:
-        with Client(app.port) as client:
+        with RawClient(app.port) as client:
             client.open().send("how many?")
             assert client.receive_message() == "1"
     finally:

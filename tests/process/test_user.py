@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 
 from kit.app import App, echo, port_in
-from kit.waiting import DEADLINE
+from kit.waiting import DEADLINE, wait_until
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
@@ -86,7 +86,7 @@ def serial_of(port: int, tls: ssl.SSLContext) -> str:
 
 
 def whom(port: int, tls: ssl.SSLContext) -> str:
-    with Client(port, tls=tls) as client:
+    with RawClient(port, tls=tls) as client:
         client.open().send("who?")
         return str(client.receive())
 
@@ -154,7 +154,7 @@ WHO = """
 def ids_in(log: Path) -> str:
     """Whom the last process that has begun to listen runs as."""
     last = log.read_text().rpartition("listening on")[2]
-    with Client(port_in(f"listening on{last}")) as client:
+    with RawClient(port_in(f"listening on{last}")) as client:
         client.open().send("who?")
         return str(client.receive())
 
@@ -278,7 +278,9 @@ def test_the_log_of_a_daemon_that_does_not_start_for_its_user_ends_with_why(
     assert done.returncode == 1
     why = done.stderr.partition("does not start: ")[2].partition("\nlog: ")[0]
     assert why
-    assert log.read_text().splitlines()[-1] == f"lineman: {why}"
+    wait_until(
+        lambda: log.read_text().splitlines()[-1:] == [f"lineman: {why}"], "it stands in the log"
+    )
 
 
 LOOKING = """

@@ -9,7 +9,7 @@ import time
 
 from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 # The pattern of Workerman's manual: who connects inside has a message pushed to all outside.
 PUSH = """
@@ -62,7 +62,7 @@ def at(port: int) -> str:
 
 def ask(port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> int:
     """Which process answers on the inner port."""
-    with Client(port, host, tls=tls) as client:
+    with RawClient(port, host, tls=tls) as client:
         client.open().send("hello")
         answer = client.receive()
         assert isinstance(answer, str)
@@ -102,13 +102,13 @@ class Knocking:
     def run(self) -> None:
         while not self.is_over:
             try:
-                with Client(self.port) as client:
+                with RawClient(self.port) as client:
                     self.answers.append(self.talk(client))
             except Exception as error:
                 self.faults.append(repr(error))
             time.sleep(0.001)  # hundreds a second, and the service has its turn
 
-    def talk(self, client: Client) -> int | None:
+    def talk(self, client: RawClient) -> int | None:
         try:
             client.open().send("hello")
             event = client.receive()

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from lineman import Worker
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 DEADLINE = 30.0
@@ -51,9 +51,9 @@ def renew(ca: TestCA, pair: IssuedPair) -> str:
     return serial_in(pair.cert)
 
 
-def connect(serving: Serving, ca: TestCA) -> tuple[Client, str]:
+def connect(serving: Serving, ca: TestCA) -> tuple[RawClient, str]:
     """An open client, and the serial number of the certificate that it was shown."""
-    client = Client(serving.port, tls=ssl.create_default_context(cafile=ca.ca_path)).open()
+    client = RawClient(serving.port, tls=ssl.create_default_context(cafile=ca.ca_path)).open()
     assert client.tls is not None
     der = client.tls.tls.getpeercert(True) or b""
     return client, f"{x509.load_der_x509_certificate(der).serial_number:x}"
@@ -114,7 +114,7 @@ def test_a_worker_that_does_not_run_has_nothing_to_reload() -> None:
 def test_names_that_nobody_has_are_counted(serving: Serving, ca: TestCA) -> None:
     tls = ssl.create_default_context(cafile=ca.ca_path)
     tls.check_hostname = False
-    with Client(serving.port, tls=tls, server_hostname="nobody.test") as client:
+    with RawClient(serving.port, tls=tls, server_hostname="nobody.test") as client:
         client.open()
     live = serving.worker.live_tls
     assert live is not None

@@ -19,7 +19,7 @@ from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from runtime.pushing import GATEWAY, Knocking, ask, at, is_refused, pushing
 
 
@@ -32,7 +32,7 @@ def test_reloads_refuse_nobody_on_the_inner_port_and_let_its_clients_go(
         for count in range(1, 3):
             (old,) = children_of(app.program.process.pid)  # type: ignore[union-attr]
             knocking.wait_for(old)
-            with Client(port) as client, Client(app.port) as outside:
+            with RawClient(port) as client, RawClient(app.port) as outside:
                 outside.open()
                 client.open().send("to all")
                 assert client.receive() == str(old)
@@ -122,7 +122,7 @@ def test_a_port_that_the_kernel_has_chosen_stays(make_app: MakeApp) -> None:
 def test_a_worker_that_the_program_stops_leaves_no_port_open(make_app: MakeApp, port: int) -> None:
     app = make_app(pushing(at(port)))
     app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("close the port")
         assert client.receive() == "1", "the inner worker is not among those of the master"
         assert is_refused(port)
@@ -136,7 +136,7 @@ def test_a_worker_that_the_program_stops_leaves_no_port_open(make_app: MakeApp, 
 def test_a_stop_says_goodbye_inside_as_well(make_app: MakeApp, port: int) -> None:
     app = make_app(pushing(at(port)))
     app.start()
-    with Client(port) as client:
+    with RawClient(port) as client:
         client.open()
         stopping = threading.Thread(target=app.run, args=("stop",))
         stopping.start()
@@ -275,10 +275,10 @@ def test_workers_inside_a_worker_without_an_address_are_handed_on_too(
 def test_a_single_business_worker_may_have_one_inside(make_app: MakeApp, port: int) -> None:
     app = make_app(GATEWAY.format(workers=1, port=port))
     app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         for message in ("before", "after"):
-            with Client(port) as inside:
+            with RawClient(port) as inside:
                 inside.open().send(message)
                 assert client.receive() == message
             assert app.run("reload", "-g").returncode == 0
@@ -287,7 +287,7 @@ def test_a_single_business_worker_may_have_one_inside(make_app: MakeApp, port: i
 def test_status_shows_what_a_process_listens_on_besides(make_app: MakeApp, port: int) -> None:
     app = make_app(pushing(at(port)))
     app.start()
-    with Client(port) as client, Client(port) as plain:
+    with RawClient(port) as client, RawClient(port) as plain:
         client.open().send("hello")
         client.receive()
         plain.send_bytes(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -312,7 +312,7 @@ def test_connections_shows_who_is_inside_too_and_with_which_worker(
         rows = json.loads(app.run("connections", "--json", *words).stdout)["rows"]
         return {row["port"]: row["worker"] for row in rows}
 
-    with Client(app.port) as outside, Client(port) as inside:
+    with RawClient(app.port) as outside, RawClient(port) as inside:
         outside.open()
         inside.open()
         chat, push = {outside.address[1]: "chat"}, {inside.address[1]: "push"}

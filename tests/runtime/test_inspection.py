@@ -12,12 +12,12 @@ import pytest
 from kit.site import Site, echo
 from kit.waiting import wait_until
 from lineman import Worker
-from lineman.process.messages.connection_rows import SORTS, Found, Selection, merge
-from lineman.process.messages.process_status import Certificate, Report, Traffic
+from lineman.process.messages.connection_rows import SORTS, FoundRows, Selection, merge
+from lineman.process.messages.process_status import Certificate, ProcessReport, Traffic
 from lineman.runtime import inspection
 from lineman.runtime.inspection import Inspection
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 
@@ -40,12 +40,12 @@ def inspect(serving: Serving, **options: Any) -> Inspection:
     return serving.call(lambda: Inspection(serving.worker.runtime, **options))
 
 
-def report_of(serving: Serving, inspection: Inspection, **arguments: Any) -> Report:
+def report_of(serving: Serving, inspection: Inspection, **arguments: Any) -> ProcessReport:
     answer = serving.call(lambda: inspection.status(**arguments))
-    return Report.from_json(json.loads(json.dumps(answer)))
+    return ProcessReport.from_json(json.loads(json.dumps(answer)))
 
 
-def ask(serving: Serving, inspection: Inspection, **wanted: Any) -> Found:
+def ask(serving: Serving, inspection: Inspection, **wanted: Any) -> FoundRows:
     selection = Selection(**wanted)
     answer = serving.run(inspection.connections(**selection.to_json()))
     child = {"worker": "chat", "slot": 0, "pid": os.getpid(), "answer": json.loads(answer)}
@@ -223,7 +223,7 @@ def test_a_connection_that_ends_while_the_table_is_gathered_is_left_out(
 
 
 def test_a_client_is_not_kept_waiting_by_a_long_table(site: Site) -> None:
-    with Client(site.port) as client:
+    with RawClient(site.port) as client:
         client.open().send("hello")
         assert ask(site, inspect(site)).total == 1
         assert client.receive() == "hello"

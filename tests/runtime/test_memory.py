@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from lineman.process.child import usage
-from lineman.runtime.memory import INTERVAL, WORTH, Keeper, mallinfo
+from lineman.runtime.memory import INTERVAL, WORTH, MemoryKeeper, mallinfo
 
 SIZE = 100_000  # below what malloc takes from the kernel block by block
 COUNT = 10 * WORTH // SIZE
@@ -19,7 +19,7 @@ COUNT = 10 * WORTH // SIZE
 
 def holes() -> None:
     """What is free between blocks in use goes back."""
-    keeper = Keeper()
+    keeper = MemoryKeeper()
     before = usage.rss()
     taken = [b"x" * SIZE for _ in range(COUNT)]
     taken = taken[::20]
@@ -32,7 +32,7 @@ def holes() -> None:
 
 def middle() -> None:
     """A look in the middle of a burst does not hide its end."""
-    keeper = Keeper()
+    keeper = MemoryKeeper()
     before = usage.rss()
     taken = [b"x" * SIZE for _ in range(COUNT)]
     keeper.on_deadline(0.0)
@@ -44,7 +44,7 @@ def middle() -> None:
 
 def between() -> None:
     """A burst that begins and ends between two looks is seen as well."""
-    keeper = Keeper()
+    keeper = MemoryKeeper()
     before = usage.rss()
     for _ in range(2):
         taken = [b"x" * SIZE for _ in range(COUNT)]
@@ -58,7 +58,7 @@ def quiet() -> None:
     """A process that has not changed is left alone."""
     taken = [b"x" * SIZE for _ in range(COUNT)]
     taken = taken[::20]
-    keeper = Keeper()
+    keeper = MemoryKeeper()
     before = usage.rss()
     assert mallinfo().fordblks > 4 * WORTH
     keeper.on_deadline(0.0)

@@ -20,7 +20,7 @@ from kit.program import Program
 from kit.waiting import DEADLINE
 from lineman.process.master import terminal_signals as terminal
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 ECHO = """
     import os
@@ -93,7 +93,7 @@ def who_answers(port: int) -> int:
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
-            with Client(port) as client:
+            with RawClient(port) as client:
                 client.open().send("who?")
                 return int(client.receive_message())
         except (OSError, EOFError):
@@ -109,7 +109,7 @@ def test_a_signal_ends_it_in_order_and_clients_see_1001(
     start: Start, number: signal.Signals, arguments: tuple[str, ...]
 ) -> None:
     program = start(ECHO.format(count=1), *arguments)
-    with Client(port_of(program)) as client:
+    with RawClient(port_of(program)) as client:
         client.open().send("who?")
         assert client.receive() == str(*pids_of(program))
         program.signal(number)
@@ -122,7 +122,7 @@ def test_a_signal_ends_it_in_order_and_clients_see_1001(
 
 def test_a_second_signal_drops_what_is_left(start: Start) -> None:
     program = start(ECHO.format(count=1))
-    with Client(port_of(program)) as client:
+    with RawClient(port_of(program)) as client:
         client.open()
         program.signal(signal.SIGINT)
         assert client.receive_close().code == 1001
@@ -265,7 +265,7 @@ def test_two_processes_serve_one_port_and_end_together(start: Start) -> None:
     assert program.process.pid not in pids
     seen: set[int] = set()
     wait_until(lambda: seen.add(who_answers(port)) or seen == pids, "both answer")  # type: ignore[func-returns-value]
-    with Client(port) as client:
+    with RawClient(port) as client:
         client.open()
         program.signal(signal.SIGTERM)
         assert client.receive() == Close(1001, "the service is stopping")
@@ -296,7 +296,7 @@ def test_children_end_when_their_master_is_killed(start: Start) -> None:
     program = start(ECHO.format(count=2))
     port = port_of(program, count=2)
     pids = pids_of(program)
-    with Client(port) as client:
+    with RawClient(port) as client:
         client.open()
         program.signal(signal.SIGKILL)
         assert client.receive() == Close(1001, "the service is stopping")
@@ -337,7 +337,7 @@ def test_several_workers_run_side_by_side(start: Start) -> None:
     lines = program.wait_for_line("listening on ", count=2)
     names = set()
     for line in lines:
-        with Client(int(line.rpartition(":")[2])) as client:
+        with RawClient(int(line.rpartition(":")[2])) as client:
             client.open().send("who?")
             names.add(client.receive())
     assert names == {"first", "second"}
@@ -362,7 +362,7 @@ def test_the_end_of_the_terminal_stops_the_service_in_order(tmp_path: Path) -> N
     while b"ready: " not in output:
         output += os.read(terminal, 4096)
     port = int(re.search(rb"listening on \S+:(\d+)", output)[1])  # type: ignore[index]
-    with Client(port) as client:
+    with RawClient(port) as client:
         client.open()
         os.close(terminal)  # the kernel sends SIGHUP
         assert client.receive() == Close(1001, "the service is stopping")
@@ -372,7 +372,7 @@ def test_the_end_of_the_terminal_stops_the_service_in_order(tmp_path: Path) -> N
 
 def test_sighup_without_a_terminal_reloads(start: Start) -> None:
     program = start(ECHO.format(count=1))
-    with Client(port_of(program)) as client:
+    with RawClient(port_of(program)) as client:
         client.open()
         program.signal(signal.SIGHUP)
         assert client.receive() == Close(1012, "the service is restarting")
@@ -389,7 +389,7 @@ def test_several_processes_share_a_unix_socket_and_its_file_goes_with_them(
     seen = set()
     deadline = time.monotonic() + DEADLINE
     while len(seen) < 2 and time.monotonic() < deadline:
-        with Client(0, str(path)).open() as client:
+        with RawClient(0, str(path)).open() as client:
             client.send("who?")
             seen.add(client.receive())
     assert seen == {str(pid) for pid in pids_of(program)}

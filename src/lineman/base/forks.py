@@ -13,17 +13,17 @@ from collections.abc import Iterable
 from typing import Protocol
 
 
-class Holder(Protocol):
+class DescriptorHolder(Protocol):
     """Whatever has descriptors that belong to this process alone."""
 
     def descriptors(self) -> Iterable[int]:
         """Those that are open."""
 
 
-_holders: weakref.WeakSet[Holder] = weakref.WeakSet()
+_holders: weakref.WeakSet[DescriptorHolder] = weakref.WeakSet()
 
 
-def keep_from_children(holder: Holder) -> None:
+def keep_from_children(holder: DescriptorHolder) -> None:
     """Has the descriptors of an object let go in every process that is forked from now on."""
     _holders.add(holder)
 

@@ -24,7 +24,7 @@ _LONG = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ObjectKind:
     """One kind of object, for the words about what it does not have.
 
     Args:
@@ -137,25 +137,25 @@ def _distance(a: str, b: str) -> int:
     return last[-1]
 
 
-WORKER = Kind(
+WORKER = ObjectKind(
     "a Worker",
     "worker.data",
     {"worker": vocabulary.WORKER, "gateway": vocabulary.GATEWAY},
     settings=vocabulary.WORKER_SETTINGS,
     calls=vocabulary.WORKER_CALLS,
 )
-CONNECTION = Kind(
+CONNECTION = ObjectKind(
     "a Connection",
     "connection.data",
     {"connection": vocabulary.CONNECTION, "connection.worker": vocabulary.WORKER},
 )
-CLIENT = Kind(
+CLIENT = ObjectKind(
     "a Gateway's client",
     "client.session",
     {"client": vocabulary.CLIENT, "gateway": vocabulary.GATEWAY},
     calls=vocabulary.CLIENT_CALLS,
 )
-REQUEST = Kind("a Request", "connection.data", {"request": vocabulary.REQUEST})
+REQUEST = ObjectKind("a Request", "connection.data", {"request": vocabulary.REQUEST})
 
 
 class ConnectionNames:
@@ -200,7 +200,7 @@ class _Refused:
 
     __slots__ = ("_kind", "_name", "_own")
 
-    def __init__(self, kind: Kind, name: str, own: Collection[str]) -> None:
+    def __init__(self, kind: ObjectKind, name: str, own: Collection[str]) -> None:
         self._kind = kind
         self._name = name
         self._own = own
@@ -255,7 +255,7 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
         UsageError: it has one that a call changes.
         AttributeError: as it was, where it has one that cannot be set.
     """
-    kind: Kind = thing.kind_of_object
+    kind: ObjectKind = thing.kind_of_object
     if name in kind.calls:
         raise UsageError(kind.only_read(name)) from None
     if hasattr(type(thing), name) or isinstance(error, UnknownNameError):

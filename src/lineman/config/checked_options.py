@@ -34,7 +34,7 @@ from lineman.tls.serving.tls_options import TlsFields, TlsOptions
 # What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
 # together a third of the time that `from lineman import Worker` would take.
 if TYPE_CHECKING:
-    from lineman.tls.acme.acme_options import Settings
+    from lineman.tls.acme.acme_options import AcmeSettings
     from lineman.tls.serving.live_certificates import LiveTls
 
 
@@ -62,7 +62,7 @@ class CheckedOptions:
     proxy_lists: ProxyLists
     real_ip_header: str | None
     compression: DeflateOptions | None
-    acme: Settings | None
+    acme: AcmeSettings | None
     slow_readers: SlowReaders
 
     @property
@@ -99,9 +99,9 @@ def read(
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
-        from lineman.tls.acme.acme_store import Store
+        from lineman.tls.acme.acme_store import AcmeStore
 
-        store = Store(acme)
+        store = AcmeStore(acme)
         if check_files and open_files:
             store.check()
         tls = replace(tls, cert=store.certificate_path)
@@ -249,7 +249,9 @@ def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
     return LiveTls(tls, check=check_files)
 
 
-def _acme(worker: WorkerDescription, address: Address | None, tls: TlsOptions) -> Settings | None:
+def _acme(
+    worker: WorkerDescription, address: Address | None, tls: TlsOptions
+) -> AcmeSettings | None:
     """How the worker gets a certificate of its own; None where it is given one."""
     if worker.acme is None:
         for name in ("domains", "acme_ca", "acme_directory_path"):

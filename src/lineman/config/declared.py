@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from lineman.base.unknown_names import Kind
+from lineman.base.unknown_names import ObjectKind
 from lineman.config.callback_slots import Slot
 from lineman.errors import UnknownNameError, UsageError
 
@@ -23,7 +23,7 @@ if sys.version_info >= (3, 14):
 class Declaring(type):
     """The class of such classes: `Worker.daemonize = True` is as wrong as on an object."""
 
-    _kind: Kind
+    _kind: ObjectKind
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
         super().__init__(name, bases, namespace)
@@ -66,7 +66,7 @@ class Declaring(type):
 class Declared(metaclass=Declaring):
     """The base of such classes."""
 
-    _kind: ClassVar[Kind]
+    _kind: ClassVar[ObjectKind]
 
     if not TYPE_CHECKING:
 

@@ -91,7 +91,7 @@ class TlsLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HandshakeReply:
     """What came of one handshake.
 
     Args:
@@ -136,7 +136,7 @@ class PageLook:
     """
 
     origin: str
-    reply: Reply
+    reply: HandshakeReply
     is_open_without_cookie: bool = False
 
 
@@ -171,7 +171,7 @@ class SizeLook:
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class UpstreamFacts:
     """The service itself, asked without the proxy.
 
     Args:
@@ -183,7 +183,7 @@ class Upstream:
     """
 
     target: Target
-    reply: Reply
+    reply: HandshakeReply
     speaks_tls: bool | None = None
     line: LineLook | None = None
     takes_proxy_header: bool = False
@@ -269,20 +269,20 @@ class Facts:
     reach: tuple[Reach, ...] = ()
     loopback: Reach | None = None
     tls: TlsLook | None = None
-    reply: Reply | None = None
-    other_scheme: Reply | None = None
-    proxy_header: Reply | None = None
+    reply: HandshakeReply | None = None
+    other_scheme: HandshakeReply | None = None
+    proxy_header: HandshakeReply | None = None
     other_paths: tuple[tuple[str, int], ...] = ()
     other_origins: tuple[tuple[str, int], ...] = ()
-    without_subprotocol: Reply | None = None
+    without_subprotocol: HandshakeReply | None = None
     page: PageLook | None = None
     believed: tuple[str, ...] = ()
-    with_extension: Reply | None = None
+    with_extension: HandshakeReply | None = None
     extension_line: LineLook | None = None
     line: LineLook | None = None
     idle: LineLook | None = None
     size: SizeLook | None = None
-    upstream: Upstream | None = None
+    upstream: UpstreamFacts | None = None
     seen: Seen | None = None
     file_fingerprint: str = ""
     file_fault: str = ""

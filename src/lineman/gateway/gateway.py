@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lineman.base import option_kinds
 from lineman.base.option_kinds import taking
-from lineman.base.unknown_names import Kind
+from lineman.base.unknown_names import ObjectKind
 from lineman.base.vocabulary import (
     GATEWAY,
     GATEWAY_CALLS,
@@ -100,7 +100,7 @@ class Gateway(Api, Declared):
         ConfigError: a value that cannot work.
     """
 
-    _kind = Kind(
+    _kind = ObjectKind(
         "a Gateway",
         "gateway.data",
         {"gateway": GATEWAY, "Worker": WORKER},

@@ -19,7 +19,7 @@ from prometheus_client.exposition import choose_encoder
 
 from lineman.metrics.families import Book, families, readiness
 from lineman.net.connection.connection import Connection
-from lineman.process.child.child_link import Link
+from lineman.process.child.child_link import ChildLink
 from lineman.process.log import log_setup as logs
 from lineman.process.messages.lines import MAX_LINE
 from lineman.process.messages.process_status import Status
@@ -50,7 +50,7 @@ class Exporter:
 
     def __init__(self, role: Role) -> None:
         self._role = role
-        self._link = Link(MAX_LINE)
+        self._link = ChildLink(MAX_LINE)
         self._book = Book()
         self._worker = _server(role.title)
         self._worker.on_request = self._answer

@@ -18,7 +18,7 @@ from lineman.base.version import VERSION
 from lineman.net.connection.end_causes import CLOSE_CAUSES, FAILURE_CAUSES
 from lineman.net.connection.limits import HITS
 from lineman.process.master.ended_counters import Counters, add, counters, highest
-from lineman.process.messages.process_status import Child, Report, Status
+from lineman.process.messages.process_status import ChildStatus, ProcessReport, Status
 
 STATES = ("starting", "ready", "busy", "retiring", "stopping", "down")
 
@@ -59,7 +59,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
 )
 
 # Name, help, and how it comes from a report; one figure for each process.
-_GAUGES: tuple[tuple[str, str, Callable[[Report], float]], ...] = (
+_GAUGES: tuple[tuple[str, str, Callable[[ProcessReport], float]], ...] = (
     ("connections", "Open connections.", lambda report: report.connections),
     (
         "handshakes",
@@ -169,7 +169,7 @@ def _processes(status: Status) -> Metric:
     return family
 
 
-def _state(child: Child) -> str:
+def _state(child: ChildStatus) -> str:
     return "busy" if child.report is None and child.is_ready else child.state
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lineman.errors import LinemanError
-from lineman.process.child.child_link import Link
+from lineman.process.child.child_link import ChildLink
 from lineman.process.child.process_title import set_title
 from lineman.process.log import log_setup as logs
 from lineman.process.master.ended_counters import counters
@@ -62,7 +62,7 @@ class _Child:
     def __init__(self, workers: Sequence[RunningWorker], role: Role) -> None:
         self._role = role
         self._worker = _find(workers, role.address, role.twin)
-        self._link = Link()
+        self._link = ChildLink()
         self._starting: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._is_called_off = False

@@ -36,7 +36,7 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
     Raises:
         ConfigError: what cannot work, and the fix.
     """
-    from lineman.process.master.description import Description, Settings
+    from lineman.process.master.description import Description, ProgramSettings
 
     twins: Counter[str] = Counter()
     places = []
@@ -45,7 +45,7 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
         twins[worker.address] += 1
     if settings.get("metrics") is not None:
         places.append(_metrics_place(settings["metrics"], places))
-    return Description(tuple(places), Settings(**settings))
+    return Description(tuple(places), ProgramSettings(**settings))
 
 
 def _place(worker: WorkerDescription, twin: int) -> Place:

@@ -19,7 +19,7 @@ from lineman.base.forks import keep_from_children
 from lineman.errors import AddressInUseError, ConfigError, UsageError
 from lineman.net.listening import unixsocket
 from lineman.net.listening.bind import listens_at
-from lineman.process.child.socket_store import MAX_SOCKETS, Label, Store
+from lineman.process.child.socket_store import MAX_SOCKETS, Label, SocketStore
 
 if TYPE_CHECKING:  # which know this module
     from lineman.base.address import Address
@@ -89,7 +89,7 @@ class Host:
         self._listener = listener
         self.secret = secret
         self.workers: list[Hosted] = []
-        self._store = Store(ends) if ends else None
+        self._store = SocketStore(ends) if ends else None
         self._inherited = [] if self._store is None else self._store.copy()
         self._own: dict[Hosted, tuple[Label, socket.socket]] = {}
         self._waiting: dict[Hosted, socket.socket] = {}

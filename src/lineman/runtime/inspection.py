@@ -31,7 +31,7 @@ from lineman.process.messages.connection_rows import (
 from lineman.process.messages.process_status import (
     Certificate,
     Inner,
-    Report,
+    ProcessReport,
     Sample,
     Traffic,
     lately,
@@ -120,7 +120,7 @@ class Inspection:
         return Sample(time.monotonic(), totals, usage.cpu_seconds())
 
     def status(self, *, pss: bool = False, **_: Any) -> dict[str, Any]:
-        """The figures of this process, as a `Report` in JSON.
+        """The figures of this process, as a `ProcessReport` in JSON.
 
         Args:
             pss: whether to measure that too; the kernel walks through all memory for it.
@@ -128,14 +128,14 @@ class Inspection:
         """
         return self._report(pss).to_json()
 
-    def _report(self, pss: bool) -> Report:
+    def _report(self, pss: bool) -> ProcessReport:
         service, told = self._service, self._worker.worker
         tally = service.tally
         sample = self._sample()
         certificates, tls = _certificates(self._worker), self._worker.live_tls
         rates, cpu = lately(self._samples, sample, self._at_least)
         used, limit = usage.descriptors()
-        return Report(
+        return ProcessReport(
             worker=told.name or self._worker.url,
             url=self._worker.url,
             pid=os.getpid(),

@@ -49,7 +49,7 @@ def mallinfo() -> Mallinfo:
     return Mallinfo() if _mallinfo is None else _mallinfo()
 
 
-class Keeper(Timed):
+class MemoryKeeper(Timed):
     """An item in the service's wheel: no timer and no task of its own."""
 
     def __init__(self) -> None:
@@ -74,4 +74,4 @@ def _look() -> tuple[int, int]:
 
 def watch(service: Service) -> None:
     """Has the process of this service give memory back, for as long as the service runs."""
-    service.wheel.file(Keeper(), service.wheel.now + INTERVAL)
+    service.wheel.file(MemoryKeeper(), service.wheel.now + INTERVAL)

@@ -16,9 +16,9 @@ from lineman.net.connection.limits import Limits
 from lineman.net.listening.bind import bind
 from lineman.net.listening.plainport import PlainPort
 from lineman.net.service import Service
-from lineman.tls.acme.acme_options import HTTP_01, TLS_ALPN_01, Settings
+from lineman.tls.acme.acme_options import HTTP_01, TLS_ALPN_01, AcmeSettings
 from lineman.tls.acme.challenge_answers import Answers
-from lineman.tls.acme.keeper import Keeper
+from lineman.tls.acme.keeper import CertificateKeeper
 
 logger = logging.getLogger("lineman")
 
@@ -37,12 +37,12 @@ class Certifier:
         answers: for the worker's service.
     """
 
-    def __init__(self, settings: Settings, address: Address) -> None:
+    def __init__(self, settings: AcmeSettings, address: Address) -> None:
         self.answers = Answers(settings.root)
         self._settings = settings
         self._address = address
         self._can_http = settings.webroot is not None
-        self._keeper = Keeper(settings, self._kinds, self._plain_port)
+        self._keeper = CertificateKeeper(settings, self._kinds, self._plain_port)
 
     async def start(self, listener: socket.socket, limits: Limits) -> None:
         """Begins; returns when there is a certificate.
@@ -95,7 +95,9 @@ class Certifier:
 
 
 @contextlib.asynccontextmanager
-async def plain_port(settings: Settings, address: Address, answers: Answers) -> AsyncIterator[bool]:
+async def plain_port(
+    settings: AcmeSettings, address: Address, answers: Answers
+) -> AsyncIterator[bool]:
     """The plain port is open inside of the `with` block, if it can be; whether it is.
 
     Args:

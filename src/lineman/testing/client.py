@@ -30,7 +30,7 @@ MAX_MESSAGE_SIZE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RawReply:
     """An HTTP response.
 
     Attributes:
@@ -49,7 +49,7 @@ class Reply:
         return self.body.decode()
 
 
-class Client:
+class RawClient:
     """A connection to a server; a websocket after `open`.
 
     Args:
@@ -159,7 +159,7 @@ class Client:
         *,
         method: str = "GET",
         body: bytes = b"",
-    ) -> Reply:
+    ) -> RawReply:
         """Sends a plain HTTP request and returns its answer."""
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self.host}"]
         lines += [f"{name}: {value}" for name, value in headers]
@@ -168,7 +168,7 @@ class Client:
         self.send_bytes("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         return self.receive_reply(has_body=method != "HEAD")
 
-    def receive_reply(self, *, has_body: bool = True) -> Reply:
+    def receive_reply(self, *, has_body: bool = True) -> RawReply:
         """The next HTTP response.
 
         Raises:
@@ -179,7 +179,7 @@ class Client:
         headers = Headers([(name, value.strip()) for name, value in lines])
         status = int(head[0].split(" ")[1])
         size = int(headers.get("content-length") or 0) if has_body else 0
-        return Reply(status, headers, self._receive_exactly(size))
+        return RawReply(status, headers, self._receive_exactly(size))
 
     def _receive_until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:
@@ -218,7 +218,7 @@ class Client:
         target: str = "/",
         headers: Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
-    ) -> Reply:
+    ) -> RawReply:
         """Asks for a websocket; the reply tells whether it is one now."""
         key = base64.b64encode(os.urandom(16)).decode()
         self.send_bytes(self.handshake_bytes(target, headers, subprotocols, key=key))
@@ -328,7 +328,7 @@ def encode(message: str | bytes) -> bytes:
 def encode_frame(
     opcode: int, payload: bytes = b"", *, fin: bool = True, reserved: int = 0
 ) -> bytes:
-    """A masked frame; see `Client.send_frame`."""
+    """A masked frame; see `RawClient.send_frame`."""
     first_bits = (frames.FIN if fin else 0) | reserved
     return frames.encode_masked(opcode, payload, os.urandom(4), first_bits)
 
@@ -355,4 +355,4 @@ def _connect(host: str, port: int, timeout: float, receive_buffer: int | None) -
     return made
 
 
-__all__ = ["DEADLINE", "Client", "Reply", "encode", "encode_frame"]
+__all__ = ["DEADLINE", "RawClient", "RawReply", "encode", "encode_frame"]

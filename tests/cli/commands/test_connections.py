@@ -11,7 +11,7 @@ import pytest
 from lineman.cli.commands import connections as command
 from lineman.cli.shared.table import width_of
 from lineman.errors import UsageError
-from lineman.process.messages.connection_rows import COLUMNS, Found, Row, Selection
+from lineman.process.messages.connection_rows import COLUMNS, FoundRows, Row, Selection
 
 NOW = 1_800_000_000.0
 
@@ -40,7 +40,7 @@ ROW = Row(
 
 
 def lines(*rows: Row, width: int | None = None) -> list[str]:
-    return command.render(Found(rows, len(rows), len(rows), ()), NOW, width)
+    return command.render(FoundRows(rows, len(rows), len(rows), ()), NOW, width)
 
 
 def test_a_connection_is_a_line() -> None:
@@ -98,13 +98,13 @@ def test_what_a_client_sent_cannot_command_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (Found((ROW,), 1, 1, ()), "1 of 1 connections"),
-        (Found((ROW,), 4000, 4000, ()), "1 of 4,000 connections; --limit 0 shows all"),
-        (Found((ROW,), 1, 4000, ()), "1 of 1 connections that fit, of 4,000 in all"),
-        (Found((), 0, 0, (12, 13)), "0 of 0 connections; not of the processes 12, 13: busy"),
+        (FoundRows((ROW,), 1, 1, ()), "1 of 1 connections"),
+        (FoundRows((ROW,), 4000, 4000, ()), "1 of 4,000 connections; --limit 0 shows all"),
+        (FoundRows((ROW,), 1, 4000, ()), "1 of 1 connections that fit, of 4,000 in all"),
+        (FoundRows((), 0, 0, (12, 13)), "0 of 0 connections; not of the processes 12, 13: busy"),
     ],
 )
-def test_the_last_line_says_what_is_missing(found: Found, says: str) -> None:
+def test_the_last_line_says_what_is_missing(found: FoundRows, says: str) -> None:
     assert command.render(found, NOW)[-1] == says
 
 

@@ -18,7 +18,7 @@ from kit.processes import is_alive
 from kit.waiting import wait_until
 from lineman.protocols.websocket.decoder import Close
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
@@ -74,7 +74,7 @@ class Crowd:
             self.faults.append(f"client {name}: {error!r}")
 
     def _talk(self, name: int) -> None:
-        with Client(self.port, tls=self.tls) as client:
+        with RawClient(self.port, tls=self.tls) as client:
             client.open()
             self.opened += 1
             number = self.opened
@@ -147,13 +147,13 @@ def test_a_new_process_serves_before_the_old_one_retires(make_app: MakeApp) -> N
     app = make_app(echo(drain=0.5))
     app.start()
     old = app.pids[0]
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("who?")
         assert client.receive() == str(old)
         done = app.run("reload")
         assert done.returncode == 0, done.stderr
         new = app.pids[1]
-        with Client(app.port) as other:
+        with RawClient(app.port) as other:
             other.open().send("who?")
             assert other.receive() == str(new)
         assert client.receive() == Close(1012, "the service is restarting")
@@ -165,7 +165,7 @@ def test_a_new_process_serves_before_the_old_one_retires(make_app: MakeApp) -> N
 def test_a_handshake_under_way_is_finished_by_the_retiring_process(make_app: MakeApp) -> None:
     app = make_app(echo())
     app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         words = client.handshake_bytes()
         client.send_bytes(words[:20])
         time.sleep(0.05)  # accepted, most likely; both are well
@@ -191,7 +191,7 @@ BROKEN = [
 def test_new_code_that_cannot_start_leaves_the_old(make_app: MakeApp) -> None:
     app = make_app(echo())
     app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         for text, why in BROKEN:
             app.write(text)
@@ -253,7 +253,7 @@ def test_a_changed_file_reloads_with_watch(make_app: MakeApp, tmp_path: Path) ->
     program.wait_for_line("the reload failed")
     (tmp_path / "words.py").write_text("WORD = 'newer'\n")
     program.wait_for_line("reloaded: ")
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("?")
         assert client.receive() == "newer"
 
@@ -261,7 +261,7 @@ def test_a_changed_file_reloads_with_watch(make_app: MakeApp, tmp_path: Path) ->
 def test_a_process_that_has_served_enough_is_replaced(make_app: MakeApp) -> None:
     app = make_app(echo().replace("stop_timeout=2", "stop_timeout=2, max_requests=10"))
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         for _ in range(12):
             client.send("?")
@@ -282,7 +282,7 @@ def test_a_process_that_has_grown_is_replaced(make_app: MakeApp) -> None:
         Worker.run_all()
     """)
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("grow")
         assert client.receive_close().code == 1012
     program.wait_for_line("(max_memory=209715200)")
@@ -300,7 +300,7 @@ def test_a_limit_below_what_a_fresh_process_has_replaces_none_and_names_the_figu
     (child,) = app.status()["children"]
     assert int(found[1]) > 5_000_000
     assert int(found[2]) > child["report"]["rss"]
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         time.sleep(2.5)  # two looks at its memory, each of which would have replaced it
         client.send("?")

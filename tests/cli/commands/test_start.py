@@ -24,7 +24,7 @@ from lineman.process.master.terminal_signals import ECHO
 from lineman.process.rundir.control_request import ask
 from lineman.process.rundir.rundir import default_pid_file, name_of
 from lineman.testing.certificates import TestCA
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
@@ -42,7 +42,7 @@ def test_a_daemon_from_its_start_to_its_end(app: App) -> None:
     assert "to stop it: python app.py stop" in done.stdout
     port = port_in(log_of(done.stdout).read_text())  # it listens before start says so
     (child,) = app.status()["children"]
-    with Client(port) as client:
+    with RawClient(port) as client:
         client.open().send("who?")
         assert client.receive() == str(child["pid"])
 
@@ -253,7 +253,7 @@ def test_a_reload_to_another_host_with_the_same_port_wants_a_restart(
 def test_a_graceful_stop_lets_clients_go_over_a_time(make_app: MakeApp) -> None:
     app = make_app(echo(drain=0.3))
     app.start()
-    clients = [Client(app.port).open() for _ in range(5)]
+    clients = [RawClient(app.port).open() for _ in range(5)]
     stopping = subprocess.Popen([sys.executable, str(app.script), "stop", "-g"])
     for client in clients:
         assert client.receive_close().code == 1001
@@ -304,7 +304,7 @@ def test_logs_reopen_on_sigusr1(app: App) -> None:
 
 def test_sigquit_ends_at_once(app: App) -> None:
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         program.signal(signal.SIGQUIT)
         client.assert_ended()
@@ -352,7 +352,7 @@ SLOW = """
 def test_who_stops_the_program_and_its_group_tells_it_once(make_app: MakeApp) -> None:
     app = make_app(SLOW)
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             program.process.send_signal(number)
@@ -368,7 +368,7 @@ def test_timeout_of_coreutils_stops_it_in_order(make_app: MakeApp) -> None:
     app = make_app(SLOW.replace("60", "1"))
     app.prefix = ["timeout", "600"]
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         program.process.send_signal(signal.SIGTERM)  # it does what it does when time is up
         assert program.process.wait(DEADLINE) == 0, app.output

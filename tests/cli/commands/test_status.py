@@ -12,9 +12,9 @@ from lineman.cli.commands import status as command
 from lineman.cli.shared.table import width_of
 from lineman.process.messages.process_status import (
     Certificate,
-    Child,
-    Master,
-    Report,
+    ChildStatus,
+    MasterStatus,
+    ProcessReport,
     Status,
     Traffic,
 )
@@ -22,7 +22,7 @@ from lineman.process.messages.process_status import (
 NOW = 1_800_000_000.0
 DAY = 86400.0
 
-REPORT = Report(
+REPORT = ProcessReport(
     worker="chat",
     pid=11,
     started=NOW - 3700,
@@ -40,11 +40,11 @@ REPORT = Report(
     exceptions=4,
     worst_lag=0.012,
 )
-CHILD = Child("chat", 0, 11, "ready", 0, "", REPORT)
-MASTER = Master(10, NOW - 90_000, "running", "app.py")
+CHILD = ChildStatus("chat", 0, 11, "ready", 0, "", REPORT)
+MASTER = MasterStatus(10, NOW - 90_000, "running", "app.py")
 
 
-def lines(*children: Child, width: int | None = None) -> list[str]:
+def lines(*children: ChildStatus, width: int | None = None) -> list[str]:
     return command.render(Status(MASTER, children), NOW, width)
 
 
@@ -118,7 +118,7 @@ def test_several_processes_have_a_sum() -> None:
 
 def test_a_process_that_does_not_answer_is_busy_and_one_that_is_gone_is_down() -> None:
     busy = replace(CHILD, report=None)
-    down = Child("chat", 1, None, "down", 3, "signal 9 (SIGKILL)")
+    down = ChildStatus("chat", 1, None, "down", 3, "signal 9 (SIGKILL)")
     text = lines(busy, down)
     assert row(text[3]) == ["chat", "0", "11", "busy", "0"]
     assert row(text[4]) == ["chat", "1", "-", "down", "3"]
@@ -202,7 +202,7 @@ def options(*words: str) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def reply(*children: Child) -> Mapping[str, Any]:
+def reply(*children: ChildStatus) -> Mapping[str, Any]:
     return {
         "master": {"pid": 10, "state": "running", "script": "app.py"},
         "children": [
@@ -240,7 +240,7 @@ def test_json_has_everything_under_stable_names(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_the_exit_status_says_whether_every_worker_accepts_clients(
-    children: list[Child], status: int, capsys: pytest.CaptureFixture[str]
+    children: list[ChildStatus], status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.show(options(), lambda *_: reply(*children)) == status
     assert "app.py: running" in capsys.readouterr().out

@@ -22,14 +22,14 @@ from lineman.cli.commands import top
 from lineman.cli.commands.top import Picture, View, look, pressed, screen
 from lineman.cli.shared.table import width_of
 from lineman.errors import ConfigError
-from lineman.process.messages.connection_rows import Found, Row
-from lineman.process.messages.process_status import Child, Master, Report, Status
+from lineman.process.messages.connection_rows import FoundRows, Row
+from lineman.process.messages.process_status import ChildStatus, MasterStatus, ProcessReport, Status
 
 NOW = 1_800_000_000.0
-CHILD = Child("chat", 0, 11, "ready", 0, "", Report(worker="chat", started=NOW - 60))
-STATUS = Status(Master(10, NOW - 90, "running", "app.py"), (CHILD,))
+CHILD = ChildStatus("chat", 0, 11, "ready", 0, "", ProcessReport(worker="chat", started=NOW - 60))
+STATUS = Status(MasterStatus(10, NOW - 90, "running", "app.py"), (CHILD,))
 ROWS = tuple(Row(id=number, ip="10.0.0.1", state="open", since=NOW) for number in range(1, 51))
-FOUND = Found(ROWS, 500, 500, ())
+FOUND = FoundRows(ROWS, 500, 500, ())
 
 
 @pytest.mark.parametrize("width", [20, 80, 132])
@@ -97,7 +97,7 @@ SCRIPT = """
     from lineman.cli.commands import top
     from lineman.errors import ConfigError
     from lineman.process.messages.connection_rows import COLUMNS
-    from lineman.process.messages.process_status import Report
+    from lineman.process.messages.process_status import ProcessReport
 
     up = Path(sys.argv[1])
 

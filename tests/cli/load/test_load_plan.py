@@ -8,10 +8,10 @@ import pytest
 
 from lineman.cli.load.load_plan import Mode, Plan, new_payload
 from lineman.errors import UsageError
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
 
-OPENING = Opening(parse("ws://127.0.0.1:1/"))
+OPENING = ClientOpening(parse("ws://127.0.0.1:1/"))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.load_counts import Tally
-from lineman.cli.load.load_progress import Lines, PlainBar, RichBar, choose, counted
+from lineman.cli.load.load_counts import LoadCounts
+from lineman.cli.load.load_progress import PlainBar, ProgressLines, RichBar, choose, counted
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def test_what_was_counted_is_told_in_few_words() -> None:
-    tally = Tally()
+    tally = LoadCounts()
     tally.opened = 12
     assert counted(tally) == "12 open"
     tally.count = 3456
@@ -30,15 +30,15 @@ def test_what_was_counted_is_told_in_few_words() -> None:
 def test_a_pipe_gets_one_line_for_each_phase() -> None:
     stream = io.StringIO()
     progress = choose(stream)
-    assert isinstance(progress, Lines)
+    assert isinstance(progress, ProgressLines)
     for phase, done in (("opening", 0.1), ("opening", 0.9), ("echo", 0.5)):
-        progress.show(phase, done, Tally())
+        progress.show(phase, done, LoadCounts())
     progress.close()
     assert stream.getvalue() == "opening …\necho …\n"
 
 
 def test_standard_error_is_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
-    choose().show("echo", 0.5, Tally())
+    choose().show("echo", 0.5, LoadCounts())
     assert capsys.readouterr() == ("", "echo …\n")
 
 
@@ -47,7 +47,7 @@ def test_a_terminal_without_rich_gets_a_plain_bar(monkeypatch: pytest.MonkeyPatc
     stream = Terminal()
     progress = choose(stream)
     assert isinstance(progress, PlainBar)
-    progress.show("echo", 0.5, Tally())
+    progress.show("echo", 0.5, LoadCounts())
     assert "\r" in stream.getvalue()
     assert "echo" in stream.getvalue()
     assert "█" * 15 in stream.getvalue()
@@ -60,7 +60,7 @@ def test_a_terminal_with_rich_gets_its_bar() -> None:
     stream = Terminal()
     progress = choose(stream)
     assert isinstance(progress, RichBar)
-    progress.show("echo", 0.5, Tally())
+    progress.show("echo", 0.5, LoadCounts())
     progress.close()
     assert "echo" in stream.getvalue()
     assert "50%" in stream.getvalue()

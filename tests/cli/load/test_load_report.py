@@ -12,7 +12,7 @@ from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.load_counts import Result, ServerCpu
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_report import as_json, bar, duration, render, three_digits
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
 
 
@@ -22,7 +22,7 @@ def result(plan: dict[str, Any] | None = None, **changes: Any) -> Result:
         latency.add(1_000_000)
     latency.add(20_000_000)
     values: dict[str, Any] = {
-        "plan": Plan(Opening(parse("ws://127.0.0.1:8282/")), **(plan or {})),
+        "plan": Plan(ClientOpening(parse("ws://127.0.0.1:8282/")), **(plan or {})),
         "seconds": 2.0, "count": 100, "payload": 3200, "latency": latency, "opened": 100,
         "opening_seconds": 0.0125, "close_codes": {1000: 100},
     }  # fmt: skip

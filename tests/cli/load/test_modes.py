@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
 from lineman.cli.load.work import Work, wrong_replies
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
 
 SECOND = 1_000_000_000
-OPENING = Opening(parse("ws://127.0.0.1:1/"))
+OPENING = ClientOpening(parse("ws://127.0.0.1:1/"))
 
 
 class Note:
@@ -53,13 +53,13 @@ class Starts:
         self.due.append(due)
 
 
-def work_of(mode: Mode, **options: Any) -> tuple[Work, Tally, Starts]:
-    tally, starts = Tally(), Starts()
+def work_of(mode: Mode, **options: Any) -> tuple[Work, LoadCounts, Starts]:
+    tally, starts = LoadCounts(), Starts()
     plan = Plan(OPENING, mode, size=5, **options)
     return WORKS[mode](plan, tally, starts), tally, starts
 
 
-def started(mode: Mode, clients: int, **options: Any) -> tuple[Any, Tally, list[Note]]:
+def started(mode: Mode, clients: int, **options: Any) -> tuple[Any, LoadCounts, list[Note]]:
     work, tally, _ = work_of(mode, connections=clients, **options)
     notes = [Note(number) for number in range(clients + work.extra)]
     work.begin(notes, 1000)

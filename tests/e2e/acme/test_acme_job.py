@@ -14,7 +14,7 @@ from e2e.support.interceptor import Answer, Interceptor
 from e2e.support.jobs import run, serial, wish
 from e2e.support.pebble import DOMAIN, Pebble, pebble
 from kit.program import free_ports
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.renewalinfo import certificate_id
 
@@ -22,21 +22,21 @@ from lineman.tls.acme.renewalinfo import certificate_id
 def test_an_address_is_certified(authority: Pebble, root: Path, door: Any) -> None:
     settings = authority.settings(root, ("127.0.0.1",))
     assert run(wish(settings)).result == "obtained"
-    leaf = x509.load_pem_x509_certificate(Store(settings).certificate_path.read_bytes())
+    leaf = x509.load_pem_x509_certificate(AcmeStore(settings).certificate_path.read_bytes())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
-    Store(settings).check()
+    AcmeStore(settings).check()
 
 
 def test_an_account_that_was_deactivated_is_told_as_that(
     authority: Pebble, root: Path, door: Any
 ) -> None:
-    from lineman.tls.acme.acme_client import Client
+    from lineman.tls.acme.acme_client import AcmeClient
 
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"
-    store = Store(settings)
-    client = Client(settings, store.account_key())
+    store = AcmeStore(settings)
+    client = AcmeClient(settings, store.account_key())
     url = store.account_url(client.thumbprint)
     assert url is not None
     client.use(url)
@@ -59,11 +59,11 @@ def test_nonces_that_are_refused_and_names_that_are_proved_already(
     with pebble(tmp_path, http_port=door.port, tls_port=unused, **moods) as authority:
         settings = authority.settings(root)
         assert run(wish(settings)).result == "obtained"
-        first = serial(Store(settings))
+        first = serial(AcmeStore(settings))
         door.knocked.clear()
         assert run(wish(settings, is_forced=True)).result == "obtained"
         assert not door.knocked.is_set()
-        assert serial(Store(settings)) != first
+        assert serial(AcmeStore(settings)) != first
         assert re.search(r"nonce", authority.program.output, re.IGNORECASE)
 
 
@@ -97,12 +97,12 @@ def test_an_authority_that_has_forgotten_the_account(
     with pebble(tmp_path / "new", http_port=door.port, tls_port=free_ports(1)[0]) as other:
         # The same files, with the address moved: what its account is called, it does not know.
         moved = replace(settings, ca_url=other.url, ca_file=other.ca_file)
-        Store(moved).prepare()
+        AcmeStore(moved).prepare()
         for name in ("account.key", "account.json"):
-            text = (Store(settings).authority / name).read_text()
+            text = (AcmeStore(settings).authority / name).read_text()
             text = text.replace(authority.url[:-4], other.url[:-4])
-            (Store(moved).authority / name).write_text(text)
-            (Store(moved).authority / name).chmod(0o600)
+            (AcmeStore(moved).authority / name).write_text(text)
+            (AcmeStore(moved).authority / name).chmod(0o600)
         report = run(wish(moved))
         assert report.result == "obtained", report
 
@@ -180,7 +180,7 @@ def test_the_authority_may_call_for_a_renewal(
                                   "end": (far + timedelta(days=1)).isoformat()}}  # fmt: skip
     between.instead["/renewal-info"] = Answer(200, answer, {"Retry-After": "60"})
     settings = authority.settings(root, ca=between.url)
-    store = Store(settings)
+    store = AcmeStore(settings)
     assert run(wish(settings)).result == "obtained"
     leaf = x509.load_pem_x509_certificate(store.certificate_path.read_bytes())
     name = certificate_id(leaf)

@@ -16,8 +16,8 @@ from e2e.support.jobs import JOB, run, wish
 from e2e.support.pebble import Pebble
 from kit.waiting import DEADLINE
 from lineman.errors import ConfigError
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_job import JobReport, Wish
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.keeper import attempt
 
@@ -25,7 +25,7 @@ from lineman.tls.acme.keeper import attempt
 
 
 def test_two_that_want_the_same_make_one_order(authority: Pebble, root: Path) -> None:
-    async def both() -> list[Report]:
+    async def both() -> list[JobReport]:
         wanted = wish(authority.settings(root))
         return await asyncio.gather(*(attempt(wanted, lambda text: None) for _ in range(2)))
 
@@ -55,10 +55,10 @@ def test_a_job_that_is_killed_in_the_middle_loses_nothing(
     assert report.result == "obtained"
     assert "going on with the order of a job that was interrupted" in said
     assert authority.orders == 1
-    assert not Store(settings).directory.joinpath("order.json").exists()
+    assert not AcmeStore(settings).directory.joinpath("order.json").exists()
 
 
-def limited(wanted: Wish, size: int) -> Report:
+def limited(wanted: Wish, size: int) -> JobReport:
     """A job whose files may not grow past `size` bytes: to the kernel a disk that is full."""
     done = subprocess.run(
         [sys.executable, "-c", JOB],
@@ -68,13 +68,13 @@ def limited(wanted: Wish, size: int) -> Report:
         timeout=DEADLINE,
         check=False,
     )
-    return Report(**json.loads(done.stdout.splitlines()[-1]))
+    return JobReport(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_a_disk_that_is_full_loses_no_certificate(authority: Pebble, root: Path) -> None:
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"
-    store = Store(settings)
+    store = AcmeStore(settings)
     before = store.certificate_path.read_bytes()
     report = limited(wish(settings, is_forced=True), 1500)  # all fits but the certificate
     assert report.result == "failed"
@@ -109,20 +109,20 @@ def test_a_directory_that_others_may_write_to_is_refused(authority: Pebble, root
 def test_a_key_that_others_may_read_is_refused(authority: Pebble, root: Path) -> None:
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"
-    path = Store(settings).certificate_path
+    path = AcmeStore(settings).certificate_path
     path.chmod(0o644)
     report = run(wish(settings))
     assert report.result == "failed"
     assert f"others may read the private key in {path} (mode 0644)" in report.seen
     with pytest.raises(ConfigError, match="chmod 600"):
-        Store(settings).prepare()
+        AcmeStore(settings).prepare()
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])
 def test_damaged_files_are_made_anew(authority: Pebble, root: Path, damage: bytes | None) -> None:
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"
-    store = Store(settings)
+    store = AcmeStore(settings)
     for path in (store.authority / "account.key", store.directory / "state.json",
                  store.certificate_path):  # fmt: skip
         path.write_bytes(path.read_bytes()[:100] if damage is None else damage)

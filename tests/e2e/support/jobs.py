@@ -7,21 +7,21 @@ from typing import Any
 
 from cryptography import x509
 
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_options import Settings
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_job import JobReport, Wish
+from lineman.tls.acme.acme_options import AcmeSettings
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.acme.keeper import attempt
 
 JOB = "import sys; from lineman.tls.acme.acme_job import main; sys.exit(main())"
 
 
-def wish(settings: Settings, **more: Any) -> Wish:
+def wish(settings: AcmeSettings, **more: Any) -> Wish:
     return Wish(settings, ("http-01",), **more)
 
 
-def run(wanted: Wish) -> Report:
+def run(wanted: Wish) -> JobReport:
     return asyncio.run(attempt(wanted, lambda text: None))
 
 
-def serial(store: Store) -> int:
+def serial(store: AcmeStore) -> int:
     return x509.load_pem_x509_certificate(store.certificate_path.read_bytes()).serial_number

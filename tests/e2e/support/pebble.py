@@ -15,7 +15,7 @@ from typing import Any
 
 from kit.program import Program, find_program, free_ports, started, wait_for_port
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.acme.acme_options import AcmeOptions, Settings, settings
+from lineman.tls.acme.acme_options import AcmeOptions, AcmeSettings, settings
 
 DOMAIN = "chat.example.net"  # every name leads to 127.0.0.1 in Pebble's DNS
 
@@ -50,7 +50,9 @@ class Pebble:
         given = {"ca": self.url, "ca_file": self.ca_file, "directory_path": root, **given}
         return AcmeOptions("you@example.com", **given)
 
-    def settings(self, root: Path, domains: tuple[str, ...] = (DOMAIN,), **more: Any) -> Settings:
+    def settings(
+        self, root: Path, domains: tuple[str, ...] = (DOMAIN,), **more: Any
+    ) -> AcmeSettings:
         """The same, for a keeper or a job."""
         return settings(self.options(root, **more), domains)
 

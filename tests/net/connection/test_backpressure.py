@@ -17,7 +17,7 @@ from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close, Decoder, Ping, Pong
 from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.negotiation import Agreement
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 LIMIT = 200_000
 SIZE = 1000
@@ -48,7 +48,7 @@ def block(site: Site, connection: Connection) -> None:
     wait_until(lambda: site.call(fill), "the client's socket is full")
 
 
-def everything(client: Client, last: object) -> list[object]:
+def everything(client: RawClient, last: object) -> list[object]:
     """What the client gets, up to this message."""
     got: list[object] = []
     while not got or got[-1] != last:
@@ -64,10 +64,12 @@ def told() -> Recorder:
 
 
 @pytest.fixture
-def slow(serve: Serve, tls: bool, told: Recorder) -> Callable[..., tuple[Site, Client, Connection]]:
+def slow(
+    serve: Serve, tls: bool, told: Recorder
+) -> Callable[..., tuple[Site, RawClient, Connection]]:
     """A site with one client whose socket is full."""
 
-    def start(policy: str, **options: object) -> tuple[Site, Client, Connection]:
+    def start(policy: str, **options: object) -> tuple[Site, RawClient, Connection]:
         options.setdefault("max_send_buffer_size", LIMIT)
         site = serve(
             tls,
@@ -84,7 +86,7 @@ def slow(serve: Serve, tls: bool, told: Recorder) -> Callable[..., tuple[Site, C
     return start
 
 
-Slow = Callable[..., tuple[Site, Client, Connection]]
+Slow = Callable[..., tuple[Site, RawClient, Connection]]
 
 
 @pytest.mark.parametrize("policy", DROPPING)

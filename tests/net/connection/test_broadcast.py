@@ -10,7 +10,7 @@ from kit.waiting import wait_until
 from lineman import Connection, Request, Worker
 from lineman.errors import UsageError
 from lineman.runtime import build
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 
 def test_everybody_gets_the_message(serve: Serve, tls: bool) -> None:
@@ -150,7 +150,7 @@ def test_connections_may_be_of_another_worker(serve: Serve) -> None:
 
     site.run(run_other())
     try:
-        with Client(other.port) as stranger:
+        with RawClient(other.port) as stranger:
             stranger.open()
 
             def all_of_both() -> list[Connection]:

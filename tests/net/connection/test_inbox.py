@@ -14,7 +14,7 @@ from kit.site import Serve, echo
 from kit.waiting import wait_until
 from lineman import Connection, UsageError
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client, encode
+from lineman.testing.client import RawClient, encode
 
 
 async def echo_all(connection: Connection) -> None:
@@ -362,7 +362,7 @@ def test_a_generator_around_the_connection_works(serve: Serve) -> None:
     assert client.receive_close().code == 1000
 
 
-@pytest.mark.parametrize("leave", [Client.close, Client.reset, Client.send_close])
+@pytest.mark.parametrize("leave", [RawClient.close, RawClient.reset, RawClient.send_close])
 def test_on_close_comes_after_the_last_handler(serve: Serve, tls: bool, leave: Any) -> None:
     proceed = asyncio.Event()
     told = Recorder()

@@ -15,7 +15,7 @@ from kit.waiting import wait_until
 from lineman import Connection, UsageError
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client, encode, encode_frame
+from lineman.testing.client import RawClient, encode, encode_frame
 
 # The client ends it.
 
@@ -303,7 +303,7 @@ def test_a_connection_that_has_ended_is_let_go(serve: Serve, tls: bool) -> None:
         seen.append(weakref.ref(connection.data))
 
     site = serve(tls, on_connect=on_connect, on_message=handler)
-    for end in (Client.send_close, Client.close, Client.reset):
+    for end in (RawClient.send_close, RawClient.close, RawClient.reset):
         client = site.open()
         client.send("x")
         assert client.receive() == "x"

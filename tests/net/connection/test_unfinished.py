@@ -15,7 +15,7 @@ from lineman.errors import ConfigError
 from lineman.net.connection.limits import MIB, Limits
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 Serve = Callable[..., Site]
 
@@ -26,13 +26,13 @@ def bomb(size: int) -> bytes:
     return stream.compress(bytes(size)) + stream.flush(zlib.Z_SYNC_FLUSH)
 
 
-def begin(client: Client, payload: bytes, *, is_compressed: bool = False) -> None:
+def begin(client: RawClient, payload: bytes, *, is_compressed: bool = False) -> None:
     """Sends the first fragment of a message."""
     reserved = frames.RSV1 if is_compressed else 0
     client.send_frame(frames.BINARY, payload, fin=False, reserved=reserved)
 
 
-def go_on(client: Client, payload: bytes, *, is_last: bool = False) -> None:
+def go_on(client: RawClient, payload: bytes, *, is_last: bool = False) -> None:
     """Sends a further fragment."""
     client.send_frame(frames.CONTINUATION, payload, fin=is_last)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineman.net.listening import portholder
-from lineman.net.listening.portholder import Holder
+from lineman.net.listening.portholder import PortHolder
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -18,7 +18,7 @@ def test_a_port_of_ours_is_found(host: str) -> None:
     with socket.create_server((host, 0), family=family) as server:
         port = server.getsockname()[1]
         name = Path("/proc/self/comm").read_text().strip()
-        assert portholder.find(port) == Holder(os.getpid(), name)
+        assert portholder.find(port) == PortHolder(os.getpid(), name)
     found = portholder.find(port)
     assert found is None or found.pid != os.getpid()  # somebody else may have it by now
 

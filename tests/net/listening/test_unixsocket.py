@@ -11,7 +11,7 @@ import pytest
 
 from lineman import ConfigError, Connection, Worker
 from lineman.net.listening.unixsocket import SocketFile
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
 
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def ask(path: Path, headers: list[tuple[str, str]] | None = None) -> str:
-    with Client(0, str(path)).open("/", headers or []) as client:
+    with RawClient(0, str(path)).open("/", headers or []) as client:
         client.send("hi")
         return str(client.receive())
 
@@ -52,7 +52,7 @@ def test_headers_count_where_unix_is_trusted(path: Path) -> None:
 def test_the_proxy_protocol_works_there_too(path: Path) -> None:
     with Serving(worker_at(path, trusted_proxies=["unix"], proxy_protocol="required")):
         header = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n"
-        with Client(0, str(path), preamble=header).open() as client:
+        with RawClient(0, str(path), preamble=header).open() as client:
             client.send("hi")
             assert client.receive() == "192.0.2.7 unix 'hi'"
 

@@ -17,7 +17,7 @@ from kit.descriptors import descriptors, wait_until_none_is_left
 from lineman.base.address import parse
 from lineman.net.listening.bind import listens_at
 from lineman.process.child import socket_store as store
-from lineman.process.child.socket_store import MAX_SOCKETS, Label, Note, Store
+from lineman.process.child.socket_store import MAX_SOCKETS, Label, Note, SocketStore
 
 FIRST, SECOND = Label("ws://127.0.0.1:1"), Label("ws+unix:///run/app.sock", (7, 8))
 
@@ -27,10 +27,10 @@ class Seat:
 
     def __init__(self) -> None:
         self.ends = store.pair()
-        self.stores: list[Store] = []
+        self.stores: list[SocketStore] = []
 
-    def process(self) -> Store:
-        self.stores.append(Store([os.dup(end.fileno()) for end in self.ends]))
+    def process(self) -> SocketStore:
+        self.stores.append(SocketStore([os.dup(end.fileno()) for end in self.ends]))
         return self.stores[-1]
 
     def send(self, data: bytes, *descriptors: int) -> None:
@@ -203,9 +203,9 @@ def test_without_descriptors_nothing_is_copied_and_nothing_lost(
 ) -> None:
     seat.process().put([(FIRST, listener.fileno())] * 20)
     program = (
-        "import os, resource, sys; from lineman.process.child.socket_store import Store\n"
+        "import os, resource, sys; from lineman.process.child.socket_store import SocketStore\n"
         "import msgspec\n"
-        "store = Store([int(word) for word in sys.argv[1:]])\n"
+        "store = SocketStore([int(word) for word in sys.argv[1:]])\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))\n"
         "before = len(os.listdir('/proc/self/fd'))\n"
         "print(store.copy(), len(os.listdir('/proc/self/fd')) - before)"

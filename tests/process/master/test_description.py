@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.process.master.description import MAX_PROCESSES, Description, Place, Settings
+from lineman.process.master.description import MAX_PROCESSES, Description, Place, ProgramSettings
 
 PLACE = Place(
     "wss://0.0.0.0:443", 0, "chat", "wss", "0.0.0.0", 443, 2, 100,
     certificates=("/etc/cert.pem",), keys=("/etc/key.pem",),
 )  # fmt: skip
-WHOLE = Description((PLACE,), Settings(log_file="/var/log/chat.log", metrics="127.0.0.1:9100"))
+WHOLE = Description(
+    (PLACE,), ProgramSettings(log_file="/var/log/chat.log", metrics="127.0.0.1:9100")
+)
 
 
 def told(**change: Any) -> Any:

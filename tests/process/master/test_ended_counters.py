@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from lineman.process.master.ended_counters import MAX_IN_GROUP, Ledger, add, counters, highest
-from lineman.process.messages.process_status import Report, Traffic
+from lineman.process.master.ended_counters import (
+    MAX_IN_GROUP,
+    EndedCounters,
+    add,
+    counters,
+    highest,
+)
+from lineman.process.messages.process_status import ProcessReport, Traffic
 
 FIRST = {"opened": 3, "totals": {"bytes_in": 10}, "closes": {"client": 2}}
 SECOND = {"opened": 1, "totals": {"bytes_in": 5}, "closes": {"lost": 1}, "new": 7}
 
 
 def test_counters_are_what_only_grows() -> None:
-    report = Report(connections=9, opened=3, totals=Traffic(bytes_in=10), closes={"a": 1})
+    report = ProcessReport(connections=9, opened=3, totals=Traffic(bytes_in=10), closes={"a": 1})
     told = counters(report.to_json())
     assert told["opened"] == 3
     assert told["totals"]["bytes_in"] == 10
@@ -33,7 +39,7 @@ def test_the_highest_of_each_number() -> None:
 
 
 def test_what_a_process_has_told_is_kept_when_it_is_gone() -> None:
-    ledger = Ledger()
+    ledger = EndedCounters()
     ledger.note(1, "chat", {"opened": 1})
     ledger.note(1, "chat", {"opened": 3})
     ledger.note(2, "chat", {"opened": 5})
@@ -46,13 +52,13 @@ def test_what_a_process_has_told_is_kept_when_it_is_gone() -> None:
 
 
 def test_a_process_that_never_told_anything_leaves_nothing() -> None:
-    ledger = Ledger()
+    ledger = EndedCounters()
     ledger.settle(7)
     assert ledger.ended() == {}
 
 
 def test_what_nobody_counts_is_left_out_and_mixes_with_nothing() -> None:
-    ledger = Ledger()
+    ledger = EndedCounters()
     for told in (
         {"opened": {"a": 1}, "closes": 5, "sudo": 1, "refusals": {"400": {"a": 1}, "404": 2}},
         {"opened": 3, "closes": {"gone": 1}, "refusals": {"400": 1}},
@@ -65,7 +71,7 @@ def test_what_nobody_counts_is_left_out_and_mixes_with_nothing() -> None:
 
 
 def test_names_do_not_pile_up() -> None:
-    ledger = Ledger()
+    ledger = EndedCounters()
     for number in range(10):
         told = {"closes": {f"{number} {each}": 1 for each in range(MAX_IN_GROUP - 1)}}
         ledger.note(number, "chat", told)

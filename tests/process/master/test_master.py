@@ -19,7 +19,7 @@ from kit.app import App, echo
 from kit.processes import children_of, is_alive
 from kit.waiting import DEADLINE, wait_until
 from lineman.protocols.websocket.decoder import Close
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
@@ -39,15 +39,15 @@ HANGING = """
 """
 
 
-def ask(client: Client, message: str = "who?") -> int:
+def ask(client: RawClient, message: str = "who?") -> int:
     client.send(message)
     return int(client.receive_message())
 
 
-def served_by(port: int, pid: int) -> Client:
+def served_by(port: int, pid: int) -> RawClient:
     """A client of this process."""
     while True:
-        client = Client(port).open()
+        client = RawClient(port).open()
         if ask(client) == pid:
             return client
         client.close()
@@ -94,13 +94,13 @@ def test_a_process_that_hangs_is_killed_and_replaced_and_meanwhile_shown_as_busy
 ) -> None:
     app = make_app(HANGING.format(count=1, watchdog=3))
     program = app.start()
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("hang")
         wait_until(lambda: app.status()["children"][0]["report"] is None, "it does not answer")
         program.wait_for_line("is killed: its event loop has hung for 3 s")
         client.assert_ended()
     program.wait_for_line("listening on", count=2)
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         assert ask(client.open()) == app.pids[1]
 
 
@@ -124,7 +124,7 @@ def test_a_process_that_has_much_to_do_at_once_is_not_one_that_hangs(
     app.start()
     pids = app.pids
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(Client(app.port)).open() for _ in range(9)]
+        clients = [stack.enter_context(RawClient(app.port)).open() for _ in range(9)]
         for client in clients:
             client.send("0.7")  # they wait for each other, and most of them are one turn
         assert {int(client.receive_message()) for client in clients} == set(pids)
@@ -166,8 +166,8 @@ def test_out_of_descriptors_accepting_pauses_and_goes_on(make_app: MakeApp) -> N
         Worker.run_all()
     """)
     program = app.start()
-    established = Client(app.port).open()
-    crowd = [Client(app.port) for _ in range(12)]
+    established = RawClient(app.port).open()
+    crowd = [RawClient(app.port) for _ in range(12)]
     program.wait_for_line("cannot accept connections: out of file descriptors")
     (pid,) = app.pids
     before = cpu_of(pid)
@@ -194,7 +194,7 @@ def test_a_full_disk_under_the_log_stops_nobody(app: App) -> None:
     done = app.run("start", "-d", "--log", "/dev/full")
     assert done.returncode == 0, done.stderr
     (child,) = app.status()["children"]
-    with Client(port_of(child["pid"])) as client:
+    with RawClient(port_of(child["pid"])) as client:
         assert ask(client.open()) == child["pid"]
     done = app.run("reload")
     assert done.returncode == 0, done.stderr
@@ -233,7 +233,7 @@ def test_a_suspended_service_goes_on_where_it_was(make_app: MakeApp) -> None:
     app = make_app(HANGING.format(count=1, watchdog=3))
     program = app.start()
     (child,) = app.pids
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open()
         for pid in (program.process.pid, child):  # as Ctrl-Z does
             os.kill(pid, signal.SIGTSTP)

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from lineman.process.master.pemblocks import Kind, blocks
+from lineman.process.master.pemblocks import BlockKind, blocks
 from lineman.testing.certificates import TestCA
 
-CERTIFICATE, KEY = frozenset({Kind.CERTIFICATE}), frozenset({Kind.KEY})
+CERTIFICATE, KEY = frozenset({BlockKind.CERTIFICATE}), frozenset({BlockKind.KEY})
 BOTH = CERTIFICATE | KEY
 LOCKED = BestAvailableEncryption(b"secret")
 

@@ -11,7 +11,7 @@ from kit.stories import ADDRESS, RULES, Story, running, seat, seats
 from lineman.process.master.model import (
     Action,
     Beat,
-    Deaf,
+    CommandOutcome,
     Drain,
     Ended,
     Event,
@@ -19,8 +19,6 @@ from lineman.process.master.model import (
     Failed,
     Grown,
     Kill,
-    Order,
-    Outcome,
     Phase,
     Ready,
     Reload,
@@ -29,6 +27,8 @@ from lineman.process.master.model import (
     Stage,
     Start,
     Stop,
+    StopNow,
+    StoppedAccepting,
     Woke,
 )
 from lineman.process.master.plan import MAX_QUICK_FAILURES, QUICK, RENEW_AGAIN, SIDE_BY_SIDE
@@ -40,7 +40,7 @@ def test_every_seat_gets_a_process_and_all_must_be_ready() -> None:
     story = Story(seat(0), seat(1))
     assert story.at(0) == [Start(1, (ADDRESS, 0, 0)), Start(2, (ADDRESS, 0, 1))]
     assert story.at(0.5, Ready(2)) == []
-    assert story.at(0.6, Ready(1)) == [Outcome("start", True, "ready: 2 processes")]
+    assert story.at(0.6, Ready(1)) == [CommandOutcome("start", True, "ready: 2 processes")]
     assert story.at(0.7) == []
 
 
@@ -50,11 +50,11 @@ def test_one_that_cannot_start_ends_the_whole_with_its_reason() -> None:
     story.at(1, Ready(1))
     actions = story.at(2, Failed(2, "no database"), Ended(2, "exit status 1"))
     (outcome, order) = actions
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, CommandOutcome)
     assert not outcome.ok
     assert "chat #1" in outcome.text
     assert "no database" in outcome.text
-    assert order == Order(1, 5)
+    assert order == StopNow(1, 5)
     assert story.at(3, Ended(1, "exit status 0")) == [Exit(1)]
 
 
@@ -65,7 +65,7 @@ def test_one_that_is_never_ready_is_killed() -> None:
     (kill,) = story.at(60, Beat(1))
     assert isinstance(kill, Kill)
     assert "start_timeout" in kill.why
-    assert isinstance(story.at(61, Ended(1, "signal 9"))[0], Outcome)
+    assert isinstance(story.at(61, Ended(1, "signal 9"))[0], CommandOutcome)
 
 
 # Crashes.
@@ -177,7 +177,9 @@ def test_a_reload_starts_the_new_before_it_retires_the_old() -> None:
     assert story.stages() == {1: Stage.READY, 2: Stage.STARTING}
     text = "reloaded: 1 process runs the new code"
     assert story.at(11, Ready(2)) == [Drain(1, 1012, 10, 5)]
-    assert story.at(11.1, Deaf(1)) == [Outcome("reload", True, text)]  # new clients meet new code
+    assert story.at(11.1, StoppedAccepting(1)) == [
+        CommandOutcome("reload", True, text)
+    ]  # new clients meet new code
     assert story.stages() == {1: Stage.RETIRING, 2: Stage.READY}
     assert story.at(20, Ended(1, "exit status 0")) == []
     assert story.service.seats[0].restarts == 0
@@ -195,7 +197,7 @@ def test_a_new_process_that_fails_leaves_the_old_one() -> None:
     story = running(2)
     story.at(10, seats(2))
     (outcome,) = story.at(11, Failed(3, "SyntaxError"), Ended(3, "exit status 1"))
-    assert outcome == Outcome(
+    assert outcome == CommandOutcome(
         "reload",
         False,
         "the reload failed: chat #0 does not start: SyntaxError; the old code goes on everywhere",
@@ -209,7 +211,7 @@ def test_a_later_failure_says_how_far_it_came() -> None:
     story.at(10, seats(2))
     story.at(11, Ready(3))
     (outcome,) = story.at(12, Ended(4, "exit status 1"))
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, CommandOutcome)
     assert "1 process runs the new code, the others the old" in outcome.text
     assert story.stages() == {1: Stage.RETIRING, 2: Stage.READY, 3: Stage.READY}
 
@@ -217,7 +219,7 @@ def test_a_later_failure_says_how_far_it_came() -> None:
 def test_a_retiring_process_has_a_deadline() -> None:
     story = running()
     story.at(10, seats(1))
-    story.at(11, Ready(2), Deaf(1))
+    story.at(11, Ready(2), StoppedAccepting(1))
     for now in range(12, 28):
         assert story.at(now, Beat(1), Beat(2)) == []
     (kill,) = story.at(28, Beat(1), Beat(2))
@@ -236,8 +238,8 @@ def test_a_program_with_more_processes_gets_them() -> None:
     story = running(1)
     story.at(10, seats(2))
     story.at(11, Ready(2))
-    (outcome,) = story.at(12, Ready(3), Deaf(1))
-    assert isinstance(outcome, Outcome)
+    (outcome,) = story.at(12, Ready(3), StoppedAccepting(1))
+    assert isinstance(outcome, CommandOutcome)
     assert outcome.ok
     assert [each.key[2] for each in story.service.seats] == [0, 1]
 
@@ -246,10 +248,10 @@ def test_a_program_with_fewer_processes_loses_them_once_all_is_well() -> None:
     story = running(2)
     story.at(10, seats(1))
     assert story.at(11, Ready(3)) == [Drain(1, 1012, 10, 5)]
-    assert story.at(11.1, Deaf(1)) == [
+    assert story.at(11.1, StoppedAccepting(1)) == [
         Drain(2, 1012, 10, 5),
         Remove((ADDRESS, 0, 1)),
-        Outcome(
+        CommandOutcome(
             "reload",
             True,
             "reloaded: 1 process runs the new code, 1 that the program has no more is retired",
@@ -273,7 +275,7 @@ def test_a_crash_during_a_reload_is_mended_by_the_new_process() -> None:
     story.at(10, seats(1))
     assert story.at(11, Ended(1, "signal 9")) == []
     (outcome,) = story.at(12, Ready(2))
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, CommandOutcome)
     assert outcome.ok
     assert story.stages() == {2: Stage.READY}
 
@@ -284,7 +286,7 @@ def test_a_crash_and_a_failure_during_a_reload_are_mended_by_a_restart() -> None
     story.at(11, Ended(1, "signal 9"))
     start, outcome = story.at(12, Ended(2, "exit status 1"))
     assert start == Start(3, (ADDRESS, 0, 0))
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, CommandOutcome)
     assert not outcome.ok
 
 
@@ -293,15 +295,15 @@ def test_a_stop_during_a_reload_ends_both(events: tuple[Event, ...]) -> None:
     story = running()
     story.at(10, seats(1))
     actions = story.at(11, *events)
-    assert actions[0] == Outcome("reload", False, "the service was told to stop meanwhile")
-    assert Order(2, 5) in actions
+    assert actions[0] == CommandOutcome("reload", False, "the service was told to stop meanwhile")
+    assert StopNow(2, 5) in actions
     assert story.at(12, Ended(1, "exit status 0"), Ended(2, "exit status 0")) == [Exit(0)]
 
 
 def test_a_reload_before_all_are_ready_is_not_now() -> None:
     story = Story(seat())
     story.at(0)
-    assert story.at(1, seats(1)) == [Outcome("reload", False, "not now: it is starting")]
+    assert story.at(1, seats(1)) == [CommandOutcome("reload", False, "not now: it is starting")]
 
 
 # Renewal.
@@ -371,7 +373,7 @@ def test_a_renewal_that_fails_is_tried_again_later() -> None:
 
 def test_a_stop_waits_for_all() -> None:
     story = running(2)
-    assert story.at(10, Stop()) == [Order(1, 5), Order(2, 5)]
+    assert story.at(10, Stop()) == [StopNow(1, 5), StopNow(2, 5)]
     assert story.at(11, Ended(1, "exit status 0")) == []
     assert story.at(12, Ended(2, "exit status 0")) == [Exit(0)]
 
@@ -401,7 +403,7 @@ def test_a_second_stop_command_only_waits_as_well() -> None:
 def test_a_graceful_stop_drains_and_a_signal_hurries_it() -> None:
     story = running()
     assert story.at(10, Stop(is_graceful=True)) == [Drain(1, 1001, 10, 5)]
-    assert story.at(11, Stop()) == [Order(1, 5)]
+    assert story.at(11, Stop()) == [StopNow(1, 5)]
     assert isinstance(story.at(12, Stop())[0], Kill)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kit.app import App, echo
 from kit.program import Program, find_program, free_ports
-from lineman.testing.client import Client
+from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
@@ -76,7 +76,7 @@ def test_its_variables_do_not_reach_the_programs_own_children(make_app: MakeApp)
         Worker.run_all()
     """)
     app.start(NOTIFY_SOCKET="/nowhere")
-    with Client(app.port) as client:
+    with RawClient(app.port) as client:
         client.open().send("?")
         assert client.receive() == ""
 
@@ -95,12 +95,12 @@ def test_a_socket_of_systemd_is_served_by_every_process(make_app: MakeApp) -> No
     activator = activate(app, port)
     try:
         activator.wait_for_line("Listening on")
-        with Client(port) as client:  # nobody but systemd listens yet
+        with RawClient(port) as client:  # nobody but systemd listens yet
             client.open().send("who?")
             assert client.receive() in {str(pid) for pid in pids_in(activator)}
         activator.wait_for_line("ready: 2 processes")
         assert app.run("reload").returncode == 0
-        with Client(port) as client:
+        with RawClient(port) as client:
             client.open()
     finally:
         activator.stop()

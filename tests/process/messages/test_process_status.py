@@ -7,7 +7,7 @@ import pytest
 
 from lineman.process.messages.process_status import (
     Certificate,
-    Report,
+    ProcessReport,
     Sample,
     Status,
     Traffic,
@@ -16,7 +16,7 @@ from lineman.process.messages.process_status import (
 
 
 def test_a_report_survives_its_way_over_the_wire() -> None:
-    report = Report(
+    report = ProcessReport(
         worker="chat",
         pid=7,
         pss=None,
@@ -25,11 +25,11 @@ def test_a_report_survives_its_way_over_the_wire() -> None:
         certificates=(Certificate("CN=a", ("a", "b"), "0a", 5.0, 6.0, "gone"),),
         closes={"client": 2},
     )
-    assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert ProcessReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
 def test_a_report_of_another_version_is_read_as_far_as_it_goes() -> None:
-    report = Report.from_json(
+    report = ProcessReport.from_json(
         {
             "pid": 7,
             "novelty": 1,
@@ -37,7 +37,7 @@ def test_a_report_of_another_version_is_read_as_far_as_it_goes() -> None:
             "certificates": [{"serial": "0a", "novelty": 1}],
         }
     )
-    assert report == Report(
+    assert report == ProcessReport(
         pid=7, totals=Traffic(messages_in=3), certificates=(Certificate(serial="0a"),)
     )
 
@@ -48,7 +48,7 @@ def test_the_reply_to_status_is_read_and_who_did_not_answer_is_busy() -> None:
         {
             "master": {"pid": 6, "state": "running", "novelty": 1},
             "children": [
-                {**child, "answer": asdict(Report(pid=7))},
+                {**child, "answer": asdict(ProcessReport(pid=7))},
                 {**child, "slot": 1, "answer": None, "last_cause": "signal 9"},
                 {**child, "slot": 2, "answer": {"error": "RuntimeError: x"}},
                 {**child, "worker": "push", "state": "starting", "answer": None},
@@ -69,7 +69,7 @@ def test_the_reply_to_status_is_read_and_who_did_not_answer_is_busy() -> None:
 )
 def test_what_is_no_report_counts_as_no_answer(told: object) -> None:
     status = Status.from_json({"children": [{"pid": 7, "answer": told}, {"pid": 8, "answer": {}}]})
-    assert [child.report for child in status.children] == [None, Report()]
+    assert [child.report for child in status.children] == [None, ProcessReport()]
 
 
 def test_an_empty_reply_is_a_service_without_processes() -> None:

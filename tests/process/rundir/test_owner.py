@@ -136,6 +136,7 @@ def test_the_pid_file_of_another_user_is_no_program_that_does_not_run(users: Use
     users.nobody("start", "-d", "--log", str(users.log))
     (file,) = (users.session / "lineman").glob("*.pid")
     shutil.rmtree(file.parent)
+    os.chown(users.session, 0, 0)  # so that the program does not make it anew meanwhile
     done = users.root("stop", "--pid-file", str(file))
     assert done.returncode == 1
     assert f"process {users.master} of user nobody" in done.stderr

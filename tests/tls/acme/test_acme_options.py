@@ -9,7 +9,7 @@ import pytest
 from lineman.errors import ConfigError
 from lineman.tls.acme.acme_options import (
     AcmeOptions,
-    Settings,
+    AcmeSettings,
     authority_name,
     certificate_name,
     default_directory,
@@ -36,7 +36,7 @@ def test_settings_survive_their_way_to_the_job(tmp_path: Path) -> None:
     )  # fmt: skip
     found = settings(options, ["a.example.com", "b.example.com", "a.example.com"])
     assert found.domains == ("a.example.com", "b.example.com")
-    assert Settings.from_json(found.as_json()) == found
+    assert AcmeSettings.from_json(found.as_json()) == found
 
 
 def test_a_secret_is_not_shown(tmp_path: Path) -> None:

@@ -17,27 +17,27 @@ import pytest
 from lineman.errors import ConfigError
 from lineman.testing.certificates import TestCA
 from lineman.tls.acme import keeper
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_options import AcmeOptions, Settings, settings
-from lineman.tls.acme.acme_store import State, Store
-from lineman.tls.acme.keeper import Keeper
+from lineman.tls.acme.acme_job import JobReport, Wish
+from lineman.tls.acme.acme_options import AcmeOptions, AcmeSettings, settings
+from lineman.tls.acme.acme_store import AcmeState, AcmeStore
+from lineman.tls.acme.keeper import CertificateKeeper
 
 NAME = "chat.example.com"
 DEADLINE = 20.0
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> Settings:
+def wanted(tmp_path: Path) -> AcmeSettings:
     options = AcmeOptions("", directory_path=tmp_path / "state", start_timeout=600)
     return settings(options, [NAME])
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Report]:
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[JobReport]:
     """What the next jobs report; the wishes that they were given take their place."""
-    reports: list[Report] = []
+    reports: list[JobReport] = []
 
-    async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
+    async def attempt(wish: Wish, on_say: Callable[[str], None]) -> JobReport:
         while not reports:
             await asyncio.sleep(0.005)
         return reports.pop(0)
@@ -61,20 +61,22 @@ class Leads:
             self.is_now.clear()
 
 
-def keeping(wanted: Settings, leads: Leads) -> Keeper:
+def keeping(wanted: AcmeSettings, leads: Leads) -> CertificateKeeper:
     quick = {"look_every": 0.005, "first_look_every": 0.005}
-    return Keeper(wanted, lambda: ("http-01",), leads, **quick)
+    return CertificateKeeper(wanted, lambda: ("http-01",), leads, **quick)
 
 
-def put(wanted: Settings, ca: TestCA, next_at: datetime) -> None:
-    store = Store(wanted)
+def put(wanted: AcmeSettings, ca: TestCA, next_at: datetime) -> None:
+    store = AcmeStore(wanted)
     store.prepare()
     pair = ca.issue([NAME])
     store.save_certificate(pair.cert.read_text(), pair.key.read_bytes())
-    store.save_state(State(next_at=next_at, not_after=next_at + timedelta(days=30)))
+    store.save_state(AcmeState(next_at=next_at, not_after=next_at + timedelta(days=30)))
 
 
-def hand_over(wanted: Settings, meanwhile: Callable[[Keeper, Leads], Awaitable[None]]) -> None:
+def hand_over(
+    wanted: AcmeSettings, meanwhile: Callable[[CertificateKeeper, Leads], Awaitable[None]]
+) -> None:
     """Has one keeper lead, and end; another, which `meanwhile` starts before that, leads then."""
 
     async def run() -> None:
@@ -92,11 +94,11 @@ def hand_over(wanted: Settings, meanwhile: Callable[[Keeper, Leads], Awaitable[N
 
 
 def test_one_leads_and_the_next_one_when_it_is_gone(
-    wanted: Settings, jobs: list[Report], ca: TestCA
+    wanted: AcmeSettings, jobs: list[JobReport], ca: TestCA
 ) -> None:
     put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
 
-    async def wait_in_vain(second: Keeper, leads: Leads) -> None:
+    async def wait_in_vain(second: CertificateKeeper, leads: Leads) -> None:
         second.start()
         await asyncio.sleep(0.05)
         assert not leads.is_now.is_set()
@@ -105,7 +107,7 @@ def test_one_leads_and_the_next_one_when_it_is_gone(
 
 
 def run_until_logged(
-    wanted: Settings, words: str, caplog: pytest.LogCaptureFixture, count: int = 1
+    wanted: AcmeSettings, words: str, caplog: pytest.LogCaptureFixture, count: int = 1
 ) -> None:
     async def run() -> None:
         found = keeping(wanted, Leads())
@@ -120,40 +122,40 @@ def run_until_logged(
 
 
 def test_the_job_is_run_when_its_time_has_come(
-    wanted: Settings, jobs: list[Report], ca: TestCA, caplog: pytest.LogCaptureFixture
+    wanted: AcmeSettings, jobs: list[JobReport], ca: TestCA, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(wanted, ca, datetime.now(UTC) + timedelta(seconds=0.3))
     later = datetime.now(UTC) + timedelta(days=1)
-    jobs.append(Report("obtained", later.isoformat()))
+    jobs.append(JobReport("obtained", later.isoformat()))
     run_until_logged(wanted, f"new certificate for {NAME} from letsencrypt", caplog)
 
 
 def test_a_failure_is_told_and_tried_again_in_its_time(
-    wanted: Settings, jobs: list[Report], ca: TestCA, caplog: pytest.LogCaptureFixture
+    wanted: AcmeSettings, jobs: list[JobReport], ca: TestCA, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(wanted, ca, datetime.now(UTC) - timedelta(days=1))
     soon = (datetime.now(UTC) + timedelta(seconds=0.1)).isoformat()
-    jobs += [Report("failed", soon, "a reason", "a remedy")] * 2
+    jobs += [JobReport("failed", soon, "a reason", "a remedy")] * 2
     run_until_logged(wanted, "a reason; fix: a remedy", caplog, count=2)
     assert "the old certificate is served on" in caplog.text
 
 
 def test_a_certificate_that_was_taken_away_is_asked_for_again(
-    wanted: Settings, jobs: list[Report], ca: TestCA, caplog: pytest.LogCaptureFixture
+    wanted: AcmeSettings, jobs: list[JobReport], ca: TestCA, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     put(wanted, ca, later)
-    Store(wanted).certificate_path.unlink()
-    jobs.append(Report("obtained", later.isoformat()))
+    AcmeStore(wanted).certificate_path.unlink()
+    jobs.append(JobReport("obtained", later.isoformat()))
     run_until_logged(wanted, "new certificate", caplog)
 
 
 def test_a_directory_that_somebody_removes_is_made_again(
-    wanted: Settings, jobs: list[Report], ca: TestCA
+    wanted: AcmeSettings, jobs: list[JobReport], ca: TestCA
 ) -> None:
     put(wanted, ca, datetime.now(UTC) + timedelta(days=1))
 
-    async def remove_it(second: Keeper, leads: Leads) -> None:
+    async def remove_it(second: CertificateKeeper, leads: Leads) -> None:
         shutil.rmtree(wanted.root)
         second.start()
 
@@ -161,9 +163,9 @@ def test_a_directory_that_somebody_removes_is_made_again(
 
 
 def test_a_start_that_no_later_attempt_mends_fails_at_once(
-    wanted: Settings, jobs: list[Report]
+    wanted: AcmeSettings, jobs: list[JobReport]
 ) -> None:
-    jobs.append(Report("failed", "", "a package is missing", "pip install it"))
+    jobs.append(JobReport("failed", "", "a package is missing", "pip install it"))
 
     async def run() -> None:
         found = keeping(wanted, Leads())
@@ -177,7 +179,7 @@ def test_a_start_that_no_later_attempt_mends_fails_at_once(
         asyncio.run(run())
 
 
-def test_a_start_waits_no_longer_than_it_may(wanted: Settings, jobs: list[Report]) -> None:
+def test_a_start_waits_no_longer_than_it_may(wanted: AcmeSettings, jobs: list[JobReport]) -> None:
     async def run() -> None:
         found = keeping(settings(AcmeOptions(
             "", directory_path=wanted.root, start_timeout=0.05), [NAME]), Leads())  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lineman.tls.acme.acme_client import Failure
+from lineman.tls.acme.acme_client import AcmeFailure
 from lineman.tls.acme.ordering import _in_webroot
 
 
@@ -29,7 +29,7 @@ def test_a_link_that_stands_there_is_not_followed(tmp_path: Path) -> None:
     path = _in_webroot(tmp_path, "token", "answer")
     path.unlink()
     path.symlink_to(victim)
-    with pytest.raises(Failure, match="cannot write below the webroot"):
+    with pytest.raises(AcmeFailure, match="cannot write below the webroot"):
         _in_webroot(tmp_path, "token", "answer")
     assert victim.read_text() == "precious"
     assert victim.stat().st_mode & 0o777 == 0o600

@@ -6,7 +6,7 @@ import argparse
 import ssl
 
 from lineman.errors import ConfigError
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import Target
 
 
@@ -22,7 +22,7 @@ def add_handshake(made: argparse.ArgumentParser) -> None:
     add("--insecure", action="store_true", help="trust any certificate")
 
 
-def opening_of(options: argparse.Namespace, target: Target) -> Opening:
+def opening_of(options: argparse.Namespace, target: Target) -> ClientOpening:
     """What the handshake says.
 
     Raises:
@@ -31,7 +31,7 @@ def opening_of(options: argparse.Namespace, target: Target) -> Opening:
     headers = list(options.header)
     if options.origin is not None:
         headers.append(("Origin", options.origin))
-    opening = Opening(target, tuple(headers), tuple(options.subprotocol))
+    opening = ClientOpening(target, tuple(headers), tuple(options.subprotocol))
     opening.request("AAAAAAAAAAAAAAAAAAAAAA==")  # raises now what would fail for each connection
     return opening
 

@@ -12,7 +12,7 @@ from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client.client_handshake import (
     ClientHandshake,
     ClientLimits,
-    Opening,
+    ClientOpening,
 )
 from lineman.protocols.websocket.control import Event
 from lineman.protocols.websocket.masks import Masks
@@ -63,7 +63,7 @@ class Wire:
     """
 
     def __init__(
-        self, opening: Opening, tls: ssl.SSLContext | None, timeout: float, goodbye: float
+        self, opening: ClientOpening, tls: ssl.SSLContext | None, timeout: float, goodbye: float
     ) -> None:
         target = opening.target
         self.timings = Timings()

@@ -17,7 +17,7 @@ from types import FrameType
 from lineman.cli.client import arguments
 from lineman.cli.client.arguments import number, seconds
 from lineman.cli.client.failures import of_error
-from lineman.cli.load.engine import Address, Engine, resolve
+from lineman.cli.load.engine import Address, LoadEngine, resolve
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_progress import choose
 from lineman.cli.load.load_report import as_json, render
@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     context = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
     addresses = _addresses(target)
     progress = choose()
-    engine = Engine(plan, addresses, context, progress.show)
+    engine = LoadEngine(plan, addresses, context, progress.show)
     try:
         with _interruptible(engine.stop):
             result = engine.run()

@@ -21,7 +21,7 @@ from lineman.cli.shared.waking import woken_by_signals
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client import url as targets
-from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError, Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening, HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.negotiation import DeflateOptions
 
@@ -103,7 +103,9 @@ def run(options: argparse.Namespace) -> int:
         wire.close()
 
 
-def _open(opening: Opening, tls: ssl.SSLContext | None, timeout: float, is_verbose: bool) -> Wire:
+def _open(
+    opening: ClientOpening, tls: ssl.SSLContext | None, timeout: float, is_verbose: bool
+) -> Wire:
     target = opening.target
     try:
         wire = Wire(opening, tls, timeout, GOODBYE)

@@ -22,7 +22,7 @@ from lineman.process.master.handoff import Handoff
 from lineman.process.messages.connection_rows import (
     SORTS,
     STATES,
-    Found,
+    FoundRows,
     Row,
     Selection,
     check_meant,
@@ -130,7 +130,7 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
     return 1 if found.busy else 0
 
 
-def render(found: Found, now: float, width: int | None = None) -> list[str]:
+def render(found: FoundRows, now: float, width: int | None = None) -> list[str]:
     """The table, and a line that says what is not in it.
 
     Args:
@@ -175,7 +175,7 @@ def _cells(row: Row, now: float) -> list[str]:
     ]
 
 
-def summary(found: Found) -> str:
+def summary(found: FoundRows) -> str:
     """How much of all this is."""
     text = f"{len(found.rows):,} of {found.matching:,} connections"
     if found.matching != found.total:

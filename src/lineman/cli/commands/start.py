@@ -21,7 +21,7 @@ from typing import TypeAlias
 from lineman.base.address import Address
 from lineman.cli.commands import stop
 from lineman.cli.shared import program_target as target
-from lineman.cli.shared.program_target import ElsewhereError, Target
+from lineman.cli.shared.program_target import ElsewhereError, ProgramTarget
 from lineman.errors import ConfigError
 from lineman.net.listening.bind import bind
 from lineman.net.listening.unixsocket import SocketFile
@@ -31,7 +31,7 @@ from lineman.process.master import daemon
 from lineman.process.master import file_limit as resources
 from lineman.process.master import systemd_notify as notify
 from lineman.process.master.describing import describe
-from lineman.process.master.description import Place, Settings
+from lineman.process.master.description import Place, ProgramSettings
 from lineman.process.master.handoff import Handoff
 from lineman.process.master.listening_sockets import Sockets
 from lineman.process.master.master import Master
@@ -45,7 +45,7 @@ from lineman.process.rundir.paths import Opener
 from lineman.process.rundir.rundir import PidFile, holder, refuse_running
 from lineman.tls.openssl.tickets import TicketSecret
 
-Configure: TypeAlias = Callable[[Settings, Owner | None], Settings]
+Configure: TypeAlias = Callable[[ProgramSettings, Owner | None], ProgramSettings]
 
 logger = logging.getLogger("lineman")
 
@@ -142,13 +142,13 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
         print(f"restart keeps what it was started with: {clean(' '.join(words), MAX_PATH)}")
 
 
-def _start(options: argparse.Namespace, program: Target) -> int:
+def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
     tell: daemon.Tell = _say_nothing
     rights = Rights(options.user, options.group)
     if options.log is not None:
         options.log = os.path.abspath(options.log)  # a restart may be given elsewhere
     log = _Log(None if options.log is None else Path(options.log), None)
-    settings, whom = Settings(), None
+    settings, whom = ProgramSettings(), None
     if program.description is not None:
         settings = program.description.settings
         whom = rights.first_of(program.description.places)
@@ -163,7 +163,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         daemon.redirect(path, log.opener(settings, whom))
     told: set[str] = set()
 
-    def configure(settings: Settings, whom: Owner | None) -> Settings:
+    def configure(settings: ProgramSettings, whom: Owner | None) -> ProgramSettings:
         found = log.configure(settings, whom)
         _tell_what_does_not_count(program, settings.pid_file or "", told)
         return found
@@ -177,7 +177,7 @@ def _start(options: argparse.Namespace, program: Target) -> int:
         raise
 
 
-def _tell_what_does_not_count(program: Target, pid_file: str, told: set[str]) -> None:
+def _tell_what_does_not_count(program: ProgramTarget, pid_file: str, told: set[str]) -> None:
     """Says once of a pid file in the program that nobody could know of it before that was run."""
     if not pid_file or program.is_placed or Path(pid_file) == program.pid_file or pid_file in told:
         return
@@ -202,19 +202,19 @@ class _Log:
     named: Path | None
     default: Path | None
 
-    def path(self, settings: Settings) -> Path | None:
+    def path(self, settings: ProgramSettings) -> Path | None:
         """The file; None for standard error."""
         own = None if settings.log_file is None else Path(settings.log_file)
         return self.named or own or self.default
 
-    def opener(self, settings: Settings, whom: Owner | None) -> Opener:
+    def opener(self, settings: ProgramSettings, whom: Owner | None) -> Opener:
         """What opens it: with the rights of the program's user where the program names it."""
         return paths.opener(whom if self._is_the_programs(settings) else None)
 
-    def _is_the_programs(self, settings: Settings) -> bool:
+    def _is_the_programs(self, settings: ProgramSettings) -> bool:
         return self.named is None and settings.log_file is not None
 
-    def usable(self, settings: Settings, whom: Owner | None) -> Path:
+    def usable(self, settings: ProgramSettings, whom: Owner | None) -> Path:
         """The file, which is there and can be written.
 
         Raises:
@@ -236,7 +236,7 @@ class _Log:
             ) from None
         return path
 
-    def configure(self, settings: Settings, whom: Owner | None) -> Settings:
+    def configure(self, settings: ProgramSettings, whom: Owner | None) -> ProgramSettings:
         """Sends this process' log where it belongs, and returns the settings in force.
 
         Args:
@@ -261,7 +261,7 @@ class _Log:
 
 def _serve(
     options: argparse.Namespace,
-    program: Target,
+    program: ProgramTarget,
     rights: Rights,
     tell: daemon.Tell,
     configure: Configure,
@@ -324,7 +324,7 @@ def _say_nothing(ok: bool, text: str) -> None:
     """The log says it all, and it is on the terminal."""
 
 
-def _report(program: Target, log: Path, ok: bool, text: str) -> int:
+def _report(program: ProgramTarget, log: Path, ok: bool, text: str) -> int:
     if ok:
         print(f"{program.shown} runs: {text}")
         print(f"log: {log}\nto stop it: {program.command('stop')}")

@@ -24,9 +24,9 @@ from lineman.cli.shared.table import Column, printable
 from lineman.process.master.handoff import Handoff
 from lineman.process.messages.process_status import (
     Certificate,
-    Child,
+    ChildStatus,
     Inner,
-    Report,
+    ProcessReport,
     Status,
     Traffic,
 )
@@ -137,19 +137,19 @@ def head(status: Status, now: float) -> str:
     return "; ".join(parts)
 
 
-def _build(reports: Sequence[Report]) -> str:
+def _build(reports: Sequence[ProcessReport]) -> str:
     compiled = sum(report.compiled for report in reports)
     if compiled in (0, len(reports)):
         return "compiled" if compiled else "pure Python"
     return f"compiled in {compiled} of {len(reports)}"
 
 
-def state_of(child: Child) -> str:
+def state_of(child: ChildStatus) -> str:
     """The state in a word; a process that should have answered and did not is busy."""
     return "busy" if child.report is None and child.is_ready else child.state
 
 
-def _row(child: Child, now: float) -> list[str]:
+def _row(child: ChildStatus, now: float) -> list[str]:
     known = [child.worker, str(child.slot), str(child.pid or "-"), state_of(child)]
     report = child.report
     if report is None:
@@ -167,7 +167,7 @@ def _row(child: Child, now: float) -> list[str]:
     ]
 
 
-def _figures(reports: Sequence[Report]) -> list[str]:
+def _figures(reports: Sequence[ProcessReport]) -> list[str]:
     rates = sum((report.rates for report in reports), Traffic())
     totals = sum((report.totals for report in reports), Traffic())
     return [

@@ -27,7 +27,7 @@ from lineman.cli.shared.table import cut, printable
 from lineman.cli.shared.waking import woken_by_signals
 from lineman.errors import LinemanError, UsageError
 from lineman.process.master.handoff import Handoff
-from lineman.process.messages.connection_rows import SORTS, Found, Selection, merge
+from lineman.process.messages.connection_rows import SORTS, FoundRows, Selection, merge
 from lineman.process.messages.process_status import Status
 
 INTERVALS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -57,7 +57,7 @@ class Picture:
     """What the service said; `error` says why it said nothing."""
 
     status: Status | None = None
-    found: Found | None = None
+    found: FoundRows | None = None
     error: str = ""
 
 

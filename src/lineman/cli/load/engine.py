@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lineman.cli.load import servercpu
-from lineman.cli.load.load_counts import Result, ServerCpu, Tally
-from lineman.cli.load.load_link import Link, State
+from lineman.cli.load.load_counts import LoadCounts, Result, ServerCpu
+from lineman.cli.load.load_link import LinkState, LoadLink
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_shared import Net
 from lineman.cli.load.modes import WORKS
@@ -29,7 +29,7 @@ MANY = 20_000  # connections, from which on one local address is not enough
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 # What is going on, how far it has come (0 to 1), and what happened so far.
-Show = Callable[[str, float, Tally], None]
+Show = Callable[[str, float, LoadCounts], None]
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -42,7 +42,7 @@ def resolve(host: str, port: int) -> list[Address]:
     return [(family, place) for family, _, _, _, place in found]
 
 
-class Engine:
+class LoadEngine:
     """One load test.
 
     Args:
@@ -58,10 +58,12 @@ class Engine:
         self._plan = plan
         self._addresses = addresses
         self._show = show
-        self._tally = Tally()
-        self._net: Net[Link] = Net(plan.opening, addresses[0], tls, round(plan.timeout * SECOND))
+        self._tally = LoadCounts()
+        self._net: Net[LoadLink] = Net(
+            plan.opening, addresses[0], tls, round(plan.timeout * SECOND)
+        )
         self._work = WORKS[plan.mode](plan, self._tally, self)
-        self._links: list[Link] = []
+        self._links: list[LoadLink] = []
         self._starts: list[int] = []
         self._started = 0
         self._next_tick = 0
@@ -119,20 +121,20 @@ class Engine:
 
     # The phases.
 
-    def _open_first(self) -> Link:
+    def _open_first(self) -> LoadLink:
         """One connection alone, so that what cannot work is said once, and before anything."""
         for address in self._addresses:
             self._net.family, self._net.place = address
             link = self._new_link(self._clock())
             self._enter("connecting", self._plan.timeout)
-            while link.state not in (State.OPEN, State.CLOSED) and not self._is_stopped:
+            while link.state not in (LinkState.OPEN, LinkState.CLOSED) and not self._is_stopped:
                 self._turn(self._phase[2])
-            if link.state is not State.CLOSED:
+            if link.state is not LinkState.CLOSED:
                 return link
         failure = next(reversed(self._tally.examples.values()))
         raise ConfigError(failure.seen, failure.fix)
 
-    def _open_all(self, first: Link) -> list[Link]:
+    def _open_all(self, first: LoadLink) -> list[LoadLink]:
         links = [first]
         # Tries with other addresses of the host are no failures.
         self._tally.failures.clear()
@@ -141,13 +143,13 @@ class Engine:
             return links
         wanted = self._plan.connections + self._work.extra
         self._enter("opening", None)
-        opening: list[Link] = []
+        opening: list[LoadLink] = []
         while not self._is_stopped and (len(links) < wanted or opening):
             while len(links) < wanted and len(opening) < AT_ONCE:
                 links.append(self._new_link(self._clock()))
                 opening.append(links[-1])
             self._turn(self._clock() + TICK)
-            opening = [one for one in opening if one.state.value < State.OPEN.value]
+            opening = [one for one in opening if one.state.value < LinkState.OPEN.value]
         return [link for link in links if link.is_alive]
 
     def _go_on(self, name: str, seconds: float) -> None:
@@ -209,8 +211,8 @@ class Engine:
         for due in starts:
             self._new_link(now).began = due
 
-    def _new_link(self, now: int) -> Link:
-        link = Link(self._net, self._work, self._started)
+    def _new_link(self, now: int) -> LoadLink:
+        link = LoadLink(self._net, self._work, self._started)
         self._started += 1
         source = None
         is_many = self._plan.mode is Mode.CONNECT or self._plan.connections > MANY

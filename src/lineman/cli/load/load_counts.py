@@ -10,7 +10,7 @@ from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.load_plan import Mode, Plan
 
 
-class Tally:
+class LoadCounts:
     """Counts while the test runs.
 
     Attributes:
@@ -73,7 +73,7 @@ class Result:
     Attributes:
         plan: what was done.
         seconds: how long it was measured.
-        count, payload, latency, others, failures, examples, close_codes: see `Tally`.
+        count, payload, latency, others, failures, examples, close_codes: see `LoadCounts`.
         opened: connections that have opened.
         opening_seconds: how long that took.
         unanswered: messages that had no answer at the end.

@@ -41,7 +41,7 @@ GOODBYE = 1 * SECOND  # that a server has to end the connection after its close 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class State(Enum):
+class LinkState(Enum):
     """How far a link has come; it only ever goes forward."""
 
     CONNECTING = 0
@@ -55,15 +55,15 @@ class State(Enum):
 class User(Protocol):
     """Who owns links, and hears from them."""
 
-    def on_open(self, client: Link, now: int) -> None:
+    def on_open(self, client: LoadLink, now: int) -> None:
         """The websocket is open."""
         ...
 
-    def on_message(self, client: Link, message: str | bytes, now: int) -> None:
+    def on_message(self, client: LoadLink, message: str | bytes, now: int) -> None:
         """A message has come."""
         ...
 
-    def after_read(self, client: Link, now: int) -> None:
+    def after_read(self, client: LoadLink, now: int) -> None:
         """All messages of one read have been told, or what had to wait is sent."""
         ...
 
@@ -71,16 +71,16 @@ class User(Protocol):
         """The server's close frame has come, or its end without one (1006)."""
         ...
 
-    def on_failure(self, client: Link, failure: Failure) -> None:
+    def on_failure(self, client: LoadLink, failure: Failure) -> None:
         """Something went wrong; `on_gone` follows."""
         ...
 
-    def on_gone(self, client: Link, now: int) -> None:
+    def on_gone(self, client: LoadLink, now: int) -> None:
         """The link is closed."""
         ...
 
 
-class Link:
+class LoadLink:
     """One connection of a load test.
 
     Args:
@@ -105,11 +105,11 @@ class Link:
         "state", "subprotocol",
     )  # fmt: skip
 
-    def __init__(self, net: Net[Link], user: User, number: int) -> None:
+    def __init__(self, net: Net[LoadLink], user: User, number: int) -> None:
         self._net = net
         self._user = user
         self.number = number
-        self.state = State.CONNECTING
+        self.state = LinkState.CONNECTING
         self.began = 0
         self.pending: deque[int] = deque()
         self.sent = 0
@@ -164,14 +164,14 @@ class Link:
     def on_event(self, events: int, now: int) -> None:
         """Goes on with what the socket is ready for."""
         try:
-            if self.state is State.CONNECTING:
+            if self.state is LinkState.CONNECTING:
                 self._on_connected(now)
-            elif self.state is State.TLS:
+            elif self.state is LinkState.TLS:
                 self._shake_hands(now)
             else:
                 if events & WRITE:
                     self._flush(now)
-                if events & ~WRITE and self.state is not State.CLOSED:
+                if events & ~WRITE and self.state is not LinkState.CLOSED:
                     self._read(now)
         except OSError as error:
             self._on_broken(error, now)
@@ -190,7 +190,7 @@ class Link:
             server_hostname=self._net.opening.target.host,
             do_handshake_on_connect=False,
         )
-        self.state = State.TLS
+        self.state = LinkState.TLS
         self._shake_hands(now)
 
     def _shake_hands(self, now: int) -> None:
@@ -205,7 +205,7 @@ class Link:
             self._upgrade(now)
 
     def _upgrade(self, now: int) -> None:
-        self.state = State.UPGRADING
+        self.state = LinkState.UPGRADING
         self._watch(READ)
         assert self._handshake is not None
         self._put(self._handshake.request, now)
@@ -224,7 +224,7 @@ class Link:
                 return
             self._take(buffer[:count], now)
             # What OpenSSL has decrypted already, epoll does not tell of.
-            if self.state is State.CLOSED or not (
+            if self.state is LinkState.CLOSED or not (
                 isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
             ):
                 return
@@ -238,14 +238,14 @@ class Link:
             self._session = opened.session
             self.subprotocol = self._handshake.subprotocol
             self._handshake = None
-            self.state = State.OPEN
+            self.state = LinkState.OPEN
             self.deadline = 0
             self._user.on_open(self, now)
             data = opened.rest
         assert self._session is not None
         for event in self._session.feed(data):
             if isinstance(event, (str, bytes)):
-                if self.state is State.OPEN:
+                if self.state is LinkState.OPEN:
                     self._user.on_message(self, event, now)
             elif isinstance(event, Ping):
                 self._answer(event, now)
@@ -255,30 +255,30 @@ class Link:
                 self._answer(event, now)
                 seen = f"the server broke the protocol: {event.reason}"
                 self._fail(Failure(seen, seen, "tell who maintains it"), now)
-        if self.state is State.OPEN and not self._out:
+        if self.state is LinkState.OPEN and not self._out:
             self._user.after_read(self, now)
 
     def _answer(self, event: Event, now: int) -> None:
         assert self._session is not None
         answer = self._session.answer_to(event, now / SECOND)
-        if answer is not None and self.state is State.OPEN:
+        if answer is not None and self.state is LinkState.OPEN:
             self._put(answer, now)
 
     def _on_close_frame(self, event: Close, now: int) -> None:
         self._user.on_close_code(event.code)
         self._closed_by_peer = True
-        if self.state is State.CLOSING:
+        if self.state is LinkState.CLOSING:
             self.deadline = now + GOODBYE  # it is the server who ends TCP (RFC 6455, 7.1.1)
             return
-        if self.state is not State.OPEN:
+        if self.state is not LinkState.OPEN:
             return
         self._user.on_failure(self, closed_by_server(event.code, event.reason))
         self._answer(event, now)
-        self.state = State.CLOSING if self.state is State.OPEN else self.state
+        self.state = LinkState.CLOSING if self.state is LinkState.OPEN else self.state
         self.deadline = now + GOODBYE
 
     def _on_end(self, now: int) -> None:
-        if self.state is State.UPGRADING:
+        if self.state is LinkState.UPGRADING:
             assert self._handshake is not None
             self._handshake.feed_end()  # raises where a refusal ends with the connection
             self._fail(ended_early(self._net.opening.target), now)
@@ -288,16 +288,16 @@ class Link:
     def _on_lost(self, now: int) -> None:
         if not self._closed_by_peer:
             self._user.on_close_code(close.ABNORMAL)
-        if self.state is State.OPEN:
+        if self.state is LinkState.OPEN:
             words = "connection lost without a close frame"
             self._fail(Failure(words, words, "see whether the service or a proxy has died"), now)
         else:
             self.drop(now)
 
     def _on_broken(self, error: OSError, now: int) -> None:
-        if self.state in (State.OPEN, State.CLOSING):
+        if self.state in (LinkState.OPEN, LinkState.CLOSING):
             self._on_lost(now)
-        elif self.state is not State.CLOSED:
+        elif self.state is not LinkState.CLOSED:
             self._fail(of_error(error, self._net.opening.target), now)
 
     # Writing.
@@ -305,12 +305,12 @@ class Link:
     @property
     def is_alive(self) -> bool:
         """Whether the websocket is open."""
-        return self.state is State.OPEN
+        return self.state is LinkState.OPEN
 
     @property
     def is_ready(self) -> bool:
         """Whether the websocket is open and nothing waits to be written."""
-        return self.state is State.OPEN and not self._out
+        return self.state is LinkState.OPEN and not self._out
 
     def send(self, message: str | bytes, count: int, now: int) -> None:
         """Sends a message so many times; what the socket does not take waits until it does."""
@@ -353,34 +353,34 @@ class Link:
         if self._out:
             before = self._out_sent
             self._out_sent = self._write(self._out, before)
-            if self.state is State.OPEN and self._out_sent > before:
+            if self.state is LinkState.OPEN and self._out_sent > before:
                 self.deadline = now + self._net.timeout  # a long message on a slow line
             if self._out_sent < len(self._out):
                 return
             self._out, self._out_sent = b"", 0
         self._watch(READ)
-        if self.state is State.OPEN:
+        if self.state is LinkState.OPEN:
             self._user.after_read(self, now)
 
     # The end.
 
     def say_goodbye(self, now: int, timeout: int) -> None:
         """Sends a close frame and waits for the server's, at most so many nanoseconds."""
-        if self.state is State.OPEN:
+        if self.state is LinkState.OPEN:
             assert self._session is not None
-            self.state = State.CLOSING
+            self.state = LinkState.CLOSING
             self.deadline = now + timeout
             frame = self._session.closing(close.NORMAL, "", now / SECOND)
             if frame is not None:
                 self._put(frame, now)
-        elif self.state is not State.CLOSING:
+        elif self.state is not LinkState.CLOSING:
             self.drop(now)
 
     def give_up(self, now: int) -> None:
         """Its deadline is over: drops it, with a failure where one was waited for."""
-        if self.state is State.CLOSING:
+        if self.state is LinkState.CLOSING:
             self._on_lost(now)
-        elif self.state is State.OPEN:
+        elif self.state is LinkState.OPEN:
             seconds = self._net.timeout / SECOND
             words = f"no answer within {seconds:g} s"
             self._fail(Failure(words, words, "see the service's log, or --timeout"), now)
@@ -388,15 +388,15 @@ class Link:
             self._fail(timed_out(self._net.opening.target, self._net.timeout / SECOND), now)
 
     def _fail(self, failure: Failure, now: int) -> None:
-        if self.state is not State.CLOSED:
+        if self.state is not LinkState.CLOSED:
             self._user.on_failure(self, failure)
             self.drop(now)
 
     def drop(self, now: int) -> None:
         """Closes the socket at once; doing it twice is fine."""
-        if self.state is State.CLOSED:
+        if self.state is LinkState.CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = LinkState.CLOSED
         if self._watched:
             del self._net.links[self._fd]
             # Where TLS could not take the socket over, it is closed and forgotten already.

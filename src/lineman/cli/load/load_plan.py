@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lineman.errors import UsageError
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 
 
 class Mode(Enum):
@@ -43,7 +43,7 @@ class Plan:
         pids: processes of the server, if it runs on this machine, whose CPU time is measured.
     """
 
-    opening: Opening
+    opening: ClientOpening
     mode: Mode = Mode.ECHO
     connections: int = 100
     size: int = 32

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol, TextIO
 
-from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_report import bar
 
 
-class Progress(Protocol):
+class LoadProgress(Protocol):
     """Shows what goes on."""
 
-    def show(self, phase: str, done: float, tally: Tally) -> None:
+    def show(self, phase: str, done: float, tally: LoadCounts) -> None:
         """Shows the phase, how far it is (0 to 1), and what was counted."""
         ...
 
@@ -21,21 +21,21 @@ class Progress(Protocol):
         ...
 
 
-def counted(tally: Tally) -> str:
+def counted(tally: LoadCounts) -> str:
     """What was counted so far, in a few words."""
     words = [f"{tally.opened:,} open" if not tally.count else f"{tally.count:,} done"]
     failed = sum(tally.failures.values())
     return ", ".join([*words, *([f"{failed:,} failed"] if failed else [])])
 
 
-class Lines:
+class ProgressLines:
     """One line for each phase: for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._phase = ""
 
-    def show(self, phase: str, done: float, tally: Tally) -> None:
+    def show(self, phase: str, done: float, tally: LoadCounts) -> None:
         """Names a phase once, when it begins."""
         if phase != self._phase:
             self._phase = phase
@@ -53,7 +53,7 @@ class PlainBar:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def show(self, phase: str, done: float, tally: Tally) -> None:
+    def show(self, phase: str, done: float, tally: LoadCounts) -> None:
         """Draws the line anew."""
         drawn = f"{bar(done, self.WIDTH):<{self.WIDTH}}"
         line = f"{phase:<28} {drawn} {done:>4.0%}  {counted(tally)}"
@@ -88,7 +88,7 @@ class RichBar:
         self._task = self._bar.add_task("", total=1.0, counted="")
         self._bar.start()
 
-    def show(self, phase: str, done: float, tally: Tally) -> None:
+    def show(self, phase: str, done: float, tally: LoadCounts) -> None:
         """Moves the bar."""
         self._bar.update(self._task, description=phase, completed=done, counted=counted(tally))
 
@@ -97,7 +97,7 @@ class RichBar:
         self._bar.stop()
 
 
-def choose(stream: TextIO | None = None) -> Progress:
+def choose(stream: TextIO | None = None) -> LoadProgress:
     """What suits the stream.
 
     Args:
@@ -105,7 +105,7 @@ def choose(stream: TextIO | None = None) -> Progress:
     """
     stream = sys.stderr if stream is None else stream
     if not stream.isatty():
-        return Lines(stream)
+        return ProgressLines(stream)
     try:
         return RichBar(stream)
     except ImportError:

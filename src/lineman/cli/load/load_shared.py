@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Any, Generic, TypeVar
 
-from lineman.protocols.websocket.client.client_handshake import Opening
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.masks import Masks
 
 BUFFER_SIZE = 256 * 1024
@@ -27,7 +27,7 @@ class Net(Generic[L]):
 
     def __init__(
         self,
-        opening: Opening,
+        opening: ClientOpening,
         address: tuple[socket.AddressFamily, tuple[Any, ...]],
         tls: ssl.SSLContext | None,
         timeout: int,

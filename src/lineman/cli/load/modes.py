@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Sequence
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Mode, Plan
-from lineman.cli.load.work import Client, Starter, Work
+from lineman.cli.load.work import LoadClient, Starter, Work
 
 
 class Echo(Work):
     """Each client sends, and waits for an answer to each message."""
 
-    def begin(self, clients: Sequence[Client], now: int) -> None:
+    def begin(self, clients: Sequence[LoadClient], now: int) -> None:
         """Fills every connection up to the depth, unless a rate says when."""
         super().begin(clients, now)
         for client in clients:
@@ -30,14 +30,14 @@ class Echo(Work):
             client.owed += len(range(number, due.stop, count))  # at once: a rate may be any number
             self.after_read(client, now)
 
-    def on_message(self, client: Client, message: str | bytes, now: int) -> None:
+    def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
         """Takes a message for the answer to the oldest that has none."""
         if client.pending and self._counts(message):
             self._count(message, client.pending.popleft(), now)
         else:
             self.tally.others += 1
 
-    def after_read(self, client: Client, now: int) -> None:
+    def after_read(self, client: LoadClient, now: int) -> None:
         """Sends as many as the depth, and the rate, leave room for."""
         pending = client.pending
         if not client.is_ready:
@@ -54,7 +54,7 @@ class Echo(Work):
         # high that is long ago.
         client.deadline = now + self.timeout if pending else 0
 
-    def _send(self, client: Client, count: int, now: int) -> None:
+    def _send(self, client: LoadClient, count: int, now: int) -> None:
         if self.schedule is None:
             client.pending.extend([now] * count)
         else:
@@ -85,13 +85,13 @@ class Connect(Work):
 
     GIVE_UP = 100
 
-    def __init__(self, plan: Plan, tally: Tally, starter: Starter) -> None:
+    def __init__(self, plan: Plan, tally: LoadCounts, starter: Starter) -> None:
         super().__init__(plan, tally, starter)
         self._running = 0
         self._failed_in_turn = 0
         self._due = range(0)  # numbers of those that are due and could not be started yet
 
-    def begin(self, clients: Sequence[Client], now: int) -> None:
+    def begin(self, clients: Sequence[LoadClient], now: int) -> None:
         """Starts as many as may run at a time, unless a rate says when."""
         super().begin(clients, now)
         self._running = len(clients)
@@ -115,7 +115,7 @@ class Connect(Work):
         for number in starting:
             self._start(now, self.schedule.intended(number))
 
-    def on_open(self, client: Client, now: int) -> None:
+    def on_open(self, client: LoadClient, now: int) -> None:
         """Counts it and says goodbye."""
         super().on_open(client, now)
         self._failed_in_turn = 0
@@ -124,14 +124,14 @@ class Connect(Work):
             self.tally.latency.add(now - client.began)
             client.say_goodbye(now, self.timeout)
 
-    def on_gone(self, client: Client, now: int) -> None:
+    def on_gone(self, client: LoadClient, now: int) -> None:
         """Starts the next in its place."""
         if self._running:
             self._running -= 1
             if self.is_sending and self.schedule is None:
                 self._start(now, now)
 
-    def on_failure(self, client: Client, failure: Failure) -> None:
+    def on_failure(self, client: LoadClient, failure: Failure) -> None:
         """Counts those that fail without one that succeeds between them."""
         super().on_failure(client, failure)
         self._failed_in_turn += 1
@@ -157,7 +157,7 @@ class Broadcast(Work):
 
     extra = 1
 
-    def __init__(self, plan: Plan, tally: Tally, starter: Starter) -> None:
+    def __init__(self, plan: Plan, tally: LoadCounts, starter: Starter) -> None:
         super().__init__(plan, tally, starter)
         self._first = 0  # the number of the oldest message with copies on their way
         self._times: deque[int] = deque()  # when each of them was due
@@ -165,10 +165,10 @@ class Broadcast(Work):
         self._listeners: set[int] = set()
 
     @property
-    def _sender(self) -> Client:
+    def _sender(self) -> LoadClient:
         return self.clients[0]
 
-    def begin(self, clients: Sequence[Client], now: int) -> None:
+    def begin(self, clients: Sequence[LoadClient], now: int) -> None:
         """Makes the first client the sender and the others listeners."""
         self._listeners = {client.number for client in clients if client is not clients[0]}
         super().begin(clients, now)
@@ -194,12 +194,12 @@ class Broadcast(Work):
             sender.sent += room
             sender.send(self.message, room, now)
 
-    def after_read(self, client: Client, now: int) -> None:
+    def after_read(self, client: LoadClient, now: int) -> None:
         """Lets the sender go on when it can write again."""
         if self.clients and client is self._sender:
             self.pump(now)
 
-    def on_message(self, client: Client, message: str | bytes, now: int) -> None:
+    def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
         """Takes a message for the copy of the oldest that this client has not had."""
         place = client.heard - self._first
         if (
@@ -215,7 +215,7 @@ class Broadcast(Work):
         self._missing[place] -= 1
         self._finish(now)
 
-    def on_gone(self, client: Client, now: int) -> None:
+    def on_gone(self, client: LoadClient, now: int) -> None:
         """Waits no more for the copies of a listener that is lost."""
         if client.number in self._listeners:
             self._listeners.remove(client.number)

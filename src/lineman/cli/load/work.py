@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lineman.cli.client.failures import Failure
-from lineman.cli.load.load_counts import Tally
+from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Plan, new_payload
 from lineman.cli.load.rate_schedule import Schedule
 
 SECOND = 1_000_000_000
 
 
-class Client(Protocol):
+class LoadClient(Protocol):
     """What a mode sees of a `Link`."""
 
     number: int
@@ -66,18 +66,18 @@ class Work:
 
     extra = 0  # connections beside those that the plan asks for
 
-    def __init__(self, plan: Plan, tally: Tally, starter: Starter) -> None:
+    def __init__(self, plan: Plan, tally: LoadCounts, starter: Starter) -> None:
         self.plan = plan
         self.tally = tally
         self.starter = starter
         self.is_sending = False
         self.schedule: Schedule | None = None
         self.timeout = round(plan.timeout * SECOND)
-        self.clients: Sequence[Client] = ()
+        self.clients: Sequence[LoadClient] = ()
         payload = new_payload(plan.size)
         self.message = payload.decode("ascii") if plan.is_text else payload
 
-    def begin(self, clients: Sequence[Client], now: int) -> None:
+    def begin(self, clients: Sequence[LoadClient], now: int) -> None:
         """Starts the work on these open connections."""
         self.clients = clients
         for place, client in enumerate(clients):
@@ -93,26 +93,26 @@ class Work:
     def pump(self, now: int) -> None:
         """Begins what has become due."""
 
-    def on_open(self, client: Client, now: int) -> None:
+    def on_open(self, client: LoadClient, now: int) -> None:
         """A client has opened its websocket."""
         self.tally.opened += 1
 
-    def on_message(self, client: Client, message: str | bytes, now: int) -> None:
+    def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
         """A client has received a message."""
         self.tally.others += 1
 
-    def after_read(self, client: Client, now: int) -> None:
+    def after_read(self, client: LoadClient, now: int) -> None:
         """A client has received all that came at once, or can write again."""
 
     def on_close_code(self, code: int) -> None:
         """A close frame has come from the server, or its end without one (1006)."""
         self.tally.close_codes[code] += 1
 
-    def on_failure(self, client: Client, failure: Failure) -> None:
+    def on_failure(self, client: LoadClient, failure: Failure) -> None:
         """Something went wrong with a client; it is gone afterwards."""
         self.tally.fail(failure)
 
-    def on_gone(self, client: Client, now: int) -> None:
+    def on_gone(self, client: LoadClient, now: int) -> None:
         """A client's connection is closed."""
 
     @property

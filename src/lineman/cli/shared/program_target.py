@@ -27,7 +27,7 @@ LOOKING = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProgramTarget:
     """A program, running or not.
 
     Attributes:
@@ -112,7 +112,7 @@ class ElsewhereError(ConfigError):
     """
 
     def __init__(
-        self, program: Target, command: str, found: Runner, *, is_beside: bool = False
+        self, program: ProgramTarget, command: str, found: Runner, *, is_beside: bool = False
     ) -> None:
         is_ours = found.uid == os.geteuid()
         self.is_beside = is_beside and is_ours
@@ -192,7 +192,7 @@ def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     )
 
 
-def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
+def of(options: argparse.Namespace, *, starts: bool = False) -> ProgramTarget:
     """The program that the options name.
 
     Args:
@@ -220,4 +220,4 @@ def of(options: argparse.Namespace, *, starts: bool = False) -> Target:
     else:
         name = name_of(program.script, program.arguments)
         found = default_pid_file(name) if starts else find_pid_file(name)
-    return Target(program, found, description, handoff, bool(options.pid_file))
+    return ProgramTarget(program, found, description, handoff, bool(options.pid_file))

@@ -15,7 +15,7 @@ from lineman.doctor.checks.statuses import (
     words_of,
 )
 from lineman.doctor.checks.upstream import UPGRADE, software
-from lineman.doctor.facts import Facts, Outcome, Reply
+from lineman.doctor.facts import Facts, HandshakeReply, Outcome
 
 SLOW = 5.0  # seconds
 
@@ -33,7 +33,7 @@ def opened(facts: Facts) -> Iterator[Finding]:
         yield from _no_answer(facts, reply)
 
 
-def _judge_101(facts: Facts, reply: Reply) -> Iterator[Finding]:
+def _judge_101(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     objection = reply.objection
     if "Accept" in objection:
         yield error(
@@ -67,7 +67,7 @@ def _judge_101(facts: Facts, reply: Reply) -> Iterator[Finding]:
         yield from _judge_open(facts, reply)
 
 
-def _judge_open(facts: Facts, reply: Reply) -> Iterator[Finding]:
+def _judge_open(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     offered, chosen = facts.question.subprotocols, reply.header("sec-websocket-protocol")
     if offered and not chosen:
         yield error(
@@ -86,7 +86,7 @@ def _judge_open(facts: Facts, reply: Reply) -> Iterator[Finding]:
         )
 
 
-def _refused(facts: Facts, reply: Reply) -> Iterator[Finding]:
+def _refused(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     if facts.proxy_header is not None and facts.proxy_header.is_open:
         yield needs_proxy_header(facts)
         return
@@ -111,7 +111,7 @@ def _refused(facts: Facts, reply: Reply) -> Iterator[Finding]:
     yield special(facts, reply)
 
 
-def _origin(facts: Facts, reply: Reply) -> Finding:
+def _origin(facts: Facts, reply: HandshakeReply) -> Finding:
     good = [origin or "none" for origin, status in facts.other_origins if status == 101]
     sent = facts.question.origin or "none"
     return error(
@@ -121,7 +121,7 @@ def _origin(facts: Facts, reply: Reply) -> Finding:
     )
 
 
-def _redirect(facts: Facts, reply: Reply) -> Finding:
+def _redirect(facts: Facts, reply: HandshakeReply) -> Finding:
     to = reply.header("location")
     instead = re.sub(r"^http", "ws", to)[:200]
     return error(
@@ -133,7 +133,7 @@ def _redirect(facts: Facts, reply: Reply) -> Finding:
     )
 
 
-def _wrong_path(facts: Facts, reply: Reply) -> Finding:
+def _wrong_path(facts: Facts, reply: HandshakeReply) -> Finding:
     good = [path for path, status in facts.other_paths if status == 101]
     fix = (
         f"use the path {good[0]}"
@@ -145,7 +145,7 @@ def _wrong_path(facts: Facts, reply: Reply) -> Finding:
     return error("wrong-path", f"HTTP {reply.status} for {facts.target.resource}{words}", fix)
 
 
-def _page(facts: Facts, reply: Reply) -> Finding:
+def _page(facts: Facts, reply: HandshakeReply) -> Finding:
     good = [path for path, status in facts.other_paths if status == 101]
     kind = reply.header("content-type").partition(";")[0]
     return error(
@@ -159,7 +159,7 @@ def _page(facts: Facts, reply: Reply) -> Finding:
     )
 
 
-def _upgrade(facts: Facts, reply: Reply) -> Finding:
+def _upgrade(facts: Facts, reply: HandshakeReply) -> Finding:
     text = text_of(reply)
     status = f"HTTP {reply.status}{f' ({text})' if text else ''}"
     if reply.status == 400 and re.search("wss://|https|SSL|TLS", text):
@@ -187,7 +187,7 @@ def _upgrade(facts: Facts, reply: Reply) -> Finding:
     )
 
 
-def _other(facts: Facts, reply: Reply) -> Finding:
+def _other(facts: Facts, reply: HandshakeReply) -> Finding:
     seen = f"HTTP {reply.status}{words_of(reply)}"
     if not is_registered(reply.status):
         whose = reply.header("server")[:60]
@@ -202,7 +202,7 @@ def _other(facts: Facts, reply: Reply) -> Finding:
     return error("handshake-refused", seen, f"look at {where}")
 
 
-_BY_STATUS: dict[int, Callable[[Facts, Reply], Finding]] = {
+_BY_STATUS: dict[int, Callable[[Facts, HandshakeReply], Finding]] = {
     **REFUSALS,
     200: _page, 204: _page, 400: _upgrade, 404: _wrong_path, 405: _page, 410: _wrong_path,
     426: _upgrade, 501: _upgrade, 505: _upgrade,
@@ -229,7 +229,7 @@ def only_h2(facts: Facts) -> Finding:
     )
 
 
-def _no_answer(facts: Facts, reply: Reply) -> Iterator[Finding]:
+def _no_answer(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     if facts.proxy_header is not None and facts.proxy_header.status:
         yield needs_proxy_header(facts)
     elif "CERTIFICATE" in reply.reason:

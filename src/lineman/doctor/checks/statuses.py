@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from lineman.base.finding import Finding
 from lineman.doctor.checks.check_type import error
-from lineman.doctor.facts import Facts, Reply
+from lineman.doctor.facts import Facts, HandshakeReply
 
 # How to see whether it is the service or something in front of it.
 ASK_DIRECTLY = "--upstream ws://127.0.0.1:8282"
@@ -28,13 +28,13 @@ def is_registered(status: int) -> bool:
     return any(status == known for known in HTTPStatus)
 
 
-def words_of(reply: Reply) -> str:
+def words_of(reply: HandshakeReply) -> str:
     """The answer's words in brackets, with a blank before; empty for none."""
     text = text_of(reply)
     return f" ({text})" if text else ""
 
 
-def text_of(reply: Reply) -> str:
+def text_of(reply: HandshakeReply) -> str:
     """The answer's words, without what is markup."""
     if reply.answer is None:
         return ""
@@ -66,7 +66,7 @@ class Refusal:
     seen: str
     fix: str
 
-    def __call__(self, facts: Facts, reply: Reply) -> Finding:
+    def __call__(self, facts: Facts, reply: HandshakeReply) -> Finding:
         """The finding."""
         wait = reply.header("retry-after")
         when = f"; Retry-After: {wait}" if wait else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lineman.base.finding import Finding
 from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.checks.statuses import excerpt
-from lineman.doctor.facts import Facts, LineLook, Outcome, Reply, Seen, Upstream
+from lineman.doctor.facts import Facts, HandshakeReply, LineLook, Outcome, Seen, UpstreamFacts
 
 UPGRADE = {
     "nginx": "in the location: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
@@ -24,7 +24,7 @@ REAL_IP = {
 }
 
 
-def software(reply: Reply | None) -> str:
+def software(reply: HandshakeReply | None) -> str:
     """`nginx` or `apache`, by the Server header; empty for another."""
     name = "" if reply is None else reply.header("server").lower()
     return next((known for known in ("nginx", "apache") if known in name), "")
@@ -72,7 +72,7 @@ def direct(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _proxy_is_to_blame(facts: Facts, upstream: Upstream) -> Iterator[Finding]:
+def _proxy_is_to_blame(facts: Facts, upstream: UpstreamFacts) -> Iterator[Finding]:
     reply = facts.reply
     if reply is None:
         return
@@ -99,7 +99,7 @@ def _is_silent(line: LineLook | None) -> bool:
     return line is not None and line.pong is None and not line.code
 
 
-def _needs_header(facts: Facts, upstream: Upstream) -> Iterator[Finding]:
+def _needs_header(facts: Facts, upstream: UpstreamFacts) -> Iterator[Finding]:
     if facts.reply is not None and facts.reply.is_open:
         yield ok("upstream", f"{upstream.target} wants a PROXY header, and the proxy sends it")
         return
@@ -171,7 +171,7 @@ def _headers(facts: Facts, seen: Seen, kind: str) -> Iterator[Finding]:
         )
 
 
-def _quote(reply: Reply) -> str:
+def _quote(reply: HandshakeReply) -> str:
     text = "" if reply.answer is None else excerpt(reply.answer.text)
     return f": {text}" if text else ""
 

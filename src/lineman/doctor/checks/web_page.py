@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lineman.base.finding import Finding
 from lineman.doctor.checks.check_type import error, warning
 from lineman.doctor.checks.upstream import REAL_IP, software
-from lineman.doctor.facts import Facts, Reply
+from lineman.doctor.facts import Facts, HandshakeReply
 from lineman.protocols.websocket import checkup
 from lineman.protocols.websocket.origins import Standing
 
@@ -67,7 +67,7 @@ def address(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _told(reply: Reply | None) -> dict[str, str]:
+def _told(reply: HandshakeReply | None) -> dict[str, str]:
     """What a service of Lineman says of a handshake."""
     return {} if reply is None else checkup.read(reply.header(checkup.QUESTION))
 

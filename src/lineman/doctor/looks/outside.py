@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.doctor.checks.wechat import PROFILE, REFERER
-from lineman.doctor.facts import Facts, Outcome, Question, Reply, Upstream
+from lineman.doctor.facts import Facts, HandshakeReply, Outcome, Question, UpstreamFacts
 from lineman.doctor.looks import line as lines
 from lineman.doctor.looks import name_resolution as names
 from lineman.doctor.looks import page, tls
@@ -116,7 +116,7 @@ def _tls(facts: Facts, way: Way, ask: Ask, tools: Tools) -> Facts:
     return facts
 
 
-def _once(way: Way, ask: Ask) -> Reply:
+def _once(way: Way, ask: Ask) -> HandshakeReply:
     """A handshake, and nothing after it."""
     reply, line = shake_hands(way, ask)
     if line is not None:
@@ -213,7 +213,7 @@ def _paths(way: Way, ask: Ask) -> Iterator[tuple[str, int]]:
             yield other, _once(way.with_resource(other), ask).status
 
 
-def _clock(reply: Reply) -> datetime | None:
+def _clock(reply: HandshakeReply) -> datetime | None:
     try:
         found = parsedate_to_datetime(reply.header("date"))
     except (ValueError, TypeError, IndexError, OverflowError):  # whatever a server may write
@@ -221,23 +221,23 @@ def _clock(reply: Reply) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
-def _upstream(where: Target, public: Target, ask: Ask, tools: Tools) -> Upstream:
+def _upstream(where: Target, public: Target, ask: Ask, tools: Tools) -> UpstreamFacts:
     """The service, asked as its proxy would: the same path and the same Host."""
     resource = where.resource if where.resource != "/" else public.resource
     target = Target(where.scheme, where.host, where.port, resource)
     found = names.resolve(where.host, (), tools.timeout, tools.lookup)
     if not found.all:
-        return Upstream(target, Reply(Outcome.UNREACHABLE))
+        return UpstreamFacts(target, HandshakeReply(Outcome.UNREACHABLE))
     way = Way(target, found.all[0], tools.timeout)
     # It trusts this machine, and must not blame its proxy for what this handshake does not bring.
     ask = replace(ask, host=public.authority, headers=(*ask.headers, (QUESTION, "1")))
     reply, line = shake_hands(way, ask)
     if line is not None:
         with closing(line):
-            return Upstream(target, reply, line=lines.ping(line, tools.timeout))
+            return UpstreamFacts(target, reply, line=lines.ping(line, tools.timeout))
     speaks_tls = takes_header = False
     if not where.is_tls and reply.status in (0, 400) and reply.outcome is not Outcome.REFUSED:
         speaks_tls = _once(way.with_scheme("wss"), ask).status > 0
     if (reply.outcome is Outcome.CLOSED or reply.status == 400) and not speaks_tls:
         takes_header = _once(replace(way, has_proxy_header=True), ask).is_open
-    return Upstream(target, reply, speaks_tls, takes_proxy_header=takes_header)
+    return UpstreamFacts(target, reply, speaks_tls, takes_proxy_header=takes_header)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lineman.doctor.checks.wechat import PROFILE
-from lineman.doctor.facts import PageLook, Question, Reply
+from lineman.doctor.facts import HandshakeReply, PageLook, Question
 from lineman.doctor.looks.probe import Ask, Way, shake_hands
 from lineman.doctor.looks.standin import SPOOFED
 from lineman.protocols.websocket import checkup
@@ -44,7 +44,7 @@ def origin_of(target: Target) -> str:
     return f"{'https' if target.is_tls else 'http'}://{host}"
 
 
-def refused(reply: Reply, way: Way, ask: Ask) -> PageLook:
+def refused(reply: HandshakeReply, way: Way, ask: Ask) -> PageLook:
     """What is known of a page that was refused, where a program was not.
 
     Args:
@@ -76,7 +76,7 @@ def believed(way: Way, ask: Ask, is_here: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _ask(way: Way, ask: Ask) -> Reply:
+def _ask(way: Way, ask: Ask) -> HandshakeReply:
     reply, line = shake_hands(way, ask)
     if line is not None:
         line.close()

@@ -7,12 +7,12 @@ import ssl
 import time
 from dataclasses import dataclass, replace
 
-from lineman.doctor.facts import Outcome, Reply
+from lineman.doctor.facts import HandshakeReply, Outcome
 from lineman.protocols.interface import Upgrade
 from lineman.protocols.websocket.client.client_handshake import (
     ClientHandshake,
+    ClientOpening,
     HandshakeRefusedError,
-    Opening,
 )
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.client.url import Target
@@ -151,7 +151,7 @@ def outcome_of(error: OSError) -> tuple[Outcome, str]:
     return Outcome.UNREACHABLE, error.strerror or str(error)
 
 
-def shake_hands(way: Way, ask: Ask) -> tuple[Reply, Line | None]:
+def shake_hands(way: Way, ask: Ask) -> tuple[HandshakeReply, Line | None]:
     """One handshake; the line where it opened one, which the caller must close."""
     began = time.monotonic()
     handshake = ClientHandshake(_opening(way.target, ask), Masks().take)
@@ -165,46 +165,46 @@ def shake_hands(way: Way, ask: Ask) -> tuple[Reply, Line | None]:
             line = Line(link, opened)
     except OSError as error:
         outcome, reason = outcome_of(error)
-        reply = Reply(outcome, reason=reason)
+        reply = HandshakeReply(outcome, reason=reason)
     finally:
         if link is not None and line is None:
             link.close()
     return replace(reply, seconds=time.monotonic() - began), line
 
 
-def _opening(target: Target, ask: Ask) -> Opening:
+def _opening(target: Target, ask: Ask) -> ClientOpening:
     compression = _DEFLATE if ask.has_compression else None
-    return Opening(target, ask.headers, ask.subprotocols, compression, ask.host)
+    return ClientOpening(target, ask.headers, ask.subprotocols, compression, ask.host)
 
 
 def _read_answer(
     link: socket.socket, handshake: ClientHandshake, deadline: float
-) -> tuple[Reply, Upgrade | None]:
+) -> tuple[HandshakeReply, Upgrade | None]:
     try:
         came = _await_answer(link, handshake, deadline)
         if isinstance(came, Upgrade):
-            return Reply(Outcome.DONE, handshake.answer), came
+            return HandshakeReply(Outcome.DONE, handshake.answer), came
         handshake.feed_end()  # raises where a refusal ends with the connection
     except HandshakeRefusedError as error:
-        return Reply(Outcome.DONE, error.answer, error.objection or ""), None
+        return HandshakeReply(Outcome.DONE, error.answer, error.objection or ""), None
     except NotHttpError as error:
-        return Reply(Outcome.NOT_HTTP, start=error.start), None
+        return HandshakeReply(Outcome.NOT_HTTP, start=error.start), None
     return came, None
 
 
 def _await_answer(
     link: socket.socket, handshake: ClientHandshake, deadline: float
-) -> Upgrade | Reply:
+) -> Upgrade | HandshakeReply:
     """What the handshake leads to, or how the connection has ended before."""
     try:
         while True:
             link.settimeout(max(0.001, deadline - time.monotonic()))
             data = link.recv(CHUNK)
             if not data:
-                return Reply(Outcome.CLOSED)
+                return HandshakeReply(Outcome.CLOSED)
             opened = handshake.feed(data)
             if opened is not None:
                 return opened
     except OSError as error:
         outcome, reason = outcome_of(error)
-        return Reply(outcome, reason=reason)
+        return HandshakeReply(outcome, reason=reason)

@@ -11,14 +11,14 @@ from lineman.base.address import Address
 from lineman.base.unixpeer import peer_pid
 from lineman.errors import ConfigError
 from lineman.net.listening import portholder
-from lineman.net.listening.portholder import Holder
+from lineman.net.listening.portholder import PortHolder
 from lineman.process.rundir import claim
 from lineman.process.rundir.masters import belongs_to, how_to_stop, script_of
 from lineman.process.rundir.owner import Owner, acting_as
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 
 # It opens ports for services that it starts when somebody comes.
-_SYSTEMD = Holder(1, "systemd")
+_SYSTEMD = PortHolder(1, "systemd")
 
 
 def masters_of(script: Path) -> list[int]:
@@ -63,7 +63,7 @@ def _is_of(pid: int, script: Path, masters: Sequence[int]) -> bool:
     return runs is not None and os.path.realpath(runs) == os.path.realpath(script)
 
 
-def _at_path(path: str, owner: Owner | None) -> list[Holder]:
+def _at_path(path: str, owner: Owner | None) -> list[PortHolder]:
     with acting_as(owner), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.setblocking(False)
         try:

@@ -12,14 +12,14 @@ _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class PortHolder:
     """A process that listens."""
 
     pid: int
     name: str
 
 
-def find(port: int, proc: Path = PROC) -> Holder | None:
+def find(port: int, proc: Path = PROC) -> PortHolder | None:
     """The first process that listens on this port; None where it cannot be seen.
 
     Source: proc_net_tcp(5), proc_pid_fd(5)
@@ -27,23 +27,23 @@ def find(port: int, proc: Path = PROC) -> Holder | None:
     return next(_holders(port, proc), None)
 
 
-def holders(port: int) -> list[Holder]:
+def holders(port: int) -> list[PortHolder]:
     """Every process that listens on this port, as far as can be seen: a child may share it."""
     return [*_holders(port, PROC)]
 
 
-def named(pid: int) -> Holder:
+def named(pid: int) -> PortHolder:
     """A process, with its name."""
-    return Holder(pid, _name(PROC / str(pid)))
+    return PortHolder(pid, _name(PROC / str(pid)))
 
 
-def _holders(port: int, proc: Path) -> Iterator[Holder]:
+def _holders(port: int, proc: Path) -> Iterator[PortHolder]:
     wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
     if not wanted:
         return
     for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
         if any(link in wanted for link in _links(folder / "fd")):
-            yield Holder(int(folder.name), _name(folder))
+            yield PortHolder(int(folder.name), _name(folder))
 
 
 def _inodes(port: int, proc: Path) -> Iterable[str]:

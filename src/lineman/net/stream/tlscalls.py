@@ -29,7 +29,7 @@ ARE_IN_C = False
 DONE, NO_ROOM, FAILED = 1, 2, 3
 
 
-class Channel:
+class TlsChannel:
     """A connection of OpenSSL, in C its `SSL *`."""
 
 
@@ -43,22 +43,22 @@ def use(table: bytes) -> None:
     raise NotImplementedError
 
 
-def connection(inner: object) -> Channel:
+def connection(inner: object) -> TlsChannel:
     """That of a `_ssl._SSLSocket`, valid for as long as this lives; see `openssl.access`."""
     raise NotImplementedError
 
 
-def attach(channel: Channel, fd: int) -> bool:
+def attach(channel: TlsChannel, fd: int) -> bool:
     """Has it read and write a descriptor, read ahead, and end reads that last; whether it could."""
     raise NotImplementedError
 
 
-def handshake(channel: Channel) -> int:
+def handshake(channel: TlsChannel) -> int:
     """Goes on with the handshake: DONE, NO_ROOM to write, 0 for nothing to read yet, FAILED."""
     raise NotImplementedError
 
 
-def read(channel: Channel, buffer: memoryview) -> int:
+def read(channel: TlsChannel, buffer: memoryview) -> int:
     """Decrypts one record into the buffer; its size.
 
     Returns:
@@ -67,17 +67,17 @@ def read(channel: Channel, buffer: memoryview) -> int:
     raise NotImplementedError
 
 
-def write(channel: Channel, data: Memory, start: int, size: int) -> int:
+def write(channel: TlsChannel, data: Memory, start: int, size: int) -> int:
     """Encrypts and sends at most one record; bytes taken, -1 for not now, -2 for an error."""
     raise NotImplementedError
 
 
-def pending(channel: Channel) -> bool:
+def pending(channel: TlsChannel) -> bool:
     """Whether something was received that epoll does not tell of."""
     raise NotImplementedError
 
 
-def end(channel: Channel) -> None:
+def end(channel: TlsChannel) -> None:
     """Says goodbye."""
     raise NotImplementedError
 

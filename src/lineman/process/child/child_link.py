@@ -28,7 +28,7 @@ ORPHAN_TIMEOUT = 3.0
 Function = Callable[..., Any | Awaitable[Any]]
 
 
-class Link:
+class ChildLink:
     """Answers what the master asks, does what it orders, and says that the child is alive.
 
     Functions are registered by name before or after `open`; they get the arguments of the message

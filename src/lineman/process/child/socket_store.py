@@ -63,7 +63,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
-class Store:
+class SocketStore:
     """The store of a seat, in a process that sits there.
 
     Args:

@@ -168,7 +168,7 @@ def cause_of(status: int) -> str:
 
 
 @dataclass(slots=True)
-class Staff:
+class Children:
     """All children.
 
     Args:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from lineman.process.master.children import Child, Program, Staff
+from lineman.process.master.children import Child, Children, Program
 from lineman.process.master.control_socket import Caller, ChildQuestions, ControlServer
 from lineman.process.master.description import Place
-from lineman.process.master.ended_counters import Ledger
-from lineman.process.master.model import Phase, Service, Stop
+from lineman.process.master.ended_counters import EndedCounters
+from lineman.process.master.model import Phase, ProgramState, Stop
 from lineman.process.master.reactor import Channel, Reactor
 from lineman.process.messages.lines import encode, join_reply
 from lineman.process.rundir.rundir import PidFile, control_path
@@ -30,11 +30,11 @@ class Boss(Protocol):
     """What the desk needs of the master."""
 
     @property
-    def service(self) -> Service:
+    def service(self) -> ProgramState:
         """The plan as it is."""
 
     @property
-    def staff(self) -> Staff:
+    def staff(self) -> Children:
         """The children."""
 
     @property
@@ -70,7 +70,7 @@ class _Line:
         self._channel.send(encode({"do": "informed", "reply": reply}))
 
 
-class Desk:
+class Commands:
     """Takes requests from the control socket.
 
     `stop` and `reload` are answered once they are over, `reopen-logs` and `do` at once;
@@ -83,7 +83,7 @@ class Desk:
         path = control_path(pid_file.path)
         self.server = ControlServer(reactor, path, self._on_request, pid_file.claims)
         self.questions = ChildQuestions(self._compose)
-        self.ledger = Ledger()
+        self.ledger = EndedCounters()
         self._resume_at = 0.0
         self._stopping: list[Caller] = []
         self._reloading: list[tuple[Caller, bool]] = []

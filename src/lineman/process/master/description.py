@@ -80,7 +80,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProgramSettings:
     """What concerns the whole program.
 
     Attributes:
@@ -131,7 +131,7 @@ class Description(ToldProgram):
     """
 
     places: Annotated[tuple[Place, ...], Meta(max_length=1000)]
-    settings: Settings = field(default_factory=Settings)
+    settings: ProgramSettings = field(default_factory=ProgramSettings)
 
     def seats(self, *, at_once: bool) -> tuple[Seat, ...]:
         """A seat for each process that it wants.

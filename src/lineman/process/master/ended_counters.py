@@ -84,7 +84,7 @@ def _bounded(told: Counters) -> Counters:
     }
 
 
-class Ledger:
+class EndedCounters:
     """The counters of every process that there has been, by the name of its worker."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from lineman.errors import ConfigError
 from lineman.process.master.description import Place
-from lineman.process.master.pemblocks import Kind, blocks
+from lineman.process.master.pemblocks import BlockKind, blocks
 from lineman.process.master.rights import RESTART
 from lineman.process.rundir.owner import Owner, acting_as
 from lineman.process.rundir.paths import open_file
@@ -41,7 +41,7 @@ class _Copy:
         given: another one, which can only be read: children inherit it.
     """
 
-    kinds: frozenset[Kind]
+    kinds: frozenset[BlockKind]
     written: int
     given: int
     stamp: _Stamp
@@ -84,7 +84,7 @@ class KeyFiles:
             if (owner.uid, path) in self._kept or not _can_read(path, owner)
         }
 
-    def _keep(self, path: str, kinds: frozenset[Kind], owner: Owner) -> int:
+    def _keep(self, path: str, kinds: frozenset[BlockKind], owner: Owner) -> int:
         known = self._kept.get((owner.uid, path))
         if known is None:
             if self._named is not None and (owner.uid, path) not in self._named:
@@ -134,11 +134,11 @@ class KeyFiles:
         return self._next_look if self._kept else None
 
 
-def _kinds_of(place: Place) -> Iterator[tuple[str, frozenset[Kind]]]:
+def _kinds_of(place: Place) -> Iterator[tuple[str, frozenset[BlockKind]]]:
     for path in dict.fromkeys((*place.certificates, *place.keys)):
-        kinds = {Kind.CERTIFICATE} if path in place.certificates else set()
+        kinds = {BlockKind.CERTIFICATE} if path in place.certificates else set()
         if path in place.keys:
-            kinds.add(Kind.KEY)
+            kinds.add(BlockKind.KEY)
         yield path, frozenset(kinds)
 
 
@@ -154,7 +154,7 @@ def _can_read(path: str, owner: Owner) -> bool:
     return True
 
 
-def _read(path: str, kinds: frozenset[Kind], owner: Owner) -> tuple[bytes, _Stamp]:
+def _read(path: str, kinds: frozenset[BlockKind], owner: Owner) -> tuple[bytes, _Stamp]:
     """The blocks of a file that are of these kinds."""
     try:
         with os.fdopen(open_file(path, _FLAGS), "rb") as file:
@@ -176,7 +176,7 @@ def _read(path: str, kinds: frozenset[Kind], owner: Owner) -> tuple[bytes, _Stam
     return found, stamp
 
 
-def _words(kinds: frozenset[Kind]) -> str:
+def _words(kinds: frozenset[BlockKind]) -> str:
     return " and no ".join(sorted(kind.value for kind in kinds))
 
 

@@ -19,8 +19,8 @@ from lineman.process.child.process_title import MASTER, set_title
 from lineman.process.log import log_setup as logs
 from lineman.process.master import plan
 from lineman.process.master.child_output import Outputs
-from lineman.process.master.children import Child, Program, Staff, cause_of, reap, spawn
-from lineman.process.master.commands import Desk
+from lineman.process.master.children import Child, Children, Program, cause_of, reap, spawn
+from lineman.process.master.commands import Commands
 from lineman.process.master.describing import Describing
 from lineman.process.master.description import Description, Place
 from lineman.process.master.keyfiles import KeyFiles
@@ -28,7 +28,7 @@ from lineman.process.master.master_setting import Setting
 from lineman.process.master.model import (
     Action,
     Beat,
-    Deaf,
+    CommandOutcome,
     Doing,
     Drain,
     Ended,
@@ -37,23 +37,23 @@ from lineman.process.master.model import (
     Failed,
     Grown,
     Kill,
-    Order,
-    Outcome,
     Phase,
+    ProgramState,
     Ready,
     Reload,
     Remove,
     Renew,
     Say,
     Seat,
-    Service,
     Start,
     Stop,
+    StopNow,
+    StoppedAccepting,
     Woke,
 )
 from lineman.process.master.reactor import Reactor
 from lineman.process.master.systemd_notify import Notifier
-from lineman.process.master.terminal_signals import HangUp, Terminal
+from lineman.process.master.terminal_signals import ControllingTerminal, HangUp
 from lineman.process.master.upkeep import Upkeep
 from lineman.process.messages.role import BLOCKED, Role
 from lineman.process.rundir.links_directory import Links
@@ -63,7 +63,11 @@ logger = logging.getLogger("lineman")
 
 SIGNALS = (*BLOCKED, signal.SIGCHLD, signal.SIGCONT)
 # What a child says to the plan.
-_PLAIN: dict[str, type[Beat | Ready | Deaf]] = {"beat": Beat, "ready": Ready, "deaf": Deaf}
+_PLAIN: dict[str, type[Beat | Ready | StoppedAccepting]] = {
+    "beat": Beat,
+    "ready": Ready,
+    "deaf": StoppedAccepting,
+}
 _IN_WORDS: dict[str, type[Failed | Renew | Doing]]
 _IN_WORDS = {"failed": Failed, "renew": Renew, "grown": Grown, "doing": Doing}
 # The master looks around at least so often; one that slept longer was itself stopped.
@@ -76,11 +80,11 @@ class Master:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._terminal = Terminal()
+        self._terminal = ControllingTerminal()
         self._reactor = Reactor(SIGNALS)
         self._outputs = Outputs(self._reactor)
-        self._staff = Staff(self._reactor, self._on_event, self._on_answer)
-        self._service = Service([])
+        self._staff = Children(self._reactor, self._on_event, self._on_answer)
+        self._service = ProgramState([])
         self._events: list[Event] = []
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
@@ -88,7 +92,7 @@ class Master:
         self._describing: Describing[Description] | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
-        self._desk = Desk(self._reactor, setting.pid_file, self)
+        self._desk = Commands(self._reactor, setting.pid_file, self)
         self._links = Links(setting.pid_file.path)
         parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
         self._upkeep = Upkeep((*parts, setting.sockets.check_files))
@@ -261,12 +265,12 @@ class Master:
     # The program.
 
     @property
-    def service(self) -> Service:
+    def service(self) -> ProgramState:
         """The plan as it is."""
         return self._service
 
     @property
-    def staff(self) -> Staff:
+    def staff(self) -> Children:
         """The children."""
         return self._staff
 
@@ -310,7 +314,7 @@ class Master:
 
     def _begin(self, description: Description) -> None:
         self._setting.sockets.refuse_strangers(description.places)
-        self._service = Service(list(self._seats(description)))
+        self._service = ProgramState(list(self._seats(description)))
         self._has_begun = True
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
@@ -375,7 +379,7 @@ class Master:
                 seconds=action.seconds,
                 timeout=action.timeout,
             )
-        elif isinstance(action, Order):
+        elif isinstance(action, StopNow):
             self._staff.order(action.number, "stop", timeout=action.timeout)
         elif isinstance(action, Kill):
             self._kill(action)
@@ -383,13 +387,13 @@ class Master:
             self._setting.sockets.close(action.key)
         elif isinstance(action, Say):
             logger.log(action.level, "%s", action.text)
-        elif isinstance(action, Outcome):
+        elif isinstance(action, CommandOutcome):
             self._announce(action)
         elif isinstance(action, Exit):
             self._exit = action.status
             logger.info("stopped")
 
-    def _announce(self, outcome: Outcome) -> None:
+    def _announce(self, outcome: CommandOutcome) -> None:
         if outcome.what == "reload":
             self._reloaded(outcome.ok, outcome.text)
             return

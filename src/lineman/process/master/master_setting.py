@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lineman.process.master.children import Program
-from lineman.process.master.description import Settings
+from lineman.process.master.description import ProgramSettings
 from lineman.process.master.listening_sockets import Sockets
 from lineman.process.master.rights import Rights
 from lineman.process.rundir.owner import Owner
@@ -35,7 +35,7 @@ class Setting:
     sockets: Sockets
     rights: Rights
     tell: Callable[[bool, str], None]
-    configure: Callable[[Settings, Owner | None], Settings]
+    configure: Callable[[ProgramSettings, Owner | None], ProgramSettings]
     tickets: int
     watches: bool
     reopen: Callable[[], None]

@@ -146,7 +146,7 @@ class Reloading:
 
 
 @dataclass(slots=True)
-class Service:
+class ProgramState:
     """The whole program, as the master sees it.
 
     Attributes:
@@ -161,7 +161,7 @@ class Service:
     status: int = 0
     last_number: int = 0
 
-    def copy(self) -> Service:
+    def copy(self) -> ProgramState:
         """One that can be changed without changing this."""
         again = self.reloading
         if again is not None:
@@ -242,7 +242,7 @@ class Grown(Renew):
 
 
 @dataclass(frozen=True, slots=True)
-class Deaf:
+class StoppedAccepting:
     """A retiring child accepts no more: new clients meet its successor."""
 
     number: int
@@ -283,7 +283,9 @@ class Stop:
     is_repeatable: bool = False
 
 
-Event: TypeAlias = Beat | Ready | Failed | Doing | Renew | Deaf | Ended | Woke | Reload | Stop
+Event: TypeAlias = (
+    Beat | Ready | Failed | Doing | Renew | StoppedAccepting | Ended | Woke | Reload | Stop
+)
 
 
 # Actions.
@@ -308,7 +310,7 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StopNow:
     """Have a process say goodbye to all at once, and end."""
 
     number: int
@@ -339,7 +341,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandOutcome:
     """Tell whoever waits for a `start` or a `reload` what became of it."""
 
     what: str
@@ -354,4 +356,4 @@ class Exit:
     status: int
 
 
-Action: TypeAlias = Start | Drain | Order | Kill | Remove | Say | Outcome | Exit
+Action: TypeAlias = Start | Drain | StopNow | Kill | Remove | Say | CommandOutcome | Exit

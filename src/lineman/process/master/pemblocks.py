@@ -42,17 +42,17 @@ _PARTS = {
 }
 
 
-class Kind(Enum):
+class BlockKind(Enum):
     """What a file is named as."""
 
     CERTIFICATE = "certificate"
     KEY = "private key"
 
 
-def blocks(content: bytes, kinds: frozenset[Kind]) -> bytes:
+def blocks(content: bytes, kinds: frozenset[BlockKind]) -> bytes:
     """The blocks of a file that are of these kinds, in their order; empty where there is none."""
-    wanted = (_CERTIFICATES if Kind.CERTIFICATE in kinds else ()) + (
-        _KEYS if Kind.KEY in kinds else ()
+    wanted = (_CERTIFICATES if BlockKind.CERTIFICATE in kinds else ()) + (
+        _KEYS if BlockKind.KEY in kinds else ()
     )
     found = []
     for match in _BLOCK.finditer(content.removeprefix(b"\xef\xbb\xbf")):

@@ -14,16 +14,16 @@ from dataclasses import replace
 from lineman.process.master.model import (
     Action,
     Beat,
-    Deaf,
+    CommandOutcome,
     Doing,
     Ended,
     Event,
     Exit,
     Failed,
     Grown,
-    Outcome,
     Phase,
     Process,
+    ProgramState,
     Ready,
     Reload,
     Reloading,
@@ -31,9 +31,9 @@ from lineman.process.master.model import (
     Renew,
     Renewal,
     Seat,
-    Service,
     Stage,
     Stop,
+    StoppedAccepting,
     Woke,
 )
 from lineman.process.master.plan_steps import Moves
@@ -56,7 +56,9 @@ GOING_AWAY = 1001
 SERVICE_RESTART = 1012
 
 
-def decide(service: Service, events: Iterable[Event], now: float) -> tuple[Service, list[Action]]:
+def decide(
+    service: ProgramState, events: Iterable[Event], now: float
+) -> tuple[ProgramState, list[Action]]:
     """What to do after these events, or because time has passed.
 
     Args:
@@ -99,7 +101,7 @@ class _Planner(Moves):
 
     def _hear(
         self,
-        event: Beat | Ready | Failed | Doing | Renew | Deaf | Ended,
+        event: Beat | Ready | Failed | Doing | Renew | StoppedAccepting | Ended,
         seat: Seat,
         process: Process,
     ) -> None:
@@ -114,7 +116,7 @@ class _Planner(Moves):
             is_current = process.stage is Stage.READY and seat.current() is process
             if is_current and seat.renewal is None:
                 self._renew(seat, process, event)
-        elif isinstance(event, Deaf):
+        elif isinstance(event, StoppedAccepting):
             process.is_deaf = True
         elif isinstance(event, Ended):
             self._ended(seat, process, event.cause)
@@ -209,7 +211,7 @@ class _Planner(Moves):
 
     def _give_up(self, why: str) -> None:
         if self.service.phase is Phase.STARTING:
-            self.actions.append(Outcome("start", False, why))
+            self.actions.append(CommandOutcome("start", False, why))
         self._stop(Stop(is_repeatable=True), status=1)
 
     # Stopping.
@@ -234,7 +236,9 @@ class _Planner(Moves):
         self.say(logging.INFO, "stopping")
         if service.reloading is not None:
             service.reloading = None
-            self.actions.append(Outcome("reload", False, "the service was told to stop meanwhile"))
+            self.actions.append(
+                CommandOutcome("reload", False, "the service was told to stop meanwhile")
+            )
         for seat in service.seats:
             seat.start_at = None
             seat.renewal = None
@@ -306,7 +310,7 @@ class _Planner(Moves):
         service = self.service
         if service.phase is not Phase.RUNNING or service.reloading is not None:
             why = "it is reloading already" if service.reloading else f"it is {service.phase.value}"
-            self.actions.append(Outcome("reload", False, f"not now: {why}"))
+            self.actions.append(CommandOutcome("reload", False, f"not now: {why}"))
             return
         keys = {seat.key for seat in wanted}
         known = {seat.key: seat for seat in service.seats if not seat.is_removed}
@@ -367,7 +371,7 @@ class _Planner(Moves):
         if gone := len(reloading.removed):
             text += f", {gone} that the program has no more {'is' if gone == 1 else 'are'} retired"
         self.say(logging.INFO, text)
-        self.actions.append(Outcome("reload", True, text))
+        self.actions.append(CommandOutcome("reload", True, text))
 
     def _reload_failed(self, reloading: Reloading) -> None:
         service = self.service
@@ -382,7 +386,7 @@ class _Planner(Moves):
             who = f"{_new_code(reloading.done)}, the others the old"
         text = f"the reload failed: {reloading.failure}; {who}"
         self.say(logging.ERROR, text)
-        self.actions.append(Outcome("reload", False, text))
+        self.actions.append(CommandOutcome("reload", False, text))
 
     def _remove(self, seat: Seat) -> None:
         seat.start_at = None
@@ -406,7 +410,7 @@ class _Planner(Moves):
             service.phase = Phase.RUNNING
             text = f"ready: {_processes(len(service.seats))}"
             self.say(logging.INFO, text)
-            self.actions.append(Outcome("start", True, text))
+            self.actions.append(CommandOutcome("start", True, text))
         if service.phase is Phase.STOPPING and not any(seat.processes for seat in service.seats):
             self.actions.append(Exit(service.status))
 

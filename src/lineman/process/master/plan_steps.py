@@ -11,13 +11,13 @@ from lineman.process.master.model import (
     Action,
     Drain,
     Kill,
-    Order,
     Process,
+    ProgramState,
     Say,
     Seat,
-    Service,
     Stage,
     Start,
+    StopNow,
 )
 
 # After its own deadline a child has this time before it is killed.
@@ -25,7 +25,7 @@ GRACE = 2.0
 
 
 @dataclass(slots=True)
-class Found:
+class SeatedProcess:
     """A process, and the seat that it sits in."""
 
     seat: Seat
@@ -40,7 +40,7 @@ class Moves:
         now: on the clock of every other time in the plan.
     """
 
-    def __init__(self, service: Service, now: float) -> None:
+    def __init__(self, service: ProgramState, now: float) -> None:
         self.service = service
         self.now = now
         self.actions: list[Action] = []
@@ -49,12 +49,12 @@ class Moves:
         """Has a line written to the log."""
         self.actions.append(Say(level, text))
 
-    def find(self, number: int) -> Found | None:
+    def find(self, number: int) -> SeatedProcess | None:
         """A process and its seat; None for one that is unknown."""
         for seat in self.service.seats:
             for process in seat.processes:
                 if process.number == number:
-                    return Found(seat, process)
+                    return SeatedProcess(seat, process)
         return None
 
     def retire(self, seat: Seat, process: Process, code: int) -> None:
@@ -71,7 +71,7 @@ class Moves:
         """Has a process say goodbye to all at once, and end."""
         process.stage = Stage.STOPPING
         process.deadline = self.now + seat.rules.stop_timeout + GRACE
-        self.actions.append(Order(process.number, seat.rules.stop_timeout))
+        self.actions.append(StopNow(process.number, seat.rules.stop_timeout))
 
     def kill(self, process: Process, why: str) -> None:
         """Ends a process."""

@@ -19,7 +19,7 @@ class HangUp(Enum):
     SURVIVED = "the terminal is gone; the service was started with nohup and goes on"
 
 
-class Terminal:
+class ControllingTerminal:
     """The controlling terminal, as it was at the start; to be made before SIGHUP is handled."""
 
     def __init__(self) -> None:

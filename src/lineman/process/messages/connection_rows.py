@@ -81,7 +81,7 @@ def by_ip(text: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SortOrder:
     """What rows are sorted by; what one wants to see first comes first.
 
     Attributes:
@@ -93,14 +93,16 @@ class Order:
     key: Callable[..., Any]
 
 
-SORTS: dict[str, Order] = {
-    "id": Order(("id",), lambda number: number),
-    "age": Order(("since",), lambda since: since or math.inf),  # what is not open yet comes last
-    "idle": Order(("idle",), operator.neg),
-    "messages": Order(("messages_in", "messages_out"), lambda came, left: -(came + left)),
-    "bytes": Order(("bytes_in", "bytes_out"), lambda came, left: -(came + left)),
-    "buffered": Order(("buffered",), operator.neg),
-    "ip": Order(("ip",), by_ip),
+SORTS: dict[str, SortOrder] = {
+    "id": SortOrder(("id",), lambda number: number),
+    "age": SortOrder(
+        ("since",), lambda since: since or math.inf
+    ),  # what is not open yet comes last
+    "idle": SortOrder(("idle",), operator.neg),
+    "messages": SortOrder(("messages_in", "messages_out"), lambda came, left: -(came + left)),
+    "bytes": SortOrder(("bytes_in", "bytes_out"), lambda came, left: -(came + left)),
+    "buffered": SortOrder(("buffered",), operator.neg),
+    "ip": SortOrder(("ip",), by_ip),
 }
 
 
@@ -179,7 +181,7 @@ def is_in(network: Network, ip: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRows:
     """The rows of all processes.
 
     Attributes:
@@ -195,7 +197,7 @@ class Found:
     busy: tuple[int, ...]
 
 
-def merge(reply: Mapping[str, Any], selection: Selection) -> Found:
+def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
     """The reply to the command `connections`, in one order.
 
     Args:
@@ -217,7 +219,7 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> Found:
         matching += told.matching
         total += told.total
     rows.sort(key=lambda row: sort_key(selection.sort, row), reverse=selection.reverse)
-    return Found(tuple(rows[: selection.limit or None]), matching, total, tuple(busy))
+    return FoundRows(tuple(rows[: selection.limit or None]), matching, total, tuple(busy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a service tells about itself: the values, and how they go over a wire as JSON. Pure.
 
-A child answers `status` with a `Report`; the master puts those of all children into one reply.
+A child answers `status` with a `ProcessReport`; the master puts those of all children into one
+reply.
 While a service is reloaded, processes of two versions talk to each other: what one does not know
 is left out, what it misses has a default.
 """
@@ -77,7 +78,7 @@ class Inner:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ProcessReport:
     """What one child tells.
 
     Attributes:
@@ -161,7 +162,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Master:
+class MasterStatus:
     """What the master tells about itself.
 
     Attributes:
@@ -178,7 +179,7 @@ class Master:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ChildStatus:
     """One process, as the master knows it, and what it tells itself.
 
     Attributes:
@@ -198,7 +199,7 @@ class Child:
     state: str = ""
     restarts: int = 0
     last_cause: str = ""
-    report: Report | None = None
+    report: ProcessReport | None = None
     takes_clients: bool = True
 
     @property
@@ -211,14 +212,14 @@ class Child:
 class Status:
     """The whole service."""
 
-    master: Master
-    children: tuple[Child, ...]
+    master: MasterStatus
+    children: tuple[ChildStatus, ...]
 
     @classmethod
     def from_json(cls, reply: Mapping[str, Any]) -> Self:
         """The reply to the command `status`."""
         children = [_child(child) for child in reply.get("children") or ()]
-        return cls(Master(**_known(Master, reply.get("master") or {})), tuple(children))
+        return cls(MasterStatus(**_known(MasterStatus, reply.get("master") or {})), tuple(children))
 
     def workers(self) -> list[str]:
         """The names of the workers, in the order of their first process."""
@@ -234,7 +235,7 @@ class Status:
         ]
         return list(dict.fromkeys(found))
 
-    def reports(self, worker: str | None = None) -> list[Report]:
+    def reports(self, worker: str | None = None) -> list[ProcessReport]:
         """What the processes of one worker tell, or those of all."""
         return [
             child.report
@@ -243,14 +244,14 @@ class Status:
         ]
 
 
-def _child(value: Mapping[str, Any]) -> Child:
-    known = _known(Child, value)
+def _child(value: Mapping[str, Any]) -> ChildStatus:
+    known = _known(ChildStatus, value)
     known.pop("report", None)
     answer = value.get("answer")
     if isinstance(answer, Mapping) and "error" not in answer:
         with contextlib.suppress(ValueError):  # as one that does not answer
-            known["report"] = Report.from_json(answer)
-    return Child(**known)
+            known["report"] = ProcessReport.from_json(answer)
+    return ChildStatus(**known)
 
 
 def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Talks to an authority: the thin edge over the packages `acme` and `josepy` and over `requests`.
 
-Only the job's process imports it. Whatever goes wrong on the way is raised as `Failure`, in words.
+Only the job's process imports it. Whatever goes wrong on the way is raised as `AcmeFailure`, in
+words.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from lineman.tls.acme.acme_options import Settings, as_address
+from lineman.tls.acme.acme_options import AcmeSettings, as_address
 from lineman.tls.acme.problems import Problem, explain, retry_moment
 from lineman.tls.acme.renewal_schedule import Window
 from lineman.tls.acme.renewalinfo import parse
@@ -31,7 +32,7 @@ _TIMEOUT = 30  # seconds for one answer
 _NONCE_ATTEMPTS = 10
 
 
-class Failure(Exception):
+class AcmeFailure(Exception):
     """There is no certificate.
 
     Args:
@@ -74,15 +75,15 @@ class _Body(JSONDeSerializable):
         return cls(jobj)
 
 
-class Client:
-    """One account at one authority. Every method raises `Failure`.
+class AcmeClient:
+    """One account at one authority. Every method raises `AcmeFailure`.
 
     Args:
         settings: which authority.
         account_key: PEM of a P-256 key.
     """
 
-    def __init__(self, settings: Settings, account_key: bytes) -> None:
+    def __init__(self, settings: AcmeSettings, account_key: bytes) -> None:
         self._settings = settings
         key = serialization.load_pem_private_key(account_key, None)
         self._key = JWKEC(key=key)
@@ -104,13 +105,13 @@ class Client:
         return ClientV2(ClientV2.get_directory(self._settings.ca_url, self._net), self._net)
 
     def _try(self, call: Any, *args: Any, name: str = "") -> Any:
-        """What the call returns; whatever the packages raise is a `Failure`."""
+        """What the call returns; whatever the packages raise is a `AcmeFailure`."""
         self._net.last = None
         try:
             return call(*args)
         except messages.Error as error:
             problem = explain(error.to_json(), name=name, retry_at=self.retry_at)
-            raise Failure(problem, str(error.typ or "").rpartition(":")[2]) from error
+            raise AcmeFailure(problem, str(error.typ or "").rpartition(":")[2]) from error
         except (
             errors.Error,
             requests.RequestException,
@@ -122,7 +123,7 @@ class Client:
         ) as error:
             is_conflict = isinstance(error, errors.ConflictError)  # any answer with status 409
             code = "conflict" if is_conflict else ""
-            raise Failure(self._unreadable(error), code) from error
+            raise AcmeFailure(self._unreadable(error), code) from error
 
     def _unreadable(self, error: Exception) -> Problem:
         """Why the authority could not be talked to, or not be understood."""
@@ -186,7 +187,7 @@ class Client:
         )
         try:
             account = self._try(self._client.new_account, wanted)
-        except Failure as failure:
+        except AcmeFailure as failure:
             if not isinstance(failure.__cause__, errors.ConflictError):
                 raise
             url = failure.__cause__.location  # the key has an account already
@@ -217,7 +218,7 @@ class Client:
     def _object(self, response: requests.Response) -> dict[str, Any]:
         found = self._try(response.json)
         if not isinstance(found, dict):
-            raise Failure(self._unreadable(ValueError("not a JSON object")))
+            raise AcmeFailure(self._unreadable(ValueError("not a JSON object")))
         return found
 
     def new_order(self, domains: Sequence[str], replaces: str | None) -> tuple[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 The packages that it needs take memory (52 MiB in all) and block; no serving process ever imports
 them. It reads a `Wish` as JSON from its standard input and writes lines of JSON to its standard
-output: `{"say": …}` for the log, and in the end one `Report`.
+output: `{"say": …}` for the log, and in the end one `JobReport`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lineman.errors import ConfigError
 from lineman.tls.acme import renewal_schedule as schedule
-from lineman.tls.acme.acme_options import Settings
-from lineman.tls.acme.acme_store import State, Store
+from lineman.tls.acme.acme_options import AcmeSettings
+from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 from lineman.tls.acme.problems import Problem
 from lineman.tls.files import private_files as files
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from lineman.tls.acme.acme_client import Client
+    from lineman.tls.acme.acme_client import AcmeClient
 
 Say = Callable[[str], None]
 
@@ -42,7 +42,7 @@ class Wish:
         is_patient: whether to keep to the back-off after failures.
     """
 
-    settings: Settings
+    settings: AcmeSettings
     kinds: tuple[str, ...]
     is_forced: bool = False
     is_patient: bool = True
@@ -60,7 +60,7 @@ class Wish:
         """What `encode` has made."""
         plain = json.loads(data)
         return cls(
-            Settings.from_json(plain["settings"]),
+            AcmeSettings.from_json(plain["settings"]),
             tuple(plain["kinds"]),
             plain["is_forced"],
             plain["is_patient"],
@@ -68,7 +68,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JobReport:
     """What came of an attempt.
 
     Attributes:
@@ -92,15 +92,17 @@ class Attempt:
         connect: makes the client, given the account's key.
     """
 
-    def __init__(self, wish: Wish, say: Say, connect: Callable[[Settings, bytes], Client]) -> None:
+    def __init__(
+        self, wish: Wish, say: Say, connect: Callable[[AcmeSettings, bytes], AcmeClient]
+    ) -> None:
         self._wish = wish
         self._settings = wish.settings
         self._say = say
         self._connect = connect
-        self._store = Store(wish.settings)
-        self._client: Client | None = None
+        self._store = AcmeStore(wish.settings)
+        self._client: AcmeClient | None = None
 
-    def run(self) -> Report:
+    def run(self) -> JobReport:
         """One attempt, alone: another process that wants the same waits, and finds it done.
 
         Raises:
@@ -119,25 +121,25 @@ class Attempt:
                 return self._end(state, "failed")
             return self._try(state, leaf)
 
-    def _is_kept(self, state: State, leaf: x509.Certificate | None, now: datetime) -> bool:
+    def _is_kept(self, state: AcmeState, leaf: x509.Certificate | None, now: datetime) -> bool:
         """Whether the certificate is not due yet."""
         is_forced = self._wish.is_forced
         return leaf is not None and not is_forced and now < self._renew_at(state, leaf)
 
-    def _is_too_early(self, state: State, now: datetime) -> bool:
+    def _is_too_early(self, state: AcmeState, now: datetime) -> bool:
         """Whether another attempt has to wait, after one that failed."""
         if state.retry_at is not None and now < state.retry_at:
             return True  # the authority would only count it
         in_back_off = state.failures > 0 and state.next_at is not None and now < state.next_at
         return in_back_off and self._wish.is_patient
 
-    def _renew_at(self, state: State, leaf: x509.Certificate) -> datetime:
+    def _renew_at(self, state: AcmeState, leaf: x509.Certificate) -> datetime:
         life = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         return schedule.renew_at(*life, state.luck, state.window)
 
-    def _looked_at(self, state: State, leaf: x509.Certificate | None) -> State:
+    def _looked_at(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
         """The state with the authority's suggestion, where it is time to ask for that."""
-        from lineman.tls.acme.acme_client import Failure
+        from lineman.tls.acme.acme_client import AcmeFailure
         from lineman.tls.acme.renewalinfo import certificate_id
 
         now = datetime.now(UTC)
@@ -148,12 +150,12 @@ class Attempt:
         if name is not None and is_due and now < leaf.not_valid_after_utc:
             try:
                 window, wait = self._connected().renewal_info(name)
-            except Failure:  # of no consequence: its life decides (RFC 9773, section 4.3.3)
+            except AcmeFailure:  # of no consequence: its life decides (RFC 9773, section 4.3.3)
                 window, wait = state.window, None
             state = replace(state, window=window, ask_at=schedule.ask_again_at(now, wait))
         return state
 
-    def _planned(self, state: State, leaf: x509.Certificate | None) -> State:
+    def _planned(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
         """The state with the time at which there is something to do for this certificate."""
         assert leaf is not None
         moments = [self._renew_at(state, leaf)]
@@ -161,19 +163,19 @@ class Attempt:
             moments.append(state.ask_at)
         return replace(state, next_at=min(moments), not_after=leaf.not_valid_after_utc)
 
-    def _connected(self) -> Client:
+    def _connected(self) -> AcmeClient:
         if self._client is None:
             with files.locked(self._store.account_lock):
                 key = self._store.account_key()
             self._client = self._connect(self._settings, key)
         return self._client
 
-    def _try(self, state: State, leaf: x509.Certificate | None) -> Report:
-        from lineman.tls.acme.acme_client import Failure
+    def _try(self, state: AcmeState, leaf: x509.Certificate | None) -> JobReport:
+        from lineman.tls.acme.acme_client import AcmeFailure
 
         try:
             self._obtain(state, leaf)
-        except Failure as failure:
+        except AcmeFailure as failure:
             return self._fail(state, leaf, failure.problem)
         except OSError as error:
             what = f"cannot write {error.filename or self._store.directory}: {error.strerror}"
@@ -185,17 +187,17 @@ class Attempt:
                 leaf,
                 Problem("the authority's certificate is not what was asked for", "see it in order"),
             )
-        fresh = replace(State(), luck=random.random())
+        fresh = replace(AcmeState(), luck=random.random())
         return self._end(self._planned(self._looked_at(fresh, new), new), "obtained")
 
-    def _obtain(self, state: State, leaf: x509.Certificate | None) -> None:
-        from lineman.tls.acme.acme_client import Failure
+    def _obtain(self, state: AcmeState, leaf: x509.Certificate | None) -> None:
+        from lineman.tls.acme.acme_client import AcmeFailure
         from lineman.tls.acme.ordering import Ordering
         from lineman.tls.acme.renewalinfo import certificate_id
 
         names, settings = ", ".join(self._settings.domains), self._settings
         if not self._wish.kinds:
-            raise Failure(
+            raise AcmeFailure(
                 Problem(
                     "no challenge can be answered here: the worker does not listen on 443, and "
                     "http-01 has no port and no webroot",
@@ -211,7 +213,7 @@ class Attempt:
         replaces = certificate_id(leaf) if leaf is not None else None
         try:
             chain = ordering.obtain(kinds, replaces)
-        except Failure as failure:
+        except AcmeFailure as failure:
             if failure.code != "accountDoesNotExist":
                 raise
             self._register(client)  # the authority has forgotten it
@@ -219,7 +221,7 @@ class Attempt:
         self._store.save_certificate(chain, self._store.order_key())
         self._store.forget_order(with_key=True)
 
-    def _log_in(self, client: Client) -> None:
+    def _log_in(self, client: AcmeClient) -> None:
         with files.locked(self._store.account_lock):
             url = self._store.account_url(client.thumbprint)
             if url is not None:
@@ -227,13 +229,13 @@ class Attempt:
                 return
             self._register(client)
 
-    def _register(self, client: Client) -> None:
+    def _register(self, client: AcmeClient) -> None:
         url = client.register()
         self._store.save_account_url(url, client.thumbprint)
         if client.terms:
             self._say(f"with acme= you agree to the terms of {self._settings.ca}: {client.terms}")
 
-    def _fail(self, state: State, leaf: x509.Certificate | None, problem: Problem) -> Report:
+    def _fail(self, state: AcmeState, leaf: x509.Certificate | None, problem: Problem) -> JobReport:
         now = datetime.now(UTC)
         failures = state.failures + 1
         next_at = schedule.try_again_at(
@@ -255,13 +257,13 @@ class Attempt:
         )
         return self._end(state, "failed")
 
-    def _end(self, state: State, result: Literal["kept", "obtained", "failed"]) -> Report:
+    def _end(self, state: AcmeState, result: Literal["kept", "obtained", "failed"]) -> JobReport:
         try:
             self._store.save_state(state)
         except OSError as error:  # the report still says it to the process that waits for it
             self._say(f"cannot write {self._store.directory}: {error.strerror}; fix: df -h, df -i")
         next_at = "" if state.next_at is None else state.next_at.isoformat()
-        return Report(result, next_at, state.seen, state.fix)
+        return JobReport(result, next_at, state.seen, state.fix)
 
 
 def main() -> int:
@@ -274,17 +276,19 @@ def main() -> int:
     wish = Wish.decode(sys.stdin.buffer.read())
     os.umask(0o077)
     try:
-        from lineman.tls.acme.acme_client import Client, Failure
+        from lineman.tls.acme.acme_client import AcmeClient, AcmeFailure
     except ImportError as error:
         fix = "pip install 'lineman[acme]'"
-        write(asdict(Report("failed", "", f"acme needs a package that is missing: {error}", fix)))
+        write(
+            asdict(JobReport("failed", "", f"acme needs a package that is missing: {error}", fix))
+        )
         return 1
-    attempt = Attempt(wish, lambda text: write({"say": text}), Client)
+    attempt = Attempt(wish, lambda text: write({"say": text}), AcmeClient)
     try:
         report = attempt.run()
     except ConfigError as error:
-        report = Report("failed", "", error.seen, error.fix)
-    except Failure as failure:
-        report = Report("failed", "", failure.problem.seen, failure.problem.fix)
+        report = JobReport("failed", "", error.seen, error.fix)
+    except AcmeFailure as failure:
+        report = JobReport("failed", "", failure.problem.seen, failure.problem.fix)
     write(asdict(report))
     return 0 if report.result != "failed" else 1

@@ -133,7 +133,7 @@ class AcmeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AcmeSettings:
     """All that one certificate needs to be obtained, checked; it travels to the job as JSON.
 
     Attributes:
@@ -175,7 +175,7 @@ class Settings:
 
 def from_worker(
     acme: object, domains: object, ca: str | None, directory_path: str | Path | None
-) -> Settings:
+) -> AcmeSettings:
     """What a worker's four options say, checked.
 
     Args:
@@ -200,7 +200,7 @@ def from_worker(
     return settings(options, domains)
 
 
-def settings(options: AcmeOptions, domains: object) -> Settings:
+def settings(options: AcmeOptions, domains: object) -> AcmeSettings:
     """The options and the names together, checked.
 
     Raises:
@@ -208,7 +208,7 @@ def settings(options: AcmeOptions, domains: object) -> Settings:
     """
     is_public = options.ca in AUTHORITIES
     root = options.directory_path
-    return Settings(
+    return AcmeSettings(
         domains=_names(domains, is_public, options.profile),
         ca=options.ca if is_public else urlsplit(options.ca).netloc,
         ca_url=AUTHORITIES.get(options.ca, options.ca),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lineman.errors import ConfigError
-from lineman.tls.acme.acme_options import Settings, authority_name, certificate_name
+from lineman.tls.acme.acme_options import AcmeSettings, authority_name, certificate_name
 from lineman.tls.acme.renewal_schedule import Window
 from lineman.tls.files import private_files as files
 
@@ -34,7 +34,7 @@ DANGER = "replace the keys in it"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AcmeState:
     """What an attempt leaves for the next one; all times aware, in UTC.
 
     Attributes:
@@ -65,7 +65,7 @@ class State:
         return json.dumps(asdict(self), default=datetime.isoformat, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> State:
+    def from_json(cls, text: str) -> AcmeState:
         """What the file says; a damaged one is as good as none."""
         try:
             plain = json.loads(text)
@@ -94,14 +94,14 @@ def _sure(value: Any) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
-class Store:
+class AcmeStore:
     """The files of one certificate.
 
     Args:
         settings: whose root, authority and domains say where they are.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AcmeSettings) -> None:
         self.root = settings.root
         self.authority = self.root / authority_name(settings.ca, settings.ca_url)
         self.directory = self.authority / certificate_name(settings.domains)
@@ -155,14 +155,14 @@ class Store:
                     f"chmod 600 {path}; if somebody may have read it, rm {path} for a new one",
                 )
 
-    def state(self) -> State:
+    def state(self) -> AcmeState:
         """What the last attempt has left."""
         try:
-            return State.from_json((self.directory / "state.json").read_text(encoding="utf-8"))
+            return AcmeState.from_json((self.directory / "state.json").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
-            return State()
+            return AcmeState()
 
-    def save_state(self, state: State) -> None:
+    def save_state(self, state: AcmeState) -> None:
         """Keeps it; OSError where that cannot be."""
         files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
 
@@ -245,7 +245,7 @@ class Store:
             (self.directory / "order.key").unlink(missing_ok=True)
 
 
-def kept(root: Path) -> list[Settings]:
+def kept(root: Path) -> list[AcmeSettings]:
     """What every certificate below a state directory was asked for with, by name.
 
     Raises:
@@ -263,7 +263,7 @@ def kept(root: Path) -> list[Settings]:
     read = []
     for path in found:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            read.append(Settings.from_json(json.loads(path.read_bytes())))
+            read.append(AcmeSettings.from_json(json.loads(path.read_bytes())))
     return read
 
 

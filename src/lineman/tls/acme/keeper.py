@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lineman.errors import ConfigError
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_options import Settings
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_job import JobReport, Wish
+from lineman.tls.acme.acme_options import AcmeSettings
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.files import private_files as files
 
 logger = logging.getLogger("lineman")
@@ -30,7 +30,7 @@ _LONGEST_JOB = 900.0  # seconds; it has deadlines of its own for everything
 _AFTER_DEFECT = timedelta(minutes=10)
 
 
-async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
+async def attempt(wish: Wish, on_say: Callable[[str], None]) -> JobReport:
     """One attempt in a process of its own; it is ended if this is cancelled.
 
     Args:
@@ -50,7 +50,7 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
         env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,  # Ctrl-C is this process' matter
     )
-    report: Report | None = None
+    report: JobReport | None = None
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -64,7 +64,7 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> Report:
                 if "say" in said:
                     on_say(said["say"])
                 else:
-                    report = Report(**said)
+                    report = JobReport(**said)
             status = await process.wait()
     except BaseException as error:
         # Not process.kill(): that reaps a child that has just ended, under the hands of asyncio.
@@ -84,11 +84,11 @@ def _tell(task: asyncio.Task[None]) -> None:
         logger.error("defect in lineman: the keeper has ended", exc_info=task.exception())
 
 
-def _broken(seen: str) -> Report:
-    return Report("failed", "", seen, "see the lines before; it is tried again")
+def _broken(seen: str) -> JobReport:
+    return JobReport("failed", "", seen, "see the lines before; it is tried again")
 
 
-class Keeper:
+class CertificateKeeper:
     """Keeps one certificate.
 
     Args:
@@ -102,7 +102,7 @@ class Keeper:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AcmeSettings,
         kinds: Callable[[], tuple[str, ...]],
         on_lead: Callable[[], contextlib.AbstractAsyncContextManager[None]],
         *,
@@ -114,9 +114,9 @@ class Keeper:
         self._settings = settings
         self._kinds = kinds
         self._on_lead = on_lead
-        self._store = Store(settings)
+        self._store = AcmeStore(settings)
         self._task: asyncio.Task[None] | None = None
-        self._stuck: Report | None = None  # a failure that no later attempt mends by itself
+        self._stuck: JobReport | None = None  # a failure that no later attempt mends by itself
 
     @property
     def certificate_path(self) -> Path:
@@ -232,12 +232,12 @@ class Keeper:
         """Whether somebody has taken the certificate away."""
         return not self.certificate_path.exists() and not self._store.state().failures
 
-    def _after(self, report: Report) -> datetime:
+    def _after(self, report: JobReport) -> datetime:
         if report.next_at:
             return max(datetime.fromisoformat(report.next_at), datetime.now(UTC))
         return datetime.now(UTC) + _AFTER_DEFECT
 
-    def _log(self, report: Report) -> None:
+    def _log(self, report: JobReport) -> None:
         names = ", ".join(self._settings.domains)
         until = f"; next: {report.next_at[:16].replace('T', ' ')} UTC" if report.next_at else ""
         if report.result == "obtained":

@@ -15,9 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from lineman.tls.acme.acme_client import Client, Failure
-from lineman.tls.acme.acme_options import HTTP_01, Settings
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_client import AcmeClient, AcmeFailure
+from lineman.tls.acme.acme_options import HTTP_01, AcmeSettings
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.acme.challenge import alpn_certificate, asked_as, general_name, key_authorization
 from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.problems import Problem, explain
@@ -30,12 +30,12 @@ _LONGEST_WAIT = 5.0
 _REPLACES_REFUSED = ("alreadyReplaced", "conflict", "malformed", "unauthorized")
 
 
-class Refused(Failure):
+class Refused(AcmeFailure):
     """The authority does not believe that a name is ours, by one kind of challenge."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AcmeOrder:
     """Where an order is and what the authority last said of it (RFC 8555, section 7.1.3)."""
 
     url: str
@@ -58,7 +58,11 @@ class Ordering:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, client: Client, say: Callable[[str], None]
+        self,
+        settings: AcmeSettings,
+        store: AcmeStore,
+        client: AcmeClient,
+        say: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._store = store
@@ -83,7 +87,7 @@ class Ordering:
                 order = self._new(replaces)
             try:
                 return self._finish(order, kind)
-            except Failure as failure:
+            except AcmeFailure as failure:
                 if failure.code or isinstance(failure, Refused):
                     self._store.forget_order(with_key=False)  # else it can be gone on with
                 if number == len(kinds) or not isinstance(failure, Refused):
@@ -92,14 +96,14 @@ class Ordering:
                 order = None
         raise AssertionError("no challenge to try")
 
-    def _resumed(self) -> Order | None:
+    def _resumed(self) -> AcmeOrder | None:
         """The order of a job that was killed, if it is good for something still."""
         url = self._store.order_url()
         if url is None:
             return None
         try:
-            order = Order(url, self._client.post(url, None))
-        except Failure as failure:
+            order = AcmeOrder(url, self._client.post(url, None))
+        except AcmeFailure as failure:
             if not failure.code:  # the authority cannot be reached: the order may still be there
                 raise
             order = None
@@ -109,31 +113,31 @@ class Ordering:
         self._say("going on with the order of a job that was interrupted")
         return order
 
-    def _new(self, replaces: str | None) -> Order:
+    def _new(self, replaces: str | None) -> AcmeOrder:
         self._store.order_key()  # nothing is ordered that could not be kept
         try:
-            order = Order(*self._client.new_order(self._settings.domains, replaces))
-        except Failure as failure:
+            order = AcmeOrder(*self._client.new_order(self._settings.domains, replaces))
+        except AcmeFailure as failure:
             if replaces is None or failure.code not in _REPLACES_REFUSED:
                 raise
-            order = Order(*self._client.new_order(self._settings.domains, None))
+            order = AcmeOrder(*self._client.new_order(self._settings.domains, None))
         self._store.save_order_url(order.url)
         return order
 
-    def _finish(self, order: Order, kind: str) -> str:
+    def _finish(self, order: AcmeOrder, kind: str) -> str:
         if order.status == "pending":
             self._prove(order, kind)
             order = self._awaited(order, "pending")
         if order.status == "ready":
             csr = self._request()
-            order = Order(order.url, self._client.post(order.content["finalize"], {"csr": csr}))
+            order = AcmeOrder(order.url, self._client.post(order.content["finalize"], {"csr": csr}))
         if order.status == "processing":
             order = self._awaited(order, "processing")
         if order.status != "valid":
             said = order.content.get("error")
             if isinstance(said, dict):
-                raise Failure(explain(said))
-            raise Failure(Problem(f"the order is {order.status}", "it is tried again"))
+                raise AcmeFailure(explain(said))
+            raise AcmeFailure(Problem(f"the order is {order.status}", "it is tried again"))
         return self._client.download(order.content["certificate"])
 
     def _request(self) -> str:
@@ -150,9 +154,9 @@ class Ordering:
         der = request.public_bytes(serialization.Encoding.DER)
         return base64.urlsafe_b64encode(der).rstrip(b"=").decode("ascii")
 
-    def _awaited(self, order: Order, status: str) -> Order:
+    def _awaited(self, order: AcmeOrder, status: str) -> AcmeOrder:
         content = self._poll(order.url, lambda found: found.get("status") != status)
-        return Order(order.url, content)
+        return AcmeOrder(order.url, content)
 
     def _poll(self, url: str, is_done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """What stands at a URL once it is done."""
@@ -163,7 +167,7 @@ class Ordering:
             if is_done(found):
                 return found
             if time.monotonic() >= deadline:
-                raise Failure(
+                raise AcmeFailure(
                     Problem(
                         f"the authority has not made up its mind within {_PATIENCE:.0f} s",
                         "nothing: it is tried again",
@@ -174,7 +178,7 @@ class Ordering:
 
     # Proving.
 
-    def _prove(self, order: Order, kind: str) -> None:
+    def _prove(self, order: AcmeOrder, kind: str) -> None:
         """Shows the authority that every name is ours."""
         published: list[Path] = []
         try:
@@ -212,7 +216,7 @@ class Ordering:
                 try:
                     published.append(self._answers.publish_http(token, answer))
                 except ValueError as error:
-                    raise Failure(Problem(str(error), "it is tried again")) from None
+                    raise AcmeFailure(Problem(str(error), "it is tried again")) from None
                 if self._settings.webroot is not None:
                     published.append(_in_webroot(self._settings.webroot, token, answer))
             found: dict[str, Any] = challenge
@@ -236,7 +240,7 @@ def _in_webroot(webroot: Path, token: str, answer: str) -> Path:
             os.fchmod(file.fileno(), 0o644)
             file.write(answer)
     except OSError as error:
-        raise Failure(
+        raise AcmeFailure(
             Problem(
                 f"cannot write below the webroot {webroot}: {(error.strerror or '').lower()}",
                 f"let this process write there: mkdir -p {path.parent}, and chown it",

@@ -34,7 +34,7 @@ _FIREFOX = (
 _CHROMIUM = (".pki/nssdb", ".local/share/pki/nssdb", "snap/chromium/current/.pki/nssdb")
 
 
-class Store(Protocol):
+class TrustStore(Protocol):
     """A place where authorities are trusted."""
 
     @property

@@ -49,7 +49,7 @@ _SESSION_CALLBACK = ctypes.CFUNCTYPE(_INT, _WORD, _WORD, _WORD, ctypes.c_size_t,
 _NEVER_FREED: list[Any] = []
 
 
-class Answers:
+class TicketAnswers:
     """What is known for those calls: the keys, and until when they are good. In C a struct."""
 
     def __init__(self, refresh: Callable[[], None]) -> None:
@@ -125,33 +125,33 @@ class Answers:
         return _USE_RENEW if status == _SUCCESS_RENEW else _USE
 
 
-def begin(refresh: Callable[[], None]) -> Answers:
+def begin(refresh: Callable[[], None]) -> TicketAnswers:
     """Makes answers without keys, which nobody lets go of.
 
     Args:
         refresh: gives it the keys that count; called before a ticket, once they are no longer good.
     """
-    return Answers(refresh)
+    return TicketAnswers(refresh)
 
 
-def refresh_at(answers: Answers, seconds: float) -> None:
+def refresh_at(answers: TicketAnswers, seconds: float) -> None:
     """Says until when the keys are good, by the system's monotonic clock."""
     answers.good_until = seconds
 
 
-def forget_keys(answers: Answers) -> None:
+def forget_keys(answers: TicketAnswers) -> None:
     """No key counts any more."""
     answers.keys = {}
     answers.newest = b""
 
 
-def add_key(answers: Answers, name: bytes, cipher: bytes, mac: bytes) -> None:
+def add_key(answers: TicketAnswers, name: bytes, cipher: bytes, mac: bytes) -> None:
     """One more key counts; the first is the one for new tickets. See `ticketcall.TicketKey`."""
     answers.keys[name] = _Native(cipher, mac)
     answers.newest = answers.newest or name
 
 
-def install(answers: Answers, context: int, table: bytes) -> bool:
+def install(answers: TicketAnswers, context: int, table: bytes) -> bool:
     """Has a context (`SSL_CTX *`) call them; whether that is possible.
 
     Args:

@@ -58,7 +58,7 @@ class CertificateStatus:
     error: str
 
 
-class _Entry:
+class _Served:
     """One certificate: its files, what was loaded of them, and its context once it has one."""
 
     __slots__ = ("context", "error", "files", "info", "loaded_at", "names", "warn_at", "watch")
@@ -132,7 +132,7 @@ class LiveTls:
         self._contents = contents
         self._rules_error = ""
         self._next = 0
-        self._entries: list[_Entry] = []
+        self._entries: list[_Served] = []
         if options.ssl_context is not None:
             refuse_unfit(options.ssl_context)
             self.context = options.ssl_context
@@ -153,7 +153,7 @@ class LiveTls:
 
     def _start(self, check: bool) -> None:
         now = self._now()
-        self._entries = [_Entry(files) for files in self.options.files()]
+        self._entries = [_Served(files) for files in self.options.files()]
         for entry in self._entries:
             pair = read_pair(entry.files.cert, entry.files.key, self._contents)
             if check and pair[1].is_public:
@@ -174,7 +174,7 @@ class LiveTls:
         self._table = self._made_table()
         self._serve_first()
 
-    def _made_table(self) -> NameTable[_Entry]:
+    def _made_table(self) -> NameTable[_Served]:
         return NameTable((name, entry) for entry in self._entries for name in entry.names)
 
     def _serve_first(self) -> None:
@@ -230,7 +230,7 @@ class LiveTls:
             if chosen is not None:
                 connection.context = chosen
 
-    def _first_asked(self, entry: _Entry) -> ssl.SSLContext | None:
+    def _first_asked(self, entry: _Served) -> ssl.SSLContext | None:
         """The context of a certificate that nobody asked for before; None where it has gone bad."""
         # 25 KiB and some milliseconds for each: thousands are not made before they are needed.
         try:
@@ -243,7 +243,7 @@ class LiveTls:
         self._serve(entry, made.context)
         return made.context
 
-    def _serve(self, entry: _Entry, context: ssl.SSLContext) -> None:
+    def _serve(self, entry: _Served, context: ssl.SSLContext) -> None:
         entry.context = context
         if self._tickets is not None:
             self._tickets.install(context)
@@ -278,7 +278,7 @@ class LiveTls:
                 self._warn(entry, now)
         return has_changed
 
-    def _warn(self, entry: _Entry, now: datetime) -> None:
+    def _warn(self, entry: _Served, now: datetime) -> None:
         """Tells, once a day, that nobody has renewed a certificate."""
         entry.warn_at = now + _DAY
         end = entry.info.not_after
@@ -318,7 +318,7 @@ class LiveTls:
             for entry in self._entries
         ]
 
-    def _renew(self, entry: _Entry, *, must_tell: bool) -> bool:
+    def _renew(self, entry: _Served, *, must_tell: bool) -> bool:
         """Uses what stands in the files now, if it works; whether it does."""
         now = self._now()
         try:
@@ -348,7 +348,7 @@ class LiveTls:
             self._serve_first()
         return True
 
-    def _keep_old(self, entry: _Entry, error: ConfigError) -> None:
+    def _keep_old(self, entry: _Served, error: ConfigError) -> None:
         entry.error = str(error)
         logger.error("the certificate stays as it was: %s", error)
 

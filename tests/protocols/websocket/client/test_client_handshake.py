@@ -11,8 +11,8 @@ from lineman.protocols.http.requests import RequestParser
 from lineman.protocols.websocket import frames, handshake
 from lineman.protocols.websocket.client.client_handshake import (
     ClientHandshake,
+    ClientOpening,
     HandshakeRefusedError,
-    Opening,
 )
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.client.url import parse
@@ -24,10 +24,10 @@ from lineman.protocols.websocket.negotiation import DeflateOptions, accept
 from lineman.protocols.websocket.session import WebsocketSession
 
 RSV1_FIN = frames.FIN | frames.RSV1
-OPENING = Opening(parse("ws://example.com:8282/chat?room=7"))
+OPENING = ClientOpening(parse("ws://example.com:8282/chat?room=7"))
 
 
-def asked(opening: Opening = OPENING) -> ClientHandshake:
+def asked(opening: ClientOpening = OPENING) -> ClientHandshake:
     return ClientHandshake(opening, Masks().take)
 
 
@@ -45,7 +45,7 @@ def opened(asking: ClientHandshake, answer: bytes) -> tuple[WebsocketSession, li
 
 
 def test_the_handshake_is_one_that_our_server_takes() -> None:
-    asking = asked(Opening(OPENING.target, (("Origin", "https://a.example"),), ("v2", "v1")))
+    asking = asked(ClientOpening(OPENING.target, (("Origin", "https://a.example"),), ("v2", "v1")))
     (request,) = RequestParser(16384, 0).feed(asking.request)
     assert handshake.check(request)
     assert request.target == "/chat?room=7"
@@ -60,7 +60,7 @@ def test_every_session_has_a_key_of_its_own() -> None:
 
 def test_headers_that_would_break_the_handshake_are_refused() -> None:
     with pytest.raises(UsageError):
-        Opening(OPENING.target, (("Host", "other.example"),)).request("A" * 22 + "==")
+        ClientOpening(OPENING.target, (("Host", "other.example"),)).request("A" * 22 + "==")
 
 
 def test_what_follows_the_101_in_the_same_read_is_decoded() -> None:
@@ -80,13 +80,13 @@ def test_byte_by_byte_it_comes_to_the_same() -> None:
 
 
 def test_the_host_can_be_another_than_the_one_that_is_connected_to() -> None:
-    asking = asked(Opening(OPENING.target, host="other.example"))
+    asking = asked(ClientOpening(OPENING.target, host="other.example"))
     (request,) = RequestParser(16384, 0).feed(asking.request)
     assert request.host == "other.example"
 
 
 def test_the_subprotocol_that_was_chosen_is_known() -> None:
-    asking = asked(Opening(OPENING.target, (), ("v1",)))
+    asking = asked(ClientOpening(OPENING.target, (), ("v1",)))
     asking.feed(handshake.response(key_of(asking), "v1"))
     assert asking.subprotocol == "v1"
 
@@ -130,7 +130,7 @@ def test_the_request_is_one_head() -> None:
 
 # Compression.
 
-COMPRESSED = Opening(
+COMPRESSED = ClientOpening(
     OPENING.target,
     compression=DeflateOptions(
         server_no_context_takeover=False, client_no_context_takeover=False, threshold=0
@@ -184,7 +184,7 @@ def test_without_an_agreement_nothing_is_compressed() -> None:
     ],
 )
 def test_an_extension_that_answers_no_offer_is_refused(
-    opening: Opening, answer: str, words: str
+    opening: ClientOpening, answer: str, words: str
 ) -> None:
     with pytest.raises(HandshakeRefusedError, match=words):
         agreed(asked(opening), answer)

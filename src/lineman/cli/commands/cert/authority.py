@@ -13,9 +13,9 @@ from lineman.base.address import Address
 from lineman.errors import ConfigError
 from lineman.process.log import log_setup as logs
 from lineman.runtime import worker_certificates as certify
-from lineman.tls.acme.acme_job import Report, Wish
-from lineman.tls.acme.acme_options import Settings, certificate_name, default_directory
-from lineman.tls.acme.acme_store import Store, kept
+from lineman.tls.acme.acme_job import JobReport, Wish
+from lineman.tls.acme.acme_options import AcmeSettings, certificate_name, default_directory
+from lineman.tls.acme.acme_store import AcmeStore, kept
 from lineman.tls.acme.challenge_answers import Answers
 from lineman.tls.acme.keeper import attempt
 
@@ -31,7 +31,7 @@ def add_directory(made: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(directory: Path, names: list[str]) -> list[Settings]:
+def chosen(directory: Path, names: list[str]) -> list[AcmeSettings]:
     """The certificates that are called so, or all of them.
 
     Args:
@@ -49,7 +49,7 @@ def chosen(directory: Path, names: list[str]) -> list[Settings]:
         )
     if not names:
         return found
-    picked: list[Settings] = []
+    picked: list[AcmeSettings] = []
     for name in names:
         those = [each for each in found if name in (certificate_name(each.domains), *each.domains)]
         if not those:
@@ -80,7 +80,7 @@ def try_now(wish: Wish, *, has_port: bool) -> bool:
               file=sys.stderr)  # fmt: skip
         return False
     word = "is not due yet" if report.result == "kept" else "is here"
-    print(f"the certificate for {name} {word}: {Store(wish.settings).certificate_path}")
+    print(f"the certificate for {name} {word}: {AcmeStore(wish.settings).certificate_path}")
     return True
 
 
@@ -95,7 +95,7 @@ def _refuse_as_root(root: Path) -> None:
         )
 
 
-async def _try(wish: Wish, has_port: bool) -> Report:
+async def _try(wish: Wish, has_port: bool) -> JobReport:
     settings = wish.settings
     if has_port:
         return await attempt(wish, print)

@@ -6,8 +6,8 @@ import argparse
 from datetime import UTC, datetime
 
 from lineman.cli.commands.cert.authority import add_directory, chosen
-from lineman.tls.acme.acme_options import Settings, certificate_name
-from lineman.tls.acme.acme_store import State, Store
+from lineman.tls.acme.acme_options import AcmeSettings, certificate_name
+from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,20 +34,20 @@ def run(options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     is_good = True
     for settings in chosen(options.directory, []):
-        store = Store(settings)
+        store = AcmeStore(settings)
         state = store.state()
         is_good = is_good and not state.failures and store.is_usable(now)
         print(line(settings, state, is_there=store.certificate_path.exists(), now=now))
     return 0 if is_good else 1
 
 
-def line(settings: Settings, state: State, *, is_there: bool, now: datetime) -> str:
+def line(settings: AcmeSettings, state: AcmeState, *, is_there: bool, now: datetime) -> str:
     """One certificate in words."""
     name = f"{certificate_name(settings.domains)}  {settings.ca}"
     return "  ".join([name, _condition(state, is_there, now), *_failure(state)])
 
 
-def _condition(state: State, is_there: bool, now: datetime) -> str:
+def _condition(state: AcmeState, is_there: bool, now: datetime) -> str:
     if not is_there:
         return "not obtained yet"
     if state.not_after is None:
@@ -59,7 +59,7 @@ def _condition(state: State, is_there: bool, now: datetime) -> str:
     return f"valid until {state.not_after:%Y-%m-%d %H:%M} UTC ({span})"
 
 
-def _failure(state: State) -> list[str]:
+def _failure(state: AcmeState) -> list[str]:
     if not state.failures or state.next_at is None:
         return []
     times = "once" if state.failures == 1 else f"{state.failures} times"

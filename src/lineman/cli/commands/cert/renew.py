@@ -8,7 +8,7 @@ import os
 from lineman.cli.commands.cert.authority import add_directory, chosen, try_now
 from lineman.tls.acme.acme_job import Wish
 from lineman.tls.acme.acme_options import HTTP_01
-from lineman.tls.acme.acme_store import Store
+from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.files import private_files as files
 
 
@@ -39,12 +39,12 @@ def run(options: argparse.Namespace) -> int:
     for settings in chosen(options.directory, options.names):
         kinds = settings.kinds or ()
         wish = Wish(settings, kinds, is_forced=options.force, is_patient=False)
-        is_answered = HTTP_01 not in kinds or _is_kept_by_service(Store(settings))
+        is_answered = HTTP_01 not in kinds or _is_kept_by_service(AcmeStore(settings))
         results.append(try_now(wish, has_port=is_answered))
     return 0 if all(results) else 1
 
 
-def _is_kept_by_service(store: Store) -> bool:
+def _is_kept_by_service(store: AcmeStore) -> bool:
     """Whether a running service keeps this certificate, and so answers for it."""
     lock = files.try_lock(store.keeper_lock)
     if lock is not None:

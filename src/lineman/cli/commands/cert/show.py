@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from lineman.cli.commands.cert.authority import add_directory, chosen
 from lineman.errors import ConfigError
 from lineman.tls.acme import renewal_schedule as schedule
-from lineman.tls.acme.acme_options import Settings
-from lineman.tls.acme.acme_store import State, Store
+from lineman.tls.acme.acme_options import AcmeSettings
+from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 from lineman.tls.files.certificate_check import check_pair
 
 
@@ -38,14 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """
     is_good = True
     for settings in chosen(options.directory, [options.name]):
-        store = Store(settings)
+        store = AcmeStore(settings)
         is_good = is_good and store.is_usable(datetime.now(UTC))
         for word, value in _facts(settings, store, store.state()):
             print(f"{word + ':':<15} {value}")
     return 0 if is_good else 1
 
 
-def _facts(settings: Settings, store: Store, state: State) -> Iterator[tuple[str, str]]:
+def _facts(settings: AcmeSettings, store: AcmeStore, state: AcmeState) -> Iterator[tuple[str, str]]:
     yield "names", ", ".join(settings.domains)
     yield "authority", f"{settings.ca} ({settings.ca_url})"
     yield "challenges", ", ".join(settings.kinds or ())

@@ -11,7 +11,7 @@ from lineman.base.home import home
 from lineman.errors import ConfigError
 from lineman.tls.development import devca, truststore
 from lineman.tls.development.machine import dev_directory, private_addresses
-from lineman.tls.development.truststore import Store, SystemStore
+from lineman.tls.development.truststore import SystemStore, TrustStore
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +55,7 @@ def untrust(options: argparse.Namespace) -> int:
     return _each(options, lambda store: store.untrust(options.ca) or "nothing to remove")
 
 
-def _each(options: argparse.Namespace, change: Callable[[Store], str]) -> int:
+def _each(options: argparse.Namespace, change: Callable[[TrustStore], str]) -> int:
     status = 0
     for store in _stores(options):
         try:
@@ -66,7 +66,7 @@ def _each(options: argparse.Namespace, change: Callable[[Store], str]) -> int:
     return status
 
 
-def _stores(options: argparse.Namespace) -> Iterator[Store]:
+def _stores(options: argparse.Namespace) -> Iterator[TrustStore]:
     if not options.browsers:
         system = truststore.system_store()
         if options.system_directory is not None:

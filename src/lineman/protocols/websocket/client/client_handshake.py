@@ -54,7 +54,7 @@ class HandshakeRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class ClientOpening:
     """What every client's handshake says.
 
     Attributes:
@@ -109,7 +109,7 @@ class ClientHandshake:
 
     def __init__(
         self,
-        opening: Opening,
+        opening: ClientOpening,
         masks: Callable[[], bytes],
         limits: SessionLimits = CLIENT_LIMITS,
     ) -> None:
