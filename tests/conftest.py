@@ -3,9 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,25 +12,8 @@ import pytest
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-
 pytest_plugins = ["kit.fixtures"]
 pytest.register_assert_rewrite("kit")
-
-# The kit's places before it was one, until whatever is being written meanwhile names the new ones.
-for old, new in {
-    "e2e.support.program": ["program", "waiting"],
-    "e2e.support.screen": ["screen"],
-    "process.support": ["app", "processes", "waiting"],
-    "gateway.support": ["gateway", "waiting"],
-    "process.stories": ["stories"],
-    "net.support": ["site", "recorder", "descriptors", "waiting"],
-    "net.conftest": ["site"],
-    "net.leaks": ["leaks"],
-    "gateway.brokers.conftest": ["brokers"],
-}.items():
-    former = sys.modules[old] = ModuleType(old)
-    for name in new:
-        vars(former).update(vars(import_module(f"kit.{name}")))
 
 
 @pytest.hookimpl(optionalhook=True)
