@@ -25,6 +25,7 @@ from lineman import (
     WorkerOptions,
 )
 from lineman.base.option_kinds import KIB, MIB, Number
+from lineman.config import checked_options
 from lineman.config.options import OPTIONS, ServiceFields
 from lineman.gateway.push.push_endpoint import MIN_TOKEN
 from lineman.net.connection.limits import HITS, LimitFields
@@ -183,7 +184,7 @@ def test_an_option_of_a_worker_is_an_attribute_and_an_argument_and_is_checked(na
     worker = Worker("wss://127.0.0.1:0", **{name: wrong})
     assert getattr(worker, name) is wrong
     with pytest.raises(ConfigError, match=rf"^(the )?{name}\b") as caught:
-        worker.plan()
+        checked_options.read(worker)
     assert caught.value.fix
 
 

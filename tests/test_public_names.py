@@ -45,8 +45,8 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode"},
     "Worker": {
-        *("callbacks", "facts", "links_directory", "plan", "push_remedy", "runtime", "service"),
-        *("takes_clients", "troubles", "use_ticket_secret"),
+        *("callbacks", "facts", "links_directory", "push_remedy", "runtime", "service"),
+        *("takes_clients", "troubles"),
     },
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 from lineman import ConfigError, UsageError, Worker
 from lineman.base.address import parse
+from lineman.config import checked_options
 from lineman.config.options import OPTIONS
 from lineman.net.listening.bind import bind
 from lineman.testing.certificates import IssuedPair, TestCA
@@ -78,7 +79,7 @@ def test_websocket_without_transport_is_ws() -> None:
 
 
 def test_the_dictionary_may_set_the_backlog() -> None:
-    plan = Worker(WS, {"socket": {"backlog": 100}}).plan()
+    plan = checked_options.read(Worker(WS, {"socket": {"backlog": 100}}))
     assert plan.limits.backlog == 100
 
 
@@ -96,7 +97,7 @@ def test_an_encrypted_key_with_its_passphrase(authority: TestCA) -> None:
 def test_the_limits_arrive_where_they_count() -> None:
     worker = Worker(WS, max_message_size=100, ping_interval=0)
     worker.close_timeout = 1.5
-    limits = worker.plan().limits
+    limits = checked_options.read(worker).limits
     assert (limits.max_message_size, limits.ping_interval, limits.close_timeout) == (100, 0, 1.5)
 
 
@@ -284,13 +285,13 @@ def test_a_worker_is_shown_by_its_name_or_address() -> None:
 @pytest.mark.parametrize("context", ["x", ["ssl"], {"ssl": "server.pem"}, {"socket": None}])
 def test_a_context_that_is_no_dictionary_is_refused(context: object) -> None:
     with pytest.raises(ConfigError, match="give a dictionary"):
-        Worker("ws://127.0.0.1:0", context).plan()  # type: ignore[arg-type]
+        checked_options.read(Worker("ws://127.0.0.1:0", context))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["a b", "", "a,b", "ä"])
 def test_a_subprotocol_that_no_header_can_carry_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="subprotocols holds"):
-        Worker("ws://127.0.0.1:0", subprotocols=[name]).plan()
+        checked_options.read(Worker("ws://127.0.0.1:0", subprotocols=[name]))
 
 
 @pytest.mark.parametrize(
@@ -333,7 +334,7 @@ def test_another_word_than_dev_or_a_second_certificate_is_refused(
     options: dict[str, Any], seen: str
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(seen)):
-        Worker("wss://127.0.0.1:0", **options).plan()
+        checked_options.read(Worker("wss://127.0.0.1:0", **options))
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_another_word_than_dev_or_a_second_certificate_is_refused(
 def test_a_worker_that_no_client_can_reach_has_no_callbacks_for_clients(name: str) -> None:
     worker = Worker()
     worker.on_worker_start = print
-    assert worker.plan().address is None
+    assert checked_options.read(worker).address is None
     setattr(worker, name, print)
     error = refusal(worker)
     assert f"a worker without an address serves nobody, and has {name}" in error.seen

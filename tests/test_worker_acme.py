@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, Worker
+from lineman.config import checked_options
 
 # A certificate of its own.
 
@@ -31,13 +32,13 @@ def test_a_worker_that_cannot_get_a_certificate_is_refused(
     if "acme" in options:
         options = {"acme_directory_path": tmp_path / "state", **options}
     with pytest.raises(ConfigError, match=re.escape(why)):
-        Worker("wss://127.0.0.1:0", **options).plan()
+        checked_options.read(Worker("wss://127.0.0.1:0", **options))
 
 
 def test_acme_is_for_tls(tmp_path: Path) -> None:
     worker = Worker("ws://127.0.0.1:0", acme="", domains=["a.example.com"])
     with pytest.raises(ConfigError, match="speaks plain ws"):
-        worker.plan()
+        checked_options.read(worker)
 
 
 def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
         "wss://127.0.0.1:443", acme="", domains=["a.example.com"],
         acme_directory_path=tmp_path / "state",
     )  # fmt: skip
-    plan = worker.plan()
+    plan = checked_options.read(worker)
     assert plan.tls is None
     assert plan.acme is not None
     assert plan.url == "wss://127.0.0.1:443"
@@ -60,4 +61,4 @@ def test_a_state_directory_that_others_may_write_to_is_refused_before_anything(
         "wss://127.0.0.1:443", acme="", domains=["a.example.com"], acme_directory_path=tmp_path
     )
     with pytest.raises(ConfigError, match="chmod 700"):
-        worker.plan()
+        checked_options.read(worker)

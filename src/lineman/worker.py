@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lineman.base import unknown_names
 from lineman.base.option_kinds import taking
-from lineman.config import checked_options
 from lineman.config.callback_slots import BoundSlot, Slot
-from lineman.config.checked_options import CheckedOptions
 from lineman.config.declared import refuse_option
 from lineman.config.options import OPTIONS, WorkerOptions
 from lineman.config.worker_description import WorkerDescription
@@ -22,7 +20,6 @@ from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers
 from lineman.runtime.running import RunningWorker
-from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # a worker without TLS does without
     from lineman.config.callback_types import Nothing
@@ -118,18 +115,6 @@ class Worker(WorkerDescription):
         )
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 
-    def plan(self, *, check_files: bool = True) -> CheckedOptions:
-        """The options, checked; nothing is opened but the certificate's files.
-
-        Args:
-            check_files: whether to look closely at the certificate's files; a master that has
-                done so spares its children the memory that it takes.
-
-        Raises:
-            ConfigError: what cannot work, and the fix.
-        """
-        return checked_options.read(self, check_files=check_files)
-
     @property
     def connections(self) -> Mapping[int, Connection]:
         """The open ones by id; a loop goes over those that were open when it began."""
@@ -213,10 +198,6 @@ class Worker(WorkerDescription):
             UsageError: it runs already, or this process is about to end.
         """
         await self.runtime.start(listener, check_files=check_files)
-
-    def use_ticket_secret(self, secret: TicketSecret) -> None:
-        """Has this process take the session tickets of others with the same secret."""
-        self.runtime.use_ticket_secret(secret)
 
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY

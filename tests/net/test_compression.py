@@ -13,6 +13,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 
 from kit.site import Serve, echo
 from lineman import ConfigError, DeflateOptions, Worker
+from lineman.config import checked_options
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close
 from lineman.protocols.websocket.handshake import client_request
@@ -69,7 +70,7 @@ def test_nothing_is_agreed_on_where_compression_is_off() -> None:
 
 def test_what_is_no_compression_option_is_refused() -> None:
     with pytest.raises(ConfigError, match="DeflateOptions"):
-        Worker("ws://127.0.0.1:0", compression="yes").plan()  # type: ignore[arg-type]
+        checked_options.read(Worker("ws://127.0.0.1:0", compression="yes"))  # type: ignore[arg-type]
 
 
 def deflated(data: bytes) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from lineman import ConfigError, Worker
+from lineman.config import checked_options
 from lineman.net.listening.proxy_lists import LOOK_AGAIN, ListWatch, ProxyLists
 from lineman.net.loop.wheel import Wheel
 from lineman.net.service import Service
@@ -61,7 +62,7 @@ def test_a_bad_list_is_refused_with_its_file_and_line(
         "ws://127.0.0.1:0", trusted_proxies=["cloudflare"], proxy_lists=cloudflare.parent
     )
     with pytest.raises(ConfigError, match=words):
-        worker.plan()
+        checked_options.read(worker)
 
 
 def test_other_words_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lineman import ConfigError, Connection, Worker
+from lineman.config import checked_options
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
@@ -108,4 +109,4 @@ def test_the_successors_file_is_not_deleted(path: Path) -> None:
 @pytest.mark.parametrize("mode", [True, 0, "660", 0o1777])
 def test_a_mode_that_is_none_is_refused(path: Path, mode: object) -> None:
     with pytest.raises(ConfigError, match="socket_mode is"):
-        worker_at(path, socket_mode=mode).plan()
+        checked_options.read(worker_at(path, socket_mode=mode))

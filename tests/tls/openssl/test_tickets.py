@@ -254,7 +254,7 @@ def test_a_ticket_with_one_bit_changed_is_not_taken_and_the_client_is_served_all
 ) -> None:
     # Python has no hand on a ticket; `openssl` keeps one in a file.
     worker = Worker("wss://127.0.0.1:0", cert=pair.cert, key=pair.key)
-    worker.use_ticket_secret(secret)
+    worker.runtime.use_ticket_secret(secret)
     kept = tmp_path / "session.pem"
     with Serving(worker) as serving:
 
