@@ -298,8 +298,6 @@ net/loop/test_poller.py
 net/stream/test_tlsstream.py
     base: buffers
     net/stream: receiver stream tlscalls tlsinfo
-net/test_limited.py
-    net/connection: metered
 net/test_service.py
     net/listening: acceptor arrival bind
 process/master/test_master.py
@@ -311,8 +309,6 @@ process/master/test_plan.py
 process/master/test_description.py
     process/master: describing handoff survey
     runtime: describe
-process/rundir/test_masters.py
-    process/rundir: procfs
 process/rundir/test_rundir.py
     process/rundir: claim links_directory
 protocols/websocket/test_decoder.py
@@ -337,7 +333,7 @@ tls/advice/test_verdict.py
 tls/development/test_devca.py
     tls/development: machine
 tls/files/test_certificate_check.py
-    tls/files: certificate_info x500
+    tls/files: certificate_info
 tls/openssl/test_tickets.py
     tls/openssl: ticket_answers ticket_callback
 tls/serving/test_live_certificates.py
