@@ -85,7 +85,8 @@ def read(
 
     Args:
         worker: whose attributes they are.
-        check_files: as for `Worker.plan`.
+        check_files: whether to look closely at the certificate's files; a master that has done
+            so spares its children the memory that it takes.
         open_files: whether to open the certificate's files at all; without, there is no
             `tls`.
 
