@@ -74,7 +74,7 @@ def flags() -> tuple[list[str], list[str]]:
     given = os.environ.get("CFLAGS", "")
     # Python's own flags come first, and often ask for debug information: half of the time that
     # compiling takes, and three quarters of what it writes.
-    has_debug = "-g" in given.split()
+    has_debug = any(word.startswith("-g") for word in given.split())
     compile_args = [] if has_debug else ["-g0", "-ffunction-sections", "-fdata-sections"]
     if "-O" not in given:
         compile_args.append("-O3")
