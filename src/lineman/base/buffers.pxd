@@ -23,3 +23,7 @@ cdef inline bytes taken(const unsigned char[::1] data, Py_ssize_t size):
 
 cdef inline const unsigned char *part(const unsigned char[::1] data, Py_ssize_t start) except NULL:
     return &data[start]
+
+# NULL where there are none.
+cdef inline const unsigned char *start_of(const unsigned char[::1] data) noexcept:
+    return &data[0] if data.shape[0] else NULL

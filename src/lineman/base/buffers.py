@@ -63,6 +63,11 @@ def part(data: memoryview, start: int) -> Memory:
     return data[start:]
 
 
+def start_of(data: memoryview) -> Memory:
+    """Where the bytes lie, of which there may be none."""
+    return data
+
+
 def beyond(data: Memory, start: int) -> Memory:
     """Where the bytes of the data from `start` on lie."""
     return memoryview(data)[start:]

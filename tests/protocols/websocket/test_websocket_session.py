@@ -29,9 +29,7 @@ from kit.frames import (
 )
 from lineman.errors import ProtocolError, UsageError
 from lineman.protocols.events import PROGRESS, Close, Reply
-from lineman.protocols.websocket import close
 from lineman.protocols.websocket.control import Event, Ping, Pong
-from lineman.protocols.websocket.decoder import Decoder
 from lineman.protocols.websocket.masks import Masks
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
 from lineman.protocols.websocket.session import LARGE, WebsocketSession
@@ -143,16 +141,6 @@ def test_one_call_does_a_bounded_piece_of_a_large_message() -> None:
             break
     assert events.count(PROGRESS) >= LIMIT // (1 << 16)
     assert events[-1] == bytes(LIMIT)
-
-
-def test_another_decoder_is_taken_before_the_first_bytes_and_not_later() -> None:
-    one = session()
-    one.read_with(Decoder(3))
-    (error,) = one.feed(from_peer(text("four"), True))
-    assert isinstance(error, ProtocolError)
-    assert error.code == close.MESSAGE_TOO_BIG
-    with pytest.raises(RuntimeError, match="defect"):
-        one.read_with(Decoder(3))
 
 
 # What goes.

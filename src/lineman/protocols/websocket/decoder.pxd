@@ -5,6 +5,8 @@ from lineman.protocols.websocket cimport frames
 from lineman.protocols.websocket.assembly cimport Assembly
 from lineman.protocols.websocket.close cimport decode
 
+ctypedef const unsigned char *p_bytes
+
 # As C numbers: compared as Python's, each would be made into an object for every frame.
 cdef int BINARY, CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_PAYLOAD, PING, PONG, RSV, RSV1, TEXT
 cdef int _FRAMES
@@ -29,14 +31,13 @@ cdef class Decoder:
 
     @cython.locals(events=list)
     cpdef list feed(self, const unsigned char[::1] data)
-    @cython.locals(start=Py_ssize_t, available=Py_ssize_t)
     cpdef next(self, const unsigned char[::1] data)
     cpdef Py_ssize_t held(self)
     cpdef bint has_taken(self, const unsigned char[::1] data) except -1
     cpdef bytes rest(self, const unsigned char[::1] data)
     cdef _end(self)
-    @cython.locals(sizes=frames.Sizes, is_text=bint, text=str, clear=bytes)
-    cdef _take_whole(self, const unsigned char *frame, Py_ssize_t available)
+    @cython.locals(frame=p_bytes, sizes=frames.Sizes, mask=cython.uint, text=str, clear=bytes)
+    cdef take_whole(self, const unsigned char *data, Py_ssize_t size)
     @cython.locals(start=Py_ssize_t, size=Py_ssize_t, count=int)
     cdef _parse(self, const unsigned char[::1] data)
     @cython.locals(kept=Py_ssize_t, length=Py_ssize_t, head=bytes)

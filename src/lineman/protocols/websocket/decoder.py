@@ -129,14 +129,10 @@ class Decoder:
         """
         if not self._is_open:
             return None
+        message = self.take_whole(buffers.start_of(data), len(data))
+        if message is not None:
+            return message
         try:
-            if self._opcode < 0 and not self._kind and not self._head:
-                start = self._position
-                available = len(data) - start
-                if available >= 2 and self._expects_mask:
-                    event = self._take_whole(buffers.part(data, start), available)
-                    if event is not None:
-                        return event
             return self._parse(data)
         except ProtocolError as error:
             # Its traceback holds the frames of the callers: as an event it would keep their
@@ -165,27 +161,32 @@ class Decoder:
         self._message = self._control = None
         self._head = self._tail = b""
 
-    def _take_whole(self, frame: Memory, available: int) -> str | bytes | None:
-        """The message of a frame that is all of it and all here, in one go.
+    def take_whole(self, data: Memory, size: int) -> str | bytes | None:
+        """The message of the next frame where that is all of it and all here, in one go.
 
-        None for any other, which `_parse` then takes with all of its checks.
+        None for any other, and for what is wrong, which `next` then takes with all of its checks.
 
         Args:
-            frame: where the next bytes lie.
-            available: how many these are.
+            data: where the bytes lie that `next` would be called with.
+            size: how many these are.
         """
-        sizes = frames.ordinary(frame, available)
+        if self._opcode >= 0 or self._kind or self._head or not self._expects_mask:
+            return None
+        frame = buffers.beyond(data, self._position)
+        sizes = frames.ordinary(frame, size - self._position)
         if sizes.head == 0 or sizes.payload > self._max_size:
             return None
-        self._position += sizes.head + sizes.payload
-        self._mask = frames.word_of(frame, sizes.head - 4)
-        is_text = frame[0] & 0x0F == TEXT
-        if is_text:
-            text = frames.unmask_ascii(frame, sizes.head, sizes.payload, self._mask)
-            if text is not None:
-                return text
-        clear = frames.unmask(frame, sizes.head, sizes.payload, self._mask)
-        return _text(clear) if is_text else clear
+        mask = frames.word_of(frame, sizes.head - 4)
+        if frame[0] & 0x0F != TEXT:
+            clear = frames.unmask(frame, sizes.head, sizes.payload, mask)
+            self._position += sizes.head + sizes.payload
+            return clear
+        text = frames.unmask_ascii(frame, sizes.head, sizes.payload, mask)
+        if text is None:
+            text = frames.text_of(frames.unmask(frame, sizes.head, sizes.payload, mask))
+        if text is not None:
+            self._position += sizes.head + sizes.payload
+        return text
 
     def _parse(self, data: memoryview) -> Event | None:
         size = len(data)

@@ -21,7 +21,7 @@ cdef class WebsocketSession(Session):
     cdef bint _has_heard
 
     cdef _begin(self, limits, agreement, options, masks)
-    @cython.locals(decoder=Decoder)
+    @cython.locals(decoder=Decoder, size=Py_ssize_t)
     cpdef next(self, const unsigned char[::1] data)
     cdef Decoder _new_decoder(self)
     cpdef list feed(self, const unsigned char[::1] data)

@@ -146,13 +146,18 @@ class WebsocketSession(Session):
             if self._has_heard:
                 return None
             decoder = self._decoder = self._new_decoder()
+        size = len(data)
+        message = decoder.take_whole(buffers.start_of(data), size)
+        if message is not None:
+            self.has_more = decoder._position < size
+            if not self.has_more:
+                decoder._position = 0
+            return message
         event = decoder.next(data)
         if event is None:
             self.has_more = False
             return None
-        self.has_more = decoder._position < len(data) or not decoder.has_taken(data)
-        if type(event) is str or type(event) is bytes:
-            return event
+        self.has_more = decoder._position < size or not decoder.has_taken(data)
         if isinstance(event, (Close, ProtocolError)):
             self._has_heard = True
             self._decoder = None
@@ -185,21 +190,11 @@ class WebsocketSession(Session):
         """Bytes of memory that this takes."""
         return 0 if self._decoder is None else self._decoder.held()
 
-    def read_with(self, decoder: Decoder) -> None:
-        """Takes another decoder, such as one that counts; before the first bytes only."""
-        if self._decoder is not None or self._has_heard:
-            raise RuntimeError("defect: the session has read with another decoder already")
-        self._decoder = decoder
-
-    def new_inflater(self) -> Inflater | None:
-        """For the decoder of this session; None where nothing is compressed."""
-        if self.agreement is None:
-            return None
-        return Inflater(self.agreement, self._limits.max_message_size, self._masks is None)
-
     def _new_decoder(self) -> Decoder:
-        is_server = self._masks is None
-        return Decoder(self._limits.max_message_size, is_server, self.new_inflater())
+        max_size, is_server = self._limits.max_message_size, self._masks is None
+        agreement = self.agreement
+        inflater = None if agreement is None else Inflater(agreement, max_size, is_server)
+        return Decoder(max_size, is_server, inflater)
 
     # What goes.
 
