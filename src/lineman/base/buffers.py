@@ -75,7 +75,8 @@ def beyond(data: Memory, start: int) -> Memory:
 
 def copy(to: Room, at: int, data: Memory, start: int, size: int) -> None:
     """Copies `size` bytes of the data, from `start` on, to `at`; there must be room."""
-    to[at : at + size] = memoryview(data)[start : start + size]
+    whole = start == 0 and size == len(data)
+    to[at : at + size] = data if whole else memoryview(data)[start : start + size]
 
 
 def append(to: bytearray, data: Memory, start: int, size: int) -> None:

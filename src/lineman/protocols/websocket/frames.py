@@ -109,6 +109,9 @@ def put_header(to: Room, first: int, size: int) -> int:
         first: the frame's first byte: opcode, FIN and reserved bits.
         size: bytes of payload.
     """
+    if size < 126:
+        to[0], to[1] = first, size
+        return 2
     written = header(first & 0x0F, size, first & 0xF0)
     to[: len(written)] = written
     return len(written)
