@@ -89,8 +89,7 @@ $(BUILD): $(SOURCES)
 	@touch $@
 
 # The extension modules once more, with sanitizers in them, in a directory of their own: memory
-# misused, or what C leaves undefined, ends the process. Of debug information they have the lines, which
-# the reports name: all of it costs half as much CPU again. What Cython wrote already is taken as it is.
+# misused, or what C leaves undefined, ends the process.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 .venv/asan.stamp: $(SOURCES) | $(BUILD)
@@ -98,7 +97,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 	mkdir -p build/asan
 	cp -pRu setup.py pyproject.toml README.md LICENSE src build/asan/
 	mkdir -p build/cython build/asan/build && cp -pRu build/cython build/asan/build/
-	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g1 $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
+	cd build/asan && PYTHONPATH=$(CURDIR)/build/tools CC=gcc CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" \
 	LINEMAN_COMPILE=required $(CURDIR)/$(BIN)/python setup.py -q build_ext --inplace
 	@touch $@
 

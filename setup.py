@@ -25,16 +25,14 @@ COMPILED = (
     "lineman/gateway/holder/traffic",
     "lineman/gateway/business/gateway_client",
     "lineman/net/listening/acceptor",
-    "lineman/net/connection/backpressure",
     "lineman/net/connection/broadcast",
     "lineman/net/connection/callbacks",
     "lineman/net/connection/end_causes",
     "lineman/net/connection/connection",
-    "lineman/net/connection/delivery",
-    "lineman/net/connection/intake",
     "lineman/net/connection/lifecycle",
+    "lineman/net/connection/peer",
     "lineman/net/loop/poller",
-    "lineman/net/stream/receiver",
+    "lineman/net/connection/sender",
     "lineman/net/stream/tlsstream",
     "lineman/net/service",
     "lineman/net/stream/stream",
@@ -74,7 +72,7 @@ def flags() -> tuple[list[str], list[str]]:
     given = os.environ.get("CFLAGS", "")
     # Python's own flags come first, and often ask for debug information: half of the time that
     # compiling takes, and three quarters of what it writes.
-    has_debug = any(word.startswith("-g") for word in given.split())
+    has_debug = "-g" in given.split()
     compile_args = [] if has_debug else ["-g0", "-ffunction-sections", "-fdata-sections"]
     if "-O" not in given:
         compile_args.append("-O3")

@@ -291,13 +291,13 @@ gateway/holder/test_history.py
 kit/site.py
     testing: certificates client serving tlssocket
 net/connection/test_connection.py
-    net/connection: callbacks intake
+    net/connection: callbacks peer
     net/stream: stream_status
 net/loop/test_poller.py
     net/loop: epoll steps syscalls ticks
 net/stream/test_tlsstream.py
     base: buffers
-    net/stream: receiver stream tlscalls tlsinfo
+    net/stream: stream tlscalls tlsinfo
 net/test_service.py
     net/listening: acceptor arrival bind
 process/master/test_master.py

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
-    from lineman.net.connection.outbox import SlowReaders
+    from lineman.net.connection.send_queue import SlowReaders
     from lineman.net.stream.tlsinfo import TlsInfo
     from lineman.protocols.http.http_messages import Headers, Request, Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
@@ -124,7 +124,7 @@ _HOMES = {
     "RefusedError": "errors",
     "Request": "protocols.http.http_messages",
     "Response": "protocols.http.http_messages",
-    "SlowReaders": "net.connection.outbox",
+    "SlowReaders": "net.connection.send_queue",
     "TlsInfo": "net.stream.tlsinfo",
     "UnknownNameError": "errors",
     "UsageError": "errors",

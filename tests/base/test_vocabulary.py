@@ -108,17 +108,8 @@ def test_the_members_are_those_of_the_reference() -> None:
 HOUSE: dict[type, set[str]] = {
     Request: {"of_handshake"},
     Connection: {
-        *(
-            "borrow_cork",
-            "give_way",
-            "gives_way_in",
-            "encode_shared",
-            "enlist",
-            "is_unopened",
-            "leave_idle",
-            "return_cork",
-        ),
-        *("send_encoded", "send_memory", "shows_certificate", "unlist"),
+        *("begin", "inbox_is_empty", "keep", "on_deadline", "on_events", "on_turn", "open"),
+        *("take", "take_bytes"),
     },
     Client: {
         *("apply", "change", "link", "number", "ordered", "queue", "stored_session"),

@@ -11,7 +11,7 @@ from kit.recorder import Ends, Recorder
 from kit.site import Serve
 from kit.waiting import wait_until
 from lineman import Connection, UsageError, Worker
-from lineman.net.connection.outbox import Outbox
+from lineman.net.connection.send_queue import SendQueue
 
 
 def narrow(connection: Connection) -> None:
@@ -196,8 +196,8 @@ def test_a_generator_of_receivers_may_fail_in_its_own_words(serve: Serve) -> Non
         site.call(site.worker.broadcast, "x", 5)  # type: ignore[arg-type]
 
 
-def test_a_key_that_sends_when_it_is_compared_finds_the_outbox_whole() -> None:
-    outbox = Outbox(replaces=True)
+def test_a_key_that_sends_when_it_is_compared_finds_the_queue_whole() -> None:
+    queue = SendQueue(replaces=True)
     depth = 0
 
     class Key:
@@ -213,14 +213,14 @@ def test_a_key_that_sends_when_it_is_compared_finds_the_outbox_whole() -> None:
             nonlocal depth
             if depth < 2:
                 depth += 1
-                outbox.put(b"inner", Key(), 1200)
+                queue.put(b"inner", Key(), 1200)
                 depth -= 1
-                assert outbox.size == sum(len(entry) for entry, _ in outbox._entries.values())
+                assert queue.size == sum(len(entry) for entry, _ in queue._entries.values())
 
     for _ in range(20):
-        outbox.put(b"outer", Key(), 1200)
-    size, depth = outbox.size, 2
-    got = [outbox.pop() for _ in range(len(outbox))]
+        queue.put(b"outer", Key(), 1200)
+    size, depth = queue.size, 2
+    got = [queue.pop() for _ in range(len(queue))]
     assert sum(map(len, got)) == size
-    assert outbox.size == 0
+    assert queue.size == 0
     assert b"outer" in got

@@ -37,6 +37,11 @@ static inline unsigned char *lineman_room(PyObject *room)
     return (unsigned char *)PyByteArray_AS_STRING(room);
 }
 
+static inline unsigned char *lineman_room_from(unsigned char *room, Py_ssize_t start)
+{
+    return room + start;
+}
+
 static inline const unsigned char *lineman_data(PyObject *data)
 {
     return (const unsigned char *)PyBytes_AS_STRING(data);

@@ -8,6 +8,7 @@ cdef extern from "lineman/base/buffers.h":
 
     Payload payload_of "lineman_payload_of"(object message) noexcept
     unsigned char *room_of "lineman_room"(bytearray room) noexcept
+    unsigned char *room_from "lineman_room_from"(unsigned char *room, Py_ssize_t start) noexcept
     const unsigned char *data_of "lineman_data"(bytes data) noexcept
     const unsigned char *beyond "lineman_beyond"(const unsigned char *data, Py_ssize_t start) noexcept
     void copy "lineman_copy"(unsigned char *to, Py_ssize_t at, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) noexcept

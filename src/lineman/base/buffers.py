@@ -49,6 +49,11 @@ def room_of(room: bytearray) -> Room:
     return room
 
 
+def room_from(room: Room, start: int) -> Room:
+    """Where the bytes of a room from `start` on lie."""
+    return memoryview(room)[start:]
+
+
 def data_of(data: bytes) -> Memory:
     """Where these bytes lie."""
     return data

@@ -20,9 +20,9 @@ from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError
-from lineman.net.connection import outbox
+from lineman.net.connection import send_queue
 from lineman.net.connection.limits import LimitFields, Limits
-from lineman.net.connection.outbox import SlowReaders
+from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.listening.bind import bind
 from lineman.net.listening.proxy_lists import ProxyLists
 from lineman.process.messages.process_rules import RuleFields, Rules
@@ -130,7 +130,7 @@ def read(
         real_ip_header=real_ip_source(worker.real_ip_header),
         compression=_compression(worker.compression),
         acme=acme,
-        slow_readers=outbox.policy(worker.slow_readers),
+        slow_readers=send_queue.policy(worker.slow_readers),
     )
 
 

@@ -23,9 +23,9 @@ from lineman.base.option_kinds import (
 )
 from lineman.config.process_options import PROCESSES, ProcessFields
 from lineman.errors import ConfigError
-from lineman.net.connection import outbox
+from lineman.net.connection import send_queue
 from lineman.net.connection.limits import LimitFields
-from lineman.net.connection.outbox import SlowReaders
+from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.listening.proxy_lists import DIRECTORY
 from lineman.net.listening.proxy_preamble import OPTIONAL, REQUIRED
 from lineman.protocols.proxies.forwarded import real_ip_source
@@ -100,7 +100,7 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
     """Of the file of a unix socket; who may write to it may connect."""
     compression: DeflateOptions | bool = option(True, _COMPRESSION)
     """Whether messages are compressed (permessage-deflate), or how."""
-    slow_readers: SlowReaders | str = option("close", CheckedBy(outbox.policy))
+    slow_readers: SlowReaders | str = option("close", CheckedBy(send_queue.policy))
     """What happens to a client with more than `max_send_buffer_size` bytes waiting: `close` it with
     1013, `drop_oldest` messages, or keep the `latest` of each key."""
 

@@ -9,6 +9,8 @@ from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared
 from lineman.config.options import WorkerOptions
 from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.limits import Limits
+from lineman.protocols.interface import Session
 
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
@@ -43,6 +45,8 @@ class WorkerDescription(WorkerOptions, Declared):
     # What keeps that from working as it should, in words.
     troubles: Callable[[], Sequence[str]] | None
     links_directory: str  # for sockets between this program's processes
+    # Makes the session of a new connection; None for websockets, with HTTP before them.
+    _session_factory: Callable[[Limits], Session] | None = None
 
     def __init__(self, address: str, context: Mapping[str, Any] | None) -> None:
         self.callbacks = Callbacks()

@@ -17,6 +17,8 @@ cdef class Service:
     cdef readonly bint compresses
     cdef readonly object loop
     cdef readonly object poller
+    cdef readonly object protocol
+    cdef readonly object slow_readers
     cdef readonly Wheel wheel
     cdef readonly dict connections
     cdef readonly Tally tally

@@ -21,13 +21,14 @@ from lineman.net.connection.counters import Tally
 from lineman.net.connection.end_causes import STOPPING
 from lineman.net.connection.limits import Limits
 from lineman.net.connection.open_connections import Connections
-from lineman.net.connection.outbox import SlowReaders
+from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.connection.unfinished import Unfinished
 from lineman.net.listening.admission import Admission
 from lineman.net.loop.lag import LagMeter
 from lineman.net.loop.poller import Poller
 from lineman.net.loop.wheel import GRANULARITY
 from lineman.net.stream.tlsstream import Challenges, TlsStream
+from lineman.protocols.interface import Session
 from lineman.protocols.proxies.forwarded import TrustedProxies
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -63,6 +64,7 @@ class Service:
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
         slow_readers: what happens to a client for whom more waits than may.
+        protocol: makes the session of a new connection; None for websockets, with HTTP before.
 
     Attributes:
         newcomers: who is no websocket (yet) and waits for its client, the oldest first; with what
@@ -86,6 +88,7 @@ class Service:
         client_fingerprints: frozenset[str] = frozenset(),
         proxy_protocol: str | None = None,
         slow_readers: SlowReaders = SlowReaders.CLOSE,
+        protocol: Callable[[Limits], Session] | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
@@ -102,6 +105,7 @@ class Service:
         self.compresses = compression is not None
         self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
+        self.protocol = protocol
         self.loop = asyncio.get_running_loop()
         self.log = LogLimit(logger)
         self.poller = Poller(self.loop.call_soon, self.log)

@@ -22,7 +22,7 @@ class Close:
 
 
 class Progress:
-    """Nothing is complete yet, and work has been done: the caller may do something else first."""
+    """Nothing for the program, and work was done: the caller may do something else first."""
 
     __slots__ = ()
 

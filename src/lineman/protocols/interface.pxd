@@ -1,5 +1,5 @@
 cdef class Session:
-    cdef readonly bint has_more
+    cdef public bint has_more
 
     cpdef next(self, const unsigned char[::1] data)
     cpdef bytes rest(self, const unsigned char[::1] data)
@@ -9,6 +9,9 @@ cdef class Session:
     cdef Py_ssize_t encode_memory(self, bint is_text, const unsigned char *data, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2
     cpdef tuple pieces(self, message)
     cpdef bytes encode(self, message)
+    cpdef share_key(self)
+    cpdef waiting(self, message)
+    cpdef bytes leaving(self, entry)
     cpdef closing(self, int code, reason, double now)
     cpdef answer_to(self, event, double now)
     cpdef tuple on_time(self, double now, double last_received, bint is_reading=*)

@@ -106,6 +106,27 @@ class Session:
         before, body, behind = self.pieces(message)
         return before + body + behind
 
+    def share_key(self) -> object:
+        """Equal for all whose messages are the same bytes on the wire; None for nobody else."""
+        return None
+
+    def waiting(self, message: Any) -> Any:
+        """A message as it waits for a slow reader, who may never get it.
+
+        Returns:
+            Bytes; or a pair with bytes at its end, where it is encoded when it really leaves,
+            since the next one builds on it. `leaving` takes either.
+
+        Raises:
+            UsageError: it is nothing that can be sent.
+        """
+        return self.encode(message)
+
+    def leaving(self, entry: Any) -> bytes:
+        """What `waiting` returned as it goes over the wire."""
+        encoded: bytes = entry
+        return encoded
+
     def closing(self, code: int, reason: str, now: float) -> bytes | None:
         """What ends the conversation from our side; None where there is nothing to say.
 

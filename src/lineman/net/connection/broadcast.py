@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 
 from lineman.errors import UsageError
-from lineman.net.connection.connection import Connection, check_key, plain, to_frame
-from lineman.protocols.websocket import frames
+from lineman.net.connection.connection import Connection
+from lineman.net.connection.sender import check_key
+from lineman.protocols.websocket.session import plain, to_frame
 
 
 def broadcast(
@@ -35,22 +36,24 @@ def broadcast(
     if key is not None:
         check_key(key)
     message = plain(message)  # a callback must not change it for those who come later
-    uncompressed = frames.whole(*to_frame(message))
-    compressed: dict[int, bytes] = {}  # by the window that they share
+    to_frame(message)
+    encoded: dict[object, bytes] = {}  # by what those who get the same bytes have in common
+    last, shared = None, b""
     taken = 0
     for connection in receivers(to):
-        agreement = connection.agreement
-        if agreement is None:
-            taken += connection.send_encoded(uncompressed, key)
+        if not connection.is_open:
+            connection.send_encoded(b"", key)  # which counts that it was too late
             continue
-        shared = agreement.share_key
-        if shared is None:  # its messages build on those before them
+        group = connection.share_key()
+        if group is None:  # its messages build on those before them
             taken += connection.send(message, key)
             continue
-        frame = compressed.get(shared)
-        if frame is None and connection.is_open:
-            frame = compressed[shared] = connection.encode_shared(message)
-        taken += connection.send_encoded(uncompressed if frame is None else frame, key)
+        if group is not last:
+            last = group
+            if group not in encoded:
+                encoded[group] = connection.encode_shared(message)
+            shared = encoded[group]
+        taken += connection.send_encoded(shared, key)
     return taken
 
 

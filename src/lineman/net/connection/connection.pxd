@@ -1,23 +1,55 @@
 cimport cython
 
-from lineman.base cimport buffers, unknown_names
-from lineman.net.connection.backpressure cimport Backpressure
-from lineman.net.connection.end_causes cimport close_cause, failure_cause
-from lineman.net.service cimport Service
-from lineman.net.connection.counters cimport Tally
+from lineman.net.connection.callbacks cimport Callbacks
+from lineman.net.connection.sender cimport Sender
+from lineman.net.stream.stream cimport Stream
+from lineman.base cimport unknown_names
+from lineman.net.loop cimport steps
+from lineman.net.loop.turn cimport Turn
+from lineman.net.connection.http_stage cimport HttpStage
+from lineman.protocols.interface cimport Session
+from lineman.protocols.websocket.fast_handshake cimport Opening, read_opening
 
-cdef int FIRST_OF_BINARY, FIRST_OF_TEXT
+# As C numbers, for they are compared for every event.
+cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_USER, PLAIN, READ, SECURED, WRITE
+cdef Py_ssize_t _HTTP_PIECE
+cdef double _BEHIND_TIME
 
-cdef class Connection(Backpressure):
-    cpdef enlist(self)
-    @cython.locals(service=Service, tally=Tally, is_broken_rule=bint, code=int, is_ours=bint)
-    cpdef unlist(self)
-    cpdef send(self, message, key=*)
-    @cython.locals(payload=buffers.Payload, first=int)
-    cdef _send_plain(self, message)
-    cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
-    cdef bint _has_written(self) except -1
-    cdef bint borrow_cork(self) except -1
-    cdef return_cork(self)
-    cdef _to_wait(self, message)
-    cpdef bint send_encoded(self, bytes frame, key) except? -1
+cdef class Connection(Sender):
+    cdef Callbacks _callbacks
+    cdef object _meter
+    cdef bint _is_behind
+    cdef double _behind_until
+
+    @cython.locals(stream=Stream)
+    cpdef on_events(self, int events)
+    @cython.locals(stream=Stream)
+    cpdef on_turn(self)
+    @cython.locals(stream=Stream)
+    cdef _end_service(self)
+    @cython.locals(stream=Stream, count=Py_ssize_t)
+    cdef _receive(self)
+    cdef _act_on(self, Py_ssize_t status)
+    cdef _secured(self)
+    cdef _ended(self)
+    cpdef keep(self, bytes rest)
+    cdef _fall_behind(self)
+    @cython.locals(kept=bytes)
+    cdef _use_kept(self)
+    @cython.locals(session=Session, turn=Turn)
+    cpdef take_bytes(self, const unsigned char[::1] data)
+    @cython.locals(stage=HttpStage, found=Opening, size=Py_ssize_t, begin=Py_ssize_t)
+    cdef _take_http(self, const unsigned char[::1] data)
+    cpdef begin(self, bytes data=*)
+    cdef _open_at_once(self)
+    cpdef open(self, Session session, bytes rest)
+    @cython.locals(callbacks=Callbacks)
+    cdef _call_on_connect(self)
+    cdef _process(self, event)
+    cdef bint _is_too_much(self, Py_ssize_t count) except -1
+    cdef _other_event(self, event)
+    cdef _hand_on(self, message)
+    cdef _deliver(self, message)
+    cpdef take(self, event)
+    cpdef inbox_is_empty(self)
+    cpdef double on_deadline(self, double now) except? -2

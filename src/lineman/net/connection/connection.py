@@ -1,40 +1,57 @@
-"""A client's connection, as the program sees it."""
+"""A client's connection, as the program sees it: what comes from it, and all that is asked of it.
+
+A connection is composed. Its `Stream` has the bytes of one socket, its `Session` the protocol, and
+its `SendQueue`, while the peer reads too slowly, what waits. The connection alone calls: it asks
+the stream what came, the session what that means, and the program what to answer. None of the three
+knows it, so any callback may send to, close or destroy any connection, and sees nothing half done.
+
+`Peer` is what is known of it, `Lifecycle` how it ends, `Sender` what is sent; here is what comes.
+
+A turn is limited, see `lineman.net.loop.turn`: who has not shaken hands yet, has used up a share
+within the last second, or has bytes that epoll does not tell of is served in the poller's queue.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Coroutine
+from types import CoroutineType
 from typing import Any, Never
 
-from lineman.base import buffers, unknown_names
-from lineman.base.address import format_ip_port
-from lineman.base.buffers import Memory
+from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
-from lineman.errors import ConnectionLost, HttpError, UsageError
-from lineman.net.connection.backpressure import Backpressure
-from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, close_cause, failure_cause
+from lineman.errors import ProtocolError
+from lineman.net.connection.end_causes import TOO_LATE
 from lineman.net.connection.http_stage import HttpStage
-from lineman.net.connection.inbox import Inbox
-from lineman.net.connection.lifecycle import NO_LINGER
-from lineman.net.connection.outbox import SlowReaders, Waiting
-from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, OPEN
-from lineman.net.loop import syscalls
-from lineman.net.stream.stream_status import PAUSED_BY_USER
-from lineman.net.stream.tlsinfo import TlsInfo
-from lineman.protocols.http.requests import error_response
+from lineman.net.connection.inbox import Inbox, messages_of
+from lineman.net.connection.metered import TrafficMeter
+from lineman.net.connection.sender import Sender
+from lineman.net.connection.state import CLOSED, CLOSING, HANDSHAKE, OPEN
+from lineman.net.loop import steps
+from lineman.net.loop.poller import BROKEN, READ, WRITE
+from lineman.net.service import Service
+from lineman.net.stream.stream_status import (
+    ENDED,
+    LOST,
+    PAUSED_BY_GOODBYE,
+    PAUSED_BY_USER,
+    PLAIN,
+    SECURED,
+)
+from lineman.net.stream.tlsstream import not_listed
+from lineman.protocols.events import PROGRESS, Close, Progress, Reply
+from lineman.protocols.http.requests import Request
+from lineman.protocols.interface import Session
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket import frames
+from lineman.protocols.websocket.fast_handshake import read_opening
 
-# Seconds after which a newcomer may have to give way: one that has said nothing, and one whose
-# handshake does not go on.
-SILENT = 0.5
-SLOW = 3.0
-
-FIRST_OF_TEXT = frames.FIN | frames.TEXT
-FIRST_OF_BINARY = frames.FIN | frames.BINARY
+# A second is little for a burst, and a flood that comes in portions is one all the same.
+BEHIND_TIME = 1.0
+_BEHIND_TIME = BEHIND_TIME  # as a C number
+HTTP_PIECE = 4096  # bytes of requests that are looked at in one go: a few can be much work
+_HTTP_PIECE = HTTP_PIECE
 
 
-class Connection(Backpressure, ConnectionNames):
+class Connection(Sender, ConnectionNames):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -53,247 +70,350 @@ class Connection(Backpressure, ConnectionNames):
         close_reason: the same in words.
     """
 
-    __slots__ = ()
+    __slots__ = ("_behind_until", "_callbacks", "_is_behind", "_meter")
+
+    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+        self._begin_life(service, fd, peer)
+        self._callbacks = service.callbacks
+        self._meter: TrafficMeter | None = None  # where something is limited
+        self._is_behind = True
+        self._behind_until = 0.0
+        self.poller.add(fd, self, READ)
 
     def __setattr__(self, name: str, value: Never) -> None:
         unknown_names.set_or_refuse(self, name, value)
 
-    @property
-    def worker(self) -> Any:
-        """The worker that the connection belongs to."""
-        return self.service.owner
+    # What the poller says.
 
-    @property
-    def state(self) -> str:
-        """`handshake`, `open`, `closing`, `finishing` or `closed`."""
-        return self._state.value
-
-    @property
-    def data(self) -> Any:
-        """A place for the program's own: a dictionary until something else is put there."""
-        if self._data is None:
-            self._data = {}
-        return self._data
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        self._data = value
-
-    @property
-    def local_address(self) -> str:
-        """`ip:port` of our end; empty if it was first asked for after the end."""
-        if self._local is None:
-            if self._state is CLOSED:
-                return ""
-            try:
-                self._local = format_ip_port(*syscalls.local_address(self._stream.fd))
-            except OSError:
-                return ""
-        return self._local
-
-    @property
-    def tls(self) -> TlsInfo | None:
-        """What TLS has agreed on, and the client's certificate; None without TLS.
-
-        What was asked for once stays after the end of the connection.
-        """
-        if self._tls_info is None and self._stream.tls is not None:
-            self._tls_info = self._stream.tls.info
-        return self._tls_info
-
-    @property
-    def shows_certificate(self) -> bool:
-        """Whether the client has shown one to the worker itself."""
-        return self.tls is not None and self.tls.peer_certificate is not None
-
-    @property
-    def tls_version(self) -> str | None:
-        """`TLSv1.3` or `TLSv1.2`; None where the connection came without TLS."""
-        tls = self._stream.tls
-        return None if tls is None else tls.version
-
-    @property
-    def tls_cipher(self) -> str | None:
-        """The cipher in OpenSSL's words, such as `TLS_AES_256_GCM_SHA384`; None without TLS."""
-        tls = self._stream.tls
-        return None if tls is None else tls.cipher
-
-    @property
-    def idle(self) -> float:
-        """Seconds since the peer last sent something; answers to our pings do not count."""
-        has_sent = self.messages_read != self._quiet_messages
-        since = self._last_received if has_sent else self._quiet_since
-        return max(0.0, self.service.wheel.now - since)
-
-    @property
-    def is_unopened(self) -> bool:
-        """Whether it is not a websocket yet, and may become one."""
-        return self._state is HANDSHAKE
-
-    def send(
-        self, message: str | bytes | bytearray | memoryview, key: Hashable | None = None
-    ) -> bool:
-        """Sends a message: `str` as text, anything of bytes as binary.
-
-        Args:
-            message: what to send.
-            key: what it is about. With `slow_readers="latest"` it takes the place of an earlier
-                message of the same key that still waits; otherwise it means nothing.
-
-        Returns:
-            True if the connection took it; False if it is closed, or its peer reads too slowly.
-            By default that is when `max_send_buffer_size` bytes wait already, and it is closed
-            with 1013; where the worker's `slow_readers` drops messages, only for a message that
-            is larger than this by itself.
-
-        Raises:
-            UsageError: for any other type, for a key that cannot be hashed, and before the
-                connection is open.
-        """
-        if key is not None:
-            check_key(key)
-        if type(message) is not str and type(message) is not bytes:
-            message = plain(message)
-        if self._state is not OPEN or self._stream.is_blocked:
-            if not self.may_send():
-                to_frame(message)  # what cannot be sent at all is told all the same
-                return False
-            if self.service.slow_readers is not SlowReaders.CLOSE:
-                return self.hold(self._to_wait(message), key)
-        if self._compressor is not None:
-            first, payload = self.shrunk(to_frame(message))
-            self._write_frame(first, payload)
-        else:
-            self._send_plain(message)
-        return self._has_written()
-
-    def _send_plain(self, message: str | bytes) -> None:
-        """Sends a message as it is; no object is made for it."""
-        payload = buffers.payload_of(message)
-        if payload.size < 0:
-            first, data = to_frame(message)
-            self._write_frame(first, data)
-        else:
-            first = FIRST_OF_TEXT if payload.is_text else FIRST_OF_BINARY
-            self._put_frame(first, payload.data, payload.size)
-
-    def send_memory(self, is_text: bool, data: Memory, start: int, size: int) -> bool:
-        """Sends what lies in memory, without an object for it; False where only `send` can.
-
-        Args:
-            is_text: whether it is UTF-8, and a text.
-            data: where the message lies,
-            start: from here on.
-            size: bytes of it.
-        """
-        if self._state is not OPEN or self._stream.is_blocked or self._compressor is not None:
-            return False
-        first = FIRST_OF_TEXT if is_text else FIRST_OF_BINARY
-        self._put_frame(first, buffers.beyond(data, start), size)
-        return self._has_written()
-
-    def _has_written(self) -> bool:
-        """Counts a message that was given to the socket, and looks at what waits; True."""
-        self.messages_written += 1
-        if self._stream.is_blocked:
-            self.check_full()
-        return True
-
-    def borrow_cork(self) -> bool:
-        """Takes the poller's cork until `return_cork`; False if it is taken.
-
-        For who writes much to one connection while the poller serves none.
-        """
-        return self._stream.borrow_cork()
-
-    def return_cork(self) -> None:
-        """Gives it back; what is in it leaves with all that is corked."""
-        self._stream.return_cork()
-
-    def encode_shared(self, message: object) -> bytes:
-        """A message as a frame for this connection and all with the same `share_key`."""
-        first, payload = self.shrunk(to_frame(message))
-        return frames.whole(first, payload)
-
-    def _to_wait(self, message: object) -> Waiting:
-        if self.agreement is not None and self.agreement.share_key is None:
-            return to_frame(message)  # the next one builds on it, so it must really leave
-        return self.encode_shared(message)
-
-    def send_encoded(self, frame: bytes, key: object) -> bool:
-        """Sends a message that is a whole frame, as `send` does; False before it is open."""
-        if self._state is not OPEN or self._stream.is_blocked:
-            if self._state is HANDSHAKE or not self.may_send():
-                return False
-            if self.service.slow_readers is not SlowReaders.CLOSE:
-                return self.hold(frame, key)
-        self._stream.write(frame)
-        return self._has_written()
-
-    def close(self, data: str | bytes | None = None, code: int = 1000, reason: str = "") -> None:
-        """Ends the connection with the closing handshake.
-
-        A peer that does not answer it is dropped after `close_timeout`. In
-        `on_websocket_connect` this refuses the handshake with 403. Closing twice is fine.
-
-        Args:
-            data: a last message to send before.
-            code: 1000; a code of your own from 4000 to 4999, or of 3000 to 3999 that is registered
-                with IANA; or a code that RFC 6455 and IANA define for servers, such as 1008.
-            reason: words for the peer, at most 123 bytes of UTF-8; cut there.
-
-        Raises:
-            UsageError: for a code that must not be sent, and a reason that is no text.
-        """
-        closing.check(code, reason)  # what cannot be sent is refused before anything happens
-        if self._state is HANDSHAKE:
-            self._before_open("close").reject(403, "Forbidden")
+    def on_events(self, events: int) -> None:
+        """Serves the socket when the poller says that it is ready."""
+        stream = self._stream
+        if events & WRITE:
+            if stream.shakes_hands():
+                events |= READ  # the handshake waited for room to write
+            self.flush()
+        if stream.is_dead:
             return
-        if data is not None:
-            self.send(data)
+        if events & (READ | BROKEN) and not self._is_queued:
+            if stream.paused:
+                if events & BROKEN:
+                    stream.fail(ConnectionResetError("connection reset"))
+            elif self._is_behind:
+                self._put_off()
+                return  # and comes back in this very turn where there is time
+            else:
+                self._receive()
+        self._end_service()
+
+    def on_turn(self) -> None:
+        """Goes on where the last share ended."""
+        stream = self._stream
+        if not self._take_turn() or stream.is_dead:
+            return  # it was the turn of another, who had this descriptor before
+        if stream.kept is not None:
+            if stream.paused & ~PAUSED_BY_GOODBYE and stream.error is None:
+                return  # `resume` comes back
+            self._use_kept()
+        if stream.kept is None and not stream.is_dead:
+            if stream.error is not None:
+                self._lost(stream.take_error())
+            elif not stream.paused and not self._is_queued:
+                self._receive()
+        if not self._is_queued and self.poller.wheel.now >= self._behind_until:
+            self._is_behind = self._state is HANDSHAKE
+        self._end_service()
+
+    def _end_service(self) -> None:
+        stream = self._stream
+        if not stream.is_blocked and stream.unsent():
+            self.flush()
+        if stream.tls is not None and stream.tls.holds_back:
+            stream.tls.let_go()
+
+    # Reading, as far as a share of the turn goes.
+
+    def _receive(self) -> None:
+        stream = self._stream
+        while True:
+            count = stream.receive()
+            if count <= 0:
+                if count != SECURED:
+                    self._act_on(count)
+                    return
+                self._secured()
+            elif self._meter is None or not self._is_too_much(count):
+                self.take_bytes(self.poller._view[:count])
+            if stream.tls is None or stream.is_dead or stream.paused or self._is_queued:
+                return  # `resume` and `on_turn` come back to what is pending
+            if not stream.tls.pending():
+                return
+            if count > 0 and self.poller.turn.spend():
+                self._fall_behind()  # epoll does not know what OpenSSL holds
+                return
+
+    def _act_on(self, status: int) -> None:
+        if status == ENDED:
+            self._ended()
+        elif status == LOST:
+            self._lost(self._stream.take_error())
+        elif status == PLAIN:
+            self._refuse_plain()
+
+    def _secured(self) -> None:
+        """TLS's handshake is done: lets in whom the list of fingerprints names."""
+        allowed = self.service.client_fingerprints
+        if allowed:
+            fingerprint = None if self.tls is None else self.tls.peer_fingerprint
+            if fingerprint not in allowed:
+                self._lost(not_listed(fingerprint))
+                return
+        if self.service.protocol is not None:
+            self._open_at_once()
+
+    def _ended(self) -> None:
+        """The peer will send no more."""
+        self.flush()  # it may still read what its last bytes were answered with
         if self._state is OPEN:
+            self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
+        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_answering:
+            self._stage.peer_ended()
+        else:
+            self._lose(closing.ABNORMAL, "the peer ended the connection")
+
+    def keep(self, rest: bytes) -> None:
+        """Keeps bytes, of which there may be none, and goes on with them in another turn."""
+        if not self._stream.is_dead:
+            self._stream.keep(rest)
+            self._fall_behind()
+
+    def _fall_behind(self) -> None:
+        if self.poller.turn.serves_queue:  # the share of those who are newly ready is small
+            self._is_behind = True
+            self._behind_until = self.poller.wheel.now + _BEHIND_TIME
+        self._put_off()
+
+    def _use_kept(self) -> None:
+        kept = self._stream.take_kept()
+        self.take_bytes(memoryview(kept))
+        # A goodbye that waited for it may follow.
+        if self._stream.kept is None and not self._stream.is_dead and self._inbox is None:
+            self.inbox_is_empty()
+
+    def take_bytes(self, data: memoryview) -> None:
+        """Takes bytes from the peer; the view is valid during the call only."""
+        session = self._session
+        if session is None:
+            if self._state is HANDSHAKE:
+                self._take_http(data)
+            return
+        if self._forced_close is not None:
+            return  # that was its last word
+        self._heard()
+        turn = self.poller.turn
+        while (event := session.next(data)) is not None:
+            self._process(event)
+            if not session.has_more or self._session is not session:
+                break
+            if self._forced_close is not None:
+                break  # that was its last word
+            if steps.has_spent(turn):
+                self.keep(session.rest(data))
+                break
+        if self._session is session:
+            message = session.unfinished()
+            if self._is_unfinished or message is not None:
+                self.note_unfinished(message, session.held())
+
+    def _take_http(self, data: memoryview) -> None:
+        """Takes bytes of HTTP requests, in small pieces."""
+        stage = self._stage
+        if stage is None:
+            stage = HttpStage(self)
+            self._use_stage(stage)
+            found = read_opening(data, self.service.limits.max_head_size)
+            if found is not None:
+                size = len(found.head)
+                stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
+                return
+        size, begin = len(data), 0
+        while not self.is_over:
+            stage.feed(data[begin : begin + _HTTP_PIECE])
+            begin += _HTTP_PIECE
+            if begin >= size or self.is_over:
+                return
+            has_more_first = self._stream.kept is not None or self._stream.paused
+            if has_more_first or self._state is not HANDSHAKE or self.poller.turn.spend():
+                self.keep(bytes(data[begin:]))
+                return
+
+    # Opening.
+
+    def begin(self, data: bytes = b"") -> None:
+        """Begins, once it is known who comes; websockets open with their handshake only.
+
+        Args:
+            data: what was read of it already.
+        """
+        if self.service.protocol is not None and self._stream.tls is None:
+            self._open_at_once()
+        if data:
+            self.take_bytes(memoryview(data))
+        self._end_service()
+
+    def _open_at_once(self) -> None:
+        """Begins with messages, where the protocol has no handshake of its own."""
+        service = self.service
+        refusal = service.newcomers.get(self)
+        if refusal is None and service.is_guarded:
+            refusal = service.admission.admit(self, ())
+        if refusal is not None:
+            service.tally.refusals[refusal.status] += 1
+            self.finish()
+            return
+        assert service.protocol is not None
+        session = service.protocol(service.limits)
+        self.open(session, b"")
+        now = service.wheel.now
+        if self._state is OPEN and (again := session.on_time(now, now)[2]):
+            service.wheel.file(self, again)
+
+    def open(self, session: Session, rest: bytes) -> None:
+        """Begins with messages.
+
+        Args:
+            session: of the protocol.
+            rest: what the peer sent already.
+        """
+        service = self.service
+        if isinstance(self._request, Request):
+            self._request.forget_looks()
+        if service.is_metered:
+            self._meter = service.admission.meter(self)
+        self._heard()
+        if service.limits.ping_interval:
+            self._look_after(service.limits.ping_interval)
+        self._speak(session)
+        self._call_on_connect()
+        if not rest or (self._meter is not None and self._is_too_much(len(rest))):
+            return
+        if self.poller.is_in_turn and self._stream.kept is None:
+            self.take_bytes(memoryview(rest))
+        else:
+            # What came behind it while the program decided is kept already.
+            self.keep(rest + self._stream.take_kept())
+
+    def _call_on_connect(self) -> None:
+        callbacks = self._callbacks
+        if callbacks.on_connect is None:
+            return
+        try:
+            result = callbacks.on_connect(self)
+        except BaseException as error:
+            self.callback_failed(error)
+            return
+        if isinstance(result, CoroutineType):
+            is_stream = callbacks.on_message is None
+            if self._inbox is None:
+                self._use_inbox(Inbox(self, is_stream))
+            assert self._inbox is not None
+            self._inbox.open(result, self._end_conversation if is_stream else None)
+
+    def _end_conversation(self) -> None:
+        if self._state is OPEN:
+            code, reason = self._goodbye or (closing.NORMAL, "")
             self.start_close(code, reason)
 
-    def destroy(self) -> None:
-        """Drops the connection now, without a close frame; what is unsent is lost."""
-        self._is_ended_by_us = True
-        self._lose(closing.ABNORMAL, DESTROYED)
+    # From what a session gives to the program, in order, whatever its callbacks are.
 
-    def leave_idle(self) -> None:
-        """Ends a connection whose plain requests are all answered."""
-        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
-            self.finish()
+    def _process(self, event: Any) -> None:
+        if self._meter is not None and event is not PROGRESS:
+            event = self._meter.message() or event
+            if isinstance(event, ProtocolError):
+                self._meter = None
+        kind = type(event)
+        if self._state is OPEN and (kind is str or kind is bytes):
+            self._hand_on(event)
+        else:
+            self._other_event(event)
 
-    def gives_way_in(self, now: float) -> float:
-        """Seconds after which a newcomer may be let go for another; infinite for not at all.
+    def _is_too_much(self, count: int) -> bool:
+        """Counts bytes; whether they were more than the peer may send, which ends it."""
+        assert self._meter is not None
+        error = self._meter.bytes(count)
+        if error is None:
+            return False
+        self._meter = None
+        self._other_event(error)
+        return True
 
-        Args:
-            now: on the wheel's clock.
-        """
-        if self.unsent:
-            return float("inf")
-        if self._state is FINISHING:
-            return 0.0  # all is said, and the peer does not end its side
-        if syscalls.waits(self._stream.fd):
-            return float("inf")
-        if self._stage is not None and self._stage.is_idle:
-            return 0.0
-        has_spoken = self._stream.bytes_read > 0 or self._stream.is_known_tls
-        return self._last_received + (SLOW if has_spoken else SILENT) - now
+    def _other_event(self, event: Any) -> None:
+        if self._state is not OPEN:
+            if self._state is CLOSING and isinstance(event, (Close, ProtocolError)):
+                self._finish(linger=isinstance(event, ProtocolError))
+        elif isinstance(event, Reply):  # at once: a pong must not depend on the program
+            self._answer(event)
+        elif isinstance(event, (Close, ProtocolError)):
+            inbox = self._inbox
+            if inbox is None:
+                self._end_by(event)
+            elif inbox.is_unread:
+                self._end_by(event)  # no coroutine would come upon it
+                inbox.wake()
+            else:
+                self._end_later(event)
+                inbox.put(event)
+        elif not isinstance(event, Progress):
+            self._hand_on(event)
 
-    def give_way(self, error: HttpError) -> None:
-        """Ends a newcomer for another, with an answer where it has begun to ask something."""
-        if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_idle:
-            self._stream.write(error_response(error))
-            self.flush()
-        self._lose(closing.ABNORMAL, GAVE_WAY)
+    def _hand_on(self, message: Any) -> None:
+        if self._inbox is not None:
+            self._inbox.put(message)
+            return
+        result = self._deliver(message)
+        if result is not None:
+            inbox = Inbox(self)
+            self._use_inbox(inbox)
+            inbox.start(result, None)
+
+    def _deliver(self, message: Any) -> Coroutine[Any, Any, Any] | None:
+        if self._is_ended_by_us:
+            return None
+        self.note_read()
+        callback = self._callbacks.on_message
+        if callback is None:
+            return None
+        try:
+            result = callback(self, message)
+        except BaseException as error:
+            self.callback_failed(error)
+            return None
+        if result is None or result is True or result is False:
+            return None
+        return result if isinstance(result, CoroutineType) else None
+
+    def take(self, event: Any) -> Coroutine[Any, Any, Any] | None:
+        """Acts on an event whose turn has come; the coroutine of an `async def` callback."""
+        if isinstance(event, (Close, ProtocolError)):
+            self._end_by(event)
+            return None
+        return self._deliver(event)
+
+    def inbox_is_empty(self) -> None:
+        """Lets the inbox go, once its last event has been worked off."""
+        self._use_inbox(None)
+        if self._state is CLOSED:
+            self.on_delivered_all()
+        elif self._goodbye is not None and self._state is OPEN and self._stream.kept is None:
+            code, reason = self._goodbye
+            self.start_close(code, reason)
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
         if self._state is OPEN:
             self.pause(PAUSED_BY_USER)
             if self._inbox is None:
-                self._inbox = Inbox(self)
+                self._use_inbox(Inbox(self))
+            assert self._inbox is not None
             self._inbox.hold()
 
     def resume_recv(self) -> None:
@@ -302,125 +422,24 @@ class Connection(Backpressure, ConnectionNames):
         if self._inbox is not None:
             self._inbox.release()
 
-    async def drain(self) -> None:
-        """Waits until all that was sent has left the process.
-
-        Raises:
-            ConnectionLost: the connection ended before.
-        """
-        self.flush()
-        if self.unsent and self._state is not CLOSED:
-            waiter = self.service.loop.create_future()
-            if self._drain_waiters is None:
-                self._drain_waiters = []
-            self._drain_waiters.append(waiter)
-            await waiter
-        if self.is_over:
-            raise ConnectionLost(self.close_code, self.close_reason)
-
-    def __aiter__(self) -> AsyncIterator[str | bytes]:
+    def __aiter__(self) -> AsyncIterator[Any]:
         """The messages as they come; ends when the connection does."""
         if self._inbox is None and self._state is OPEN:
-            self._inbox = Inbox(self, is_stream=True)
-        return _messages(self._inbox)
+            self._use_inbox(Inbox(self, is_stream=True))
+        return messages_of(self._inbox)
 
-    def enlist(self) -> None:
-        """Counts the connection among the open ones of its worker."""
-        self.service.newcomers.pop(self, None)
-        self.service.connections[self.id] = self
-        self.service.opened += 1
-        self.opened_at = time.time()
+    # The clock.
 
-    def unlist(self) -> None:
-        """Takes the connection off the books of its worker: it ends."""
-        service = self.service
-        tally = service.tally
-        if service.is_guarded:
-            service.admission.leave(self)
-        tally.add(
-            self.messages_read,
-            self.messages_written,
-            self._stream.bytes_read,
-            self._stream.bytes_written,
-        )
-        if self.opened_at:
-            service.connections.pop(self.id, None)
-            is_broken_rule = self._linger != NO_LINGER  # the only end by the peer that lingers
-            code, is_ours = self.close_code, self._is_ended_by_us
-            tally.closes[close_cause(code, self.close_reason, is_ours, is_broken_rule)] += 1
-            return
-        service.newcomers.pop(self, None)
-        cause = failure_cause(self.close_reason, self._state is FINISHING)
-        if cause is not None:
-            tally.failures[cause] += 1
-
-    # In on_websocket_connect only.
-
-    def reject(self, status: int = 403, body: str = "") -> None:
-        """Refuses the handshake with an HTTP status and a text."""
-        self._before_open("reject").reject(status, body)
-
-    def choose_subprotocol(self, name: str) -> None:
-        """Agrees on a subprotocol; the client must have offered it."""
-        self._before_open("choose_subprotocol").choose_subprotocol(name)
-
-    def add_header(self, name: str, value: str) -> None:
-        """Adds a header to the 101."""
-        self._before_open("add_header").add_header(name, value)
-
-    def _before_open(self, method: str) -> HttpStage:
-        if self._stage is None or not self._stage.is_deciding:
-            raise UsageError(f"{method}() works in on_websocket_connect only, before the 101")
-        return self._stage
-
-
-async def _messages(inbox: Inbox | None) -> AsyncIterator[str | bytes]:
-    if inbox is not None:
-        inbox.is_read = True
-        while (message := await inbox.next_message()) is not None:
-            yield message
-
-
-def check_key(key: object) -> None:
-    """Refuses what cannot tell messages apart.
-
-    Raises:
-        UsageError: it cannot be hashed.
-    """
-    try:
-        hash(key)
-    except TypeError:
-        raise UsageError(f"key is {key!r}; give a text, a number or a tuple of them") from None
-
-
-def to_frame(message: object) -> tuple[int, bytes]:
-    """The first byte of a message's frame, and its payload.
-
-    Raises:
-        UsageError: it is neither text nor bytes.
-    """
-    message = plain(message)
-    if isinstance(message, bytes):
-        return FIRST_OF_BINARY, message
-    try:
-        return FIRST_OF_TEXT, message.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"the text cannot be sent as UTF-8: {error}") from None
-
-
-def plain(message: object) -> str | bytes:
-    """The message as Python's own `str` or `bytes`: as it is now, and with no methods but theirs.
-
-    Raises:
-        UsageError: it is neither text nor bytes.
-    """
-    if type(message) is str or type(message) is bytes:
-        return message
-    if isinstance(message, str):
-        return str.__str__(message)
-    if isinstance(message, (bytes, bytearray, memoryview)):
-        return memoryview(message).tobytes()
-    raise UsageError(
-        f"send() takes str or bytes, got {type(message).__name__}; "
-        "for structured data use json.dumps(...)"
-    )
+    def on_deadline(self, now: float) -> float:
+        """Looks at what the clock says about this connection."""
+        if self._state is OPEN:
+            return self._check_alive(now)
+        if self._has_progressed():  # a long answer on a slow line
+            return now + self.service.limits.close_timeout
+        if self._state is not HANDSHAKE:
+            self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
+        elif self.service.protocol is None:
+            (self._stage or HttpStage(self)).timed_out()
+        else:
+            self._lose(closing.ABNORMAL, TOO_LATE)
+        return 0.0

@@ -1,12 +1,13 @@
 cimport cython
 
-from lineman.net.connection.delivery cimport Delivery
+from lineman.net.connection.lifecycle cimport Lifecycle
 from lineman.net.service cimport Service
 from lineman.protocols.websocket.handshake cimport response
 from lineman.protocols.websocket.fast_handshake cimport Opening
+from lineman.protocols.websocket.session cimport WebsocketSession
 
 cdef class HttpStage:
-    cdef Delivery _connection
+    cdef Lifecycle _connection
     cdef object _parser
     cdef list _requests
     cdef bint _is_ended
@@ -20,12 +21,12 @@ cdef class HttpStage:
     cdef object _refusal
     cdef tuple _compression
 
-    @cython.locals(connection=Delivery)
+    @cython.locals(connection=Lifecycle)
     cpdef begin(self, Opening opening, bytes rest)
     cdef bint _is_direct(self) except -1
     cdef _find_client(self, request)
     cdef _judge(self, request, bint is_asked)
-    @cython.locals(connection=Delivery, service=Service)
+    @cython.locals(connection=Lifecycle, service=Service)
     cdef _decide(self)
-    @cython.locals(connection=Delivery, service=Service)
+    @cython.locals(connection=Lifecycle, service=Service)
     cdef _accept(self)

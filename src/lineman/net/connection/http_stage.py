@@ -25,9 +25,10 @@ from lineman.protocols.websocket.fast_handshake import Opening
 from lineman.protocols.websocket.handshake import response
 from lineman.protocols.websocket.negotiation import Agreement, negotiate
 from lineman.protocols.websocket.origins import OWN, Standing, without_identity
+from lineman.protocols.websocket.session import WebsocketSession
 
 if TYPE_CHECKING:
-    from lineman.net.connection.lifecycle import Lifecycle
+    from lineman.net.connection.connection import Connection
 
 
 MAX_PIPELINED = 16
@@ -61,7 +62,7 @@ class HttpStage:
         "is_idle",
     )
 
-    def __init__(self, connection: Lifecycle) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._parser: RequestParser | None = None
         self._requests: list[Request] = []
@@ -132,7 +133,7 @@ class HttpStage:
             self._handle(self._requests.pop(0))
             if self.is_answering or connection.is_over or connection.is_open:
                 return
-            if self._requests and connection.has_had_share():
+            if self._requests and connection.poller.turn.spend():
                 connection.keep(b"")
                 return
         if parser.error is not None:
@@ -396,7 +397,8 @@ class HttpStage:
             return
         agreement, extensions = self._compression or (None, None)
         connection.write(response(self._key, connection.subprotocol, self._headers, extensions))
-        connection.open(self._rest if self._parser is None else self._parser.rest, agreement)
+        session = WebsocketSession(service.limits, agreement, service.compression)
+        connection.open(session, self._rest if self._parser is None else self._parser.rest)
 
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""
@@ -439,12 +441,3 @@ class HttpStage:
             connection.service.limits.handshake_timeout,
         )
         connection.give_up_handshake(error_response(HttpError(408, "Request Timeout")))
-
-
-def request_of(connection: Lifecycle, head: bytes) -> Request:
-    """The request of a usual handshake, from the head that was kept of it."""
-    request = Request.of_handshake(head)
-    request.remote_ip = connection.remote_ip
-    request.remote_port = connection.remote_port
-    request.scheme = connection.service.http_scheme
-    return request

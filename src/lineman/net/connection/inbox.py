@@ -10,19 +10,44 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Protocol
 
 from lineman.base import progress, tasktime
-from lineman.errors import UsageError
+from lineman.errors import ProtocolError, UsageError
 from lineman.net.stream.stream_status import PAUSED_BY_INBOX
-from lineman.protocols.websocket.decoder import Event
-
-if TYPE_CHECKING:
-    from lineman.net.connection.delivery import Delivery
+from lineman.protocols.events import Close
 
 MAX_EVENTS = 64
 MAX_SIZE = 256 * 1024
+
+
+class Source(Protocol):
+    """What an inbox asks of the connection that its events come from."""
+
+    service: Any
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether more messages can come."""
+
+    def pause(self, why: int) -> None:
+        """Stops reading."""
+
+    def resume(self, why: int) -> None:
+        """Reads on."""
+
+    def note_read(self) -> None:
+        """Counts a message."""
+
+    def take(self, event: Any) -> Coroutine[Any, Any, Any] | None:
+        """Acts on an event whose turn has come."""
+
+    def callback_failed(self, error: BaseException) -> None:
+        """Acts on what a coroutine of the program raised."""
+
+    def inbox_is_empty(self) -> None:
+        """Lets the inbox go."""
 
 
 class Inbox:
@@ -51,9 +76,9 @@ class Inbox:
         "is_stream",
     )
 
-    def __init__(self, connection: Delivery, is_stream: bool = False) -> None:
+    def __init__(self, connection: Source, is_stream: bool = False) -> None:
         self._connection = connection
-        self._events: deque[Event] = deque()
+        self._events: deque[Any] = deque()
         self._size = 0
         self._is_cancelled = False
         self._is_ended = False
@@ -75,7 +100,7 @@ class Inbox:
         """Whether a coroutine of the user is at work on this connection."""
         return self._task is not None and not self._task.done()
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Any) -> None:
         """Files an event; pauses the connection's reading when there are many."""
         self._events.append(event)
         if isinstance(event, (str, bytes)):
@@ -89,7 +114,7 @@ class Inbox:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _pop(self) -> Event:
+    def _pop(self) -> Any:
         event = self._events.popleft()
         if isinstance(event, (str, bytes)):
             self._size -= len(event)
@@ -176,7 +201,7 @@ class Inbox:
 
     # Emptied by `async for`.
 
-    async def next_message(self) -> str | bytes | None:
+    async def next_message(self) -> Any:
         """The next message; None when no more can come."""
         connection = self._connection
         if self._events and self._time.is_over():
@@ -184,8 +209,8 @@ class Inbox:
         while True:
             while self._events and not self._is_held:
                 event = self._pop()
-                if isinstance(event, (str, bytes)):
-                    connection.messages_read += 1
+                if not isinstance(event, (Close, ProtocolError)):
+                    connection.note_read()
                     return event
                 connection.take(event)
             if not connection.may_receive and not self._events:
@@ -203,6 +228,14 @@ class Inbox:
         if self._is_opening and self._task is not None:
             self._is_cancelled = True
             self._task.cancel()
+
+
+async def messages_of(inbox: Inbox | None) -> AsyncIterator[Any]:
+    """What `async for` goes through."""
+    if inbox is not None:
+        inbox.is_read = True
+        while (message := await inbox.next_message()) is not None:
+            yield message
 
 
 async def _nothing() -> None:

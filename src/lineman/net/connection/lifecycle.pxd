@@ -1,43 +1,61 @@
+from lineman.net.connection.peer cimport Peer
+from lineman.net.stream.stream cimport Stream
+from lineman.net.loop cimport syscalls
+from lineman.net.service cimport Service
+from lineman.protocols.interface cimport Session
+
 cimport cython
 
-from lineman.net.connection.intake cimport Intake
-from lineman.net.loop cimport syscalls
-from lineman.protocols.websocket.close cimport encode, words
+# As C numbers.
+cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_GOODBYE, UNBLOCKED, WILL_LINGER
 
-cdef class Lifecycle(Intake):
-    cdef readonly long long id
-    cdef readonly tuple peer
-    cdef public object proxy_header
-    cdef public object remote_ip
-    cdef public int remote_port
-    cdef object _request
-    cdef public object subprotocol
-    cdef public long long messages_written
-    cdef public long long messages_dropped
-    cdef readonly double opened_at
-    cdef public int close_code
-    cdef public object close_reason
-    cdef object _local
-    cdef object _data
-    cdef object _compressor
-    cdef object _drain_waiters
-    cdef bint _is_full
-    cdef object _outbox
+cdef class Lifecycle(Peer):
+    cdef Session _session
+    cdef object _stage
+    cdef object _queue
+    cdef object _inbox
+    cdef tuple _forced_close
+    cdef tuple _goodbye
     cdef int _linger
+    cdef bint _is_queued
+    cdef bint _is_ended_by_us
+    cdef bint _is_unfinished
     cdef bint _owes_on_close
-    cdef double _pinged_at
+    cdef long long _seen_written
 
-    cdef _enter(self, state)
+    cdef _begin_life(self, Service service, int fd, tuple peer)
+    cdef _speak(self, Session session)
+    cdef _use_inbox(self, inbox)
+    cdef _use_stage(self, stage)
+    cpdef write(self, bytes data)
+    @cython.locals(status=int)
+    cpdef flush(self)
+    cpdef pause(self, int why)
+    cpdef resume(self, int why)
+    cdef _put_off(self)
+    cdef bint _take_turn(self) except -1
+    cdef _new_queue(self)
+    cdef _unblocked(self)
+    cdef _release_queue(self)
+    cdef _say(self, data)
+    cdef _check_full(self, bint is_over=*)
+    cpdef callback_failed(self, error)
+    cpdef note_unfinished(self, message, Py_ssize_t held)
     cdef _look_after(self, double seconds)
     cdef _look_anew(self, double seconds)
-    cpdef double on_deadline(self, double now) except? -2
-    cpdef open(self, rest, agreement)
-    cpdef enlist(self)
+    @cython.locals(stream=Stream)
+    cdef bint _has_progressed(self) except -1
+    cdef _refuse_plain(self)
+    cdef _end_ourselves(self)
+    cpdef start_close(self, int code, reason)
+    cdef _end_later(self, event)
+    cdef _end_by(self, event)
+    cpdef on_broken_rule(self, error)
+    cdef _say_last(self, event)
+    cdef _lost(self, error)
     cdef _finish(self, bint linger)
     cdef _all_sent(self)
-    cdef _set_cause(self, int code, reason)
-    cpdef _lose(self, int code, reason)
-    cdef _say_last(self, bytes payload)
-    cpdef release_held(self)
-    cpdef end_drain(self)
-    cdef double _check_alive(self, double now) except? -2
+    cdef _lose(self, int code, reason)
+    cdef _note_cause(self, int code, reason)
+    cdef _tell_end(self)
+    cpdef on_delivered_all(self)

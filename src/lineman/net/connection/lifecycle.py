@@ -1,267 +1,176 @@
-"""The life of a connection: how it opens, how it ends, and what the clock says about it."""
+"""The life of a connection: what leaves and what is left, and how it ends."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
+from collections.abc import Sized
 from typing import Any
 
-from lineman.base.address import format_ip_port
 from lineman.errors import HttpError, ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.end_causes import DROPPED, STOPPING, TOO_LATE
-from lineman.net.connection.http_stage import HttpStage, request_of
-from lineman.net.connection.intake import Intake
-from lineman.net.connection.outbox import Outbox
-from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, NEXT, OPEN, State
+from lineman.net.connection.inbox import Inbox
+from lineman.net.connection.peer import Peer
+from lineman.net.connection.send_queue import SendQueue, SlowReaders
+from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
 from lineman.net.service import Service
+from lineman.net.stream.stream_status import BLOCKED, BROKE, PAUSED_BY_GOODBYE, UNBLOCKED
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
-from lineman.protocols.http.requests import Request, error_response
-from lineman.protocols.proxies.proxy_header import ProxyHeader
+from lineman.protocols.events import Close
+from lineman.protocols.http.requests import error_response
+from lineman.protocols.interface import Session
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket import deflate, frames, heartbeat
-from lineman.protocols.websocket.close import encode, words
-from lineman.protocols.websocket.decoder import Close
-from lineman.protocols.websocket.deflate import Compressor
-from lineman.protocols.websocket.negotiation import Agreement
+from lineman.protocols.websocket.close import words
 
 # How long a socket is kept after our last words, for the peer to read them.
 LINGER = 2.0
 
-NO_LINGER = 0
-WILL_LINGER = 1
-LINGERS = 2
+NO_LINGER, WILL_LINGER, LINGERS = 0, 1, 2
 
 
-class Lifecycle(Intake):
-    """What happens to a connection; `Backpressure` adds what slow readers
-    do to it, `Connection` what the program may ask of it."""
+class Lifecycle(Peer):
+    """Owns what a connection is made of: its session, its queue, its inbox; and ends it."""
 
     __slots__ = (
-        "_compressor",
-        "_data",
-        "_drain_waiters",
-        "_is_full",
-        "_linger",
-        "_local",
-        "_outbox",
-        "_owes_on_close",
-        "_pinged_at",
-        "_request",
-        "close_code",
-        "close_reason",
-        "id",
-        "messages_dropped",
-        "messages_written",
-        "opened_at",
-        "peer",
-        "proxy_header",
-        "remote_ip",
-        "remote_port",
-        "subprotocol",
-    )
+        "_forced_close", "_goodbye", "_inbox", "_is_ended_by_us", "_is_queued", "_is_unfinished",
+        "_linger", "_owes_on_close", "_queue", "_seen_written", "_session", "_stage",
+    )  # fmt: skip
 
-    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
-        self._set_up(service, fd, service.new_tls(fd))
-        self.id = service.next_id()
-        self.peer = peer
-        self.proxy_header: ProxyHeader | None = None
-        self._local: str | None = None
-        self.remote_ip, self.remote_port = peer
-        self._request: bytes | Request | None = None
-        self.subprotocol: str | None = None
-        self.messages_written = 0
-        self.messages_dropped = 0
-        self.opened_at = 0.0
-        self.close_code = 0
-        self.close_reason = ""
-        self._data: Any = None
-        self._compressor: Compressor | None = None
-        self._is_full = False
-        self._outbox: Outbox | None = None  # while the kernel takes no more
+    def _begin_life(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+        """In place of `__init__`, as `_begin_facts`."""
+        self._begin_facts(service, fd, peer)
+        self._session: Session | None = None  # as long as something can come of it
+        self._stage: Any = None  # an `HttpStage` before the websocket
+        self._queue: SendQueue | None = None  # while the kernel takes no more
+        self._inbox: Inbox | None = None  # while messages wait for a coroutine
+        self._forced_close: tuple[float, Close | ProtocolError] | None = None
+        self._goodbye: tuple[int, str] | None = None
         self._linger = NO_LINGER
+        self._is_queued = False  # in the poller's queue
+        self._is_ended_by_us = False
+        self._is_unfinished = False  # a message that the service knows of
         self._owes_on_close = False
-        self._drain_waiters: list[asyncio.Future[None]] | None = None
-        self._begin_taking()
-        self._pinged_at = -1.0
-        service.newcomers[self] = None
+        self._seen_written = 0
         self._look_after(service.limits.handshake_timeout)
-
-    def __repr__(self) -> str:
-        where = format_ip_port(self.remote_ip, self.remote_port)
-        return f"<Connection {self.id} {where} {self._state.value}>"
-
-    @property
-    def peer_address(self) -> str:
-        """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
-        return format_ip_port(*self.peer)
-
-    @property
-    def request(self) -> Request | None:
-        """The handshake, or the plain request before it; None before its head arrived.
-
-        Of a usual handshake only the bytes are kept, until somebody asks.
-        """
-        if isinstance(self._request, bytes):
-            self._request = request_of(self, self._request)
-        return self._request
-
-    @request.setter
-    def request(self, request: Request | bytes) -> None:
-        self._request = request
 
     @property
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""
-        return self._stream.unsent() + (0 if self._outbox is None else self._outbox.size)
-
-    def _enter(self, state: State) -> None:
-        if state not in NEXT[self._state]:
-            raise RuntimeError(f"defect: a connection went from {self._state} to {state}")
-        self._state = state
-
-    def _look_after(self, seconds: float) -> None:
-        self.service.wheel.file(self, self.service.wheel.now + seconds)
-
-    def _look_anew(self, seconds: float) -> None:
-        """As `_look_after`, and not sooner, whatever was planned."""
-        self.service.wheel.remove(self)
-        self._look_after(seconds)
-
-    # What comes from the socket.
-
-    def on_plain_client(self) -> None:
-        """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
-        self.service.log.log(
-            logging.WARNING,
-            "plain clients on a wss port",
-            "%s: a client without TLS on a wss port: it must use wss:// (or https://); "
-            "a proxy in front must forward with TLS, or this worker listen on ws://",
-            self.peer_address,
-        )
-        self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
-
-    def on_end(self) -> None:
-        """Learns that the peer will send no more."""
-        self.flush()  # it may still read what its last bytes were answered with
-        if self._state is OPEN:
-            self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
-        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_answering:
-            self._stage.peer_ended()
-        else:
-            self._lose(closing.ABNORMAL, "the peer ended the connection")
-
-    def on_lost(self, error: Exception) -> None:
-        """Learns that the connection is broken."""
-        reason = in_words(error)
-        if self._state is HANDSHAKE:
-            log = self.service.log
-            log.log(logging.INFO, failure_kind(error), "%s: %s", self.peer_address, reason)
-        is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
-        if is_tls and self._stream.abandon_tls():
-            self._set_cause(closing.ABNORMAL, reason)
-            self._finish(linger=True)  # else a reset could overtake the alert
-        else:
-            self._lose(closing.ABNORMAL, reason)
-
-    def on_fault(self) -> None:
-        """Gives up after a defect, or when the time to stop is over."""
-        self._lose(closing.ABNORMAL, DROPPED)
-
-    # Opening.
-
-    def open(self, rest: bytes, agreement: Agreement | None) -> None:
-        """Begins with messages, after the 101 was written.
-
-        Args:
-            rest: what the peer sent after its handshake already.
-            agreement: how messages are compressed; None for not at all.
-        """
-        service = self.service
-        if agreement is not None:
-            self.agreement = agreement
-            self._compressor = deflate.compressor(agreement, service.compression)
-        self._stage = None
-        if isinstance(self._request, Request):
-            self._request.forget_looks()
-        self._enter(OPEN)
-        self._owes_on_close = True
-        self._last_received = service.wheel.now
-        if service.limits.ping_interval:
-            self._look_after(service.limits.ping_interval)
-        self.enlist()
-        self._call_on_connect()
-        if rest and self.poller.is_in_turn and self._stream.kept is None:
-            self.on_data(memoryview(rest))
-        elif rest:
-            # What came behind it while the program decided is kept already.
-            self.keep(rest + self._stream.take_kept())
-
-    def enlist(self) -> None:
-        """Counts the connection among the open ones."""
-        raise NotImplementedError
+        return self._stream.unsent() + (0 if self._queue is None else self._queue.size)
 
     @property
-    def shows_certificate(self) -> bool:
-        """Whether TLS has told who the client is."""
-        raise NotImplementedError
+    def may_receive(self) -> bool:
+        """Whether more messages can come."""
+        return self._state is OPEN and self._goodbye is None
 
-    def await_request(self) -> None:
-        """Gives the next plain request of this connection its time."""
-        self._look_anew(self.service.limits.handshake_timeout)
+    def _speak(self, session: Session) -> None:
+        """Begins with messages."""
+        self._session = session
+        self._stage = None
+        self._enter(OPEN)
+        self._owes_on_close = True
+        self._enlist()
 
-    # Ending.
+    def _use_inbox(self, inbox: Inbox | None) -> None:
+        self._inbox = inbox
 
-    def start_close(self, code: int, reason: str) -> None:
-        """Sends our close frame; the peer has `close_timeout` to answer it."""
-        payload = encode(code, reason)
-        self._is_ended_by_us = True
-        if self._forced_close is not None:  # the peer ended it first: no answer will come
-            self.take(self._forced_close[1])
+    def _use_stage(self, stage: Any) -> None:
+        self._stage = stage
+
+    # What leaves.
+
+    def write(self, data: bytes) -> None:
+        """Corks bytes: they leave at the end of this turn."""
+        self._stream.write(data)
+
+    def flush(self) -> None:
+        """Gives the kernel what is corked, and acts on what came of that."""
+        status = self._stream.flush()
+        if status == UNBLOCKED:
+            self._unblocked()
+        elif status == BLOCKED:
+            self._check_full()
+        elif status == BROKE:
+            if self._stream.kept is None:
+                self._lost(self._stream.take_error())
+            else:
+                self._put_off()  # what was received well is used first, whoever has paused it
+
+    def pause(self, why: int) -> None:
+        """Stops reading for a reason; the kernel's window then stops the peer."""
+        self._stream.pause(why)
+
+    def resume(self, why: int) -> None:
+        """Takes one reason back; reading goes on when none is left."""
+        if self._stream.resume(why):
+            self._put_off()
+
+    def _put_off(self) -> None:
+        if not self._is_queued:
+            self._is_queued = True
+            self.poller.put_off(self._stream.fd)
+
+    def _take_turn(self) -> bool:
+        """Whether it was in the poller's queue, where it is not any more."""
+        was_queued, self._is_queued = self._is_queued, False
+        return was_queued
+
+    def _new_queue(self) -> SendQueue:
+        """The queue, which is there from now on if it was not."""
+        if self._queue is None:
+            self._queue = SendQueue(self.service.slow_readers is SlowReaders.LATEST)
+        return self._queue
+
+    def _unblocked(self) -> None:
+        """All that was handed to the socket has left: what waits follows."""
+        queue = self._queue
+        if queue is not None:
+            if self._session is not None:
+                queue.pour(self._stream, self._session, self.service.wheel.now)
+                self.flush()
+            if self._stream.is_blocked or self._state is CLOSED or self._queue is not queue:
+                return
+            self._queue = None
+            queue.end_waiting()
+            if queue.given_up:
+                line = "%s: reads again; %d messages were not sent to it"
+                log = self.service.log
+                log.log(logging.INFO, "slow readers that go on", line, self, queue.given_up)
+            if queue.is_full:
+                self.tell(self.service.callbacks.on_buffer_drain)
+        if self._state is FINISHING and not self.unsent:  # the callback may have sent and closed
+            self._all_sent()
+
+    def _release_queue(self) -> None:
+        """Hands everything that waits to the socket, before a close frame goes the same way."""
+        if self._queue is not None:
+            assert self._session is not None
+            self._queue.release(self._stream, self._session, self.service.wheel.now)
+
+    def _say(self, data: bytes | None) -> None:
+        if data is not None:
+            self._stream.write(data)
+
+    def _check_full(self, is_over: bool = False) -> None:
+        """Tells the program, once, when as much waits for this peer as may.
+
+        Args:
+            is_over: whether a message had to be dropped, which may keep the rest below the limit.
+        """
+        if self._state is not OPEN or (self._queue is not None and self._queue.is_full):
             return
-        self._set_cause(code, reason)
-        self._say_last(payload)
-        self._enter(CLOSING)
-        self._look_anew(self.service.limits.close_timeout)
-        if self._inbox is not None:
-            self._inbox.wake()
-        self.resume(self._stream.paused)  # the peer's answer must be read
+        if is_over or self.unsent >= self.service.limits.max_send_buffer_size:
+            self._new_queue().is_full = True
+            self.tell(self.service.callbacks.on_buffer_full)
 
-    def _say_last(self, payload: bytes) -> None:
-        """Sends a close frame, behind all that was taken before it."""
-        if self._outbox is not None:
-            self.release_held()
-        self._write_frame(frames.FIN | frames.CLOSE, payload)
+    # The program.
 
-    def release_held(self) -> None:
-        """Hands on what waits for a slow reader."""
-        raise NotImplementedError
-
-    def end_drain(self) -> None:
-        """Wakes those who wait for all to have left."""
-        raise NotImplementedError
-
-    def on_peer_close(self, event: Close) -> None:
-        """Answers the peer's close frame and ends."""
-        self._set_cause(event.code, event.reason)
-        self._say_last(encode(event.code, ""))
-        self._finish(linger=False)
-
-    def on_closing_answered(self, error: ProtocolError | None) -> None:
-        """Ends after the peer answered our close frame, or with garbage."""
-        self._finish(linger=error is not None)
-
-    def on_broken_rule(self, error: ProtocolError) -> None:
-        """Fails the connection (RFC 6455, section 7.1.7)."""
-        self._set_cause(error.code, error.reason)
-        kind = f"protocol errors with {error.code}"
-        self.service.log.log(logging.INFO, kind, "%s: closed with %s", self, error)
-        self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
-        if self._state is OPEN:
-            self._say_last(encode(error.code, error.reason))
-        self._finish(linger=True)  # also where the callback has closed it: no answer will be read
+    def tell(self, callback: Any, *args: Any) -> None:
+        """Runs a callback that tells the program something; its failure ends nothing more."""
+        if callback is not None:
+            self.service.call(callback, self, *args)
 
     def callback_failed(self, error: BaseException) -> None:
         """Closes this one connection with 1011, after a callback raised."""
@@ -271,11 +180,56 @@ class Lifecycle(Intake):
         if self._state is OPEN:
             self.start_close(closing.INTERNAL_ERROR, words(closing.INTERNAL_ERROR))
 
+    def note_unfinished(self, message: Sized | None, held: int) -> None:
+        """Has the service know of a message that has begun and not ended.
+
+        Args:
+            message: what has come of it; None where there is none, or none any more.
+            held: bytes of memory that it takes.
+        """
+        if message is not None or self._is_unfinished:
+            self._is_unfinished = self.service.unfinished.note(self, message, held)
+
+    def _look_after(self, seconds: float) -> None:
+        self.service.wheel.file(self, self.service.wheel.now + seconds)
+
+    def _look_anew(self, seconds: float) -> None:
+        """As `_look_after`, and not sooner, whatever was planned."""
+        self.service.wheel.remove(self)
+        self._look_after(seconds)
+
+    def _has_progressed(self) -> bool:
+        """Whether bytes have left since this was last asked, and others still wait."""
+        stream = self._stream
+        has_progressed = stream.unsent() > 0 and stream.bytes_written != self._seen_written
+        self._seen_written = stream.bytes_written
+        return has_progressed
+
+    # Before the websocket.
+
+    def await_request(self) -> None:
+        """Gives the next plain request of this connection its time."""
+        self._look_anew(self.service.limits.handshake_timeout)
+
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
         self.service.tally.refusals[error.status] += 1
-        self._stream.write(error_response(error))
+        self.write(error_response(error))
         self._finish(linger=True)
+
+    def _refuse_plain(self) -> None:
+        """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
+        self.service.log.log(
+            logging.WARNING,
+            "plain clients on a wss port",
+            "%s: a client without TLS on a wss port: it must use wss:// (or https://); "
+            "a proxy in front must forward with TLS, or this worker listen on ws://",
+            self.peer_address,
+        )
+        if self.service.protocol is None:
+            self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
+        else:
+            self.finish()
 
     def finish(self) -> None:
         """Ends a connection that never became a websocket, once its last answer has left."""
@@ -288,11 +242,106 @@ class Lifecycle(Intake):
 
     def give_up_handshake(self, answer: bytes) -> None:
         """Ends a handshake that took too long, with an answer where the peer can read one."""
-        if self.bytes_read and not self.is_over:
-            self._stream.write(answer)
+        if self._stream.bytes_read and not self.is_over:
+            self.write(answer)
             self._finish(linger=True)
         else:
             self._lose(closing.ABNORMAL, TOO_LATE)
+
+    # The end.
+
+    def _end_ourselves(self) -> None:
+        """Notes that this side ends it: nothing more is sent or delivered."""
+        self._is_ended_by_us = True
+
+    def start_close(self, code: int, reason: str) -> None:
+        """Says goodbye as the protocol does; the peer has `close_timeout` to answer."""
+        self._is_ended_by_us = True
+        if self._forced_close is not None:  # the peer ended it first: no answer will come
+            self._end_by(self._forced_close[1])
+            return
+        self._note_cause(code, reason)
+        self._release_queue()
+        assert self._session is not None
+        last = self._session.closing(code, reason, self.service.wheel.now)
+        if last is None:  # there are no words for it
+            self._finish(linger=True)
+            return
+        self._stream.write(last)
+        self._enter(CLOSING)
+        self._look_anew(self.service.limits.close_timeout)
+        if self._inbox is not None:
+            self._inbox.wake()
+        self.resume(self._stream.paused)  # the peer's answer must be read
+
+    def say_goodbye(self, code: int, reason: str) -> None:
+        """Closes as soon as what was received has been worked off; nothing more is read."""
+        if self._state is not OPEN or self._goodbye is not None:
+            return
+        inbox = self._inbox
+        if inbox is None:
+            is_waited_for = self._stream.kept is not None
+        else:
+            is_waited_for = not inbox.is_unread and (not inbox.is_stream or inbox.is_busy)
+        if not is_waited_for:
+            self.start_close(code, reason)  # nobody would tell us that it is worked off
+            return
+        self._goodbye = (code, reason)
+        self.pause(PAUSED_BY_GOODBYE)
+        if inbox is not None:
+            inbox.release()
+            inbox.wake()
+
+    def _end_later(self, event: Close | ProtocolError) -> None:
+        """Has the peer's end wait its turn, but not for longer than it can be kept waiting."""
+        deadline = self.service.wheel.now + self.service.limits.close_timeout
+        self._forced_close = (deadline, event)
+        self.service.wheel.file(self, deadline)
+
+    def _end_by(self, event: Close | ProtocolError) -> None:
+        """Ends as the peer has it, whose turn has come."""
+        self._forced_close = None
+        if self._state is not OPEN:
+            return
+        if isinstance(event, ProtocolError):
+            self.on_broken_rule(event)
+        else:
+            self._note_cause(event.code, event.reason)
+            self._say_last(event)
+            self._finish(linger=False)
+
+    def on_broken_rule(self, error: ProtocolError) -> None:
+        """Fails the connection (RFC 6455, section 7.1.7)."""
+        self._note_cause(error.code, error.reason)
+        kind = f"protocol errors with {error.code}"
+        self.service.log.log(logging.INFO, kind, "%s: closed with %s", self, error)
+        self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
+        if self._state is OPEN:
+            self._say_last(error)
+        self._finish(linger=True)  # also where the callback has closed it: no answer will be read
+
+    def _say_last(self, event: Close | ProtocolError) -> None:
+        """Answers what ends the conversation, behind all that was taken before it."""
+        self._release_queue()
+        assert self._session is not None
+        self._say(self._session.answer_to(event, self.service.wheel.now))
+
+    def _lost(self, error: Exception) -> None:
+        """The connection is broken."""
+        reason = in_words(error)
+        if self._state is HANDSHAKE:
+            log = self.service.log
+            log.log(logging.INFO, failure_kind(error), "%s: %s", self.peer_address, reason)
+        is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
+        if is_tls and self._stream.abandon_tls():
+            self._note_cause(closing.ABNORMAL, reason)
+            self._finish(linger=True)  # else a reset could overtake the alert
+        else:
+            self._lose(closing.ABNORMAL, reason)
+
+    def on_fault(self) -> None:
+        """Gives up after a defect, or when the time to stop is over."""
+        self._lose(closing.ABNORMAL, DROPPED)
 
     def _finish(self, linger: bool) -> None:
         """Sends what is left, then ends.
@@ -304,10 +353,11 @@ class Lifecycle(Intake):
         if self.is_over:
             return
         self._enter(FINISHING)
-        self._decoder = None
+        self._session = None
         self.note_unfinished(None, 0)
         self._stream.drop_kept()
-        self._outbox = None
+        if self._queue is not None:
+            self._queue.clear()
         self._linger = WILL_LINGER if linger else NO_LINGER
         if self._inbox is not None:
             self._inbox.wake()
@@ -329,26 +379,21 @@ class Lifecycle(Intake):
             self.resume(self._stream.paused)
             self._stream.end_writing()
 
-    def _set_cause(self, code: int, reason: str) -> None:
-        if self.close_code:
-            return
-        if self._forced_close is not None:  # the peer's last word, which still waits its turn
-            code, reason = self._forced_close[1].code, self._forced_close[1].reason
-        self.close_code = code
-        self.close_reason = reason or words(code)
-
     def _lose(self, code: int, reason: str) -> None:
         """The end, whatever led to it: frees the socket, tells the program."""
         if self._state is CLOSED:
             return
-        self._set_cause(code, reason)
-        self.unlist()
+        self._note_cause(code, reason)
+        # The only end by the peer that lingers is that of a broken rule.
+        self._unlist(self._is_ended_by_us, self._linger != NO_LINGER)
         self._enter(CLOSED)
         self.service.wheel.remove(self)
         self._stream.shut()
         self.note_unfinished(None, 0)
-        self._stage = self._decoder = self._compressor = self._outbox = None
-        self.end_drain()
+        self._stage = self._session = None
+        queue, self._queue = self._queue, None
+        if queue is not None:
+            queue.end_waiting()
         inbox = self._inbox
         if inbox is None:
             self._tell_end()
@@ -360,49 +405,20 @@ class Lifecycle(Intake):
         if inbox.is_stream:
             self._tell_end()
 
+    def _note_cause(self, code: int, reason: str) -> None:
+        if self._forced_close is not None:  # the peer's last word, which still waits its turn
+            code, reason = self._forced_close[1].code, self._forced_close[1].reason
+        self._set_cause(code, reason)
+
+    def _tell_end(self) -> None:
+        """Has `on_close` called: not while the program ends it, for that may walk a set of them."""
+        if self._is_ended_by_us:
+            self.service.loop.call_soon(self.on_delivered_all)
+        else:
+            self.on_delivered_all()
+
     def on_delivered_all(self) -> None:
         """Tells the program that the connection is over, once."""
         if self._owes_on_close:
             self._owes_on_close = False
             self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
-
-    # The clock.
-
-    def on_deadline(self, now: float) -> float:
-        """Looks at what the clock says about this connection."""
-        if self._state is OPEN:
-            return self._check_alive(now)
-        if self._has_progressed():  # a long answer on a slow line
-            return now + self.service.limits.close_timeout
-        if self._state is HANDSHAKE:
-            (self._stage or HttpStage(self)).timed_out()
-            return 0.0
-        self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
-        return 0.0
-
-    def _check_alive(self, now: float) -> float:
-        limits = self.service.limits
-        if self._forced_close is not None:
-            deadline, event = self._forced_close
-            if now >= deadline:
-                self._forced_close = None
-                self.take(event)
-                return 0.0
-            return deadline
-        if not limits.ping_interval:
-            return 0.0
-        if self._stream.paused or self._is_queued:  # we do not read: silence says nothing
-            self._pinged_at = -1.0
-            self._last_received = now
-            return now + limits.ping_interval
-        step, again = heartbeat.decide(
-            now, self._last_received, self._pinged_at, limits.ping_interval, limits.ping_timeout
-        )
-        if step is heartbeat.Step.GIVE_UP:
-            self._lose(closing.ABNORMAL, f"{heartbeat.NO_PONG} within {limits.ping_timeout:g} s")
-            return 0.0
-        if step is heartbeat.Step.PING:
-            self._pinged_at = now
-            self.note_silence(self._last_received)
-            self._write_frame(frames.FIN | frames.PING, b"")
-        return again

@@ -95,7 +95,8 @@ class Acceptor(Handler):
         self._fd = listener.fileno()
         self._limit = service.limits.max_handshakes
         # Nobody but the client itself says who it is, and nobody is counted.
-        self._is_usual = not service.is_guarded and service.proxy_protocol is None
+        special = service.is_guarded, service.proxy_protocol, service.protocol
+        self._is_usual = not any(special)
         self._reserve = Reserve()
         self._short_at = -NEW_SHORTAGE
         service.poller.add(self._fd, self)

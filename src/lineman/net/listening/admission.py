@@ -21,10 +21,9 @@ from lineman.base.loglimit import LogLimit
 from lineman.errors import HttpError
 from lineman.net.connection.counters import Tally
 from lineman.net.connection.limits import Limits
-from lineman.net.connection.metered import MeteredDecoder
+from lineman.net.connection.metered import TrafficMeter
 from lineman.net.connection.rates import Bucket, Meter, bucket
 from lineman.net.listening.networks import client_key
-from lineman.protocols.websocket.deflate import Inflater
 
 # Seconds after which somebody who was turned away may come again.
 RETRY_AFTER = 5
@@ -169,12 +168,9 @@ class Admission:
             return None
         return self._refuse(503, "max_connections", f"{limit} connections are open")
 
-    def decoder(
-        self, connection: Any, max_message_size: int, inflater: Inflater | None
-    ) -> MeteredDecoder:
-        """A decoder that counts what the client of a connection sends."""
-        meter = self._meter(connection)
-        return MeteredDecoder(max_message_size, inflater, meter, self._tally.hits, self._clock)
+    def meter(self, connection: Any) -> TrafficMeter:
+        """Counts what the client of a connection sends."""
+        return TrafficMeter(self._meter(connection), self._tally.hits, self._clock)
 
     def _meter(self, connection: Any) -> Meter:
         limits, now = self._limits, self._clock()

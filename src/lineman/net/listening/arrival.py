@@ -37,3 +37,4 @@ def take(
         service.newcomers[connection] = refusal
     elif not is_proxy:
         admission.count(connection, peer[0])
+    connection.begin()

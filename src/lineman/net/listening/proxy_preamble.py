@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from lineman.base.address import format_ip_port
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError
-from lineman.net.connection.connection import SILENT, SLOW, Connection
+from lineman.net.connection.connection import Connection
+from lineman.net.connection.sender import SILENT, SLOW
 from lineman.net.listening import arrival
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import READ, Handler
@@ -147,8 +148,7 @@ class Preamble(Handler):
                     service.admission.count(connection, connection.remote_ip)
         if refusal is not None:
             service.newcomers[connection] = refusal
-        if self._read:
-            connection.on_data(memoryview(self._read))
+        connection.begin(self._read)
 
     def _refuse(self, error: HeaderError) -> None:
         fix = _FIX if isinstance(error, NoHeaderError) else "see the proxy's version and settings"

@@ -42,8 +42,6 @@ cdef class Poller:
     cdef Py_ssize_t cork_size
     cdef bytearray _cork_bytes
     cdef unsigned char *cork_room
-    cdef bytearray _head_bytes
-    cdef unsigned char *frame_head
 
     @cython.locals(missing=Py_ssize_t)
     cpdef add(self, int fd, Handler handler, int events=*)

@@ -37,8 +37,8 @@ SMALL_READ = 4096
 
 # What the connection being served writes is collected here, and leaves in one system call.
 CORK_SIZE = 64 * 1024
-# Bytes of a frame's header at most.
-MAX_HEADER = 16
+# For one message more there always is room in it, and for the header of its frame.
+ROOM = 16 * 1024 + 64
 
 
 class Handler(Timed):
@@ -90,7 +90,6 @@ class Poller:
         "_epoll",
         "_flush_is_due",
         "_handlers",
-        "_head_bytes",
         "_is_closed",
         "_is_due",
         "_log",
@@ -103,7 +102,6 @@ class Poller:
         "cork_fd",
         "cork_room",
         "cork_size",
-        "frame_head",
         "is_in_turn",
         "kept",
         "read_size",
@@ -140,10 +138,8 @@ class Poller:
         self._view = self.buffer
         self.cork_fd = -1
         self.cork_size = 0
-        self._cork_bytes = bytearray(CORK_SIZE)
+        self._cork_bytes = bytearray(CORK_SIZE + ROOM)
         self.cork_room = buffers.room_of(self._cork_bytes)
-        self._head_bytes = bytearray(MAX_HEADER)
-        self.frame_head = buffers.room_of(self._head_bytes)
 
     def fileno(self) -> int:
         """The descriptor that is readable when some socket is ready."""

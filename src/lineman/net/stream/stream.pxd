@@ -7,7 +7,7 @@ from lineman.net.stream.tlsstream cimport TlsStream
 
 # As C numbers, for they are compared for every event.
 cdef int AGAIN, BLOCKED, BROKE, ENDED, LOST, PLAIN, QUIET, SECURED, UNBLOCKED
-cdef int CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, WRITE
+cdef int CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, ROOM, WRITE
 
 @cython.final
 cdef class Stream:
@@ -58,6 +58,9 @@ cdef class Stream:
 
     @cython.locals(poller=Poller)
     cdef put(self, const unsigned char *data, Py_ssize_t size)
+    @cython.locals(poller=Poller)
+    cdef unsigned char *room(self) except NULL
+    cdef wrote(self, const unsigned char *data, Py_ssize_t size)
     cdef _keep_unsent(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t size)
     @cython.locals(size=Py_ssize_t)
     cdef _flush_cork(self)

@@ -14,9 +14,9 @@ that the kernel stops the peer; its end, too, is then met after them.
 from __future__ import annotations
 
 from lineman.base import buffers
-from lineman.base.buffers import Memory
+from lineman.base.buffers import Memory, Room
 from lineman.net.loop import syscalls
-from lineman.net.loop.poller import CORK_SIZE, READ, WRITE, Poller
+from lineman.net.loop.poller import CORK_SIZE, READ, ROOM, WRITE, Poller
 from lineman.net.stream.stream_status import (
     AGAIN,
     BLOCKED,
@@ -313,6 +313,23 @@ class Stream:
                 return
         if size >= LARGE and self._out is None:
             self._write(data, size)  # without a copy for each receiver of a broadcast
+            return
+        self._keep_unsent(data, 0, size)
+        self._cork()
+
+    def room(self) -> Room:
+        """Where a message of up to `ROOM` bytes can be written; `wrote` says how many were."""
+        poller = self.poller
+        if poller.cork_size > CORK_SIZE - ROOM and poller.cork_fd == self.fd:
+            self._flush_cork()
+        return buffers.room_from(poller.cork_room, poller.cork_size)
+
+    def wrote(self, data: Room, size: int) -> None:
+        """Corks what was written to the `room`."""
+        if self._is_broken:
+            return
+        if self.poller.cork_fd == self.fd and self._out is None:
+            self.poller.cork_size += size
             return
         self._keep_unsent(data, 0, size)
         self._cork()

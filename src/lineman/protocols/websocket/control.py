@@ -19,7 +19,7 @@ class Ping(Reply):
 
 
 @dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Progress):
     """A pong, asked for or not."""
 
     payload: bytes

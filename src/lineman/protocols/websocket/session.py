@@ -25,6 +25,7 @@ from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions
 
 # A payload from here on goes to the kernel from where it is, without being copied first.
 LARGE = 16 * 1024
+UNCOMPRESSED = 0  # the share key of those
 MAX_HEADER = 14  # of a frame, its mask included (RFC 6455, section 5.2)
 
 FIRST_OF_TEXT = frames.FIN | frames.TEXT
@@ -259,6 +260,25 @@ class WebsocketSession(Session):
         """The frame of a message that `to_frame` has taken apart; see `encode`."""
         first, payload = self._shrunk(first, payload)
         return self._whole(first, payload)
+
+    def share_key(self) -> object:
+        """See `Session`: of those who compress alike, or not at all; a client's masks differ."""
+        if self._masks is not None:
+            return None
+        return UNCOMPRESSED if self.agreement is None else self.agreement.share_key
+
+    def waiting(self, message: Any) -> Any:
+        """See `Session`: with context takeover a message is compressed when it really leaves."""
+        if self.agreement is not None and self.agreement.share_key is None:
+            return to_frame(message)
+        return self.encode(message)
+
+    def leaving(self, entry: Any) -> bytes:
+        """See `Session`."""
+        if isinstance(entry, bytes):
+            return entry
+        first, payload = entry
+        return self.frame(first, payload)
 
     def _shrunk(self, first: int, payload: bytes) -> tuple[int, bytes]:
         if self._has_said:

@@ -1,15 +1,19 @@
-"""Messages that wait for a reader who is slow, and which of them are given up; pure.
+"""What waits for a peer that reads slowly, and which messages are given up; pure.
 
-An outbox is there only while the kernel takes no more from a connection, and holds whole messages
+A queue is there only while the kernel takes no more from a connection, and holds whole messages
 only: what has begun to leave is the transport's, and control frames never wait here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from enum import StrEnum
 
 from lineman.errors import ConfigError
+from lineman.net.stream.stream import Stream
+from lineman.protocols.events import Reply
+from lineman.protocols.interface import Session
 
 # What a message costs in memory besides its bytes: the object, its place, its key. Counted, or a
 # flood of tiny messages would take many times the limit.
@@ -40,7 +44,7 @@ def policy(value: object) -> SlowReaders:
     raise ConfigError(f"slow_readers is {value!r}", f"give one of {names}")
 
 
-class Outbox:
+class SendQueue:
     """Holds the newest messages, as many as there is room for.
 
     Args:
@@ -49,11 +53,16 @@ class Outbox:
     Attributes:
         size: bytes of the messages that wait.
         given_up: messages that were dropped or replaced so far.
-        pong: payload of the answer to the peer's last ping. Earlier ones that could not leave need
-            no answer (RFC 6455, section 5.5.3), so that a flood of pings takes no memory.
+        is_full: whether the program was told that as much waits as may.
+        reply: what the peer must be answered. Earlier ones that could not leave need no answer
+            (RFC 6455, section 5.5.3, for pings), so that a flood of them takes no memory.
+        waiters: those who wait for all to have left.
     """
 
-    __slots__ = ("_by_key", "_entries", "_last", "_replaces", "given_up", "pong", "size")
+    __slots__ = (
+        "_by_key", "_entries", "_last", "_replaces", "given_up", "is_full", "reply", "size",
+        "waiters",
+    )  # fmt: skip
 
     def __init__(self, replaces: bool) -> None:
         # By a number of their own: a key's own __hash__ and __eq__ may do anything, send included,
@@ -64,7 +73,9 @@ class Outbox:
         self._replaces = replaces
         self.size = 0
         self.given_up = 0
-        self.pong: bytes | None = None
+        self.is_full = False
+        self.reply: Reply | None = None
+        self.waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         """How many messages wait."""
@@ -123,6 +134,41 @@ class Outbox:
         if key is not None and self._by_key.get(key) == number:
             self._by_key.pop(key, None)
         return entry
+
+    # Leaving.
+
+    def pour(self, stream: Stream, session: Session, now: float) -> None:
+        """Writes what waits, as far as the kernel takes it."""
+        self._answer(stream, session, now)
+        while self._entries and not stream.is_blocked:
+            stream.write(session.leaving(self.pop()))
+
+    def release(self, stream: Stream, session: Session, now: float) -> None:
+        """Hands everything that waits to the socket, whether the kernel takes it or not."""
+        self._answer(stream, session, now)
+        while self._entries:
+            stream.write(session.leaving(self.pop()))
+        self.given_up = 0  # nobody is told any more that it reads again
+
+    def _answer(self, stream: Stream, session: Session, now: float) -> None:
+        reply, self.reply = self.reply, None
+        answer = None if reply is None else session.answer_to(reply, now)
+        if answer is not None:
+            stream.write(answer)
+
+    def clear(self) -> None:
+        """Forgets what waits, since nothing leaves any more."""
+        self._entries.clear()
+        self._by_key.clear()
+        self.size = self.given_up = 0
+        self.reply = None
+
+    def end_waiting(self) -> None:
+        """Wakes those who wait for all to have left."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 def size_of(entry: Waiting) -> int:
