@@ -77,7 +77,7 @@ def test_a_process_that_hangs_is_busy_and_the_others_are_told(run: Run) -> None:
     assert busy[0]["state"] == "ready"
     done = app.command("connections")
     assert done.returncode == 1
-    assert f"not of the processes {busy[0]['pid']}: busy" in done.stdout
+    assert f"without the processes {busy[0]['pid']}: busy" in done.stdout
     (app.script.parent / "gate").touch()
     assert client.receive_message() == str(busy[0]["pid"])
 

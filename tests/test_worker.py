@@ -173,7 +173,7 @@ def test_an_option_that_does_not_exist_is_refused_at_once() -> None:
         (lambda: Worker(WS, watchdog_timeout=None), "watchdog_timeout is None", "0 or more"),
         (
             lambda: Worker(WS, watchdog_timeout=0.5),
-            "a sign of life once a second",
+            "reports only once a second",
             "give 2 seconds",
         ),
         (lambda: Worker(WS, max_requests=1.5), "max_requests is 1.5", "whole number"),

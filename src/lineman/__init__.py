@@ -136,14 +136,14 @@ _HOMES = {
 
 # What programs for Workerman import, and what to import or write here.
 _THEIRS = {
-    "GatewayWorker": "write Gateway: one of it stands for gateways, business workers and register",
+    "GatewayWorker": "write Gateway: it takes the place of gateways, business workers and register",
     "BusinessWorker": "write Gateway(…, workers=4), whose callbacks are the events",
-    "Register": "nothing is needed: processes find each other by themselves, machines by broker=…",
+    "Register": "nothing is needed: processes find each other automatically, machines by broker=…",
     "Events": "write the callbacks of a Gateway: @gateway.on_message",
     "Timer": "write asyncio: a task with `await asyncio.sleep(1)` in a loop, in on_worker_start",
     "Http": "write worker.on_request, Request and Response",
     "WebServer": "let a web server do it; worker.on_request answers plain requests",
-    "Websocket": 'the address says it: Worker("ws://…")',
+    "Websocket": 'the address contains it: Worker("ws://…")',
     "TcpConnection": "write Connection",
     "ConnectionInterface": "write Connection",
     "AsyncTcpConnection": "there are no clients in this version",

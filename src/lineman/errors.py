@@ -1,9 +1,9 @@
-"""Every exception of the package, by who must act on it.
+"""Every exception of the package, grouped by the person who must act on it.
 
-`ConfigError` is for the operator, and so are `NotReachedError` and `RefusedError`, which every
-question raises that is not answered; `UsageError` and `LinkFullError` are for the programmer,
-`ProtocolError` and `HttpError` concern the peer, `ConnectionLost` nobody. Each message says what
-was seen and, where somebody can mend it, how.
+`ConfigError` is for the operator, and so are `NotReachedError` and `RefusedError`, which a question
+without an answer raises. `UsageError` and `LinkFullError` are for the programmer. `ProtocolError`
+and `HttpError` are about the peer, and nobody must act on `ConnectionLost`. Each message says what
+was seen and, if somebody can mend it, how.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class NotReachedError(ConfigError):
 
 
 class RefusedError(ConfigError):
-    """Who was asked, or told to do something, says that it will not; its reason is in `seen`."""
+    """The other side refuses a question or an order; `seen` has its reason."""
 
 
 class LinkFullError(LinemanError):

@@ -97,12 +97,12 @@ class Worker(WorkerDescription):
     def run_all(
         arguments: Sequence[str] | None = None, *, pid_file: str | Path | None = None
     ) -> None:
-        """Runs every worker of the program until it is told to stop; does not return.
+        """Runs every worker of the program until it gets the command to stop; does not return.
 
         Args:
             arguments: the command, as after the script's name; None for the script's own.
-            pid_file: where the running program is found; None for `Worker.pid_file`, and without
-                that one for a place that its path tells.
+            pid_file: where the running program is found; None for `Worker.pid_file`; without that,
+                the path follows from the script's path.
         """
         from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
 
@@ -150,7 +150,7 @@ class Worker(WorkerDescription):
 
     @property
     def port(self) -> int:
-        """The port that it listens on; of use where the address said 0."""
+        """The port that it listens on; useful if the address has port 0."""
         return self.runtime.port
 
     @property
@@ -184,10 +184,10 @@ class Worker(WorkerDescription):
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
     ) -> None:
-        """Listens and serves inside the running event loop, beside whatever else it does.
+        """Listens and serves inside the running event loop, together with its other tasks.
 
-        In a callback of a worker that a master runs it starts a worker inside of that one, whose
-        port goes on to the process that takes the place of this one.
+        In a callback of a worker that a master runs, it starts an inner worker, whose port is
+        passed on to the process that replaces this one.
 
         Args:
             listener: a bound, listening socket to use; None binds the worker's address.
@@ -202,12 +202,12 @@ class Worker(WorkerDescription):
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
-        """Stops listening, says goodbye to every client, and frees everything.
+        """Stops listening, closes every client with a close frame, and frees everything.
 
         Args:
             timeout: seconds that clients and handlers at work have.
-            drain: seconds before that, over which the goodbyes are spread; None says them all at
-                once and drops handshakes under way.
+            drain: seconds before that, over which the clients are closed one by one; None closes
+                all at once and drops handshakes in progress.
             code: the close code that clients get.
         """
         await self.runtime.stop(timeout, drain=drain, code=code)

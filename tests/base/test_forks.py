@@ -139,7 +139,7 @@ BUSY = """
 @pytest.mark.parametrize(
     ("begin", "named"),
     [
-        ("pool.submit(rest)", r"a ProcessPoolExecutor that is at work \(processes (\d+)\)"),
+        ("pool.submit(rest)", r"a busy ProcessPoolExecutor \(processes (\d+)\)"),
         (
             "asyncio.get_running_loop().run_in_executor(None, rest)",
             r"the thread \w+_0, at \S+app.py:10",

@@ -328,7 +328,7 @@ def test_a_terminal_that_closes_ends_the_program_and_with_nohup_does_not(
         program.wait_for_port()
         os.close(terminal)
         os.close(main)
-        wait_until(lambda: "the terminal is gone" in program.log.read_text(), "it is noticed")
+        wait_until(lambda: "the terminal was closed" in program.log.read_text(), "it is noticed")
         if is_nohup:
             program.process.send_signal(signal.SIGHUP)
             wait_until(lambda: "reloading" in program.log.read_text(), "the next one reloads")

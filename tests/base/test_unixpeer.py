@@ -79,7 +79,7 @@ def impostor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impostor
 def test_nothing_is_pushed_to_somebody_else(impostor: Impostor, folder: Path) -> None:
     address = f"unix://{folder}/app.sock"
     with GatewayClient(address) as client:
-        with pytest.raises(NotReachedError, match="listens there, who is none of the service's"):
+        with pytest.raises(NotReachedError, match="listens there, who is not the service's user"):
             client.send_to_all("secret")
         own = f"everybody may write to {folder}" if IS_ROOT else "service's user or as root"
         with pytest.raises(NotReachedError, match=own):
@@ -100,7 +100,7 @@ def test_a_command_does_not_believe_somebody_else(impostor: Impostor, folder: Pa
     pid_file = folder / "app.pid"
     pid_file.write_text("1")
     assert control_path(pid_file) == folder / "app.sock"
-    with pytest.raises(ConfigError, match="nothing that is said there is believed"):
+    with pytest.raises(ConfigError, match="its answers are not believed"):
         ask(pid_file, {"command": "stop"}, 5.0)
     assert impostor.heard == b""
 

@@ -51,7 +51,7 @@ WORKER = [
     ("pidFile", "did you mean pid_file?"),
     ("stdoutFile", "did you mean log_file?"),
     ("registerAddress", "machines by broker="),
-    ("rooms", 'keep your own things in worker.data: worker.data["rooms"]'),
+    ("rooms", 'keep your own values in worker.data: worker.data["rooms"]'),
     ("_rooms", 'worker.data["_rooms"]'),
 ]
 
@@ -74,8 +74,8 @@ def test_the_class_refuses_it_too(name: str, says: str) -> None:
         ("onMessage", "did you mean on_message?"),
         ("onWebSocketConnect", "did you mean on_websocket_connect?"),
         ("onWebSocketConnected", "did you mean on_connect?"),
-        ("onError", "what a callback raises is logged"),
-        ("onBusinessWorkerConnected", "the log and `status` tell"),
+        ("onError", "an exception of a callback is logged"),
+        ("onBusinessWorkerConnected", "the log and `status` show"),
         ("count", "processes are gateways=… and workers=…"),
         ("registerAddress", "machines by broker="),
         ("secretKey", "Gateway(…, secret=…)"),
@@ -88,7 +88,7 @@ def test_the_class_refuses_it_too(name: str, says: str) -> None:
         ("sendToAll", "did you mean send_to_all?"),
         ("destoryClient", "did you mean destroy_client?"),
         ("getAllClientInfo", "did you mean get_all_client_sessions?"),
-        ("rooms", 'keep your own things in gateway.data: gateway.data["rooms"]'),
+        ("rooms", 'keep your own values in gateway.data: gateway.data["rooms"]'),
     ],
 )
 def test_what_a_gateway_does_not_have_is_refused_with_what_to_use(name: str, says: str) -> None:
@@ -129,7 +129,7 @@ def test_a_gateways_client_takes_nothing_of_the_programs_own() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("uid", "uid of a Gateway's client is only read; write client.bind(uid)"),
+        ("uid", "uid of a Gateway's client is read-only; write client.bind(uid)"),
         ("groups", "write client.join(group), or client.leave(group)"),
     ],
 )
@@ -157,11 +157,14 @@ def test_what_a_call_changes_is_not_set_on_a_gateways_client(name: str, says: st
         (lambda: Gateway(WS, maxPackageSize=4), "Gateway(…, max_message_size=…)"),
         (lambda: Gateway(WS, businessWorkers=2), "Gateway(…, workers=…)"),
         (lambda: Gateway(WS, business_workers=2), "Gateway(…, workers=…)"),
-        (lambda: Worker(WS, port=5), "port of a Worker is only read; it stands in the address"),
-        (lambda: Worker(WS, url="a"), "url of a Worker is only read; the address says it"),
-        (lambda: Worker(WS, connections=1), "connections of a Worker is only read"),
+        (lambda: Worker(WS, port=5), "port of a Worker is read-only; the address contains it"),
+        (lambda: Worker(WS, url="a"), "url of a Worker is read-only; the address contains it"),
+        (lambda: Worker(WS, connections=1), "connections of a Worker is read-only"),
         (lambda: Worker(WS, start=1), "start is no option of Worker(…); call it: worker.start(…)"),
-        (lambda: Gateway(WS, current_client=1), "is only read; the one whose callback is at work"),
+        (
+            lambda: Gateway(WS, current_client=1),
+            "is read-only; it is the client whose callback is running",
+        ),
         (lambda: Gateway(WS, worker=4), "Gateway(…, workers=…)"),
         (lambda: Gateway(WS, on_message=print), "set it: gateway.on_message = …"),
     ],
@@ -184,7 +187,7 @@ def test_what_is_only_read_is_refused_in_words() -> None:
         }
         assert found == set(base._kind.calls)
         for name in found:
-            with pytest.raises(UsageError, match=f"{name} of a .* is only read; "):
+            with pytest.raises(UsageError, match=f"{name} of a .* is read-only; "):
                 setattr(thing, name, 5)
 
 
@@ -253,7 +256,7 @@ REQUESTS = [
     ("queryString", "did you mean query_string?"),
     ("rawBody", "did you mean body?"),
     ("getRemoteIp", "did you mean remote_ip?"),
-    ("session", "keep your own things in connection.data"),
+    ("session", "keep your own values in connection.data"),
 ]
 
 

@@ -67,6 +67,6 @@ def test_an_address_without_a_host_is_refused(url: str) -> None:
 
 def test_what_the_libraries_say_becomes_a_cause_and_a_remedy() -> None:
     said = explain(ConnectionError("Error 111 connecting to 127.0.0.1:6379. Connect call failed"))
-    assert said.startswith("nobody listens there (ConnectionError: Error 111 connecting")
+    assert said.startswith("nothing listens there (ConnectionError: Error 111 connecting")
     assert "; fix: " in said
     assert explain(ValueError("something else")) == "ValueError: something else"

@@ -269,7 +269,7 @@ def test_an_authority_that_is_down_is_no_harm_to_who_is_served(
         wait_until(lambda: "no new certificate" in log.text, "the line in the log")
         assert served(serving.port, trust) == first
     assert "cannot be reached" in log.text
-    assert "the old certificate is served on" in log.text
+    assert "the old certificate is still served" in log.text
     state = store.state()
     assert state.failures == 1
     assert state.failed_at is not None
@@ -292,7 +292,7 @@ def test_a_start_that_gets_no_certificate_says_why_and_the_next_one_keeps_quiet(
         assert "there is no certificate for chat.example.net" in text
         assert "Failed to connect to 127.0.0.1" in text
         assert "open the firewall" in text
-        assert "not tried again before" in text
+        assert "The next attempt is not before" in text
         assert "lineman cert obtain" in text
     assert authority.orders == 1
 

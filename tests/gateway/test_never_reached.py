@@ -105,7 +105,7 @@ def test_nobody_listens_and_then_somebody_does(tmp_path: Path) -> None:
     server = redis_server(tmp_path)
     server.port = free_ports(1)[0]
     with machine(tmp_path / "run", f"redis://127.0.0.1:{server.port}") as made:
-        told(made, "nobody listens there")
+        told(made, "nothing listens there")
         server.start()
         try:
             made.program.wait_for_line("the broker is reached")
@@ -120,7 +120,7 @@ def test_nobody_listens_and_then_somebody_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("login", ["", ":wrong@"])
 def test_a_wrong_password_of_redis(tmp_path: Path, redis: Server, login: str) -> None:
     with machine(tmp_path / "run", f"redis://{login}127.0.0.1:{redis.port}") as made:
-        told(made, "it refuses the login" if login else "it wants a password")
+        told(made, "it refuses the login" if login else "it demands a password")
 
 
 @pytest.mark.parametrize("login", ["", "me:wrong@"])

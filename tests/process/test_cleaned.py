@@ -165,7 +165,7 @@ def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path:
             first = int(client.receive())
             cleaned.clean()
             cleaned.run.parent.mkdir(mode=0o700)
-            program.wait_for_line("a socket was removed and is made anew")
+            program.wait_for_line("a socket was removed and was created again")
             assert links(cleaned) == {2}  # whoever is linked does not link again
             for pid in business(program):  # all that hold links of before
                 os.kill(pid, signal.SIGKILL)

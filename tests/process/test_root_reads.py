@@ -292,7 +292,7 @@ def test_a_file_of_roots_that_is_no_key_is_not_read(
     (theirs / "key.pem").symlink_to(TestCA(open_folder).issue(["localhost"]).key)
     os.chmod((theirs / "key.pem").resolve(), 0o600)
     cert = pair.split(", ")[0]
-    for key, why in ((shadow, "it holds no"), (theirs / "key.pem", "is a link that others")):
+    for key, why in ((shadow, "it holds no"), (theirs / "key.pem", "is a link that other users")):
         program = make(options=f'"wss://127.0.0.1:0", {cert}, key={str(key)!r}')
         done = program.ask(*AS_NOBODY)
         assert why in done.stdout
@@ -338,13 +338,13 @@ def forged(change: str, end: str = "os._exit(0)") -> str:
     [
         ("worker['url'] = 'ws+unix:///run/a b'", "os._exit(0)", "no absolute path of a socket"),
         ("worker['url'] = 'ws+unix:///run/a;b'", "os._exit(0)", "no absolute path of a socket"),
-        ("worker['url'] = 'ws://a\\n:1'", "os._exit(0)", "described in a way that no program is"),
+        ("worker['url'] = 'ws://a\\n:1'", "os._exit(0)", "description of the program is invalid"),
         ("worker['url'] = 'ws://a b:1'", "os._exit(0)", "neither an IP address nor a host name"),
         ("worker['max_message_size'] = '1; include /x'", "os._exit(0)", "in a way that no program"),
         ("worker['ping_interval'] = float('nan')", "os._exit(0)", "in a way that no program is"),
-        ("place['count'] = 10**9", "os._exit(0)", "described in a way that no program is"),
-        ("told['workers'] = []", "os._exit(0)", "described in a way that no program is"),
-        ("pass", "os.kill(os.getpid(), 9)", "did not end in order (signal 9 (SIGKILL))"),
+        ("place['count'] = 10**9", "os._exit(0)", "description of the program is invalid"),
+        ("told['workers'] = []", "os._exit(0)", "description of the program is invalid"),
+        ("pass", "os.kill(os.getpid(), 9)", "did not end normally (signal 9 (SIGKILL))"),
         ("pass", "pass", "it has described itself more than once"),
     ],
 )

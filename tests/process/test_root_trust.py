@@ -152,7 +152,7 @@ def test_a_child_that_talks_nonsense_ends_nobody_but_itself(
     hit = int(started.ask("attack").split()[0])
     wait_until(lambda: hit not in children_of(master), "the process ends")
     wait_until(lambda: len(children_of(master)) == 2, "another one takes its place")
-    assert "is not listened to any more" in started.text
+    assert "are ignored from now on" in started.text
     assert before - {hit} <= set(children_of(master))
 
 
@@ -217,8 +217,8 @@ PLACE = (
 @pytest.mark.parametrize(
     ("end", "why"),
     [
-        ("os.kill(os.getpid(), 9)", "did not end in order (signal 9 (SIGKILL))"),
-        ("os._exit(3)", "did not end in order (exit status 3)"),
+        ("os.kill(os.getpid(), 9)", "did not end normally (signal 9 (SIGKILL))"),
+        ("os._exit(3)", "did not end normally (exit status 3)"),
         ("os._exit(0)", "shadow as nobody: permission denied"),
         ("", "it has described itself more than once"),
     ],
@@ -249,7 +249,7 @@ def test_a_log_that_the_program_names_is_opened_with_its_users_rights(
 ) -> None:
     said = refused(attacked("Worker.log_file = VICTIM"), *words, *AS_NOBODY)
     assert "shadow as nobody: permission denied" in said
-    assert "have root open it: --log" in said
+    assert "let root open it: --log" in said
 
 
 def test_nor_is_one_that_comes_with_a_reload(
@@ -276,7 +276,7 @@ def test_a_log_of_the_command_line_is_not_led_elsewhere(
 ) -> None:
     (theirs / "log").symlink_to(victim)
     said = refused(attacked(), "-d", "--log", str(theirs / "log"), *AS_NOBODY)
-    assert "is a link that others may have put there" in said
+    assert "is a link that other users may have made" in said
 
 
 def test_the_user_of_the_command_line_beats_the_program(attacked: Callable[..., App]) -> None:
@@ -336,7 +336,7 @@ def test_a_key_behind_a_link_of_the_user_is_not_handed_over(
     (theirs / "key.pem").symlink_to(pair.key)
     options = f'"wss://127.0.0.1:0", cert={str(pair.cert)!r}, key={str(theirs / "key.pem")!r}'
     said = refused(attacked(TELL_MEMORY, options), *AS_NOBODY)
-    assert "is a link that others may have put there" in said
+    assert "is a link that other users may have made" in said
     assert "in memory" not in said
 
 
@@ -357,4 +357,4 @@ def test_a_pid_file_does_not_lie_where_others_swap_directories(
     (theirs / "run").mkdir()
     (theirs / "run").chmod(0o755)
     said = refused(attacked(), "--pid-file", str(theirs / "run" / "app.pid"), *AS_NOBODY)
-    assert "others may put another directory in the place of" in said
+    assert "other users may replace" in said

@@ -173,7 +173,7 @@ def test_a_restart_keeps_the_options_that_the_start_was_given(
         for _ in range(2):  # and so does the restart of a restart
             again = app.run("restart", "-d", by_script=by_script)
             assert again.returncode == 0, again.stderr
-            assert f"keeps what it was started with: {' '.join(options)}" in again.stdout
+            assert f"restart uses the options of the start: {' '.join(options)}" in again.stdout
             assert f"log: {log}" in again.stdout
             assert ids_in(log) == f"{entry.pw_uid} {entry.pw_gid}"
         own = pwd.getpwuid(os.geteuid())
@@ -219,7 +219,7 @@ def test_a_restart_by_root_does_not_make_another_users_program_roots(
         app.prefix = prefix
         refused = app.run("restart", "-d", *place, by_script=False)
         assert refused.returncode == 1
-        assert "app.py runs as nobody, who started it, and would be started again as root" in (
+        assert "app.py runs as the user nobody, who started it; a restart would run it as root" in (
             refused.stderr
         )
         assert "sudo -u nobody lineman restart" in refused.stderr
@@ -328,7 +328,7 @@ def test_what_is_closed_to_the_user_is_named(
     assert done.returncode == 1
     said = done.stdout + done.stderr
     assert "user nobody may not run " in said
-    assert f": {barrier} (mode 0710, owner root) is closed to it; fix: have Python, the" in said
+    assert f": {barrier} (mode 0710, owner root); fix: put Python, the" in said
     assert "process 0" not in said
     assert "cannot be started" not in said
 

@@ -21,7 +21,7 @@ def test_another_host_with_the_same_port_needs_a_restart_and_the_error_says_so(
     app.write(pushing(f"ws://0.0.0.0:{port}"))
     done = app.run("reload")
     assert done.returncode == 1
-    assert "which is of this program itself; fix: restart the program once" in done.stderr
+    assert "which belongs to this program; fix: restart the program once" in done.stderr
     assert "kill" not in done.stderr
     assert ask(port) == old
     os.kill(old, signal.SIGKILL)  # the port is left over in the store, and nobody's
@@ -35,13 +35,13 @@ def test_two_workers_with_one_port_are_told_apart_from_a_reload(
     twice = f"await Worker('{at(port)}').start()"
     done = make_app(pushing(at(port), after=twice)).run("start")
     assert done.returncode == 1
-    assert "of this program itself; fix: give each Worker an address of its own" in (
+    assert "of this program; fix: give each Worker a different address" in (
         done.stdout + done.stderr
     )
     outer = pushing(at(port)).replace("127.0.0.1:0", f"127.0.0.1:{port}")
     done = make_app(outer).run("start")
     assert done.returncode == 1
-    assert "fix: give each Worker an address of its own" in done.stdout + done.stderr
+    assert "fix: give each Worker a different address" in done.stdout + done.stderr
     by_hand = BY_HAND.format(count=1, where=f'"127.0.0.1", {port}', more="")
     done = make_app(by_hand.replace("127.0.0.1:0", f"127.0.0.1:{port}")).run("start")
     assert done.returncode == 1
@@ -67,7 +67,7 @@ def test_with_several_processes_the_start_is_refused_and_gateway_named(
     said = done.stdout + done.stderr
     assert re.search(
         r"<Worker push> is started inside <Worker chat>, which has 2 processes.* "
-        r"would reach one of them alone, with `if worker.id == 0` the first; fix: use Gateway",
+        r"would reach only one of them, with `if worker.id == 0` the first; fix: use Gateway",
         said,
     )
     assert "Traceback" not in said

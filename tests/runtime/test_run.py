@@ -250,7 +250,7 @@ def test_a_program_that_is_no_file_is_told() -> None:
     words = [sys.executable, "-"]
     done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=DEADLINE)
     assert done.returncode == 1
-    assert "write the program to one" in done.stderr
+    assert "write the program into one" in done.stderr
 
 
 # Several processes.

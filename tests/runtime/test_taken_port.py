@@ -23,7 +23,8 @@ def test_a_port_opened_by_hand_that_the_old_process_has_is_explained(
     assert done.returncode == 1
     for words in (
         f"cannot listen on 127.0.0.1:{port}: the port is taken by ",
-        f"(process {old}), which is of this program and goes on until the new process is ready",
+        f"(process {old}), which belongs to this program and continues until the new process is "
+        "ready",
         "asyncio.start_server(…, reuse_port=True), and restart the program once",
         f'await Worker("ws://127.0.0.1:{port}").start()',
     ):

@@ -140,7 +140,7 @@ def test_one_that_has_gone_bad_before_anybody_asked_is_told_and_the_default_is_s
     pairs["chat"].key.unlink()
     for _ in range(3):
         assert shown(tls, "chat.b.test") == "a.test"
-    assert caplog.text.count("the certificate stays as it was: there is no private key") == 1
+    assert caplog.text.count("the old certificate stays in use: there is no private key") == 1
 
 
 def test_a_bad_one_among_many_is_refused_at_the_start_by_its_name(

@@ -1,4 +1,4 @@
-"""What somebody found who looked at a service or a certificate."""
+"""A finding about a service or a certificate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Finding:
     Args:
         level: ERROR: clients cannot connect, or not stay; WARNING: some cannot, or will not one
             day; INFO: good to know.
-        name: by which docs/reference/doctor.md tells more; empty where nobody has to look it up.
+        name: its heading in docs/reference/doctor.md; empty if it needs none.
         seen: what was seen, as a sentence without a full stop.
         fix: the command or the line that mends it; empty where nothing needs mending.
     """

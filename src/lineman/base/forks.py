@@ -1,7 +1,9 @@
-"""What children of this process do not keep open: sockets that somebody waits on at the other end.
+"""Descriptors that forked children of this process must not keep open: sockets with a peer at the
+other end.
 
-A `ProcessPoolExecutor` forks, and its processes hold whatever was open then. A client whose
-connection is closed here would not notice, and a port would stay taken after the service's end.
+A `ProcessPoolExecutor` forks, and its processes hold all descriptors that were open then. A client
+whose connection is closed here would not notice, and a port would stay taken after the service's
+end.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ _holders: weakref.WeakSet[DescriptorHolder] = weakref.WeakSet()
 
 
 def keep_from_children(holder: DescriptorHolder) -> None:
-    """Has the descriptors of an object let go in every process that is forked from now on."""
+    """Closes the descriptors of an object in every process that is forked from now on."""
     _holders.add(holder)
 
 

@@ -1,4 +1,4 @@
-"""The home directory of this user, who may have none: in a container any number is a user."""
+"""The home directory of this user, if there is one: in a container any number can be a user."""
 
 from __future__ import annotations
 

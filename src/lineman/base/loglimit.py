@@ -1,7 +1,7 @@
-"""A log that strangers cannot fill: lines that any peer can cause are limited by their kind.
+"""A log that clients cannot fill: lines that any peer can cause are limited for each kind.
 
-A kind is what one remedy mends: lines of two kinds never take each other's place, so that the noise
-of one cannot hide the other. An exception's kind is its type and the places it came through.
+Lines of one kind have the same remedy. Lines of two kinds never displace each other, so that the
+noise of one cannot hide the other. An exception's kind is its type and the places it came through.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from lineman.base.unknown_names import explain
 # So many lines of one kind are logged in so many seconds; the others are counted,
 LINES = 10
 WINDOW = 60.0
-# and the count is told after so many seconds at most.
+# and the count is logged after this number of seconds at most.
 SUMMARY = 10.0
 # A traceback is logged once; again after this time, or after a window without it.
 REPEAT = 3600.0
-# More tracebacks than these at a time are told by type and place only.
+# Further tracebacks at the same time are logged only by type and place.
 TRACEBACKS = 30
 # A line is cut there: parts of it may be a stranger's words.
 MAX_TEXT = 1000
 
-# Where the part of a text begins that a stranger may have written.
+# The position where the part of a text begins that a client may have written.
 _VARYING = re.compile(r"[\"'(:;\d]|https?:|<")
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 

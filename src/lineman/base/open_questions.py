@@ -1,7 +1,7 @@
-"""Questions that are not over yet, by their numbers: whoever asks whom, and over whatever line.
+"""Open questions, by their numbers, for any asker, any answerer and any connection.
 
-Here it is known who has not answered, and what the others have said. Nothing here says a question,
-or hears an answer: that is for who asks. Nor is there a clock.
+This module knows which sides have not answered, and the answers of the others. It sends no question
+and receives no answer: the asker does that. It has no clock.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class OpenQuestion(Generic[K]):
     """A question.
 
     Attributes:
-        waits_for: those who were asked and have not answered.
-        answers: what the others have said, by who said it.
-        errors: of those from whom no answer comes, and who said why.
-        on_over: called with it when nobody is waited for any more.
-        deadline: when nobody is waited for any more, by the clock of who asks.
+        waits_for: the sides that were asked and have not answered.
+        answers: the answers of the others, by side.
+        errors: the errors of sides that will not answer.
+        on_over: called with the question when it is over.
+        deadline: when it is over, by the clock of the asker.
     """
 
     __slots__ = ("answers", "deadline", "errors", "on_over", "waits_for")
@@ -43,9 +43,9 @@ class OpenQuestion(Generic[K]):
 
 
 class OpenQuestions(Generic[K]):
-    """The questions of one who asks, of one or of several at a time.
+    """The questions of one asker, to one or several sides at a time.
 
-    What comes for a question that is over, or from somebody who was not asked, is thrown away.
+    An answer to a question that is over, or from a side that was not asked, is ignored.
     """
 
     def __init__(self) -> None:
@@ -65,13 +65,13 @@ class OpenQuestions(Generic[K]):
         deadline: float = math.inf,
         number: int = 0,
     ) -> int:
-        """Begins a question; it is over at once where nobody is asked.
+        """Begins a question; it is over at once if no side is asked.
 
         Args:
-            asked: who is to answer.
+            asked: the sides that must answer.
             on_over: called once, when all have answered, failed or left, or it is too late.
             deadline: see `expire`.
-            number: of the question, where something else has given it one; 0 for a new one.
+            number: of the question, if it already has one; 0 for a new one.
 
         Returns:
             The number, by which answers say what they answer.
@@ -96,14 +96,14 @@ class OpenQuestions(Generic[K]):
             self._wait_no_more(number, question, who)
 
     def fail(self, number: int, who: K, error: LinemanError) -> None:
-        """From somebody no answer comes, and the reason is known."""
+        """One side will not answer, and the reason is known."""
         question = self._open.get(number)
         if question is not None and who in question.waits_for:
             question.errors.append(error)
             self._wait_no_more(number, question, who)
 
     def leave(self, who: K) -> None:
-        """Somebody is gone and answers nothing any more."""
+        """One side has gone and will not answer any more."""
         for number, question in list(self._open.items()):
             self._wait_no_more(number, question, who)
 
@@ -147,23 +147,23 @@ class OpenQuestions(Generic[K]):
         what: str,
         number: int = 0,
     ) -> dict[K, Any]:
-        """Asks in an event loop. However it ends, nothing of the question is left.
+        """Asks in an event loop. The question is removed, however it ends.
 
         Args:
             loop: the one that runs.
-            asked: who is to answer.
-            say: says the question, with its number; what it raises, `LinkFullError` as a rule, is
-                what this raises.
+            asked: the sides that must answer.
+            say: sends the question, with its number; an exception of it, usually `LinkFullError`,
+                is raised here.
             timeout: seconds.
             what: is asked, for the error.
             number: see `open`.
 
         Returns:
-            The answers that came in time, one at least, by who gave them.
+            The answers that came in time, at least one, by side.
 
         Raises:
-            LinemanError: nobody has answered, and somebody's error is known; see `fail`.
-            NotReachedError: nobody has answered in time, or all who were asked are gone.
+            LinemanError: there is no answer, but an error of a side is known; see `fail`.
+            NotReachedError: there was no answer in time, or all sides have gone.
         """
         over: Future[OpenQuestion[K]] = loop.create_future()
         is_late = False
@@ -191,6 +191,6 @@ class OpenQuestions(Generic[K]):
             raise question.errors[0]
         why = f"within {timeout:g} s" if is_late else "before the end of the connection"
         raise NotReachedError(
-            f"nobody answered the question {what!r} {why}",
-            "see that the gateway runs and is not overloaded: lineman status; then ask again",
+            f"the question {what!r} got no answer {why}",
+            "check that the gateway runs and is not overloaded: lineman status; then ask again",
         )

@@ -1,12 +1,12 @@
-"""How an option is written, once: with its name and type stand its default, unit and check.
+"""The single declaration of an option: its name, type, default, unit and check.
 
     @dataclass(kw_only=True, eq=False, repr=False, init=False)
     class LimitFields:
         max_message_size: int = option(10 * MIB, BYTES)
         \"\"\"A received message, all its fragments together; past it 1009.\"\"\"
 
-A class of such fields is a base of whatever has them: of `Worker`, whose attributes they are, and
-of what is made of them when it starts. Type checkers see an ordinary dataclass.
+A class of such fields is a base of every class that has them: of `Worker`, whose attributes they
+are, and of the classes that hold the checked values. Type checkers see an ordinary dataclass.
 """
 
 from __future__ import annotations
@@ -226,13 +226,13 @@ def names_of(declared: type) -> tuple[str, ...]:
 
 
 def check(declared: type, given: object, *, besides: type | None = None, whose: str = "") -> None:
-    """Checks each option by itself.
+    """Checks each option separately.
 
     Args:
         declared: the dataclass that has the options.
-        given: whose attributes are the values.
-        besides: another one, whose options are left out where they are the same.
-        whose: said after an option's name, such as ` of acme`.
+        given: the object whose attributes are the values.
+        besides: another dataclass, whose options are left out if they are the same.
+        whose: text after an option's name, such as ` of acme`.
 
     Raises:
         ConfigError: for the first value that cannot work.

@@ -1,8 +1,8 @@
-"""That something was done, said from within a turn of the event loop that takes long.
+"""Reports progress from within a long turn of the event loop.
 
-The master kills a process whose event loop hangs. One that has much to do is not one that hangs:
+The master kills a process whose event loop hangs. An event loop with much to do does not hang:
 a thousand coroutines that compute for 10 ms each are one turn of asyncio's, and no timer of the
-loop runs before its end. So whoever has come back from the program's code calls `note`.
+loop runs before its end. So each caller of the program's code calls `note` after it.
 """
 
 from __future__ import annotations

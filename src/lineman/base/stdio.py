@@ -1,6 +1,6 @@
-"""Standard input, output and error: there, whoever started this process and however.
+"""Standard input, output and error: this makes sure that they are open.
 
-A launcher may have closed them. Whatever is opened next gets their numbers then, and what is
+A launcher may have closed them. Then the next opened files get their numbers, and what is
 written to standard error lands in it: a database, a client's connection, a secret.
 """
 
@@ -12,7 +12,7 @@ from typing import TextIO, cast
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
-# Where lines for standard error go: 2, unless the program had a file of its own there already.
+# The descriptor for standard error: 2, unless the program already had another file there.
 error_descriptor = STDERR
 
 

@@ -27,7 +27,7 @@ class TaskTime:
         self._ends = 0.0
 
     def is_over(self) -> bool:
-        """Whether what is not begun yet must wait for another turn; who asks first begins it."""
+        """Whether new work must wait for another turn; the first call begins the measurement."""
         if self._ends:
             return self._loop.time() >= self._ends
         self._ends = self._loop.time() + TASK_TIME

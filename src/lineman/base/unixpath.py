@@ -14,9 +14,9 @@ PROC = "/proc/self/fd"
 
 @contextlib.contextmanager
 def short_path(path: str | os.PathLike[str]) -> Iterator[str]:
-    """A path of the same socket that fits the kernel's address, while it is bound or dialled.
+    """A path of the same socket that is short enough for the kernel, for `bind` or `connect`.
 
-    A longer one goes by its directory, held open under a short name.
+    A longer path is reached through its directory, which is held open under a short name.
 
     Args:
         path: of a socket whose directory exists.
@@ -37,7 +37,7 @@ def short_path(path: str | os.PathLike[str]) -> Iterator[str]:
         raise ConfigError(seen, f"give a shorter name: {name!r} may have {room} bytes")
     if not os.path.isdir(PROC):
         raise ConfigError(
-            f"{seen}, and without /proc a longer one is not reached",
+            f"{seen}, and without /proc a longer path cannot be used",
             "mount /proc, or name a shorter place: --pid-file /run/chat.pid, or pid_file=",
         )
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

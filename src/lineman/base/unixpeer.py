@@ -1,4 +1,4 @@
-"""Who is at the other end of a unix socket, and whether that is whom its path stands for."""
+"""The user at the other end of a unix socket, and whether it is the expected one."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def peer_pid(end: socket.socket) -> int:
 
 
 def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
-    """Who listens at a path and is none of us, in words; empty where it is no stranger.
+    """The other user that listens at a path, as text; empty if it is an expected user.
 
-    Root and this process' own user are none. To root, who looks after the services of others, the
-    owner of the socket is none where not everybody may put one there.
+    Root and this process' own user are expected. For root, which manages other users' services, the
+    owner of the socket is expected too, if not everybody may create a file there.
 
     Args:
         end: connected to the path.
@@ -69,7 +69,7 @@ def open_directory(path: str | os.PathLike[str]) -> Path | None:
 
 
 def refusal(path: str | os.PathLike[str]) -> str:
-    """Why this process' user may not connect to a socket that is there, and who may."""
+    """Why this process' user may not connect to an existing socket, and who may."""
     me = user_in_words(os.geteuid())
     try:
         found = os.lstat(path)
@@ -84,7 +84,7 @@ def refusal(path: str | os.PathLike[str]) -> str:
 
 
 def _closed(directory: Path) -> str:
-    """The first directory on a way that does not let this process' user in, and whose it is."""
+    """The first directory of a path that this process' user may not search, and its owner."""
     for each in (*reversed(directory.parents), directory):
         if not os.access(each, os.X_OK, effective_ids=True):
             return f"the directory {each} of {user_in_words(each.stat().st_uid)}"

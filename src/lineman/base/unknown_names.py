@@ -25,16 +25,16 @@ _LONG = 12
 
 @dataclass(frozen=True, slots=True)
 class ObjectKind:
-    """One kind of object, for the words about what it does not have.
+    """One kind of object, for the messages about names that it does not have.
 
     Args:
-        title: what it is called: `a Worker`.
-        place: where the program keeps things of its own: `worker.data`.
-        tables: Workerman's names by whose they are, those of this kind first.
+        title: its title: `a Worker`.
+        place: where the program keeps its own values: `worker.data`.
+        tables: Workerman's names by kind of object, those of this kind first.
         constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
         options: those options.
         settings: of the names in `tables`, what a program sets.
-        calls: what it has that is only read, and what to do instead of setting it.
+        calls: its read-only names, and what to do instead of setting them.
     """
 
     title: str
@@ -60,15 +60,15 @@ class ObjectKind:
 
     def only_read(self, name: str) -> str:
         """Why a thing that it has is not set, and what to do instead."""
-        return f"{name} of {self.title} is only read; {self.calls[name]}"
+        return f"{name} of {self.title} is read-only; {self.calls[name]}"
 
     def explain(self, name: str, own: Collection[str], more: str = "") -> str:
         """What to do instead of using this name.
 
         Args:
-            name: which the object does not have.
+            name: a name that the object does not have.
             own: the names that it has.
-            more: said beside the place for the program's own.
+            more: text after the place for the program's own values.
         """
         says = f"{self.title} has no {name}"
         answer = self._answer(name, own)
@@ -79,7 +79,7 @@ class ObjectKind:
         import difflib  # 2 ms at the start of every program, for one that fails
 
         alike = difflib.get_close_matches(plain(name), known, 1, _ALIKE)
-        place = f'keep your own things in {self.place}: {self.place}["{name}"]{more}'
+        place = f'keep your own values in {self.place}: {self.place}["{name}"]{more}'
         if alike:
             answer = self._answer(known[alike[0]], own)
             return f"{says}{answer} If it is your own, {place}"
@@ -89,7 +89,7 @@ class ObjectKind:
         return f"{says}; {place}"
 
     def _answer(self, name: str, own: Collection[str]) -> str | None:
-        """What is said of a name that differs from a known one by its spelling alone."""
+        """The message about a name that differs from a known one only in its spelling."""
         wanted = plain(name)
         right = next((each for each in [*self.options, *own] if plain(each) == wanted), None)
         owner = ""
@@ -108,10 +108,10 @@ class ObjectKind:
 
 
 def is_slip(name: str, known: str) -> bool:
-    """Whether somebody who wrote the name may have meant the known one.
+    """Whether the author of the name may have meant the known one.
 
-    It is spelt in another way, or a letter is wrong, missing, too much or in its neighbour's place;
-    of a long name two. A plural of one word is a name of its own: `users` is not `user`.
+    It has another spelling, or a letter is wrong, missing, extra or swapped with its neighbour; in
+    a long name two letters. A plural of one word is a different name: `users` is not `user`.
     """
     a, b = plain(name), plain(known)
     if a == b:

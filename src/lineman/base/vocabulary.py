@@ -1,21 +1,21 @@
-"""Workerman's and GatewayWorker's names, and what Lineman has in their place.
+"""Workerman's and GatewayWorker's names, and the names or advice that Lineman has in their place.
 
-A table and nothing else, by the kind of object that has the name. A value without a space is our
-name for it; any other is the reason why there is none, and what to do instead. Who looks a name
-up leaves out underscores and case: `lookup`.
+This module is only a table, by the kind of object that has the name. A value without a space is
+Lineman's name for it; any other value says why there is none, and what to do instead. `lookup`
+ignores underscores and case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-_EVENT_LOOP = "uvloop is used where it is installed, asyncio otherwise"
+_EVENT_LOOP = "uvloop is used if it is installed, asyncio otherwise"
 _LOOP = "write asyncio.get_running_loop()"
-_PINGS = "pings are answered, and sent, by themselves; see ping_interval"
-_MASTER = "the master runs none of the program's code; the log tells what it does"
+_PINGS = "the worker answers pings, and sends them; see ping_interval"
+_MASTER = "the master runs none of the program's code; the log says what it does"
 _BY_COMMAND = "`python app.py stop` ends the service; max_requests and max_memory replace a process"
-_CONVERT = "look at the type of the message: str is text, bytes is binary"
-_ON_WORKER = "callbacks are set on the worker; what differs for a client goes into connection.data"
+_CONVERT = "check the type of the message: str is text, bytes is binary"
+_ON_WORKER = "callbacks are set on the worker; values of one client belong into connection.data"
 _OF_WORKER = "it is an option of the worker"
 _NO_CLIENTS = "there are no clients (as AsyncTcpConnection) in this version"
 _NO_PORT = "gateway and business processes find each other by sockets in the run directory"
@@ -34,7 +34,7 @@ WORKER: Mapping[str, str] = {
     "connections": "connections",
     "context": "context",
     "reusePort": "it is always on",
-    "protocol": 'the address says it: Worker("ws://…")',
+    "protocol": 'the address contains it: Worker("ws://…")',
     "stopping": "on_worker_stop is called when the process stops",
     "eventLoop": _EVENT_LOOP,
     "onWorkerStart": "on_worker_start",
@@ -54,13 +54,13 @@ WORKER: Mapping[str, str] = {
     "onBufferDrain": "on_buffer_drain",
     "onMasterReload": _MASTER,
     "onMasterStop": _MASTER,
-    "onWorkerExit": "the log and `status` tell how a process ended",
+    "onWorkerExit": "the log and `status` show how a process ended",
     "daemonize": "write `python app.py start -d`",
     "stdoutFile": "log_file",
     "pidFile": "pid_file",
     "statusFile": "`python app.py status` asks the processes themselves",
     "logFile": "log_file",
-    "logFileMaxSize": "have logrotate do it: the log goes on in a new file when its own is moved",
+    "logFileMaxSize": "let logrotate do it: the log continues in a new file when its file is moved",
     "globalEvent": _LOOP,
     "eventLoopClass": _EVENT_LOOP,
     "stopTimeout": "stop_timeout",
@@ -69,10 +69,10 @@ WORKER: Mapping[str, str] = {
     "runAll": "run_all",
     "getAllWorkers": "all_workers",
     "getEventLoop": _LOOP,
-    "getMainSocket": "the kernel spreads clients over the processes; port and url tell where",
+    "getMainSocket": "the kernel spreads clients over the processes; port and url are the address",
     "stopAll": _BY_COMMAND,
-    "getStatus": "`python app.py status --json` tells it",
-    "getGracefulStop": "every stop and reload lets clients go in order",
+    "getStatus": "`python app.py status --json` shows it",
+    "getGracefulStop": "every stop and reload closes clients gracefully",
     "log": 'write logging.getLogger("app").info(…)',
     "safeEcho": "write print(…)",
     "listen": "write `await worker.start()` in an `async def`",
@@ -82,7 +82,7 @@ WORKER: Mapping[str, str] = {
     "getSocketName": "url",
     "run": "write Worker.run_all(), or `await worker.start()` in an `async def`",
     "stop": "stop",
-    "isRunning": "`python app.py status` tells it",
+    "isRunning": "`python app.py status` shows it",
     "setUserAndGroup": "give user and group",
     "getArgv": "write sys.argv",
     "resetStd": _FOREGROUND,
@@ -107,7 +107,7 @@ WORKER_SETTINGS = frozenset({
 CONNECTION: Mapping[str, str] = {
     "id": "id",
     "worker": "worker",
-    "protocol": "the worker's address says it, and it stays",
+    "protocol": "the worker's address contains it, and it does not change",
     "transport": "connection.tls is None without TLS",
     "bytesRead": "bytes_read",
     "bytesWritten": "bytes_written",
@@ -132,7 +132,7 @@ CONNECTION: Mapping[str, str] = {
     "onWebSocketClose": _ON_WORKER,
     "onWebSocketPing": _PINGS,
     "onWebSocketPong": _PINGS,
-    "errorHandler": "what a callback raises is logged, and told to the worker's on_error",
+    "errorHandler": "an exception of a callback is logged, and the worker's on_error gets it",
     "send": "send",
     "close": "close",
     "end": "close",
@@ -150,12 +150,12 @@ CONNECTION: Mapping[str, str] = {
     "isIpV4": "write ipaddress.ip_address(connection.remote_ip).version == 4",
     "isIpV6": "write ipaddress.ip_address(connection.remote_ip).version == 6",
     "getSendBufferQueueSize": "unsent",
-    "getRecvBufferQueueSize": "bytes that are not a message yet are nobody's to count",
+    "getRecvBufferQueueSize": "bytes that are not a message yet are not counted",
     "bufferIsEmpty": "write connection.unsent == 0",
-    "consumeRecvBuffer": "messages come whole",
-    "getSocket": "the socket is not the program's: TLS, compression and order depend on it",
+    "consumeRecvBuffer": "callbacks get whole messages",
+    "getSocket": "a program does not get the socket: TLS, compression and order depend on it",
     "doSslHandshake": "it is done before on_connect",
-    "statistics": "`python app.py status` tells them",
+    "statistics": "`python app.py status` shows them",
     "jsonSerialize": "`python app.py connections --json` shows every connection",
     "connect": _NO_CLIENTS,
     "reconnect": _NO_CLIENTS,
@@ -164,10 +164,10 @@ CONNECTION: Mapping[str, str] = {
     "getRemoteURI": _NO_CLIENTS,
     "websocketPingInterval": f"{_OF_WORKER}: ping_interval",
     # What its manual's examples keep on a connection.
-    "realIP": "remote_ip is it, behind a proxy with trusted_proxies",
-    "lastMessageTime": "connection.idle tells the seconds since; dead clients are found by pings",
+    "realIP": "remote_ip has it, behind a proxy with trusted_proxies",
+    "lastMessageTime": "connection.idle has the seconds since then; pings find dead clients",
     "session": "keep it in connection.data; a Gateway's clients have a session",
-    "uid": 'keep your own things in connection.data: connection.data["uid"]',
+    "uid": 'keep your own values in connection.data: connection.data["uid"]',
 }
 
 # A client as the callbacks of a `Gateway` get it: it has the names of a connection, and these.
@@ -177,19 +177,19 @@ CLIENT: Mapping[str, str] = {
     "session": "session",
     "data": "session",
     "context": "session",
-    "worker": "a client is not one worker's: a reload gives it to another",
+    "worker": "a client does not belong to one worker: a reload gives it to another",
     "bytesRead": "`python app.py connections` shows it",
     "bytesWritten": "`python app.py connections` shows it",
     "getSendBufferQueueSize": "`python app.py connections` shows it as UNSENT",
     "bufferIsEmpty": "`python app.py connections` shows it as UNSENT",
     "getStatus": "write `await gateway.is_online(client)`",
     "getRemoteAddress": "remote_ip",
-    "getLocalAddress": "the client's socket is another process's",
-    "getLocalIp": "the client's socket is another process's",
-    "getLocalPort": "the client's socket is another process's",
+    "getLocalAddress": "the client's socket belongs to another process",
+    "getLocalIp": "the client's socket belongs to another process",
+    "getLocalPort": "the client's socket belongs to another process",
     "transport": "client.request.scheme is https with TLS",
-    "pauseRecv": "the client's socket is another process's; an async callback slows it down",
-    "resumeRecv": "the client's socket is another process's; an async callback slows it down",
+    "pauseRecv": "the client's socket belongs to another process; an async callback slows it down",
+    "resumeRecv": "the client's socket belongs to another process; an async callback slows it down",
     "drain": "write `await gateway.drain()`",
     "connections": "write `await gateway.get_all_client_id_list()`",
     "bindUid": "bind",
@@ -197,15 +197,15 @@ CLIENT: Mapping[str, str] = {
     "leaveGroup": "leave",
     "onMessage": "callbacks are set on the gateway",
     "onClose": "callbacks are set on the gateway",
-    "errorHandler": "what a callback raises is logged, and the client is closed with 1011",
-    "lastMessageTime": "dead clients are found by pings; or keep it in client.session",
-    "statistics": "`python app.py status` tells them",
+    "errorHandler": "an exception of a callback is logged, and the client is closed with 1011",
+    "lastMessageTime": "pings find dead clients; or keep it in client.session",
+    "statistics": "`python app.py status` shows them",
 }
 
 GATEWAY: Mapping[str, str] = {
     "count": "processes are gateways=… and workers=…",
     "businessWorkers": "give their number to Gateway(…, workers=…)",
-    "registerAddress": "processes find each other by themselves, machines by broker=…",
+    "registerAddress": "processes find each other automatically, machines by broker=…",
     "lanIp": _NO_PORT,
     "lanPort": _NO_PORT,
     "startPort": _NO_PORT,
@@ -221,12 +221,12 @@ GATEWAY: Mapping[str, str] = {
     "sendToGatewayBufferSize": _FIXED,
     "sendToClientBufferSize": "give it to Gateway(…, max_send_buffer_size=…)",
     "protocolAccelerate": "a broadcast is always encoded once",
-    "onBusinessWorkerConnected": "the log and `status` tell which processes there are",
-    "onBusinessWorkerClose": "the log and `status` tell which processes there are",
-    "eventHandler": "the callbacks of the gateway are it: @gateway.on_message",
+    "onBusinessWorkerConnected": "the log and `status` show the processes",
+    "onBusinessWorkerClose": "the log and `status` show the processes",
+    "eventHandler": "write callbacks of the gateway: @gateway.on_message",
     "onWebSocketConnected": "on_connect",
     "onWebSocketClose": "on_close",
-    "onError": "what a callback raises is logged, and the client is closed with 1011",
+    "onError": "an exception of a callback is logged, and the client is closed with 1011",
     "onBufferFull": "slow_readers says what happens to a slow client",
     "onBufferDrain": "slow_readers says what happens to a slow client",
     "destoryClient": "destroy_client",
@@ -235,9 +235,9 @@ GATEWAY: Mapping[str, str] = {
     "getClientCountByGroup": "get_client_id_count_by_group",
     "getAllClientInfo": "get_all_client_sessions",
     "getClientInfoByGroup": "get_client_sessions_by_group",
-    "connectTimeout": "there is one connection that stays, and 10 seconds to reach it",
-    "persistentConnection": "there is one connection that stays",
-    "addressesCacheDisable": "there is one connection that stays",
+    "connectTimeout": "there is one permanent connection, and 10 seconds to open it",
+    "persistentConnection": "there is one permanent connection",
+    "addressesCacheDisable": "there is one permanent connection",
     "runAll": "write Worker.run_all()",
     "connections": "write `await gateway.get_all_client_id_list()`",
 }
@@ -261,14 +261,14 @@ REQUEST: Mapping[str, str] = {
     "getRemoteIp": "remote_ip",
     "getRemotePort": "remote_port",
     "get": 'write request.query.get("name")',
-    "post": "request.body is what was posted, as bytes",
-    "file": "request.body is what was posted, as bytes",
+    "post": "request.body has the posted bytes",
+    "file": "request.body has the posted bytes",
     "header": 'write request.headers.get("name")',
     "cookie": 'write request.cookies.get("name")',
     "rawHead": "write request.headers.items()",
     "rawBuffer": "write request.headers.items(), request.body",
-    "session": "keep your own things in connection.data; a Gateway's clients have a session",
-    "sessionId": "keep your own things in connection.data; a Gateway's clients have a session",
+    "session": "keep your own values in connection.data; a Gateway's clients have a session",
+    "sessionId": "keep your own values in connection.data; a Gateway's clients have a session",
     "connection": "a callback of a connection gets it before the request",
 }
 
@@ -294,16 +294,16 @@ CLIENT_MEMBERS = (
 
 # What a `Worker` has that is only read, and how to come to another one.
 WORKER_CALLS = {
-    "port": 'it stands in the address: Worker("ws://0.0.0.0:8282")',
-    "url": 'the address says it: Worker("ws://0.0.0.0:8282")',
-    "connections": "clients connect by themselves; connection.close() lets one go",
+    "port": 'the address contains it: Worker("ws://0.0.0.0:8282")',
+    "url": 'the address contains it: Worker("ws://0.0.0.0:8282")',
+    "connections": "clients connect; connection.close() closes one",
     "service": "`await worker.start()` makes it",
     "live_tls": "give cert and key, or tls",
     "certificates_served": "give cert and key, or certificates",
 }
 # The same of a `Gateway`.
-GATEWAY_CALLS = {"current_client": "the one whose callback is at work"}
-# Of these, what a call changes, and setting would not.
+GATEWAY_CALLS = {"current_client": "it is the client whose callback is running"}
+# Names in this table that a call changes, and an assignment does not.
 CLIENT_CALLS = {
     "uid": "write client.bind(uid), or gateway.unbind_uid(client)",
     "groups": "write client.join(group), or client.leave(group)",

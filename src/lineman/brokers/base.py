@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Whom a broker serves.
+    """The subscriber that a broker serves.
 
     Attributes:
         on_message: gets the topic and the bytes, in the event loop; also of what was published by
@@ -26,11 +26,12 @@ class Subscriber:
 
 
 class Broker(abc.ABC):
-    """Carries bytes from whoever publishes on a topic to all who have subscribed to it.
+    """Carries bytes from each publisher of a topic to all its subscribers.
 
-    At most once, and in order what one publisher says to one subscriber on one topic. Nothing is
+    A message arrives at most once, and messages from one publisher to one subscriber on one topic
+    keep their order. Nothing is
     kept: while a broker is cut off, what is published is dropped and counted, and nothing grows.
-    When it is back it subscribes again by itself to all that `topics` gives.
+    When it is back, it subscribes again to all that `topics` gives.
 
     Args:
         subscriber: whom it serves.
@@ -38,8 +39,9 @@ class Broker(abc.ABC):
     Attributes:
         is_connected: whether the broker is reached.
         dropped: messages that were published while it was not, or faster than it took them.
-        trouble: in words, why it is not reached; empty while it is.
-        patience: seconds after the start; one that has not answered by then is told to be away.
+        trouble: why it is not reached, as text; empty while it is reached.
+        patience: seconds after the start; a broker that has not answered within them is reported as
+            away.
         shown: its address, without a password; empty for one that has none.
         is_leaving: whether it has said that it ends, as it does when the whole service stops.
     """
@@ -78,7 +80,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Wants no more of it."""
+        """Unsubscribes from it."""
 
     @property
     def has_room(self) -> bool:
@@ -105,5 +107,5 @@ class Broker(abc.ABC):
             self._on_state(is_connected)
 
 
-# What makes a broker, given whom it serves.
+# A function that makes a broker for a subscriber.
 MakeBroker = Callable[[Subscriber], Broker]

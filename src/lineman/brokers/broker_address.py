@@ -1,4 +1,4 @@
-"""What is told of a broker's address, never its password, and why it is not reached. Pure."""
+"""A broker's address without its password, and the reasons why it is not reached. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_login(url: str) -> None:
 
     Raises:
         ConfigError: a character of it has a meaning in a URL (RFC 3986, section 2.2) and is not
-            percent-encoded; or what stands for the port is none.
+            percent-encoded; or the port is invalid.
     """
     rest = url.partition("://")[2]
     place = re.split("[/?#]", rest, maxsplit=1)[0]
@@ -61,7 +61,7 @@ def check_login(url: str) -> None:
 _CAUSES = (
     (
         r"authentication required|NOAUTH",
-        "it wants a password",
+        "it demands a password",
         "write it into the address: broker=redis://:password@host:6379",
     ),
     (
@@ -73,11 +73,11 @@ _CAUSES = (
         r"invalid username-password|WRONGPASS|invalid password|authorization violation|"
         r"authentication (?:expired|failed)|user authentication",
         "it refuses the login",
-        "compare user and password in the address with its own; percent-encode what is special",
+        "compare user and password in the address with its own; percent-encode special characters",
     ),
     (
         r"no permissions|NOPERM|permissions violation",
-        "the user may not do what is needed",
+        "the user has too few permissions",
         "let it publish and subscribe to this service's channels",
     ),
     (
@@ -89,11 +89,11 @@ _CAUSES = (
         r"name or service not known|nodename nor servname|no address associated|\[Errno -[25]\]|"
         r"Error -[25] |temporary failure in name resolution|Error -3 |\[Errno -3\]",
         "the host's name is not known",
-        "look at it: getent hosts NAME",
+        "check it: getent hosts NAME",
     ),
     (
         r"connect(?:ion)? (?:call failed|refused)|Errno 111|Error 111",
-        "nobody listens there",
+        "nothing listens there",
         "start it, or correct host and port; on its machine: ss -ltnp",
     ),
     (
@@ -104,13 +104,13 @@ _CAUSES = (
     (
         r"wrong version number|record layer failure|SSL",
         "TLS with it fails",
-        "where it speaks none, write redis:// or nats://",
+        "if it does not speak TLS, write redis:// or nats://",
     ),
     (
         r"timeout|timed out|took nothing|said nothing",
         "it does not answer",
-        "is it reachable from here: a firewall, another network? Does the port speak TLS, and the "
-        "address none, or the other way round?",
+        "is it reachable from here: a firewall, another network? Does the port speak TLS and the "
+        "address say no TLS, or the reverse?",
     ),
 )
 

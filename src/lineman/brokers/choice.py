@@ -18,7 +18,7 @@ class NoBrokerError(ConfigError):
 
 
 def broker_maker(url: str, name: str) -> MakeBroker:
-    """What makes the broker at an address, given whom it serves.
+    """The function that makes the broker at an address for a subscriber.
 
     Args:
         url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,

@@ -21,7 +21,7 @@ TOPICS_AT_ONCE = 10_000
 
 
 class Publish(Message, tag=1):
-    """Bytes on a topic: to the hub, and from it to those who subscribed."""
+    """Bytes on a topic: to the hub, and from the hub to subscribers."""
 
     topic: str
     payload: bytes
@@ -48,9 +48,9 @@ FROM_HUB = WireFormat(Publish | HubLeaving)
 
 
 class Hub:
-    """Passes on what is published to whoever has subscribed; keeps nothing.
+    """Passes published messages on to subscribers; keeps nothing.
 
-    A subscriber that reads too slowly misses messages, and holds up nobody.
+    A subscriber that reads too slowly misses messages, and does not delay others.
 
     Attributes:
         dropped: messages that slow subscribers have missed.
@@ -144,7 +144,7 @@ class Embedded(Broker):
                 link = await dial(lambda: Link(FROM_HUB, self._on_batch, self._on_end), self._path)
             except OSError as error:
                 if self._loop.time() >= quiet_until:
-                    self._enter(False, f"the hub at {self._path} is not there: {error.strerror}")
+                    self._enter(False, f"the hub at {self._path} is not reached: {error.strerror}")
                 await asyncio.sleep(RETRY)
                 continue
             self._link = link
@@ -184,14 +184,14 @@ class Embedded(Broker):
         self._post_topics(Subscribe, topics)
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Wants no more of it."""
+        """Unsubscribes from it."""
         self._post_topics(Unsubscribe, topics)
 
     def _post_topics(
         self, kind: type[Subscribe] | type[Unsubscribe], topics: Iterable[str]
     ) -> None:
         if self._link is None:
-            return  # all that are wanted are told when it is back
+            return  # all wanted topics are sent when it is back
         wanted = tuple(topics)
         for start in range(0, len(wanted), TOPICS_AT_ONCE):
             self._link.post(kind(wanted[start : start + TOPICS_AT_ONCE]))

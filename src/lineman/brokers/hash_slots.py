@@ -17,11 +17,11 @@ class SlotMap:
     """The primaries by slot.
 
     Args:
-        answer: what CLUSTER SLOTS was answered with.
+        answer: the answer to CLUSTER SLOTS.
         asked: the node that answered; it may leave out its own host.
 
     Raises:
-        ConnectionError: some slots are served by nobody.
+        ConnectionError: no node serves some of the slots.
 
     Attributes:
         known: every node that was named, replicas as well: whom to ask the next time.
@@ -61,9 +61,9 @@ def _address(node: Sequence[Any], asked: Address) -> Address:
 
 
 def moved_to(error: Exception) -> tuple[int, Address] | None:
-    """The slot that has moved and who serves it now, if that is what a server's error says.
+    """The slot that has moved and the node that serves it now, if a server's error says so.
 
-    Older versions of redis-py have no error of their own for it where they know of no cluster.
+    Older versions of redis-py have no separate error for it if they use no cluster.
     """
     words = str(error).removeprefix("MOVED ").split()
     is_told = type(error).__name__ == "MovedError" or str(error).startswith("MOVED ")

@@ -64,7 +64,7 @@ class Nats(Remote):
             is_good = False
         if not is_good:
             raise ConfigError(
-                f"the broker's address {without_login(self._url)!r} is none",
+                f"the broker's address {without_login(self._url)!r} is invalid",
                 "give nats://user:password@host:4222",
             )
         await super().start()
@@ -105,7 +105,7 @@ class Nats(Remote):
         try:
             await asyncio.wait_for(connecting, 2 * self.timeout)
         except (OSError, NoServersError) as error:
-            # What the server said before it hung up tells more than that it did.
+            # The server's message before it closed the connection says more than the close.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(said.wait(), 0.2)
             raise ConnectionError(self._said or str(error)) from None

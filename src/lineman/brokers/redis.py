@@ -43,7 +43,7 @@ class Redis(RedisBroker):
         Raises:
             ConfigError: redis-py is missing, or cannot read the address.
         """
-        make_client(self._url, self.timeout)  # what is wrong with the address is told now
+        make_client(self._url, self.timeout)  # errors in the address are reported now
         await super().start()
 
     async def _open(self, topics: tuple[str, ...]) -> None:
@@ -56,13 +56,15 @@ class Redis(RedisBroker):
 
     async def _look_for_cluster(self) -> None:
         info: dict[str, Any] = {}
-        with contextlib.suppress(Exception):  # who may publish need not be allowed to ask this
+        with contextlib.suppress(
+            Exception
+        ):  # a user that may publish need not have the right to ask this
             info = await self._client.info("server")
         if info.get("redis_mode") == "cluster" and not self._has_warned:
             self._has_warned = True
             logger.warning(
                 "the broker is one node of a Redis Cluster: every message goes to all of its "
-                "nodes, and when this one dies no other is asked; give redis+cluster://…"
+                "nodes, and if this one fails, no other is used; give redis+cluster://…"
             )
 
     def _commands(self, verb: bytes, topics: tuple[str, ...]) -> list[tuple[bytes, ...]]:

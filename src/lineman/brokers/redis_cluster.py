@@ -18,7 +18,7 @@ from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, ma
 from lineman.brokers.remote import PendingWrite, end_tasks
 from lineman.errors import ConfigError
 
-# A slot that is being moved: those who serve it may disagree for a moment about who does.
+# A slot that is being moved: nodes may disagree for a moment about its owner.
 RETRY = 0.05
 MAX_TRIES = 100
 
@@ -50,7 +50,7 @@ class RedisCluster(RedisBroker):
         login, at, hosts = places.partition("/")[0].rpartition("@")
         self._login = login + at
         self._seeds = _addresses(hosts)
-        self._known = self._seeds  # whom to ask for the map
+        self._known = self._seeds  # the nodes to ask for the map
         self._slot_of: Callable[[bytes], int] = lambda channel: 0
         self._map: SlotMap | None = None
         self._clients: dict[Address, Any] = {}
@@ -178,7 +178,7 @@ class RedisCluster(RedisBroker):
         self._has_moved.set()
 
     async def _follow_slots(self) -> None:
-        """Subscribes again where slots have gone to."""
+        """Subscribes again at the new nodes of moved slots."""
         tries = 0
         while True:
             await self._has_moved.wait()
@@ -191,10 +191,10 @@ class RedisCluster(RedisBroker):
             was_missed = any(self._held_by.get(slot) != owner for slot, owner in held.items())
             self._held_by.update(held)
             if was_missed:
-                self._on_state(True)  # what was said in between
+                self._on_state(True)  # messages in between
             tries = tries + 1 if self._moved & moved else 0
             if tries > MAX_TRIES:
-                raise ConnectionError(f"its nodes do not agree on who serves slot {min(moved)}")
+                raise ConnectionError(f"its nodes disagree about the owner of slot {min(moved)}")
 
     async def _tell(self, commands: Iterable[tuple[int, Command]]) -> None:
         """Tells each command, which is about one slot, to the node that serves it."""

@@ -12,8 +12,8 @@ from lineman.errors import ConfigError
 
 Command = Sequence[bytes]
 
-# Commands of one lot: their answers are read before the next is told, for the server hangs up on
-# whoever lets it wait with too many.
+# Commands of one batch: their answers are read before the next batch is sent, because the server
+# closes a connection with too many unread answers.
 AT_ONCE = 100
 MESSAGES = (b"message", b"smessage")
 
@@ -48,7 +48,7 @@ def make_client(url: str, timeout: float) -> Any:
         client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"the broker's address is none that redis-py reads: {error}",
+            f"redis-py cannot read the broker's address: {error}",
             "give redis://user:password@host:6379, rediss://… or redis+cluster://…",
         ) from None
     return client
@@ -80,10 +80,10 @@ class RedisBroker(Remote):
 
 
 class RedisLine:
-    """A connection of its own for what is subscribed to.
+    """A separate connection for subscriptions.
 
-    It asks a silent server whether it lives, and takes its word only: a connection whose packets
-    are dropped looks like one on which nobody says anything.
+    It pings a silent server, and trusts only the answer: a connection whose packets are dropped
+    looks like one without messages.
 
     Args:
         client: of redis-py, for the server.
@@ -105,7 +105,7 @@ class RedisLine:
         self._on_end = on_end
 
     async def open(self) -> None:
-        """Connects, and says who we are."""
+        """Connects, and logs in."""
         await asyncio.wait_for(self._connection.connect(), 2 * self._timeout)
 
     async def tell(self, commands: Iterable[Command]) -> None:
@@ -126,7 +126,7 @@ class RedisLine:
             timeout=self._timeout, disconnect_on_error=False, push_request=True
         )
         if response is None:
-            raise ConnectionError(f"it said nothing for {self._timeout:g} s")
+            raise ConnectionError(f"it sent nothing for {self._timeout:g} s")
         return response
 
     async def listen(self) -> None:
@@ -144,7 +144,7 @@ class RedisLine:
                 is_asked = False
                 self._take(response)
             elif is_asked:
-                raise ConnectionError(f"it said nothing for {self._timeout:g} s")
+                raise ConnectionError(f"it sent nothing for {self._timeout:g} s")
             else:
                 is_asked = True
                 await self.tell([(b"PING",)])

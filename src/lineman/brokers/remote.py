@@ -1,4 +1,4 @@
-"""What brokers that are services of their own have in common: reaching them, again and again."""
+"""The common part of brokers that are separate services: reconnecting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 # Published and not taken yet; what is past either is dropped and counted.
 MAX_WAITING = 8 * 1024 * 1024
 MAX_MESSAGES = 100_000
-# Topics whose subscription has changed and was not told yet: past it a new session begins.
+# The limit of subscription changes that were not sent yet: beyond it a new session begins.
 MAX_CHANGES = 1_000_000
 # Subscribed to before a session counts as open. With a million of them it would be too late to
 # say that this node lives: the others follow while it is at work.
@@ -38,13 +38,13 @@ LAST_RETRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """What waits to be told to the broker, in order.
+    """An order for the broker that waits, in order.
 
     Attributes:
         topic: of a message to publish; None for a change of subscriptions.
         payload: of the message.
         subscribe: topics that are wanted from now on.
-        unsubscribe: topics that are wanted no more.
+        unsubscribe: topics that are no longer wanted.
     """
 
     topic: str | None = None
@@ -66,8 +66,8 @@ class PendingWrite:
 class Remote(Broker):
     """A broker behind a client library whose calls are awaited.
 
-    A subclass opens one session (`_open`), reads from it until it ends (`_read`), tells it what
-    waits (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
+    A subclass opens one session (`_open`), reads from it until it ends (`_read`), sends the waiting
+    orders (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
     another is opened after a pause that grows to five seconds.
 
     Args:
@@ -75,7 +75,8 @@ class Remote(Broker):
         subscriber: see `Broker`.
 
     Attributes:
-        timeout: seconds; a server that says nothing for so long is given up, and reached anew.
+        timeout: seconds; if a server sends nothing for this time, the connection is closed and
+            opened again.
     """
 
     timeout = 5.0
@@ -87,8 +88,8 @@ class Remote(Broker):
         self._messages = 0  # that wait, or are being written
         self._waiting = 0  # bytes of them
         self._changes = 0
-        # What a session that is open already is to subscribe to as well, one after the other: all
-        # of it at once would hold up everybody. What has changed since is told by itself.
+        # Topics that an open session must also subscribe to, one after the other: all at once would
+        # delay other messages. Later changes are sent separately.
         self._later: Iterator[str] | None = None
         self._changed: set[str] = set()
         self._has_work = asyncio.Event()
@@ -123,7 +124,7 @@ class Remote(Broker):
         pause = FIRST_RETRY
         while not self._is_closing:
             try:
-                # From here on what is subscribed to waits, and all before it is among the topics.
+                # From here on subscriptions wait; all earlier ones are among the topics.
                 self._takes_work = True
                 self._later = iter(self._topics())
                 await self._open(tuple(islice(self._later, FIRST_TOPICS)))
@@ -160,7 +161,7 @@ class Remote(Broker):
             while self._work or self._later is not None:
                 if self._changes > MAX_CHANGES:
                     raise ConnectionError(
-                        f"{self._changes} changes of subscriptions wait, {MAX_CHANGES} may"
+                        f"{self._changes} changes of subscriptions wait, at most {MAX_CHANGES} may"
                     )
                 await self._write_some()
 
@@ -227,7 +228,7 @@ class Remote(Broker):
             self._change(PendingWrite(subscribe=part))
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Wants no more of it."""
+        """Unsubscribes from it."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
             self._change(PendingWrite(unsubscribe=part))
 
@@ -242,7 +243,8 @@ class Remote(Broker):
     def _refuse(self, work: PendingWrite, limit: int) -> None:
         self.dropped += 1
         logger.error(
-            "a message of %d bytes was dropped, the broker takes %d: raise its limit, or send less",
+            "a message of %d bytes was dropped, the broker accepts %d: raise its limit, or send "
+            "smaller messages",
             len(work.payload), limit,
         )  # fmt: skip
 
@@ -282,7 +284,7 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancels tasks until they have ended.
 
     Once is not enough: before Python 3.12 `asyncio.wait_for`, which the client libraries use,
-    swallows the cancellation of a task whose turn has come in the same moment.
+    ignores the cancellation of a task that is due in the same moment.
     """
     is_cancelled = False
     while pending := [task for task in tasks if not task.done()]:

@@ -81,10 +81,10 @@ class _Completion(argparse.Action):
 
 
 def modules(first: str, handoff: Handoff | None) -> list[Any]:
-    """The modules whose commands the command line has, in order.
+    """The modules of the command line's commands, in order.
 
     Args:
-        first: its first word; a command's name spares the others' loading.
+        first: its first word; if it is a command's name, only that module is loaded.
         handoff: of a program that was started by hand; None for `lineman` itself.
     """
     known = [name for name in COMMANDS if handoff is None or name not in OTHERS]
@@ -103,7 +103,7 @@ def parser(first: str = "", handoff: Handoff | None = None) -> argparse.Argument
     if handoff is None:
         made.add_argument(
             "--completion", action=_Completion, choices=SHELLS, metavar="|".join(SHELLS),
-            help="print what a shell completes the commands with; for bash: "
+            help="print the completion script of a shell; for bash: "
             'eval "$(lineman --completion bash)"',
         )  # fmt: skip
     words = made.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -63,12 +63,12 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class TlsLook:
-    """TLS with the server, whatever its certificate.
+    """TLS with the server, regardless of its certificate.
 
     Args:
         outcome: DONE, CLOSED, TIMEOUT, NOT_TLS or ALERT.
-        reason: what OpenSSL said where it failed.
-        version, cipher, group: what was agreed on; no group where it cannot be told.
+        reason: OpenSSL's reason for a failure.
+        version, cipher, group: those that were chosen; no group if it is unknown.
         alpn: the protocol that was chosen of `http/1.1`; empty: none.
         certificate: what was served; None where it could not be read.
         fingerprint: SHA-256 of the certificate served, hexadecimal.
@@ -92,13 +92,13 @@ class TlsLook:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeReply:
-    """What came of one handshake.
+    """The result of one handshake.
 
     Args:
         outcome: DONE (HTTP came back), CLOSED, TIMEOUT, REFUSED, NOT_TLS, ALERT or NOT_HTTP.
         answer: the HTTP response.
-        objection: why its 101 opens no websocket; empty where it does, or is none.
-        start: the first bytes of what is no HTTP.
+        objection: why its 101 opens no websocket; empty if it does, or if it is no 101.
+        start: the first bytes of an answer that is not HTTP.
         reason: what OpenSSL said where TLS failed.
         seconds: that it took.
     """
@@ -191,15 +191,15 @@ class UpstreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What reached a stand-in for the service when the proxy was asked.
+    """The request that a stand-in for the service got from the proxy.
 
     Args:
-        fault: why there was none; empty: it listened.
-        is_reached: whether anything came.
+        fault: why there was no stand-in; empty: it listened.
+        is_reached: whether anything arrived.
         is_tls: whether the proxy spoke TLS to it.
         headers: names (lower case) and values that came.
         version: of HTTP, such as `HTTP/1.0`.
-        spoofed: header names in which the word of the client came through as it was.
+        spoofed: names of headers in which the client's value arrived unchanged.
     """
 
     fault: str = ""
@@ -300,7 +300,7 @@ class Facts:
             return False
         if not self.target.is_tls or other.status != 400:
             return True
-        # A port that speaks TLS tells a client so that does not.
+        # A port that speaks TLS says so to a client that does not.
         text = other.answer.text.lower()
         return not any(word in text for word in ("https", "wss", "ssl", "tls"))
 

@@ -21,7 +21,7 @@ class WorkerFacts:
         is_tls: whether it speaks TLS itself.
         count: of processes.
         has_gateway: whether they are a gateway's, which reaches the clients of all.
-        trusts_proxies: whether anybody's word on the client's address counts.
+        trusts_proxies: whether any proxy is believed about the client's address.
         real_ip_header: the one that counts; empty for all that agree.
         wants_proxy_header: whether connections begin with a PROXY header.
         ping_interval: seconds; 0 for never.
@@ -60,14 +60,14 @@ class Machine:
     """The limits of the program and its machine.
 
     Args:
-        max_files: file descriptors that a process may have: one of the program where it runs, else
-            this one, once it has raised its limit as a program of Lineman does; None: without a
-            limit.
-        whose_files: the process of the program whose limit that is; 0: it does not run.
+        max_files: file descriptors that a process may have: a process of the program if it runs,
+            else this process after it has raised its limit as a program of Lineman does; None:
+            without a limit.
+        whose_files: the process of the program with that limit; 0: it does not run.
         somaxconn: connections that may wait at a listening socket.
         ports: how many local ports a proxy on this machine has for one upstream.
         user: numeric id of the user.
-        lowest_port: from which on any user may listen.
+        lowest_port: the lowest port on which any user may listen.
     """
 
     max_files: int | None = None

@@ -45,7 +45,7 @@ def _summary(findings: Sequence[Finding]) -> str:
     count = {level: sum(finding.level is level for finding in findings) for level in Level}
     first = next((finding for finding in findings if finding.level is Level.ERROR), None)
     if first is not None:
-        return f"likeliest cause: {first.name}; a browser calls whatever is wrong 1006"
+        return f"likeliest cause: {first.name}; a browser reports every failure as 1006"
     if count[Level.WARNING]:
         return f"clients can connect; {count[Level.WARNING]} warning(s)"
     return "nothing is wrong here"

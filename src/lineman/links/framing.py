@@ -1,7 +1,7 @@
-"""How messages between processes lie in bytes: MessagePack in frames with their length. Pure.
+"""The encoding of messages between processes: MessagePack in frames with their length. Pure.
 
-Every message is a struct whose fields have types. They are checked when it is decoded, and nothing
-is ever made but the structs of one union: whatever else comes is refused.
+Every message is a struct whose fields have types. The types are checked when a message is decoded,
+and only structs of one union are made: everything else is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ LENGTH = 4  # bytes, big-endian, before each frame
 
 
 class BadMessageError(LinemanError):
-    """The other side said something that is no message: the link to it is given up."""
+    """The other side sent something that is no message: the link is closed."""
 
 
 class Message(msgspec.Struct, array_like=True, gc=False):
     """The base of all messages."""
 
     def in_place(self, problem: str) -> Message | None:
-        """What is said in its place where no frame can carry it; None for nothing.
+        """The message that is sent in its place if no frame can carry it; None for nothing.
 
         Args:
-            problem: why none can, in words.
+            problem: why none can, as text.
         """
         return None
 
@@ -37,10 +37,10 @@ encode_value = _encoder.encode
 
 
 class WireFormat:
-    """One direction of a link, or a broker's topics: what may be said on it.
+    """One direction of a link, or a broker's topics: the messages that are allowed.
 
     Args:
-        kinds: the union of the messages that are understood.
+        kinds: the union of the allowed messages.
     """
 
     def __init__(self, kinds: Any) -> None:

@@ -1,7 +1,7 @@
 """One end of a link between two processes of a machine: messages over a stream.
 
-Nearly all that is said there is records (`records.py`), which cost no object of their own; what
-else there is to say goes between them in frames (`framing.py`), in the order of its saying.
+Nearly all of them are records (`records.py`), which cost no object; other messages are sent between
+the records in frames (`framing.py`), in order.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ logger = logging.getLogger("lineman")
 FLUSH_SIZE = 256 * 1024
 # What a message without a payload counts for.
 SIZE_OF_NOTHING = 64
-# From so much that the other side has not taken on, less should be said; see `is_clogged`.
+# If this number of bytes waits for the other side, fewer messages should be sent; see `is_clogged`.
 CLOGGED_SIZE = 4 * 1024 * 1024
 # And from so much on nothing more is taken from the program.
 MAX_UNSENT = 64 * 1024 * 1024
@@ -72,21 +72,21 @@ class RecordReceiver:
 
 
 class Link:
-    """Collects what one turn of the event loop says, and sends it in one piece.
+    """Collects the messages of one turn of the event loop, and sends them in one piece.
 
     It is what asyncio calls a protocol.
 
     Args:
-        wire: what the other side may say beside records.
+        wire: the messages that the other side may send besides records.
         on_batch: gets the messages of each frame.
-        on_end: called once, when the link is over; gets the reason in words.
-        receiver: gets the records; None where none are allowed (yet).
-        yields: whether nothing is taken from the other side while it reads slowly itself.
+        on_end: called once, when the link is over; gets the reason as text.
+        receiver: gets the records; None if none are allowed (yet).
+        yields: whether nothing is read from the other side while it reads slowly itself.
 
     Attributes:
-        is_up: whether messages can be posted; what is posted to a link that is down is dropped.
+        is_up: whether messages can be posted; messages for a link that is down are dropped.
         is_clogged: whether the other side reads so slowly that more should wait.
-        is_full: whether it takes nothing more from the program.
+        is_full: whether it accepts nothing more from the program.
         peer: who the other side is, for the log.
         asked_at: since when an answer to a `LinkPing` is missing; None where none is.
     """
@@ -110,7 +110,7 @@ class Link:
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._out = bytearray()
-        self._batch: list[Message] = []  # said after all that is in `_out`
+        self._batch: list[Message] = []  # sent after all that is in `_out`
         self._batched = 0
         self._dones = bytearray()  # leave after both, for they follow from what was said
         self._done_number = 0
@@ -134,7 +134,7 @@ class Link:
         keep_from_children(self)
 
     def descriptors(self) -> list[int]:
-        """That of the socket."""
+        """The socket's descriptor."""
         if self._transport is None or self._transport.is_closing():
             return []
         return [self._transport.get_extra_info("socket").fileno()]
@@ -168,7 +168,7 @@ class Link:
             self._schedule()
 
     def check_room(self) -> None:
-        """To be called before something is posted that a program orders.
+        """Call this before a message is posted that a program orders.
 
         Raises:
             LinkFullError: see there.
@@ -186,7 +186,7 @@ class Link:
             UsageError: it is none.
         """
         if not self.is_up:
-            to_payload(message)  # what cannot be sent at all is told all the same
+            to_payload(message)  # a message that cannot be sent at all is still reported
             return
         known = buffers.payload_of(message)
         if known.size >= 0:
@@ -211,7 +211,7 @@ class Link:
             self._schedule()
 
     def acknowledge(self, number: int) -> None:
-        """Says that one more event of a client was handled, after all that was said by then."""
+        """Reports that one more event of a client was handled, after all messages before."""
         if not self.is_up:
             return
         if self._done_number != number:
@@ -232,7 +232,7 @@ class Link:
             self._loop.call_soon(self.flush)
 
     def _pack(self) -> None:
-        """Puts what was posted behind the records that were said before."""
+        """Puts posted messages behind the records before them."""
         batch, self._batch = self._batch, []
         self._batched = 0
         frames, bad = encode_frames(batch)
@@ -309,7 +309,9 @@ class Link:
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes, cut anywhere."""
-        self._is_due = True  # what is said meanwhile leaves when all of it was heard
+        self._is_due = (
+            True  # messages that are posted meanwhile are sent after all of it was handled
+        )
         try:
             if self._received:
                 self._received += data
@@ -358,7 +360,7 @@ class Link:
         """Where the record ends; 0 where it is not whole, or the link is over."""
         receiver = self.receiver
         if receiver is None:
-            self.fail("it said a record, which is not for it to say")
+            self.fail("it sent a record that it may not send")
             return 0
         payload = start + HEAD_SIZE
         if payload > size:

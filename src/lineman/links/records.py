@@ -1,14 +1,14 @@
-"""What nearly all that is said on a link is: messages, and that they were handled. Pure.
+"""The most frequent data on a link: messages, and reports that they were handled. Pure.
 
 A frame of MessagePack (see `framing.py`) begins with the first byte of its length, which is small.
-Where a byte from RECORD on stands instead, a record begins:
+If that byte is RECORD or more, a record begins:
 
     kind (1 byte) | size (4) | number of the client (8) | payload (size bytes)
 
 with numbers big-endian. TEXT and BINARY are a message of the client, or to it, by direction. DONE
 has no payload, and `size` says how many events of the client were handled, the oldest first.
 
-Compiled modules find what is done for every message in `records.h`, by `records.pxd`.
+Compiled modules use `records.h`, by `records.pxd`, for the work of every message.
 """
 
 from __future__ import annotations

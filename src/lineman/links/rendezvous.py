@@ -26,22 +26,22 @@ Make = Callable[[], asyncio.Protocol]
 
 
 class StrangerError(OSError):
-    """Somebody listens at a path of ours who is none of us; nothing was said to him."""
+    """Another user listens at one of our paths; nothing was sent to it."""
 
     def __init__(self, user: str, path: str) -> None:
         super().__init__(
             errno.EPERM,
-            f"{user} listens there, who is none of the service's, and is told nothing",
+            f"{user} listens there, who is not the service's user, and gets nothing",
             path,
         )
 
 
 async def dial(make: Callable[[], Link], path: str) -> Link:
-    """A link to whoever takes links at a unix socket.
+    """A link to the process that accepts links at a unix socket.
 
     Raises:
-        StrangerError: it is somebody who could have put the socket there in our place.
-        OSError: nobody does.
+        StrangerError: it is another user, who may have created the socket in our place.
+        OSError: no process does.
     """
     loop = asyncio.get_running_loop()
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -129,7 +129,7 @@ class Listener:
         return self._made is not None and os.path.samestat(self._made, found)
 
     def close(self) -> None:
-        """Takes no more of them; the path is left to whoever listens there meanwhile."""
+        """Accepts no more links; the path is left to a process that listens there meanwhile."""
         if self._server is not None:
             self._server.close()
         for path in (self.path, self._alias):
@@ -185,14 +185,18 @@ class Listeners:
                 except OSError as error:
                     if faults.get(listener.path) != str(error):
                         faults[listener.path] = str(error)
-                        logger.warning("a socket was removed and cannot be made anew: %s", error)
+                        logger.warning(
+                            "a socket was removed and cannot be created again: %s", error
+                        )
                 else:
                     faults.pop(listener.path, None)
                     if is_new:
-                        logger.warning("a socket was removed and is made anew: %s", listener.path)
+                        logger.warning(
+                            "a socket was removed and was created again: %s", listener.path
+                        )
 
     def close(self) -> None:
-        """Takes no more links at any of them."""
+        """Accepts no more links at any path."""
         if self._task is not None:
             self._task.cancel()
         for listener in self._all:

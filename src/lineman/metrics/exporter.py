@@ -31,13 +31,13 @@ from lineman.worker import Worker
 
 logger = logging.getLogger("lineman")
 
-# An answer of the master serves everybody who asks within this time.
+# An answer of the master is used for all requests within this time.
 FRESH = 0.5
 # The master waits a second for its children; one that needs much longer is not well.
 PATIENCE = 5.0
-# While the service stops, it is told so here until the other processes are gone.
+# While the service stops, requests get this state until the other processes have ended.
 LOOK = 0.05
-# Whoever asks here is no client of the service.
+# A program that asks here is not a client of the service.
 _NO_CLIENTS = {"columns": [], "rows": [], "matching": 0, "total": 0}
 
 
@@ -76,7 +76,7 @@ class Exporter:
         looking = Inspection(self._worker.runtime)
         link.answer("status", looking.status)
         link.answer("connections", lambda **_: _NO_CLIENTS)
-        logger.info("metrics are there: /metrics, and for health checks /healthz and /readyz")
+        logger.info("metrics are served: /metrics, and for health checks /healthz and /readyz")
         link.ready()
         await self._ended.wait()
         await self._worker.stop(1.0)
@@ -98,7 +98,7 @@ class Exporter:
             return None
 
     def _informed(self, reply: dict[str, Any]) -> None:
-        # What this process is, is no concern of those who ask about the service.
+        # Requests about the service do not need this process' own state.
         others = [each for each in reply["children"] if each["worker"] != self._role.title]
         ended = {who: had for who, had in reply["ended"].items() if who != self._role.title}
         reply.update(children=others, ended=ended)
@@ -135,7 +135,7 @@ class Exporter:
         if request.method not in ("GET", "HEAD"):
             return Response("Use GET.\n", status=405, headers={"Allow": "GET, HEAD"})
         if request.path not in ("/metrics", "/healthz", "/readyz"):
-            return Response("There are /metrics, /healthz and /readyz.\n", status=404)
+            return Response("This server has /metrics, /healthz and /readyz.\n", status=404)
         reply = await self._ask()
         if reply is None:
             return Response("The master does not answer.\n", status=503)
@@ -178,7 +178,7 @@ def _server(name: str) -> Worker:
 
     @worker.on_websocket_connect
     def refuse(connection: Connection) -> None:
-        connection.reject(404, "There is no websocket here.\n")
+        connection.reject(404, "This server has no websocket.\n")
 
     return worker
 

@@ -1,8 +1,8 @@
 """A service's state as Prometheus metrics, and whether it is ready. Pure.
 
-Counters are summed over the processes of a worker, those that are gone included, and never go
-back. What is a matter of one process, such as its memory, has its slot as a label; labels come
-from the program and from short lists, never from clients.
+Counters are summed over the processes of a worker, ended ones included, and never decrease. A
+figure of one process, such as its memory, has its slot as a label; labels come from the program and
+from short lists, never from clients.
 
 Source: https://prometheus.io/docs/practices/naming/ and …/instrumentation/.
 """
@@ -32,12 +32,12 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
     ("sent_bytes", "Bytes to clients, before TLS.", lambda had: _total(had, "bytes_out")),
     (
         "send_failures",
-        "Messages that were not taken, and clients closed for reading too slowly.",
+        "Messages that were refused, and clients closed for reading too slowly.",
         lambda had: had.get("send_failures", 0),
     ),
     (
         "dropped_messages",
-        "Messages that a policy for slow readers left out.",
+        "Messages that a policy for slow readers dropped.",
         lambda had: had.get("dropped", 0),
     ),
     (
@@ -47,7 +47,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
     ),
     (
         "callback_exceptions",
-        "Callbacks of the program that raised.",
+        "Callbacks of the program that raised an exception.",
         lambda had: had.get("exceptions", 0),
     ),
     (
@@ -63,17 +63,17 @@ _GAUGES: tuple[tuple[str, str, Callable[[ProcessReport], float]], ...] = (
     ("connections", "Open connections.", lambda report: report.connections),
     (
         "handshakes",
-        "Connections that are no websockets yet, or no more.",
+        "Connections before the handshake, or while they close.",
         lambda report: report.handshakes,
     ),
     ("resident_memory_bytes", "Memory in use, shared included.", lambda report: report.rss),
     (
         "event_loop_lag_seconds",
-        "How late the event loop was at worst within the last minute.",
+        "The longest delay of the event loop within the last minute.",
         lambda report: report.worst_lag,
     ),
     ("open_fds", "File descriptors in use.", lambda report: report.descriptors),
-    ("max_fds", "File descriptors that there may be.", lambda report: report.max_descriptors),
+    ("max_fds", "Limit of file descriptors.", lambda report: report.max_descriptors),
 )
 
 
@@ -90,17 +90,16 @@ def readiness(status: Status, *, with_broker: bool = False) -> list[str]:
     """
     state = status.master.state
     if state not in ("running", "reloading"):
-        return [f"the service is {state or 'not there'}"]
+        return [f"the service is {state or 'not running'}"]
     ready = {child.worker for child in status.children if child.is_ready}
     missing = [f"{each} has no ready process" for each in status.workers() if each not in ready]
     return missing + (status.troubles() if with_broker else [])
 
 
 class Book:
-    """The counters of each worker, which never go back.
+    """The counters of each worker, which never decrease.
 
-    A process that is too busy to answer, or was killed, would take the last of its counting with
-    it; what was told once stays told.
+    If a process is too busy to answer, or was killed, its last reported counts are kept.
     """
 
     def __init__(self) -> None:
@@ -126,7 +125,7 @@ class Book:
             self._restarts[worker] = max(self._restarts.get(worker, 0), count)
 
     def counted(self) -> Iterator[tuple[str, Counters]]:
-        """Each worker with what its processes have counted."""
+        """Each worker with the counts of its processes."""
         yield from self._told.items()
 
     def restarts(self) -> Iterator[tuple[str, int]]:
@@ -188,7 +187,7 @@ def _gauges(status: Status) -> Iterator[Metric]:
 
 
 def _facts(status: Status) -> Iterator[Metric]:
-    """What workers tell besides; a gauge for each name."""
+    """Further figures of workers; a gauge for each name."""
     found: dict[str, dict[tuple[str, str], float]] = {}
     for child in status.children:
         facts = {} if child.report is None else child.report.facts
@@ -232,10 +231,10 @@ def _counters(book: Book) -> Iterator[Metric]:
     yield _by_label(book, "failures", text, "cause", FAILURE_CAUSES, "handshake_failures")
     text = "Handshakes and plain requests answered with an HTTP error."
     yield _by_label(book, "refusals", text, "status", (), "refused_requests")
-    text = "Clients and messages that a limit turned away."
+    text = "Clients and messages that a limit refused."
     yield _by_label(book, "hits", text, "limit", HITS, "limit_hits")
     restarts = CounterMetricFamily(
-        "lineman_process_restarts", "Processes that ended by themselves.", labels=["worker"]
+        "lineman_process_restarts", "Processes that ended without an order.", labels=["worker"]
     )
     for worker, count in book.restarts():
         restarts.add_metric([worker], count)

@@ -42,8 +42,8 @@ def share_tickets(tls: LiveTls, secret: TicketSecret | None, name: str) -> None:
     if secret is None or tls.share_tickets(secret, name) or tls.options.ssl_context is not None:
         return
     logger.info(
-        "a TLS session can be resumed in the same process only: this Python's OpenSSL "
-        "cannot be told the keys of session tickets"
+        "a TLS session can be resumed in the same process only: Lineman cannot set the keys of "
+        "session tickets in this Python's OpenSSL"
     )
 
 

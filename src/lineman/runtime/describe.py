@@ -49,7 +49,8 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
 
 
 def _place(worker: WorkerDescription, twin: int) -> Place:
-    # What only root may read is looked at by the children, who get it from a master that is root.
+    # Files that only root may read are checked by the children, which get them from a master that
+    # is root.
     is_checked = can_read_files(worker)
     plan = checked_options.read(worker, open_files=is_checked or os.geteuid() == 0)
     for line in without_effect((worker.context or {}).get("ssl")):
@@ -99,7 +100,7 @@ def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_chec
 
 
 def _metrics_place(address: object, places: Sequence[Place]) -> Place:
-    """Where a process of its own tells Prometheus and load balancers how the service is."""
+    """The place of the process that serves the state to Prometheus and load balancers."""
     example = 'give an address of this machine: "127.0.0.1:9100"'
     if not isinstance(address, str) or "//" in address or not re.search(r":\d+$", address):
         raise ConfigError(f"metrics is {address!r}", example)
@@ -121,7 +122,8 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
         port=where.port,
         count=1,
         backlog=64,
-        # As whoever serves: no program of this service listens as root that need not.
+        # It runs as the same user as the workers: no process of this service listens as root
+        # without need.
         user=next((place.user for place in places if place.user), ""),
         group=next((place.group for place in places if place.user), ""),
         rules=Rules(

@@ -31,7 +31,8 @@ if TYPE_CHECKING:  # which know this module
 
 logger = logging.getLogger("lineman")
 
-# A worker that is started later may meet the old process, which is just told to close its port.
+# A worker that starts later may find the port still open in the old process, which is asked to
+# close it.
 PATIENCE = 5.0
 RESTART = "restart the program once (`restart` in place of `reload`), or listen on another port"
 
@@ -118,8 +119,8 @@ class Host:
         count = self.outer.worker.count
         if worker.worker.address and count > 1:
             raise ConfigError(
-                f"{worker!r} is started inside {self.outer!r}, which has {count} processes: who "
-                "connects to it would reach one of them alone, with `if worker.id == 0` the first",
+                f"{worker!r} is started inside {self.outer!r}, which has {count} processes: a "
+                "client would reach only one of them, with `if worker.id == 0` the first",
                 self.outer.worker.push_remedy,
             )
         if self._is_ending:
@@ -147,7 +148,7 @@ class Host:
                 continue
             try:
                 if address.path and label.file != unixsocket.identity(address.path):
-                    continue  # nobody who connects to the file comes here
+                    continue  # clients that connect to the file do not reach this process
                 found.setblocking(False)
             except OSError:
                 continue
@@ -230,8 +231,8 @@ class Host:
             self._has_written = True
         except OSError as error:
             logger.warning(
-                "the next process cannot be given the sockets of the workers inside %r (%s); "
-                "fix: restart the program where you would reload it",
+                "the sockets of the workers inside %r cannot be passed to the next process (%s); "
+                "fix: restart the program in place of a reload",
                 self.outer, error,
             )  # fmt: skip
 
@@ -278,14 +279,14 @@ class Host:
         return stops
 
 
-# Of this process; None where no master has started it.
+# The inner workers of this process; None if no master has started it.
 host: Host | None = None
 
 
 def open_host(
     outer: Hosted, listener: socket.socket | None, ends: Sequence[int], secret: TicketSecret
 ) -> Host:
-    """Makes this process one whose worker may have others inside."""
+    """Allows inner workers in this process."""
     global host
     host = Host(outer, listener, ends, secret)
     return host
@@ -317,7 +318,7 @@ async def end(
     stops = host.end(timeout, drain, code)
     for error in await asyncio.gather(ending, *stops, return_exceptions=True):
         if error is not None:
-            logger.error("a worker of this process did not end in order", exc_info=error)
+            logger.error("a worker of this process did not stop normally", exc_info=error)
 
 
 def remove(file: SocketFile) -> None:
@@ -355,7 +356,7 @@ def _explained(error: AddressInUseError) -> ConfigError:
 
     if not error.holder or not is_of_this_program(error.holder):
         return error
-    seen = f"{error.seen}, which is of this program itself"
+    seen = f"{error.seen}, which belongs to this program"
     if error.holder in (os.getpid(), os.getppid()):  # the master has those of all outer workers
-        return ConfigError(seen, "give each Worker an address of its own")
+        return ConfigError(seen, "give each Worker a different address")
     return ConfigError(seen, RESTART)

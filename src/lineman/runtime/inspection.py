@@ -110,7 +110,7 @@ class Inspection:
         self._timer = self._service.loop.call_later(SAMPLE_EVERY, self.start)
 
     def stop(self) -> None:
-        """Takes no more samples; questions are still answered."""
+        """Stops sampling; questions are still answered."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -229,7 +229,7 @@ class Inspection:
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
 
     def _inner_name(self, connection: Connection) -> str:
-        """Of the inner worker that has it; empty for the outer one, which the master names."""
+        """The inner worker with the connection; empty for the outer one, which the master names."""
         worker = connection.worker
         return "" if worker is self._worker.worker else worker.name or worker.url
 

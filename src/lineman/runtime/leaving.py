@@ -21,7 +21,7 @@ STANDARD_LIBRARY = os.path.dirname(threading.__file__)
 
 
 def watch() -> None:
-    """To be called when everything is over but the end of the process."""
+    """Call this when only the end of the process is left."""
     timer = threading.Timer(PATIENCE, _say)
     timer.daemon = True
     timer.start()
@@ -31,7 +31,7 @@ def _say() -> None:
     for what in held_by():
         logger.warning(
             "the service has ended here, and this process waits for %s; fix: end it in "
-            "on_worker_stop: executor.shutdown(wait=False, cancel_futures=True) forgets what waits",
+            "on_worker_stop: executor.shutdown(wait=False, cancel_futures=True) drops tasks",
             what,
         )
 
@@ -49,7 +49,7 @@ def held_by() -> Iterator[str]:
         if isinstance(processes, Mapping):  # what stands behind concurrent.futures' pools
             of_pools.update(processes)
             pids = ", ".join(map(str, processes))
-            yield f"a ProcessPoolExecutor that is at work (processes {pids})"
+            yield f"a busy ProcessPoolExecutor (processes {pids})"
             continue
         yield f"the thread {thread.name}{_where(frames.get(thread.ident))}"
     multiprocessing = sys.modules.get("multiprocessing")  # most programs do not need it

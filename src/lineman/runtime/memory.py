@@ -1,8 +1,8 @@
-"""Gives memory that a burst has needed back to the machine.
+"""Returns memory that a burst has needed to the system.
 
-The C library keeps what is freed between two blocks that are still in use, and after large blocks
-have come and gone it takes those, too, from its heap. So after a burst to slow readers more than
-half of what it took may stay, free and of no use to anybody.
+The C library keeps freed memory between two blocks that are still in use, and after large blocks
+were freed it also takes new large blocks from its heap. So after a burst to slow readers more than
+half of what it took may stay, free and unused.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ async def watch_limits(running: RunningWorker, renew: Callable[[str, bool], None
         return
     most = worker.max_memory
     if most and (fresh := usage.rss()) >= most:
-        # Whoever takes its place would be as large, and clients would be thrown out for nothing.
+        # Its successor would be as large, and clients would be closed for nothing.
         logger.warning(
             "max_memory=%d is less than the %d bytes that a fresh process of this program has in "
-            "memory, and no process is replaced for it; fix: give at least max_memory=%d",
+            "memory, so it has no effect; fix: give at least max_memory=%d",
             most, fresh, 2 * fresh,
         )  # fmt: skip
         most = 0

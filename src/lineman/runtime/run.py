@@ -42,7 +42,7 @@ class ProgramOptions:
     metrics: str | None
 
     def settings(self) -> dict[str, object]:
-        """As a master is told them.
+        """The description for a master.
 
         Raises:
             ConfigError: what cannot work, and the fix.
@@ -134,16 +134,16 @@ def _flush() -> None:
 def _refuse_what_cannot_be_replaced() -> None:
     remedy = "to serve beside other things, `await worker.start()` inside their event loop"
     if sys.argv[0] in ("", "-"):
-        raise UsageError("there is no file that new processes could run: write the program to one")
+        raise UsageError("new processes need a file to run: write the program into one")
     if threading.current_thread() is not threading.main_thread():
         raise UsageError(
-            f"run_all() takes the whole process, and belongs into its main thread; {remedy}"
+            f"run_all() takes the whole process, so call it in the main thread; {remedy}"
         )
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise UsageError(f"run_all() takes the whole process, and an event loop runs in it; {remedy}")
+    raise UsageError(f"run_all() takes the whole process, but an event loop runs in it; {remedy}")
 
 
 def _directory() -> str:

@@ -67,7 +67,7 @@ class RunningWorker:
 
     @property
     def port(self) -> int:
-        """The port that it listens on; of use where the address said 0."""
+        """The port that it listens on; useful if the address has port 0."""
         if self.plan is None:
             raise UsageError("the worker does not run yet; its port is known after start()")
         if self.plan.address is None:
@@ -109,10 +109,10 @@ class RunningWorker:
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
     ) -> None:
-        """Listens and serves inside the running event loop, beside whatever else it does.
+        """Listens and serves inside the running event loop, together with its other tasks.
 
-        In a callback of a worker that a master runs it starts a worker inside of that one, whose
-        port goes on to the process that takes the place of this one.
+        In a callback of a worker that a master runs, it starts an inner worker, whose port is
+        passed on to the process that replaces this one.
 
         Args:
             listener: a bound, listening socket to use; None binds the worker's address.
@@ -195,12 +195,12 @@ class RunningWorker:
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
-        """Stops listening, says goodbye to every client, and frees everything.
+        """Stops listening, closes every client with a close frame, and frees everything.
 
         Args:
             timeout: seconds that clients and handlers at work have.
-            drain: seconds before that, over which the goodbyes are spread; None says them all at
-                once and drops handshakes under way.
+            drain: seconds before that, over which the clients are closed one by one; None closes
+                all at once and drops handshakes in progress.
             code: the close code that clients get.
         """
         if self.service is None:
@@ -228,12 +228,12 @@ class RunningWorker:
 def _service(
     worker: WorkerDescription, plan: CheckedOptions, challenges: Challenges | None
 ) -> Service:
-    """What serves a worker as its plan says.
+    """Makes the service of a worker, from its plan.
 
     Args:
-        worker: whose it is.
-        plan: its options, read.
-        challenges: proofs for a certificate authority, where the worker gets its own.
+        worker: the worker.
+        plan: its checked options.
+        challenges: answers for a certificate authority, if the worker gets its own certificate.
     """
     return Service(
         worker,
@@ -254,7 +254,7 @@ def _service(
 
 
 def _attend(service: Service, plan: CheckedOptions, secret: TicketSecret | None, name: str) -> None:
-    """Has memory, certificates and lists of proxies looked after while a service runs.
+    """Maintains memory, certificates and lists of proxies while a service runs.
 
     Args:
         service: which.

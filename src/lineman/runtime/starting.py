@@ -14,17 +14,17 @@ from typing import Any
 
 logger = logging.getLogger("lineman")
 
-# Where it stands is told after this part of the time that it has.
+# The position of the callback is logged after this part of its time.
 PART = 0.5
 
 Tell = Callable[[str], Awaitable[None]]
 
 
 class Watch:
-    """Who is told what this process is busy with before it is ready.
+    """Reports what this process is busy with before it is ready.
 
     Args:
-        tell: gets it in words; empty when it is over.
+        tell: gets it as text; empty when it is over.
         timeout: seconds after which the process is ended.
     """
 
@@ -34,7 +34,7 @@ class Watch:
         self.delay = PART * timeout
 
 
-# Of this process; None where no master waits for it.
+# The reporter of this process; None if no master waits for it.
 watch: Watch | None = None
 
 

@@ -18,18 +18,18 @@ from lineman.process.rundir.masters import how_to_stop, is_of_this_program
 _ADDRESS = re.compile(r"\('(?P<host>[^']*)', (?P<port>[0-9]{1,5})\b")
 
 _BY_HAND = (
-    "for a websocket or HTTP port have lineman pass it on: "
+    "for a websocket or HTTP port let lineman pass it on: "
     'await Worker("ws://{host}:{port}").start(); for another protocol: '
     "asyncio.start_server(…, reuse_port=True), and restart the program once"
 )
 
 
 def explain(error: BaseException, worker: WorkerDescription) -> str | None:
-    """What kept a worker from its start, in words; None where it is no port that is taken.
+    """Why a worker did not start, as text; None if the reason is not a port in use.
 
     Args:
-        error: what `on_worker_start` has raised.
-        worker: whose it is.
+        error: the exception of `on_worker_start`.
+        worker: the worker that raised it.
     """
     if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
         return None
@@ -37,7 +37,7 @@ def explain(error: BaseException, worker: WorkerDescription) -> str | None:
     found = _ADDRESS.search(str(error))
     if found is None:
         return (
-            f"{seen}; fix: if a process of this program had the port before the reload, have both "
+            f"{seen}; fix: if a process of this program had the port before the reload, let both "
             "set SO_REUSEPORT, and restart the program once; else `ss -ltnp` shows who has it"
         )
     host, port = found["host"], int(found["port"])
@@ -49,14 +49,15 @@ def explain(error: BaseException, worker: WorkerDescription) -> str | None:
     by = f"{seen} by {holder.name} (process {holder.pid})"
     if not is_of_this_program(holder.pid):
         return f"{by}; fix: stop it: {how_to_stop(holder.pid)}; or listen on another port"
-    if holder.pid == os.getppid():  # the master, who has those of all workers
+    if holder.pid == os.getppid():  # the master, which has the sockets of all workers
         return f"{by}: a Worker of this program has it; fix: listen on another port"
     if worker.count > 1:
         return (
-            f"{by}, which is of this program: each of the {worker.count} processes of {worker!r} "
+            f"{by}, which belongs to this program: each of the {worker.count} processes of "
+            f"{worker!r} "
             f"would listen there; fix: {worker.push_remedy}"
         )
     return (
-        f"{by}, which is of this program and goes on until the new process is ready; "
+        f"{by}, which belongs to this program and continues until the new process is ready; "
         f"fix: {_BY_HAND.format(host=where, port=port)}"
     )

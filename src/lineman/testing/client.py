@@ -56,7 +56,7 @@ class RawClient:
         port: where to connect.
         host: an IP address, a name, or the path of a unix socket.
         tls: how to speak TLS; None for a plain connection.
-        server_hostname: whom the certificate must name.
+        server_hostname: the name that the certificate must have.
         timeout: seconds that any wait may take, then `TimeoutError`.
         receive_buffer: size of the kernel's receive buffer in bytes; None leaves it alone. A small
             one makes a slow reader.
@@ -219,7 +219,7 @@ class RawClient:
         headers: Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
     ) -> RawReply:
-        """Asks for a websocket; the reply tells whether it is one now."""
+        """Asks for a websocket; the reply says whether it is open."""
         key = base64.b64encode(os.urandom(16)).decode()
         self.send_bytes(self.handshake_bytes(target, headers, subprotocols, key=key))
         reply = self.receive_reply()

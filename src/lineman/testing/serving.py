@@ -20,20 +20,20 @@ DEADLINE = 20.0
 class Serving:
     """Runs a worker for as long as the `with` block lasts.
 
-    After the block the worker has said goodbye, its thread has ended and its loop is closed. Give
-    the worker port 0 and look at `port`.
+    After the block the worker has closed its clients, its thread has ended and its loop is closed.
+    Give the worker port 0 and read `port`.
 
     Args:
         worker: with its callbacks set; it must not run yet.
         stop_timeout: seconds that clients and handlers have at the end.
 
     Attributes:
-        worker: the one that was given. It belongs to the other thread: touch it and its
-            connections through `call` and `run`.
-        faults: what asyncio reported that nobody handled, such as a task that failed unseen.
+        worker: the one that was given. It belongs to the other thread: touch it and its connections
+            through `call` and `run`.
+        faults: unhandled errors that asyncio reported, such as a failed task.
 
     Raises:
-        ConfigError: on entering, what the worker refuses to start with.
+        ConfigError: on entering, if the worker refuses to start.
     """
 
     def __init__(self, worker: Worker, *, stop_timeout: float = 5.0) -> None:

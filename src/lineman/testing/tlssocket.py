@@ -19,7 +19,7 @@ class TlsSocket:
     Args:
         plain: a connected socket; it belongs to this object from here on.
         context: a client's context.
-        server_hostname: whom the certificate must name.
+        server_hostname: the name that the certificate must have.
         piece: bytes that are given to the kernel at once at most, so that TLS records arrive in
             pieces; None for as many as there are.
 
@@ -91,7 +91,7 @@ class TlsSocket:
             except ssl.SSLWantReadError:
                 self._flush()
                 self._fill()
-            except ssl.SSLZeroReturnError:  # the orderly end, once we have said goodbye ourselves
+            except ssl.SSLZeroReturnError:  # the normal end, after our own close_notify
                 return b""
 
     def end_writing(self) -> None:
@@ -110,5 +110,5 @@ class TlsSocket:
         self.plain.settimeout(seconds)
 
     def close(self) -> None:
-        """Closes the socket without a goodbye in TLS."""
+        """Closes the socket without close_notify."""
         self.plain.close()

@@ -207,13 +207,13 @@ def _location(site: Site) -> str:
 def standalone(
     site: Site, version: Version, directory: str, *, user: str = "", modules: tuple[str, ...] = ()
 ) -> str:
-    """A whole configuration for an instance of its own, every file of which is in a directory.
+    """A complete configuration for a separate instance, with all its files in one directory.
 
     Args:
         site: what it is to do.
         version: of Apache.
         directory: absolute; nothing outside of it is written.
-        user: as whom its processes run where root starts it; empty for the one who starts it.
+        user: the user of its processes if root starts it; empty for the user that starts it.
         modules: the directory of Apache's modules alone.
     """
     folder = modules[0] if modules else "/usr/lib/apache2/modules"

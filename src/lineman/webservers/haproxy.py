@@ -186,13 +186,13 @@ def _backend(site: Site) -> str:
 def standalone(
     site: Site, version: Version, directory: str, *, user: str = "", modules: tuple[str, ...] = ()
 ) -> str:
-    """A whole configuration for an instance of its own, every file of which is in a directory.
+    """A complete configuration for a separate instance, with all its files in one directory.
 
     Args:
         site: what it is to do.
         version: of HAProxy.
         directory: absolute, with the certificate and its key in `bundle.pem` if there is one.
-        user: not used, it runs as who starts it.
+        user: not used, it runs as the user that starts it.
         modules: not used, HAProxy loads none.
     """
     text = render(site, version).replace(_USER, "")

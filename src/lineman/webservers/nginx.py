@@ -214,7 +214,7 @@ def standalone(
         site: what it is to do.
         version: of nginx.
         directory: absolute; nothing outside of it is written.
-        user: as whom its processes run where root starts it; empty for the one who starts it.
+        user: the user of its processes if root starts it; empty for the user that starts it.
         modules: files to load.
     """
     text = render(site, version)

@@ -1,4 +1,4 @@
-"""The version of a web server, as it tells it and as people write it."""
+"""The version of a web server, as it prints it and as people write it."""
 
 from __future__ import annotations
 

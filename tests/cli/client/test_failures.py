@@ -57,9 +57,13 @@ def tls_error(reason: str) -> ssl.SSLError:
         (refused(500), "HTTP 500", "service's log"),
         (refused(418), "HTTP 418", "check the address"),
         (refused(301, Location="https://example.com/"), "HTTP 301", "https://example.com/"),
-        (refused(400, "use wss:// instead"), "the server wants TLS", "wss://example.com:8282/chat"),
-        (NotHttpError(b"\x15\x03\x03"), "the server wants TLS", "wss://example.com:8282/chat"),
-        (NotHttpError(b"SSH-2.0"), "no HTTP in the answer", "check the port"),
+        (
+            refused(400, "use wss:// instead"),
+            "the server demands TLS",
+            "wss://example.com:8282/chat",
+        ),
+        (NotHttpError(b"\x15\x03\x03"), "the server demands TLS", "wss://example.com:8282/chat"),
+        (NotHttpError(b"SSH-2.0"), "the answer is not HTTP", "check the port"),
         (NotHttpError(b"HTTP/1.1 101 x"), "HTTP that cannot be read", "what answers there"),
         (
             HandshakeRefusedError(Answer(101, Headers([])), "its 101 is odd"),

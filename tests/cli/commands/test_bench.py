@@ -137,7 +137,7 @@ def test_a_service_that_answers_something_else_is_found_out(
     monkeypatch.setattr(engines, "FUTILE", 0)
     outcome = bench(f"{service.url}/ok", "--connections", "3", duration="30")
     assert outcome.status == 1
-    assert "none of them is what was sent; fix: " in outcome.out
+    assert "none of them equals a sent message; fix: " in outcome.out
     assert "--any-reply" in outcome.out
 
 

@@ -28,7 +28,7 @@ def test_a_refused_connection_is_explained(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/members", "HTTP 403 (members only); fix: send what the service asks for"),
+        ("/members", "HTTP 403 (members only); fix: send what the service needs"),
         ("/nowhere", "HTTP 404 (no such room); fix: give the path"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_certificate_that_is_not_trusted_is_explained(bench: Bench, tls_servic
     outcome = bench(tls_service.url)
     assert outcome.status == 1
     assert "the certificate of localhost is not trusted: " in outcome.err
-    assert "(--ca FILE), or do not ask (--insecure)" in outcome.err
+    assert "(--ca FILE), or accept any certificate (--insecure)" in outcome.err
 
 
 def test_insecure_trusts_any_certificate(bench: Bench, tls_service: Service) -> None:

@@ -100,8 +100,8 @@ def test_what_a_client_sent_cannot_command_the_terminal() -> None:
     [
         (FoundRows((ROW,), 1, 1, ()), "1 of 1 connections"),
         (FoundRows((ROW,), 4000, 4000, ()), "1 of 4,000 connections; --limit 0 shows all"),
-        (FoundRows((ROW,), 1, 4000, ()), "1 of 1 connections that fit, of 4,000 in all"),
-        (FoundRows((), 0, 0, (12, 13)), "0 of 0 connections; not of the processes 12, 13: busy"),
+        (FoundRows((ROW,), 1, 4000, ()), "1 of 1 connections that match, of 4,000 in all"),
+        (FoundRows((), 0, 0, (12, 13)), "0 of 0 connections; without the processes 12, 13: busy"),
     ],
 )
 def test_the_last_line_says_what_is_missing(found: FoundRows, says: str) -> None:
@@ -150,7 +150,7 @@ def test_a_busy_process_is_told_and_the_exit_status_is_1(
 ) -> None:
     silent = {"children": [{"worker": "chat", "slot": 0, "pid": 11, "answer": None}]}
     assert command.show(options(), lambda *_: silent) == 1
-    assert "not of the processes 11: busy" in capsys.readouterr().out
+    assert "without the processes 11: busy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

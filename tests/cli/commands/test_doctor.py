@@ -175,7 +175,7 @@ def test_a_stranger_at_the_address_is_no_program_that_runs(
         assert main(["doctor", "--timeout", "0.2", str(script)]) == 1
     said = capsys.readouterr().out
     assert "worker-running" not in said
-    assert f"(process {os.getpid()}) listens there, and is no part of {script}" in said
+    assert f"(process {os.getpid()}) listens there, and does not belong to {script}" in said
     assert f"stop it: kill {os.getpid()}; or listen somewhere else" in said
     (tmp_path / "s").unlink(missing_ok=True)
 
@@ -219,7 +219,7 @@ def test_a_program_that_does_not_come_to_where_it_serves_is_told_so(
     script = write(tmp_path, 'from lineman import Worker\nWorker("ws://127.0.0.1:8282")\n')
     assert main(["doctor", str(script)]) == 1
     said = capsys.readouterr().err
-    assert "app.py ends by itself and does not come to Worker.run_all(); fix: write" in said
+    assert "app.py ends and does not come to Worker.run_all(); fix: write" in said
     assert App(tmp_path, script.read_text()).run("start", by_script=False).stderr.endswith(said)
 
 

@@ -138,7 +138,7 @@ def test_a_program_that_is_not_installed_is_written_for_all_the_same(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("lineman.cli.commands.proxy._SERVERS", ())
     assert run("caddy", *BASE) == 0
-    assert "Caddy is not installed here: this is for 2.6.2" in capsys.readouterr().err
+    assert "Caddy is not installed here: this is written for 2.6.2" in capsys.readouterr().err
     assert run("caddy", *BASE, "--check") == 1
     assert "apt-get install caddy" in capsys.readouterr().err
 
@@ -245,7 +245,7 @@ def test_tls_is_ended_once_and_not_twice(
     tls = f"'wss://127.0.0.1:9001', cert={str(pair.cert)!r}, key={str(pair.key)!r}"
     write(app, f"from lineman import Worker\nWorker({tls})\n")
     assert run("nginx", app, *BASE) == 1
-    assert "the proxy would as well" in capsys.readouterr().err
+    assert "the proxy would do the same" in capsys.readouterr().err
     assert run("nginx", app, *BASE, "--tcp") == 1
     assert "leave --cert and --key out" in capsys.readouterr().err
     assert run("nginx", app, *BASE[:2], "--tcp") == 0

@@ -198,7 +198,7 @@ def test_new_code_that_cannot_start_leaves_the_old(make_app: MakeApp) -> None:
             done = app.run("reload", by_script=False)
             assert done.returncode == 1
             assert why in done.stderr
-            assert "the old code goes on everywhere" in done.stderr
+            assert "all processes keep the old code" in done.stderr
             client.send("still there?")
             assert client.receive() == str(app.pids[0])
         app.write(echo())
@@ -219,7 +219,7 @@ def test_count_and_addresses_may_change(make_app: MakeApp) -> None:
     app.write(more + "\n    Worker.run_all()")
     done = app.run("reload", "-g")
     assert done.returncode == 0
-    assert "1 that the program has no more is retired" in done.stdout
+    assert "1 that the program no longer has is retired" in done.stdout
     assert {child["worker"] for child in app.status()["children"]} == {"ws://127.0.0.1:0", "more"}
 
 

@@ -53,7 +53,7 @@ def test_a_signal_right_behind_the_command_takes_no_answer_away(make_app: MakeAp
         command = begin(app, "reload")
         # The moment between the description and its plan is the one in which it was lost.
         wait_until(
-            lambda turn=turn: count(app, "reloading: the program is read again") >= 2 * turn - 1,  # type: ignore[misc]
+            lambda turn=turn: count(app, "reloading: reading the program again") >= 2 * turn - 1,  # type: ignore[misc]
             "the reload begins",
         )
         for _ in range(3):

@@ -222,8 +222,8 @@ def test_two_workers_with_one_address_are_told_so_and_not_to_stop_the_program(
     done = app.run("start", by_script=by_script)
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert "a and b, which are of this program itself, have the same p" in said
-    assert "fix: give each Worker an address of its own" in said
+    assert "a and b, which are of this program, have the same p" in said
+    assert "fix: give each Worker a different address" in said
     assert "stop" not in said.partition("lineman: ")[2]
 
 
@@ -243,11 +243,11 @@ def test_a_reload_to_another_host_with_the_same_port_wants_a_restart(
     app.write(TWO.format(first=new, second="").replace(', name="a"', f', name="a"{tls}'))
     done = app.run("reload")
     assert done.returncode == 1
-    assert "which is of this program itself; fix: restart the program once" in done.stderr
+    assert "which belongs to this program; fix: restart the program once" in done.stderr
     app.write(TWO.format(first=old, second=f'Worker("{new}", name="b"{tls})'))
     done = app.run("reload")
     assert done.returncode == 1
-    assert "a and b, which are of this program itself, have the same p" in done.stderr
+    assert "a and b, which are of this program, have the same p" in done.stderr
 
 
 def test_a_graceful_stop_lets_clients_go_over_a_time(make_app: MakeApp) -> None:
@@ -395,6 +395,8 @@ def test_a_pid_file_that_the_command_cannot_know_is_told(make_app: MakeApp) -> N
     log = log_of(done.stdout)
     assert app.run("reload", by_script=False).returncode == 0
     (line,) = [each for each in log.read_text().splitlines() if " WARNING " in each]
-    assert "the program names the pid file /run/chat.pid, which `lineman` learns too late" in line
+    assert (
+        "the program names the pid file /run/chat.pid, but `lineman` learns that too late" in line
+    )
     assert "--pid-file /run/chat.pid" in line
     assert app.run("stop", by_script=False).returncode == 0

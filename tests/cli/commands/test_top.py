@@ -55,7 +55,7 @@ def test_a_picture_has_the_processes_the_first_clients_and_the_keys() -> None:
 def test_many_processes_leave_half_of_the_terminal_to_the_clients() -> None:
     children = tuple(replace(CHILD, slot=slot) for slot in range(30))
     lines = screen(Picture(replace(STATUS, children=children), FOUND), View(), NOW, 120, 24)
-    assert lines[10] == "and 24 lines more: see status"
+    assert lines[10] == "and 24 more lines: see status"
     assert any("CLIENT" in line for line in lines)
 
 

@@ -107,7 +107,7 @@ def test_failures_are_told_with_their_number_and_remedy_most_frequent_first() ->
     assert "failures        2 × it refused with 503; fix: use fewer\n" in text
     assert text.index("30 × lost") < text.index("2 × it")
     assert "unanswered      7 at the end\n" in text
-    assert "other messages  3, which answered nothing\n" in text
+    assert "other messages  3, which were no answers\n" in text
 
 
 def test_an_early_end_is_told() -> None:

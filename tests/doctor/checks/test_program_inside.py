@@ -55,7 +55,9 @@ WORKERS: list[tuple[WorkerFacts, dict[str, Any], Level, str]] = [
 
 
 def test_what_the_program_says_itself_is_passed_on_with_its_fix() -> None:
-    said = "chat: the broker at redis://…@a:6379 is not reached: it wants a password; fix: write it"
+    said = (
+        "chat: the broker at redis://…@a:6379 is not reached: it demands a password; fix: write it"
+    )
     found = judge(ProgramFacts("app.py", (GOOD,), MACHINE, troubles=(said,)))[0]
     assert (found.level, found.name, found.fix) == (E, "worker-in-trouble", "write it")
     assert "redis://…@a:6379" in found.seen

@@ -43,7 +43,7 @@ def test_an_account_that_was_deactivated_is_told_as_that(
     client.post(url, {"status": "deactivated"})
     failed = run(wish(settings, is_forced=True))
     assert failed.result == "failed"
-    assert "the account at the authority is shut: " in failed.seen
+    assert "the account at the authority is closed: " in failed.seen
     assert "account.key" in failed.fix
     assert "points to this machine" not in failed.fix
 
@@ -123,7 +123,7 @@ def test_an_address_that_is_no_authority(authority: Pebble, root: Path) -> None:
     settings = replace(authority.settings(root), ca_url=f"{authority.management}/roots/0")
     report = run(wish(settings))
     assert report.result == "failed"
-    assert "what is not ACME" in report.seen
+    assert "something that is not ACME" in report.seen
     assert "acme_ca" in report.fix
 
 

@@ -53,7 +53,7 @@ def test_a_job_that_is_killed_in_the_middle_loses_nothing(
     said: list[str] = []
     report = asyncio.run(attempt(wish(settings), said.append))
     assert report.result == "obtained"
-    assert "going on with the order of a job that was interrupted" in said
+    assert "continuing the order of a job that was interrupted" in said
     assert authority.orders == 1
     assert not AcmeStore(settings).directory.joinpath("order.json").exists()
 

@@ -82,7 +82,7 @@ def test_a_folder_that_vanishes_is_said_once_and_nothing_is_lost(
     say(handler, "three")
     said = capfd.readouterr().err
     assert said == (
-        f"lineman: cannot write the log {path}: no such file or directory; it comes here\n"
+        f"lineman: cannot write the log {path}: no such file or directory; lines come here\n"
         "two\nthree\n"
     )
     path.parent.mkdir()

@@ -63,7 +63,7 @@ def test_what_is_unknown_is_left_out() -> None:
     ],
 )
 def test_what_no_program_describes_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="described in a way that no program is"):
+    with pytest.raises(ConfigError, match="description of the program is invalid"):
         Description.from_json(told(**change))
 
 
@@ -72,7 +72,7 @@ def test_what_no_program_describes_is_refused(change: dict[str, Any]) -> None:
     [None, [], {}, {"places": None}, {"places": [None]}, {"places": [{}]}, {"places": 1}, "x"],
 )
 def test_what_is_no_description_is_refused(data: object) -> None:
-    with pytest.raises(ConfigError, match="described in a way that no program is"):
+    with pytest.raises(ConfigError, match="description of the program is invalid"):
         Description.from_json(data)
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_description_is_refused(data: object) -> None:
     "settings", [{"log_file": 1}, {"log_file": "a\0b"}, {"log_level": "LOUD"}, {"metrics": []}, []]
 )
 def test_settings_of_another_kind_are_refused(settings: object) -> None:
-    with pytest.raises(ConfigError, match="described in a way that no program is"):
+    with pytest.raises(ConfigError, match="description of the program is invalid"):
         Description.from_json({**told(), "settings": settings})
 
 

@@ -75,7 +75,7 @@ def test_a_file_that_is_no_key_is_not_handed_over(kept: KeyFiles, tmp_path: Path
     path = tmp_path / "shadow"
     path.write_text("root:$6$secret:1::::::\n")
     for named in (place(keys=(str(path),)), place(certificates=(str(path),))):
-        with pytest.raises(ConfigError, match=r"root hands it nothing of it: it holds no"):
+        with pytest.raises(ConfigError, match=r"root passes on nothing of it: it holds no"):
             kept.for_child(named, OWNER)
 
 

@@ -200,7 +200,7 @@ def test_a_new_process_that_fails_leaves_the_old_one() -> None:
     assert outcome == CommandOutcome(
         "reload",
         False,
-        "the reload failed: chat #0 does not start: SyntaxError; the old code goes on everywhere",
+        "the reload failed: chat #0 does not start: SyntaxError; all processes keep the old code",
     )
     assert story.stages() == {1: Stage.READY, 2: Stage.READY}
     assert story.at(12, seats(2)) == [Start(4, (ADDRESS, 0, 0))]
@@ -212,7 +212,7 @@ def test_a_later_failure_says_how_far_it_came() -> None:
     story.at(11, Ready(3))
     (outcome,) = story.at(12, Ended(4, "exit status 1"))
     assert isinstance(outcome, CommandOutcome)
-    assert "1 process runs the new code, the others the old" in outcome.text
+    assert "1 process runs the new code, the others keep the old code" in outcome.text
     assert story.stages() == {1: Stage.RETIRING, 2: Stage.READY, 3: Stage.READY}
 
 
@@ -254,7 +254,7 @@ def test_a_program_with_fewer_processes_loses_them_once_all_is_well() -> None:
         CommandOutcome(
             "reload",
             True,
-            "reloaded: 1 process runs the new code, 1 that the program has no more is retired",
+            "reloaded: 1 process runs the new code, 1 that the program no longer has is retired",
         ),
     ]
     story.at(12, Ended(2, "exit status 0"))
@@ -329,7 +329,7 @@ def test_processes_that_want_to_be_replaced_again_and_again_are_no_mill() -> Non
         if waits[-1]:
             assert started == []
             assert story.levels == [logging.WARNING]
-            assert "(max_memory=60); it is done in" in story.said[0]
+            assert "(max_memory=60); this waits" in story.said[0]
             story.at(due.due - 0.1, Beat(number))
             assert story.at(due.due, Beat(number)) == [Start(number + 1, (ADDRESS, 0, 0))]
         now = due.due + 1

@@ -118,7 +118,7 @@ def test_an_address_stays_what_it_was(change: dict[str, object]) -> None:
 def test_a_module_stays_what_it_was() -> None:
     rights = started(as_nobody(CHAT))
     other = replace(as_nobody(CHAT), module="lineman.metrics.exporter")
-    assert refused(rights, other) == "chat would be another program than it is"
+    assert refused(rights, other) == "chat would be another program than now"
 
 
 def test_only_ports_that_were_named_at_the_start_are_roots_to_open() -> None:

@@ -119,7 +119,7 @@ def test_a_socket_of_systemd_that_no_worker_wants_is_named(make_app: MakeApp) ->
         activator.wait_for_line("Listening on")
         with socket.create_connection(("127.0.0.1", port)):
             activator.wait_for_line(
-                f"systemd hands over a socket on 127.0.0.1:{port}, where no worker listens"
+                f"systemd passed a socket on 127.0.0.1:{port}, where no worker listens"
             )
     finally:
         activator.stop()

@@ -23,7 +23,7 @@ def test_it_looks_from_time_to_time_and_says_what_was_made_anew(
         upkeep.look(now)
     assert len(looks) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "/run/a.pid was removed and is made anew; see who cleans there"
+        "/run/a.pid was removed and is created again; see which program removes it"
     ]
 
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_made_anew_is_told_once_and_again_after_it_could(
     for turn in range(5):
         upkeep.look(turn * EVERY)
     assert len(made) == 5, "what fails does not hinder the rest"
-    words = "what was removed cannot be made anew: "
+    words = "a removed file cannot be created again: "
     assert [record.getMessage() for record in caplog.records] == [
         f"{words}no space left",
         f"{words}taken; fix: free it",

@@ -123,7 +123,7 @@ def test_who_forgets_the_pid_file_is_told_it(users: Users) -> None:
     # Of several the one that was named is meant.
     other = users.root("stop", "--pid-file", f"{own}2")
     assert other.returncode == 0
-    assert "does not run; beside that it runs as process" in other.stdout
+    assert "does not run; it also runs as process" in other.stdout
     # A restart of the one leaves the other alone.
     again = users.root("restart", "-d", "--log", f"{users.app.script}.log")
     assert again.returncode == 0, again.stderr

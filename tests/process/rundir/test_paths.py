@@ -43,7 +43,7 @@ def test_a_link_in_a_directory_of_another_user_is_not_followed(secret: Path, the
     (theirs / "link").symlink_to(secret)
     (theirs / "way").symlink_to(secret.parent)
     for path in (theirs / "link", theirs / "way" / "secret"):
-        with pytest.raises(UnsafePathError, match="is a link that others may have put there"):
+        with pytest.raises(UnsafePathError, match="is a link that other users may have made"):
             open_file(path, os.O_RDONLY)
     (theirs / "own").write_text("own")
     assert content(theirs / "own") == b"own"
@@ -76,7 +76,7 @@ def test_nor_where_others_may_write(open_folder: Path, secret: Path, mode: int) 
 
 def test_a_second_name_of_a_file_is_refused_there(secret: Path, theirs: Path) -> None:
     os.link(secret, theirs / "mine")
-    with pytest.raises(UnsafePathError, match="it has another one"):
+    with pytest.raises(UnsafePathError, match="it has two names"):
         open_file(theirs / "mine", os.O_WRONLY | os.O_APPEND)
     os.link(secret, secret.parent / "again")
     assert content(secret.parent / "again") == b"secret"

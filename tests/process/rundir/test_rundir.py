@@ -101,7 +101,7 @@ def test_a_stale_file_is_taken_over(tmp_path: Path) -> None:
 
 def test_a_directory_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(ConfigError, match=r"may be written to by others \(mode 777\)"):
+    with pytest.raises(ConfigError, match=r"may be written to by other users \(mode 777\)"):
         PidFile.take(tmp_path / "chat.pid", "x-12345678")
 
 

@@ -137,7 +137,7 @@ def test_a_failure_is_told_and_tried_again_in_its_time(
     soon = (datetime.now(UTC) + timedelta(seconds=0.1)).isoformat()
     jobs += [JobReport("failed", soon, "a reason", "a remedy")] * 2
     run_until_logged(wanted, "a reason; fix: a remedy", caplog, count=2)
-    assert "the old certificate is served on" in caplog.text
+    assert "the old certificate is still served" in caplog.text
 
 
 def test_a_certificate_that_was_taken_away_is_asked_for_again(

@@ -31,7 +31,7 @@ LIMITED = "urn:ietf:params:acme:error:rateLimited"
             'too many failed authorizations (5) for "chat.example.com" in the last 1h0m0s, retry '
             "after 2026-11-27 03:04:05 UTC",
             "could not be validated too often",
-            "mend what the earlier errors named",
+            "mend the causes in the earlier errors",
         ),
         (
             "too many new orders (300) from this account in the last 3h0m0s, retry after "
@@ -116,7 +116,7 @@ def test_an_error_comes_with_what_to_do(code: str, detail: str, fix: str) -> Non
 def test_an_account_that_is_shut_has_nothing_to_do_with_a_name(detail: str, name: str) -> None:
     kind = "urn:ietf:params:acme:error:unauthorized"
     found = explain({"type": kind, "detail": detail}, name=name)
-    assert found.seen.startswith(f"the account at the authority is shut: {detail}")
+    assert found.seen.startswith(f"the account at the authority is closed: {detail}")
     assert "account.key" in found.fix
     assert "points to this machine" not in str(found)
 

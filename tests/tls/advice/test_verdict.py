@@ -104,7 +104,7 @@ def test_a_root_in_the_file_and_a_stranger(ca: TestCA, chained: IssuedPair, tmp_
     chained.cert.write_text(whole + TestCA(tmp_path, name="stranger").ca_path.read_text())
     notes = [each.seen for each in findings(chained.cert, ca) if each.level is Level.INFO]
     assert notes[0].startswith("the root is in the file")
-    assert notes[1] == "1 in the file have no part in it: CN=stranger"
+    assert notes[1] == "1 in the file do not belong to it: CN=stranger"
 
 
 def test_an_authority_that_nobody_trusts(ca: TestCA, chained: IssuedPair, tmp_path: Path) -> None:
@@ -158,9 +158,11 @@ def test_a_life_longer_than_browsers_take_from_public_authorities(
     ca: TestCA, tmp_path: Path
 ) -> None:
     pair = ca.issue("a.test", not_after=NOW + timedelta(days=250))
-    found = [each for each in findings(pair.cert, ca) if "lives for" in each.seen]
+    found = [each for each in findings(pair.cert, ca) if "it is valid for" in each.seen]
     assert found[0].browser == "ERR_CERT_VALIDITY_TOO_LONG"
-    found = [each for each in findings(pair.cert, TestCA(tmp_path)) if "lives for" in each.seen]
+    found = [
+        each for each in findings(pair.cert, TestCA(tmp_path)) if "it is valid for" in each.seen
+    ]
     assert (found[0].level, found[0].browser) == (Level.INFO, "")
 
 
@@ -220,7 +222,7 @@ def self_signed(path: Path, key: object, *, names: bool = True) -> Path:
 
 def test_one_that_vouches_for_itself(ca: TestCA, tmp_path: Path) -> None:
     path = self_signed(tmp_path / "a.pem", ec.generate_private_key(ec.SECP256R1()))
-    assert bad(path, ca).seen == "it is self-signed: nobody vouches for it"
+    assert bad(path, ca).seen == "it is self-signed: no authority has signed it"
 
 
 def test_one_without_names(ca: TestCA, tmp_path: Path) -> None:
@@ -235,10 +237,10 @@ def test_one_without_names(ca: TestCA, tmp_path: Path) -> None:
 def test_keys_that_clients_do_not_take(ca: TestCA, tmp_path: Path) -> None:
     path = self_signed(tmp_path / "a.pem", ed25519.Ed25519PrivateKey.generate())
     texts = [each.seen for each in findings(path, ca)]
-    assert "its key is Ed25519, which no browser takes" in texts
+    assert "its key is Ed25519, which no browser accepts" in texts
     path = self_signed(tmp_path / "b.pem", ec.generate_private_key(ec.BrainpoolP256R1()))
     texts = [each.seen for each in findings(path, ca)]
-    assert any(text.startswith("its key cannot serve: a key on the curve") for text in texts)
+    assert any(text.startswith("its key cannot be used: a key on the curve") for text in texts)
 
 
 def test_one_for_clients_only(ca: TestCA) -> None:

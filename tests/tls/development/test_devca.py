@@ -151,7 +151,7 @@ def test_names_that_piled_up_are_bounded(directory: Path) -> None:
 
 def test_a_forbidden_name_is_refused_before_anything_is_made(directory: Path) -> None:
     text = refusal(directory, "bank.example.com")
-    assert "the development authority may not vouch for bank.example.com" in text
+    assert "the development authority may not certify bank.example.com" in text
     assert not directory.exists()
 
 

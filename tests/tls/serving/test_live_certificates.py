@@ -264,7 +264,7 @@ def test_a_bad_pair_leaves_the_old_one_and_is_told_once_until_it_changes(
     assert served(tls) == was
     assert tls.context is context
     (line,) = errors(caplog)
-    assert line.startswith("the certificate stays as it was: ")
+    assert line.startswith("the old certificate stays in use: ")
     assert "; fix: " in line
     assert re.search(BAD[how], line), line
     assert tls.certificates[0].error in line

@@ -46,7 +46,7 @@ def test_a_list_that_is_no_use_leaves_the_old_one(
     for _ in range(3):
         assert not tls.look()
     (line,) = errors(caplog)
-    assert line.startswith("clients' certificates are judged as before: the CRL file")
+    assert line.startswith("clients' certificates are checked by the old rules: the CRL file")
     assert tls.reload() == [line.partition(": ")[2]]
 
 

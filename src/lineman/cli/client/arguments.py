@@ -1,4 +1,4 @@
-"""What the commands that are websocket clients are told alike."""
+"""The common arguments of the commands that are websocket clients."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def tls_context(ca: str | None, insecure: bool) -> ssl.SSLContext:
 
 
 def number(text: str, kind: type[int] | type[float], lowest: float, what: str) -> float:
-    """The word as a number.
+    """The argument as a number.
 
     Raises:
-        argparse.ArgumentTypeError: it is none, or below the lowest.
+        argparse.ArgumentTypeError: it is not a number, or below the minimum.
     """
     try:
         value = kind(text)

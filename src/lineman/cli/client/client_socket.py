@@ -105,7 +105,7 @@ class Wire:
         return self._socket.fileno()
 
     def has_more(self) -> bool:
-        """Whether something can be read that `select` does not tell of."""
+        """Whether bytes can be read that `select` does not show."""
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def read(self) -> list[Event] | None:

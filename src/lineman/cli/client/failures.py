@@ -89,7 +89,7 @@ def ended_early(target: Target) -> Failure:
     return Failure(
         "hung up during the handshake",
         f"{target} hung up without an answer to the handshake",
-        f"look at the service's log; if the port speaks {other}, use {target.with_scheme(other)}",
+        f"see the service's log; if the port speaks {other}, use {target.with_scheme(other)}",
     )
 
 
@@ -100,12 +100,12 @@ def _of_system(error: Exception, target: Target) -> Failure:
         return Failure(
             "connection refused",
             f"nothing listens on {place}: connection refused",
-            f"start the service, or look for its port: ss -ltn 'sport = :{target.port}'",
+            f"start the service, or find its port: ss -ltn 'sport = :{target.port}'",
         )
     if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return Failure(
             "host not reachable",
-            f"there is no way to {place}: {os.strerror(number).lower()}",
+            f"there is no route to {place}: {os.strerror(number).lower()}",
             "check the address and this machine's network",
         )
     if number in (errno.ECONNRESET, errno.EPIPE):
@@ -113,7 +113,7 @@ def _of_system(error: Exception, target: Target) -> Failure:
     if number in (errno.EMFILE, errno.ENFILE):
         return Failure(
             "out of file descriptors",
-            "the system gives no more file descriptors",
+            "the process may open no more file descriptors",
             "raise the limit with `ulimit -n`, or use fewer --connections",
         )
     if number == errno.EADDRNOTAVAIL:
@@ -129,7 +129,7 @@ def _of_system(error: Exception, target: Target) -> Failure:
 def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message.rstrip(".")
-        fix = "give the authority that signed it (--ca FILE), or do not ask (--insecure)"
+        fix = "give its authority (--ca FILE), or accept any certificate (--insecure)"
         if getattr(error, "verify_code", 0) in _UNKNOWN_ISSUER and (own := development_authority()):
             fix += f'; for tls="dev" of this machine: --ca {shlex.quote(own)}'
         seen = f"the certificate of {target.host} is not trusted: {words}"
@@ -151,7 +151,7 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     )
 
 
-# X509_V_ERR_… of OpenSSL: nobody who is trusted has signed it.
+# X509_V_ERR_… of OpenSSL: no trusted authority has signed it.
 _UNKNOWN_ISSUER = (18, 19, 20, 21)
 
 
@@ -171,11 +171,11 @@ def _of_bytes(error: NotHttpError, target: Target) -> Failure:
         return Failure(
             "HTTP that cannot be read",
             f"{target.host}, port {target.port}, answered with HTTP that cannot be read"
-            f" ({error.start!r}): a status that is none, or a head of more than 64 KiB",
+            f" ({error.start!r}): its status is invalid, or its head has more than 64 KiB",
             "check what answers there",
         )
     return Failure(
-        "no HTTP in the answer",
+        "the answer is not HTTP",
         f"{target.host}, port {target.port}, answered with something that is not HTTP"
         f" ({error.start!r})",
         "check the port: no websocket service listens there",
@@ -184,7 +184,7 @@ def _of_bytes(error: NotHttpError, target: Target) -> Failure:
 
 def _wants_tls(target: Target, quoted: str) -> Failure:
     return Failure(
-        "the server wants TLS",
+        "the server demands TLS",
         f"{target.host}, port {target.port}, speaks TLS only{quoted}",
         f"use {target.with_scheme('wss')}",
     )
@@ -194,7 +194,7 @@ def _of_answer(answer: Answer, objection: str | None, target: Target) -> Failure
     if objection is not None:
         return Failure(
             "no valid websocket handshake",
-            f"{target} answered the handshake wrongly: {objection}",
+            f"the answer of {target} to the handshake is invalid: {objection}",
             "check what answers there: a proxy or a program that knows only part of RFC 6455",
         )
     status = answer.status
@@ -204,7 +204,7 @@ def _of_answer(answer: Answer, objection: str | None, target: Target) -> Failure
     seen = f"{target} refused the handshake with HTTP {status}{quoted}"
     location = answer.headers.get("location")
     if 300 <= status < 400 and location:
-        return Failure(f"HTTP {status}", seen, f"use the address that it names: {location[:200]}")
+        return Failure(f"HTTP {status}", seen, f"use the address in the answer: {location[:200]}")
     fix = _REMEDIES.get(status)
     if fix is None:
         fix = "see the service's log" if status >= 500 else "check the address and the headers"
@@ -213,14 +213,14 @@ def _of_answer(answer: Answer, objection: str | None, target: Target) -> Failure
 
 _REMEDIES = {
     200: "this path serves pages; give the path of the websocket",
-    401: "send what the service asks for: --header 'Authorization: …' or --header 'Cookie: …'",
-    403: "send what the service asks for: --origin https://…, --header 'Cookie: …'",
+    401: "send what the service needs: --header 'Authorization: …' or --header 'Cookie: …'",
+    403: "send what the service needs: --origin https://…, --header 'Cookie: …'",
     404: "give the path of the websocket, as in ws://host/path",
     426: "no websocket is served at this path, or a proxy does not forward the Upgrade header",
     429: "use fewer --connections",
     431: "send fewer or shorter headers",
-    502: "the proxy reaches no service: start it, or look at the proxy's configuration",
-    503: "the service takes no more connections; use fewer --connections",
+    502: "the proxy cannot reach the service: start it, or check the proxy's configuration",
+    503: "the service accepts no more connections; use fewer --connections",
     504: "the service behind the proxy does not answer",
 }
 

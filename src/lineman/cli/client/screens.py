@@ -18,7 +18,7 @@ PROMPT = "> "
 
 
 class OutputGoneError(Exception):
-    """Whoever read our messages has gone."""
+    """The reader of our messages has gone."""
 
 
 class Screen(Protocol):
@@ -97,7 +97,7 @@ class Pipe:
 
 
 class Terminal(Pipe):
-    """Somebody who types; the kernel edits the line, and knows little more than backspace."""
+    """A user who types; the kernel edits the line, with little more than backspace."""
 
     is_terminal = True
 
@@ -113,9 +113,9 @@ class Terminal(Pipe):
 
 
 class Editor:
-    """Somebody who types, with prompt_toolkit's editor, which stands below what arrives.
+    """A user who types, with prompt_toolkit's editor below the incoming messages.
 
-    The editor runs in a thread of its own; a pipe tells when it has something to give.
+    The editor runs in its own thread; a pipe signals that it has a line.
     """
 
     is_terminal = True
@@ -156,7 +156,7 @@ class Editor:
         count = len(os.read(self._reader, CHUNK))
         entered, self._entered[:count] = self._entered[:count], []
         lines = [line for line in entered if line is not None]
-        if None in entered and lines:  # the end of the input is told by itself
+        if None in entered and lines:  # the end of the input has its own event
             self._entered.append(None)
             os.write(self._writer, b"\n")
         return lines or None

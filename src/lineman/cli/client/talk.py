@@ -53,8 +53,8 @@ class Conversation:
 
     Args:
         wire: open.
-        screen: who talks.
-        manners: how.
+        screen: the user's side.
+        manners: the options.
         alarm: descriptor that a signal makes readable; see `woken_by_signals`.
     """
 
@@ -267,7 +267,7 @@ class Conversation:
 
     @property
     def is_good(self) -> bool:
-        """Whether all lines were sent, and it ended with our goodbye or the server's 1000."""
+        """Whether all lines were sent, and it ended with our close frame or the server's 1000."""
         return not self._has_unsent and self._ended_in_order
 
     @property

@@ -35,11 +35,12 @@ examples:
 modes:
   echo       every client sends, and waits for the answer to each message
   broadcast  one more client sends, and every other one waits for its copy
-  connect    every client connects, opens a websocket, closes it, and begins anew
-  idle       every client only stays connected
+  connect    every client connects, opens a websocket, closes it, and starts again
+  idle       every client connects and stays silent
 
 With --rate, latency counts from the time at which a message was due, so that a service which falls
-behind cannot hide it. Ctrl-C ends the measuring, a second one the waiting for the last answers.
+behind cannot hide it. Ctrl-C ends the measurement, and a second Ctrl-C ends the wait for the last
+answers.
 """
 
 
@@ -48,7 +49,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made = commands.add_parser(
         "bench",
         help="put load on a websocket service and measure it",
-        description="Puts load on a websocket service and measures how it bears it.",
+        description="Puts load on a websocket service and measures how it performs.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -70,20 +71,51 @@ def _add_work(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     modes = [mode.value for mode in Mode]
     add("--mode", choices=modes, default="echo", help="what the clients do (default: echo)")
-    add("--connections", type=_count, default=100, metavar="N", help="how many (default: 100)")
-    add("--size", type=_size, default=32, metavar="BYTES", help="of a message (default: 32)")
-    add("--depth", type=_count, default=1, metavar="N", help="messages in flight (default: 1)")
+    add(
+        "--connections",
+        type=_count,
+        default=100,
+        metavar="N",
+        help="number of clients (default: 100)",
+    )
+    add("--size", type=_size, default=32, metavar="BYTES", help="size of a message (default: 32)")
+    add(
+        "--depth",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="messages in flight on each connection (default: 1)",
+    )
     add("--duration", type=seconds, default=10.0, metavar="SECONDS", help="(default: 10)")
-    add("--warmup", type=_wait, default=0.0, metavar="SECONDS", help="not counted (default: 0)")
-    add("--rate", type=seconds, metavar="N", help="a second, in all (default: what it bears)")
+    add(
+        "--warmup",
+        type=_wait,
+        default=0.0,
+        metavar="SECONDS",
+        help="time at the start that is not counted (default: 0)",
+    )
+    add(
+        "--rate",
+        type=seconds,
+        metavar="N",
+        help="messages a second, in all (default: as many as it answers)",
+    )
     kind = made.add_mutually_exclusive_group()
     kind.add_argument("--text", action="store_true", help="text messages")
     kind.add_argument("--binary", action="store_true", help="binary messages (the default)")
     add("--any-reply", action="store_true", help="count any message as the answer")
-    add("--batch", action="store_true", help="send all of --depth when the last are all answered")
-    add("--spin", action="store_true", help="never sleep: the server shall not pay for waking us")
+    add(
+        "--batch",
+        action="store_true",
+        help="send --depth messages at once, when all before are answered",
+    )
+    add(
+        "--spin",
+        action="store_true",
+        help="never sleep, so that the server does not pay for waking the client",
+    )
     add("--timeout", type=seconds, default=10.0, metavar="SECONDS",
-        help="for a handshake or an answer (default: 10)")  # fmt: skip
+        help="time for a handshake or an answer (default: 10)")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made = commands.add_parser(
         "connect",
         help="talk to a websocket service from the terminal",
-        description="Opens a websocket: sends what you type, shows what comes.",
+        description="Opens a websocket, sends the lines that you type, and shows the answers.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,10 +66,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     kind.add_argument("--binary", action="store_true", help="send lines as binary messages")
     kind.add_argument("--hex", action="store_true", help="lines are hexadecimal; send the bytes")
     add("--wait", type=arguments.seconds, default=1.0, metavar="SECONDS",
-        help="in a pipe: silence after the input's end that ends it (default: 1)")  # fmt: skip
-    add("--count", type=_count, metavar="N", help="end after so many messages")
+        help="in a pipe: silence after the end of the input that ends it (default: 1)")  # fmt: skip
+    add("--count", type=_count, metavar="N", help="end after this number of messages")
     add("--timeout", type=arguments.seconds, default=10.0, metavar="SECONDS",
-        help="for each step of connecting (default: 10)")  # fmt: skip
+        help="time for each step of connecting (default: 10)")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:

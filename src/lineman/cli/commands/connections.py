@@ -59,7 +59,11 @@ def add_to(
     """Adds the command and its options."""
     add_options(
         target.add_command(
-            commands, "connections", handoff, target.asking(show), "look at its clients"
+            commands,
+            "connections",
+            handoff,
+            target.asking(show),
+            "list the clients of a running program",
         )
     )
 
@@ -67,14 +71,30 @@ def add_to(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
-    add("--sort", choices=[*SORTS], default="id", help="what comes first (default: id)")
-    add("--reverse", action="store_true", help="the other way round")
-    add("--limit", type=_limit, default=LIMIT, metavar="N", help=f"0 for all (default: {LIMIT})")
-    add("--worker", metavar="NAME", help="only of this worker: its name or address")
-    add("--pid", type=int, metavar="PID", help="only of this process")
-    add("--ip", metavar="ADDRESS", help="only from this address or network, as 10.0.0.0/8")
-    add("--state", choices=STATES, help="only those in this state")
-    add("--idle-for", type=_seconds, default=0.0, metavar="TIME", help="silent so long: 90, 5m, 2h")
+    add("--sort", choices=[*SORTS], default="id", help="sort by this column (default: id)")
+    add("--reverse", action="store_true", help="reverse the order")
+    add(
+        "--limit",
+        type=_limit,
+        default=LIMIT,
+        metavar="N",
+        help=f"number of rows, 0 for all (default: {LIMIT})",
+    )
+    add("--worker", metavar="NAME", help="only clients of this worker: its name or address")
+    add("--pid", type=int, metavar="PID", help="only clients of this process")
+    add(
+        "--ip",
+        metavar="ADDRESS",
+        help="only clients from this address or network, such as 10.0.0.0/8",
+    )
+    add("--state", choices=STATES, help="only clients in this state")
+    add(
+        "--idle-for",
+        type=_seconds,
+        default=0.0,
+        metavar="TIME",
+        help="only clients that were silent for this time: 90, 5m, 2h",
+    )
     add("--json", action="store_true", help="as JSON")
 
 
@@ -179,9 +199,9 @@ def summary(found: FoundRows) -> str:
     """How much of all this is."""
     text = f"{len(found.rows):,} of {found.matching:,} connections"
     if found.matching != found.total:
-        text += f" that fit, of {found.total:,} in all"
+        text += f" that match, of {found.total:,} in all"
     if len(found.rows) < found.matching:
         text += "; --limit 0 shows all"
     if found.busy:
-        text += f"; not of the processes {', '.join(map(str, found.busy))}: busy"
+        text += f"; without the processes {', '.join(map(str, found.busy))}: busy"
     return text

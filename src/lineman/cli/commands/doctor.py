@@ -33,7 +33,7 @@ from lineman.tls.advice.certificate_facts import roots_of
 EXAMPLES = """\
 examples:
   lineman doctor wss://example.com/wss
-  lineman doctor wss://example.com/wss --patience 130          is a silent line cut, and when?
+  lineman doctor wss://example.com/wss --patience 130          is a silent connection cut, and when?
   lineman doctor wss://example.com/wss --upstream ws://127.0.0.1:8282 --cert fullchain.pem
   lineman doctor wss://example.com/wss --stand-in 127.0.0.1:8282   what does the proxy send on?
   lineman doctor wss://example.com/wss --profile wechat
@@ -47,9 +47,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command and its options."""
     made = commands.add_parser(
         "doctor",
-        help="find out why a line does not connect",
+        help="find out why a connection fails",
         description="Looks at a websocket service as its clients do (URL), or at a program from "
-        "inside (app.py), and says what is wrong and what mends it, the likeliest cause first.",
+        "inside (app.py), and says what is wrong and how to mend it, the likeliest cause first.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -58,7 +58,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("subject", metavar="URL|app.py", help="wss://…, ws://…, or a program")
     add("--json", action="store_true", help="for programs")
     add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
-        help="for each connection (default: 5)")  # fmt: skip
+        help="time for each connection (default: 5)")  # fmt: skip
     program.add_user_to(made.add_argument_group("for a program, as root"))
     _add_outside(made.add_argument_group("for a URL"))
 
@@ -66,18 +66,22 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _add_outside(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--patience", type=arguments.seconds, default=0.0, metavar="SECONDS",
-        help="leave the line alone for so long: is it cut, and when?")  # fmt: skip
+        help="send nothing for this time: is the connection cut, and when?")  # fmt: skip
     add("--message-size", type=_size, default=0, metavar="BYTES",
-        help="send one message of this size: is it taken?")  # fmt: skip
-    add("--upstream", metavar="URL", help="ask the service without its proxy as well, and compare")
+        help="send one message of this size: is it accepted?")  # fmt: skip
+    add(
+        "--upstream",
+        metavar="URL",
+        help="also connect to the service without its proxy, and compare",
+    )
     add("--stand-in", type=_place, metavar="HOST:PORT",
         help="take the (stopped) service's place behind its proxy: what is sent on?")  # fmt: skip
     add("--cert", type=Path, metavar="FILE", help="the certificate on disk: is it the one served?")
     add("--resolve", action="append", default=[], type=_resolve, metavar="HOST:IP",
         help="connect to this address in place of the name's (may be repeated)")  # fmt: skip
     add("--ca", type=Path, metavar="FILE", help="authorities in place of the system's (PEM)")
-    add("--profile", choices=[PROFILE], default="", help="what these clients demand besides")
-    add("--origin", help="the page that connects (default: one of the site itself)")
+    add("--profile", choices=[PROFILE], default="", help="also check the rules of these clients")
+    add("--origin", help="the page that connects (default: a page of the site itself)")
     add("--subprotocol", action="append", default=[], metavar="NAME",
         help="offer this subprotocol (may be repeated)")  # fmt: skip
     add("--header", "-H", action="append", type=arguments.header, default=[],
@@ -114,7 +118,7 @@ def _program(options: argparse.Namespace) -> list[Finding]:
 
 def _url(options: argparse.Namespace) -> list[Finding]:
     if options.user or options.group:
-        raise UsageError("--user and --group say whom a program runs as, and this is no program")
+        raise UsageError("--user and --group are for a program, and this is a URL")
     target = targets.parse(options.subject)
     # Says now which header or subprotocol would break every handshake.
     arguments.opening_of(options, target)

@@ -36,8 +36,8 @@ examples:
   lineman proxy caddy --domain chat.example.com --upstream unix:/run/app/app.sock
   lineman proxy haproxy --tcp --domain chat.example.com --upstream 127.0.0.1:8282
 
-With a program (app.py) the workers say where they listen, how often they ping and what they
-take; the program is read, not started.
+With a program (app.py) the workers say where they listen, how often they ping and which
+limits they have; the program is read, not started.
 """
 
 
@@ -55,34 +55,64 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("program", choices=list(PROGRAMS), metavar="PROGRAM", help=", ".join(PROGRAMS))
     add("app", nargs="?", type=Path, metavar="APP", help="your program, to read its workers from")
     add("--domain", required=True, help="the name that clients use")
-    add("--path", default="/wss", help="what clients ask for (default: /wss)")
-    add("--prefix", action="store_true", help="forward what lies below the path too")
+    add("--path", default="/wss", help="path that clients ask for (default: /wss)")
+    add("--prefix", action="store_true", help="also forward paths below it")
     add("--upstream", action="append", default=[], metavar="ADDRESS",
         help="a worker: 127.0.0.1:8282 or unix:/run/app.sock (may be repeated)")  # fmt: skip
     program.add_user_to(made)
-    add("--worker", metavar="NAME", help="which of the program's workers, where it has several")
-    add("--cert", metavar="FILE", help="certificate and chain (PEM); Caddy gets one without it")
+    add("--worker", metavar="NAME", help="name of the worker, if the program has several")
+    add(
+        "--cert",
+        metavar="FILE",
+        help="certificate and chain (PEM); without it Caddy gets one itself",
+    )
     add("--key", metavar="FILE", help="its private key (PEM)")
     add("--tcp", action="store_true",
         help="forward TCP with a PROXY header; without --cert TLS passes through")  # fmt: skip
-    add("--sticky", choices=STICKY, help="lead a client to the same worker again")
+    add("--sticky", choices=STICKY, help="send a client to the same worker again")
     _add_details(made)
 
 
 def _add_details(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
-    add("--no-http2", action="store_true", help="HTTP/1.1 only, for pages too")
+    add("--no-http2", action="store_true", help="only HTTP/1.1, also for pages")
     add("--listen", action="append", default=[], metavar="IP",
         help="listen on this address (default: all; may be repeated)")  # fmt: skip
     add("--https-port", type=int, default=443, metavar="N", help="(default: 443)")
     add("--http-port", type=int, default=80, metavar="N", help="(default: 80)")
     add("--root", metavar="DIR", help="the web site beside it (default: /var/www/html)")
-    add("--clients", type=int, metavar="N", help="to set limits for (default: 4096)")
-    add("--ping-interval", type=float, metavar="SECONDS", help="the service's (default: 25)")
-    add("--ping-timeout", type=float, metavar="SECONDS", help="the service's (default: 20)")
-    add("--max-body", type=int, metavar="BYTES", help="of a plain request (default: 10 MiB)")
-    add("--target-version", metavar="V", help="write for this version (default: the installed)")
-    add("--check", action="store_true", help="have the program itself check it, on a copy")
+    add(
+        "--clients",
+        type=int,
+        metavar="N",
+        help="number of clients that the limits are set for (default: 4096)",
+    )
+    add(
+        "--ping-interval",
+        type=float,
+        metavar="SECONDS",
+        help="ping_interval of the service (default: 25)",
+    )
+    add(
+        "--ping-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="ping_timeout of the service (default: 20)",
+    )
+    add(
+        "--max-body",
+        type=int,
+        metavar="BYTES",
+        help="largest body of a plain request (default: 10 MiB)",
+    )
+    add(
+        "--target-version",
+        metavar="V",
+        help="write for this version (default: the installed version)",
+    )
+    add(
+        "--check", action="store_true", help="let the web server check the configuration, on a copy"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -171,7 +201,9 @@ def _address_of(worker: Surveyed) -> Address:
     if worker.fault:
         raise ConfigError(worker.fault, worker.fix)
     if not worker.url:
-        raise ConfigError("the worker has no address", "name one that has: --worker NAME")
+        raise ConfigError(
+            "the worker has no address", "name a worker that has an address: --worker NAME"
+        )
     return addresses.parse(worker.url)
 
 
@@ -181,18 +213,18 @@ def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any
     is_tcp = options.tcp or bool(worker.proxy_protocol)
     if is_tls and not is_tcp:
         raise ConfigError(
-            f"the worker speaks TLS itself ({worker.url}), and the proxy would as well",
+            f"the worker speaks TLS itself ({worker.url}), and the proxy would do the same",
             f"let the worker listen on ws://127.0.0.1:{address.port or 8282}, or pass TLS through "
             'with --tcp and proxy_protocol="required"',
         )
     if is_tls and options.cert:
         raise ConfigError(
-            f"the worker speaks TLS itself ({worker.url}), and --cert has the proxy end it",
+            f"the worker speaks TLS itself ({worker.url}), and with --cert the proxy ends TLS",
             "leave --cert and --key out, or let the worker listen on ws://",
         )
     if is_tcp and not is_tls and not options.cert:
         raise ConfigError(
-            f"TLS would pass through to the worker, which speaks none ({worker.url})",
+            f"TLS would pass through to the worker, which does not speak TLS ({worker.url})",
             "give --cert and --key, so that the proxy ends TLS; or the worker a certificate and "
             "a wss:// address",
         )
@@ -229,7 +261,7 @@ def _note(words: str) -> None:
 
 # What is installed.
 
-# Debian keeps servers where a user who is not root does not look.
+# On Debian, servers lie in directories that are not in the path of ordinary users.
 _SERVERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 
 
@@ -244,8 +276,8 @@ def _version(module: ModuleType, target: str | None) -> Version:
     if installed is None:
         usual: Version = module.USUAL
         _note(
-            f"{module.TITLE} is not installed here: this is for {versions.words(usual)}; "
-            "for another use --target-version"
+            f"{module.TITLE} is not installed here: this is written for {versions.words(usual)}; "
+            "for another version use --target-version"
         )
         return usual
     return installed
@@ -297,7 +329,7 @@ def _with_files(site: Site, directory: Path) -> Site:
     try:
         pair = cert.read_bytes() + (key.read_bytes() if key != cert else b"")
     except OSError as error:
-        _note(f"{error.filename} cannot be read here: checked with another certificate")
+        _note(f"{error.filename} cannot be read here: another certificate was used for the check")
         made = devca.development_certificate(directory / "certificate")
         cert, key = Path(made.cert), Path(made.key)
         pair = cert.read_bytes() + key.read_bytes()
@@ -307,7 +339,7 @@ def _with_files(site: Site, directory: Path) -> Site:
 
 
 def _modules(module: ModuleType, binary: str, site: Site) -> tuple[str, ...]:
-    """What nginx must load for `stream`, where it is a module of its own (Debian)."""
+    """The module that nginx must load for `stream`, if it is a separate module (Debian)."""
     if module.BINARY != "nginx" or not site.is_tcp:
         return ()
     told = subprocess.run([binary, "-V"], capture_output=True, text=True, check=False).stderr

@@ -31,8 +31,8 @@ def add_to(
     made.add_argument(
         "to",
         metavar="GATEWAY",
-        help="its script (app.py) on this machine, unix:///path of its socket, or its broker: "
-        "redis://host, nats://host",
+        help="the gateway's script (app.py) on this machine, unix:///path of its socket, or its "
+        "broker: redis://host, nats://host",
     )
     made.add_argument("message", metavar="MESSAGE", help="text; - reads it from standard input")
     add = made.add_argument
@@ -41,12 +41,12 @@ def add_to(
     add("--client", action="append", default=[], metavar="ID", help="to a client; may be repeated")
     add("--all", action="store_true", help="to everybody")
     add("--keep", action="store_true", help="with --group: keep it in the group's history")
-    add("--binary", action="store_true", help="as a binary message")
-    add("--name", default="gateway", help="of the service (default: gateway)")
+    add("--binary", action="store_true", help="send it as a binary message")
+    add("--name", default="gateway", help="name of the service (default: gateway)")
     add(
         "--secret-file",
         metavar="FILE",
-        help="holds the secret that the nodes share; without it $LINEMAN_SECRET",
+        help="file with the secret that the nodes share; default: $LINEMAN_SECRET",
     )
 
 

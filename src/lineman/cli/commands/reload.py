@@ -23,11 +23,11 @@ def add_to(
         "reload",
         handoff,
         run,
-        "replace its processes by new ones, with new code",
-        "Starts new processes with new code, and lets the old ones retire: their clients see 1012, "
-        "spread over drain_seconds. Waits until the new code serves everywhere.",
+        "replace the processes of a running program by new ones, with new code",
+        "Starts new processes with new code, and closes the clients of the old ones with 1012, "
+        "over drain_seconds. Waits until all processes run the new code.",
     )
-    target.add_graceful(made, "wait until the old processes are gone as well")
+    target.add_graceful(made, "also wait until the old processes have ended")
 
 
 def run(options: argparse.Namespace) -> int:

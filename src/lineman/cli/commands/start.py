@@ -1,7 +1,7 @@
 """`lineman start`, `run` and `restart`: a program under a master, here or as a daemon.
 
-Exit status: 0 once every process has said that it listens (as a daemon) or after an orderly stop
-(in the foreground), 1 when it cannot start, 2 for options that make no sense.
+Exit status: 0 when every process listens (as a daemon) or after a graceful stop (in the
+foreground), 1 when it cannot start, 2 for invalid options.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ logger = logging.getLogger("lineman")
 # What a restart takes over from the start before it.
 KEPT = ("user", "group", "log", "watch")
 
-# Of what is said of a path.
+# The limit of a path in a message.
 MAX_PATH = 1000
 
 WORDS = {
@@ -77,13 +77,15 @@ def add_to(
                 "-d", dest="daemon", action="store_true", help="as a daemon, in the background"
             )
         if word == "restart":
-            target.add_graceful(made, "let clients go over a time")
+            target.add_graceful(made, "close clients one by one over drain_seconds")
         made.add_argument(
             "--watch", action="store_true", help="reload when a file of the program changes"
         )
-        made.add_argument("--user", metavar="NAME", default="", help="whom all of it runs as")
+        made.add_argument(
+            "--user", metavar="NAME", default="", help="the user and group of all processes"
+        )
         made.add_argument("--group", metavar="NAME", default="", help="its group")
-        made.add_argument("--log", metavar="FILE", help="where it writes (a daemon has a default)")
+        made.add_argument("--log", metavar="FILE", help="the log file (a daemon has a default)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -126,20 +128,20 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
             return  # and nothing that another user says counts
         name = owner.names(uid, uid)[0]
         raise ConfigError(
-            f"{running.shown} runs as {name}, who started it, and would be started again as "
+            f"{running.shown} runs as the user {name}, who started it; a restart would run it as "
             f"{owner.names(os.geteuid(), os.getegid())[0]}",
-            f"as that user: sudo -u {shlex.quote(name)} {running.command('restart')}; or say whom "
-            "it shall run as: --user NAME",
+            f"as that user: sudo -u {shlex.quote(name)} {running.command('restart')}; or name its "
+            "user: --user NAME",
         )
     given = told.get("given") or {}
     kept = [word for word in KEPT if given.get(word) and not getattr(options, word)]
-    if options.user:  # whose own group is meant
+    if options.user:  # its own group is meant
         kept = [word for word in kept if word != "group"]
     for word in kept:
         setattr(options, word, given[word])
     if kept:
         words = (f"--{each}" if given[each] is True else f"--{each} {given[each]}" for each in kept)
-        print(f"restart keeps what it was started with: {clean(' '.join(words), MAX_PATH)}")
+        print(f"restart uses the options of the start: {clean(' '.join(words), MAX_PATH)}")
 
 
 def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
@@ -184,19 +186,20 @@ def _tell_what_does_not_count(program: ProgramTarget, pid_file: str, told: set[s
     told.add(pid_file)
     named = clean(shlex.quote(pid_file), MAX_PATH)
     logger.warning(
-        "the program names the pid file %s, which `lineman` learns too late: what counts is %s; "
-        "fix: give this and its other commands --pid-file %s, or start it with python %s",
+        "the program names the pid file %s, but `lineman` learns that too late and uses %s; fix: "
+        "give --pid-file %s to this command and all others, or start it with python %s",
         named, program.pid_file, named, program.shown,
     )  # fmt: skip
 
 
 @dataclass(slots=True)
 class _Log:
-    """Where this process' log goes, and on whose word.
+    """The place of this process' log, and who has named it.
 
     Attributes:
-        named: on the command line, which beats the program; None for not at all.
-        default: a daemon's, where the program names none either.
+        named: on the command line, which takes precedence over the program; None if it was not
+            given.
+        default: a daemon's file, if the program names none either.
     """
 
     named: Path | None
@@ -232,7 +235,7 @@ class _Log:
                 raise ConfigError(f"cannot write the log {path}: {why}", fix) from None
             raise ConfigError(
                 f"cannot write the log {path} as {whom.name}: {why}",
-                f"let {whom.name} write there, or have root open it: --log {path}",
+                f"let {whom.name} write there, or let root open it: --log {path}",
             ) from None
         return path
 

@@ -62,14 +62,18 @@ def add_to(
     """Adds the command and its options."""
     add_options(
         target.add_command(
-            commands, "status", handoff, target.asking(show), "look at its processes"
+            commands,
+            "status",
+            handoff,
+            target.asking(show),
+            "show the processes of a running program",
         )
     )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--json", action="store_true", help="as JSON, with everything there is")
+    parser.add_argument("--json", action="store_true", help="as JSON, with all values")
 
 
 def show(options: argparse.Namespace, ask: Ask) -> int:
@@ -225,7 +229,7 @@ def _counted(count: float, what: str) -> str:
 
 
 def _facts(status: Status) -> list[str]:
-    """What else there is to tell of each process; what is zero is left out."""
+    """Further figures of each process; zeros are left out."""
     lines = []
     for child in status.children:
         facts = {} if child.report is None else child.report.facts
@@ -253,7 +257,7 @@ def _requests(status: Status) -> list[str]:
 
 
 def _hits(status: Status) -> list[str]:
-    """A line for each worker whose limits have turned somebody away."""
+    """A line for each worker whose limits have refused a client."""
     lines = []
     for worker in status.workers():
         counts: Counter[str] = Counter()
@@ -297,7 +301,7 @@ def _unknown_names(status: Status) -> list[str]:
         if child.report is not None and child.report.unknown_names:
             counts[child.worker] = counts.get(child.worker, 0) + child.report.unknown_names
     return [
-        f"{printable(worker)}: asked {count} × for a name that no certificate has"
+        f"{printable(worker)}: clients asked {count} × for a name that no certificate has"
         for worker, count in counts.items()
     ]
 

@@ -29,10 +29,10 @@ def add_to(
         "stop",
         handoff,
         run,
-        "end the program",
-        "Ends the program: clients see 1001 and handlers at work have stop_timeout.",
+        "stop a running program",
+        "Stops the program: clients are closed with 1001, and handlers at work have stop_timeout.",
     )
-    target.add_graceful(made, "let clients go over drain_seconds, and then end")
+    target.add_graceful(made, "close clients one by one over drain_seconds, then stop")
 
 
 def run(options: argparse.Namespace) -> int:

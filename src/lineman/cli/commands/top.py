@@ -54,7 +54,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the service said; `error` says why it said nothing."""
+    """The answer of the service; `error` says why there is none."""
 
     status: Status | None = None
     found: FoundRows | None = None
@@ -105,7 +105,7 @@ def _process_lines(status: Status, now: float, width: int, room: int) -> list[st
     lines = processes.render(status, now, width)
     if len(lines) <= room:
         return lines
-    return [*lines[: room - 1], f"and {len(lines) - room + 1} lines more: see status"]
+    return [*lines[: room - 1], f"and {len(lines) - room + 1} more lines: see status"]
 
 
 def look(ask: Ask, view: View, rows: int) -> Picture:
@@ -127,7 +127,7 @@ def add_to(
         "top",
         handoff,
         lambda options: show(options, target.of(options).inquire),
-        "look at its processes and clients, live",
+        "show processes and clients, live",
     )
     add_options(made)
 
@@ -136,7 +136,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = parser.add_argument
     add("--interval", type=float, default=2.0, metavar="SECONDS", help="(default: 2)")
-    add("--sort", choices=[*SORTS], default="messages", help="of the clients (default: messages)")
+    add(
+        "--sort",
+        choices=[*SORTS],
+        default="messages",
+        help="sort the clients by this column (default: messages)",
+    )
 
 
 def show(options: argparse.Namespace, ask: Ask) -> int:

@@ -23,7 +23,7 @@ MILLISECOND = 1_000_000
 TICK = 50 * MILLISECOND
 AT_ONCE = 64  # connections that open at a time: many services have a backlog of 100
 GOODBYE = 5.0  # seconds, at most, for the closing handshakes at the end
-FUTILE = 2 * SECOND  # after which services that answer something else are told from slow ones
+FUTILE = 2 * SECOND  # after this time a service with other answers is distinguished from a slow one
 LOOPBACKS = 32  # local addresses to connect from; one has some 28,000 ports for a service
 MANY = 20_000  # connections, from which on one local address is not enough
 
@@ -122,7 +122,7 @@ class LoadEngine:
     # The phases.
 
     def _open_first(self) -> LoadLink:
-        """One connection alone, so that what cannot work is said once, and before anything."""
+        """One connection alone, so that an error that concerns all is reported once, and first."""
         for address in self._addresses:
             self._net.family, self._net.place = address
             link = self._new_link(self._clock())

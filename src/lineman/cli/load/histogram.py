@@ -1,6 +1,6 @@
 """A histogram of durations: a fixed amount of memory for any number of them, pure.
 
-Buckets grow with what they hold: each is at most 1/64 wide of its own value, so that a percentile
+Buckets grow with their values: the width of each is at most 1/64 of its value, so that a percentile
 is exact to 1.6 per cent, from nanoseconds to hours.
 """
 

@@ -48,12 +48,12 @@ class LinkState(Enum):
     TLS = 1
     UPGRADING = 2
     OPEN = 3
-    CLOSING = 4  # we have said goodbye
+    CLOSING = 4  # we have sent our close frame
     CLOSED = 5
 
 
 class User(Protocol):
-    """Who owns links, and hears from them."""
+    """The owner of links, which gets their events."""
 
     def on_open(self, client: LoadLink, now: int) -> None:
         """The websocket is open."""
@@ -84,14 +84,14 @@ class LoadLink:
     """One connection of a load test.
 
     Args:
-        net: what it shares with the others.
-        user: who hears what happens.
+        net: the part that it shares with the others.
+        user: gets the events.
         number: which of the test's connections it is.
 
     Attributes:
         state: how far it has come.
         began: when it was due or begun, in nanoseconds; the user may set it earlier.
-        pending: when each message was due that is not answered, oldest first.
+        pending: when each unanswered message was due, oldest first.
         sent: messages sent.
         owed: messages that are due and could not be sent yet.
         heard: messages received that count.
@@ -254,7 +254,7 @@ class LoadLink:
             elif isinstance(event, ProtocolError):
                 self._answer(event, now)
                 seen = f"the server broke the protocol: {event.reason}"
-                self._fail(Failure(seen, seen, "tell who maintains it"), now)
+                self._fail(Failure(seen, seen, "report it to the service's maintainers"), now)
         if self.state is LinkState.OPEN and not self._out:
             self._user.after_read(self, now)
 
@@ -268,7 +268,7 @@ class LoadLink:
         self._user.on_close_code(event.code)
         self._closed_by_peer = True
         if self.state is LinkState.CLOSING:
-            self.deadline = now + GOODBYE  # it is the server who ends TCP (RFC 6455, 7.1.1)
+            self.deadline = now + GOODBYE  # the server ends TCP (RFC 6455, 7.1.1)
             return
         if self.state is not LinkState.OPEN:
             return
@@ -290,7 +290,7 @@ class LoadLink:
             self._user.on_close_code(close.ABNORMAL)
         if self.state is LinkState.OPEN:
             words = "connection lost without a close frame"
-            self._fail(Failure(words, words, "see whether the service or a proxy has died"), now)
+            self._fail(Failure(words, words, "check whether the service or a proxy has ended"), now)
         else:
             self.drop(now)
 
@@ -383,7 +383,7 @@ class LoadLink:
         elif self.state is LinkState.OPEN:
             seconds = self._net.timeout / SECOND
             words = f"no answer within {seconds:g} s"
-            self._fail(Failure(words, words, "see the service's log, or --timeout"), now)
+            self._fail(Failure(words, words, "see the service's log, or raise --timeout"), now)
         else:
             self._fail(timed_out(self._net.opening.target, self._net.timeout / SECOND), now)
 

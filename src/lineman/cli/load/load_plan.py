@@ -25,14 +25,14 @@ class Plan:
     """One load test.
 
     Attributes:
-        opening: whom the clients connect to, and what their handshake says.
+        opening: the target of the clients, and their handshake.
         mode: what they do.
         connections: how many at a time.
         size: bytes of payload of a message.
         depth: messages in flight on each connection; in broadcast mode, messages whose copies are
             still on their way.
         duration: seconds to measure.
-        warmup: seconds before, which count for nothing.
+        warmup: seconds before that, which are not counted.
         rate: messages per second in all (connections per second in connect mode); None for as fast
             as the answers come.
         is_text: text messages rather than binary ones.

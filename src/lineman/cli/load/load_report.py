@@ -133,7 +133,7 @@ def _troubles(result: Result) -> list[str]:
     if result.unanswered:
         lines.append(_line("unanswered", f"{result.unanswered:,} at the end"))
     if result.others:
-        lines.append(_line("other messages", f"{result.others:,}, which answered nothing"))
+        lines.append(_line("other messages", f"{result.others:,}, which were no answers"))
     if result.close_codes:
         codes = sorted(result.close_codes.items())
         shown = [f"{close_words(code)} × {count:,}" for code, count in codes]

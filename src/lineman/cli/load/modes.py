@@ -50,8 +50,8 @@ class Echo(Work):
                 room = 0
             if room > 0:
                 self._send(client, room, now)
-        # From the last sign of life, not from when the message was due: with a rate that is too
-        # high that is long ago.
+        # The time counts from the last sign of life, not from when the message was due, which is
+        # long ago if the rate is too high.
         client.deadline = now + self.timeout if pending else 0
 
     def _send(self, client: LoadClient, count: int, now: int) -> None:
@@ -216,7 +216,7 @@ class Broadcast(Work):
         self._finish(now)
 
     def on_gone(self, client: LoadClient, now: int) -> None:
-        """Waits no more for the copies of a listener that is lost."""
+        """Stops waiting for the copies of a lost listener."""
         if client.number in self._listeners:
             self._listeners.remove(client.number)
             for place in range(max(0, client.heard - self._first), len(self._missing)):

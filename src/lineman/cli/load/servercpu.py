@@ -1,4 +1,4 @@
-"""How much CPU time a server's processes have used, as Linux tells it."""
+"""The CPU time that a server's processes have used, from Linux."""
 
 from __future__ import annotations
 

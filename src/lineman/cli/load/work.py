@@ -53,12 +53,12 @@ class Starter(Protocol):
 
 
 class Work:
-    """What all modes share: counting, and the message that they send.
+    """The common part of all modes: counting, and the message that they send.
 
     Args:
         plan: the test.
-        tally: where it is counted.
-        starter: who starts further clients.
+        tally: the counts.
+        starter: starts further clients.
 
     Attributes:
         message: what they send.
@@ -145,9 +145,9 @@ def _size(message: str | bytes) -> int:
 
 
 def wrong_replies() -> Failure:
-    """Messages come, but none is what was sent."""
+    """Messages arrive, but none equals a sent message."""
     return Failure(
-        "the replies are not what was sent",
-        "messages come, but none of them is what was sent",
+        "the replies differ from the sent messages",
+        "messages arrive, but none of them equals a sent message",
         "if this service answers something else, count any message as the answer: --any-reply",
     )

@@ -1,4 +1,4 @@
-"""A command line that says what was meant where a word is misspelt."""
+"""A command line that suggests the right word if one is misspelt."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What a program is, asked without starting it: a process of the program's user runs it and tells.
+"""Describes a program without starting it: a process of the program's user runs it and sends the
+description.
 
-To a master that is root, and so to a command of root's, what the program says is the word of the
-user that it runs as. That is whom the command line names; else whom root's master runs it as, where
-one does; else whom the program itself names, which root reads once, as at a start.
+A command of root, like a master of root, trusts the description no more than the user that the
+program runs as. That user is the one in the command line; else the user of root's running master;
+else the user that the program names, which root reads once, as at a start.
 """
 
 from __future__ import annotations
@@ -33,43 +34,45 @@ from lineman.process.rundir.control_request import ask
 from lineman.process.rundir.owner import Owner
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 
-# For a master to say whom it runs a program as.
+# The time in which a master must say which user it runs a program as.
 TIMEOUT = 10.0
 
 
 def add_user_to(made: argparse._ActionsContainer) -> None:
-    """Adds the options that say whom the program runs as."""
-    made.add_argument("--user", metavar="NAME", default="", help="whom the program runs as")
+    """Adds the options for the user that the program runs as."""
+    made.add_argument(
+        "--user", metavar="NAME", default="", help="the user that the program runs as"
+    )
     made.add_argument("--group", metavar="NAME", default="", help="its group")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A program, as it was read.
+    """A program that was read.
 
     Attributes:
-        survey: what it says of itself.
-        rights: whom its workers run as.
+        survey: its description.
+        rights: the users of its workers.
     """
 
     survey: Survey
     rights: Rights
 
     def owner_of(self, worker: Surveyed) -> Owner | None:
-        """With whose rights what a worker names is opened; None for this process' own."""
+        """The user with whose rights a worker's files are opened; None for this process' own."""
         return None if worker.place is None else self.rights.owner_of(worker.place)
 
 
 def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = True) -> Read:
-    """Has a program run up to where it would serve, and tell what it is.
+    """Runs a program up to the point where it would serve, and returns its description.
 
-    What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
-    at the top of it. No port is opened and no callback is called.
+    The code before `Worker.run_all()` is executed: its imports, and the other code at its top
+    level. No port is opened and no callback is called.
 
     Args:
         script: its file.
-        user, group: whom it runs as; only root may name another user.
-        opens_files: whether its certificates are looked at.
+        user, group: the user that it runs as; only root may name another one.
+        opens_files: whether its certificates are checked.
 
     Raises:
         ConfigError: it cannot be run, or makes no worker.
@@ -88,9 +91,9 @@ def read(script: Path, user: str = "", group: str = "", *, opens_files: bool = T
 
 
 def _with_keys(script: Path, rights: Rights) -> Survey:
-    """The survey of a program whose keys it may be that only root can read.
+    """The survey of a program whose keys only root may be able to read.
 
-    As at a start, root hands over those that the program has named at first, and nothing else.
+    As at a start, root passes on the keys that the program has named first, and nothing else.
     """
     found = _ask(script, rights, surveying.READABLE)
     try:
@@ -121,8 +124,8 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     """User and group of a running program; empty where it does not run, or as root.
 
     Raises:
-        ConfigError: it is another user's; anybody may say that he runs it, and would be given what
-            stands in this process' environment.
+        ConfigError: it is another user's; any user may claim to run it, and would get the
+            environment of this process.
     """
     name = name_of(str(script))
     pid_file = find_pid_file(name)
@@ -137,15 +140,15 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     if found.uid != 0 or found.pid_file is None:
         user = owner.names(found.uid, found.uid)[0]
         raise ConfigError(
-            f"process {found.pid} of user {user} says that it runs {script.name}, and root takes "
-            "no stranger's word for that",
-            "name the user whom the program is to be read as: --user NAME",
+            f"process {found.pid} of user {user} says that it runs {script.name}, and root does "
+            "not believe another user's process",
+            "name the user that shall read the program: --user NAME",
         )
     told = ask(found.pid_file, {"command": "whose"}, TIMEOUT, is_roots=True)
     if os.path.realpath(spelled_here(str(told.get("script", "")))) != os.path.realpath(script):
         raise ConfigError(
-            f"what root runs with {found.pid_file} is not {script.name}",
-            "name the user whom the program is to be read as: --user NAME",
+            f"the process that root runs with {found.pid_file} is not {script.name}",
+            "name the user that shall read the program: --user NAME",
         )
     return str(told.get("user", "")), str(told.get("group", ""))
 
@@ -159,7 +162,7 @@ def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None =
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Has what the program prints, and what is told of it, appear on standard error."""
+    """Sends the program's output, and messages about it, to standard error."""
     logs.set_up()
     try:
         yield

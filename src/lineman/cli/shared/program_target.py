@@ -61,7 +61,7 @@ class ProgramTarget:
         return f"{given} --pid-file {shlex.quote(str(self.pid_file))}" if self.is_placed else given
 
     def _elsewhere(self, command: str, error: NotRunning) -> NotRunning | ElsewhereError:
-        """What to say where nobody holds the pid file that was looked for: who else may run it."""
+        """The error if no process holds the pid file; it names other processes of the program."""
         holder = claim.holder_of(self.pid_file)
         if holder is not None and not holder.is_believed:
             return ElsewhereError(self, command, holder)
@@ -70,15 +70,14 @@ class ProgramTarget:
             return ElsewhereError(self, command, others[0], is_beside=True)
         if not others and (moved := self._moved()) is not None:
             return ElsewhereError(self, command, moved)
-        # Of several that run beside each other, it was the one with that pid file that was meant.
+        # If several instances run, the one with that pid file was meant.
         found = ", ".join(
-            f"process {each.pid} with {each.pid_file or 'a pid file that is not known'}"
-            for each in others
+            f"process {each.pid} with {each.pid_file or 'an unknown pid file'}" for each in others
         )
-        return NotRunning(str(error), f"; beside that it runs as {found}") if others else error
+        return NotRunning(str(error), f"; it also runs as {found}") if others else error
 
     def _moved(self) -> Runner | None:
-        """Who runs what a link in the script's path led to when it was started."""
+        """The process that runs the former target of a link in the script's path."""
         for each in claim.namesakes(self.name):
             with contextlib.suppress(NotRunning, ConfigError):
                 if each.pid_file is not None:
@@ -181,14 +180,14 @@ def add_graceful(made: argparse.ArgumentParser, text: str) -> None:
 
 
 def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
-    """Adds what tells the program: nothing but its pid file where it has told us itself."""
+    """Adds the arguments that name the program: only the pid file for `python app.py COMMAND`."""
     made.set_defaults(handoff=handoff)
     if handoff is None:
         made.add_argument("script", metavar="PROGRAM", help="the script, such as app.py")
     made.add_argument(
         "--pid-file",
         metavar="FILE",
-        help="where the running program is found, if it is not the default place",
+        help="pid file of the running program, if it is not the default",
     )
 
 

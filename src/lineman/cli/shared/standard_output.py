@@ -43,16 +43,16 @@ class _Descriptor(io.FileIO):
                 break
             if written is not None:
                 return written
-            select.select([], [self], [])  # whoever gave it to us has made it non-blocking
+            select.select([], [self], [])  # its creator has made it non-blocking
         return size
 
 
 def guard(command: str) -> None:
-    """Has what this process prints never end it half-way, and never fail for a letter.
+    """Makes sure that printing never ends this process half-way, and never fails for a character.
 
     Args:
-        command: the first word of the command line. One that tells something ends with an
-            `OutputLostError` where nobody can be told; one that does something does it.
+        command: the first word of the command line. A command that prints information ends with an
+            `OutputLostError` if nobody can read it; a command that does something still does it.
     """
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout = _guarded(sys.stdout, command not in DOING)
@@ -67,6 +67,6 @@ def _guarded(stream: io.TextIOWrapper, is_told: bool) -> io.TextIOWrapper:
         io.BufferedWriter(_Descriptor(stream.fileno(), is_told)),  # type: ignore[type-var]
         encoding=stream.encoding,
         errors="backslashreplace",
-        # Python writes without a buffer where it is told to (`-u`): then each line at least.
+        # With `-u` Python writes without a buffer: then each line at least.
         line_buffering=stream.line_buffering or stream.write_through,
     )

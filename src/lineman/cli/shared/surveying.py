@@ -1,7 +1,7 @@
-"""The process that `lineman doctor` and `lineman proxy` have run a program, to tell what it is.
+"""The process in which `lineman doctor` and `lineman proxy` run a program, to get its description.
 
-`python -m lineman.cli.shared.surveying FILES SCRIPT`, started with a role by whoever asks.
-It runs the program up to where it would serve, and ends. FILES is one of `FILES`.
+`python -m lineman.cli.shared.surveying FILES SCRIPT`, started with a role by the caller. It runs
+the program up to the point where it would serve, and ends. FILES is one of `FILES`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from lineman.tls.files import inherited_files as inherited
 from lineman.tls.files.pem import read_pem
 from lineman.worker import Worker
 
-# What of the certificates' files is opened: nothing, what this process may read (who asks has the
-# rest for it), or all.
+# Which certificate files are opened: none, those that this process may read (the caller has the
+# rest), or all.
 NONE, READABLE, ALL = FILES = ("none", "readable", "all")
 
 _TO_ALL = frozenset({"broadcast", "connections"})
@@ -50,7 +50,7 @@ def main() -> None:
         sys.exit(
             "lineman.cli.shared.surveying is run by `lineman doctor` and `lineman proxy` alone"
         )
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)  # who asks shows it
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)  # the caller shows it
     inherited.use(role.files)
     files, script = sys.argv[1], Path(sys.argv[2])
     role.tell(lambda: survey(script, *workers_of(script), files).to_json())
@@ -155,7 +155,7 @@ def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
         except SystemExit as ended:
             raise ConfigError(
                 f"{script} ended with status {ended.code!r} before it came to its workers",
-                f"see what `python {script}` says",
+                f"run `python {script}` and read its output",
             ) from None
         except Exception as error:
             raise ConfigError(

@@ -11,8 +11,8 @@ from lineman.doctor.checks import web_page as page
 from lineman.doctor.checks.check_type import Check
 from lineman.doctor.facts import Facts
 
-# From the ground up: what stands on something broken is not to blame. A standing-in service and
-# an upstream asked directly know more than the proxy's answer, so they speak before it.
+# In the order of the layers: a failure above a broken layer is not the cause. A stand-in and a
+# direct connection to the upstream show more than the proxy's answer, so they come before it.
 CHECKS: tuple[Check, ...] = (
     *reach.CHECKS,
     *tls.CHECKS,

@@ -38,8 +38,9 @@ def _judge_101(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     if "Accept" in objection:
         yield error(
             "accept-wrong",
-            f"{objection}: a cache or a broken box on the way answers in place of the service",
-            "let nothing on the way answer or cache this path; a CDN: turn caching off for it",
+            f"{objection}: a cache or a broken device on the way answers in place of the service",
+            "make sure that nothing on the way answers or caches this path; in a CDN, turn caching "
+            "off for it",
         )
     elif "extension" in objection:
         yield error(
@@ -60,7 +61,7 @@ def _judge_101(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
         yield error(
             "handshake-broken",
             f"the server's answer opens no websocket: {objection}",
-            "a proxy has taken Upgrade or Connection out of the answer: "
+            "a proxy has removed Upgrade or Connection from the answer: "
             + UPGRADE[software(reply)],
         )
     else:
@@ -72,7 +73,8 @@ def _judge_open(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
     if offered and not chosen:
         yield error(
             "subprotocol-not-chosen",
-            f"the server chose none of the subprotocols {', '.join(offered)}: browsers close then",
+            f"the server chose none of the subprotocols {', '.join(offered)}: then browsers close "
+            "the connection",
             f'name one there: Worker(…, subprotocols=["{offered[0]}"]); if the worker has it, '
             "let the proxy forward Sec-WebSocket-Protocol",
         )
@@ -82,7 +84,7 @@ def _judge_open(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
         yield warning(
             "handshake-slow",
             f"the handshake took {reply.seconds:.1f} s",
-            "look what on_websocket_connect waits for, and at the service's CPU",
+            "check what on_websocket_connect waits for, and the service's CPU",
         )
 
 
@@ -95,7 +97,7 @@ def _refused(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
         yield error(
             "subprotocol-refused",
             f"the handshake fails with the subprotocols {', '.join(facts.question.subprotocols)} "
-            f"(HTTP {reply.status}), and works without",
+            f"(HTTP {reply.status}), and works without them",
             "name one that the server has, or add it there: Worker(…, subprotocols=[…])",
         )
         return
@@ -150,8 +152,8 @@ def _page(facts: Facts, reply: HandshakeReply) -> Finding:
     kind = reply.header("content-type").partition(";")[0]
     return error(
         "not-a-websocket",
-        f"{facts.target.resource} answers with HTTP {reply.status} and {kind or 'a page'}: it "
-        "serves pages",
+        f"{facts.target.resource} answers with HTTP {reply.status} and {kind or 'a page'}: the "
+        "path serves pages",
         f"use the path {good[0]}"
         if good
         else "give the websocket's path; a catch-all for a single-page app must come after its "
@@ -166,14 +168,14 @@ def _upgrade(facts: Facts, reply: HandshakeReply) -> Finding:
         return error(
             "upstream-speaks-tls",
             f"{status}: the proxy ends TLS and sends plain HTTP to a service that speaks TLS too",
-            "one of them only: let the worker listen on ws://127.0.0.1:…, or have the proxy speak "
-            "TLS to it (proxy_pass https://…)",
+            "only one of them may do it: let the worker listen on ws://127.0.0.1:…, or let the "
+            "proxy speak TLS to it (proxy_pass https://…)",
         )
     if reply.status == 400 and not re.search("upgrade|websocket|connection", text, re.I):
         return error(
             "bad-request",
-            f"{status} for a handshake that is in order",
-            "look at the service's log; a WAF or a proxy may not take the request's headers",
+            f"{status} for a correct handshake",
+            "look at the service's log; a WAF or a proxy may refuse the request's headers",
         )
     if facts.upstream is not None and facts.upstream.reply.status == reply.status:
         return error(
@@ -181,7 +183,8 @@ def _upgrade(facts: Facts, reply: HandshakeReply) -> Finding:
         )
     return error(
         "upgrade-headers-lost",
-        f"{status}, and we did ask for an upgrade: the proxy does not forward Upgrade and "
+        f"{status}, although the request asked for an upgrade: the proxy does not forward Upgrade "
+        "and "
         "Connection, or speaks HTTP/1.0 to the service",
         UPGRADE[software(reply)],
     )
@@ -193,10 +196,10 @@ def _other(facts: Facts, reply: HandshakeReply) -> Finding:
         whose = reply.header("server")[:60]
         return error(
             "handshake-refused",
-            f"{seen}: no status of HTTP's own; something on the way"
-            f"{f' ({whose})' if whose else ''} has made it up",
-            "look it up in the manual of the load balancer, CDN or firewall in front; whether the "
-            f"service was reached at all, it tells itself: {ASK_DIRECTLY}",
+            f"{seen}: HTTP does not define this status; something on the way"
+            f"{f' ({whose})' if whose else ''} has invented it",
+            "look it up in the manual of the load balancer, CDN or firewall in front; to see "
+            f"whether the service was reached: {ASK_DIRECTLY}",
         )
     where = "the service's log" if reply.status >= 500 else "the service and its proxy"
     return error("handshake-refused", seen, f"look at {where}")
@@ -213,7 +216,7 @@ def needs_proxy_header(facts: Facts) -> Finding:
     """The port is for a proxy in front, not for clients."""
     return error(
         "proxy-protocol-required",
-        f"{facts.place}, refuses clients, and takes them when a PROXY header comes first",
+        f"{facts.place}, refuses clients, and accepts them after a PROXY header",
         "let clients connect to the proxy in front of it, or turn it off there (worker: "
         "proxy_protocol=None;  nginx: listen … without proxy_protocol)",
     )
@@ -236,27 +239,28 @@ def _no_answer(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
         yield error(
             "tls-client-certificate",
             f"the server demands a certificate of the client ({reply.reason})",
-            "give clients one, or do not ask (nginx: ssl_verify_client off;)",
+            "give clients a certificate, or do not demand it (nginx: ssl_verify_client off;)",
         )
     elif facts.tls is not None and facts.tls.h2_alpn:
         yield only_h2(facts)
     elif reply.outcome is Outcome.NOT_HTTP:
         yield error(
             "not-http",
-            f"{facts.place}, answers the handshake with something else than HTTP ({reply.start!r})",
+            f"{facts.place}, answers the handshake with something that is not HTTP "
+            f"({reply.start!r})",
             f"another service listens there: ss -ltnp 'sport = :{facts.target.port}'",
         )
     elif reply.outcome is Outcome.TIMEOUT:
         yield error(
             "handshake-timeout",
-            f"{facts.target} takes the request and does not answer it",
-            "a callback blocks the service (see its log and CPU), or the port belongs to something "
-            "that waits for another protocol",
+            f"{facts.target} accepts the request and does not answer it",
+            "a callback blocks the service (see its log and CPU), or the port belongs to a service "
+            "that expects another protocol",
         )
     else:
         yield error(
             "handshake-dropped",
-            f"{facts.target} hangs up in place of an answer",
+            f"{facts.target} closes the connection without an answer",
             "see the service's log: it may crash in on_websocket_connect; or something on the way "
             "refuses websockets",
         )
@@ -273,19 +277,20 @@ def extension(facts: Facts) -> Iterator[Finding]:
         how = f"HTTP {reply.status}" if reply.status else reply.outcome.value
         yield error(
             "extension-trouble",
-            "the handshake works, and fails when compression is offered, as every browser does "
+            "the handshake works, but fails when the client offers compression, as every browser "
+            "does "
             f"({reply.objection or how})",
             off,
         )
     elif line is not None and (line.outcome is not Outcome.DONE or line.pong is None):
         yield error(
             "extension-trouble",
-            "with compression agreed on (permessage-deflate) the line breaks: "
+            "with compression (permessage-deflate) the connection breaks: "
             f"{line.reason or 'a ping is not answered'}",
             off + "; or a proxy on the way changes frames",
         )
     elif chosen := reply.header("sec-websocket-extensions"):
-        yield ok("compression", f"compression is agreed on: {chosen}")
+        yield ok("compression", f"compression is on: {chosen}")
 
 
 def network(facts: Facts) -> Iterator[Finding]:
@@ -296,8 +301,10 @@ def network(facts: Facts) -> Iterator[Finding]:
     if reply.header("cf-ray") or "cloudflare" in reply.header("server").lower():
         yield info(
             "cdn-on-the-way",
-            "Cloudflare is on the way: it cuts a line after 100 s of silence, and at its restarts",
-            "turn WebSockets on (Network tab); ping below 100 s; have clients reconnect",
+            "Cloudflare is on the way: it cuts a connection after 100 s of silence, and at its "
+            "restarts",
+            "turn WebSockets on (Network tab); ping more often than every 100 s; let clients "
+            "reconnect",
         )
 
 

@@ -9,10 +9,10 @@ from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.facts import Facts, LineLook, Outcome
 from lineman.protocols.websocket import close
 
-# Who cuts a silent line after so many seconds, unless told otherwise.
+# The products that cut a silent connection after this many seconds, by default.
 # Source: the manuals of nginx, AWS and Google; Debian's haproxy.cfg; Cloudflare's forum
 _KNOWN_LIMITS = (
-    (30.0, "Google's load balancer (it limits the whole life of a line: its backend timeout)"),
+    (30.0, "Google's load balancer (a limit on the whole connection: its backend timeout)"),
     (50.0, "HAProxy as Debian configures it (timeout tunnel 1h)"),
     (60.0, "nginx (proxy_read_timeout), Apache (ProxyPass … timeout=), AWS's load balancer"),
     (100.0, "Cloudflare"),
@@ -40,7 +40,7 @@ def stays(facts: Facts) -> Iterator[Finding]:
         yield error(
             "ping-unanswered",
             "the websocket opens, and a ping is not answered",
-            "something on the way keeps frames back (proxy_buffering off; a CDN, a WAF, an "
+            "something on the way delays frames (proxy_buffering off; a CDN, a WAF, an "
             "antivirus), or the service hangs; ask it without the proxy: --upstream",
         )
     else:
@@ -50,10 +50,11 @@ def stays(facts: Facts) -> Iterator[Finding]:
 def _abnormal(facts: Facts, line: LineLook) -> Finding:
     return error(
         "1006",
-        f"the line opens and is cut {line.after:.1f} s later without a close frame: clients see "
+        f"the connection opens and is cut {line.after:.1f} s later without a close frame: clients "
+        "see "
         "1006",
-        "likeliest first: the service crashes in on_connect (see its log), a proxy that does not "
-        "know websockets cuts it, the process was killed (dmesg | grep -i oom)",
+        "likely causes: the service crashes in on_connect (see its log), a proxy that does not "
+        "support websockets cuts it, the process was killed (dmesg | grep -i oom)",
     )
 
 
@@ -62,7 +63,7 @@ def _closed(line: LineLook) -> Finding:
     reason = f" ({line.reason})" if line.reason else ""
     return error(
         "closed-after-open",
-        f"the service closes the line {line.after:.1f} s after it opened: {words}{reason}",
+        f"the service closes the connection {line.after:.1f} s after it opened: {words}{reason}",
         "the service does that itself: see its log, and whether it waits for a login or a token",
     )
 
@@ -74,28 +75,28 @@ def idle(facts: Facts) -> Iterator[Finding]:
         return
     pings = f"the server sent {look.pings} pings" if look.pings else "the server sent no ping"
     if look.outcome is Outcome.DONE:
-        yield ok("idle", f"a silent line is open after {patience:g} s; {pings}")
+        yield ok("idle", f"a silent connection is open after {patience:g} s; {pings}")
         if not look.pings and patience >= 30:
             yield warning(
                 "no-server-ping",
-                f"in {patience:g} s the server sent no ping: a client that is gone is not noticed, "
-                "and the next proxy may cut the line",
+                f"in {patience:g} s the server sent no ping: a dead client is not noticed, and the "
+                "next proxy may cut the connection",
                 "ping_interval=25 (Lineman's default)",
             )
         return
     if look.code not in (0, close.ABNORMAL):
         yield error(
             "idle-closed",
-            f"the service closes a silent line after {look.after:.1f} s: {close.words(look.code)}"
-            + (f" ({look.reason})" if look.reason else ""),
-            "it demands messages of its clients: send one more often than that",
+            f"the service closes a silent connection after {look.after:.1f} s: "
+            f"{close.words(look.code)}" + (f" ({look.reason})" if look.reason else ""),
+            "it expects messages from its clients: send one more often than that",
         )
         return
     known = [who for limit, who in _KNOWN_LIMITS if abs(look.after - limit) <= limit * _NEAR]
     yield error(
         "idle-cut",
-        f"a silent line is cut after {look.after:.1f} s, without a close frame (1006); {pings}"
-        + (f"; that is the limit of {known[0]}" if known else ""),
+        f"a silent connection is cut after {look.after:.1f} s, without a close frame (1006); "
+        f"{pings}" + (f"; that is the limit of {known[0]}" if known else ""),
         f"ping more often: ping_interval={max(1.0, round(look.after * 0.4)):g}; or raise the "
         "limit: proxy_read_timeout 90s; (ProxyPass … timeout=90; timeout tunnel 1h)",
     )
@@ -107,7 +108,7 @@ def size(facts: Facts) -> Iterator[Finding]:
     if look is None:
         return
     if look.is_taken:
-        yield ok("message-size", f"a message of {look.size} bytes is taken")
+        yield ok("message-size", f"a message of {look.size} bytes is accepted")
         return
     if look.code == close.MESSAGE_TOO_BIG:
         seen = f"a message of {look.size} bytes is refused with 1009" + (
@@ -116,10 +117,10 @@ def size(facts: Facts) -> Iterator[Finding]:
         fix = f"raise the limit: Worker(…, max_message_size={look.size}), or send it in parts"
     else:
         seen = (
-            f"a message of {look.size} bytes ends the line"
+            f"a message of {look.size} bytes ends the connection"
             f" ({close.words(look.code) if look.code else 'no answer to a ping after it'})"
         )
-        fix = "a proxy, WAF or CDN on the way has a limit of its own; ask without it: --upstream"
+        fix = "a proxy, WAF or CDN on the way has its own limit; ask without it: --upstream"
     yield error("message-too-big", seen, fix)
 
 
@@ -129,7 +130,8 @@ def hint(facts: Facts) -> Iterator[Finding]:
     if line is not None and line.pong is not None and not line.code and facts.idle is None:
         yield info(
             "idle-not-tried",
-            "whether a silent line is cut was not tried: most lines are lost that way",
+            "it was not checked whether a silent connection is cut, the most frequent reason for "
+            "lost connections",
             "lineman doctor … --patience 130",
         )
 

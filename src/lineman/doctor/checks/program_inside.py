@@ -35,7 +35,7 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
         if worker.stranger:
             yield error(
                 "worker-other-program",
-                f"{where}: {worker.stranger} listens there, and is no part of {facts.script}",
+                f"{where}: {worker.stranger} listens there, and does not belong to {facts.script}",
                 f"{worker.ending}; or listen somewhere else",
             )
         elif worker.listening is Outcome.DONE:
@@ -64,8 +64,8 @@ def speaks(facts: ProgramFacts) -> Iterator[Finding]:
         does, should = ("TLS", "none") if worker.speaks_tls else ("no TLS", "it")
         yield error(
             "worker-other-program",
-            f"{worker.name}: what listens on port {worker.port} speaks {does}, and the program "
-            f"says {should}: an older start of it, or another program",
+            f"{worker.name}: the process that listens on port {worker.port} speaks {does}, and the "
+            f"program says {should}: it is an older start, or another program",
             f"ss -ltnp 'sport = :{worker.port}' says who; end that, and "
             f"start again: python {facts.script} restart",
         )
@@ -82,7 +82,8 @@ def certificate(facts: ProgramFacts) -> Iterator[Finding]:
             yield error(
                 "cert-served-differs",
                 f"{worker.name} serves another certificate than the one on disk",
-                "wait a moment, it is read by itself; its log says why it is not (a key that does "
+                "wait a moment, the worker reads it; otherwise its log says why not (a key that "
+                "does "
                 "not belong to it?)",
             )
 
@@ -102,8 +103,8 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
         elif not _is_loopback(worker.host) and not worker.is_tls:
             yield warning(
                 "worker-open-without-tls",
-                f"{worker.name} speaks no TLS on {worker.host}: whoever reaches the port passes "
-                "by the proxy",
+                f"{worker.name} speaks no TLS on {worker.host}: clients that reach the port can "
+                "bypass the proxy",
                 f"ws://127.0.0.1:{worker.port} behind a proxy on this machine; or wss://",
             )
 
@@ -115,7 +116,7 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
             yield info(
                 "real-ip-by-x-real-ip",
                 f"{worker.name} believes X-Real-IP: a proxy that does not set it lets each client "
-                "choose its own address, as Apache does unless told otherwise",
+                "choose its own address, as Apache does without a configuration",
                 "lineman doctor wss://your.site/path claims another address and says whether that "
                 'is believed; Apache always writes X-Forwarded-For: real_ip_header="x-forwarded-'
                 'for"',
@@ -134,7 +135,7 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
         elif _is_loopback(worker.host):
             yield info(
                 "real-ip-untrusted",
-                f"only this machine reaches {worker.name}, which is right for a try; is it behind "
+                f"only this machine reaches {worker.name}, which is right for a test; is it behind "
                 "a proxy? It trusts none, so remote_ip would be the proxy's for every client",
                 f"behind a proxy: {trust.format('127.0.0.1/32')}",
             )
@@ -145,12 +146,10 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
     for worker in _sound(facts):
         if worker.count == 1 or worker.has_gateway:
             continue
-        seen = (
-            f"{worker.name} runs in {worker.count} processes, and each has connections of its own"
-        )
+        seen = f"{worker.name} runs in {worker.count} processes, and each has its own connections"
         fix = "count=1, or a Gateway, which reaches every client"
         if facts.sends_to_all:
-            line = f"; line {facts.sends_to_all} of {facts.script} sends to those of one"
+            line = f"; line {facts.sends_to_all} of {facts.script} sends to those of one process"
             yield warning("processes-without-gateway", seen + line, fix)
         else:
             yield info("processes-without-gateway", seen, fix)
@@ -163,7 +162,7 @@ def pings(facts: ProgramFacts) -> Iterator[Finding]:
             how = f"every {worker.ping_interval:g} s" if worker.ping_interval else "never"
             yield warning(
                 "no-server-ping",
-                f"{worker.name} pings {how}: nginx cuts a silent line after 60 s",
+                f"{worker.name} pings {how}: nginx cuts a silent connection after 60 s",
                 "ping_interval=25",
             )
 
@@ -178,8 +177,8 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
         )
         yield warning(
             "file-limit",
-            f"{who} may have {machine.max_files} file descriptors ({where}), and each client "
-            "takes one",
+            f"{who} may have {machine.max_files} file descriptors ({where}), and each client needs "
+            "one",
             "systemd: LimitNOFILE=65535; a container: --ulimit nofile=65535; a shell: "
             f"/etc/security/limits.conf; and restart: python {facts.script} restart",
         )
@@ -187,14 +186,15 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
     if machine.somaxconn is not None and machine.somaxconn < backlog:
         yield warning(
             "backlog-limit",
-            f"{machine.somaxconn} connections may wait to be accepted, and {backlog} are asked for",
+            f"{machine.somaxconn} connections may wait to be accepted, and the worker asks for "
+            f"{backlog}",
             f"sysctl -w net.core.somaxconn={backlog}  (for good: /etc/sysctl.d/)",
         )
     behind = [worker for worker in _sound(facts) if not worker.is_tls and not worker.path]
     if behind and machine.ports is not None and machine.ports < MIN_PORTS:
         yield warning(
             "port-range",
-            f"a proxy on this machine has {machine.ports} ports for its lines to the service",
+            f"a proxy on this machine has {machine.ports} ports for its connections to the service",
             'sysctl -w net.ipv4.ip_local_port_range="10240 65535", or a unix socket '
             "(ws+unix:///run/app.sock)",
         )

@@ -16,8 +16,8 @@ def scheme(facts: Facts) -> Iterator[Finding]:
     if not target.is_tls and not _is_loopback(target.host):
         yield warning(
             "insecure-scheme",
-            f"{target} is not encrypted: pages on https may not open it (mixed content), phones "
-            "and mini-programs neither",
+            f"{target} is not encrypted: pages on https, phones and mini-programs may not open it "
+            "(mixed content)",
             f"serve TLS and use {target.with_scheme('wss')}",
         )
 
@@ -47,7 +47,7 @@ def names(facts: Facts) -> Iterator[Finding]:
         yield error(
             "dns-no-answer",
             f"the resolver gives no answer for {name} ({found.fault})",
-            "look at this machine's network and /etc/resolv.conf; from elsewhere: "
+            "check this machine's network and /etc/resolv.conf; from elsewhere: "
             f"dig {name} @1.1.1.1",
         )
     elif found.ipv6 and not found.ipv4 and not _is_address(name):
@@ -75,7 +75,8 @@ def leads_here(facts: Facts) -> Iterator[Finding]:
         "dns-leads-elsewhere",
         f"{facts.target.host} leads to {', '.join(found.all)}, and this machine, where the "
         f"service is, has {', '.join(found.own)}",
-        "right where a load balancer, a CDN or a router with port forwarding is there; else set "
+        "this is right if a load balancer, a CDN or a router with port forwarding is there; "
+        "otherwise set "
         "the A record to this machine's address",
     )
 
@@ -87,7 +88,8 @@ def private(facts: Facts) -> Iterator[Finding]:
     if inside and not _is_address(name) and not facts.names.is_given and name != "localhost":
         yield warning(
             "dns-private-address",
-            f"{name} leads to {', '.join(inside)}, which is reached from inside that network only",
+            f"{name} leads to {', '.join(inside)}, which can be reached only from inside that "
+            "network",
             "set the A record to the public address",
         )
 
@@ -122,7 +124,7 @@ def _some_address(facts: Facts) -> Iterator[Finding]:
         is_six = ":" in reach.ip
         record = "AAAA" if is_six else "A"
         has_own = (
-            "this machine has no IPv6 itself, so look from another too; "
+            "this machine has no IPv6 itself, so check from another machine too; "
             if (is_six and reach.outcome is Outcome.UNREACHABLE)
             else ""
         )
@@ -141,7 +143,7 @@ def _no_address(facts: Facts) -> Iterator[Finding]:
     if facts.loopback is not None and facts.loopback.outcome is Outcome.DONE:
         yield error(
             "worker-loopback-only",
-            f"the service listens on {facts.loopback.ip} only, and clients come to {where}",
+            f"the service listens on {facts.loopback.ip} only, and clients connect to {where}",
             f'listen on 0.0.0.0: Worker("{facts.target.scheme}://0.0.0.0:{port}"); or put a web '
             "server in front (lineman proxy)",
         )
@@ -157,15 +159,15 @@ def _no_address(facts: Facts) -> Iterator[Finding]:
     elif Outcome.TIMEOUT in outcomes:
         yield error(
             "port-filtered",
-            f"{where}, port {port}, does not answer at all: something drops what is sent to it",
+            f"{where}, port {port}, does not answer at all: something drops the packets",
             f"open port {port} in the cloud's console (security group) and on the machine: "
             f"ufw allow {port}/tcp, or firewall-cmd --add-port={port}/tcp --permanent",
         )
     else:
         yield error(
             "host-unreachable",
-            f"there is no way to {where} from here",
-            f"look at the address and this machine's network: ip route get {facts.reach[0].ip}",
+            f"there is no route to {where} from here",
+            f"check the address and this machine's network: ip route get {facts.reach[0].ip}",
         )
 
 

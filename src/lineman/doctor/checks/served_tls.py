@@ -25,7 +25,7 @@ def scheme(facts: Facts) -> Iterator[Finding]:
     if target.is_tls:
         yield error(
             "wss-to-ws-port",
-            f"{facts.place}, speaks no TLS: plain HTTP is answered there",
+            f"{facts.place}, does not speak TLS: it answers plain HTTP",
             "end TLS in a web server (lineman proxy nginx …) or give the worker a certificate and "
             f"a wss:// address; on this machine {instead} works as it is",
         )
@@ -54,8 +54,8 @@ def agreement(facts: Facts) -> Iterator[Finding]:
     elif look.any_cipher:
         yield error(
             "tls-no-common-cipher",
-            f"the server takes {look.any_cipher}, but no cipher that clients of today offer",
-            "take Mozilla's list, as `lineman proxy` writes it: ssl_ciphers "
+            f"the server accepts {look.any_cipher}, but no cipher that present clients offer",
+            "use Mozilla's list, as `lineman proxy` writes it: ssl_ciphers "
             "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:…",
         )
     elif look.h2_alpn:
@@ -70,7 +70,7 @@ def agreement(facts: Facts) -> Iterator[Finding]:
         yield error(
             "not-tls",
             f"{facts.place}, answers with something that is neither TLS nor HTTP",
-            f"look what listens there: ss -ltnp 'sport = :{facts.target.port}'",
+            f"find out what listens there: ss -ltnp 'sport = :{facts.target.port}'",
         )
     else:
         how = "says nothing" if look.outcome is Outcome.TIMEOUT else "hangs up"
@@ -101,7 +101,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
         != (certificate.not_before <= facts.server_clock <= certificate.not_after)
     )
     if decides:
-        yield error("clock-skew", f"{seen}, and the certificate is valid by one of them only", fix)
+        yield error("clock-skew", f"{seen}, and the certificate is valid by only one of them", fix)
     else:
         yield warning("clock-skew", seen, fix)
 
@@ -121,8 +121,8 @@ def served(facts: Facts) -> Iterator[Finding]:
         "cert-served-differs",
         "the server serves another certificate than the one on disk: it was renewed, and the "
         "server has not read it, or another server answers",
-        "systemctl reload nginx (or apache2, caddy, haproxy); a worker of Lineman reads it by "
-        "itself; and see where the name leads",
+        "systemctl reload nginx (or apache2, caddy, haproxy); a worker of Lineman notices the "
+        "file; also check which machine the name leads to",
     )
 
 

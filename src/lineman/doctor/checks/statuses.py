@@ -71,7 +71,7 @@ class Refusal:
         wait = reply.header("retry-after")
         when = f"; Retry-After: {wait}" if wait else ""
         seen = self.seen.format(words=words_of(reply), wait=when)
-        # Where it was asked directly, what it said stands in another finding.
+        # If it was asked directly, another finding has its answer.
         fix = self.fix.partition(_DIRECTLY)[0] if facts.upstream is not None else self.fix
         fix = fix.format(path=facts.target.resource)
         return error(self.name, f"HTTP {reply.status}{seen}", fix)
@@ -79,32 +79,32 @@ class Refusal:
 
 _UPSTREAM = Refusal(
     "upstream-down",
-    ": the proxy cannot reach the service behind it, or it hangs up",
-    "is it running, on the port that the proxy names, and does proxy_pass say http:// where it "
-    "speaks no TLS (ss -ltnp)? See the proxy's error log; ask it directly: "
+    ": the proxy cannot reach the service behind it, or the service closes the connection",
+    "check that it runs (ss -ltnp), on the port that the proxy names, and that proxy_pass says "
+    "http:// if it does not speak TLS. See the proxy's error log; ask it directly: "
     "--upstream ws://127.0.0.1:8282{path}",
 )
 _UPSTREAM_SLOW = Refusal(
     "upstream-timeout",
-    ": the service behind the proxy takes the connection and says nothing",
-    "a callback blocks the service, or the proxy asks a port that drops what it is sent; see "
+    ": the service behind the proxy accepts the connection and does not answer",
+    "a callback blocks the service, or the proxy uses a port that drops packets; see "
     "the service's log; ask it directly: --upstream ws://127.0.0.1:8282",
 )
 _FORBIDDEN = Refusal(
     "forbidden",
-    "{words}, whatever the Origin",
-    "the service or a WAF refuses it: give what it asks for (--origin, -H 'Cookie: …'), or see "
+    "{words}, for every Origin",
+    "the service or a WAF refuses it: send what it demands (--origin, -H 'Cookie: …'), or see "
     "on_websocket_connect and the proxy's deny rules",
 )
 _LOGIN = Refusal(
     "login-required",
-    "{words}: the server wants to know who asks",
-    "give it: -H 'Authorization: Bearer …'. A browser cannot set that header: take a cookie, a "
+    "{words}: the server demands a login",
+    "send it: -H 'Authorization: Bearer …'. A browser cannot set that header: use a cookie, a "
     "token in the query, or one in the first message",
 )
 _RATE = Refusal(
     "rate-limited",
-    "{words}: too many requests from here{wait}",
+    "{words}: too many requests from this address{wait}",
     "wait, and raise the limit where clients share an address (limit_req, limit_conn)",
 )
 _HEAD = Refusal(
@@ -116,43 +116,46 @@ _HEAD = Refusal(
 _NOT_SERVICE = ". The service was not reached: its log says nothing"
 _CDN_REFUSED = Refusal(
     "origin-down",
-    ": Cloudflare reaches the machine, and nothing takes the connection there",
-    "is the service (or the proxy before it) running, on a port that Cloudflare asks (443, 8443, "
-    "2053, 2083, 2087, 2096), and does the firewall let Cloudflare's addresses in "
-    "(https://www.cloudflare.com/ips/)? On the server: ss -ltnp; ask it directly: "
+    ": Cloudflare reaches the machine, and nothing accepts the connection there",
+    "check that the service (or the proxy before it) runs, on a port that Cloudflare uses (443, "
+    "8443, 2053, 2083, 2087, 2096), and that the firewall accepts Cloudflare's addresses "
+    "(https://www.cloudflare.com/ips/). On the server: ss -ltnp; ask it directly: "
     "--upstream ws://127.0.0.1:8282{path}",
 )
 _CDN_UNREACHED = Refusal(
     "origin-unreachable",
     ": Cloudflare does not reach the machine behind it",
-    "see that the A and AAAA records at Cloudflare hold the server's own address, and that its "
-    "firewall and the cloud's security group let Cloudflare's addresses in "
+    "check that the A and AAAA records at Cloudflare hold the server's address, and that its "
+    "firewall and the cloud's security group accept Cloudflare's addresses "
     "(https://www.cloudflare.com/ips/)",
 )
 _CDN_ODD = Refusal(
     "origin-answer-broken",
-    ": Cloudflare got no answer that it understands from the machine behind it (an empty one, a "
+    ": Cloudflare got an invalid answer from the machine behind it (an empty one, a "
     "reset, headers above 32 KB)",
-    "ask that directly: --upstream ws://127.0.0.1:8282{path}; see its proxy's error log, and the "
+    "ask that machine directly: --upstream ws://127.0.0.1:8282{path}; see its proxy's error log, "
+    "and the "
     "service's own: it may crash in on_websocket_connect",
 )
 _CDN_SLOW = Refusal(
     "upstream-timeout",
-    ": the machine behind Cloudflare takes the connection and does not answer within 100 s",
-    "a callback blocks the service, or its proxy asks a port that is silent; ask it directly: "
-    + ASK_DIRECTLY,
+    ": the machine behind Cloudflare accepts the connection and does not answer within 100 s",
+    "a callback blocks the service, or its proxy uses a port that does not answer; ask it "
+    "directly: " + ASK_DIRECTLY,
 )
 _CDN_TLS = Refusal(
     "origin-tls-fails",
     ": Cloudflare speaks TLS to the machine behind it, and the TLS handshake fails there",
-    "have that port speak TLS with a certificate for this name: it may speak plain HTTP, or know "
-    "no certificate for the name; or choose SSL/TLS mode Flexible, where the way to it is plain",
+    "make that port speak TLS with a certificate for this name: it may speak plain HTTP, or have "
+    "no certificate for the name; or choose SSL/TLS mode Flexible, in which Cloudflare sends plain "
+    "HTTP",
 )
 _CDN_CERTIFICATE = Refusal(
     "origin-certificate",
     ": Cloudflare does not trust the certificate of the machine behind it",
-    "give that a valid one for this name (Let's Encrypt, or Cloudflare's Origin CA), with its "
-    "chain: lineman cert check; mode Full, without Strict, looks at none",
+    "give that machine a valid one for this name (Let's Encrypt, or Cloudflare's Origin CA), with "
+    "its "
+    "chain: lineman cert check; mode Full, without Strict, checks none",
 )
 _CDN_OWN = Refusal(
     "cdn-error",
@@ -164,30 +167,31 @@ _CDN_OWN = Refusal(
 )
 _TOO_LATE = Refusal(
     "handshake-too-slow",
-    ": something on the way thinks that the client has hung up before there was an answer",
-    "raise its idle and client timeouts above the time that the service takes to answer, and see "
-    "what on_websocket_connect waits for; the service itself: " + ASK_DIRECTLY,
+    ": something on the way thinks that the client has closed the connection before there was an "
+    "answer",
+    "raise its idle and client timeouts above the service's time to answer, and check what "
+    "on_websocket_connect waits for; the service itself: " + ASK_DIRECTLY,
 )
 _FORWARDED = Refusal(
     "forwarded-too-long",
     ": the load balancer takes at most 30 addresses in X-Forwarded-For" + _NOT_SERVICE,
-    "let the proxy before it set X-Forwarded-For anew, and not add to it; a client that sends "
-    "such a one is no browser",
+    "let the proxy before it replace X-Forwarded-For, and not append to it; a client that sends "
+    "such a header is no browser",
 )
 _VERSION = Refusal(
     "upgrade-headers-lost",
     ": the load balancer and what is behind it do not agree on a version of HTTP" + _NOT_SERVICE,
-    "have its target group speak HTTP1: websockets begin with HTTP/1.1",
+    "set its target group to HTTP1: websockets begin with HTTP/1.1",
 )
 _BALANCER_LOGIN = Refusal(
     "login-required",
-    ": the load balancer wants to know who asks, and its own login fails" + _NOT_SERVICE,
-    "leave the websocket's path out of its authentication, or see its settings",
+    ": the load balancer demands a login, and its own login service fails" + _NOT_SERVICE,
+    "exclude the websocket's path from its authentication, or check its settings",
 )
 _CLIENT_CERTIFICATE = Refusal(
     "tls-client-certificate",
-    "{words}: the server demands a certificate of the client, or does not take it",
-    "give clients one, or do not ask (nginx: ssl_verify_client off;)",
+    "{words}: the server demands a certificate of the client, or does not accept it",
+    "give clients a certificate, or do not demand it (nginx: ssl_verify_client off;)",
 )
 _PLAIN = Refusal(
     "plain-on-tls-port",
@@ -202,12 +206,12 @@ _MISDIRECTED = Refusal(
 )
 _CAPTIVE = Refusal(
     "network-login",
-    "{words}: this network wants a login of its own first; the service was not reached",
-    "log in to the network by a browser, or ask from another one",
+    "{words}: this network demands a login first; the service was not reached",
+    "log in to the network with a browser, or use another network",
 )
 _BLOCKED = Refusal(
     "blocked",
-    "{words}: somebody on the way may not let this site through",
+    "{words}: this site is blocked on the way for legal reasons",
     "ask the hoster: in mainland China a site needs its ICP number before it is served",
 )
 

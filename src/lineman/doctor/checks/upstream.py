@@ -14,13 +14,13 @@ UPGRADE = {
     "proxy_set_header Connection upgrade;",
     "apache": 'ProxyPass "http://127.0.0.1:8282/wss" upgrade=websocket  (2.4.47 or newer, '
     "mod_proxy_http)",
-    "": "have the proxy forward Upgrade and Connection, and speak HTTP/1.1 to the service; "
-    "`lineman proxy` writes it",
+    "": "let the proxy forward Upgrade and Connection, and speak HTTP/1.1 to the service; "
+    "`lineman proxy` writes the lines",
 }
 REAL_IP = {
     "nginx": "proxy_set_header X-Real-IP $remote_addr;",
     "apache": 'RequestHeader set X-Real-IP "expr=%{REMOTE_ADDR}"',
-    "": "have the proxy set X-Real-IP to the client's address; `lineman proxy` writes it",
+    "": "let the proxy set X-Real-IP to the client's address; `lineman proxy` writes the lines",
 }
 
 
@@ -46,21 +46,23 @@ def direct(facts: Facts) -> Iterator[Finding]:
         yield (info if works else error)(
             "upstream-speaks-tls",
             f"{target} speaks TLS itself: the proxy ends TLS and sends plain HTTP to it",
-            f"one of them only: let the worker listen on ws://127.0.0.1:{target.port}, or proxy to "
+            f"only one of them may do it: let the worker listen on ws://127.0.0.1:{target.port}, "
+            "or proxy to "
             "it with https:// (proxy_pass https://…)",
         )
     elif reply.outcome is Outcome.REFUSED:
         yield error(
             "upstream-down",
-            f"nothing listens on {target.host}, port {target.port}: the proxy has nobody to ask",
-            "start the service: python app.py start; and look at its port: ss -ltnp "
+            f"nothing listens on {target.host}, port {target.port}: the proxy cannot reach a "
+            "service",
+            "start the service: python app.py start; and check its port: ss -ltnp "
             f"'sport = :{target.port}'",
         )
     elif reply.outcome is Outcome.TIMEOUT:
         yield error(
             "upstream-hangs",
-            f"{target} takes the connection and says nothing",
-            "a callback blocks it: look at the service's log and its CPU (top); a plain function "
+            f"{target} accepts the connection and does not answer",
+            "a callback blocks it: see the service's log and its CPU (top); a plain function "
             "that waits belongs into an `async def` or a thread",
         )
     else:
@@ -68,7 +70,7 @@ def direct(facts: Facts) -> Iterator[Finding]:
         yield error(
             "upstream-refuses",
             f"{target} itself refuses the handshake ({words}{_quote(reply)})",
-            f"it is not the proxy: lineman doctor {target}",
+            f"the proxy is not the cause: lineman doctor {target}",
         )
 
 
@@ -80,7 +82,7 @@ def _proxy_is_to_blame(facts: Facts, upstream: UpstreamFacts) -> Iterator[Findin
         yield error(
             "proxy-wrong-upstream",
             f"the proxy says {reply.status}, and {upstream.target} answers when it is asked "
-            "directly: the proxy asks somewhere else, or in TLS",
+            "directly: the proxy uses another address, or speaks TLS",
             f"proxy_pass http://{upstream.target.host}:{upstream.target.port}; (not https://, and "
             "that port); SELinux: setsebool -P httpd_can_network_connect 1; see the proxy's "
             "error log",
@@ -88,10 +90,10 @@ def _proxy_is_to_blame(facts: Facts, upstream: UpstreamFacts) -> Iterator[Findin
     elif _is_silent(facts.line) and upstream.line is not None and upstream.line.pong is not None:
         yield error(
             "proxy-buffers",
-            "a ping through the proxy is not answered, and without the proxy it is: the proxy "
-            "keeps back what is sent",
+            "a ping through the proxy is not answered, but a ping without the proxy is: the proxy "
+            "delays data",
             "nginx: proxy_buffering off; proxy_request_buffering off;  and look for a CDN, a WAF "
-            "or an antivirus on the way that does not know websockets",
+            "or an antivirus on the way that does not support websockets",
         )
 
 
@@ -101,11 +103,11 @@ def _is_silent(line: LineLook | None) -> bool:
 
 def _needs_header(facts: Facts, upstream: UpstreamFacts) -> Iterator[Finding]:
     if facts.reply is not None and facts.reply.is_open:
-        yield ok("upstream", f"{upstream.target} wants a PROXY header, and the proxy sends it")
+        yield ok("upstream", f"{upstream.target} expects a PROXY header, and the proxy sends it")
         return
     yield error(
         "proxy-protocol-missing",
-        f"{upstream.target} wants a PROXY header first, and the proxy does not send it",
+        f"{upstream.target} expects a PROXY header first, and the proxy does not send it",
         "haproxy: server … send-proxy-v2;  nginx (stream): proxy_protocol on;  or worker: "
         "proxy_protocol=None",
     )
@@ -118,13 +120,11 @@ def stand_in(facts: Facts) -> Iterator[Finding]:
         return
     kind = software(facts.reply)
     if seen.fault:
-        yield error(
-            "stand-in", seen.fault, "stop the service first: the doctor takes its place for once"
-        )
+        yield error("stand-in", seen.fault, "stop the service first: the doctor takes its place")
     elif not seen.is_reached:
         yield error(
             "proxy-wrong-upstream",
-            "the proxy sent nothing to the place where the service would be",
+            "the proxy sent nothing to the address of the service",
             "proxy_pass (ProxyPass) must name that host and port; see the proxy's error log",
         )
     elif seen.is_tls:
@@ -151,22 +151,22 @@ def _headers(facts: Facts, seen: Seen, kind: str) -> Iterator[Finding]:
     if seen.spoofed:
         yield warning(
             "real-ip-spoofable",
-            f"what a client writes into {', '.join(seen.spoofed)} reaches the service: it may "
-            "claim any address",
+            f"the value that a client writes into {', '.join(seen.spoofed)} reaches the service: a "
+            "client may claim any address",
             REAL_IP[kind] + '  and clear the other two: proxy_set_header Forwarded ""; '
             "proxy_set_header X-Forwarded-For $remote_addr;",
         )
     elif not given:
         yield warning(
             "real-ip-missing",
-            "the proxy does not tell the client's address: every client is the proxy",
+            "the proxy does not send the client's address: every client has the proxy's address",
             REAL_IP[kind],
         )
     if facts.target.authority not in (seen.header("host"), seen.header("x-forwarded-host")):
         yield info(
             "host-header-changed",
             f"the service sees Host: {seen.header('host')} in place of {facts.target.authority}, "
-            "so it cannot tell the site's own pages from others that bring its cookies",
+            "so it cannot distinguish the site's own pages from others that bring its cookies",
             "nginx: proxy_set_header Host $http_host;  Apache: ProxyPreserveHost On",
         )
 

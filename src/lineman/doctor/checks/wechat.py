@@ -42,14 +42,14 @@ def address(facts: Facts) -> Iterator[Finding]:
         yield error(
             "wechat-name-needed",
             f"{target.host} cannot be entered in the console: a domain name is needed",
-            "use a domain name of your own, with an ICP filing where the program is published in "
+            "use your own domain name, with an ICP filing where the program is published in "
             "mainland China",
         )
     elif target.host == _FORBIDDEN:
         yield error(
             "wechat-name-needed",
             f"{_FORBIDDEN} cannot be entered in the console",
-            "call it from your server, and let the program talk to that",
+            "call it from your server, and let the program connect to your server",
         )
     else:
         yield info(
@@ -74,7 +74,7 @@ def tls(facts: Facts) -> Iterator[Finding]:
         return
     if look.versions is not None and not set(look.versions) & set(_MODERN):
         yield error(
-            "wechat-tls12", "TLS 1.2 or newer is demanded", "ssl_protocols TLSv1.2 TLSv1.3;"
+            "wechat-tls12", "WeChat demands TLS 1.2 or newer", "ssl_protocols TLSv1.2 TLSv1.3;"
         )
     elif look.versions is not None and "TLSv1.2" not in look.versions:
         yield warning(
@@ -94,7 +94,7 @@ def tls(facts: Facts) -> Iterator[Finding]:
             each.fix,
         )
     if not said:
-        yield ok("wechat-certificate", "phones take the certificate and its chain")
+        yield ok("wechat-certificate", "phones accept the certificate and its chain")
 
 
 def handshake(facts: Facts) -> Iterator[Finding]:
@@ -107,7 +107,7 @@ def handshake(facts: Facts) -> Iterator[Finding]:
         yield error(
             "wechat-origin",
             "without an Origin the handshake is refused, and mini-programs send none",
-            "let a handshake without Origin in (Lineman does); tell mini-programs by their "
+            "accept a handshake without Origin (Lineman does); recognize mini-programs by their "
             "Referer, https://servicewechat.com/{appid}/…",
         )
     if reply.is_open and facts.question.subprotocols:
@@ -123,7 +123,7 @@ def handshake(facts: Facts) -> Iterator[Finding]:
             "handshake-slow",
             f"the handshake took {reply.seconds:.0f} s; wx.connectSocket gives up after "
             f"{_CONNECT_TIMEOUT:.0f}",
-            "answer the handshake first, and look things up after it",
+            "answer the handshake first, and query other services after it",
         )
 
 
@@ -131,14 +131,15 @@ def background(facts: Facts) -> Iterator[Finding]:
     """What happens to the line when the user switches to another program."""
     yield info(
         "wechat-background",
-        "in the background a mini-program loses its line after about 5 s, often without a close "
+        "in the background a mini-program loses its connection after about 5 s, often without a "
+        "close "
         "event on either side; 5 sockets at most are open at once",
         "ping at the server (ping_interval=25), reconnect in App.onShow: examples/wechat/line.js",
     )
     if facts.idle is not None and facts.idle.outcome is Outcome.DONE and not facts.idle.pings:
         yield warning(
             "no-server-ping",
-            "the server sends no pings, so it keeps clients that are gone",
+            "the server sends no pings, so it keeps dead clients",
             "ping_interval=25, ping_timeout=20",
         )
 

@@ -38,7 +38,8 @@ def look(
     Args:
         script: its file.
         survey: what it says of itself.
-        owner_of: with whose rights what a worker names is looked at; None for this process' own.
+        owner_of: the user with whose rights a worker's files are checked; None for this process'
+            own.
         timeout: seconds for each connection.
 
     Raises:
@@ -68,7 +69,7 @@ def _worker(
 ) -> WorkerFacts:
     place = worker.place
     try:
-        # What it says of itself is read as what it has said to a master would be.
+        # What it says of itself is read in the same way as a master reads it.
         address = addresses.parse(worker.url) if worker.url else Address("ws", "", 0)
     except ConfigError as error:
         worker = worker.failing(error)
@@ -105,7 +106,8 @@ def _worker(
 def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None, bool | None, str]:
     """Whether it listens, whether it speaks TLS, and the certificate's fingerprint.
 
-    It is asked first what it is said to speak: a service warns of clients that speak another.
+    The doctor first uses the protocol that the program names, because a service warns about clients
+    that speak another.
     """
     if address.path:
         return _reach_file(address.path, timeout), None, ""

@@ -38,7 +38,7 @@ class Tools:
         roots: authorities that clients trust; empty where none are known.
         own_roots: those of them that are an operator's own.
         headers: to send with each handshake.
-        given: addresses in place of what the resolver says.
+        given: addresses in place of the resolver's answer.
         lookup: asks the resolver.
         upstream: where the service can be asked without its proxy.
         stand_in: host and port of the service whose place is taken; None: it is not.
@@ -173,7 +173,7 @@ def _more(facts: Facts, way: Way, ask: Ask, size: int) -> Facts:
 
 
 def _why_not(facts: Facts, way: Way, ask: Ask) -> Facts:
-    """The same question in other words, so that the answers tell the cause."""
+    """The same request with other values, so that the answers show the cause."""
     reply = facts.reply
     assert reply is not None
     if not way.target.is_tls and reply.status in (0, 400):

@@ -17,9 +17,9 @@ REFUSALS = (400, 401, 403)
 
 
 def as_page(ask: Ask, question: Question) -> Ask:
-    """The handshake with what a browser adds to it, unless it was said who asks.
+    """The handshake with the headers that a browser adds, unless an origin was given.
 
-    Mini-programs are no pages: they send neither.
+    Mini-programs are no pages: they send none of these headers.
     """
     if question.profile == PROFILE:
         return ask

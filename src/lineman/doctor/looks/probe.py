@@ -89,7 +89,7 @@ class Line:
 
 
 class _TlsLink(ssl.SSLSocket):
-    """Leaves no socket open where the peer is gone before TLS begins, as CPython's does."""
+    """Leaves no socket open if the peer closes before TLS begins; CPython's function does."""
 
     def __del__(self) -> None:
         self.close()
@@ -134,7 +134,7 @@ def _proxy_header(link: socket.socket) -> bytes:
 
 
 def outcome_of(error: OSError) -> tuple[Outcome, str]:
-    """How an attempt ended, and OpenSSL's word for it."""
+    """How an attempt ended, and OpenSSL's reason."""
     if isinstance(error, ssl.SSLError):
         reason = error.reason or str(error)
         if reason in _NOT_TLS:

@@ -64,7 +64,7 @@ class StandIn:
         if self._listener is None:
             return
         with contextlib.suppress(OSError):
-            # The proxy has answered: who has not come by now does not come. It wakes `accept`.
+            # The proxy has answered, so no further connection will come. This wakes `accept`.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(self._timeout)
         self._listener.close()
@@ -106,7 +106,7 @@ def _read_head(head: bytes) -> Seen:
     spoofed = tuple(
         name
         for name, _ in SPOOFED
-        # What a proxy adds stands last; a client's word may stand before it.
+        # The proxy's value is the last one; a client's value may stand before it.
         if any(key == name.lower() and CLAIMED in value.split(",")[-1] for key, value in headers)
     )
     version = first.rpartition(" ")[2]

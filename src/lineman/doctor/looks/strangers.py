@@ -1,4 +1,4 @@
-"""Who listens where a program would, where that is not the program itself."""
+"""Finds the process that listens at a program's address, if it is not the program itself."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ def masters_of(script: Path) -> list[int]:
 def stranger_at(
     address: Address, script: Path, masters: Sequence[int], owner: Owner | None
 ) -> tuple[str, str]:
-    """Who has an address, and what ends that; empty where it is the program, or may be.
+    """The process that has an address, and the command that ends it; empty if it is the program, or
+    may be.
 
     Args:
-        address: where somebody listens.
+        address: the address with a listener.
         script: the program's file.
-        masters: what `masters_of` says of it.
-        owner: with whose rights a unix socket is looked at.
+        masters: the result of `masters_of`.
+        owner: the user with whose rights a unix socket is checked.
     """
     found = _at_path(address.path, owner) if address.path else portholder.holders(address.port)
     if not found:
@@ -59,7 +60,7 @@ def stranger_at(
 def _is_of(pid: int, script: Path, masters: Sequence[int]) -> bool:
     if any(belongs_to(pid, master) for master in masters):
         return True
-    runs = script_of(pid)  # one that has another name, by words of its own on the command line
+    runs = script_of(pid)  # one with another name, because of its own arguments on the command line
     return runs is not None and os.path.realpath(runs) == os.path.realpath(script)
 
 

@@ -105,7 +105,7 @@ def _read(
 
 
 def file_fingerprint(path: Path) -> tuple[str, str]:
-    """That of the first certificate in a file, and why there is none."""
+    """The fingerprint of the first certificate in a file, or why there is none."""
     try:
         file = read_pem(path, "certificate")
     except ConfigError as error:
@@ -143,10 +143,10 @@ def _try(way: Way, lowest: str, highest: str) -> str:
 
 
 def late_alert(way: Way) -> str:
-    """OpenSSL's word for what the server refuses once TLS stands; empty: nothing.
+    """OpenSSL's reason if the server refuses after the handshake; empty: it does not.
 
-    A server of TLS 1.3 judges the client's certificate when the client has begun to talk already,
-    and what it says is lost where it hangs up on unread words: so nothing is said here.
+    A TLS 1.3 server checks the client's certificate when the client may already send. If the server
+    closes with unread bytes, its alert is lost: so nothing is sent here.
     """
     try:
         with connect(way) as link:

@@ -21,8 +21,8 @@ from lineman.process.messages.lines import MAX_REQUEST, WireError, decode, encod
 logger = logging.getLogger("lineman")
 
 BEAT = 1.0
-# A child whose master is gone ends in order; one whose event loop has not even noticed by then
-# hangs, and nobody is left to end it.
+# If its master has ended, a child ends gracefully. If its event loop has not noticed that after
+# this time, the child hangs, and no other process would end it.
 ORPHAN_TIMEOUT = 3.0
 
 Function = Callable[..., Any | Awaitable[Any]]
@@ -49,7 +49,7 @@ class ChildLink:
         self._due = self._late_at = 0.0  # of the beat
 
     def descriptors(self) -> list[int]:
-        """That of the socket to the master, and the one by which its end is noticed."""
+        """The socket to the master, and the descriptor that shows the master's end."""
         is_open = self._writer is not None and not self._writer.is_closing()
         return [self._lifeline, *([self._descriptor] if is_open else [])]
 
@@ -175,7 +175,7 @@ class ChildLink:
             while line := await reader.readline():
                 self._take(decode(line))
         except (OSError, ValueError, WireError) as error:
-            logger.error("the line to the master is broken: %s", error)
+            logger.error("the connection to the master is broken: %s", error)
         self._has_ended = True
         on_end()
 

@@ -1,12 +1,13 @@
-"""Where a process leaves the listening sockets that it has opened itself, for its successor.
+"""The store in which a process leaves the listening sockets that it has opened itself, for its
+successor.
 
-The master keeps a pair of sockets for a seat, and never looks into it. What waits in it is one
-datagram with the sockets of the present process; the next one copies them, and puts its own
-datagram in the place of it when it is ready. So a port that only the program knows is neither
-closed by a reload nor by a crash.
+The master keeps a pair of sockets for a seat, and never looks into it. The store holds one datagram
+with the sockets of the present process. The next process copies the sockets, and replaces the
+datagram with its own when it is ready. So neither a reload nor a crash closes a port that only the
+program knows.
 
-What is found here has been put there by a process of the same user, whoever has taken that over:
-it is a stranger's word.
+A process of the service's user has put the datagram there, and an attacker may control that
+process: its content is not trusted.
 
 Source: unix(7), "SCM_RIGHTS"; recvmsg(2), `MSG_PEEK`
 """
@@ -32,7 +33,7 @@ _SPACE = socket.CMSG_SPACE((MAX_SOCKETS + 3) * array("i").itemsize)
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is told of a socket.
+    """The description of one socket.
 
     Attributes:
         address: of the worker, as the program writes it.
@@ -45,7 +46,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is told of all sockets.
+    """The description of all sockets.
 
     Attributes:
         owner: the process that has left them.
@@ -81,14 +82,14 @@ class SocketStore:
         return [self._in.fileno(), self._out.fileno()]
 
     def note(self) -> Note | None:
-        """Who has left what; None where nothing is there, or nothing that can be read."""
+        """Who has left which sockets; None if the store is empty, or cannot be read."""
         found = self._peek()
         return None if found is None else _read(found)
 
     def copy(self) -> list[tuple[Label, socket.socket]]:
-        """The sockets that wait, each with what is told of it; they stay there.
+        """The waiting sockets, each with its description; they stay in the store.
 
-        Who takes one must look at what it is. Those that are not needed must be closed.
+        The caller must check each socket that it uses, and close the others.
         """
         try:
             data, messages, flags, _ = self._out.recvmsg(MAX_BYTES, _SPACE, _LOOK)

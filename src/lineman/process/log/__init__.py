@@ -1,1 +1,1 @@
-"""The log: set up, written to a file that may vanish, and to a reader who may be slow."""
+"""The log: its set-up, its file, which may be removed, and its reader, which may be slow."""

@@ -15,7 +15,7 @@ from lineman.process.log.outlet import Outlet, PrivatePipe, Writer
 from lineman.process.rundir import paths
 from lineman.process.rundir.paths import Opener
 
-# A file that was renamed or is gone is noticed after this time, even if nobody says so.
+# After this time a process notices that the file was renamed or removed, even without a signal.
 LOOK_EVERY = 1.0
 
 # O_NONBLOCK: a pipe that nobody reads is an error, and not a service that stands still.
@@ -25,8 +25,8 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | o
 class LineHandler(logging.Handler):
     """Writes each record in one piece, so that lines of several processes never mix.
 
-    While the file cannot be written, records go to standard error; that it is so is said once
-    there, and once in the file when it works again.
+    While the file cannot be written, records go to standard error. One line there says so, and one
+    line in the file when it works again.
 
     Args:
         path: of the file, absolute; it is made if it is missing. None for standard error.
@@ -108,7 +108,7 @@ class LineHandler(logging.Handler):
     def _fail(self, error: OSError, line: bytes) -> None:
         if not self._trouble:
             self._trouble = (error.strerror or str(error)).lower()
-            text = f"lineman: cannot write the log {self._path}: {self._trouble}; it comes here\n"
+            text = f"lineman: cannot write the log {self._path}: {self._trouble}; lines come here\n"
             if not self._is_told:
                 self._errors.write(text.encode("utf-8", "backslashreplace"))
         if line:
@@ -122,7 +122,7 @@ class LineHandler(logging.Handler):
 
     @property
     def is_in_trouble(self) -> bool:
-        """Whether it was said that the file cannot be written, and it still cannot."""
+        """Whether a line has said that the file cannot be written, and it still cannot."""
         return bool(self._trouble)
 
     def look(self) -> None:

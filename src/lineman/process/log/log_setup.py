@@ -18,7 +18,7 @@ from lineman.process.rundir.paths import Opener
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# Among a child's settings: whether it was said already that the log file cannot be written.
+# A child's setting: whether a line has said already that the log file cannot be written.
 IS_TOLD = "is_log_told"
 
 _outlets: dict[int, Outlet] = {}
@@ -55,7 +55,7 @@ class LogOptions:
         return cls(None if file is None else os.path.abspath(file), str(form), name)
 
     def to_json(self) -> dict[str, Any]:
-        """The options as they are told to every process."""
+        """The options in the form in which every process gets them."""
         return asdict(self)
 
     @classmethod
@@ -74,12 +74,12 @@ def set_up(
     *,
     is_told: bool = False,
 ) -> None:
-    """Sends the log of this process where the options say.
+    """Sends the log of this process to the place that the options name.
 
-    A program that has set up logging itself and gives no option is left alone.
+    If a program has set up logging itself and gives no option, nothing is changed.
 
     Args:
-        options: where to and how; None for what is usual.
+        options: where and how to log; None for the defaults.
         worker: the name of this process' worker; for JSON.
         slot: which of its processes this is; None for the master.
         owner: user and group of the other processes, where they are not root and this one is.
@@ -101,7 +101,7 @@ def set_up(
     handler = LineHandler(path, owner, opener, errors, is_told=is_told)
     is_json = options.log_format == "json"
     handler.setFormatter(JsonFormatter(worker, slot) if is_json else TextFormatter())
-    handler.reopen()  # now, so that trouble is told now, and a daemon's output follows the file
+    handler.reopen()  # so that a problem is reported now, and a daemon's output goes to the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
 
@@ -129,7 +129,7 @@ def outlet(number: int) -> Outlet:
 
 
 def flush() -> None:
-    """Waits until what was said has left; not for long, for it may be that nobody reads it."""
+    """Waits until the lines have been written, but not for long, because nobody may read them."""
     for each in _outlets.values():
         each.flush()
 

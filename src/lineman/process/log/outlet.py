@@ -45,7 +45,7 @@ def plain_note(count: int, why: str) -> bytes:
 
 
 class Outlet:
-    """A descriptor that a thread of its own writes to.
+    """A descriptor with its own writer thread.
 
     Args:
         descriptor: stays open for as long as this is used.

@@ -1,7 +1,7 @@
-"""What a child tells its master without being asked, read as a stranger's word. Pure.
+"""The messages that a child sends to its master unasked, read without trust. Pure.
 
-The program's code runs in a child, and with it whoever has taken it over. Each kind of message has
-its fields and bounds; all that a child can bring about concerns itself.
+The program's code runs in a child, and an attacker may have taken it over. Each kind of message has
+its fields and bounds, and a child can affect only itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lineman.process.messages.lines import MAX_EVENT, WireError, clean, decode
 # answers `lineman top` sends fewer than ten.
 MAX_RATE = 500
 MAX_WORDS = 1000
-# Of counters: names on one level, characters of one, and levels.
+# Limits of counters: names on one level, characters of a name, and levels.
 MAX_NAMES = 500
 MAX_NAME = 200
 MAX_DEPTH = 2
@@ -62,7 +62,7 @@ def number(value: object) -> float | int:
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value < 2**63 or not math.isfinite(value):  # type: ignore[operator, arg-type]
-        raise WireError(f"{str(value)[:80]!r} where a number of 0 or more belongs")
+        raise WireError(f"{str(value)[:80]!r} in place of a number of 0 or more")
     return value  # type: ignore[return-value]
 
 
@@ -73,7 +73,7 @@ def numbers(told: object, depth: int = MAX_DEPTH) -> Details:
         WireError: something else, too many of them, or too deep.
     """
     if not isinstance(told, Mapping) or len(told) > MAX_NAMES or depth == 0:
-        raise WireError("counters that are none, or too many")
+        raise WireError("invalid counters, or too many")
     found: dict[str, Any] = {}
     for name, value in told.items():
         if len(name) > MAX_NAME:

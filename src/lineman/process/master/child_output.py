@@ -1,8 +1,9 @@
-"""What the processes of a program print: it goes through the master, who never waits for a reader.
+"""The output of the processes of a program: it goes through the master, which never waits for a
+reader.
 
-So a `print()` of the program meets neither a full pipe nor a full disk, and the descriptors that
-the launcher gave are the master's alone. A child's last words, a crash's among them, are read after
-its end.
+So a `print()` of the program is never blocked by a full pipe or a full disk, and only the master
+has the descriptors of the launcher. The last output of a child, for example of a crash, is read
+after its end.
 """
 
 from __future__ import annotations

@@ -82,10 +82,13 @@ def spawn(
 
     Args:
         role: makes the role from the descriptor of the child's end of the link.
-        owner: whom it runs as from its first instruction on; None for whoever runs this.
-        blocked: signals that wait until the child asks for them, so that none ends it before.
+        owner: the user that it runs as from its first instruction on; None for the user of this
+            process.
+        blocked: signals that are blocked until the child is ready for them, so that none ends it
+            before.
         outputs: descriptors for its standard output and error.
-        is_guarded: whether other processes of that user are kept out of it, as far as can be.
+        is_guarded: whether it is protected against other processes of that user, as far as
+            possible.
 
     Returns:
         The process, and this end of the link.
@@ -133,9 +136,9 @@ def _closed_to(owner: Owner, program: Program) -> ConfigError:
     what = f"run {os.path.realpath(sys.executable)} in {program.directory}"
     found = next(filter(None, (barrier(owner, path, mode) for path, mode in ways)), "")
     return ConfigError(
-        f"user {owner.name} may not {what}" + (f": {found} is closed to it" if found else ""),
-        "have Python, the program and its folder where that user can read them, such as below "
-        "/opt or /srv",
+        f"user {owner.name} may not {what}" + (f": it may not read {found}" if found else ""),
+        "put Python, the program and its folder where that user can read them, such as below /opt "
+        "or /srv",
     )
 
 
@@ -211,7 +214,7 @@ class Children:
 
     def _leave(self, child: Child, why: str) -> None:
         """Listens to a child no more; it notices, and ends."""
-        logger.error("process %d is not listened to any more: %s", child.pid, why)
+        logger.error("messages of process %d are ignored from now on: %s", child.pid, why)
         child.channel.close()
 
     def order(self, number: int, what: str, **arguments: Any) -> None:
@@ -246,7 +249,7 @@ class Children:
 def reap() -> list[tuple[int, int]]:
     """The pid and status of every process that has ended.
 
-    Orphans of a container whose first process we are, are among them.
+    If this is the first process of a container, orphans are among them.
     """
     ended: list[tuple[int, int]] = []
     while True:

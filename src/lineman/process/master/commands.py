@@ -19,7 +19,7 @@ from lineman.process.rundir.rundir import PidFile, control_path
 
 logger = logging.getLogger("lineman")
 
-# Of a process, by which the exporter can be told how it is.
+# The figures of a process for the exporter.
 MAX_TOLD = 256 * 1024
 
 # How often to look whether what somebody waits for has come.
@@ -93,7 +93,7 @@ class Commands:
         self._told_split: set[str] = set()
 
     def tell_split(self, place: Place) -> None:
-        """Logs, once for a worker, that its processes have clients of their own each."""
+        """Logs, once for a worker, that each of its processes has its own clients."""
         if place.count > 1 and place.title not in self._told_split:
             self._told_split.add(place.title)
             logger.warning(
@@ -131,7 +131,7 @@ class Commands:
     def inform(self, child: Child) -> None:
         """Has a child of ours know how the service is: as the command `status`, but on its line."""
         if child.channel.unsent > MAX_TOLD:
-            return  # it has not read what it was told before
+            return  # it has not read the last message yet
         children = {number: each.channel for number, each in self._boss.staff.children.items()}
         line = _Line(child.channel)
         self.questions.ask(line, {"command": "status"}, children, time.monotonic())
@@ -142,8 +142,8 @@ class Commands:
         """Reloads, now or after the reload under way, which may have read older code.
 
         Args:
-            caller: who is told; None for a signal.
-            waits: whether it wants to be told only when the old processes are gone.
+            caller: gets the outcome; None for a signal.
+            waits: whether the outcome comes only after the old processes have ended.
         """
         if self._boss.service.phase is Phase.STOPPING:
             if caller is not None:
@@ -158,7 +158,7 @@ class Commands:
             self._reload_next.append((caller, waits))
 
     def reload_is_over(self, ok: bool, text: str) -> None:
-        """Tells those who wait; begins the next reload where somebody wants one."""
+        """Answers the waiting callers; begins the next reload if one was asked for."""
         for caller, waits in self._reloading:
             reply = {"ok": ok, "text": text}
             if ok and waits:
@@ -171,7 +171,7 @@ class Commands:
     def _go_on(self) -> None:
         if self._reload_again and self._boss.begin_reload():
             self._reload_again = False
-            self._reloading += self._reload_next  # nobody who waits is ever forgotten
+            self._reloading += self._reload_next  # each waiting caller gets an answer
             self._reload_next = []
 
     # The clock.
@@ -203,7 +203,7 @@ class Commands:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def close(self) -> None:
-        """Tells those who waited for the end; `server` is closed before."""
+        """Answers the callers that waited for the end; `server` is closed before."""
         for caller in self._stopping:
             caller.reply({"ok": True, "text": "stopped"})
         for caller, _ in self._reloading + self._reload_next:

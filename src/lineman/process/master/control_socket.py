@@ -21,7 +21,7 @@ from lineman.process.messages.lines import MAX_REQUEST, WireError, decode, encod
 logger = logging.getLogger("lineman")
 
 MAX_CLIENTS = 64
-# One that connects and says nothing is let go after this time.
+# A connection that sends nothing is closed after this time.
 SILENCE = 10.0
 # How long children have to answer; one that does not is shown as busy.
 PATIENCE = 1.0
@@ -138,7 +138,7 @@ class ControlServer:
         caller = Caller(self, end, uid)
         if len(self._callers) >= MAX_CLIENTS:
             caller.has_asked = True
-            caller.reply({"error": f"{MAX_CLIENTS} commands wait already; try again in a moment"})
+            caller.reply({"error": f"{MAX_CLIENTS} commands already wait; try again in a moment"})
             return
         self._callers.add(caller)
 
@@ -182,7 +182,7 @@ def _listen(path: Path) -> tuple[socket.socket, os.stat_result]:
 
 
 class Asker(Protocol):
-    """Who wants to know something of the children."""
+    """A caller with a question to the children."""
 
     def reply_raw(self, parts: Iterable[bytes]) -> None:
         """Takes the reply: JSON in parts, with the end of a line at its end."""
@@ -229,7 +229,7 @@ class ChildQuestions:
         self._questions.leave(process)
 
     def expire(self, now: float) -> None:
-        """Replies to those whose time is over."""
+        """Replies to callers whose time is over."""
         self._questions.expire(now)
 
     def next_deadline(self) -> float | None:

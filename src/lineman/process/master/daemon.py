@@ -1,4 +1,4 @@
-"""Leaving the terminal, and telling who waits there what became of the start."""
+"""Leaves the terminal, and tells the waiting command the outcome of the start."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def detach() -> Tell | tuple[bool, str]:
             return
         with (
             open(waiting.pop(), "wb", buffering=0) as end,
-            contextlib.suppress(BrokenPipeError),  # who waited has been interrupted
+            contextlib.suppress(BrokenPipeError),  # the waiting command was interrupted
         ):
             end.write(json.dumps([ok, text]).encode())
 

@@ -1,8 +1,8 @@
-"""Asking the program what it is: a process that runs its code, says it, and ends.
+"""Asks the program for its description: a process runs its code, sends the description, and ends.
 
 A master asks for a description, `lineman doctor` and `lineman proxy` for a survey. The answer is
-the word of the user that the process runs as. It counts if it was said once, and the process has
-then ended in order.
+trusted no more than the user that the process runs as. It counts if it was sent once, and the
+process has then ended normally.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Describing(Generic[Told]):
     Args:
         reactor: the master's.
         program: what to run.
-        owner: whom it runs as.
+        owner: the user that it runs as.
         blocked: signals that wait, as for `spawn`.
         now: on the clock of `deadline`.
-        read: makes of what it says what is wanted; raises a `ConfigError` where it is none.
-        on_done: gets that, or why there is none.
+        read: parses its answer; raises a `ConfigError` if that is invalid.
+        on_done: gets the result, or the error.
         role: makes the role from the descriptor of the process' end of the link.
 
     Attributes:
@@ -106,7 +106,7 @@ class Describing(Generic[Told]):
         """Ends it: it is too late."""
         self._told = {
             "error": f"{self._script} has not come to Worker.run_all() within {TIMEOUT:g} s",
-            "fix": "move what takes so long, or never ends, into on_worker_start",
+            "fix": "move code that takes long, or never ends, into on_worker_start",
         }
         os.kill(self.pid, signal.SIGKILL)
 
@@ -132,9 +132,9 @@ class Describing(Generic[Told]):
             return ConfigError(clean(error, MAX_WHY), clean(fix, MAX_WHY) or AGAIN)
         if self._popen.returncode != 0:
             return ConfigError(
-                "the process that described the program did not end in order "
+                "the process that described the program did not end normally "
                 f"({cause_of(status)}), so what it said does not count",
-                "see what the program does when it ends",
+                "check what the program does at its end",
             )
         try:
             return self._read(self._told)
@@ -152,7 +152,7 @@ class Describing(Generic[Told]):
 def ends_early(script: str) -> ConfigError:
     """What to say of a program that ends in order and has not come to where it would serve."""
     return ConfigError(
-        f"{script} ends by itself and does not come to Worker.run_all()",
+        f"{script} ends and does not come to Worker.run_all()",
         "write Worker.run_all() as its last line, where it is reached; where it stands "
         'under `if __name__ == "__main__":`, that is right; leave out sys.exit() before it',
     )
@@ -183,7 +183,7 @@ def ask(
                 for pid, status in reap():
                     if pid == asked.pid:
                         asked.ended(status)
-        except BaseException:  # who waited has been interrupted
+        except BaseException:  # the waiting command was interrupted
             asked.popen.kill()
             raise
     finally:

@@ -1,7 +1,8 @@
-"""What a master has to know of a program: its workers' places, without its code. Plain data.
+"""Everything that a master must know of a program, without its code: the places of its workers.
+Plain data.
 
-It comes from a process of the program's user, and a master that is root believes it no more than
-that user: every value has a type and a range here, and what is unknown is left out.
+It comes from a process of the program's user, and a master that is root trusts it no more than that
+user: every value has a type and a range here, and unknown values are left out.
 """
 
 from __future__ import annotations
@@ -31,18 +32,19 @@ class Place:
     """One worker's place.
 
     Attributes:
-        address: as the program writes it; it tells the worker again after a reload.
+        address: as the program writes it; after a reload it identifies the worker.
         twin: which one of the workers with the same address.
-        title: how the log and `status` call it.
-        scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme
-            it does not listen.
+        title: its name in the log and in `status`.
+        scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme it
+            does not listen.
         path: of a unix socket, in place of host and port.
         socket_mode: of its file.
         count: processes.
         backlog: connections that may wait to be accepted.
-        user, group: whom its processes run as; empty for whoever starts the program.
-        certificates, keys: files that it reads at its start and that only root may be able to
-            read; a file that holds both is among both.
+        user, group: the user and group of its processes; empty for those of the user that starts
+            the program.
+        certificates, keys: files that it reads at its start and that only root may be able to read;
+            a file that holds both is among both.
         takes_clients: whether clients connect to it, and not this service's own programs alone.
         module: of Python, to be run in place of the program; empty for the program. The service
             does without it if need be.
@@ -185,6 +187,6 @@ def check(places: Sequence[Place]) -> None:
 
 def _strange(what: str) -> ConfigError:
     return ConfigError(
-        f"the program is described in a way that no program is: {what}",
-        "look for what it writes to descriptors that are not its own",
+        f"the description of the program is invalid: {what}",
+        "check whether the program writes to descriptors that it has not opened",
     )

@@ -1,7 +1,8 @@
-"""What processes have counted that are gone: a replaced process takes nothing away. Pure.
+"""The counts of processes that have ended, so that nothing is lost when a process is replaced.
+Pure.
 
-A child tells its counters every few seconds and once more before it ends, so that one which is
-killed takes no more than the last seconds of its counting with it.
+A child sends its counters every few seconds and once more before it ends. So if it is killed, only
+its last seconds are not counted.
 """
 
 from __future__ import annotations
@@ -102,10 +103,10 @@ class EndedCounters:
             self._ended[worker] = _bounded(add(self._ended.get(worker, {}), told))
 
     def last(self, process: int) -> Counters | None:
-        """What a process told last; None for nothing yet."""
+        """The last counters that a process sent; None if it has sent none."""
         known = self._living.get(process)
         return None if known is None else known[1]
 
     def ended(self) -> dict[str, Counters]:
-        """What those that are gone had counted, by worker."""
+        """The counts of ended processes, by worker."""
         return dict(self._ended)

@@ -15,7 +15,7 @@ def raise_open_files() -> int:
     """Raises this process' limit of open files to the hard one; children inherit it.
 
     Returns:
-        The limit. One that is too low is told in the log.
+        The limit. If it is too low, the log says so.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -26,7 +26,8 @@ def raise_open_files() -> int:
             pass  # the kernel's own limit, fs.nr_open, is lower
     if soft < ENOUGH:
         logger.warning(
-            "each process may open %d files only, and so hold fewer clients; raise the hard limit: "
+            "each process may open only %d files, which limits the number of clients; raise the "
+            "hard limit: "
             "ulimit -Hn, LimitNOFILE=65536 in the systemd unit, or --ulimit nofile=65536 in a "
             "container",
             soft,

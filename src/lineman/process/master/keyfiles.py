@@ -50,8 +50,8 @@ class _Copy:
 class KeyFiles:
     """Copies of keys and certificates in memory, whose descriptors children inherit.
 
-    A child opens `/dev/fd/N` in place of the file. When the file changes, so does what the child
-    finds there, and its time of change: to the child it looks like the file itself.
+    A child opens `/dev/fd/N` in place of the file. When the file changes, the copy changes, and
+    also its time of change: to the child it looks like the file itself.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class KeyFiles:
         self._next_look = 0.0
 
     def pin(self, users: Iterable[tuple[Place, Owner | None]]) -> None:
-        """From the first call on no file is read that these workers do not name for these users."""
+        """From the first call on, only files are read that these workers name for these users."""
         if self._named is None:
             self._named = {
                 (owner.uid, path)
@@ -89,8 +89,8 @@ class KeyFiles:
         if known is None:
             if self._named is not None and (owner.uid, path) not in self._named:
                 raise ConfigError(
-                    f"{owner.name} may not read {path}, and root reads for it only what was named "
-                    "when the program was started",
+                    f"{owner.name} may not read {path}, and root reads for that user only files "
+                    "that were named when the program was started",
                     f"{RESTART}, or let {owner.name} read it",
                 )
             content, stamp = _read(path, kinds, owner)
@@ -100,7 +100,7 @@ class KeyFiles:
             known = self._kept[owner.uid, path] = _Copy(kinds, written, given, stamp)
             _write(written, content)
         elif not kinds <= known.kinds:
-            raise ConfigError(f"{path} was named as something else than a key", RESTART)
+            raise ConfigError(f"{path} was not named as a key before", RESTART)
         return known.given
 
     def refresh(self, now: float) -> bool:
@@ -124,7 +124,7 @@ class KeyFiles:
             copy.stamp = stamp
             content = blocks(_content(file.fileno()), copy.kinds)
         if not content:
-            logger.warning("%s holds no %s any more; the old one stays", path, _words(copy.kinds))
+            logger.warning("%s no longer holds a %s; the old one stays", path, _words(copy.kinds))
             return False
         _write(copy.written, content)
         return True
@@ -162,14 +162,14 @@ def _read(path: str, kinds: frozenset[BlockKind], owner: Owner) -> tuple[bytes, 
             found = blocks(_content(file.fileno()), kinds)
     except OSError as error:
         raise ConfigError(
-            f"{owner.name} may not read {path}, and root does not read it for it: "
+            f"{owner.name} may not read {path}, and root does not read it for that user: "
             f"{(error.strerror or str(error)).lower()}",
-            "give the path where it really lies, in a directory that only root may write to; or "
-            f"let {owner.name} read it",
+            "give its real path, in a directory that only root may write to; or let {owner.name} "
+            "read it",
         ) from None
     if not found:
         raise ConfigError(
-            f"{owner.name} may not read {path}, and root hands it nothing of it: it holds no "
+            f"{owner.name} may not read {path}, and root passes on nothing of it: it holds no "
             f"{_words(kinds)}",
             "give a PEM file of that kind",
         )

@@ -88,7 +88,7 @@ class Sockets:
             if not any(_is_for(each, place) for place in places):
                 host, port = each.getsockname()[:2]
                 raise ConfigError(
-                    f"systemd hands over a socket on {host}:{port}, where no worker listens",
+                    f"systemd passed a socket on {host}:{port}, where no worker listens",
                     "write the same address in ListenStream= of the .socket unit and in Worker(…)",
                 )
 
@@ -103,7 +103,8 @@ class Sockets:
             if opened.family is socket.AF_UNIX and not os.path.lexists(path):
                 raise ConfigError(
                     f"the socket {path} is gone, and no client can connect to it any more",
-                    "restart the program, and have the socket where nobody cleans: in /run",
+                    "restart the program, and put the socket where no program removes old files: "
+                    "in /run",
                 )
 
     def close(self, key: Key) -> None:
@@ -126,12 +127,12 @@ def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> 
     if len(same) > 1:
         what = "path" if place.path else "port"
         return ConfigError(
-            f"cannot listen on {place.address}: {' and '.join(same)}, which are of this program "
-            f"itself, have the same {what}",
-            "give each Worker an address of its own",
+            f"cannot listen on {place.address}: {' and '.join(same)}, which are of this program, "
+            f"have the same {what}",
+            "give each Worker a different address",
         )
     return ConfigError(
-        f"{error.seen}, which is of this program itself",
+        f"{error.seen}, which belongs to this program",
         "restart the program once (`restart` in place of `reload`), or listen elsewhere",
     )
 

@@ -76,7 +76,7 @@ OVERSLEPT = 1.0
 
 
 class Master:
-    """Keeps the program running until it is told to stop."""
+    """Keeps the program running until it gets the command to stop."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -101,7 +101,7 @@ class Master:
         self._reload_fault = ""
 
     def run(self, description: Description | None) -> int:
-        """Runs until told to stop.
+        """Runs until it gets the command to stop.
 
         Args:
             description: of the program; None has the program describe itself.
@@ -110,7 +110,7 @@ class Master:
             The exit status.
 
         Raises:
-            ConfigError: a port or user that cannot be had.
+            ConfigError: a port or user that cannot be used.
         """
         set_title(f"{MASTER}{self.program.script}")
         try:
@@ -241,7 +241,7 @@ class Master:
             self._changed(number, details["path"])
 
     def _changed(self, number: int, path: str) -> None:
-        """Reloads for a changed file, if this process was told to; one child's word is enough."""
+        """Reloads for a changed file, if `--watch` is on; the report of one child is enough."""
         if self._setting.watches and number == self._service.oldest_ready():
             logger.info("%s has changed", path)
             self._desk.want_reload(None)
@@ -349,16 +349,18 @@ class Master:
             or self._service.phase is not Phase.RUNNING
         ):
             return False
-        logger.info("reloading: the program is read again")
+        logger.info("reloading: reading the program again")
         self._notifier.reloading()
         try:
             self._describe()
         except (ConfigError, OSError) as error:
-            self._reload_fault = str(error)  # told in the next turn: who asks is not noted yet
+            self._reload_fault = str(
+                error
+            )  # answered in the next turn: the caller is not noted yet
         return True
 
     def _reload_failed(self, why: str) -> None:
-        text = f"the reload failed: {why}; the old code goes on everywhere"
+        text = f"the reload failed: {why}; all processes keep the old code"
         logger.error("%s", text)
         self._reloaded(False, text)
 

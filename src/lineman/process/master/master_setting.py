@@ -19,14 +19,14 @@ class Setting:
 
     Attributes:
         pid_file: held by this process.
-        rights: whom the program runs as, and what this process does for it.
-        tell: told whether the start went well, and in words; the first time is what counts.
+        rights: the user that the program runs as, and what this process does for it.
+        tell: gets whether the start succeeded, with a text; only the first call counts.
         configure: takes the settings that the program gives, and whose word they are; has this
             process' log follow them, and returns those in force: the command line may have given
             others. A file that the program names is opened with that user's rights.
         tickets: descriptor that every child inherits: the secret of TLS session tickets.
-        watches: whether a changed file of the program reloads it; clients are let go at once.
-        reopen: opens this process' log anew.
+        watches: whether a changed file of the program reloads it; clients are closed at once.
+        reopen: reopens this process' log.
         given: options of the command line, by name, for a restart to take over.
     """
 

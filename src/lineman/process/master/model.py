@@ -35,8 +35,8 @@ class Process:
 
     Attributes:
         number: the plan's own; a pid comes later and may come again.
-        is_deaf: whether it has said that it accepts no more.
-        why: what it said about its failure, or why it was killed.
+        is_deaf: whether it has reported that it accepts no more.
+        why: the failure that it reported, or why it was killed.
         doing: what it is busy with, before it is ready.
         deadline: when it is killed if it has not ended; None for never.
     """
@@ -75,11 +75,11 @@ class Seat:
         start_at: when to start a process; None while one is there.
         failures: quick ones in a row.
         early: processes in a row that had grown too large soon after their start.
-        restarts: processes that ended by themselves and were replaced.
+        restarts: processes that ended without an order and were replaced.
         last_cause: why the last one did.
         takes_clients: whether clients connect to its processes.
         is_new: whether the reload under way has brought it.
-        is_essential: whether the service ends where nothing serves it any more.
+        is_essential: whether the service ends if no process serves this worker any more.
     """
 
     key: Key
@@ -270,12 +270,12 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The program shall end.
+    """An order to end the program.
 
     Attributes:
-        is_graceful: clients are let go over the drain time, as in a reload.
+        is_graceful: clients are closed over the drain time, as in a reload.
         is_forced: at once.
-        is_repeatable: a second one does not hurry; otherwise it kills.
+        is_repeatable: a second order changes nothing; otherwise it kills.
     """
 
     is_graceful: bool = False
@@ -311,7 +311,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class StopNow:
-    """Have a process say goodbye to all at once, and end."""
+    """Makes a process close all clients at once, and end."""
 
     number: int
     timeout: float
@@ -342,7 +342,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """Tell whoever waits for a `start` or a `reload` what became of it."""
+    """Sends the outcome to a caller that waits for a `start` or a `reload`."""
 
     what: str
     ok: bool

@@ -1,8 +1,8 @@
-"""What of a file is a certificate or a private key: that alone is handed to another user. Pure.
+"""Finds the certificates and private keys in a file: only these are passed to another user. Pure.
 
-Whoever names the file may not read it, so nothing else of it leaves root: neither text between the
-blocks nor a block whose content is not what its label says. Each block is written anew from its
-decoded bytes.
+The user that names the file may not read it, so root passes on nothing else of it: neither text
+between the blocks nor a block whose content does not match its label. Each block is written again
+from its decoded bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BLOCK = re.compile(
     rb"^-----END (?P=label)-----[ \t]*\r?$",
     re.MULTILINE,
 )
-# Of older keys that are encrypted (RFC 1421, section 4.6).
+# Headers of older encrypted keys (RFC 1421, section 4.6).
 _HEADERS = re.compile(
     rb"\s*Proc-Type: 4,ENCRYPTED\r?\nDEK-Info: (?P<cipher>[A-Z0-9-]{1,30},[0-9A-Fa-f]{1,64})"
     rb"\r?\n\s*\n"

@@ -131,8 +131,9 @@ class _Planner(Moves):
         if wait:
             self.say(
                 logging.WARNING,
-                f"{seat.title} is to be replaced {lived:.0f} s after its start, as {seat.early} in "
-                f"a row were: {why}; it is done in {wait:g} s, since clients are let go each time; "
+                f"{seat.title} is to be replaced {lived:.0f} s after its start, like {seat.early} "
+                f"in a row: {why}; this waits {wait:g} s, because each time its clients are "
+                "closed; "
                 "fix: raise the limit",
             )
 
@@ -170,7 +171,7 @@ class _Planner(Moves):
     def _renewal_failed(self, seat: Seat, renewal: Renewal, process: Process, cause: str) -> None:
         renewal.number = None
         renewal.due = self.now + RENEW_AGAIN
-        old = "the old one goes on" if seat.current() else "nothing serves in its place"
+        old = "the old one continues" if seat.current() else "nothing serves in its place"
         new = f"the new process {process.pid or ''}".rstrip()  # none where it was not even begun
         text = f"{seat.title}: {new} does not start: {cause}; {old}"
         self.say(logging.ERROR, text)
@@ -369,7 +370,9 @@ class _Planner(Moves):
             self._remove(service.seat(key))
         text = f"reloaded: {_new_code(reloading.done)}"
         if gone := len(reloading.removed):
-            text += f", {gone} that the program has no more {'is' if gone == 1 else 'are'} retired"
+            text += (
+                f", {gone} that the program no longer has {'is' if gone == 1 else 'are'} retired"
+            )
         self.say(logging.INFO, text)
         self.actions.append(CommandOutcome("reload", True, text))
 
@@ -381,9 +384,9 @@ class _Planner(Moves):
             if not seat.processes:
                 seat.is_removed = True
                 self.actions.append(Remove(seat.key))
-        who = "the old code goes on everywhere"
+        who = "all processes keep the old code"
         if reloading.done:
-            who = f"{_new_code(reloading.done)}, the others the old"
+            who = f"{_new_code(reloading.done)}, the others keep the old code"
         text = f"the reload failed: {reloading.failure}; {who}"
         self.say(logging.ERROR, text)
         self.actions.append(CommandOutcome("reload", False, text))

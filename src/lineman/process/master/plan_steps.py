@@ -68,7 +68,7 @@ class Moves:
         self.actions.append(Drain(process.number, code, rules.drain_seconds, rules.stop_timeout))
 
     def order_stop(self, seat: Seat, process: Process) -> None:
-        """Has a process say goodbye to all at once, and end."""
+        """Makes a process close all clients at once, and end."""
         process.stage = Stage.STOPPING
         process.deadline = self.now + seat.rules.stop_timeout + GRACE
         self.actions.append(StopNow(process.number, seat.rules.stop_timeout))

@@ -88,7 +88,7 @@ class Channel:
         reactor: where it waits.
         end: the socket; the channel owns it.
         on_line: gets each line.
-        on_end: called once, when the other end is gone or has sent what is too long.
+        on_end: called once, when the other end has closed or has sent too long a line.
         limit: bytes that a line may have.
     """
 

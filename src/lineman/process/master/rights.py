@@ -1,7 +1,9 @@
-"""What a master that is root does for a program: on whose word, and pinned by its first words.
+"""What a master that is root does for a program, who may decide it, and what the first description
+fixes.
 
-A description is the word of the user that the program runs as. The first one says whom the
-program runs as, unless the command line does, and where it listens. Later ones may ask for less.
+A description is trusted no more than the user that the program runs as. The first one says which
+user the program runs as, unless the command line does, and where it listens. Later ones may ask for
+less.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ WorkerKey: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Pin:
-    """What stays as it is for as long as the master runs.
+    """What cannot change while the master runs.
 
     Attributes:
-        owner: whom the worker's processes run as.
-        where: what its sockets are bound to: scheme, host, port and path.
+        owner: the user of the worker's processes.
+        where: the address of its sockets: scheme, host, port and path.
         module: that is run in place of the program.
     """
 
@@ -42,11 +44,11 @@ class _Pin:
 
 @dataclass(slots=True)
 class Rights:
-    """Whom a program runs as, and what root does for it.
+    """The user that a program runs as, and what root does for it.
 
     Attributes:
-        user, group: of the command line; empty for what the program says. `user` beats both words
-            of the program, `group` the one.
+        user, group: of the command line; empty for what the program says. `user` takes precedence
+            over user and group of the program, `group` only over its group.
     """
 
     user: str = ""
@@ -56,13 +58,13 @@ class Rights:
 
     @property
     def describer(self) -> Owner | None:
-        """Whom the program describes itself as; None for this process' own user."""
+        """The user that makes the description; None for this process' own user."""
         if self._pins:
             return next(iter(self._pins.values())).owner
         return owners.find(self.user, self.group)
 
     def owner_of(self, place: Place) -> Owner | None:
-        """Whom a worker's processes run as; None for this process' own user.
+        """The user of a worker's processes; None for this process' own user.
 
         Raises:
             ConfigError: there is no such user, or this process may not become it.
@@ -72,7 +74,7 @@ class Rights:
         return owners.find(user, group)
 
     def first_of(self, places: Iterable[Place]) -> Owner | None:
-        """Whose word a description with these places is."""
+        """The user that a description with these places comes from."""
         return next((each for place in places if (each := self._not_root(place))), None)
 
     def _not_root(self, place: Place) -> Owner | None:
@@ -124,13 +126,13 @@ class Rights:
             if _where(place) != pin.where:
                 raise ConfigError(f"{place.title} would listen elsewhere than it does", RESTART)
             if place.module != pin.module:
-                raise ConfigError(f"{place.title} would be another program than it is", RESTART)
+                raise ConfigError(f"{place.title} would be another program than now", RESTART)
 
     def binder(self, place: Place) -> Owner | None:
-        """With whose rights a worker's sockets are made; None for this process' own.
+        """The user with whose rights a worker's sockets are made; None for this process' own.
 
-        Ports that the first description has named are root's to open. What comes later, and
-        whatever has a path, is made with the rights of the worker's user.
+        Root opens the ports that the first description has named. Later ports, and sockets with a
+        path, are made with the rights of the worker's user.
         """
         pin = self._pins.get(_key(place))
         if pin is None or place.path:
@@ -171,7 +173,7 @@ def _refuse_mixture(
     if roots and others:
         title, name = others[0]
         raise ConfigError(
-            f"{title} would run as {name}, and {roots[0]} as root; who takes over the one would "
-            "describe the other",
+            f"{title} would run as {name}, and {roots[0]} as root; a client that takes over the "
+            "first would control the description of the second",
             f'give every Worker a user, such as user="{name}", or start it with --user {name}',
         )

@@ -1,6 +1,7 @@
-"""What `lineman doctor` and `lineman proxy` must know of a program, without its code: plain data.
+"""Everything that `lineman doctor` and `lineman proxy` must know of a program, without its code.
+Plain data.
 
-As with a description, it comes from a process of the program's user, and is believed no more than
+As with a description, it comes from a process of the program's user, and is trusted no more than
 that user: every value has a type and a range here.
 """
 
@@ -16,7 +17,7 @@ from lineman.errors import ConfigError
 from lineman.process.master.description import Place, Text, ToldProgram
 from lineman.process.messages.lines import clean
 
-# What is said of a fault; `clean` has made a line of it.
+# The limit of the text of a fault; `clean` makes a line of it.
 MAX_WORDS = 2000
 Words: TypeAlias = Annotated[
     str, Meta(max_length=MAX_WORDS + 1, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")
@@ -35,10 +36,10 @@ class Surveyed:
         fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
         place: as a master would be told.
         url: where it listens, with the scheme that clients use; empty for one that only runs code.
-        certificate: SHA-256 of the first one on disk, in hexadecimal; empty where that is unknown.
+        certificate: SHA-256 of the first one on disk, in hexadecimal; empty if that is unknown.
         has_gateway: whether it is a gateway's, which reaches the clients of all its processes.
-        trusts_proxies: whether anybody's word on the client's address counts, and
-            `trusts_neighbour` whether that of a proxy on this machine does.
+        trusts_proxies: whether any proxy is believed about the client's address, and
+            `trusts_neighbour` whether a proxy on this machine is.
         real_ip_header, proxy_protocol: as the options; empty for none.
         ping_interval, ping_timeout: seconds; 0 for never.
         max_message_size: bytes.
@@ -84,7 +85,7 @@ class Survey(ToldProgram):
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Of those that can start."""
+        """The workers that can start."""
         return tuple(worker.place for worker in self.workers if worker.place is not None)
 
     def failing(self, error: ConfigError) -> Self:

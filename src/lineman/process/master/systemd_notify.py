@@ -11,10 +11,10 @@ FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 
 
 class Notifier:
-    """Tells systemd about the service; without systemd it tells nobody.
+    """Reports the state of the service to systemd, if there is systemd.
 
     Attributes:
-        watchdog: seconds between signs of life; None where none are wanted.
+        watchdog: seconds between signs of life; None if systemd wants none.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Notifier:
         where = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             end.setblocking(False)
-            with contextlib.suppress(OSError):  # systemd's own time-out tells it then
+            with contextlib.suppress(OSError):  # then systemd's timeout notices it
                 end.sendto("\n".join(lines).encode(), where)
 
     def ready(self, text: str) -> None:

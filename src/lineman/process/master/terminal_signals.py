@@ -1,4 +1,4 @@
-"""What signals mean that come from a terminal, or from who started the program there."""
+"""The meaning of signals from a terminal, or from the program that started this one there."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import os
 import signal
 from enum import Enum
 
-# Seconds; a person who presses Ctrl-C once more, because nothing seems to happen, takes longer.
+# Seconds; a person who presses Ctrl-C again, because nothing seems to happen, takes longer.
 ECHO = 0.5
 
 
 class HangUp(Enum):
     """What a SIGHUP means."""
 
-    RELOAD = "the program shall be read again"
-    GONE = "the terminal is gone"
-    SURVIVED = "the terminal is gone; the service was started with nohup and goes on"
+    RELOAD = "a reload was asked for"
+    GONE = "the terminal was closed"
+    SURVIVED = "the terminal was closed; the service was started with nohup and continues"
 
 
 class ControllingTerminal:
@@ -28,10 +28,10 @@ class ControllingTerminal:
         self._is_outlived = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
 
     def is_echo(self, now: float) -> bool:
-        """Whether a signal to stop is the one before it once more, and no second one.
+        """Whether a signal to stop repeats the one before it, and is no second order.
 
-        `timeout` of coreutils signals the program and then its process group, and who ends a shell
-        may signal both it and its children: the same word comes twice within milliseconds.
+        `timeout` of coreutils signals the program and then its process group, and the end of a
+        shell may signal both it and its children: the same order arrives twice within milliseconds.
 
         Args:
             now: in seconds, on one clock for all calls.
@@ -47,7 +47,7 @@ class ControllingTerminal:
             return HangUp.RELOAD
         if not self._is_outlived:
             return HangUp.GONE
-        self._was_there = False  # the next one is somebody's who wants a reload
+        self._was_there = False  # the next one asks for a reload
         return HangUp.SURVIVED
 
 

@@ -43,7 +43,9 @@ class Upkeep:
                 if path is not None:
                     made.append(str(path))
         if made:
-            logger.warning("%s was removed and is made anew; see who cleans there", ", ".join(made))
+            logger.warning(
+                "%s was removed and is created again; see which program removes it", ", ".join(made)
+            )
         if fault and fault != self._fault:
-            logger.warning("what was removed cannot be made anew: %s", fault)
+            logger.warning("a removed file cannot be created again: %s", fault)
         self._fault = fault

@@ -1,4 +1,4 @@
-"""How processes of one program talk: a line of JSON for each message. Pure.
+"""The messages between processes of one program: one line of JSON each. Pure.
 
 Master to child: `{"ask": name, "id": n, ...arguments}` wants an answer, `{"do": name,
 ...arguments}` does not. Child to master: `{"event": name, ...}`, and an answer, whose head stands
@@ -19,10 +19,10 @@ from lineman.errors import LinemanError
 MAX_LINE = 64 * 1024 * 1024
 # What may be asked by a command, and ordered by a master.
 MAX_REQUEST = 64 * 1024
-# What a child tells that nobody has asked for; what a program says of itself.
+# The events that a child sends unasked; the description of a program.
 MAX_EVENT = 64 * 1024
 MAX_DESCRIPTION = 4 * 1024 * 1024
-# Of a number in a child's answer: what is shown of it must not be more than a number.
+# Limits of a number in a child's answer, so that nothing but a number is shown.
 MAX_DIGITS = 19
 
 _ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
@@ -112,16 +112,16 @@ def split_answer(line: bytes) -> tuple[int, bytes] | None:
 
 
 def join_reply(reply: bytes, limit: int = MAX_LINE) -> dict[str, Any]:
-    """A master's reply: its own line, and a line of each child in whose name it passes it on.
+    """A master's reply: its own line, and a line of each child.
 
-    Each is read by itself, so that one that nobody can read is one that did not answer.
+    Each line is read separately: if one cannot be read, that child counts as one without an answer.
 
     Args:
         reply: all of it.
         limit: bytes of a child's answer; a longer one counts as none.
 
     Raises:
-        WireError: what the master says itself is no message.
+        WireError: what the master's own line is no message.
     """
     own, *lines = reply.split(b"\n")
     message = decode(own)
@@ -139,14 +139,14 @@ def _readable(line: bytes) -> Any:
 
 def _whole(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise ValueError("more than anything counts")
+        raise ValueError("larger than any counter")
     return int(text)
 
 
 def _finite(text: str) -> float:
     value = float(text)
     if not abs(value) < 10.0**MAX_DIGITS:
-        raise ValueError("no number that anything measures")
+        raise ValueError("not a measured number")
     return value
 
 
@@ -161,9 +161,10 @@ def clean(text: str, limit: int) -> str:
 
 
 def harmless(reply: bytes, read: dict[str, Any]) -> dict[str, Any]:
-    """A reply without characters that a terminal would take for commands.
+    """A reply without characters that a terminal would read as commands.
 
-    Whoever answers may be another user, or a process of the program that somebody has taken over.
+    The reply may come from another user, or from a process of the program under an attacker's
+    control.
 
     Args:
         reply: all of it, as it came.
@@ -190,8 +191,9 @@ def _harmless(value: Any) -> Any:
 
 
 def spelled_here(path: str) -> str:
-    """A path that another process has told in JSON, in this process' spelling of its bytes.
+    """A path that another process has sent in JSON, in this process' spelling of its bytes.
 
-    Where the locale is ASCII, Python spells what is not as surrogates, and refuses the letters.
+    If the locale is ASCII, Python spells other characters as surrogates, and refuses the characters
+    themselves.
     """
     return os.fsdecode(path.encode("utf-8", "surrogateescape"))

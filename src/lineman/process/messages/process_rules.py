@@ -1,4 +1,5 @@
-"""The times of a worker's processes. A module of its own: a `Worker` needs no more of the plan."""
+"""The times of a worker's processes. They have their own module because a `Worker` needs no more of
+the plan."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from lineman.errors import ConfigError
 
 # A process gives a sign of life once a second: less would kill those that are well.
 LEAST_WATCHDOG = 2.0
-# Of a whole program.
+# The limit for a whole program.
 MAX_PROCESSES = 4096
 
 
@@ -21,7 +22,7 @@ class _Watchdog(Number):
         super().check(name, value)
         if 0 < float(str(value)) < LEAST_WATCHDOG:
             raise ConfigError(
-                f"{name} is {value!r}, and a process gives a sign of life once a second",
+                f"{name} is {value!r}, and a process reports only once a second",
                 f"give {LEAST_WATCHDOG:g} seconds or more, or 0 for never",
             )
 

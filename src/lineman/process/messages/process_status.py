@@ -1,9 +1,9 @@
-"""What a service tells about itself: the values, and how they go over a wire as JSON. Pure.
+"""The status of a service: the values, and their form as JSON. Pure.
 
 A child answers `status` with a `ProcessReport`; the master puts those of all children into one
 reply.
-While a service is reloaded, processes of two versions talk to each other: what one does not know
-is left out, what it misses has a default.
+While a service is reloaded, processes of two versions talk to each other: unknown values are left
+out, and missing values have a default.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Inner:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
-    """What one child tells.
+    """The status of one child.
 
     Attributes:
         worker: its name, or its address where it has none.
@@ -163,7 +163,7 @@ class ProcessReport:
 
 @dataclass(frozen=True, slots=True)
 class MasterStatus:
-    """What the master tells about itself.
+    """The status of the master.
 
     Attributes:
         started: seconds since 1970.
@@ -180,14 +180,14 @@ class MasterStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """One process, as the master knows it, and what it tells itself.
+    """One process: what the master knows of it, and its own report.
 
     Attributes:
         worker: its name, or its address where it has none.
         slot: which of the worker's processes.
         pid: None while there is no process.
         state: `starting`, `ready`, `retiring`, `stopping`, or `down` while there is none.
-        restarts: how often a process of this slot has ended by itself.
+        restarts: how often a process of this slot has ended without an order.
         last_cause: why the last of those did.
         report: None if it did not answer in time: it is busy.
         takes_clients: whether clients connect to it; others run code, or serve metrics.
@@ -226,7 +226,7 @@ class Status:
         return list(dict.fromkeys(child.worker for child in self.children))
 
     def troubles(self) -> list[str]:
-        """What keeps workers from working as they should, each once, with whose it is."""
+        """The problems of workers, each once, with the worker's name."""
         found = [
             f"{child.worker}: {trouble}"
             for child in self.children

@@ -1,4 +1,4 @@
-"""What a process of a program is told by its master, through its environment."""
+"""The role of a process, which its master passes through the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from lineman.errors import ConfigError
 from lineman.process.messages.lines import encode as encode_line
 
-# Signals that wait in a new child until it has said what it does about them.
+# Signals that are blocked in a new child until it has set its handlers.
 BLOCKED = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -25,7 +25,8 @@ BLOCKED = (
 )
 
 VARIABLE = "LINEMAN_ROLE"
-# In it a program tells the `lineman` that takes its place what it is (`master/handoff.py`).
+# The variable in which a program describes itself to the `lineman` that takes its place
+# (`master/handoff.py`).
 PROGRAM_VARIABLE = "LINEMAN_PROGRAM"
 
 

@@ -1,8 +1,9 @@
-"""A program's further addresses, which no cleaning of directories takes away: abstract sockets.
+"""Further addresses of a program, which do not vanish when directories are cleaned: abstract
+sockets.
 
-The name of one says which pid file it stands for, that of the other which program has it; both say
-in which container: several of these may share a network, and with it such names. Anybody may take
-any name, so who has it is believed only where the kernel says that it is root or this user.
+One name contains the pid file, the other the program; both contain the container, because several
+containers may share a network, and with it such names. Any user may take any name. So the holder is
+believed only if the kernel says that it is root or this user.
 
 Source: unix(7), "Abstract sockets"; proc_net(5)
 """
@@ -55,7 +56,7 @@ def take(pid_file: Path) -> socket.socket | None:
     """Takes the name that stands for a pid file; it is free again when the socket is closed.
 
     Returns:
-        A socket that listens; None where a stranger has the name, who gains nothing by that.
+        A socket that listens; None if another user has the name, who gains nothing by that.
 
     Raises:
         ClaimedError: this user, or root, has it.
@@ -115,12 +116,12 @@ def _who(name: bytes) -> tuple[int | None, int]:
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Who runs a program, or says so.
+    """A process that runs a program, or claims to.
 
     Attributes:
-        uid: the user, by the kernel's word.
+        uid: the user, as the kernel says.
         pid: of the master.
-        pid_file: where it is found; None where that is not known.
+        pid_file: its path; None if it is unknown.
     """
 
     uid: int
@@ -134,14 +135,14 @@ class Runner:
 
 
 def announce(program: str, pid_file: Path) -> socket.socket | None:
-    """Tells everybody who looks for a program that it runs, and with which pid file.
+    """Publishes that a program runs, and with which pid file.
 
     Args:
         program: its name, as `rundir.name_of` gives it.
         pid_file: held by this process.
 
     Returns:
-        A socket that listens; None where somebody else has the name.
+        A socket that listens; None if another process has the name.
     """
     place = os.path.abspath(pid_file).removesuffix(f"/{program}.pid")
     if place != os.path.abspath(pid_file):
@@ -162,19 +163,19 @@ def announce(program: str, pid_file: Path) -> socket.socket | None:
 
 
 def runners(program: str) -> list[Runner]:
-    """Whoever runs a program of this name, with whatever pid file; first who is believed."""
+    """The processes that run a program of this name, with any pid file; believed ones first."""
     return _runners(re.escape(program))
 
 
 def namesakes(program: str) -> list[Runner]:
-    """Those believed who run a program of the same file name from another place."""
+    """The believed processes that run a program with the same file name from another place."""
     stem = re.escape(program.rpartition("-")[0])
     found = _runners(rf"(?!{re.escape(program)} ){stem}-[0-9a-f]{{8}}")
     return [each for each in found if each.is_believed]
 
 
 def _runners(pattern: str) -> list[Runner]:
-    """Those whose program's name a regular expression describes."""
+    """The processes whose program's name matches a regular expression."""
     wanted = re.compile(rf"@{re.escape(_prefix())}({pattern}) (.+)", re.DOTALL)
     matches = (wanted.fullmatch(name) for name in {path for _, path in unix_sockets()})
     found = []
@@ -189,6 +190,6 @@ def _runners(pattern: str) -> list[Runner]:
 
 
 def holder_of(pid_file: Path) -> Runner | None:
-    """Whoever has the name of a pid file, believed or not; None for nobody."""
+    """The holder of a pid file's name, believed or not; None if there is none."""
     uid, pid = _who(_name(pid_file))
     return None if uid is None else Runner(uid, pid, pid_file)

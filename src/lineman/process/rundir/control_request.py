@@ -21,7 +21,7 @@ class NotRunning(LinemanError):
     """No program holds this pid file.
 
     Attributes:
-        beside: what is to be said of others of the same program, which do run.
+        beside: a text about other running instances of the program.
     """
 
     def __init__(self, text: str, beside: str = "") -> None:
@@ -42,14 +42,14 @@ def ask(
         pid_file: of the program.
         request: with its `command`.
         timeout: seconds; None for as long as it takes.
-        is_roots: whether nobody's word counts but root's.
+        is_roots: whether only root's answer counts.
 
     Raises:
         NotRunning: there is no such program.
         NotAllowed: it does not answer this user.
         NotReachedError: it does not answer, in time or at all.
-        RefusedError: it says why it does not do what it is asked.
-        ConfigError: somebody else listens there, or what is answered cannot be read.
+        RefusedError: it refuses, and says why.
+        ConfigError: another process listens there, or the answer cannot be read.
     """
     path = control_path(pid_file)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
@@ -57,7 +57,7 @@ def ask(
         try:
             uid = _connect(end, pid_file, is_roots)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                end.sendall(encode(request))  # who is refused is told so at once
+                end.sendall(encode(request))  # a refusal comes at once
             reply = _read(end)
         except PermissionError:
             raise NotAllowed(
@@ -88,8 +88,8 @@ def ask(
         told = harmless(reply, join_reply(reply))
     except WireError as error:
         raise ConfigError(
-            f"what the master (user {uid}) answers cannot be read: {error}",
-            "see that the command and the service are of the same version of Lineman",
+            f"the answer of the master (user {uid}) cannot be read: {error}",
+            "check that the command and the service have the same version of Lineman",
         ) from None
     if "error" in told:
         raise RefusedError(f"its master refuses the command: {told['error']}", "try it again")
@@ -114,15 +114,15 @@ def _connect(end: socket.socket, pid_file: Path, is_roots: bool) -> int:
 
 def _not_believed(user: str, path: Path) -> ConfigError:
     return ConfigError(
-        f"{user} listens at {path}, and nothing that is said there is believed",
-        f"look whose it is: ls -ld {path.parent} {path}; start the program where only its user may "
-        "write (--pid-file, or XDG_RUNTIME_DIR), and run its commands as that user or as root",
+        f"{user} listens at {path}, and its answers are not believed",
+        f"check who owns it: ls -ld {path.parent} {path}; start the program where only its user "
+        "may write (--pid-file, or XDG_RUNTIME_DIR), and run its commands as that user or as root",
     )
 
 
 def _read(end: socket.socket) -> bytes:
     parts: list[bytes] = []
-    # Who is refused before the request was read gets an answer, and a reset behind it.
+    # A caller that is refused before its request was read gets an answer, and then a reset.
     with contextlib.suppress(ConnectionResetError):
         while data := end.recv(CHUNK):
             parts.append(data)

@@ -29,10 +29,10 @@ class Links:
         self._owner: Owner | None = None
 
     def make(self, owner: Owner | None) -> None:
-        """Makes it, if it is not there; nobody else can look into it.
+        """Makes it, if it is missing; no other user can look into it.
 
         Args:
-            owner: whom the processes run as; None for whoever runs this.
+            owner: the user of the processes; None for the user of this process.
 
         Raises:
             ConfigError: it cannot be made.

@@ -1,4 +1,4 @@
-"""Which program a process of the machine belongs to, by what the kernel tells of it."""
+"""Finds out which program a process of the machine belongs to, from the kernel's data."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _script_of_master(pid: int) -> str | None:
 
 
 def _handed_over(pid: int) -> str | None:
-    """The script of a program that was started by itself: it has told `lineman` its path."""
+    """The script of a program that was started directly, and gave `lineman` its path."""
     prefix = f"{PROGRAM_VARIABLE}="
     for text in strings(PROC / str(pid) / "environ"):
         if text.startswith(prefix):

@@ -40,14 +40,14 @@ class Owner:
 
 
 def find(user: str, group: str) -> Owner | None:
-    """Whom children run as.
+    """The user that children run as.
 
     Args:
-        user: a name or number; empty for whoever runs the master.
+        user: a name or number; empty for the user of the master.
         group: a name or number; empty for the user's own.
 
     Returns:
-        None where nothing has to change.
+        None if nothing has to change.
 
     Raises:
         ConfigError: there is no such user or group, or this process may not become it.
@@ -61,7 +61,7 @@ def find(user: str, group: str) -> Owner | None:
             return None
         me = _name(os.geteuid())
         raise ConfigError(
-            f"its processes shall run as {user or me}{f':{group}' if group else ''}, "
+            f"the processes must run as {user or me}{f':{group}' if group else ''}, "
             f"but only root may change the user, and this is {me}",
             f"start it as root, or leave user= and group= out and start it as {user or me}",
         )
@@ -149,6 +149,6 @@ def barrier(owner: Owner, path: str, wanted: int) -> str:
             return ""
     try:
         found = each.stat()
-    except OSError:  # it is gone, and that is told elsewhere
+    except OSError:  # it is gone, and another check reports that
         return ""
     return f"{each} (mode {stat.S_IMODE(found.st_mode):04o}, owner {_name(found.st_uid)})"

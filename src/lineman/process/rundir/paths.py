@@ -106,7 +106,7 @@ class _Walk:
 
     def _follow(self, here: _Directory, name: str) -> str:
         if not here.is_roots:
-            raise UnsafePathError(f"{name!r} is a link that others may have put there", self._path)
+            raise UnsafePathError(f"{name!r} is a link that other users may have made", self._path)
         self._links += 1
         if self._links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
@@ -153,7 +153,7 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
         found = os.fstat(opened)
         if not here.is_roots and stat.S_ISREG(found.st_mode) and found.st_nlink != 1:
             os.close(opened)
-            raise UnsafePathError("others may have given it this name: it has another one", path)
+            raise UnsafePathError("other users may have given it this name: it has two names", path)
         return opened
 
 

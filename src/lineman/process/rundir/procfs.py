@@ -1,4 +1,4 @@
-"""What the kernel tells of the processes of this machine, and of their sockets."""
+"""The kernel's data about the processes of this machine, and about their sockets."""
 
 from __future__ import annotations
 

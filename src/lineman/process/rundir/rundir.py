@@ -122,8 +122,7 @@ def _prepare(directory: Path) -> None:
         )
     if os.geteuid() == 0 and not paths.is_roots_alone(directory):
         raise ConfigError(
-            f"others may put another directory in the place of {directory}, and so take the "
-            "service over",
+            f"other users may replace {directory}, and so take the service over",
             "name another place: pid_file= or --pid-file",
         )
 
@@ -132,7 +131,8 @@ def _refuse_shared(directory: Path) -> None:
     mode = directory.stat().st_mode
     if mode & 0o022 and not mode & stat.S_ISVTX:
         raise ConfigError(
-            f"{directory} may be written to by others (mode {mode & 0o7777:o}), who could take the "
+            f"{directory} may be written to by other users (mode {mode & 0o7777:o}), who could "
+            "take the "
             "service over",
             f"chmod go-w {directory}, or name another place: pid_file= or --pid-file",
         )
@@ -153,11 +153,11 @@ class PidFile:
 
     @classmethod
     def take(cls, path: Path, program: str) -> PidFile:
-        """Takes the file, or says who has it.
+        """Takes the file, or raises an error that names its holder.
 
         Args:
             path: of the file.
-            program: the name of whose file it is, as `name_of` gives it.
+            program: the name of its program, as `name_of` gives it.
 
         Raises:
             ConfigError: the program runs already, or the file cannot be written.
@@ -290,7 +290,7 @@ def _pid_in(content: bytes) -> int:
 
 
 def _held_by(descriptor: int) -> int:
-    """The process that stands in a pid file; 0 where a stranger names one that is not his."""
+    """The process in a pid file; 0 if another user has named one that is not his."""
     pid = _pid_in(os.pread(descriptor, 32, 0))
     owner = os.fstat(descriptor).st_uid
     return pid if owner in (0, os.geteuid()) or owner == _user_of(pid) else 0

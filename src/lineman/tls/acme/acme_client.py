@@ -132,17 +132,18 @@ class AcmeClient:
         if isinstance(error, requests.exceptions.SSLError):
             return Problem(
                 f"the authority's own certificate at {url} is not trusted ({_cause(error)})",
-                'for an authority of your own give its root: AcmeOptions(..., ca_file="root.pem")',
+                'for your own authority give its root: AcmeOptions(..., ca_file="root.pem")',
             )
         if isinstance(error, requests.RequestException) and last is None:
             return Problem(
                 f"the authority cannot be reached at {url}: {_cause(error)}",
-                f"nothing if it is down: it is tried again; else try: curl -v {url}",
+                f"wait if it is down: the worker tries again; otherwise try: curl -v {url}",
             )
         status = f" with HTTP status {last.status_code}" if last is not None else ""
         return Problem(
-            f"the authority at {url} answers{status} what is not ACME ({_cause(error)})",
-            "see that acme_ca is the URL of an ACME directory; if it is, it is tried again",
+            f"the authority at {url} answers{status} something that is not ACME ({_cause(error)})",
+            "check that acme_ca is the URL of an ACME directory; if it is, wait: the worker tries "
+            "again",
             self.retry_at,
         )
 
@@ -157,7 +158,7 @@ class AcmeClient:
 
     @property
     def thumbprint(self) -> str:
-        """Of the account's key, as key authorizations have it (RFC 8555, section 8.1)."""
+        """The thumbprint of the account's key, for key authorizations (RFC 8555, section 8.1)."""
         return b64.b64encode(self._key.thumbprint(hash_function=hashes.SHA256)).decode("ascii")
 
     @property

@@ -179,13 +179,13 @@ class Attempt:
             return self._fail(state, leaf, failure.problem)
         except OSError as error:
             what = f"cannot write {error.filename or self._store.directory}: {error.strerror}"
-            return self._fail(state, leaf, Problem(what, "look at the disk: df -h, df -i"))
+            return self._fail(state, leaf, Problem(what, "check the disk: df -h, df -i"))
         new = self._store.certificate()
         if new is None:
             return self._fail(
                 state,
                 leaf,
-                Problem("the authority's certificate is not what was asked for", "see it in order"),
+                Problem("the authority's certificate differs from the request", "see it in order"),
             )
         fresh = replace(AcmeState(), luck=random.random())
         return self._end(self._planned(self._looked_at(fresh, new), new), "obtained")
@@ -201,7 +201,7 @@ class Attempt:
                 Problem(
                     "no challenge can be answered here: the worker does not listen on 443, and "
                     "http-01 has no port and no webroot",
-                    "listen on 443, or let it have port 80, or give the web server's webroot",
+                    "listen on 443, or give the worker port 80, or give the web server's webroot",
                 )
             )
         self._store.save_settings(self._wish.kinds)

@@ -1,4 +1,4 @@
-"""What a worker is told about its certificate authority, and where that leaves its files."""
+"""A worker's options about its certificate authority, and the place of its files."""
 
 from __future__ import annotations
 
@@ -64,10 +64,8 @@ def _check_challenges(value: object) -> None:
         raise ConfigError(f"challenges of acme is {value!r}", f"give a list of {', '.join(KINDS)}")
     for kind in value:
         if kind not in KINDS:
-            raise ConfigError(
-                f"there is no challenge {kind!r}", f"give {' or '.join(KINDS)}; dns-01 is none "
-                "that lineman can answer"
-            )  # fmt: skip
+            fix = f"give {' or '.join(KINDS)}; lineman cannot answer dns-01"
+            raise ConfigError(f"there is no challenge {kind!r}", fix)
 
 
 def _check_port(value: object) -> None:
@@ -89,7 +87,7 @@ _PATH = _Place()
 class AcmeOptions:
     """How certificates are obtained; `acme="you@example.com"` is `AcmeOptions("you@example.com")`.
 
-    Whoever gives it agrees to the authority's terms of service; the log names them once.
+    By giving it you agree to the authority's terms of service; the log names them once.
 
     Raises:
         ConfigError: a value that cannot work.
@@ -192,7 +190,7 @@ def from_worker(
         raise ConfigError(f"acme is {acme!r}", "give your e-mail address, or AcmeOptions(...)")
     elif ca is not None or directory_path is not None:
         raise ConfigError(
-            "acme is an AcmeOptions, and acme_ca or acme_directory_path is given as well",
+            "acme is an AcmeOptions, and acme_ca or acme_directory_path is given too",
             "write AcmeOptions(..., ca=…, directory_path=…)",
         )
     else:
@@ -324,12 +322,12 @@ def _refuse_address(
         raise ConfigError(
             f"domains holds {domain!r}, an IP address, and the profile is {profile!r}",
             f"give the name that clients connect to; or acme=AcmeOptions(…, profile="
-            f'"{SHORT_LIVED}"), a certificate of six days, with which addresses are certified',
+            f'"{SHORT_LIVED}"), for a certificate of six days, which may be for addresses',
         )
     if not address.is_global:
         raise ConfigError(
             f"domains holds {domain!r}, which no public authority certifies",
-            'give the address by which the internet reaches you; for development: tls="dev"',
+            'give your public address; for development: tls="dev"',
         )
 
 

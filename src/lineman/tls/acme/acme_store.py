@@ -98,7 +98,7 @@ class AcmeStore:
     """The files of one certificate.
 
     Args:
-        settings: whose root, authority and domains say where they are.
+        settings: its root, authority and domains determine the paths.
     """
 
     def __init__(self, settings: AcmeSettings) -> None:
@@ -142,7 +142,7 @@ class AcmeStore:
         return ConfigError(
             f"cannot keep certificates in {self.root}: "
             f"{(error.strerror or str(error)).lower()} ({error.filename})",
-            'give a directory of your own: acme_directory_path="/var/lib/chat/acme"; under '
+            'give another directory: acme_directory_path="/var/lib/chat/acme"; under '
             "systemd: StateDirectory=chat",
         )
 

@@ -56,7 +56,7 @@ class Answers:
             return None
 
     def tls(self, server_name: str, protocols: tuple[bytes, ...]) -> ssl.SSLContext | None:
-        """The context for a client whose first message says this; None: it is no authority's.
+        """The context for a client with this first message; None: it is not from an authority.
 
         Source: RFC 8737, section 3
         """

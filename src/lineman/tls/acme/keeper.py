@@ -1,6 +1,6 @@
 """Keeps a certificate valid for as long as the service runs: starts the job when its time comes.
 
-Every process of a service has a keeper, and one of them leads: whoever holds the lock. When that
+Every process of a service has a keeper, and the one that holds the lock leads. When that
 process ends, the kernel frees the lock and another one leads.
 """
 
@@ -26,7 +26,7 @@ from lineman.tls.files import private_files as files
 
 logger = logging.getLogger("lineman")
 
-_LONGEST_JOB = 900.0  # seconds; it has deadlines of its own for everything
+_LONGEST_JOB = 900.0  # seconds; the job has its own deadlines for each step
 _AFTER_DEFECT = timedelta(minutes=10)
 
 
@@ -85,7 +85,7 @@ def _tell(task: asyncio.Task[None]) -> None:
 
 
 def _broken(seen: str) -> JobReport:
-    return JobReport("failed", "", seen, "see the lines before; it is tried again")
+    return JobReport("failed", "", seen, "see the lines before; the worker tries again")
 
 
 class CertificateKeeper:
@@ -134,7 +134,7 @@ class CertificateKeeper:
         self._task.add_done_callback(_tell)
 
     async def stop(self) -> None:
-        """Ends; a job at work is ended too, and its order is gone on with next time."""
+        """Ends, together with a running job; the next job continues its order."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -180,8 +180,9 @@ class CertificateKeeper:
             )
         return ConfigError(
             f"{what}: {state.seen}",
-            f"{state.fix}. It is not tried again before {state.next_at:%Y-%m-%d %H:%M:%S} UTC "
-            f"({state.failures} failures in a row); once mended, at once with: lineman cert obtain "
+            f"{state.fix}. The next attempt is not before {state.next_at:%Y-%m-%d %H:%M:%S} UTC "
+            f"({state.failures} failures in a row); after the fix, try at once with: lineman cert "
+            "obtain "
             f"--ca {self._settings.ca_url} --directory {self._settings.root} "
             f"{' '.join(self._settings.domains)}",
         )
@@ -243,7 +244,7 @@ class CertificateKeeper:
         if report.result == "obtained":
             logger.info("new certificate for %s from %s%s", names, self._settings.ca, until)
         elif report.result == "failed":
-            left = "the old certificate is served on" if self.has_certificate else ""
+            left = "the old certificate is still served" if self.has_certificate else ""
             logger.error(
                 "no new certificate for %s: %s; fix: %s%s%s",
                 names, report.seen, report.fix, until, f"; {left}" if left else "",

@@ -36,7 +36,7 @@ class Refused(AcmeFailure):
 
 @dataclass(frozen=True, slots=True)
 class AcmeOrder:
-    """Where an order is and what the authority last said of it (RFC 8555, section 7.1.3)."""
+    """The URL of an order and its last state at the authority (RFC 8555, section 7.1.3)."""
 
     url: str
     content: dict[str, Any]
@@ -89,7 +89,7 @@ class Ordering:
                 return self._finish(order, kind)
             except AcmeFailure as failure:
                 if failure.code or isinstance(failure, Refused):
-                    self._store.forget_order(with_key=False)  # else it can be gone on with
+                    self._store.forget_order(with_key=False)  # else the next job can continue it
                 if number == len(kinds) or not isinstance(failure, Refused):
                     raise
                 self._say(f"{kind} does not work: {failure.problem}; trying {kinds[number]}")
@@ -110,7 +110,7 @@ class Ordering:
         if order is None or order.status not in ("pending", "ready", "processing", "valid"):
             self._store.forget_order(with_key=True)
             return None
-        self._say("going on with the order of a job that was interrupted")
+        self._say("continuing the order of a job that was interrupted")
         return order
 
     def _new(self, replaces: str | None) -> AcmeOrder:
@@ -137,7 +137,9 @@ class Ordering:
             said = order.content.get("error")
             if isinstance(said, dict):
                 raise AcmeFailure(explain(said))
-            raise AcmeFailure(Problem(f"the order is {order.status}", "it is tried again"))
+            raise AcmeFailure(
+                Problem(f"the order is {order.status}", "wait: the worker tries again")
+            )
         return self._client.download(order.content["certificate"])
 
     def _request(self) -> str:
@@ -169,8 +171,8 @@ class Ordering:
             if time.monotonic() >= deadline:
                 raise AcmeFailure(
                     Problem(
-                        f"the authority has not made up its mind within {_PATIENCE:.0f} s",
-                        "nothing: it is tried again",
+                        f"the authority has not decided within {_PATIENCE:.0f} s",
+                        "wait: the worker tries again",
                     )
                 )
             time.sleep(wait)
@@ -216,7 +218,7 @@ class Ordering:
                 try:
                     published.append(self._answers.publish_http(token, answer))
                 except ValueError as error:
-                    raise AcmeFailure(Problem(str(error), "it is tried again")) from None
+                    raise AcmeFailure(Problem(str(error), "wait: the worker tries again")) from None
                 if self._settings.webroot is not None:
                     published.append(_in_webroot(self._settings.webroot, token, answer))
             found: dict[str, Any] = challenge
@@ -224,7 +226,7 @@ class Ordering:
         raise Refused(
             Problem(
                 f"{name}: the authority does not offer {kind}",
-                "leave challenges out, or give the other one",
+                "leave challenges out, or give the other challenge",
             )
         )
 
@@ -255,4 +257,4 @@ def _refused(authorization: dict[str, Any], name: str, kind: str) -> Problem:
         if isinstance(challenge.get("error"), dict):
             return explain(challenge["error"], name=name)
     status = authorization.get("status")
-    return Problem(f"{name}: {kind} is {status}, and no reason is given", "it is tried again")
+    return Problem(f"{name}: {kind} is {status}, without a reason", "wait: the worker tries again")

@@ -32,8 +32,8 @@ _LIMITS = (
     (
         r"certificates .*already issued for this exact set",
         "the same certificate was issued too often (5 in 7 days at Let's Encrypt)",
-        "keep the state directory between starts (it holds the certificate), and try things "
-        "out with the staging authority",
+        "keep the state directory between starts (it holds the certificate), and test with the "
+        "staging authority",
     ),
     (
         r"certificates .*already issued for",
@@ -43,12 +43,12 @@ _LIMITS = (
     (
         r"failed authorizations",
         "the domain could not be validated too often (5 times an hour at Let's Encrypt)",
-        "mend what the earlier errors named, and try it with the staging authority first",
+        "mend the causes in the earlier errors, and test with the staging authority first",
     ),
     (
         r"temporarily prevented from requesting|unpause|paused",
         "the authority has paused this name after very many failed validations in a row",
-        "follow the link in its text to unpause it, once the cause is mended",
+        "follow the link in its text to unpause it, after you have mended the cause",
     ),
     (
         r"registrations|accounts",
@@ -58,7 +58,7 @@ _LIMITS = (
     (
         r"new orders|orders",
         "too many certificates were asked for (300 in 3 hours at Let's Encrypt)",
-        "wait; see that no process asks in a loop",
+        "wait; check that no process asks in a loop",
     ),
 )
 
@@ -67,27 +67,27 @@ _FIXES = {
     "account": "if that was on purpose or cannot be undone, remove account.key and account.json "
     "of this authority from the state directory (acme_directory_path): the next attempt makes a "
     "new account",
-    "accountDoesNotExist": "nothing: a new account is made at the next attempt",
-    "badCSR": "see the text; perhaps a name is written in a way that the authority refuses",
-    "badSignatureAlgorithm": "give another authority; this one takes no ECDSA account key",
-    "caa": "let the authority in by a CAA record of {name}: dig CAA {name}",
+    "accountDoesNotExist": "wait: the next attempt makes a new account",
+    "badCSR": "see the text; the authority may refuse the spelling of a name",
+    "badSignatureAlgorithm": "give another authority; this authority accepts no ECDSA account key",
+    "caa": "allow the authority in a CAA record of {name}: dig CAA {name}",
     "connection": "let the internet reach this machine (port 443 for tls-alpn-01, 80 for http-01): "
-    "open the firewall and the cloud's security group, and see that each A and AAAA record of "
+    "open the firewall and the cloud's security group, and check that each A and AAAA record of "
     "{name} points here",
     "dns": "give {name} an A or AAAA record that points to this machine: dig A {name}",
     "externalAccountRequired": "give the key that the authority has given you: "
     'acme=AcmeOptions(..., eab_key_id="...", eab_hmac_key="...")',
-    "incorrectResponse": "see that {name} points to this machine, and that nothing in front of it "
-    "(a proxy, a CDN, another web server) answers for it",
+    "incorrectResponse": "check that {name} points to this machine, and that nothing in front "
+    "of it (a proxy, a CDN, another web server) answers for it",
     "invalidContact": 'give an e-mail address that exists: acme="you@example.com"',
     "invalidEmail": 'give an e-mail address that exists: acme="you@example.com"',
     "malformed": "report it with the output of lineman --version",
     "rejectedIdentifier": "ask for names of the public DNS that the authority may certify",
-    "serverInternal": "nothing: it is the authority's own fault, and is tried again",
-    "tls": "see that port 443 of {name} is this worker itself, with no proxy or CDN before it that "
+    "serverInternal": "wait: it is an error of the authority, and the worker tries again",
+    "tls": "check that port 443 of {name} leads to this worker, and that no proxy or CDN in front "
     "ends TLS; or use http-01",
-    "unauthorized": "see that {name} points to this machine, and that nothing in front of it "
-    "(a proxy, a CDN, another web server) answers for it",
+    "unauthorized": "check that {name} points to this machine, and that nothing in front "
+    "of it (a proxy, a CDN, another web server) answers for it",
     "unsupportedContact": 'give an e-mail address: acme="you@example.com"',
     "unsupportedIdentifier": "ask for names of the public DNS that the authority may certify",
     "userActionRequired": "visit the page that the text names, and agree to the new terms",
@@ -131,7 +131,7 @@ def explain(
     kind = "connection" if _UNREACHED.search(detail) else code
     if code == "unauthorized" and _SHUT_ACCOUNT.match(detail):
         # Whatever was asked for: no name has to do with it.
-        kind, about = "account", "the account at the authority is shut: "
+        kind, about = "account", "the account at the authority is closed: "
     fix = _FIXES.get(kind, "see the text, and the authority's status page")
     seen = f"{about}{detail} ({code or 'no type'})"
     return Problem(seen, fix.format(name=whom), retry_at)
@@ -158,7 +158,7 @@ def _limited(detail: str, retry_at: datetime | None) -> Problem:
         if re.search(pattern, detail, re.IGNORECASE):
             limit, fix = words, way_out
             break
-    until = f"; it takes no more before {retry_at:%Y-%m-%d %H:%M} UTC" if retry_at else ""
+    until = f"; it accepts no more before {retry_at:%Y-%m-%d %H:%M} UTC" if retry_at else ""
     return Problem(f"the authority's rate limit: {limit}{until} (it says: {detail})", fix, retry_at)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# From the integration guide of Let's Encrypt: after two thirds of a certificate's life; after half
-# of one that lives for less than ten days.
+# Source: the integration guide of Let's Encrypt: after two thirds of a certificate's life; after
+# half of one that lives for less than ten days.
 _SHORT_LIFE = timedelta(days=10)
 # A fleet that was set up in one minute shall not renew in one minute.
 _JITTER = 1 / 50  # of the life

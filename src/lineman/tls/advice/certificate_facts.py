@@ -22,10 +22,10 @@ if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """How the certificates of a file hang together.
+    """How the certificates of a file form a chain.
 
     Args:
-        sent: what a client would be sent: each certificate's subject, in the file's order.
+        sent: the certificates that a client would get: each one's subject, in the file's order.
         path: the leaf, whoever issued it, and so on, as far as the file goes.
         is_in_order: whether the file has them in that order.
         unneeded: subjects that are no part of the path.
@@ -34,7 +34,7 @@ class ChainFacts:
         is_own_root: whether that is an operator's own and no public one, so that others do not
             trust it.
         missing: the subject of the issuer that is in neither; empty where none is missing.
-        is_self_signed: whether the leaf vouches for itself.
+        is_self_signed: whether the leaf has signed itself.
         fault: what a strict check (RFC 5280) of a complete path found; empty: nothing.
     """
 
@@ -52,18 +52,18 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What is to be known of a certificate before it is served.
+    """The facts of a certificate that are checked before it is served.
 
     Args:
         subject, issuer, serial, names: as in `CertificateInfo`.
         not_before, not_after: aware, in UTC; both ends included.
         key: such as `ECDSA P-256`.
-        key_fault: why no client could use the key; empty where they can.
+        key_fault: why no client could use the key; empty if they can.
         digest: of its signature, such as `sha256`; empty where it has none of its own (Ed25519).
         is_authority: whether it is one itself.
         serves: whether it may be used by a server.
         chain: see `ChainFacts`.
-        knows_roots: whether authorities were at hand to judge the chain by.
+        knows_roots: whether authorities were available to check the chain.
     """
 
     subject: str
@@ -82,7 +82,7 @@ class CertificateFacts:
 
     @property
     def life(self) -> timedelta:
-        """From the first to the last moment."""
+        """The lifetime, from the first to the last moment."""
         return self.not_after - self.not_before
 
 
@@ -298,6 +298,6 @@ def _fault(path: list[x509.Certificate], root: x509.Certificate) -> str:
     except (VerificationError, ValueError) as error:
         text = str(error)
         if "self-signed" in text or "basicConstraints.cA" in text:
-            return ""  # told in better words elsewhere
+            return ""  # another finding explains it better
         return text.partition("(encountered")[0].removeprefix("validation failed: ").strip()
     return ""

@@ -185,7 +185,7 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Judgement]:
                 Level.INFO,
                 "cert-expires-soon",
                 text,
-                "it should have been renewed by now: look why not",
+                "it should have been renewed by now: find out why it was not",
             )
         ]
     is_own, is_public = facts.chain.is_own_root, bool(facts.chain.root)
@@ -195,9 +195,9 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Judgement]:
                 Judgement(
                     Level.INFO,
                     "cert-lives-too-long",
-                    f"it lives for {facts.life.days} days; Apple's systems take at most "
-                    f"{_LONGEST_OF_ONES_OWN}, from an authority of one's own too",
-                    "ask for a shorter one",
+                    f"it is valid for {facts.life.days} days; Apple's systems accept at most "
+                    f"{_LONGEST_OF_ONES_OWN}, also from a private authority",
+                    "ask for a certificate with a shorter lifetime",
                 )
             )
         return found
@@ -207,9 +207,9 @@ def _dates(facts: CertificateFacts, now: datetime) -> list[Judgement]:
             Judgement(
                 Level.ERROR if is_public else Level.INFO,
                 "cert-lives-too-long",
-                f"it lives for {facts.life.days} days; browsers take at most {longest} from "
-                "a public authority" + ("" if is_public else ", and any life from one of your own"),
-                "ask for a shorter one" if is_public else "",
+                f"it is valid for {facts.life.days} days; browsers accept at most {longest} from "
+                "a public authority" + ("" if is_public else ", and any lifetime from your own"),
+                "ask for a certificate with a shorter lifetime" if is_public else "",
                 "ERR_CERT_VALIDITY_TOO_LONG" if is_public else "",
             )
         )
@@ -223,7 +223,7 @@ def _key(facts: CertificateFacts) -> list[Judgement]:
             Judgement(
                 Level.ERROR,
                 "cert-weak-key",
-                f"its key cannot serve: {facts.key_fault}",
+                f"its key cannot be used: {facts.key_fault}",
                 "openssl ecparam -genkey -name prime256v1 -noout, and ask again with that key",
                 "ERR_CERT_WEAK_KEY",
                 "Algorithm constraints check failed on keysize limits",
@@ -235,7 +235,7 @@ def _key(facts: CertificateFacts) -> list[Judgement]:
             Judgement(
                 Level.ERROR,
                 "cert-weak-key",
-                f"its key is {facts.key}, which no browser takes",
+                f"its key is {facts.key}, which no browser accepts",
                 "ask for a certificate with an ECDSA P-256 key",
                 "ERR_SSL_VERSION_OR_CIPHER_MISMATCH",
                 "",
@@ -278,12 +278,12 @@ def _chain(facts: CertificateFacts) -> list[Judgement]:
             )
         )
     if chain.sends_root:
-        text = "the root is in the file; clients have their own, and each handshake pays for it"
+        text = "the root is in the file; clients have it, and it makes each handshake larger"
         found.append(
             Judgement(Level.INFO, "cert-chain-root", text, "leave the last certificate out")
         )
     if chain.unneeded and not chain.missing:
-        text = f"{len(chain.unneeded)} in the file have no part in it: {'; '.join(chain.unneeded)}"
+        text = f"{len(chain.unneeded)} in the file do not belong to it: {'; '.join(chain.unneeded)}"
         found.append(Judgement(Level.INFO, "cert-chain-unneeded", text, "leave them out"))
     if chain.fault:
         found.append(
@@ -303,7 +303,7 @@ def _chain(facts: CertificateFacts) -> list[Judgement]:
 def _trust(facts: CertificateFacts) -> list[Judgement]:
     chain = facts.chain
     if not facts.knows_roots:
-        text = "this machine knows no authorities, so whether it is trusted cannot be told"
+        text = "this machine knows no authorities, so it is unknown whether clients trust it"
         return [
             Judgement(
                 Level.INFO,
@@ -320,8 +320,8 @@ def _trust(facts: CertificateFacts) -> list[Judgement]:
                     Level.INFO,
                     "cert-own-authority",
                     f"it leads to an authority of your own, which is trusted here: {links}",
-                    "right for development; others, phones among them, refuse it until they have "
-                    "that authority: get one from a public authority for them",
+                    "this is right for development; other machines and phones refuse it until they "
+                    "have that authority: for them get a certificate from a public authority",
                     wechat=f"{_NO_HANDSHAKE} (a phone does not have that authority)",
                 )
             ]
@@ -334,28 +334,28 @@ def _trust(facts: CertificateFacts) -> list[Judgement]:
         _NO_HANDSHAKE,
     )
     if chain.is_self_signed:
-        text = "it is self-signed: nobody vouches for it"
+        text = "it is self-signed: no authority has signed it"
         fix = "get one from a public authority; for development: lineman cert trust"
         return [Judgement(Level.ERROR, "cert-self-signed", text, fix, *private)]
     unknown = chain.missing or chain.path[-1]
     if DEVELOPMENT in unknown.split(","):
         text = f"an authority for development made it, which is not trusted here: {unknown}"
         fix = (
-            'where tls="dev" has made it: lineman cert trust; on another machine, with a copy of '
+            'if tls="dev" has made it: lineman cert trust; on another machine, with a copy of '
             "its ca.pem: lineman cert trust --ca ca.pem; for one command: --ca ca.pem"
         )
         return [Judgement(Level.ERROR, "cert-private-authority", text, fix, *private)]
     if len(chain.path) > 1 or not chain.missing:
         text = f"it leads to an authority that this machine does not trust: {unknown}"
-        fix = "get one from a public authority, or have every client trust that one (--ca FILE)"
+        fix = "get one from a public authority, or let every client trust that one (--ca FILE)"
         return [Judgement(Level.ERROR, "cert-private-authority", text, fix, *private)]
     return [
         Judgement(
             Level.ERROR,
             "cert-chain-incomplete",
             f"the certificate of its issuer is missing: {unknown}",
-            "give the whole chain (fullchain.pem instead of cert.pem); if that is all there is, "
-            "its authority is a private one",
+            "give the whole chain (fullchain.pem instead of cert.pem); if there is no more, its "
+            "authority is a private one",
             "ERR_CERT_AUTHORITY_INVALID on phones; a desktop may fetch what is missing and hide it",
             *private[1:],
         )

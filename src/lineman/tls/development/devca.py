@@ -90,7 +90,7 @@ def development_certificate(
         raise ConfigError(
             f"cannot keep development certificates in {directory}: "
             f"{error.filename or ''} {error.strerror}".replace("  ", " "),
-            "give a directory that you may write to, or remove what stands there",
+            "give a directory that you may write to, or remove the file that is there",
         ) from error
     cert, key = directory / "localhost.pem", directory / "localhost.key"
     return DevelopmentCertificate(cert, key, directory / "ca.pem", has, created, ca_created)
@@ -117,7 +117,8 @@ def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
     if key_path.exists() and not files.is_private(key_path):
         raise ConfigError(
             f"the development authority's key {key_path} has the mode "
-            f"{stat.S_IMODE(key_path.stat().st_mode):04o}: whoever read it can forge local names",
+            f"{stat.S_IMODE(key_path.stat().st_mode):04o}: a user that read it can forge local "
+            "names",
             f"if only you use this machine: chmod 600 {shlex.quote(str(key_path))}; else no "
             f"longer trust that authority, and rm -r {shlex.quote(str(directory))}",
         )

@@ -1,7 +1,8 @@
 """Builds the certificates of the development authority: values in, values out.
 
-The authority's name constraints let it vouch for local names and private addresses only; whoever
-trusts it risks nothing elsewhere, even if its key is stolen (RFC 5280, section 4.2.1.10).
+The authority's name constraints let it certify only local names and private addresses. So a machine
+that trusts it risks nothing for other names, even if its key is stolen (RFC 5280, section
+4.2.1.10).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def refuse_forbidden(name: str) -> None:
         return
     first = "app" if _address(name) else name.removeprefix("*.").partition(".")[0]
     raise ConfigError(
-        f"the development authority may not vouch for {name}: it is for names below "
+        f"the development authority may not certify {name}: it is for names below "
         f"{', '.join(PERMITTED_DOMAINS)} and addresses in "
         f"{', '.join(str(network) for network in PERMITTED_NETWORKS)}",
         f"use {first}.test (with a line in /etc/hosts), or a public authority's certificate",
@@ -110,7 +111,8 @@ def make_authority(now: datetime) -> Authority:
 
     key = new_key()
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    # A part of the key's id tells two of them apart in a trust store, and says nothing of the user.
+    # A part of the key's id distinguishes two of them in a trust store, and does not reveal the
+    # user.
     subject = _subject(f"Lineman development CA {key_id.digest.hex()[:8]}")
     builder = (
         _builder(subject, subject, key, now, _AUTHORITY_LIFE)

@@ -54,7 +54,7 @@ class TrustStore(Protocol):
         """Has it no longer trust the authority in a PEM file; what was done, empty for nothing.
 
         Args:
-            ca: the file; None for every authority of this program's.
+            ca: the file; None for every authority that Lineman has made.
 
         Raises:
             ConfigError: it could not be done.
@@ -186,10 +186,10 @@ def browser_stores(home: Path) -> Iterator[NssStore]:
 
 
 def _suffix(ca: Path) -> str:
-    """What tells this authority from others: the end of its name.
+    """The end of its name, which distinguishes this authority from others.
 
     Raises:
-        ConfigError: it is none of this program's.
+        ConfigError: it was not made by Lineman.
     """
     from cryptography import x509
 
@@ -201,7 +201,8 @@ def _suffix(ca: Path) -> str:
     name = str(found[0].value) if found else ""
     if not name.startswith(_NAME + " "):
         raise ConfigError(
-            f"{ca} is {name or subject.rfc4514_string()}, and no development authority of lineman",
+            f"{ca} is {name or subject.rfc4514_string()}, which is no development authority of "
+            "lineman",
             "leave --ca out, or give the ca.pem that lineman made",
         )
     return name.rpartition(" ")[2]
@@ -211,7 +212,7 @@ def _certutil() -> str:
     found = shutil.which("certutil")
     if found is None:
         raise ConfigError(
-            "certutil is not installed, which browsers' stores are changed with",
+            "certutil, which changes browsers' stores, is not installed",
             "apt-get install libnss3-tools (Fedora: nss-tools)",
         )
     return found

@@ -50,7 +50,7 @@ _OTHER_BLOCKS = {
 def check_pair(
     cert: str | Path, key: str | Path | None, passphrase: str | bytes | None, *, now: datetime
 ) -> CertificateInfo:
-    """Return what the certificate says; whoever gets it may load the pair and serve.
+    """Return the certificate's data; if it returns, the pair can be loaded and served.
 
     Args:
         cert: PEM file, leaf first.
@@ -100,7 +100,8 @@ def read_pair(
         contents: as for `read_pem`.
 
     Raises:
-        ConfigError: a file cannot be read, or holds something else; both swapped is said as such.
+        ConfigError: a file cannot be read, or holds something else; swapped files are reported as
+            such.
     """
     try:
         cert_file = read_pem(cert, "certificate", contents)
@@ -137,7 +138,7 @@ def _refuse_disorder(file: PemFile) -> None:
     try:
         said = [names_of(block, file) for block in file.certificates]
     except ssl.SSLError:
-        return  # who reads the file next says what is wrong with it
+        return  # the next reader of the file reports what is wrong
     subjects = [subject for subject, _ in said]
     for number, (subject, issuer) in enumerate(said, 1):
         if issuer != subject and issuer in subjects[number + 1 :] and issuer != subjects[number]:
@@ -160,7 +161,7 @@ def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
     if file.keys:
         fix = "give the certificate that the authority sent for this key, and this file as key"
         if role != "certificate":
-            fix = "give what the authority hands out, and keep its key away from here"
+            fix = "give the authority's certificate, and keep its key away from here"
         return ConfigError(seen + "a private key", fix)
     if role == "CRL file":
         return ConfigError(f"{seen}{file.blocks[0].label}", "give the authority's CRL, as PEM")

@@ -1,7 +1,7 @@
-"""Tells when files have changed, and when they have come to rest after it.
+"""Reports that files have changed, and that they no longer change.
 
-A certificate and its key are two files, and whoever renews them writes one after the other: a
-change that does not work yet is looked at again before anybody is told.
+A certificate and its key are two files, and a renewal writes one after the other: if a change does
+not work yet, it is checked again before it is reported.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Change(enum.Enum):
 class FileWatch:
     """Watches the files of one certificate, by looking at them now and then.
 
-    A file may be a link, or below a directory that is one: what counts is where it leads. A new
-    owner or mode is a change as well, since it may make a file readable.
+    A file may be a link, or lie below a link: the target counts. A new owner or mode is a change as
+    well, because it may make a file readable.
 
     Args:
         paths: files, or directories whose entries count.

@@ -1,7 +1,7 @@
-"""Reads a PEM file from a path that an operator wrote, or says what stands there instead.
+"""Reads a PEM file from a path that an operator wrote, or says what the path leads to instead.
 
-Only the standard library is needed for a good file: a worker that is told that its files were
-checked already never imports `cryptography`, which costs 11 MiB.
+Only the standard library is needed for a good file: a worker whose files were checked already never
+imports `cryptography`, which costs 11 MiB.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _is_public(path: Path) -> bool:
     It is looked at where it lies: what this process has read may be a copy of the master's.
     """
     real = Path(os.path.realpath(path))
-    # From the root down: behind the first that is closed this process may have nothing to see.
+    # From the root down: below the first closed directory this process may see nothing.
     try:
         return all(each.stat().st_mode & stat.S_IXOTH for each in reversed(real.parents)) and bool(
             real.stat().st_mode & stat.S_IROTH
@@ -238,7 +238,7 @@ def _missing(source: _Source) -> ConfigError:
 
 
 def _denied(source: _Source) -> ConfigError:
-    """Say whose file or directory it is that this process may not read, and how to let it."""
+    """Say who owns the file or directory that this process may not read, and how to change that."""
     path = source.path
     real = Path(os.path.realpath(path))
     blocked = [d for d in (*reversed(path.parents), *reversed(real.parents)) if not _passable(d)]

@@ -35,7 +35,7 @@ def check_directory(directory: Path, danger: str) -> None:
 
     Args:
         directory: it exists.
-        danger: what another user could do who may write to it, such as `replace the keys in it`.
+        danger: what another user with write access could do, such as `replace the keys in it`.
 
     Raises:
         ConfigError: it is no directory, somebody else's, or others may write to it.

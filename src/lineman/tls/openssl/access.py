@@ -1,8 +1,8 @@
-"""The OpenSSL that Python's `ssl` stands on, where it can be reached.
+"""The OpenSSL below Python's `ssl`, if it can be reached.
 
 `ssl` has no way to set read-ahead or the keys of session tickets, and each read and write through
-it makes objects and lets go of the interpreter twice. What is under its objects is a pointer: the
-first word of an `SSLContext` is its `SSL_CTX *`, the second of a `_SSLSocket` its `SSL *`
+it makes objects and releases the interpreter lock twice. Its objects contain a pointer:
+the first word of an `SSLContext` is its `SSL_CTX *`, the second of a `_SSLSocket` its `SSL *`
 (`Modules/_ssl.c`, the same in Python 3.7 to 3.14). That is nobody's promise, so it is tried on a
 context to throw away before it is trusted; where it does not hold, everything here is None.
 
@@ -147,7 +147,7 @@ def function_table(names: Sequence[str]) -> bytes:
 
 
 def _word(thing: object, number: int) -> int | None:
-    """A word of what follows an object's head."""
+    """One machine word after an object's head."""
     address = id(thing) + object.__basicsize__ + number * _WORD
     return ctypes.c_void_p.from_address(address).value
 

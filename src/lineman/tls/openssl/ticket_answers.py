@@ -36,7 +36,7 @@ FUNCTIONS = (
 
 _NAME_SIZE = 16
 _TLS_1_3 = 0x0304
-# Of SSL_CTX_set_session_ticket_cb(3): a ticket's status, and what becomes of it.
+# Values of SSL_CTX_set_session_ticket_cb(3): a ticket's status, and the answer to it.
 _SUCCESS, _SUCCESS_RENEW = 5, 6
 _IGNORE_RENEW, _USE, _USE_RENEW = 2, 3, 4
 
@@ -45,7 +45,7 @@ _INT = ctypes.c_int
 _TICKET_CALLBACK = ctypes.CFUNCTYPE(_INT, _WORD, _WORD, _WORD, _WORD, _WORD, _INT)
 _SESSION_CALLBACK = ctypes.CFUNCTYPE(_INT, _WORD, _WORD, _WORD, ctypes.c_size_t, _INT, _WORD)
 
-# OpenSSL may call them for as long as any connection lives, so they are never let go of.
+# OpenSSL may call them while any connection lives, so they are never freed.
 _NEVER_FREED: list[Any] = []
 
 
@@ -105,15 +105,16 @@ class TicketAnswers:
         status: int,
         unused: int | None,
     ) -> int:
-        """What OpenSSL calls when it has looked at a ticket.
+        """The callback that OpenSSL calls after it has checked a ticket.
 
         Args:
-            session: what the ticket stands for, where it could be opened.
+            session: the session of the ticket, if it could be decrypted.
             status: how that went.
 
         Returns:
-            What becomes of it. A session whose certificate has expired since is not resumed: in the
-            whole handshake its owner gets in with a new one, or is told why not.
+            Whether the ticket is used. A session whose certificate has expired since is not
+            resumed: in the full handshake its owner is accepted with a new certificate, or gets the
+            reason for the refusal.
         """
         calls = self.calls
         assert calls is not None

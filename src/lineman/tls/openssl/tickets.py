@@ -1,9 +1,9 @@
-"""Session tickets that every process of a service takes, under keys that move on with time.
+"""Session tickets that every process of a service accepts, under keys that change with time.
 
-A client that comes back is spared half of the handshake if the process that it meets can read the
-ticket that another has given it (RFC 8446, section 2.2; RFC 5077). So all processes share one
-secret, in memory that they inherit. Each period has a secret that is the digest of the last one,
-and the last one is forgotten: who learns today's cannot read yesterday's tickets.
+A client that connects again needs only half of the handshake if the new process can read the ticket
+of the old one (RFC 8446, section 2.2; RFC 5077). So all processes share one secret, in memory that
+they inherit. Each period has a secret that is the digest of the last one, and the last one is
+forgotten: a reader of today's secret cannot read yesterday's tickets.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class TicketSecret:
         return made
 
     def keys(self, moment: float, identity: bytes) -> tuple[TicketKey, ...]:
-        """The keys that count now, the one for new tickets first.
+        """The keys that are valid now, the one for new tickets first.
 
         Args:
             moment: as for `create`.
-            identity: of whom the tickets are: those of another are not taken.
+            identity: the owner of the tickets: tickets of another owner are refused.
         """
         with self._locked():
             oldest, secret = _STATE.unpack(os.pread(self.descriptor, _STATE.size, 0))

@@ -1,4 +1,4 @@
-"""Who clients' certificates must come from: authorities and lists of revoked certificates."""
+"""The rules for clients' certificates: their authorities and lists of revoked certificates."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def read_rules(
     contents: Contents | None = None,
     now: datetime | None = None,
 ) -> ClientRules:
-    """Read the files that judge clients' certificates.
+    """Read the files with the rules for clients' certificates.
 
     Args:
         options: where they are.

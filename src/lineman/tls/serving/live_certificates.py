@@ -1,4 +1,4 @@
-"""What a process serves TLS with: certificates by name, changed while it runs.
+"""The certificates that a process serves, by name; they may change while it runs.
 
 A certificate is changed by making another context; the one in use is never touched, since OpenSSL
 would refuse every later client of a context whose certificate and key do not match.
@@ -83,10 +83,10 @@ class _Served:
 
 @functools.cache
 def _keep_garbled_names_off_the_log() -> None:
-    """Has Python not print a traceback for each client whose server name is no ASCII.
+    """Stops Python from printing a traceback for each client whose server name is not ASCII.
 
-    `ssl` prints it before any code of ours is asked, and a stranger could fill a disk with it.
-    The handshake fails, which the log tells in its own measured way.
+    `ssl` prints it before it calls any code of ours, and a client could fill a disk with it. The
+    handshake fails, and the log reports that within its limits.
     """
     before = sys.unraisablehook
 
@@ -100,7 +100,7 @@ def _keep_garbled_names_off_the_log() -> None:
 
 
 class LiveTls:
-    """Contexts for a service, checked when they are made, and made anew when files change.
+    """Contexts for a service, checked when they are made, and made again when files change.
 
     Args:
         options: what the operator asked for; a finished `ssl_context` in it is left alone.
@@ -213,7 +213,8 @@ class LiveTls:
 
     def _install_tickets(self, context: ssl.SSLContext) -> None:
         if self._tickets is not None:
-            # Whom other rules have let in must come through these, so it needs another ticket.
+            # A client that was accepted by the old rules must pass the new ones, so it needs
+            # another ticket.
             self._tickets.identity = self._owner + b"\0" + self._rules.digest
             self._tickets.install(context)
 
@@ -231,7 +232,7 @@ class LiveTls:
                 connection.context = chosen
 
     def _first_asked(self, entry: _Served) -> ssl.SSLContext | None:
-        """The context of a certificate that nobody asked for before; None where it has gone bad."""
+        """The context of a certificate that was not used before; None if its files do not work."""
         # 25 KiB and some milliseconds for each: thousands are not made before they are needed.
         try:
             pair = read_pair(entry.files.cert, entry.files.key, self._contents)
@@ -283,7 +284,7 @@ class LiveTls:
         entry.warn_at = now + _DAY
         end = entry.info.not_after
         logger.warning(
-            "the certificate for %s %s on %s, and nobody has renewed it; fix: renew %s",
+            "the certificate for %s %s on %s, and it was not renewed; fix: renew %s",
             called(entry.info.names, entry.info.subject, entry.info.serial),
             "expires" if now <= end else "has expired",
             date(end),
@@ -350,7 +351,7 @@ class LiveTls:
 
     def _keep_old(self, entry: _Served, error: ConfigError) -> None:
         entry.error = str(error)
-        logger.error("the certificate stays as it was: %s", error)
+        logger.error("the old certificate stays in use: %s", error)
 
     def _renew_rules(self, *, must_tell: bool) -> bool:
         """Judges clients by what stands in the files now; whether that has worked."""
@@ -363,13 +364,13 @@ class LiveTls:
             if must_tell:
                 self._rules_watch.settle()
                 self._rules_error = str(error)
-                logger.error("clients' certificates are judged as before: %s", error)
+                logger.error("clients' certificates are checked by the old rules: %s", error)
             return False
         self._rules_watch.settle()
         self._rules_error = ""
         if self._rules.digest == before:
             return False
-        logger.info("clients' certificates are judged by new rules")
+        logger.info("clients' certificates are checked by the new rules")
         for entry in self._entries[1:]:
             entry.context = None  # made again when it is asked for
         return self._renew(self._entries[0], must_tell=True)

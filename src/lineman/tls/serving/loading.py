@@ -80,7 +80,7 @@ def says(cert: PemFile, key: PemFile) -> CertificateInfo:
 
 
 def _load_failure(reason: str | None, cert: PemFile, key: PemFile) -> ConfigError:
-    # Of a wrong passphrase OpenSSL 3 says what it says of any file that it cannot parse: nothing.
+    # For a wrong passphrase, as for any file that it cannot parse, OpenSSL 3 gives no reason.
     known = reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
     said = _LOAD_FAILURES.get(known, opensslese(reason))
     files = cert.shown if key is cert else f"{cert.shown} with the private key {key.shown}"
@@ -92,7 +92,7 @@ def _load_failure(reason: str | None, cert: PemFile, key: PemFile) -> ConfigErro
 
 
 def opensslese(reason: str | None) -> str:
-    """OpenSSL's own words; `PEM lib`, its word for any file it cannot parse, is none."""
+    """OpenSSL's reason; `PEM lib`, which it reports for any file that it cannot parse, is none."""
     return f"OpenSSL says {reason}" if reason else "OpenSSL cannot parse it"
 
 

@@ -43,9 +43,9 @@ _IDLE = {
     "honor_cipher_order": "all ciphers are strong, and each client takes the one that is fast for "
     "it",
     "dh_param": "no cipher with DHE is served",
-    "single_dh_use": "OpenSSL has always done it since 1.1.0",
-    "single_ecdh_use": "OpenSSL has always done it since 1.1.0",
-    "rsa_key_size": "the ciphers that it was for exist no more",
+    "single_dh_use": "OpenSSL always does it since 1.1.0",
+    "single_ecdh_use": "OpenSSL always does it since 1.1.0",
+    "rsa_key_size": "the ciphers that it was for no longer exist",
     "reneg_limit": "renegotiation is refused altogether",
     "reneg_limit_callback": "renegotiation is refused altogether",
     "reneg_window": "renegotiation is refused altogether",
@@ -56,12 +56,12 @@ _SERVED = (*_SAME, *_READ, *_IDLE)
 # What PHP knows besides: why it is refused, and what to write.
 _INSTEAD = {
     "peer_name": (
-        "is the name that a client expects of its server",
+        "is the name that a client expects from its server",
         "leave it out; to let certain clients in only, give peer_fingerprint, or look at "
         "connection.tls.peer_names in on_websocket_connect",
     ),
     "SNI_server_name": (
-        "is PHP's old word for the name that a client asks for",
+        "is PHP's old option for the name that a client asks for",
         'leave it out; for several certificates give "SNI_server_certs"',
     ),
     "crypto_method": (
@@ -82,8 +82,8 @@ _INSTEAD = {
         "leave it out",
     ),
     "no_ticket": (
-        "would have every client do the whole handshake again each time it returns",
-        "leave it out; or make an ssl_context of your own with num_tickets = 0 and OP_NO_TICKET",
+        "would make every client repeat the full handshake each time it connects",
+        "leave it out; or pass your own ssl_context with num_tickets = 0 and OP_NO_TICKET",
     ),
 }
 
@@ -168,7 +168,7 @@ def _refuse_bad_values(given: Mapping[str, object]) -> None:
         )
     if given.get("disable_compression") is False:
         raise ConfigError(
-            "disable_compression is False, but compression below TLS gives secrets away (CRIME), "
+            "disable_compression is False, but compression in TLS reveals secrets (CRIME), "
             "and is always off",
             "leave it out; messages are compressed by the websocket itself",
         )

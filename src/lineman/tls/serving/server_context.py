@@ -41,7 +41,11 @@ _NO_CERTIFICATE = frozenset(
 
 
 _BELOW_1_2 = (
-    ("TLS 1.0", 0x301, ssl.OP_NO_TLSv1),  # the numbers of ssl.TLSVersion, whose names warn
+    (
+        "TLS 1.0",
+        0x301,
+        ssl.OP_NO_TLSv1,
+    ),  # the numbers of ssl.TLSVersion, because its names raise warnings
     ("TLS 1.1", 0x302, ssl.OP_NO_TLSv1_1),
 )
 
@@ -59,9 +63,9 @@ def server_context(
 ) -> ServerTls:
     """Return a context for one certificate, seen to fit its key; `LiveTls` keeps it up to date.
 
-    A peer that ends TCP without TLS's own goodbye is told apart, so that a message cut off by an
-    attacker never looks complete: reading raises `ssl.SSLEOFError`, in older
-    releases (seen: 3.11.2) `ssl.SSLError` with the reason `UNEXPECTED_EOF_WHILE_READING`.
+    An end of TCP without TLS's close_notify is reported differently, so that a message that an
+    attacker has cut never looks complete: reading raises `ssl.SSLEOFError`, in older releases
+    (seen: 3.11.2) `ssl.SSLError` with the reason `UNEXPECTED_EOF_WHILE_READING`.
 
     Args:
         options: what the operator asked for; an `ssl_context` in it is used as it is.
@@ -168,10 +172,11 @@ def old_versions(context: ssl.SSLContext) -> list[str]:
 
 
 def refuse_unfit(context: ssl.SSLContext) -> None:
-    """Raise if a given context cannot answer any client: it is a client's, or has no certificate.
+    """Raise if a given context cannot answer any client: it is for clients, or has no certificate.
 
     A context does not tell whether it has a certificate, so a client's first message is put to
-    it in memory. One with an `sni_callback` is left alone: that may bring the certificate.
+    it in memory. A context with an `sni_callback` is not checked: the callback may set the
+    certificate.
     """
     fix = "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(cert, key)"
     if context.protocol == ssl.PROTOCOL_TLS_CLIENT:

@@ -1,4 +1,4 @@
-"""What a worker is told about TLS, in Python's spelling; `phpcontext` reads Workerman's."""
+"""A worker's options about TLS, in Python's spelling; `phpcontext` reads Workerman's."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ class TlsFields:
     """Opens an encrypted key; None: the key is in the clear."""
     certificates: Certificates | None = option(None, CheckedBy(_check_certificates))
     """Several, chosen by the name that a client asks for: pairs of cert and key, each for the names
-    in it, or a dictionary from a name (`*.example.com` too) to a pair. Who asks for another name,
-    or none, gets `cert`, or the first where there is no `cert`."""
+    in it, or a dictionary from a name (`*.example.com` too) to a pair. A client that asks for
+    another name, or none, gets `cert`, or the first certificate if there is no `cert`."""
     ssl_context: ssl.SSLContext | None = option(
         None, Typed((ssl.SSLContext,), "an ssl.SSLContext for servers")
     )

@@ -13,8 +13,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command and its words."""
     made = commands.add_parser(
         "cert",
-        help="look at certificates, get and renew them, have them trusted on this machine",
-        description="Looks at certificates, gets and renews them, has them trusted here.",
+        help="check, get, renew and trust certificates",
+        description="Checks certificates, gets and renews them, and makes this machine trust them.",
     )
     words = made.add_subparsers(title="words", metavar="WORD", required=True)
     for word in WORDS:

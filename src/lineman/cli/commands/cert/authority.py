@@ -89,8 +89,8 @@ def _refuse_as_root(root: Path) -> None:
     owner = root.stat().st_uid if root.is_dir() else 0
     if os.geteuid() == 0 and owner != 0:
         raise ConfigError(
-            f"{root} belongs to the user {owner}, and this is root: that user could not read what "
-            "is written",
+            f"{root} belongs to the user {owner}, and you are root: that user could not read the "
+            "new files",
             f"sudo -u '#{owner}' lineman cert …",
         )
 

@@ -23,10 +23,10 @@ _CLIENTS = (("a browser", "browser"), ("Java", "java"), ("a WeChat mini-program"
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the word and its options."""
+    """Adds the command and its options."""
     made = words.add_parser(
         "check",
-        help="explain a certificate: chain, names, dates, key, and who would refuse it",
+        help="explain a certificate: chain, names, dates, key, and which clients refuse it",
         description="Explains a certificate: its chain, names, dates and key, and what a browser, "
         "Java and a WeChat mini-program would say to it. Exit status 1: some client refuses it.",
     )
@@ -67,7 +67,7 @@ def _key_findings(
         return
     try:
         cert, key = read_pair(options.file, options.key)
-        # What is said of the dates is said already, so the day is one on which it was valid.
+        # The dates were already reported, so the check uses a day on which it was valid.
         check_files(cert, key, _passphrase(key), now=facts.not_before)
     except ConfigError as error:
         yield Judgement(Level.ERROR, "", error.seen, error.fix)

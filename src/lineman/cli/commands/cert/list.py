@@ -11,12 +11,12 @@ from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the word and its options."""
+    """Adds the command and its options."""
     made = words.add_parser(
         "list",
         help="list the certificates that were obtained here",
-        description="Lists the certificates that were obtained here, when they end, and what went "
-        "wrong last. Exit status 1: one is missing, has ended, or could not be renewed.",
+        description="Lists the certificates that were obtained here, when each ends, and the last "
+        "error. Exit status 1: one is missing, has ended, or could not be renewed.",
     )
     made.set_defaults(run=run)
     add_directory(made)

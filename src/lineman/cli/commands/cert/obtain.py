@@ -12,29 +12,32 @@ from lineman.tls.acme.acme_options import AUTHORITIES, HTTP_01, KINDS, AcmeOptio
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the word and its options."""
+    """Adds the command and its options."""
     made = words.add_parser(
         "obtain",
         help="get a certificate from Let's Encrypt or another ACME authority",
-        description="Gets a certificate from an ACME authority, once; whoever calls it agrees to "
-        "the authority's terms. A worker with acme= does it by itself. It answers http-01 on port "
-        "80 itself, or through the web server there (--webroot). Exit status 1: there is none.",
+        description="Gets a certificate from an ACME authority, once; by calling it you agree to "
+        "the authority's terms. (A worker with acme= gets its certificate itself.) It answers "
+        "http-01 on port 80 itself, or through the web server there (--webroot). Exit status 1: "
+        "there is no certificate.",
     )
     made.set_defaults(run=run)
     add = made.add_argument
-    add("names", nargs="+", metavar="NAME", help="what clients connect to: chat.example.com")
-    add("--email", default="", help="where the authority can reach you")
+    add("names", nargs="+", metavar="NAME", help="name that clients connect to: chat.example.com")
+    add("--email", default="", help="e-mail address for the authority")
     authorities = f"{', '.join(AUTHORITIES)}, or the URL of an ACME directory"
     add("--ca", default="letsencrypt", help=f"{authorities} (default: %(default)s)")
-    add("--ca-file", metavar="FILE", help="root of the authority's own API, where it is private")
+    add("--ca-file", metavar="FILE", help="root certificate for the API of a private authority")
     add("--challenge", action="append", choices=KINDS, metavar="KIND",
         help="http-01 (default), or tls-alpn-01, which a running service answers")  # fmt: skip
     add("--http-port", type=int, default=80, metavar="PORT", help="for http-01 (default: 80)")
     add("--webroot", metavar="DIR", help="document root of the web server that has the port")
-    add("--profile", help="kind of certificate, where the authority offers several")
+    add("--profile", help="kind of certificate, if the authority offers several")
     add("--eab-key-id", metavar="ID", help="external account binding, as the authority gave it")
-    add("--eab-hmac-key-file", type=Path, metavar="FILE", help="a file with its key")
-    add("--force", action="store_true", help="also where the one that is there is not due")
+    add(
+        "--eab-hmac-key-file", type=Path, metavar="FILE", help="a file with the key of --eab-key-id"
+    )
+    add("--force", action="store_true", help="also if the present certificate is not due")
     add_directory(made)
 
 
@@ -73,5 +76,5 @@ def _secret(path: Path | None) -> str | None:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"cannot read the key in {path}: {error}", "give a file that holds the key alone"
+            f"cannot read the key in {path}: {error}", "give a file that holds only the key"
         ) from None

@@ -13,15 +13,17 @@ from lineman.tls.files import private_files as files
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the word and its options."""
+    """Adds the command and its options."""
     made = words.add_parser(
         "renew",
         help="renew certificates that are due",
-        description="Renews the certificates that are due, or those that are named, in the way in "
-        "which they were obtained. Exit status 1: one could not be renewed.",
+        description="Renews the certificates that are due, or that you name, in the way in which "
+        "they were obtained. Exit status 1: one could not be renewed.",
     )
     made.set_defaults(run=run)
-    made.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    made.add_argument(
+        "names", nargs="*", metavar="NAME", help="certificates to renew (default: all)"
+    )
     made.add_argument("--force", action="store_true", help="also those that are not due")
     add_directory(made)
 

@@ -15,12 +15,12 @@ from lineman.tls.files.certificate_check import check_pair
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the word and its options."""
+    """Adds the command and its options."""
     made = words.add_parser(
         "show",
-        help="show one of them: where it is, when it is renewed, what went wrong",
-        description="Shows a certificate that was obtained here: where it is, what it says, when "
-        "it is renewed, and what went wrong last. Exit status 1: it cannot be served.",
+        help="show a certificate: its file, when it is renewed, and the last error",
+        description="Shows a certificate that was obtained here: its file, its content, when it is "
+        "renewed, and the last error. Exit status 1: it cannot be served.",
     )
     made.set_defaults(run=run)
     made.add_argument("name", metavar="NAME", help="one of its domains, or as `list` prints it")

@@ -17,15 +17,15 @@ from lineman.tls.development.truststore import SystemStore, TrustStore
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds both words and their options."""
     for word, run, text in (
-        ("trust", trust, "have this machine trust the development authority"),
-        ("untrust", untrust, "take the development authority out of this machine's stores"),
+        ("trust", trust, "make this machine trust the development authority"),
+        ("untrust", untrust, "remove the development authority from this machine's stores"),
     ):
         made = words.add_parser(
             word, help=text, description=text.capitalize() + ". Restart browsers afterwards."
         )
         made.set_defaults(run=run)
         add = made.add_argument
-        default = 'that of tls="dev", made if there is none'
+        default = 'the authority of tls="dev", which is made if there is none'
         if word == "untrust":
             default = "every development authority"
         add("--ca", type=Path, metavar="FILE", help=f"the authority (default: {default})")
@@ -74,6 +74,6 @@ def _stores(options: argparse.Namespace) -> Iterator[TrustStore]:
         if system is not None:
             yield system
         else:
-            print("  the system's store: none that is known here", file=sys.stderr)
+            print("  the system's store: Lineman knows none on this system", file=sys.stderr)
     if not options.system:
         yield from truststore.browser_stores(home("--system for the system's store alone"))
