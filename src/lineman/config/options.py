@@ -81,14 +81,14 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
     acme_ca: str | None = option(None, Text("letsencrypt-staging"))
     """`letsencrypt` (also for None), `letsencrypt-staging`, or an ACME directory's URL."""
     acme_directory_path: str | Path | None = option(None, DIRECTORY_PATH)
-    """Where it is kept; None: `$LINEMAN_ACME_DIRECTORY`, or a place that depends on who runs it."""
+    """The directory of certificates; None: `$LINEMAN_ACME_DIRECTORY`, or the user's default."""
     origins: Sequence[str] | None = option(None, CheckedBy(OriginPolicy))
     """Web sites that may connect, as `https://chat.example.com`; None lets any site in that sends
     no cookies or credentials."""
     subprotocols: Sequence[str] = option((), CheckedBy(_check_tokens))
     """Those that the service speaks, best first."""
     trusted_proxies: Sequence[str] = option((), TEXTS)
-    """Addresses or networks whose word on the client's address counts; `unix`; names of lists of
+    """Addresses or networks that are believed about the client's address; `unix`; names of lists of
     them, or `file:/path`."""
     proxy_lists: str | Path = option(DIRECTORY, DIRECTORY_PATH)
     """Directory of the named lists, where `cloudflare` is `cloudflare.txt`."""
@@ -97,7 +97,7 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
     proxy_protocol: str | None = option(None, Choice((REQUIRED, OPTIONAL, None)))
     """`required` or `optional`: trusted proxies begin with a PROXY header."""
     socket_mode: int = option(0o660, _FILE_MODE)
-    """Of the file of a unix socket; who may write to it may connect."""
+    """The mode of a unix socket's file; a user that may write to it may connect."""
     compression: DeflateOptions | bool = option(True, _COMPRESSION)
     """Whether messages are compressed (permessage-deflate), or how."""
     slow_readers: SlowReaders | str = option("close", CheckedBy(send_queue.policy))

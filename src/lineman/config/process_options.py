@@ -19,7 +19,8 @@ class ProcessFields(RuleFields):
     """How processes are run."""
 
     user: str = option("", Text("www-data", "a name"))
-    """Whom they run as, from their first instruction on; empty for whoever starts the program.
+    """The user of the processes, from their first instruction on; empty for the user that starts
+    the program.
     Only root may change it."""
     group: str = option("", Text("www-data", "a name"))
     """Likewise; empty for the user's own."""

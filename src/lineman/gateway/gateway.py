@@ -288,9 +288,10 @@ class Gateway(Api, Declared):
         return await self._working()._ask(what, *about)
 
     async def drain(self) -> None:
-        """Returns when the gateway processes take what was ordered: for programs that send a lot.
+        """Returns when the gateway processes have taken the orders: for programs that send a lot.
 
-        Who never awaits it gets a `LinkFullError` when 64 MiB wait for a gateway process.
+        A program that never awaits it gets a `LinkFullError` when 64 MiB wait for a gateway
+        process.
         """
         await self._working().drain()
 

@@ -73,7 +73,7 @@ class GatewayOptions(ServiceFields, GuardFields):
     push_token: str | None = option(None, CheckedBy(check_token))
     """What they must carry, 16 ASCII characters at least; no default with `push`."""
     reloadable: bool = option(False, FLAG)
-    """Whether a reload replaces the processes that hold clients too, which are let go with 1012."""
+    """Whether a reload also replaces the processes with clients, and closes those with 1012."""
 
 
 OPTIONS = names_of(GatewayOptions)

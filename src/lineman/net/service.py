@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("lineman")
 
-# While draining, goodbyes are said so often.
+# While draining, connections are closed at this interval.
 DRAIN_STEP = 0.05
 # A callback that keeps the loop for longer is worth a line in the log.
 SLOW_LOOP = 1.0
@@ -260,15 +260,15 @@ class Service:
     async def drain(
         self, seconds: float, timeout: float, code: int = closing.SERVICE_RESTART
     ) -> None:
-        """Accepts no more, says goodbye to every connection at its own moment, frees everything.
+        """Stops accepting, closes the connections one by one, and frees everything.
 
-        A connection that is still in its handshake may finish it, and is told then: whoever was
-        let in is not reset. One that is kept for more HTTP requests has the whole time to send
-        another, whose answer says that it is the last: a request that is on its way is not lost.
-        It is all over sooner where no connection is left.
+        A connection that is still in its handshake may finish it, and is closed then: an accepted
+        connection is not reset. One that is kept for more HTTP requests has the whole time to send
+        another, whose answer says that it is the last: a request that is on its way is not lost. It
+        is all over sooner where no connection is left.
 
         Args:
-            seconds: over which the goodbyes are spread, evenly.
+            seconds: the time over which the connections are closed, evenly.
             timeout: seconds after that for handshakes, closing handshakes and handlers at work.
             code: the close code that clients get.
         """
@@ -300,7 +300,8 @@ class Service:
         return [each for each in handlers if isinstance(each, Connection) and each.is_unopened]
 
     async def stop(self, timeout: float, code: int = closing.GOING_AWAY) -> None:
-        """Says goodbye to every connection, waits for handlers at work, frees everything.
+        """Closes every connection with a close frame, waits for handlers at work, and frees
+        everything.
 
         Args:
             timeout: seconds after which what is left is dropped.

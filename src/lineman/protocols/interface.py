@@ -40,7 +40,7 @@ class Session:
         """The next of what these bytes mean; see the module.
 
         To be called with the same bytes while `has_more` is true, then with those that follow.
-        Whoever goes on later asks for the `rest`, and calls it with that.
+        A caller that continues later asks for the `rest`, and passes that.
 
         Args:
             data: valid during the call only.

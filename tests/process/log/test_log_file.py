@@ -98,7 +98,7 @@ def test_a_full_disk_is_said_once_and_the_log_goes_on_when_there_is_room(
     for _ in range(3):
         say(handler, "one")
     said = capfd.readouterr().err
-    assert said.count("no space left on device; it comes here") == 1
+    assert said.count("no space left on device; lines come here") == 1
     assert said.count("one\n") == 3
     path.unlink()
     say(handler, "two")
@@ -209,7 +209,7 @@ def test_a_line_that_was_cut_by_a_full_disk_does_not_swallow_the_next(tmp_path: 
     path = tmp_path / "app.log"
     done = run(code, path)
     assert path.read_text() == ("one\ntwo, a\n1 lines are missing here: file too large\nthree\n")
-    assert done.stderr.endswith("it comes here\ntwo, and more of it\n")
+    assert done.stderr.endswith("lines come here\ntwo, and more of it\n")
 
 
 def test_standard_output_and_error_follow_the_file_where_they_went_to_it(tmp_path: Path) -> None:

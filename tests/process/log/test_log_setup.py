@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_opened_is_told_at_once(tmp_path: Path) -> None:
     said = output(f'logs.set_up(logs.LogOptions("{tmp_path}/gone/app.log"))')
     assert said == (
         f"lineman: cannot write the log {tmp_path}/gone/app.log: no such file or directory; "
-        "it comes here\n"
+        "lines come here\n"
     )
 
 

@@ -116,7 +116,7 @@ def test_what_is_no_file_of_that_kind_holds_nobody_up(
 ) -> None:
     path = tmp_path / "key.pem"
     stand_in(path)
-    with pytest.raises(ConfigError, match="root does not read it for it"):
+    with pytest.raises(ConfigError, match="root does not read it for that user"):
         kept.for_child(place(keys=(str(path),)), OWNER)
 
 

@@ -16,7 +16,7 @@ current: ContextVar[Client | None] = ContextVar("current client", default=None)
 
 
 class EndsEvents(Protocol):
-    """Who does what is left to do when a callback has returned: the business worker."""
+    """The business worker, which finishes the work after a callback has returned."""
 
     def end(self, client: Client, event: str | bytes) -> None:
         """The event was handled, and the client's session was looked at."""
@@ -46,7 +46,9 @@ class LinkReceiver(RecordReceiver):
     def __init__(self, business: EndsEvents, on_message: Callable[..., Any] | None) -> None:
         self._business = business
         self._on_message = on_message
-        self._last: Client | None = None  # whose messages come now, and who is `current`
+        self._last: Client | None = (
+            None  # the client whose messages come now, and which is `current`
+        )
         self.clients: dict[int, Client] = {}
 
     def forget(self, number: int) -> Client | None:

@@ -166,7 +166,7 @@ class Cluster:
             for node, heard in list(self._heard.items()):
                 if until - heard > SILENCE:
                     self._lose(node, "was not heard of")
-                    # Who has begun since it fell silent does not miss it, and must be told.
+                    # A node that has started since then does not miss it, and must be informed.
                     self._publish(names.ALL_NODES, NodeLeaves(node))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
@@ -214,7 +214,7 @@ class Cluster:
         return found
 
     def _listen_anew(self) -> None:
-        """Whoever was not heard for a while had no chance to be."""
+        """The broker was away, so silence of a node in that time means nothing."""
         self._echoed = self._loop.time()
         self._heard = dict.fromkeys(self._heard, self._echoed)
 
@@ -370,7 +370,7 @@ class Cluster:
         try:
             answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
         except (NotReachedError, RefusedError, LinkFullError):
-            # Who is gone has taken its clients along: of them there is nothing to know any more.
+            # A node that is gone has lost its clients: nothing can be asked about them.
             if not self._is_node or (holder is not None and holder in self._heard):
                 raise
             answers = {}

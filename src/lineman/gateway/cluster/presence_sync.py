@@ -50,7 +50,7 @@ class PresenceSync:
         self._on_change = on_change
         self._clock = clock
         self._presence = Presence(node)
-        self._called: set[str] = set()  # who is to be told all uids, which has not begun
+        self._called: set[str] = set()  # nodes that need all uids, which has not begun
         self._parts: dict[str, int] = {}  # of `HeldUids` that nodes have begun to tell
         self._named: dict[str, set[str]] = {}  # what nodes hold by `HeldUids` not worked off
         self._missing: dict[str, _Missing] = {}  # by the node that was lost
@@ -169,7 +169,7 @@ class PresenceSync:
             if not self._has_returned(uid, origin, is_news=False):
                 self._change(uid, origin, True)
         if self._parts.get(origin) != held.part:
-            self._forget_told(origin)  # a part is missing: who was in it must not go
+            self._forget_told(origin)  # a part is missing: its uids must not go offline
             if held.is_last:
                 self._do(iter([(origin, AskHeldUids(self._node))]))
         elif held.is_last:
@@ -183,7 +183,7 @@ class PresenceSync:
         self._named.pop(origin, None)
 
     def _release_others(self, origin: str) -> Job:
-        """Who was not named in a node's `HeldUids` is there no more."""
+        """A uid that is not in a node's `HeldUids` is no longer online there."""
         named = self._named.get(origin)
         if named is None:
             return

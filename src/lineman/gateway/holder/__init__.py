@@ -1,1 +1,1 @@
-"""Gateway processes: they hold the clients and know who is who."""
+"""Gateway processes: they hold the clients and know their uids and groups."""

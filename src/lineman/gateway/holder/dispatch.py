@@ -67,8 +67,8 @@ class Dispatch:
         # Of each worker, whether it takes new clients or not.
         self._clients: dict[Link, set[HeldClient]] = {}
         self._retiring: set[Link] = set()
-        self._stalled: dict[HeldClient, None] = {}  # those for whom there is no worker
-        # Those who wait for its worker to read.
+        self._stalled: dict[HeldClient, None] = {}  # clients without a worker
+        # Clients that wait for their worker to read.
         self._clogged: dict[Link, dict[HeldClient, None]] = {}
         self.dropped = 0
 

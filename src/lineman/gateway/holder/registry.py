@@ -1,4 +1,4 @@
-"""Who is who among the clients of one gateway process: uids and groups. Pure."""
+"""The uids and groups of the clients of one gateway process. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Member:
     """What the registry knows of a client; the client's own class derives from it.
 
     Attributes:
-        uid: the user; None while nobody has said who this is.
+        uid: the user; None while it is unknown.
         groups: the groups that it is in; None where it never was in one.
     """
 
@@ -30,7 +30,7 @@ class Registry(Generic[M]):
     """Uids and groups of the members of one process.
 
     A member has one uid at most; a uid may have several members, as when a user has two tabs open.
-    Names are taken as they are: whoever calls has checked them.
+    Names are not checked here: the caller has checked them.
     """
 
     __slots__ = ("_groups", "_interest", "_uids")
@@ -44,7 +44,7 @@ class Registry(Generic[M]):
     # Uids.
 
     def bind(self, member: M, uid: str) -> None:
-        """Says who a member is; what it was before is forgotten."""
+        """Sets a member's uid; its former uid is forgotten."""
         if member.uid == uid:
             return
         if member.uid is not None:
@@ -60,7 +60,7 @@ class Registry(Generic[M]):
             self._uids[uid] = {found, member}
 
     def unbind(self, member: M) -> None:
-        """Forgets who a member is."""
+        """Forgets a member's uid."""
         uid = member.uid
         if uid is None:
             return

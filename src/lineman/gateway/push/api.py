@@ -93,7 +93,7 @@ class OrderApi:
         )
 
     def publish_to_group(self, group: Name, message: MessageData) -> None:
-        """Sends to the members of a group, and keeps it for those who are away.
+        """Sends to the members of a group, and keeps the message for clients that are away.
 
         Members get it with its place: see `history=` of `Gateway`.
         """

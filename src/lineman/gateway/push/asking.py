@@ -23,7 +23,8 @@ async def ask_by_link(
         timeout: seconds.
 
     Raises:
-        NotReachedError: it does not answer in time, or nobody who could know answers it.
+        NotReachedError: it does not answer in time, or no process that could know the answer
+            replies.
         RefusedError: it says why there is no answer.
         LinkFullError: it reads too slowly; nothing was asked.
     """

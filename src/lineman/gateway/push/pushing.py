@@ -214,7 +214,7 @@ class _ByLink:
 
 
 def _remedy(path: str) -> str:
-    """What to do where a stranger listens at a path."""
+    """What to do if another user listens at a path."""
     if os.geteuid() != 0:
         return "push as the service's user or as root"
     if directory := open_directory(path):

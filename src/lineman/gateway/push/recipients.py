@@ -1,4 +1,4 @@
-"""To whom a message is pushed: what a shell and an HTTP request say is checked by the same lines.
+"""The recipients of a pushed message: the same code checks those of the command line and of HTTP.
 
 All of it is checked before any of it is sent.
 """
@@ -18,10 +18,10 @@ FIELDS = ("uid", "group", "client", "all", "exclude", "keep")
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Those who get a message: once each, however often they are named.
+    """The recipients of a message: each gets it once, however often it is named.
 
     Attributes:
-        is_all: everybody; nobody is named then.
+        is_all: all clients; then no names are given.
         uids, groups, clients: those who are named.
         kept_groups: groups in whose history the message is kept as well.
         exclude: clients that do not get it.
@@ -51,12 +51,12 @@ class Recipients:
 
 
 def recipients_of(given: Mapping[str, Any], spell: Callable[[str], str]) -> Recipients:
-    """Reads who is to get a message.
+    """Reads the recipients of a message.
 
     Args:
         given: some of `FIELDS`: `uid`, `group`, `client` and `exclude` are one name or a list,
             `all` and `keep` true or false.
-        spell: how somebody who gives them writes a field, for errors.
+        spell: how the caller writes a field, for errors.
 
     Raises:
         UsageError: nobody is named, or it is no name, or what is given does not go together.

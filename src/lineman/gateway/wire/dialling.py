@@ -21,7 +21,7 @@ from lineman.links.rendezvous import dial
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
-# Who has not reached every gateway process by then says so.
+# A worker that has not reached every gateway process within this time logs it.
 PATIENCE = 5.0
 
 Identity = tuple[int, int]

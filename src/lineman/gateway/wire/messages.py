@@ -15,7 +15,7 @@ from lineman.links.framing import Message, WireFormat
 
 VERSION = 3
 
-# `str` or `bytes`; a decoder cannot be told to take either, so whoever sends it on checks.
+# `str` or `bytes`; a decoder cannot accept either, so the sender of the next message checks.
 Payload = Any
 
 
@@ -58,7 +58,7 @@ class DestroyClient(Message, tag=12):
 
 
 class Bind(Message, tag=3):
-    """Says who a client is; without a uid, that it is nobody any more."""
+    """Sets a client's uid; without a uid, removes it."""
 
     client: str
     uid: str | None = None
@@ -140,8 +140,8 @@ class LinkAnswer(Message, tag=11):
     """The answer to a `LinkQuestion`.
 
     Attributes:
-        error: in words, why there is no answer; empty where there is one.
-        is_unanswered: whether the reason is that who could know was not reached.
+        error: why there is no answer, as text; empty if there is one.
+        is_unanswered: whether the process that could know was not reached.
     """
 
     number: int
@@ -160,7 +160,7 @@ class LinkAnswer(Message, tag=11):
         )
 
     def in_place(self, problem: str) -> Message:
-        """Who waits for an answer that no frame can carry is told why there is none."""
+        """If no frame can carry an answer, the caller gets the reason instead."""
         return LinkAnswer(self.number, error=f"the answer cannot be sent: {problem}"[:500])
 
 

@@ -81,7 +81,7 @@ class AskHeldUids(Message, tag=48):
     origin: str
 
 
-# What only those take who tell of users that come and go.
+# Messages that only the presence part handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
 NodeMessage = (
     Relay

@@ -35,7 +35,7 @@ def broadcast(
     """
     if key is not None:
         check_key(key)
-    message = plain(message)  # a callback must not change it for those who come later
+    message = plain(message)  # a callback must not change it for later receivers
     to_frame(message)
     encoded: dict[object, bytes] = {}  # by what those who get the same bytes have in common
     last, shared = None, b""

@@ -187,7 +187,7 @@ class Connection(Sender, ConnectionNames):
             self._fall_behind()
 
     def _fall_behind(self) -> None:
-        if self.poller.turn.serves_queue:  # the share of those who are newly ready is small
+        if self.poller.turn.serves_queue:  # the share of newly ready connections is small
             self._is_behind = True
             self._behind_until = self.poller.wheel.now + _BEHIND_TIME
         self._put_off()

@@ -246,7 +246,8 @@ class HttpStage:
             and (self._parser is None or self._parser.error is None)
             and not service.is_stopping
             and not service.is_draining
-            # Who asks on and on without reading the answers must not fill our memory.
+            # A client that keeps sending requests without reading the answers must not fill our
+            # memory.
             and connection.unsent < service.limits.max_send_buffer_size
         )
         try:
@@ -323,7 +324,7 @@ class HttpStage:
         return self._connection.shows_certificate
 
     def _hide_visitor(self, request: Request, words: str) -> Request:
-        """Leaves nothing that says who the visitor is within the program's reach."""
+        """Removes everything that identifies the visitor before the program sees the request."""
         connection = self._connection
         if words:
             connection.service.log.log(

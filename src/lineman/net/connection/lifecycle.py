@@ -96,7 +96,7 @@ class Lifecycle(Peer):
             if self._stream.kept is None:
                 self._lost(self._stream.take_error())
             else:
-                self._put_off()  # what was received well is used first, whoever has paused it
+                self._put_off()  # valid bytes are used first, even if the connection was paused
 
     def pause(self, why: int) -> None:
         """Stops reading for a reason; the kernel's window then stops the peer."""

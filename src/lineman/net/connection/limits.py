@@ -86,7 +86,7 @@ class LimitFields:
     bytes_per_second_per_ip: float = option(0.0, RATE)
     """Likewise their bytes."""
     ipv6_prefix: int = option(64, Number(most=128, remedy="give 1 to 128; 64 is usual"))
-    """Bits of an IPv6 address that make one client: who has a network of 2^64 addresses is one."""
+    """Bits of an IPv6 address that identify one client, which may have 2^64 addresses."""
 
 
 @dataclass(kw_only=True)

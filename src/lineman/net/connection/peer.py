@@ -104,7 +104,7 @@ class Peer(Handler):
 
     @property
     def peer_address(self) -> str:
-        """`ip:port` of whoever connected to us, the client or the proxy before it; or `unix`."""
+        """`ip:port` of the peer, which is the client or the proxy in front of it; or `unix`."""
         return format_ip_port(*self.peer)
 
     @property

@@ -25,7 +25,7 @@ Waiting = bytes | tuple[int, bytes]
 
 
 class SlowReaders(StrEnum):
-    """What happens to a client for whom more waits than may."""
+    """What happens to a client with more waiting bytes than allowed."""
 
     CLOSE = "close"  # it is closed with 1013
     DROP_OLDEST = "drop_oldest"
@@ -164,7 +164,7 @@ class SendQueue:
         self.reply = None
 
     def end_waiting(self) -> None:
-        """Wakes those who wait for all to have left."""
+        """Wakes the callers of `drain` when all bytes have been sent."""
         waiters, self.waiters = self.waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -133,7 +133,7 @@ class Sender(Lifecycle):
     def borrow_cork(self) -> bool:
         """Takes the poller's cork until `return_cork`; False if it is taken.
 
-        For who writes much to one connection while the poller serves none.
+        For a caller that writes much to one connection while the poller serves none.
         """
         return self._stream.borrow_cork()
 
@@ -306,7 +306,7 @@ class Sender(Lifecycle):
             self.finish()
 
     def gives_way_in(self, now: float) -> float:
-        """Seconds after which a newcomer may be let go for another; infinite for not at all.
+        """Seconds after which a new connection may be closed for another; infinite for never.
 
         Args:
             now: on the wheel's clock.

@@ -19,9 +19,10 @@ from lineman.net.loop.wheel import Timed, Wheel
 from lineman.protocols.websocket import close as closing
 
 # Within `unfinished_timeout` a message must go on by one in so many of its bytes, and by one at
-# least. It is little on purpose: a bad line carries this much, and who holds more must send more.
+# least. It is small on purpose: a bad network can carry this much, and a client that holds more
+# must send more.
 PROGRESS = 10_000
-# Seconds after which somebody who was turned away may come again.
+# Seconds after which a refused client may connect again.
 RETRY_AFTER = 5
 
 
@@ -151,4 +152,4 @@ class Unfinished(Timed):
         elif connection.is_unopened:  # the body of a plain request
             connection.refuse(HttpError(503, words, (("Retry-After", str(RETRY_AFTER)),)))
         else:
-            connection.on_fault()  # it says goodbye already, and not one byte more is worth it
+            connection.on_fault()  # it already closes, and needs no further byte

@@ -1,1 +1,1 @@
-"""Where connections come from: ports, unix sockets, who is admitted, what a proxy says first."""
+"""The sources of connections: ports, unix sockets, admission, and the PROXY header."""

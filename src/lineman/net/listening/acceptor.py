@@ -1,8 +1,8 @@
-"""Accepts the connections of a listening socket, and finds room for them where there is none.
+"""Accepts the connections of a listening socket, and makes room for them if there is none.
 
-Where the process has no descriptor left, or too many newcomers are under way, those go first who
-keep a place and say nothing. Where all are at work, a few descriptors that were kept for it serve
-to tell newcomers that they must come again: nobody waits in silence, and nothing spins.
+If the process has no descriptor left, or too many connections are before their handshake, silent
+ones are closed first. If all are busy, a few reserved descriptors are used to tell new clients that
+they must come again: no client waits without an answer, and nothing spins.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from lineman.net.service import Service
 ACCEPTS = 64
 # Out of memory: look again after this time instead of spinning on the ready listener.
 ACCEPT_PAUSE = 0.5
-# The same where those who say nothing may be let go soon.
+# The same if silent connections may be closed soon.
 SHORT_PAUSE = 0.1
-# Newcomers that are looked at to find room, the oldest first, and let go at once at most.
+# How many new connections are checked to find room, the oldest first, and closed at once at most.
 LOOK = 64
 LET_GO = 16
 # Descriptors that are kept for refusals; fewer where there are few in all.
@@ -46,7 +46,7 @@ _NO_ROOM = HttpError(
 
 
 class Reserve:
-    """Descriptors that are kept for those who are told that there is no room.
+    """Reserved descriptors, for the answer that there is no room.
 
     Attributes:
         is_short: whether some are lent, or could not be had.
@@ -94,7 +94,7 @@ class Acceptor(Handler):
         self._socket = listener
         self._fd = listener.fileno()
         self._limit = service.limits.max_handshakes
-        # Nobody but the client itself says who it is, and nobody is counted.
+        # Only the client itself names its address, so it is not counted.
         special = service.is_guarded, service.proxy_protocol, service.protocol
         self._is_usual = not any(special)
         self._reserve = Reserve()

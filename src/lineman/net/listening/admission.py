@@ -1,4 +1,4 @@
-"""Who may connect: how many there may be in all and of each address, and how often they come.
+"""Admission: limits of the number and the rate of connections, in all and for each address.
 
 A connection counts for its address from accept on where the peer is the client. Behind a trusted
 proxy the address is known with the PROXY header or the handshake, and counts from there. Nobody
@@ -25,10 +25,10 @@ from lineman.net.connection.metered import TrafficMeter
 from lineman.net.connection.rates import Bucket, Meter, bucket
 from lineman.net.listening.networks import client_key
 
-# Seconds after which somebody who was turned away may come again.
+# Seconds after which a refused client may connect again.
 RETRY_AFTER = 5
-# So many refusals a second are said to one address, and twice that at once; who comes on and on
-# is dropped without an answer.
+# The number of refusals a second that one address gets, and twice that at once; further connections
+# are dropped without an answer.
 REFUSALS = 5.0
 
 Claims = Sequence[tuple[str, str]]
@@ -99,7 +99,7 @@ class Admission:
     # A connection comes, and goes.
 
     def arrive(self) -> HttpError | None:
-        """Somebody connects, whoever it is; why it must go, or None."""
+        """A new connection, from any peer: why it is refused, or None."""
         if self._connects is None or self._connects.spend(1, self._clock()):
             return None
         rate = self._limits.connects_per_second
@@ -108,15 +108,16 @@ class Admission:
     def check(
         self, ip: str, claims: Claims = (), *, is_droppable: bool = False
     ) -> HttpError | None:
-        """A client comes from an address; why it must go, or None.
+        """A client connects from an address: why it is refused, or None.
 
         Args:
             ip: of the client, if that is known.
             claims: the headers that name it, and what they name, where they disagree.
-            is_droppable: whether nobody stands between, who would take silence for a fault of ours.
+            is_droppable: whether there is no proxy between, which would report silence as our
+                error.
 
         Raises:
-            DroppedError: it comes again and again, and is not worth an answer.
+            DroppedError: it connects again and again, and gets no answer.
         """
         now = self._clock()
         self._forget(now)
@@ -152,7 +153,7 @@ class Admission:
     def admit(self, connection: Any, claims: Claims) -> HttpError | None:
         """A connection wants to be a websocket; why it may not, or None.
 
-        Who is let in counts for its address, if it does not yet.
+        An accepted connection counts for its address, if it does not yet.
         """
         refusal = self.check_room(len(connection.service.connections))
         if refusal is None and connection not in self._keys:

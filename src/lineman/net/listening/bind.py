@@ -88,7 +88,7 @@ def resolve(address: Address) -> list[Found]:
             f"cannot listen on {address}: the name {address.host} is not known ({error.strerror})",
             "listen on 0.0.0.0, on 127.0.0.1, or on an address of this machine",
         ) from None
-    # Whoever connects without a name asks 127.0.0.1 (every proxy's configuration does).
+    # A client without a name uses 127.0.0.1 (every proxy's configuration does).
     found.sort(key=lambda each: each[0] is not socket.AF_INET)
     return found
 

@@ -70,7 +70,7 @@ class PlainPort:
         )
 
     async def stop(self) -> None:
-        """Stops listening and drops whoever is connected."""
+        """Stops listening and drops all connections."""
         if self._server is None:
             return
         self._server.close()
@@ -88,14 +88,13 @@ class PlainPort:
             async with asyncio.timeout(_PATIENCE):
                 await self._serve(reader, writer)
         except (OSError, TimeoutError):
-            pass  # a stranger that is slow, or gone
+            pass  # a client that is slow, or gone
         finally:
             self._tasks.pop(task, None)
             writer.transport.abort()
 
     def _make_room(self) -> None:
-        """Lets go of those who came first and have said nothing, else of the oldest: strangers
-        who keep the port full must not keep the authority out."""
+        """Closes the oldest silent connections, else the oldest: the authority must get in."""
         while len(self._tasks) >= _MOST:
             silent = (task for task, has_spoken in self._tasks.items() if not has_spoken)
             oldest = next(silent, None) or next(iter(self._tasks))

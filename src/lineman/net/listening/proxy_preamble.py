@@ -54,7 +54,7 @@ def receive(
             refusal = service.admission.arrive()
         Preamble(service, fd, peer, refusal)
     elif service.proxy_protocol == OPTIONAL:
-        arrival.take(service, fd, peer, refusal)  # nobody who may tell us about anybody
+        arrival.take(service, fd, peer, refusal)  # a peer that is not a trusted proxy
     else:
         service.log.log(
             logging.WARNING,

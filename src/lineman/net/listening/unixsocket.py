@@ -1,4 +1,4 @@
-"""Listening on a unix socket: a file that outlives its process, and who may connect to it."""
+"""Listening on a unix socket: a file that outlives its process, and the right to connect to it."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def bind(address: Address, backlog: int, mode: int) -> socket.socket:
     Args:
         address: with a path.
         backlog: connections that may wait to be accepted.
-        mode: of the file, such as 0o660: who may write to it may connect.
+        mode: of the file, such as 0o660: a user that may write to it may connect.
 
     Raises:
-        ConfigError: somebody listens there, something else is there, or it cannot be made.
+        ConfigError: another process listens there, another file is there, or it cannot be made.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -265,7 +265,7 @@ class Poller:
                 break
 
     def _serve_queue(self) -> None:
-        """Serves those who were put off, each once, and one at least."""
+        """Serves the connections that were put off, each once, and at least one."""
         queue = self._queue
         begin, end = self._queue_begin, len(queue)
         while begin < end:

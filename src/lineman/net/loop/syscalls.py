@@ -121,7 +121,7 @@ def accept(listener: int) -> tuple[int, tuple[str, int]] | None:
 
 
 def close_fd(fd: int) -> None:
-    """Closes a connection's descriptor; the peer sees it whoever else may hold it open."""
+    """Closes a connection's descriptor; the peer sees it even if another process holds it open."""
     with contextlib.suppress(OSError), borrowed(fd) as tcp:
         tcp.shutdown(socket.SHUT_RDWR)
     os.close(fd)

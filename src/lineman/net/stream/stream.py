@@ -1,7 +1,7 @@
 """The bytes of one socket in the poller: TLS, the cork, what was kept, blocked or not.
 
-A `Stream` knows nobody above it. What happens is a return value: `receive` says what came, `flush`
-what became of the bytes that waited, and whoever owns the stream acts on it.
+A `Stream` knows no layer above it. Events are return values: `receive` returns what arrived,
+`flush` what happened to the waiting bytes, and the owner of the stream acts on it.
 
 What one turn of the poller sends to one connection leaves in one system call, and with TLS in as
 few records as it fits. A write that fills the kernel's buffer says so by `is_blocked`, and one that

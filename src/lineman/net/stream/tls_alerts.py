@@ -1,4 +1,4 @@
-"""What ends a TLS handshake, in words for whoever runs the service. Pure."""
+"""The reasons why a TLS handshake fails, as text for the operator. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TLS has agreed on with a client, and who the client has proved to be."""
+"""The TLS parameters of a client's connection, and the client's certificate."""
 
 from __future__ import annotations
 

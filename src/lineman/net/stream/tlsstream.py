@@ -397,7 +397,7 @@ class TlsStream:
         return count
 
     def end(self) -> None:
-        """Says goodbye (close_notify), if the handshake was done, without waiting for an answer."""
+        """Sends close_notify, if the handshake was done, without waiting for an answer."""
         if not self.is_established:
             return
         if self.is_direct:

@@ -265,7 +265,8 @@ class RequestFields:
 
     @property
     def host(self) -> str:
-        """Whom the client meant, with the port if it sent one; an absolute target outranks `Host`.
+        """The host that the client asked for, with the port if it sent one; an absolute target
+        takes precedence over `Host`.
 
         Source: RFC 9112, section 3.2.2.
         """

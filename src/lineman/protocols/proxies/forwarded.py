@@ -1,8 +1,7 @@
-"""Who the client is when a proxy stands between: `X-Real-IP`, `X-Forwarded-For`, `Forwarded`.
+"""The client's address behind a proxy: `X-Real-IP`, `X-Forwarded-For`, `Forwarded`.
 
-Everybody can write these headers, so they count only from proxies that the operator named, and they
-are read from the right: the last entry is what the nearest proxy saw itself.
-Source: RFC 7239.
+Any client can write these headers, so they count only from proxies that the operator named, and
+they are read from the right: the last entry is what the nearest proxy saw itself. Source: RFC 7239.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from lineman.errors import ConfigError, UsageError
 from lineman.protocols.http.requests import Headers
 
 UNKNOWN = "unknown"
-"""The client's address where the proxy does not tell; never the proxy's own, which may be let in
-where strangers are not."""
+"""The client's address if the proxy does not send it; never the proxy's own."""
 
 UNIX = "unix"
-"""The address of whoever comes through a unix socket of this machine: it has no other."""
+"""The address of a peer on a unix socket of this machine: it has no other."""
 
 MAX_HOPS = 32
 """More trusted proxies in a row are no set-up but an attempt to make the walk long."""
@@ -55,11 +53,11 @@ class ClientAddress:
 
 
 class TrustedProxies:
-    """The networks whose word about the client is taken.
+    """The networks that are believed about the client.
 
     Args:
-        networks: such as `127.0.0.1/32`, `10.0.0.0/8` or `::1`, and `unix` for everybody who comes
-            through a unix socket; empty trusts nobody.
+        networks: such as `127.0.0.1/32`, `10.0.0.0/8` or `::1`, and `unix` for every peer on a unix
+            socket; empty trusts no peer.
 
     Raises:
         ConfigError: an entry is no network, has host bits set, or covers everybody.
@@ -219,7 +217,7 @@ def scheme(headers: Headers) -> str | None:
 def hosts(headers: Headers) -> list[str]:
     """What proxies say the client asked for as its host, with the port where they say one.
 
-    Anybody may write these headers, so they count only against who cannot: a web page.
+    Anybody may write these headers, so they count only against a web page, which cannot.
 
     Args:
         headers: of a request from anywhere.
@@ -293,7 +291,7 @@ def _walk(name: str, hops: Iterator[str], trusted: TrustedProxies) -> ClientAddr
         if count == MAX_HOPS:
             return ClientAddress(UNKNOWN, 0, f"{name} names more than {MAX_HOPS} trusted proxies")
         node = _node(hop)
-        if node is None:  # who stands behind it may have made up everything farther out
+        if node is None:  # the peer behind it may have invented everything before it
             return _unusable(name, hop)
         if node[0] not in trusted:
             break
@@ -332,7 +330,7 @@ def _elements(line: str, wanted: str) -> list[str]:
 
 
 def _unusable(name: str, hop: str) -> ClientAddress:
-    # What a stranger sent is shown as a literal, and not at any length.
+    # Text from a client is shown as a literal, and shortened.
     return ClientAddress(UNKNOWN, 0, f"{name} holds {hop[:60]!r}, which is not an address")
 
 

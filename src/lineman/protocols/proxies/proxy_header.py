@@ -1,7 +1,8 @@
-"""The PROXY protocol, versions 1 and 2: what a TCP proxy says before the client's first byte.
+"""The PROXY protocol, versions 1 and 2: the header that a TCP proxy sends before the client's first
+byte.
 
-Pure: bytes in, a header out. Whose word counts, and when one must be there, the caller decides.
-Source: HAProxy, doc/proxy-protocol.txt (2020/03/05).
+Pure: bytes in, a header out. The caller decides which peers are believed, and when a header must be
+there. Source: HAProxy, doc/proxy-protocol.txt (2020/03/05).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class ProxyHeader:
     def client(self) -> tuple[str, int] | None:
         """The client's address and port, which may be `unix` or `unknown`; None: the proxy itself.
 
-        Unknown is not the proxy's own address, which may be let in where strangers are not.
+        Unknown is not the proxy's own address, which may have more rights than a client.
         """
         return None if self.is_local else self.source or (UNKNOWN, 0)
 
@@ -197,7 +198,7 @@ def _read_v2(data: bytes) -> tuple[ProxyHeader, int] | None:
     tlvs = tuple(_tlvs(data[V2_FIXED + addresses : size]))
     _check_sum(data[:size], V2_FIXED + addresses, tlvs)
     header = ProxyHeader(2, False, source, destination, tlvs)
-    # Read once here, so that whoever asks later gets no error.
+    # Read once here, so that a later reader gets no error.
     _ = header.alpn, header.authority, header.tls
     if len(header.unique_id or b"") > MAX_UNIQUE_ID:
         raise HeaderError(f"the unique id is longer than {MAX_UNIQUE_ID} bytes")

@@ -24,7 +24,7 @@ def answer(standing: Standing, remote_ip: str) -> tuple[str, str]:
 
     Args:
         standing: how the handshake was let in.
-        remote_ip: whom the service takes the client for.
+        remote_ip: the client's address as the service sees it.
     """
     address = {CLAIMED: BELIEVED, UNKNOWN: NOT_TOLD}.get(remote_ip, OTHER)
     return "X-Lineman-Doctor", f"page={standing.value}; address={address}"

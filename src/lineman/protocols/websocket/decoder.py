@@ -125,7 +125,7 @@ class Decoder:
         """The next of what `feed` would return, without a list for it, or `PROGRESS`.
 
         To be called with the same bytes until it returns None or `has_taken` is true; only then
-        with those that follow. Who goes on later asks for the `rest`, and calls it with that.
+        with those that follow. A caller that continues later asks for the `rest`, and passes that.
         """
         if not self._is_open:
             return None

@@ -1,6 +1,6 @@
 """Which implementation of zlib compresses what we send: the fastest one that is installed.
 
-What a stranger sends is inflated by the standard library's zlib alone, whatever else is
+Data from a client is decompressed by the standard library's zlib alone, whatever else is
 installed: it is the most attacked and best repaired of them, no slower below 64 KiB, and the
 judge of what is valid. ISA-L accepts damaged data that zlib refuses, and holds output back.
 

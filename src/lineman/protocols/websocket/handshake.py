@@ -1,4 +1,4 @@
-"""The opening handshake: who may upgrade, and the lines both sides send.
+"""The opening handshake: the rules for an upgrade, and the lines that both sides send.
 
 Source: RFC 6455, section 4; which web pages are let in: `origins.py`.
 """
@@ -110,7 +110,7 @@ def _is_key(key: str) -> bool:
 
 
 def plain_request_error() -> HttpError:
-    """The 426 for who asks for a page where only websockets are (RFC 9110, section 15.5.22)."""
+    """The 426 for a plain request where only websockets are (RFC 9110, section 15.5.22)."""
     return HttpError(
         426,
         "a websocket client is expected here; behind a proxy, forward the Upgrade and Connection"

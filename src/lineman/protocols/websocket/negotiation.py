@@ -160,8 +160,8 @@ def negotiate(offers: Sequence[str], options: DeflateOptions) -> tuple[Agreement
         HttpError: 400 for a header that is not of the grammar: the connection must be failed
             (RFC 6455, section 9.1), and before the 101 that is done by refusing it.
     """
-    # Browsers and libraries each have one offer of their own: it is answered once, and connections
-    # share what came of it. What a stranger makes us keep stays small.
+    # Each browser and library always sends the same offer: it is answered once, and connections
+    # share the result. The memory that clients can fill stays small.
     if len(offers) == 1 and len(offers[0]) <= MAX_KEPT:
         return _known_answer(offers[0], options)
     return _answer(offers, options)

@@ -127,7 +127,7 @@ class OriginPolicy:
 
         Args:
             request: the handshake.
-            shows_certificate: whether the client has proved to the service itself who it is; asked
+            shows_certificate: whether the client has authenticated itself to the service; asked
                 only where it matters.
         """
         origins = request.headers.get_all("origin")
@@ -240,7 +240,7 @@ def _is_address(host: str) -> bool:
 
 
 def without_identity(request: Request) -> Request:
-    """The handshake with the headers alone that say nothing about who the visitor is.
+    """The handshake with only those headers that do not identify the visitor.
 
     No other is in it, under no name: it is made anew from those that are on a fixed list.
     """
@@ -266,7 +266,7 @@ def _split_host(host: str) -> tuple[str, str, str] | None:
 
 def _split_origin(origin: str) -> tuple[str, str, str] | None:
     """Scheme, host and port, spelled one way; the port is empty where it is the default one."""
-    # The pages of a service are few, and read once. What a stranger makes us keep stays small.
+    # The pages of a service are few, and read once. The memory that clients can fill stays small.
     return _known_origin(origin) if len(origin) <= MAX_SHOWN else _read_origin(origin)
 
 
@@ -291,7 +291,7 @@ _known_origin = lru_cache(maxsize=256)(_read_origin)
 
 
 def _shown(origin: str, parts: tuple[str, str, str] | None) -> str:
-    """The origin as it may stand in an error: what a stranger sent is quoted only if it is one."""
+    """The origin for an error message: text from a client is quoted only if it is an origin."""
     if origin == "null":
         return origin
     if parts is None or len(origin) > MAX_SHOWN:

@@ -166,7 +166,7 @@ class WebsocketSession(Session):
         return event
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
-        """All that these bytes complete, in order; for who has no turns to keep.
+        """All events that these bytes complete, in order; for callers without turns.
 
         The data is not kept: the caller may use its buffer again.
         """
@@ -344,10 +344,10 @@ class WebsocketSession(Session):
     def on_time(
         self, now: float, last_received: float, is_reading: bool = True
     ) -> tuple[bytes | None, str | None, float]:
-        """What the clock demands: a ping to a silent peer, its end, or that of a slow goodbye.
+        """The actions that are due: a ping to a silent peer, its end, or the end of a slow close.
 
-        See `Session`. A server that has heard and said goodbye ends TCP, and waits for nothing; a
-        client waits for the server to do it (RFC 6455, section 7.1.1).
+        See `Session`. A server that has received and sent a close frame ends TCP, and waits for
+        nothing; a client waits for the server to do it (RFC 6455, section 7.1.1).
         """
         limits = self._limits
         if self._has_said:

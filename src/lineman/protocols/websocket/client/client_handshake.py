@@ -58,7 +58,7 @@ class ClientOpening:
     """What every client's handshake says.
 
     Attributes:
-        target: whom it is sent to.
+        target: the server.
         headers: further header lines.
         subprotocols: offered, best first.
         compression: offered; None for none.
