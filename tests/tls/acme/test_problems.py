@@ -89,7 +89,7 @@ def test_the_header_counts_where_the_text_names_no_time() -> None:
         ("caa", "CAA record for chat.example.com prevents issuance", "dig CAA chat.example.com"),
         ("tls", "remote error: tls: handshake failure", "use http-01"),
         ("externalAccountRequired", "no binding", "eab_key_id"),
-        ("serverInternal", "oops", "tried again"),
+        ("serverInternal", "oops", "tries again"),
         ("somethingNew", "oops", "see the text"),
         ("", "oops", "see the text"),
     ],
