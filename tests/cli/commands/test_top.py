@@ -107,7 +107,7 @@ SCRIPT = """
         if command == "connections":
             answer = {"columns": COLUMNS, "rows": [], "matching": 0, "total": 7}
         else:
-            answer = Report(connections=7).to_json()
+            answer = ProcessReport(connections=7).to_json()
         child = {"worker": "chat", "pid": 5, "state": "ready", "answer": answer}
         return {"master": {"script": "app.py", "state": "running"}, "children": [child]}
 
