@@ -11,7 +11,7 @@ import pytest
 from kit.recorder import Recorder
 from kit.site import Serve, Site
 from lineman import Connection, Worker
-from lineman.config import options
+from lineman.config import checked_options
 from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.proxies.proxy_header import SIGNATURE
 from lineman.protocols.websocket import checkup
@@ -217,12 +217,12 @@ def test_the_address_of_a_plain_worker_is_no_sites_name_and_that_of_a_worker_wit
     """Behind a proxy it is the upstream's; clients of a worker with TLS connect to that name."""
     lines = [("Host", "chat.example:8282"), PAGE, SECRETS[0]]
     request = Request("GET", "/", "1.1", Headers(lines), upgrade=True)
-    plain = options.read(Worker("ws://chat.example:8282"))
+    plain = checked_options.read(Worker("ws://chat.example:8282"))
     assert plain.origins.judge(request).standing is Standing.STRANGER
     files = {"cert": certificate.cert, "key": certificate.key}
-    tls = options.read(Worker("wss://chat.example:8282", **files))
+    tls = checked_options.read(Worker("wss://chat.example:8282", **files))
     assert tls.origins.judge(request).standing is Standing.REFUSED
-    other = options.read(Worker("ws://chat.example:8283"))
+    other = checked_options.read(Worker("ws://chat.example:8283"))
     assert other.origins.judge(request).standing is Standing.REFUSED
 
 

@@ -8,11 +8,9 @@ from lineman.net.loop cimport steps
 from lineman.net.loop.turn cimport Turn
 from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.interface cimport Session
-from lineman.protocols.websocket.fast_handshake cimport Opening, read_opening
 
 # As C numbers, for they are compared for every event.
 cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_USER, PLAIN, READ, SECURED, WRITE
-cdef Py_ssize_t _HTTP_PIECE
 cdef double _BEHIND_TIME
 
 cdef class Connection(Sender):
@@ -38,7 +36,7 @@ cdef class Connection(Sender):
     cdef _use_kept(self)
     @cython.locals(session=Session, turn=Turn)
     cpdef take_bytes(self, const unsigned char[::1] data)
-    @cython.locals(stage=HttpStage, found=Opening, size=Py_ssize_t, begin=Py_ssize_t)
+    @cython.locals(stage=HttpStage)
     cdef _take_http(self, const unsigned char[::1] data)
     cpdef begin(self, bytes data=*)
     cdef _open_at_once(self)

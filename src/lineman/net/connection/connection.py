@@ -20,7 +20,6 @@ from typing import Any, Never
 from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
 from lineman.errors import ProtocolError
-from lineman.net.connection.end_causes import TOO_LATE
 from lineman.net.connection.http_stage import HttpStage
 from lineman.net.connection.inbox import Inbox, messages_of
 from lineman.net.connection.metered import TrafficMeter
@@ -39,16 +38,14 @@ from lineman.net.stream.stream_status import (
 )
 from lineman.net.stream.tlsstream import not_listed
 from lineman.protocols.events import PROGRESS, Close, Progress, Reply
+from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
 from lineman.protocols.interface import Session
 from lineman.protocols.websocket import close as closing
-from lineman.protocols.websocket.fast_handshake import read_opening
 
 # A second is little for a burst, and a flood that comes in portions is one all the same.
 BEHIND_TIME = 1.0
 _BEHIND_TIME = BEHIND_TIME  # as a C number
-HTTP_PIECE = 4096  # bytes of requests that are looked at in one go: a few can be much work
-_HTTP_PIECE = HTTP_PIECE
 
 
 class Connection(Sender, ConnectionNames):
@@ -175,7 +172,7 @@ class Connection(Sender, ConnectionNames):
         self.flush()  # it may still read what its last bytes were answered with
         if self._state is OPEN:
             self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
-        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_answering:
+        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_waiting:
             self._stage.peer_ended()
         else:
             self._lose(closing.ABNORMAL, "the peer ended the connection")
@@ -225,26 +222,12 @@ class Connection(Sender, ConnectionNames):
                 self.note_unfinished(message, session.held())
 
     def _take_http(self, data: memoryview) -> None:
-        """Takes bytes of HTTP requests, in small pieces."""
+        """Takes bytes of HTTP requests."""
         stage = self._stage
         if stage is None:
-            stage = HttpStage(self)
+            stage = HttpStage(self, self._last_received)
             self._use_stage(stage)
-            found = read_opening(data, self.service.limits.max_head_size)
-            if found is not None:
-                size = len(found.head)
-                stage.begin(found, b"" if size == len(data) else bytes(data[size:]))
-                return
-        size, begin = len(data), 0
-        while not self.is_over:
-            stage.feed(data[begin : begin + _HTTP_PIECE])
-            begin += _HTTP_PIECE
-            if begin >= size or self.is_over:
-                return
-            has_more_first = self._stream.kept is not None or self._stream.paused
-            if has_more_first or self._state is not HANDSHAKE or self.poller.turn.spend():
-                self.keep(bytes(data[begin:]))
-                return
+        stage.take(data)
 
     # Opening.
 
@@ -439,7 +422,7 @@ class Connection(Sender, ConnectionNames):
         if self._state is not HANDSHAKE:
             self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
         elif self.service.protocol is None:
-            (self._stage or HttpStage(self)).timed_out()
+            return (self._stage or HttpStage(self, self._last_received)).on_time(now)
         else:
             self._lose(closing.ABNORMAL, TOO_LATE)
         return 0.0

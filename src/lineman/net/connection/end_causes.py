@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.heartbeat import NO_PONG
 
@@ -9,7 +10,6 @@ from lineman.protocols.websocket.heartbeat import NO_PONG
 DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
-TOO_LATE = "no handshake in time"
 TLS = "TLS: "
 GAVE_WAY = "let go for others: it said nothing"
 

@@ -2,31 +2,27 @@ cimport cython
 
 from lineman.net.connection.lifecycle cimport Lifecycle
 from lineman.net.service cimport Service
-from lineman.protocols.websocket.handshake cimport response
+from lineman.protocols.interface cimport Upgrade
 from lineman.protocols.websocket.fast_handshake cimport Opening
-from lineman.protocols.websocket.session cimport WebsocketSession
+from lineman.protocols.websocket.opening_session cimport OpeningSession
 
 cdef class HttpStage:
     cdef Lifecycle _connection
-    cdef object _parser
-    cdef list _requests
-    cdef bint _is_ended
-    cdef readonly bint is_idle
-    cdef readonly bint is_answering
+    cdef OpeningSession _session
+    cdef readonly bint is_waiting
     cdef readonly bint is_deciding
-    cdef object _key
-    cdef bytes _rest
     cdef tuple _claims
-    cdef tuple _headers
     cdef object _refusal
-    cdef tuple _compression
 
+    @cython.locals(connection=Lifecycle, session=OpeningSession)
+    cpdef take(self, const unsigned char[::1] data)
+    cdef _act(self, event)
     @cython.locals(connection=Lifecycle)
-    cpdef begin(self, Opening opening, bytes rest)
+    cdef _begin(self, Opening opening)
     cdef bint _is_direct(self) except -1
     cdef _find_client(self, request)
     cdef _judge(self, request, bint is_asked)
     @cython.locals(connection=Lifecycle, service=Service)
     cdef _decide(self)
-    @cython.locals(connection=Lifecycle, service=Service)
+    @cython.locals(connection=Lifecycle, service=Service, upgrade=Upgrade)
     cdef _accept(self)

@@ -1,37 +1,30 @@
-"""A connection before it is a websocket: its HTTP requests, and the handshake among them."""
+"""What a service decides about a connection's HTTP: answers to requests, who becomes a websocket.
+
+The protocol itself is an `OpeningSession`; here it meets the program, whose answers may take their
+time, and what the service knows of its clients.
+"""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError, UsageError
 from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
-from lineman.net.stream.tlsstream import HANDSHAKE_RECORD
 from lineman.protocols.http.http_messages import response_to
-from lineman.protocols.http.requests import (
-    CONTINUE,
-    Request,
-    RequestParser,
-    Response,
-    error_response,
-)
+from lineman.protocols.http.http_session import TlsClientError
+from lineman.protocols.http.requests import Request, Response
 from lineman.protocols.proxies import forwarded
 from lineman.protocols.websocket import checkup, handshake
 from lineman.protocols.websocket.fast_handshake import Opening
-from lineman.protocols.websocket.handshake import response
-from lineman.protocols.websocket.negotiation import Agreement, negotiate
+from lineman.protocols.websocket.opening_session import OpeningSession
 from lineman.protocols.websocket.origins import OWN, Standing, without_identity
-from lineman.protocols.websocket.session import WebsocketSession
 
 if TYPE_CHECKING:
     from lineman.net.connection.connection import Connection
-
-
-MAX_PIPELINED = 16
 
 
 class HttpStage:
@@ -39,53 +32,69 @@ class HttpStage:
 
     Args:
         connection: whose bytes these are.
+        since: when it has come, on the wheel's clock.
 
     Attributes:
-        is_answering: whether a request waits for the program's answer.
+        is_waiting: whether the program's answer is waited for.
         is_deciding: whether `on_websocket_connect` is at work.
-        is_idle: whether a request was answered, and nothing of another one has come.
     """
 
-    __slots__ = (
-        "_claims",
-        "_compression",
-        "_connection",
-        "_headers",
-        "_is_ended",
-        "_key",
-        "_parser",
-        "_refusal",
-        "_requests",
-        "_rest",
-        "is_answering",
-        "is_deciding",
-        "is_idle",
-    )
+    __slots__ = ("_claims", "_connection", "_refusal", "_session", "is_deciding", "is_waiting")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, since: float) -> None:
         self._connection = connection
-        self._parser: RequestParser | None = None
-        self._requests: list[Request] = []
-        self._is_ended = False
-        self.is_idle = self.is_answering = self.is_deciding = False
-        self._key = ""
+        self._session = OpeningSession.__new__(OpeningSession)
+        self._session._begin(connection.service.limits, since)
+        self.is_waiting = self.is_deciding = False
         self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
-        self._rest = b""  # what came behind a handshake
-        self._headers: tuple[tuple[str, str], ...] = ()
         self._refusal: Response | None = None
-        self._compression: tuple[Agreement, str] | None = None
 
-    def begin(self, opening: Opening, rest: bytes) -> None:
-        """Takes a usual handshake.
+    @property
+    def is_idle(self) -> bool:
+        """Whether a request was answered, and nothing of another one has come."""
+        return self._session.is_idle
 
-        Args:
-            opening: what `read_opening` found in the first bytes.
-            rest: what came behind it.
-        """
+    def take(self, data: memoryview) -> None:
+        """Takes bytes, of which there may be none; answers what is complete."""
+        connection, session = self._connection, self._session
+        if session.request is not None:
+            connection.keep(bytes(data))
+            return
+        while (event := session.next(data)) is not None:
+            self._act(event)
+            if not session.has_more or connection.is_over:
+                break
+            if self.is_waiting or not connection.is_unopened or connection.poller.turn.spend():
+                rest = session.rest(data)
+                if rest or not self.is_waiting:
+                    connection.keep(rest)
+                break
+        if connection.is_unopened:
+            connection.note_unfinished(session.unfinished(), session.held())
+
+    def _act(self, event: Any) -> None:
+        connection = self._connection
+        if isinstance(event, Opening):
+            self._begin(event)
+        elif isinstance(event, Request):
+            self._handle(event)
+        elif isinstance(event, HttpError):
+            if isinstance(event, TlsClientError):
+                self._tell_tls_client()
+            else:
+                kind = kind_of("bad requests", event.text)
+                log = connection.service.log
+                log.log(logging.INFO, kind, "%s: %s", connection.peer_address, event)
+            connection.refuse(event)
+        else:
+            answer = self._session.answer_to(event, connection.service.wheel.now)
+            if answer is not None:
+                connection.write(answer)
+
+    def _begin(self, opening: Opening) -> None:
+        """Takes a usual handshake."""
         connection = self._connection
         connection.request = opening.head
-        self._key = opening.key
-        self._rest = rest
         if opening.is_bare and self._is_direct():
             self._decide()
         else:
@@ -94,29 +103,7 @@ class HttpStage:
             self._find_client(request)
             self._judge(request, False)
 
-    def feed(self, data: memoryview) -> None:
-        """Takes bytes, of which there may be none; answers what is complete."""
-        connection = self._connection
-        self.is_idle = False
-        if self._parser is None:
-            if data[0] == HANDSHAKE_RECORD:
-                self._refuse_tls()
-                return
-            limits = connection.service.limits
-            self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
-        if len(data):
-            self._requests.extend(self._parser.feed(data))
-        body = self._parser.unfinished_body
-        connection.note_unfinished(body, 0 if body is None else body.__sizeof__())
-        if connection.is_over:
-            return  # all bodies together held too much
-        if len(self._requests) > MAX_PIPELINED:
-            connection.refuse(HttpError(400, "Too many requests sent without waiting."))
-            return
-        if not self.is_answering:
-            self._next(self._parser)
-
-    def _refuse_tls(self) -> None:
+    def _tell_tls_client(self) -> None:
         connection = self._connection
         connection.service.log.log(
             logging.WARNING,
@@ -125,32 +112,6 @@ class HttpStage:
             "cert and key, or let the proxy in front forward to http:// and not https://",
             connection.peer_address,
         )
-        connection.refuse(HttpError(400, "This port does not speak TLS: use ws:// here."))
-
-    def _next(self, parser: RequestParser) -> None:
-        connection = self._connection
-        while self._requests:
-            self._handle(self._requests.pop(0))
-            if self.is_answering or connection.is_over or connection.is_open:
-                return
-            if self._requests and connection.poller.turn.spend():
-                connection.keep(b"")
-                return
-        if parser.error is not None:
-            error = parser.error
-            connection.service.log.log(
-                logging.INFO,
-                kind_of("bad requests", error.text),
-                "%s: %s",
-                connection.peer_address,
-                error,
-            )
-            connection.refuse(error)
-        elif self._is_ended:
-            connection.finish()
-        elif parser.wants_continue:
-            parser.wants_continue = False
-            connection.write(CONTINUE)
 
     def _handle(self, request: Request) -> None:
         connection = self._connection
@@ -163,9 +124,9 @@ class HttpStage:
         if refusal is not None:
             connection.refuse(refusal)
             return
-        if handshake.is_websocket(request) or "sec-websocket-key" in request.headers:
+        if self._session.is_handshake(request):
             try:
-                self._key = handshake.check(request)
+                self._session.check(request)
             except HttpError as error:
                 self._refuse(request, error, error.text)
             else:
@@ -227,42 +188,35 @@ class HttpStage:
             return
         if isinstance(result, CoroutineType):
             self._wait()
-            service.spawn(result, lambda value: self._answered(request, value), self._async_failed)
+            service.spawn(result, self._answered, self._async_failed)
         else:
-            self._respond(request, result)
+            self._respond(result)
 
-    def _answered(self, request: Request, result: object) -> None:
+    def _answered(self, result: object) -> None:
         self._stop_waiting()
         if not self._connection.is_over:
-            self._respond(request, result)
-            if not self._connection.is_over and self._parser is not None:
-                self._next(self._parser)
+            self._respond(result)
+            if not self._connection.is_over:
+                self.take(memoryview(b""))  # those that came behind it
 
-    def _respond(self, request: Request, result: object) -> None:
+    def _respond(self, result: object) -> None:
         connection = self._connection
         service = connection.service
-        keeps = (
-            request.keep_alive
-            and (self._parser is None or self._parser.error is None)
-            and not service.is_stopping
+        may_keep = (
+            not service.is_stopping
             and not service.is_draining
             # A client that keeps sending requests without reading the answers must not fill our
             # memory.
             and connection.unsent < service.limits.max_send_buffer_size
         )
         try:
-            answer = response_to(result).encode(
-                head_only=request.method == "HEAD", keep_alive=keeps
-            )
+            answer = self._session.respond(response_to(result), may_keep, service.wheel.now)
         except BaseException as error:
             self._callback_raised("on_request", error)
             return
         service.plain_requests += 1
         connection.write(answer)
-        if keeps:
-            self.is_idle = True
-            connection.await_request()
-        else:
+        if self._session.is_over:
             connection.finish()
 
     def _callback_raised(self, name: str, error: BaseException) -> None:
@@ -280,12 +234,12 @@ class HttpStage:
             self._connection.refuse(HttpError(500, "Internal Server Error"))
 
     def _wait(self) -> None:
-        self.is_answering = True
+        self.is_waiting = True
         self._connection.service.newcomers.pop(self._connection, None)  # it waits for us
         self._connection.pause(PAUSED_BY_HANDSHAKE)
 
     def _stop_waiting(self) -> None:
-        self.is_answering = self.is_deciding = False
+        self.is_waiting = self.is_deciding = False
         if not self._connection.is_over:
             self._connection.service.newcomers[self._connection] = None
         self._connection.resume(PAUSED_BY_HANDSHAKE)
@@ -303,8 +257,7 @@ class HttpStage:
         service = connection.service
         try:
             if service.compresses:
-                offers = request.headers.get_all("sec-websocket-extensions")
-                self._compression = negotiate(offers, service.compression) if offers else None
+                self._session.negotiate(request, service.compression)
             verdict = service.origins.judge(request, self._shows_certificate)
             if verdict is not OWN and verdict.standing is Standing.REFUSED:
                 raise HttpError(403, verdict.words)
@@ -312,12 +265,12 @@ class HttpStage:
             self._refuse(request, error, f"refused handshakes with {error.status}")
             return
         if is_asked:
-            self._headers += (checkup.answer(verdict.standing, request.remote_ip),)
+            self._session.add_header(*checkup.answer(verdict.standing, request.remote_ip))
         if verdict is not OWN:  # a proxy may have made other headers of a user's credentials
             request = self._hide_visitor(request, verdict.words)
         if service.subprotocols:
-            offered = handshake.offered_subprotocols(request)
-            connection.subprotocol = handshake.choose_subprotocol(offered, service.subprotocols)
+            self._session.prefer(request, service.subprotocols)
+            connection.subprotocol = self._session.subprotocol
         self._decide()
 
     def _shows_certificate(self) -> bool:
@@ -396,10 +349,9 @@ class HttpStage:
         if refusal is not None:
             connection.refuse(refusal)
             return
-        agreement, extensions = self._compression or (None, None)
-        connection.write(response(self._key, connection.subprotocol, self._headers, extensions))
-        session = WebsocketSession(service.limits, agreement, service.compression)
-        connection.open(session, self._rest if self._parser is None else self._parser.rest)
+        upgrade = self._session.upgrade(service.limits, service.compression)
+        connection.write(upgrade.answer)
+        connection.open(upgrade.session, upgrade.rest)
 
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""
@@ -411,29 +363,29 @@ class HttpStage:
         """Agrees on one that the client offered."""
         request = self._connection.request
         assert request is not None
-        offered = handshake.offered_subprotocols(request)
-        if name not in offered:
-            raise UsageError(f"subprotocol {name!r} was not offered; the client offered {offered}")
-        response(self._key, name)  # what a client offers need not be a name
+        self._session.choose_subprotocol(request, name)
         self._connection.subprotocol = name
 
     def add_header(self, name: str, value: str) -> None:
         """Adds a header to the 101."""
-        response(self._key, headers=[(name, value)])  # raises here, in the program
-        self._headers += ((name, value),)
+        self._session.add_header(name, value)  # raises here, in the program
 
     # What goes wrong.
 
     def peer_ended(self) -> None:
         """Notes that the peer sends no more; an answer under way is still sent."""
-        self._is_ended = True
+        self._session.end()
 
-    def timed_out(self) -> None:
-        """Ends a handshake that took too long."""
+    def on_time(self, now: float) -> float:
+        """Ends a handshake that took too long; when to ask again, 0 for not at all."""
         connection = self._connection
-        if self.is_idle:
+        was_idle = self._session.is_idle
+        answer, why, again = self._session.on_time(now, now)
+        if why is None:
+            return again
+        if was_idle:
             connection.finish()
-            return
+            return 0.0
         connection.service.log.log(
             logging.INFO,
             "handshake timeouts",
@@ -441,4 +393,5 @@ class HttpStage:
             connection.peer_address,
             connection.service.limits.handshake_timeout,
         )
-        connection.give_up_handshake(error_response(HttpError(408, "Request Timeout")))
+        connection.give_up_handshake(answer)
+        return 0.0

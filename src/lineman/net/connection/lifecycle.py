@@ -9,7 +9,7 @@ from typing import Any
 
 from lineman.errors import HttpError, ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
-from lineman.net.connection.end_causes import DROPPED, STOPPING, TOO_LATE
+from lineman.net.connection.end_causes import DROPPED, STOPPING
 from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.peer import Peer
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
@@ -19,6 +19,7 @@ from lineman.net.service import Service
 from lineman.net.stream.stream_status import BLOCKED, BROKE, PAUSED_BY_GOODBYE, UNBLOCKED
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.protocols.events import Close
+from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import error_response
 from lineman.protocols.interface import Session
 from lineman.protocols.websocket import close as closing
@@ -207,10 +208,6 @@ class Lifecycle(Peer):
 
     # Before the websocket.
 
-    def await_request(self) -> None:
-        """Gives the next plain request of this connection its time."""
-        self._look_anew(self.service.limits.handshake_timeout)
-
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
         self.service.tally.refusals[error.status] += 1
@@ -237,12 +234,12 @@ class Lifecycle(Peer):
 
     def leave_handshake(self) -> None:
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
-        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_answering):
+        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_waiting):
             self._lose(closing.GOING_AWAY, STOPPING)
 
-    def give_up_handshake(self, answer: bytes) -> None:
-        """Ends a handshake that took too long, with an answer where the peer can read one."""
-        if self._stream.bytes_read and not self.is_over:
+    def give_up_handshake(self, answer: bytes | None) -> None:
+        """Ends a handshake that took too long, with an answer where something was asked."""
+        if answer is not None and not self.is_over:
             self.write(answer)
             self._finish(linger=True)
         else:
