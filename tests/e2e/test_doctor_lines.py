@@ -23,7 +23,7 @@ from lineman.testing.serving import Serving
 
 
 def cut(link: socket.socket) -> None:
-    """Hangs up on an open line."""
+    """Closes an open connection."""
 
 
 def closing(link: socket.socket) -> None:

@@ -49,12 +49,12 @@ class Peer:
         self.socket.sendall(b"".join(encode_frames(list(batch))[0]))
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         self._stream.close()
         self.socket.close()
 
     def hear(self) -> Iterator[Any]:
-        """The messages that come from now on, until the other side hangs up."""
+        """The messages that come from now on, until the other side closes."""
         return self._heard
 
     def _hear(self) -> Iterator[Any]:

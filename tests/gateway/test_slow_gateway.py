@@ -53,7 +53,7 @@ class Stuck:
         return found
 
     def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         if self._stream is not None:
             self._stream.close()
         self.socket.close()

@@ -162,7 +162,9 @@ def test_probes_that_hang_up_hide_no_client_that_does_not_trust_the_authority(
             probe.shutdown(socket.SHUT_WR)
             while probe.recv(65536):
                 pass
-    wait_until(lambda: caplog.text.count("hung up during TLS") == 10, "the probes are logged")
+    wait_until(
+        lambda: caplog.text.count("closed the connection during TLS") == 10, "the probes are logged"
+    )
     distrusting = ssl.create_default_context()
     with (
         socket.create_connection(("127.0.0.1", site.port)) as plain,
@@ -181,4 +183,4 @@ def test_probes_that_hang_up_hide_no_client_that_does_not_trust_the_authority(
     ):
         ciphers.wrap_socket(plain)
     wait_until(lambda: "no cipher in common" in caplog.text, "it is told")
-    assert caplog.text.count("hung up during TLS") == 10
+    assert caplog.text.count("closed the connection during TLS") == 10

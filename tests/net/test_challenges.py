@@ -85,7 +85,7 @@ def answered(plain: socket.socket, incoming: ssl.MemoryBIO, client: ssl.SSLObjec
     """The protocol that the service agreed to, once its first flight is here."""
     while True:
         data = plain.recv(65536)
-        assert data, "the service hung up"
+        assert data, "the service closed the connection"
         incoming.write(data)
         try:
             client.do_handshake()
@@ -105,7 +105,7 @@ def test_the_authority_is_shown_its_proof_and_nothing_follows(
             while tls.recv(4096):
                 pass
         except (ssl.SSLError, ConnectionResetError):
-            pass  # hung up on, in whatever way
+            pass  # closed, in whatever way
     wait_until(lambda: "answered a certificate authority" in caplog.text, "the line in the log")
     assert challenges.seen == [(NAME, (b"acme-tls/1",))]
 

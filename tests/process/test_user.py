@@ -328,7 +328,7 @@ def test_what_is_closed_to_the_user_is_named(
     assert done.returncode == 1
     said = done.stdout + done.stderr
     assert "user nobody may not run " in said
-    assert f": {barrier} (mode 0710, owner root); fix: put Python, the" in said
+    assert f": {barrier} (mode 0710, owner root) does not allow it; fix: put Python, the" in said
     assert "process 0" not in said
     assert "cannot be started" not in said
 

@@ -26,7 +26,7 @@ SUMMARY = 10.0
 REPEAT = 3600.0
 # Further tracebacks at the same time are logged only by type and place.
 TRACEBACKS = 30
-# A line is cut there: parts of it may be a stranger's words.
+# A line is cut there: parts of it may come from a client.
 MAX_TEXT = 1000
 
 # The position where the part of a text begins that a client may have written.

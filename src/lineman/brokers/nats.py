@@ -40,7 +40,7 @@ class Nats(Remote):
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
         self._ended: asyncio.Event | None = None
-        self._said = ""  # the server's error, before it hangs up or instead
+        self._said = ""  # the server's error, before it closes or instead of that
         self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
         self._topics_by_number: dict[int, str] = {}
         self._last_number = 0

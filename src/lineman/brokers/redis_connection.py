@@ -161,5 +161,5 @@ class RedisLine:
         return kind in (b"subscribe", b"ssubscribe")
 
     async def close(self) -> None:
-        """Hangs up."""
+        """Closes the connection."""
         await self._connection.disconnect(nowait=True)

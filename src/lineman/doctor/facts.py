@@ -21,7 +21,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
-    CLOSED = "closed"  # the other side hung up, in order or by a reset
+    CLOSED = "closed"  # the other side closed, normally or by a reset
     NOT_TLS = "not TLS"
     NOT_HTTP = "not HTTP"
     ALERT = "alert"  # TLS was refused, with a reason
@@ -245,7 +245,8 @@ class Facts:
             nothing listens there.
         names, reach, tls, reply: the steps of connecting, one after the other.
         other_scheme: the handshake by the other scheme, looked at when this one failed.
-        proxy_header: the handshake behind a PROXY header, looked at when it was hung up on.
+        proxy_header: the handshake behind a PROXY header, tried when the service had closed the
+            connection.
         other_paths: statuses of other paths, looked at after a 404 and its like.
         other_origins: statuses for other origins, by what was sent ('' for none), after a 403.
         without_subprotocol: the handshake without one, looked at when it failed with one.

@@ -27,7 +27,7 @@ class WorkerFacts:
         ping_interval: seconds; 0 for never.
         backlog: connections that may wait.
         listening: what came of a connection to it; None where there was nothing to connect to.
-        stranger: who listens there, where that is not the program. `ending`: what ends it.
+        stranger: the other process that listens there; empty for none. `ending`: what ends it.
         speaks_tls: whether TLS is spoken at that port; None: not looked at.
         served, on_disk: SHA-256 of the certificates; empty: not looked at.
     """

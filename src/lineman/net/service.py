@@ -56,14 +56,14 @@ class Service:
         tls_context: None for plain ws.
         origins: who may connect from a browser.
         subprotocols: what may be agreed on, best first.
-        trusted_proxies: whose word on the client's address counts.
+        trusted_proxies: the proxies that are believed about the client's address.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
         compression: how messages may be compressed; None for not at all.
         challenges: proofs for a certificate authority, where this service gets its own.
         client_fingerprints: SHA-256 of the clients' certificates that may connect; empty for any.
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
-        slow_readers: what happens to a client for whom more waits than may.
+        slow_readers: what happens to a client with more waiting bytes than allowed.
         protocol: makes the session of a new connection; None for websockets, with HTTP before.
 
     Attributes:

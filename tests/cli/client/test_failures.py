@@ -42,7 +42,11 @@ def tls_error(reason: str) -> ssl.SSLError:
             "connection refused",
             "start the service",
         ),
-        (ConnectionResetError(errno.ECONNRESET, "x"), "hung up during the handshake", "use wss://"),
+        (
+            ConnectionResetError(errno.ECONNRESET, "x"),
+            "closed the connection during the handshake",
+            "use wss://",
+        ),
         (OSError(errno.ENETUNREACH, "x"), "host not reachable", "network"),
         (OSError(errno.EMFILE, "x"), "out of file descriptors", "ulimit -n"),
         (OSError(errno.EADDRNOTAVAIL, "x"), "out of local ports", "ip_local_port_range"),

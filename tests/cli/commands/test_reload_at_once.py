@@ -143,7 +143,7 @@ def test_too_many_that_wait_are_told_so(make_app: MakeApp) -> None:
             end.sendall(encode({"command": "reload"}))
         done = app.run("status", by_script=False)
         assert done.returncode == 1
-        assert f"{MAX_CLIENTS} commands wait already" in done.stderr
+        assert f"{MAX_CLIENTS} commands already wait" in done.stderr
     finally:
         for end in waiting:
             end.close()

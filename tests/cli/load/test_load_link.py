@@ -159,7 +159,7 @@ def test_a_server_that_hangs_up_on_the_handshake_is_explained(run: Run, is_reset
 
     status, _, err = run(behaviour)
     assert status == 1
-    assert "hung up without an answer to the handshake; fix:" in err
+    assert "closed the connection without an answer to the handshake; fix:" in err
 
 
 def test_a_refusal_that_ends_with_the_connection_is_quoted(run: Run) -> None:

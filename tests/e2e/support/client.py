@@ -139,7 +139,7 @@ class Client:
         return not select.select([self._sock], [], [], seconds)[0]
 
     def close(self, code: int, reason: str) -> None:
-        """Close, and wait until the server has answered and hung up."""
+        """Close, and wait until the server has answered and closed."""
         self.send_close(code, reason)
         for _ in self.frames():
             pass

@@ -69,7 +69,7 @@ def test_a_master_that_does_not_answer_is_not_reached(
 
 
 def test_a_master_that_refuses_says_why(tmp_path: Path) -> None:
-    refusal = encode({"error": "64 commands wait already"})
+    refusal = encode({"error": "64 commands already wait"})
     with master(tmp_path, refusal) as pid_file, pytest.raises(RefusedError) as caught:
         ask(pid_file, {"command": "status"}, 20.0)
-    assert caught.value.seen == "its master refuses the command: 64 commands wait already"
+    assert caught.value.seen == "its master refuses the command: 64 commands already wait"

@@ -59,7 +59,7 @@ class Wire:
         OSError: the server cannot be reached, or TLS failed.
         HandshakeRefusedError: the server did not open a websocket.
         NotHttpError: it speaks another protocol.
-        ConnectionLost: it hung up in the middle of the handshake.
+        ConnectionLost: the server closed in the middle of the handshake.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Wire:
             data = self._socket.recv(CHUNK)
             if not data:
                 self.handshake.feed_end()  # raises where a refusal ends with the connection
-                raise ConnectionLost(close.ABNORMAL, "hung up during the handshake")
+                raise ConnectionLost(close.ABNORMAL, "closed the connection during the handshake")
             opened = self.handshake.feed(data)
             if opened is not None:
                 session = opened.session

@@ -87,8 +87,8 @@ def ended_early(target: Target) -> Failure:
     """The server ended the connection in place of an answer."""
     other = "ws" if target.is_tls else "wss"
     return Failure(
-        "hung up during the handshake",
-        f"{target} hung up without an answer to the handshake",
+        "closed the connection during the handshake",
+        f"{target} closed the connection without an answer to the handshake",
         f"see the service's log; if the port speaks {other}, use {target.with_scheme(other)}",
     )
 

@@ -116,7 +116,7 @@ class Connect(Work):
             self._start(now, self.schedule.intended(number))
 
     def on_open(self, client: LoadClient, now: int) -> None:
-        """Counts it and says goodbye."""
+        """Counts it and closes the connection."""
         super().on_open(client, now)
         self._failed_in_turn = 0
         if self._running:  # not the one before all others

@@ -82,7 +82,7 @@ def leads_here(facts: Facts) -> Iterator[Finding]:
 
 
 def private(facts: Facts) -> Iterator[Finding]:
-    """A private address is of no use to strangers."""
+    """Clients outside cannot use a private address."""
     name, found = facts.target.host, facts.names.all
     inside = [ip for ip in found if _is_private(ip)]
     if inside and not _is_address(name) and not facts.names.is_given and name != "localhost":

@@ -73,7 +73,7 @@ def agreement(facts: Facts) -> Iterator[Finding]:
             f"find out what listens there: ss -ltnp 'sport = :{facts.target.port}'",
         )
     else:
-        how = "says nothing" if look.outcome is Outcome.TIMEOUT else "hangs up"
+        how = "says nothing" if look.outcome is Outcome.TIMEOUT else "closes the connection"
         yield error(
             "tls-no-answer",
             f"{facts.place}, {how} when TLS begins ({look.reason or look.outcome.value})",

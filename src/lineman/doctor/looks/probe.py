@@ -84,7 +84,7 @@ class Line:
         self.opened = time.monotonic()
 
     def close(self) -> None:
-        """Closes the socket, without a goodbye."""
+        """Closes the socket, without a close frame."""
         self.link.close()
 
 

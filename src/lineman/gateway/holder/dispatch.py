@@ -36,7 +36,7 @@ class Dispatch:
 
     Args:
         clock: seconds that only go forward; `loop.time`.
-        log: where a warning goes that strangers can cause.
+        log: the logger of warnings that clients can cause.
         on_settled: called with a client whose connection is over and of whom nothing waits any
             more: the last that is heard of it.
         on_lost: called with a client and the events that are lost with a worker that died.

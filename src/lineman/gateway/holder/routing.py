@@ -46,7 +46,7 @@ class RoutingOptions:
 
 
 class Routing:
-    """Passes orders and questions on, from whomever they come.
+    """Passes orders and questions on, from every sender.
 
     Args:
         node: the name of this process.

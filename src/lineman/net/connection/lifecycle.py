@@ -252,7 +252,7 @@ class Lifecycle(Peer):
         self._is_ended_by_us = True
 
     def start_close(self, code: int, reason: str) -> None:
-        """Says goodbye as the protocol does; the peer has `close_timeout` to answer."""
+        """Closes as the protocol does; the peer has `close_timeout` to answer."""
         self._is_ended_by_us = True
         if self._forced_close is not None:  # the peer ended it first: no answer will come
             self._end_by(self._forced_close[1])

@@ -34,7 +34,7 @@ class Peer(Handler):
         Args:
             service: that it belongs to.
             fd: its descriptor.
-            peer: address and port of whoever connected.
+            peer: address and port of the peer.
         """
         self.service = service
         self.poller = service.poller

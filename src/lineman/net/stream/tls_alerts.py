@@ -12,8 +12,8 @@ NOT_ACCEPTED = (
 
 # What clients do to a handshake, by OpenSSL's name for it.
 EXPLAINED = {
-    END_OF_TCP: "the client hung up during TLS; it probably does not trust the certificate, or "
-    "connects by a name that is not in it",
+    END_OF_TCP: "the client closed the connection during TLS; it probably does not trust the "
+    "certificate, or connects by a name that is not in it",
     "TLSV1_ALERT_UNKNOWN_CA": "the client does not trust the certificate's authority: give the "
     "whole chain in cert, or have the client trust the CA",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": NOT_ACCEPTED,

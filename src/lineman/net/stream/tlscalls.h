@@ -52,7 +52,7 @@ static inline void lineman_tls_begin(void)
 #define LINEMAN_TLS_KEY_UPDATES 32
 static int lineman_tls_key_updates;  /* in this read */
 
-/* Has the read end, as if the peer had said goodbye: there is no other way out of it. */
+/* Ends the read, as if the peer had sent close_notify: there is no other way to end it. */
 static inline void lineman_tls_message(int is_ours, int version, int type, const void *data,
                                        size_t size, void *ssl, void *argument)
 {
@@ -129,7 +129,7 @@ static inline int lineman_tls_handshake(void *ssl)
     return error == 2 ? 0 : error == 3 ? 2 : 3;
 }
 
-/* Says goodbye, and leaves no error of it for whoever looks next. */
+/* Sends close_notify, and leaves no error of it for the next call. */
 static inline void lineman_tls_end(void *ssl)
 {
     lineman_tls_begin();

@@ -78,7 +78,7 @@ def pending(channel: TlsChannel) -> bool:
 
 
 def end(channel: TlsChannel) -> None:
-    """Says goodbye."""
+    """Sends close_notify."""
     raise NotImplementedError
 
 

@@ -19,7 +19,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 class TextFormatter(logging.Formatter):
     """`2026-11-25 13:20:00,123 [4711] INFO listening on …`.
 
-    Lines after the first one are set in, so that a stranger's text cannot look like a line of the
+    Lines after the first one are set in, so that text from a client cannot look like a line of the
     log. The name of the logger comes before the message, unless it is our own.
     """
 

@@ -136,7 +136,7 @@ def _closed_to(owner: Owner, program: Program) -> ConfigError:
     what = f"run {os.path.realpath(sys.executable)} in {program.directory}"
     found = next(filter(None, (barrier(owner, path, mode) for path, mode in ways)), "")
     return ConfigError(
-        f"user {owner.name} may not {what}" + (f": it may not read {found}" if found else ""),
+        f"user {owner.name} may not {what}" + (f": {found} does not allow it" if found else ""),
         "put Python, the program and its folder where that user can read them, such as below /opt "
         "or /srv",
     )

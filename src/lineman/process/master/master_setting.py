@@ -21,8 +21,8 @@ class Setting:
         pid_file: held by this process.
         rights: the user that the program runs as, and what this process does for it.
         tell: gets whether the start succeeded, with a text; only the first call counts.
-        configure: takes the settings that the program gives, and whose word they are; has this
-            process' log follow them, and returns those in force: the command line may have given
+        configure: takes the settings of the program, and the user that they come from; applies them
+            to this process' log, and returns those in force: the command line may have given
             others. A file that the program names is opened with that user's rights.
         tickets: descriptor that every child inherits: the secret of TLS session tickets.
         watches: whether a changed file of the program reloads it; clients are closed at once.

@@ -74,7 +74,7 @@ class Links:
 
 
 def _given_to(directory: Path, owner: Owner | None) -> os.stat_result:
-    """What a directory is, after its new owner has it; one of a stranger's is given to nobody."""
+    """What a directory is, after its new owner has it; one of another user is given to nobody."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)

@@ -26,7 +26,7 @@ class ChainFacts:
 
     Args:
         sent: the certificates that a client would get: each one's subject, in the file's order.
-        path: the leaf, whoever issued it, and so on, as far as the file goes.
+        path: the leaf, its issuer, and so on, as far as the file goes.
         is_in_order: whether the file has them in that order.
         unneeded: subjects that are no part of the path.
         sends_root: whether the path in the file ends in a root.
