@@ -90,7 +90,7 @@ def test_a_stop_during_reloads_answers_all(make_app: MakeApp) -> None:
     program = app.start()
     app.write("import time; time.sleep(60)")
     first = begin(app, "reload")
-    program.wait_for_line("the program is read again")
+    program.wait_for_line("reading the program again")
     waiting = [first, begin(app, "reload")]
     stopped = app.run("stop", by_script=False)
     assert "is stopped" in stopped.stdout, stopped.stderr
