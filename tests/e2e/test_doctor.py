@@ -31,7 +31,7 @@ BROKEN_IN_NGINX: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("main", "/down", {}, "upstream-down", "ss -ltnp"),
     ("main", "/closed", {}, "upstream-down", "error log"),
     ("main", "/both", {}, "upstream-speaks-tls", "https://"),
-    ("main", "/twice", {}, "upstream-down", "proxy_pass say http://"),
+    ("main", "/twice", {}, "upstream-down", "proxy_pass says http://"),
     ("main", "/slow", {}, "upstream-timeout", "blocks"),
     ("main", "/nope", {}, "wrong-path", "use the path /wss"),
     ("main", "/moved", {}, "redirect", "wss://domain.com/wss"),

@@ -152,11 +152,6 @@ def encode(opcode: int, payload: bytes, first_bits: int = FIN) -> bytes:
     return header(opcode, len(payload), first_bits) + payload
 
 
-def whole(first: int, payload: bytes) -> bytes:
-    """A whole unmasked frame; `first` is its first byte: opcode, FIN and reserved bits."""
-    return header(first & 0x0F, len(payload), first & 0xF0) + payload
-
-
 def encode_masked(opcode: int, payload: bytes, mask: bytes, first_bits: int = FIN) -> bytes:
     """A whole masked frame, as a client sends it; `mask` is 4 fresh random bytes."""
     head = bytearray(header(opcode, len(payload), first_bits))

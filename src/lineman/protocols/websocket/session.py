@@ -124,11 +124,6 @@ class WebsocketSession(Session):
         return not self._has_said and not self._has_heard
 
     @property
-    def has_said_close(self) -> bool:
-        """Whether our close frame was made; nothing may be sent behind it."""
-        return self._has_said
-
-    @property
     def is_over(self) -> bool:
         """Whether nothing can be sent or received any more: the stream below may end."""
         return self._has_said and self._has_heard
