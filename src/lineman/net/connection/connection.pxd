@@ -47,6 +47,7 @@ cdef class Connection(Sender):
     cdef bint _is_too_much(self, Py_ssize_t count) except -1
     cdef _other_event(self, event)
     cdef _hand_on(self, message)
+    cdef _start_inbox(self, first)
     cdef _deliver(self, message)
     cpdef take(self, event)
     cpdef inbox_is_empty(self)

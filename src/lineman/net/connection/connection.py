@@ -314,10 +314,12 @@ class Connection(Sender, ConnectionNames):
             if isinstance(event, ProtocolError):
                 self._meter = None
         kind = type(event)
-        if self._state is OPEN and (kind is str or kind is bytes):
-            self._hand_on(event)
-        else:
+        if self._state is not OPEN or (kind is not str and kind is not bytes):
             self._other_event(event)
+        elif self._inbox is not None:
+            self._inbox.put(event)
+        elif (result := self._deliver(event)) is not None:
+            self._start_inbox(result)
 
     def _is_too_much(self, count: int) -> bool:
         """Counts bytes; whether they were more than the peer may send, which ends it."""
@@ -354,14 +356,18 @@ class Connection(Sender, ConnectionNames):
             return
         result = self._deliver(message)
         if result is not None:
-            inbox = Inbox(self)
-            self._use_inbox(inbox)
-            inbox.start(result, None)
+            self._start_inbox(result)
+
+    def _start_inbox(self, first: Coroutine[Any, Any, Any]) -> None:
+        """Has what comes wait until a coroutine of the program is done."""
+        inbox = Inbox(self)
+        self._use_inbox(inbox)
+        inbox.start(first, None)
 
     def _deliver(self, message: Any) -> Coroutine[Any, Any, Any] | None:
         if self._is_ended_by_us:
             return None
-        self.note_read()
+        self._count_read()
         callback = self._callbacks.on_message
         if callback is None:
             return None

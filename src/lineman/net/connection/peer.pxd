@@ -33,7 +33,7 @@ cdef class Peer(Handler):
     cdef _begin_facts(self, Service service, int fd, tuple peer)
     cdef _enter(self, state)
     cdef _heard(self)
-    cpdef note_read(self)
+    cdef _count_read(self)
     cdef _count_written(self)
     cdef _count_dropped(self, int count)
     cdef _note_silence(self)

@@ -200,7 +200,10 @@ class Peer(Handler):
         self._last_received = self.poller.wheel.now
 
     def note_read(self) -> None:
-        """Counts a message of the peer that the program gets."""
+        """Counts a message of the peer that the program gets; for an inbox."""
+        self._count_read()
+
+    def _count_read(self) -> None:
         self.messages_read += 1
 
     def _count_written(self) -> None:

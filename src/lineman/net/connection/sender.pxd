@@ -11,9 +11,9 @@ ctypedef unsigned char *p_uchar
 cdef int ROOM
 
 cdef class Sender(Lifecycle):
-    cpdef send(self, message, key=*)
     @cython.locals(stream=Stream, session=Session, room=p_uchar, count=Py_ssize_t)
-    cdef _encode(self, message)
+    cpdef send(self, message, key=*)
+    cdef _write_pieces(self, tuple pieces)
     @cython.locals(stream=Stream, session=Session, room=p_uchar, count=Py_ssize_t)
     cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
     cpdef share_key(self)

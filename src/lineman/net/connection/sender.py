@@ -65,23 +65,22 @@ class Sender(Lifecycle):
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 assert self._session is not None
                 return self._hold(self._session.waiting(message), key)
-        self._encode(message)
-        return self._has_written()
-
-    def _encode(self, message: Any) -> None:
-        """Writes a message; as a rule no object is made for what is sent."""
         session, stream = self._session, self._stream
         assert session is not None
         room = stream.room()
         count = session.encode_into(message, room, ROOM)
         if count >= 0:
             stream.wrote(room, count)
-            return
-        before, body, behind = session.pieces(message)
-        stream.write(before)
-        stream.write(body)
+        else:
+            self._write_pieces(session.pieces(message))
+        return self._has_written()
+
+    def _write_pieces(self, pieces: tuple[bytes, bytes, bytes]) -> None:
+        before, body, behind = pieces
+        self._stream.write(before)
+        self._stream.write(body)
         if behind:
-            stream.write(behind)
+            self._stream.write(behind)
 
     def send_memory(self, is_text: bool, data: Memory, start: int, size: int) -> bool:
         """Sends what lies in memory, without an object for it; False where only `send` can.
