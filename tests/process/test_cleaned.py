@@ -91,7 +91,7 @@ def test_what_was_removed_is_made_anew(cleaned: Cleaned) -> None:
     cleaned.run.parent.mkdir(mode=0o700)
     second = cleaned.command("start")  # before anything is back
     assert f"it runs already: process {program.process.pid}" in second.stderr
-    program.wait_for_line("is made anew; see who cleans there")
+    program.wait_for_line("is created again; see which program removes it")
     wait_until(lambda: {path.name for path in cleaned.run.iterdir()} == before, "all is back")
     (pid_file,) = cleaned.run.glob("*.pid")
     assert holder(pid_file) == program.process.pid

@@ -225,7 +225,7 @@ def test_a_child_that_cannot_start_ends_the_whole_with_exit_status_1(start: Star
     ("call", "why"),
     [
         ("asyncio.run(main())", "an event loop runs in it"),
-        ("thread = threading.Thread(target=Worker.run_all); thread.start()", "its main thread"),
+        ("thread = threading.Thread(target=Worker.run_all); thread.start()", "the main thread"),
     ],
 )
 def test_what_cannot_become_a_service_is_told(start: Start, call: str, why: str) -> None:

@@ -333,7 +333,7 @@ def test_a_program_that_pushes_by_a_broker_takes_no_silence_for_an_answer(
 
     async def ask() -> None:
         async with AsyncGatewayClient(f"hub://{hub}") as gateway:
-            with pytest.raises(NotReachedError, match="nobody answered"):
+            with pytest.raises(NotReachedError, match="got no answer"):
                 await gateway.is_uid_online("anna")
             silent.why = "it has a bad day"
             with pytest.raises(RefusedError, match="it has a bad day"):

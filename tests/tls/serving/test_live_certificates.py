@@ -405,7 +405,7 @@ def test_one_that_comes_to_its_end_is_told_once_a_day(
     put(renewed, pair)
     tls.look()
     tls.look()
-    assert "renewed it" not in caplog.text
+    assert "was not renewed" not in caplog.text
 
 
 # The cost.
