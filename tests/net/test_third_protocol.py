@@ -53,6 +53,14 @@ def hear(client: RawClient, count: int = 1) -> list[str]:
     return found
 
 
+def left(client: RawClient) -> bytes:
+    """What the service still says before the end; nothing where it drops what it has not read."""
+    try:
+        return client.receive_all()
+    except ConnectionResetError:
+        return b""
+
+
 def test_it_is_small() -> None:
     assert len(Path(lines.__file__).read_text().splitlines()) <= 70
 
@@ -232,14 +240,31 @@ def test_any_callback_may_end_any_connection(start: Start) -> None:
             each.send("gone")
             each.close() if message == "close" else each.destroy()
 
-    for word, left in (("close", b"gone\n"), ("destroy", b"")):
+    for word, said in (("close", b"gone\n"), ("destroy", b"")):
         site = start(on_message=end)
         clients = [site.connect() for _ in range(3)]
         wait_until(lambda site=site: len(site.worker.connections) == 3, "they are there")
         say(clients[1], word, "more", "of it")
         for client in clients:
-            assert client.receive_all() == left
+            assert left(client) == said
         site.wait_until_empty()
+
+
+@pytest.mark.parametrize("has_header", [False, True], ids=["direct", "behind a proxy"])
+@pytest.mark.parametrize("word", ["close", "destroy"])
+def test_a_connection_may_be_ended_as_soon_as_it_opens(
+    start: Start, word: str, has_header: bool
+) -> None:
+    def end(connection: Connection) -> None:
+        connection.send("no")
+        connection.close() if word == "close" else connection.destroy()
+
+    proxied = {"proxy_protocol": "required", "trusted_proxies": ["127.0.0.1/32"]}
+    site = start(on_connect=end, **(proxied if has_header else {}))
+    client = site.connect(preamble=HEADER if has_header else b"")
+    say(client, "too", "late")
+    assert left(client) == (b"no\n" if word == "close" else b"")
+    site.wait_until_empty()
 
 
 def test_a_newcomer_that_never_speaks_tls_is_let_go(start: Start, tls: bool) -> None:
