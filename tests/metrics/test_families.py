@@ -163,7 +163,7 @@ def test_every_metric_has_a_help_text_and_names_follow_the_rules() -> None:
         (reply(child(REPORT), state="reloading"), []),
         (reply(child(REPORT), state="starting"), ["the service is starting"]),
         (reply(child(REPORT), state="stopping"), ["the service is stopping"]),
-        ({}, ["the service is not there"]),
+        ({}, ["the service is not running"]),
         (reply(child(REPORT), child(None, state="down", slot=1)), []),
         (reply(child(None, state="down")), ["chat has no ready process"]),
         (reply(child(REPORT, state="retiring")), ["chat has no ready process"]),

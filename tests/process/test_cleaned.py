@@ -187,7 +187,7 @@ def test_a_socket_of_clients_that_was_removed_is_told(tmp_path: Path) -> None:
     program = cleaned.start()
     try:
         (place / "app.sock").unlink()
-        (line,) = program.wait_for_line("cannot be made anew")
+        (line,) = program.wait_for_line("cannot be created again")
         assert f"the socket {place}/app.sock is gone, and no client can connect" in line
         assert "fix: restart the program" in line
     finally:
