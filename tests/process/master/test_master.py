@@ -278,4 +278,4 @@ def test_the_limit_of_open_files_is_raised_and_told_where_it_is_low(app: App) ->
     limits = Path(f"/proc/{child['pid']}/limits").read_text()
     assert "Max open files            500                  500" in limits
     log = next(line for line in done.stdout.splitlines() if line.startswith("log: "))
-    assert "may open 500 files only" in Path(log.removeprefix("log: ")).read_text()
+    assert "may open only 500 files" in Path(log.removeprefix("log: ")).read_text()
