@@ -114,7 +114,7 @@ def test_each_way_without_an_answer_is_one_exception_and_leaves_nothing() -> Non
         def answered(what: Any) -> Any:
             return ask(questions, "a", "b", say=lambda number: what(number))
 
-        with pytest.raises(NotReachedError, match=r"'is_online' within 0\.01 s; fix: "):
+        with pytest.raises(NotReachedError, match=r"got no answer within 0\.01 s; fix: "):
             await ask(questions, "a", timeout=0.01)
         with pytest.raises(NotReachedError, match="before the end of the connection"):
             await answered(lambda _: (questions.leave("a"), questions.leave("b")))
