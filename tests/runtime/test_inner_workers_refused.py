@@ -35,9 +35,8 @@ def test_two_workers_with_one_port_are_told_apart_from_a_reload(
     twice = f"await Worker('{at(port)}').start()"
     done = make_app(pushing(at(port), after=twice)).run("start")
     assert done.returncode == 1
-    assert "of this program; fix: give each Worker a different address" in (
-        done.stdout + done.stderr
-    )
+    said = done.stdout + done.stderr
+    assert "belongs to this program; fix: give each Worker a different address" in said
     outer = pushing(at(port)).replace("127.0.0.1:0", f"127.0.0.1:{port}")
     done = make_app(outer).run("start")
     assert done.returncode == 1
