@@ -36,6 +36,7 @@ COMPILED = (
     "lineman/net/stream/tlsstream",
     "lineman/net/service",
     "lineman/net/stream/stream",
+    "lineman/net/connection/context",
     "lineman/net/connection/counters",
     "lineman/net/loop/turn",
     "lineman/net/connection/unfinished",

@@ -20,6 +20,7 @@ from typing import Any, Never
 from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
 from lineman.errors import ProtocolError
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.http_stage import HttpStage
 from lineman.net.connection.inbox import Inbox, messages_of
 from lineman.net.connection.metered import TrafficMeter
@@ -27,7 +28,6 @@ from lineman.net.connection.sender import Sender
 from lineman.net.connection.state import CLOSED, CLOSING, HANDSHAKE, OPEN
 from lineman.net.loop import steps
 from lineman.net.loop.poller import BROKEN, READ, WRITE
-from lineman.net.service import Service
 from lineman.net.stream.stream_status import (
     ENDED,
     LOST,
@@ -69,7 +69,7 @@ class Connection(Sender, ConnectionNames):
 
     __slots__ = ("_behind_until", "_callbacks", "_is_behind", "_meter")
 
-    def __init__(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+    def __init__(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
         self._begin_life(service, fd, peer)
         self._callbacks = service.callbacks
         self._meter: TrafficMeter | None = None  # where something is limited

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lineman.net.connection.connection import Connection
+from typing import Any
 
 
 class Tally:
@@ -58,7 +55,7 @@ class Tally:
         self.bytes_read += bytes_read
         self.bytes_written += bytes_written
 
-    def carried(self, connections: Iterable[Connection]) -> tuple[int, int, int, int]:
+    def carried(self, connections: Iterable[Any]) -> tuple[int, int, int, int]:
         """All that was carried so far, by these connections and those that have ended.
 
         Returns:

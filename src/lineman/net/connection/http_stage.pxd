@@ -1,7 +1,7 @@
 cimport cython
 
 from lineman.net.connection.lifecycle cimport Lifecycle
-from lineman.net.service cimport Service
+from lineman.net.connection.context cimport ConnectionContext
 from lineman.protocols.interface cimport Upgrade
 from lineman.protocols.websocket.fast_handshake cimport Opening
 from lineman.protocols.websocket.opening_session cimport OpeningSession
@@ -22,7 +22,7 @@ cdef class HttpStage:
     cdef bint _is_direct(self) except -1
     cdef _find_client(self, request)
     cdef _judge(self, request, bint is_asked)
-    @cython.locals(connection=Lifecycle, service=Service)
+    @cython.locals(connection=Lifecycle, service=ConnectionContext)
     cdef _decide(self)
-    @cython.locals(connection=Lifecycle, service=Service, upgrade=Upgrade)
+    @cython.locals(connection=Lifecycle, service=ConnectionContext, upgrade=Upgrade)
     cdef _accept(self)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError, UsageError
+from lineman.net.connection.unopened import Unopened
 from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
 from lineman.protocols.http.http_messages import response_to
 from lineman.protocols.http.http_session import TlsClientError
@@ -22,9 +23,6 @@ from lineman.protocols.websocket import checkup, handshake
 from lineman.protocols.websocket.fast_handshake import Opening
 from lineman.protocols.websocket.opening_session import OpeningSession
 from lineman.protocols.websocket.origins import OWN, Standing, without_identity
-
-if TYPE_CHECKING:
-    from lineman.net.connection.connection import Connection
 
 
 class HttpStage:
@@ -41,7 +39,7 @@ class HttpStage:
 
     __slots__ = ("_claims", "_connection", "_refusal", "_session", "is_deciding", "is_waiting")
 
-    def __init__(self, connection: Connection, since: float) -> None:
+    def __init__(self, connection: Unopened, since: float) -> None:
         self._connection = connection
         self._session = OpeningSession.__new__(OpeningSession)
         self._session._begin(connection.service.limits, since)

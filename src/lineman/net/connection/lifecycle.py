@@ -9,13 +9,13 @@ from typing import Any
 
 from lineman.errors import HttpError, ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import DROPPED, STOPPING
 from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.peer import Peer
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
-from lineman.net.service import Service
 from lineman.net.stream.stream_status import BLOCKED, BROKE, PAUSED_BY_GOODBYE, UNBLOCKED
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.protocols.events import Close
@@ -39,7 +39,7 @@ class Lifecycle(Peer):
         "_linger", "_owes_on_close", "_queue", "_seen_written", "_session", "_stage",
     )  # fmt: skip
 
-    def _begin_life(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_life(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
         """In place of `__init__`, as `_begin_facts`."""
         self._begin_facts(service, fd, peer)
         self._session: Session | None = None  # as long as something can come of it

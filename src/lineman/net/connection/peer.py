@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from lineman.base.address import format_ip_port
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import close_cause, failure_cause
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
-from lineman.net.service import Service
 from lineman.net.stream.stream import Stream
 from lineman.net.stream.tlsinfo import TlsInfo
 from lineman.protocols.http.requests import Request
@@ -28,7 +28,7 @@ class Peer(Handler):
         "remote_ip", "remote_port", "service", "subprotocol",
     )  # fmt: skip
 
-    def _begin_facts(self, service: Service, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_facts(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
         """In place of `__init__`: several that call each other cost more than what they do.
 
         Args:

@@ -1,6 +1,6 @@
 from lineman.net.loop cimport syscalls
 from lineman.net.loop.poller cimport Handler
-from lineman.net.service cimport Service
+from lineman.net.connection.context cimport ConnectionContext
 
 cdef class Reserve:
     cdef int _size
@@ -11,7 +11,7 @@ cdef class Reserve:
 
 cdef class Acceptor(Handler):
     cdef object __weakref__
-    cdef Service _service
+    cdef ConnectionContext _service
     cdef object _socket
     cdef int _fd
     cdef Py_ssize_t _limit

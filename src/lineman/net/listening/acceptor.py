@@ -16,13 +16,13 @@ import socket
 from itertools import islice
 
 from lineman.errors import HttpError
+from lineman.net.connection.admission import RETRY_AFTER
 from lineman.net.connection.connection import Connection
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.listening import arrival
 from lineman.net.listening import proxy_preamble as preamble
-from lineman.net.listening.admission import RETRY_AFTER
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
-from lineman.net.service import Service
 
 # Accepted in one wake-up, so that a storm of connects does not starve those that are open.
 ACCEPTS = 64
@@ -89,7 +89,7 @@ class Acceptor(Handler):
         listener: bound, listening and non-blocking.
     """
 
-    def __init__(self, service: Service, listener: socket.socket) -> None:
+    def __init__(self, service: ConnectionContext, listener: socket.socket) -> None:
         self._service = service
         self._socket = listener
         self._fd = listener.fileno()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from lineman.errors import HttpError
+from lineman.net.connection.admission import DroppedError
 from lineman.net.connection.connection import Connection
-from lineman.net.listening.admission import DroppedError
-from lineman.net.service import Service
+from lineman.net.connection.context import ConnectionContext
 
 
 def take(
-    service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+    service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
 ) -> None:
     """Makes a connection of a descriptor whose first byte is the client's own, or a proxy's.
 

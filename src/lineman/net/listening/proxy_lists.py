@@ -17,7 +17,7 @@ from lineman.net.loop.wheel import Timed
 from lineman.protocols.proxies.forwarded import UNIX, TrustedProxies
 
 if TYPE_CHECKING:
-    from lineman.net.service import Service
+    from lineman.net.connection.context import ConnectionContext
 
 logger = logging.getLogger("lineman")
 
@@ -78,7 +78,7 @@ class ProxyLists:
 class ListWatch(Timed):
     """Gives a service its lists anew when they change; an item of the timing wheel."""
 
-    def __init__(self, service: Service, lists: ProxyLists) -> None:
+    def __init__(self, service: ConnectionContext, lists: ProxyLists) -> None:
         super().__init__()
         self._service = service
         self._lists = lists

@@ -26,7 +26,7 @@ from lineman.protocols.proxies import proxy_header
 from lineman.protocols.proxies.proxy_header import HeaderError, NoHeaderError, ProxyHeader
 
 if TYPE_CHECKING:
-    from lineman.net.service import Service
+    from lineman.net.connection.context import ConnectionContext
 
 REQUIRED = "required"
 OPTIONAL = "optional"
@@ -39,7 +39,7 @@ _ANSWER = "This port wants the PROXY protocol: connect through the proxy."
 
 
 def receive(
-    service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+    service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
 ) -> None:
     """Takes an accepted connection of a service that speaks the PROXY protocol.
 
@@ -78,7 +78,7 @@ class Preamble(Handler):
     """
 
     def __init__(
-        self, service: Service, fd: int, peer: tuple[str, int], refusal: HttpError | None
+        self, service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None
     ) -> None:
         self._service = service
         self._fd = fd

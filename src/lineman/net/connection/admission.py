@@ -22,8 +22,8 @@ from lineman.errors import HttpError
 from lineman.net.connection.counters import Tally
 from lineman.net.connection.limits import Limits
 from lineman.net.connection.metered import TrafficMeter
+from lineman.net.connection.networks import client_key
 from lineman.net.connection.rates import Bucket, Meter, bucket
-from lineman.net.listening.networks import client_key
 
 # Seconds after which a refused client may connect again.
 RETRY_AFTER = 5

@@ -9,10 +9,10 @@ import pytest
 
 from lineman.base.loglimit import LogLimit
 from lineman.errors import HttpError
+from lineman.net.connection.admission import REFUSALS, Admission, DroppedError
 from lineman.net.connection.counters import Tally
 from lineman.net.connection.limits import Limits
-from lineman.net.listening.admission import REFUSALS, Admission, DroppedError
-from lineman.net.listening.networks import client_key
+from lineman.net.connection.networks import client_key
 
 STRANGER = "203.0.113.7"
 OTHER = "198.51.100.9"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.net.listening.networks import client_key
+from lineman.net.connection.networks import client_key
 
 
 @pytest.mark.parametrize(
