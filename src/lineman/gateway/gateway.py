@@ -34,8 +34,7 @@ from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush, check_token
 from lineman.gateway.push.pushing import AsyncGatewayClient
 from lineman.gateway.wire.messages import Order
-from lineman.runtime import inner_workers as inner
-from lineman.runtime import starting
+from lineman.runtime import inner_workers, starting
 from lineman.worker import Worker
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ class Gateway(Api, Declared):
         Gateway.all_names.add(self.name)
 
     def _refuse(self, options: GatewayOptions) -> None:
-        if inner.host is not None:
+        if inner_workers.host is not None:
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
         if options.name in Gateway.all_names:

@@ -20,7 +20,7 @@ from prometheus_client.exposition import choose_encoder
 from lineman.metrics.families import Book, families, readiness
 from lineman.net.connection.connection import Connection
 from lineman.process.child.child_link import ChildLink
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.messages.lines import MAX_LINE
 from lineman.process.messages.process_status import Status
 from lineman.process.messages.role import BLOCKED, Role, take_role
@@ -68,7 +68,7 @@ class Exporter:
         link.on("informed", self._informed)
         link.on("drain", self._leave)
         link.on("stop", self._leave)
-        link.on("reopen-logs", logs.reopen)
+        link.on("reopen-logs", log_setup.reopen)
         await link.open(self._role.link, self._ended.set)
         loop.add_signal_handler(signal.SIGTERM, self._ended.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
@@ -189,7 +189,7 @@ def main() -> int:
     if role is None:
         print("lineman: a master starts this process: set Worker.metrics", file=sys.stderr)
         return 2
-    logs.set_up_for_child(role.settings, role.title, role.slot)
+    log_setup.set_up_for_child(role.settings, role.title, role.slot)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # the master decides about them
     asyncio.run(_serve(role))

@@ -7,9 +7,9 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 def is_compiled() -> bool:
     """Whether the codec that serves every message is an extension module in this process."""
-    from lineman.protocols.websocket import decoder as messages  # a master does without it
+    from lineman.protocols.websocket import decoder  # a master does without it
 
-    return is_extension(getattr(messages, "__file__", None))
+    return is_extension(getattr(decoder, "__file__", None))
 
 
 def is_extension(path: str | None) -> bool:

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from lineman.errors import LinemanError
 from lineman.process.child.child_link import ChildLink
 from lineman.process.child.process_title import set_title
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.master.ended_counters import counters
 from lineman.process.master.source_watch import watch_files
 from lineman.process.messages.role import BLOCKED, Role
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import inner_workers as inner
-from lineman.runtime import leaving, starting, uncaught
+from lineman.runtime import inner_workers, leaving, starting, uncaught
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.retirement import watch_limits
-from lineman.tls.files import inherited_files as inherited
+from lineman.tls.files import inherited_files
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def run(workers: Sequence[RunningWorker], role: Role) -> int:
     # The terminal's signals reach every process of its group; the master decides about them.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
-    inherited.use(role.files)
+    inherited_files.use(role.files)
     set_title(f"{role.address} #{role.slot}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         status = runner.run(_Child(workers, role).run())
@@ -75,7 +74,7 @@ class _Child:
         link = self._link
         link.on("drain", self._drain)
         link.on("stop", self._stop)
-        link.on("reopen-logs", logs.reopen)
+        link.on("reopen-logs", log_setup.reopen)
         await link.open(self._role.link, self._stop)  # the master is gone: so are we
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
@@ -89,7 +88,7 @@ class _Child:
             return 1
         secret = TicketSecret(self._role.tickets)
         worker.use_ticket_secret(secret)
-        host = inner.open_host(worker, listener, self._role.store, secret)
+        host = inner_workers.open_host(worker, listener, self._role.store, secret)
         worker.worker.id = self._role.slot
         if worker.worker.count > 1:
             worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
@@ -148,8 +147,8 @@ class _Child:
 
     def _reload_certificates(self) -> None:
         if self._worker is not None:
-            each: inner.Hosted
-            for each in (self._worker, *inner.inside()):
+            each: inner_workers.Hosted
+            for each in (self._worker, *inner_workers.inside()):
                 each.reload_certificates()
 
     def _stop(self, timeout: float | None = None) -> None:
@@ -195,9 +194,9 @@ def _in_words(error: Exception, worker: WorkerDescription) -> str:
     if isinstance(error, LinemanError):
         return str(error)
     if isinstance(error, OSError):
-        from lineman.runtime import taken_port as takenport  # most programs never need it
+        from lineman.runtime import taken_port  # most programs never need it
 
-        return takenport.explain(error, worker) or f"{type(error).__name__}: {error}"
+        return taken_port.explain(error, worker) or f"{type(error).__name__}: {error}"
     return f"{type(error).__name__}: {error}"
 
 

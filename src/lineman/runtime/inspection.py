@@ -36,8 +36,7 @@ from lineman.process.messages.process_status import (
     Traffic,
     lately,
 )
-from lineman.runtime import build
-from lineman.runtime import inner_workers as inner
+from lineman.runtime import build, inner_workers
 
 if TYPE_CHECKING:
     from lineman.runtime.inner_workers import Hosted
@@ -171,7 +170,7 @@ class Inspection:
             troubles=()
             if self._worker.worker.troubles is None
             else tuple(self._worker.worker.troubles()),
-            inner=tuple(_about(each) for each in inner.inside() if each.url),
+            inner=tuple(_about(each) for each in inner_workers.inside() if each.url),
         )
 
     def counters(self) -> Counters:
@@ -201,7 +200,7 @@ class Inspection:
         found: list[Connection] = []
         total = 0
         is_meant = False
-        inside = inner.inside()
+        inside = inner_workers.inside()
         each: Hosted
         for each in (self._worker, *inside):
             own = _connections(each)

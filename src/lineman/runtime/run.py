@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError, UsageError
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.log.log_setup import LogOptions
 from lineman.process.log.outlet import PATIENCE
 from lineman.process.master.children import Program
@@ -74,7 +74,7 @@ def run_all(
     elif role.describes:
         _describe(workers, role, program)
     else:
-        logs.set_up_for_child(role.settings, role.title, role.slot)
+        log_setup.set_up_for_child(role.settings, role.title, role.slot)
         sys.exit(child.run(workers, role))
 
 
@@ -92,11 +92,11 @@ def _hand_over(
     words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
     described = None
     if words[0] in STARTING:
-        logs.set_up()
+        log_setup.set_up()
         try:
             described = describe([each.worker for each in workers], program.settings()).to_json()
         except ConfigError as error:
-            logs.flush()
+            log_setup.flush()
             print(f"lineman: {error}", file=sys.stderr)
             sys.exit(1)
     script = sys.argv[0]
@@ -128,7 +128,7 @@ def _flush() -> None:
     writing = threading.Thread(target=flush, daemon=True)
     writing.start()
     writing.join(PATIENCE)
-    logs.flush()
+    log_setup.flush()
 
 
 def _refuse_what_cannot_be_replaced() -> None:

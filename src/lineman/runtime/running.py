@@ -18,8 +18,7 @@ from lineman.net.listening.proxy_lists import ListWatch
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import certificate_reload, memory, starting
-from lineman.runtime import inner_workers as inner
+from lineman.runtime import certificate_reload, inner_workers, memory, starting
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # what a worker without TLS does without
@@ -124,7 +123,7 @@ class RunningWorker:
         """
         if self.service is not None:
             raise UsageError(f"{self!r} runs already")
-        host = inner.of(self)
+        host = inner_workers.of(self)
         if host is not None:
             host.admit(self)
         plan = checked_options.read(self.worker, check_files=check_files)
@@ -182,7 +181,7 @@ class RunningWorker:
     def remove_socket_file(self) -> None:
         """Deletes the file of its unix socket, unless the next process listens there."""
         if self._socket_file is not None:
-            inner.remove(self._socket_file)
+            inner_workers.remove(self._socket_file)
             self._socket_file = None
 
     async def _tell(self, name: str) -> None:
@@ -205,11 +204,11 @@ class RunningWorker:
         """
         if self.service is None:
             return
-        service, host = self.service, inner.of(self)
+        service, host = self.service, inner_workers.of(self)
         if host is not None:
             host.leave(self)
         await self._end_certifier()
-        await inner.end(self, service, timeout, drain, code)
+        await inner_workers.end(self, service, timeout, drain, code)
         if self.service is not service:
             return  # stopped twice at once: the other one was first
         self.service = None

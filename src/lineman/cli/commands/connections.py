@@ -14,8 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lineman.cli.shared import program_target as target
-from lineman.cli.shared import table, units
+from lineman.cli.shared import program_target, table, units
 from lineman.cli.shared.program_target import Ask
 from lineman.cli.shared.table import Column
 from lineman.process.master.handoff import Handoff
@@ -58,11 +57,11 @@ def add_to(
 ) -> None:
     """Adds the command and its options."""
     add_options(
-        target.add_command(
+        program_target.add_command(
             commands,
             "connections",
             handoff,
-            target.asking(show),
+            program_target.asking(show),
             "list the clients of a running program",
         )
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from lineman.base.finding import Finding
 from lineman.cli.client import arguments
 from lineman.cli.client.failures import development_authority
-from lineman.cli.shared import program_survey as program
+from lineman.cli.shared import program_survey
 from lineman.doctor import report
 from lineman.doctor.checks import judge
 from lineman.doctor.checks import program_inside as inside_checks
@@ -59,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("--json", action="store_true", help="for programs")
     add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
         help="time for each connection (default: 5)")  # fmt: skip
-    program.add_user_to(made.add_argument_group("for a program, as root"))
+    program_survey.add_user_to(made.add_argument_group("for a program, as root"))
     _add_outside(made.add_argument_group("for a URL"))
 
 
@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _program(options: argparse.Namespace) -> list[Finding]:
     script = Path(options.subject)
-    read = program.read(script, options.user, options.group)
+    read = program_survey.read(script, options.user, options.group)
     return inside_checks.judge(inside.look(script, read.survey, read.owner_of, options.timeout))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from lineman.base import address as addresses
 from lineman.base.address import Address
-from lineman.cli.shared import program_survey as program
+from lineman.cli.shared import program_survey
 from lineman.cli.shared.surveying import neighbour
 from lineman.errors import ConfigError, UsageError
 from lineman.process.master.survey import Surveyed
@@ -59,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add("--prefix", action="store_true", help="also forward paths below it")
     add("--upstream", action="append", default=[], metavar="ADDRESS",
         help="a worker: 127.0.0.1:8282 or unix:/run/app.sock (may be repeated)")  # fmt: skip
-    program.add_user_to(made)
+    program_survey.add_user_to(made)
     add("--worker", metavar="NAME", help="name of the worker, if the program has several")
     add(
         "--cert",
@@ -186,7 +186,8 @@ def _absolute(file: str | None) -> str | None:
 
 def _worker_of(options: argparse.Namespace) -> Surveyed:
     app, name = options.app, options.worker
-    workers = program.read(app, options.user, options.group, opens_files=False).survey.workers
+    read = program_survey.read(app, options.user, options.group, opens_files=False)
+    workers = read.survey.workers
     names = [worker.name for worker in workers]
     if name is None and len(workers) == 1:
         return workers[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from lineman.cli.shared import program_target as target
+from lineman.cli.shared import program_target
 from lineman.process.master.handoff import Handoff
 from lineman.process.rundir.control_request import NotRunning
 
@@ -18,7 +18,7 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    made = target.add_command(
+    made = program_target.add_command(
         commands,
         "reload",
         handoff,
@@ -27,12 +27,12 @@ def add_to(
         "Starts new processes with new code, and closes the clients of the old ones with 1012, "
         "over drain_seconds. Waits until all processes run the new code.",
     )
-    target.add_graceful(made, "also wait until the old processes have ended")
+    program_target.add_graceful(made, "also wait until the old processes have ended")
 
 
 def run(options: argparse.Namespace) -> int:
     """Reloads the program."""
-    program = target.of(options)
+    program = program_target.of(options)
     try:
         reply = program.ask("reload", None, graceful=options.graceful)
     except NotRunning as error:

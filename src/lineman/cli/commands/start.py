@@ -20,16 +20,14 @@ from typing import TypeAlias
 
 from lineman.base.address import Address
 from lineman.cli.commands import stop
-from lineman.cli.shared import program_target as target
+from lineman.cli.shared import program_target
 from lineman.cli.shared.program_target import ElsewhereError, ProgramTarget
 from lineman.errors import ConfigError
 from lineman.net.listening.bind import bind
 from lineman.net.listening.unixsocket import SocketFile
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.log.log_setup import LogOptions
-from lineman.process.master import daemon
-from lineman.process.master import file_limit as resources
-from lineman.process.master import systemd_notify as notify
+from lineman.process.master import daemon, file_limit, systemd_notify
 from lineman.process.master.describing import describe
 from lineman.process.master.description import Place, ProgramSettings
 from lineman.process.master.handoff import Handoff
@@ -70,14 +68,14 @@ def add_to(
         if word == "run" and handoff is not None:
             continue
         how = restart if word == "restart" else run
-        made = target.add_command(commands, word, handoff, how, text)
+        made = program_target.add_command(commands, word, handoff, how, text)
         made.set_defaults(daemon=False, graceful=False)
         if word != "run":
             made.add_argument(
                 "-d", dest="daemon", action="store_true", help="as a daemon, in the background"
             )
         if word == "restart":
-            target.add_graceful(made, "close clients one by one over drain_seconds")
+            program_target.add_graceful(made, "close clients one by one over drain_seconds")
         made.add_argument(
             "--watch", action="store_true", help="reload when a file of the program changes"
         )
@@ -90,15 +88,15 @@ def add_to(
 
 def run(options: argparse.Namespace) -> int:
     """Starts the program."""
-    return _start(options, target.of(options, starts=True))
+    return _start(options, program_target.of(options, starts=True))
 
 
 def restart(options: argparse.Namespace) -> int:
     """Stops the program and starts it again; one that could not start is not even stopped."""
-    program = target.of(options, starts=True)
+    program = program_target.of(options, starts=True)
     _keep_what_it_was_given(options)
     if program.description is None:
-        logs.set_up()
+        log_setup.set_up()
         whom = owner.find(options.user, options.group)
         program = replace(program, description=describe(program.program, whom))
     try:
@@ -117,7 +115,7 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
     Raises:
         ConfigError: it is another user's, and would become this one's.
     """
-    running = target.of(options)
+    running = program_target.of(options)
     try:
         told = running.ask("whose")
     except (NotRunning, ElsewhereError):
@@ -254,7 +252,7 @@ class _Log:
             self.usable(settings, whom)
         in_force = replace(settings, log_file=None if path is None else str(path))
         ids = None if whom is None else whom.ids
-        logs.set_up(
+        log_setup.set_up(
             LogOptions.from_json(asdict(in_force)),
             owner=ids,
             opener=self.opener(settings, whom),
@@ -273,8 +271,8 @@ def _serve(
     held = PidFile.take(program.pid_file, program.name)
     try:
         files: list[tuple[SocketFile, Owner | None]] = []
-        sockets = Sockets(functools.partial(_bind, files, rights), notify.take_sockets())
-        resources.raise_open_files()
+        sockets = Sockets(functools.partial(_bind, files, rights), systemd_notify.take_sockets())
+        file_limit.raise_open_files()
         what = program.program
         master = Master(
             Setting(
@@ -286,7 +284,7 @@ def _serve(
                 configure,
                 TicketSecret.create().descriptor,
                 options.watch,
-                logs.reopen,
+                log_setup.reopen,
                 {word: getattr(options, word) for word in KEPT},
             )
         )

@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lineman.cli.shared import program_target as target
-from lineman.cli.shared import table, units
+from lineman.cli.shared import program_target, table, units
 from lineman.cli.shared.program_target import Ask
 from lineman.cli.shared.table import Column, printable
 from lineman.process.master.handoff import Handoff
@@ -61,11 +60,11 @@ def add_to(
 ) -> None:
     """Adds the command and its options."""
     add_options(
-        target.add_command(
+        program_target.add_command(
             commands,
             "status",
             handoff,
-            target.asking(show),
+            program_target.asking(show),
             "show the processes of a running program",
         )
     )

@@ -10,7 +10,7 @@ import argparse
 import os
 import select
 
-from lineman.cli.shared import program_target as target
+from lineman.cli.shared import program_target
 from lineman.errors import ConfigError
 from lineman.process.master.handoff import Handoff
 from lineman.process.rundir.control_request import NotRunning
@@ -24,7 +24,7 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    made = target.add_command(
+    made = program_target.add_command(
         commands,
         "stop",
         handoff,
@@ -32,12 +32,12 @@ def add_to(
         "stop a running program",
         "Stops the program: clients are closed with 1001, and handlers at work have stop_timeout.",
     )
-    target.add_graceful(made, "close clients one by one over drain_seconds, then stop")
+    program_target.add_graceful(made, "close clients one by one over drain_seconds, then stop")
 
 
 def run(options: argparse.Namespace) -> int:
     """Stops the program and waits for its end."""
-    program = target.of(options)
+    program = program_target.of(options)
     try:
         pid = holder(program.pid_file)
         process = os.pidfd_open(pid) if pid > 0 else None

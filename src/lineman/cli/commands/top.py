@@ -20,8 +20,7 @@ from dataclasses import dataclass, replace
 
 from lineman.cli.commands import connections as clients
 from lineman.cli.commands import status as processes
-from lineman.cli.shared import colour
-from lineman.cli.shared import program_target as target
+from lineman.cli.shared import colour, program_target
 from lineman.cli.shared.program_target import Ask
 from lineman.cli.shared.table import cut, printable
 from lineman.cli.shared.waking import woken_by_signals
@@ -122,11 +121,11 @@ def add_to(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], handoff: Handoff | None = None
 ) -> None:
     """Adds the command and its options."""
-    made = target.add_command(
+    made = program_target.add_command(
         commands,
         "top",
         handoff,
-        lambda options: show(options, target.of(options).inquire),
+        lambda options: show(options, program_target.of(options).inquire),
         "show processes and clients, live",
     )
     add_options(made)

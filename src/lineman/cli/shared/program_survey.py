@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lineman.cli.shared import surveying
 from lineman.errors import ConfigError
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.master import describing
 from lineman.process.master.children import Program
 from lineman.process.master.description import Description, Place
@@ -163,8 +163,8 @@ def _ask(script: Path, rights: Rights, files: str, keys: dict[str, int] | None =
 @contextmanager
 def _telling() -> Iterator[None]:
     """Sends the program's output, and messages about it, to standard error."""
-    logs.set_up()
+    log_setup.set_up()
     try:
         yield
     finally:
-        logs.flush()
+        log_setup.flush()

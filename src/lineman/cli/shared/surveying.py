@@ -24,8 +24,8 @@ from lineman.gateway.gateway import Gateway
 from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed
 from lineman.process.messages.lines import clean
 from lineman.process.messages.role import take_role
-from lineman.runtime import describe as program
-from lineman.tls.files import inherited_files as inherited
+from lineman.runtime import describe
+from lineman.tls.files import inherited_files
 from lineman.tls.files.pem import read_pem
 from lineman.worker import Worker
 
@@ -51,7 +51,7 @@ def main() -> None:
             "lineman.cli.shared.surveying is run by `lineman doctor` and `lineman proxy` alone"
         )
     logging.basicConfig(format="%(message)s", level=logging.WARNING)  # the caller shows it
-    inherited.use(role.files)
+    inherited_files.use(role.files)
     files, script = sys.argv[1], Path(sys.argv[2])
     role.tell(lambda: survey(script, *workers_of(script), files).to_json())
     sys.exit(0)
@@ -75,11 +75,11 @@ def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str
 
 
 def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
-    name = clean(worker.name or worker.address, program.MAX_TITLE)
+    name = clean(worker.name or worker.address, describe.MAX_TITLE)
     try:
-        opens = files == ALL or (files == READABLE and program.can_read_files(worker))
+        opens = files == ALL or (files == READABLE and describe.can_read_files(worker))
         plan = checked_options.read(worker, check_files=files != NONE, open_files=opens)
-        place = program.place_of(worker, twin, plan, opens)
+        place = describe.place_of(worker, twin, plan, opens)
     except (ConfigError, UsageError) as error:
         seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
         return Surveyed(name, fault=clean(seen, MAX_WORDS), fix=clean(fix, MAX_WORDS))

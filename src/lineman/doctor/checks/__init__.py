@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from lineman.base.finding import Finding
-from lineman.doctor.checks import handshake_answer as handshake
-from lineman.doctor.checks import open_line as line
-from lineman.doctor.checks import reach, upstream, wechat
-from lineman.doctor.checks import served_tls as tls
+from lineman.doctor.checks import handshake_answer, open_line, reach, served_tls, upstream, wechat
 from lineman.doctor.checks import web_page as page
 from lineman.doctor.checks.check_type import Check
 from lineman.doctor.facts import Facts
@@ -15,11 +12,11 @@ from lineman.doctor.facts import Facts
 # direct connection to the upstream show more than the proxy's answer, so they come before it.
 CHECKS: tuple[Check, ...] = (
     *reach.CHECKS,
-    *tls.CHECKS,
+    *served_tls.CHECKS,
     *upstream.CHECKS,
-    *handshake.CHECKS,
+    *handshake_answer.CHECKS,
     *page.CHECKS,
-    *line.CHECKS,
+    *open_line.CHECKS,
     *wechat.CHECKS,
 )
 

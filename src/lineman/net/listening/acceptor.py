@@ -19,8 +19,7 @@ from lineman.errors import HttpError
 from lineman.net.connection.admission import RETRY_AFTER
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
-from lineman.net.listening import arrival
-from lineman.net.listening import proxy_preamble as preamble
+from lineman.net.listening import arrival, proxy_preamble
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
 
@@ -124,7 +123,7 @@ class Acceptor(Handler):
         if refusal is None and self._is_usual:
             Connection(service, fd, peer)
         elif service.proxy_protocol is not None:
-            preamble.receive(service, fd, peer, refusal)
+            proxy_preamble.receive(service, fd, peer, refusal)
         else:
             arrival.take(service, fd, peer, refusal)
 

@@ -26,7 +26,7 @@ from lineman.net.loop import syscalls
 from lineman.net.stream import tlscalls, tlsinfo
 from lineman.net.stream.tls_alerts import END_OF_TCP, EXPLAINED, REFUSED
 from lineman.net.stream.tlsinfo import TlsInfo
-from lineman.protocols import client_hello as clienthello
+from lineman.protocols import client_hello
 from lineman.tls.openssl import access as openssl
 
 AGAIN = -1
@@ -279,21 +279,21 @@ class TlsStream:
         challenges = self._challenges
         if challenges is not None and not (challenges.is_waiting or challenges.is_open()):
             challenges = None
-        data = self._peek(clienthello.BEGINNING if challenges is None else clienthello.MAX_SIZE)
+        data = self._peek(client_hello.BEGINNING if challenges is None else client_hello.MAX_SIZE)
         if data is None:
             return False
         try:
-            size = clienthello.announced(data[: clienthello.BEGINNING])
+            size = client_hello.announced(data[: client_hello.BEGINNING])
         except ValueError:
-            size = clienthello.LARGEST + 1
-        if size is not None and size > clienthello.LARGEST:
+            size = client_hello.LARGEST + 1
+        if size is not None and size > client_hello.LARGEST:
             syscalls.send(self._fd, TOO_LONG)
             raise openssl.failure("EXCESSIVE_MESSAGE_SIZE")
         is_whole, hello = size is not None, None
         if is_whole and challenges is not None:
             try:
-                hello = clienthello.parse(data)
-                is_whole = hello is not None or len(data) == clienthello.MAX_SIZE
+                hello = client_hello.parse(data)
+                is_whole = hello is not None or len(data) == client_hello.MAX_SIZE
             except ValueError:  # OpenSSL says what is wrong with it
                 pass
         if not is_whole and self._waits_for_more(len(data)):
@@ -328,7 +328,7 @@ class TlsStream:
         with syscalls.borrowed(self._fd) as tcp:
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
-    def _choose(self, challenges: Challenges, hello: clienthello.ClientHello | None) -> None:
+    def _choose(self, challenges: Challenges, hello: client_hello.ClientHello | None) -> None:
         context = None if hello is None else challenges.tls(hello.server_name, hello.protocols)
         if context is not None:
             self._begin(context)

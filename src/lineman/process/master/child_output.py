@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from lineman.base import stdio
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.log.outlet import Writer
 from lineman.process.master.reactor import Reactor
 
@@ -55,7 +55,9 @@ class Outputs:
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         is_terminal = os.isatty(number)
-        self._pumps.add(_Pump(self._reactor, reader, logs.outlet(number), is_terminal, self._pumps))
+        self._pumps.add(
+            _Pump(self._reactor, reader, log_setup.outlet(number), is_terminal, self._pumps)
+        )
         return writer
 
     def drain(self) -> None:
@@ -70,7 +72,7 @@ class Outputs:
         self.drain()
         for pump in list(self._pumps):
             pump.close()
-        logs.flush()
+        log_setup.flush()
 
 
 class _Pump:
@@ -116,7 +118,7 @@ class _Pump:
         return True
 
     def _pass_on(self, data: bytes) -> None:
-        logs.look()
+        log_setup.look()
         self._outlet.write(data)
 
     def close(self) -> None:

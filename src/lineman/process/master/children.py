@@ -15,7 +15,7 @@ from typing import Any
 
 from lineman.errors import ConfigError
 from lineman.process.master import child_events as childevents
-from lineman.process.master import guarded_process as guard
+from lineman.process.master import guarded_process
 from lineman.process.master.model import Key
 from lineman.process.master.reactor import Channel, Reactor
 from lineman.process.messages.lines import MAX_LINE, WireError, encode, split_answer
@@ -145,7 +145,7 @@ def _closed_to(owner: Owner, program: Program) -> ConfigError:
 def _popen(owner: Owner | None, is_guarded: bool, **given: Any) -> subprocess.Popen[bytes]:
     if owner is None:
         return subprocess.Popen(**given)
-    become = guard.guarded(owner) if is_guarded and owner.uid != 0 else None
+    become = guarded_process.guarded(owner) if is_guarded and owner.uid != 0 else None
     if become is not None:
         try:
             return subprocess.Popen(**{**given, "preexec_fn": become})

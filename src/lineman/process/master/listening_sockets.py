@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from lineman.errors import AddressInUseError, ConfigError
-from lineman.process.child import socket_store as store
+from lineman.process.child import socket_store
 from lineman.process.master.description import Place
 from lineman.process.master.model import Key
 from lineman.process.rundir.masters import belongs_to
@@ -43,7 +43,7 @@ class Sockets:
         """
         opened = self._open.get(key)
         if place.count == 1 and not place.module and key not in self._stores:
-            self._stores[key] = store.pair()
+            self._stores[key] = socket_store.pair()
         ends = self._stores.get(key, ()) if place.count == 1 else ()
         return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from lineman.errors import ConfigError
 from lineman.process.child.process_title import MASTER, set_title
-from lineman.process.log import log_setup as logs
+from lineman.process.log import log_setup
 from lineman.process.master import plan
 from lineman.process.master.child_output import Outputs
 from lineman.process.master.children import Child, Children, Program, cause_of, reap, spawn
@@ -336,7 +336,9 @@ class Master:
         for place, owner in users:
             self._keyfiles.for_child(place, owner)
         whom = rights.first_of(description.places)
-        found = asdict(self._setting.configure(description.settings, whom)) | logs.for_children()
+        found = (
+            asdict(self._setting.configure(description.settings, whom)) | log_setup.for_children()
+        )
         self._settings = found | {"watch": self._setting.watches}
 
     def begin_reload(self) -> bool:

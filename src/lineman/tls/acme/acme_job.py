@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from lineman.errors import ConfigError
-from lineman.tls.acme import renewal_schedule as schedule
+from lineman.tls.acme import renewal_schedule
 from lineman.tls.acme.acme_options import AcmeSettings
 from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 from lineman.tls.acme.problems import Problem
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -109,7 +109,7 @@ class Attempt:
             ConfigError: the state directory cannot be used.
         """
         self._store.prepare()
-        with files.locked(self._store.job_lock):
+        with private_files.locked(self._store.job_lock):
             state = self._store.state()
             leaf = self._store.certificate()
             state = self._looked_at(state, leaf)
@@ -135,7 +135,7 @@ class Attempt:
 
     def _renew_at(self, state: AcmeState, leaf: x509.Certificate) -> datetime:
         life = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-        return schedule.renew_at(*life, state.luck, state.window)
+        return renewal_schedule.renew_at(*life, state.luck, state.window)
 
     def _looked_at(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
         """The state with the authority's suggestion, where it is time to ask for that."""
@@ -152,7 +152,7 @@ class Attempt:
                 window, wait = self._connected().renewal_info(name)
             except AcmeFailure:  # of no consequence: its life decides (RFC 9773, section 4.3.3)
                 window, wait = state.window, None
-            state = replace(state, window=window, ask_at=schedule.ask_again_at(now, wait))
+            state = replace(state, window=window, ask_at=renewal_schedule.ask_again_at(now, wait))
         return state
 
     def _planned(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
@@ -165,7 +165,7 @@ class Attempt:
 
     def _connected(self) -> AcmeClient:
         if self._client is None:
-            with files.locked(self._store.account_lock):
+            with private_files.locked(self._store.account_lock):
                 key = self._store.account_key()
             self._client = self._connect(self._settings, key)
         return self._client
@@ -209,7 +209,7 @@ class Attempt:
         client = self._connected()
         self._log_in(client)
         ordering = Ordering(settings, self._store, client, self._say)
-        kinds = schedule.kinds_to_try(self._wish.kinds, state.failures)
+        kinds = renewal_schedule.kinds_to_try(self._wish.kinds, state.failures)
         replaces = certificate_id(leaf) if leaf is not None else None
         try:
             chain = ordering.obtain(kinds, replaces)
@@ -222,7 +222,7 @@ class Attempt:
         self._store.forget_order(with_key=True)
 
     def _log_in(self, client: AcmeClient) -> None:
-        with files.locked(self._store.account_lock):
+        with private_files.locked(self._store.account_lock):
             url = self._store.account_url(client.thumbprint)
             if url is not None:
                 client.use(url)
@@ -238,7 +238,7 @@ class Attempt:
     def _fail(self, state: AcmeState, leaf: x509.Certificate | None, problem: Problem) -> JobReport:
         now = datetime.now(UTC)
         failures = state.failures + 1
-        next_at = schedule.try_again_at(
+        next_at = renewal_schedule.try_again_at(
             now,
             failures,
             random.random(),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from lineman.errors import ConfigError
 from lineman.tls.acme.acme_options import AcmeSettings, authority_name, certificate_name
 from lineman.tls.acme.renewal_schedule import Window
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
@@ -119,7 +119,7 @@ class AcmeStore:
         """
         try:
             for directory in (self.root, self.authority, self.directory):
-                files.prepare_directory(directory, DANGER)
+                private_files.prepare_directory(directory, DANGER)
             self._refuse_open_keys()
         except OSError as error:
             raise self._unusable(error) from None
@@ -133,7 +133,7 @@ class AcmeStore:
         try:
             for directory in (self.root, self.authority, self.directory):
                 if directory.exists():
-                    files.check_directory(directory, DANGER)
+                    private_files.check_directory(directory, DANGER)
             self._refuse_open_keys()
         except OSError as error:
             raise self._unusable(error) from None
@@ -148,7 +148,7 @@ class AcmeStore:
 
     def _refuse_open_keys(self) -> None:
         for path in (self.authority / "account.key", self.certificate_path):
-            if path.exists() and not files.is_private(path):
+            if path.exists() and not private_files.is_private(path):
                 raise ConfigError(
                     f"others may read the private key in {path} (mode "
                     f"{path.stat().st_mode & 0o7777:04o})",
@@ -164,7 +164,7 @@ class AcmeStore:
 
     def save_state(self, state: AcmeState) -> None:
         """Keeps it; OSError where that cannot be."""
-        files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
+        private_files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
 
     def is_usable(self, now: datetime) -> bool:
         """Whether the pair can be served: it loads, and has not ended. Cheap, once it is there."""
@@ -200,11 +200,11 @@ class AcmeStore:
         """
         kept = replace(self._settings, kinds=kinds, eab_key_id=None, eab_hmac_key=None)
         content = json.dumps(kept.as_json(), indent=1).encode()
-        files.write(self.directory / SETTINGS, content, 0o600)
+        private_files.write(self.directory / SETTINGS, content, 0o600)
 
     def save_certificate(self, chain: str, key: bytes) -> None:
         """Puts chain and key in place at once; OSError where that cannot be."""
-        files.write(self.certificate_path, chain.encode().rstrip() + b"\n" + key, 0o600)
+        private_files.write(self.certificate_path, chain.encode().rstrip() + b"\n" + key, 0o600)
 
     def account_key(self) -> bytes:
         """The account's private key (PEM), made where there is none."""
@@ -221,7 +221,7 @@ class AcmeStore:
     def save_account_url(self, url: str, thumbprint: str) -> None:
         """Keeps what the authority calls the account."""
         content = json.dumps({"url": url, "thumbprint": thumbprint}).encode()
-        files.write(self.authority / "account.json", content, 0o600)
+        private_files.write(self.authority / "account.json", content, 0o600)
 
     def order_key(self) -> bytes:
         """The private key for the next certificate (PEM), the same until the order is over."""
@@ -236,7 +236,7 @@ class AcmeStore:
 
     def save_order_url(self, url: str) -> None:
         """Keeps the order in progress."""
-        files.write(self.directory / "order.json", json.dumps({"url": url}).encode(), 0o600)
+        private_files.write(self.directory / "order.json", json.dumps({"url": url}).encode(), 0o600)
 
     def forget_order(self, *, with_key: bool) -> None:
         """The order is over; the key goes with it once it is in a certificate."""
@@ -285,5 +285,5 @@ def _key_at(path: Path) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    files.write(path, content, 0o600)
+    private_files.write(path, content, 0o600)
     return content

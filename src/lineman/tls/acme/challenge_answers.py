@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 
 ACME_PROTOCOL = b"acme-tls/1"
 """What an authority offers by ALPN, and nobody else (RFC 8737, section 6.2)."""
@@ -98,7 +98,7 @@ class Answers:
         while True:  # another job may remove the empty directory at any moment
             self._directory.mkdir(mode=0o700, exist_ok=True)
             try:
-                files.write(path, content, 0o600)
+                private_files.write(path, content, 0o600)
             except FileNotFoundError:
                 continue
             return path

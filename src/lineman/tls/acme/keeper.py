@@ -22,7 +22,7 @@ from lineman.errors import ConfigError
 from lineman.tls.acme.acme_job import JobReport, Wish
 from lineman.tls.acme.acme_options import AcmeSettings
 from lineman.tls.acme.acme_store import AcmeStore
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 
 logger = logging.getLogger("lineman")
 
@@ -199,7 +199,7 @@ class CertificateKeeper:
     def _lock(self) -> int | None:
         """What holds the lead; None while another process has it, or the directory is gone."""
         try:
-            return files.try_lock(self._store.keeper_lock)
+            return private_files.try_lock(self._store.keeper_lock)
         except OSError:
             with contextlib.suppress(ConfigError):
                 self._store.prepare()

@@ -23,7 +23,7 @@ from lineman.tls.development.issuing import (
     plain_name,
     refuse_forbidden,
 )
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 from lineman.tls.files.certificate_check import check_pair
 
 if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
@@ -82,8 +82,8 @@ def development_certificate(
     directory = Path(os.path.abspath(directory))
     moment = now or datetime.now(UTC)
     try:
-        files.prepare_directory(directory, "replace the authority in it")
-        with files.locked(directory / ".lock"):
+        private_files.prepare_directory(directory, "replace the authority in it")
+        with private_files.locked(directory / ".lock"):
             authority, ca_created = _authority(directory, moment)
             has, created = _leaf(directory, authority, wanted, moment)
     except OSError as error:
@@ -114,7 +114,7 @@ def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
     """Return the authority, and whether it had to be made."""
     _refuse_others_files(directory)
     key_path = directory / "ca.key"
-    if key_path.exists() and not files.is_private(key_path):
+    if key_path.exists() and not private_files.is_private(key_path):
         raise ConfigError(
             f"the development authority's key {key_path} has the mode "
             f"{stat.S_IMODE(key_path.stat().st_mode):04o}: a user that read it can forge local "
@@ -126,8 +126,8 @@ def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
     if known is not None:
         return known, False
     made = make_authority(now)
-    files.write(key_path, _key_pem(made.key), 0o600)
-    files.write(directory / "ca.pem", _cert_pem(made.cert), 0o644)
+    private_files.write(key_path, _key_pem(made.key), 0o600)
+    private_files.write(directory / "ca.pem", _cert_pem(made.cert), 0o644)
     return made, True
 
 
@@ -183,11 +183,11 @@ def _leaf(
         return has, False
     kept = [name for name in has if is_permitted(name) and name not in wanted]
     names = (*wanted, *kept[: max(0, _MOST_NAMES - len(wanted))])
-    key = _load_key(key_path) if key_path.exists() and files.is_private(key_path) else None
+    key = _load_key(key_path) if key_path.exists() and private_files.is_private(key_path) else None
     if key is None:
         key = new_key()
-        files.write(key_path, _key_pem(key), 0o600)
-    files.write(cert_path, _cert_pem(make_leaf(authority, key, names, now)), 0o644)
+        private_files.write(key_path, _key_pem(key), 0o600)
+    private_files.write(cert_path, _cert_pem(make_leaf(authority, key, names, now)), 0o644)
     return names, True
 
 
@@ -204,7 +204,7 @@ def _leaf_on_disk(
         leaf.verify_directly_issued_by(authority.cert)
     except (ConfigError, ValueError, TypeError, InvalidSignature):
         return (), False
-    is_lasting = info.not_after - now >= _RENEW_BEFORE and files.is_private(key_path)
+    is_lasting = info.not_after - now >= _RENEW_BEFORE and private_files.is_private(key_path)
     return info.names, is_lasting
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from lineman.errors import ConfigError
-from lineman.tls.files import inherited_files as inherited
+from lineman.tls.files import inherited_files
 
 Role = Literal["certificate", "private key", "CA file", "CRL file"]
 
@@ -161,7 +161,7 @@ def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
 def _read_regular(source: _Source) -> tuple[bytes, bool]:
     # O_NONBLOCK: without it, opening a FIFO waits for a writer that may never come.
     descriptor = os.open(
-        inherited.where(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        inherited_files.where(source.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     )
     try:
         found = os.fstat(descriptor)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lineman.base.address import Address
 from lineman.errors import ConfigError
-from lineman.process.log import log_setup as logs
-from lineman.runtime import worker_certificates as certify
+from lineman.process.log import log_setup
+from lineman.runtime import worker_certificates
 from lineman.tls.acme.acme_job import JobReport, Wish
 from lineman.tls.acme.acme_options import AcmeSettings, certificate_name, default_directory
 from lineman.tls.acme.acme_store import AcmeStore, kept
@@ -72,7 +72,7 @@ def try_now(wish: Wish, *, has_port: bool) -> bool:
         ConfigError: this is root, and the certificates are another user's.
     """
     _refuse_as_root(wish.settings.root)
-    logs.set_up()
+    log_setup.set_up()
     report = asyncio.run(_try(wish, has_port))
     name = ", ".join(wish.settings.domains)
     if report.result == "failed":
@@ -101,5 +101,5 @@ async def _try(wish: Wish, has_port: bool) -> JobReport:
         return await attempt(wish, print)
     host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
     where = Address("wss", host, 443)
-    async with certify.plain_port(settings, where, Answers(settings.root)):
+    async with worker_certificates.plain_port(settings, where, Answers(settings.root)):
         return await attempt(wish, print)

@@ -9,7 +9,7 @@ from lineman.cli.commands.cert.authority import add_directory, chosen, try_now
 from lineman.tls.acme.acme_job import Wish
 from lineman.tls.acme.acme_options import HTTP_01
 from lineman.tls.acme.acme_store import AcmeStore
-from lineman.tls.files import private_files as files
+from lineman.tls.files import private_files
 
 
 def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _is_kept_by_service(store: AcmeStore) -> bool:
     """Whether a running service keeps this certificate, and so answers for it."""
-    lock = files.try_lock(store.keeper_lock)
+    lock = private_files.try_lock(store.keeper_lock)
     if lock is not None:
         os.close(lock)
     return lock is None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from lineman.cli.commands.cert.authority import add_directory, chosen
 from lineman.errors import ConfigError
-from lineman.tls.acme import renewal_schedule as schedule
+from lineman.tls.acme import renewal_schedule
 from lineman.tls.acme.acme_options import AcmeSettings
 from lineman.tls.acme.acme_store import AcmeState, AcmeStore
 from lineman.tls.files.certificate_check import check_pair
@@ -59,7 +59,7 @@ def _facts(settings: AcmeSettings, store: AcmeStore, state: AcmeState) -> Iterat
         yield "issuer", info.issuer
         yield "key", info.key_type
         yield "valid", f"{_time(info.not_before)} to {_time(info.not_after)}"
-        due = schedule.renew_at(info.not_before, info.not_after, state.luck, state.window)
+        due = renewal_schedule.renew_at(info.not_before, info.not_after, state.luck, state.window)
         asked = " (the authority suggests it)" if state.window is not None else ""
         yield "renewed from", _time(due) + asked
     if state.failures and state.failed_at is not None:
