@@ -1,4 +1,4 @@
-"""The one face of every broker; `tests/gateway/brokers` holds each to the same contract."""
+"""The one face of every broker; `tests/brokers` holds each to the same contract."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command `lineman`: one file for each of its subcommands."""
+"""The command `lineman`: it reads its arguments and calls a subcommand."""
