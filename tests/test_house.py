@@ -33,7 +33,7 @@ FLOORS: list[set[str]] = [
 
 # The same inside of a package, for those that have rooms of their own. "" is the package itself.
 INSIDE: dict[str, list[set[str]]] = {
-    "cli": [{"shared"}, {"client"}, {"load"}, {"commands"}, {"commands.cert"}, {""}],
+    "cli": [{"shared"}, {"websocket_client"}, {"load"}, {"commands"}, {"commands.cert"}, {""}],
     "doctor": [{""}, {"checks"}, {"looks"}],
     "gateway": [{"wire"}, {"cluster"}, {"push"}, {"holder", "business"}, {""}],
     "net": [{"loop"}, {"stream"}, {"connection"}, {"listening"}, {""}],
@@ -236,8 +236,8 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 TESTED_BY = """
 brokers/test_contract.py
     brokers: base embedded nats redis_connection remote
-cli/client/test_talk.py
-    cli/client: arguments client_socket screens
+cli/websocket_client/test_talk.py
+    cli/websocket_client: arguments client_socket screens
 cli/commands/test_start.py
     cli/commands: stop
     process/master: commands control_socket daemon
@@ -314,7 +314,7 @@ runtime/test_run.py
 test_option_tables.py
     config: options
 test_worker_life.py
-    runtime: retirement running worker_certificates
+    runtime: retirement running_worker worker_certificates
 tls/advice/test_verdict.py
     tls/advice: certificate_facts
 tls/development/test_devca.py

@@ -19,7 +19,7 @@ from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers
-from lineman.runtime.running import RunningWorker
+from lineman.runtime.running_worker import RunningWorker
 
 if TYPE_CHECKING:  # a worker without TLS does without
     from lineman.config.callback_types import Nothing

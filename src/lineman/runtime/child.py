@@ -26,7 +26,7 @@ from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:
     from lineman.config.worker_description import WorkerDescription
-    from lineman.runtime.running import RunningWorker
+    from lineman.runtime.running_worker import RunningWorker
 
 logger = logging.getLogger("lineman")
 

@@ -40,7 +40,7 @@ from lineman.runtime import build, inner_workers
 
 if TYPE_CHECKING:
     from lineman.runtime.inner_workers import Hosted
-    from lineman.runtime.running import RunningWorker
+    from lineman.runtime.running_worker import RunningWorker
 
 SAMPLE_EVERY = 10.0
 # What a process that is killed takes with it was counted within this time.

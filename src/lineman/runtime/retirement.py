@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lineman.process.child import usage
 
 if TYPE_CHECKING:
-    from lineman.runtime.running import RunningWorker
+    from lineman.runtime.running_worker import RunningWorker
 
 logger = logging.getLogger("lineman")
 

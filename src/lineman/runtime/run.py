@@ -25,7 +25,7 @@ from lineman.runtime import child
 from lineman.runtime.describe import describe
 
 if TYPE_CHECKING:
-    from lineman.runtime.running import RunningWorker
+    from lineman.runtime.running_worker import RunningWorker
 
 # Those that run the program's code anew, so that its options must be right.
 STARTING = ("start", "restart")

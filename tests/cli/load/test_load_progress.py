@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_progress import PlainBar, ProgressLines, RichBar, choose, counted
+from lineman.cli.websocket_client.failures import Failure
 
 
 class Terminal(io.StringIO):

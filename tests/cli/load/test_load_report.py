@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.load_counts import Result, ServerCpu
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_report import as_json, bar, duration, render, three_digits
+from lineman.cli.websocket_client.failures import Failure
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
 

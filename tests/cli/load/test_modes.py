@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
 from lineman.cli.load.work import Work, wrong_replies
+from lineman.cli.websocket_client.failures import Failure
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
 

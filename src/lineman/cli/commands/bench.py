@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from lineman.cli.client import arguments
-from lineman.cli.client.arguments import number, seconds
-from lineman.cli.client.failures import of_error
 from lineman.cli.load.engine import Address, LoadEngine, resolve
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_progress import choose
 from lineman.cli.load.load_report import as_json, render
+from lineman.cli.websocket_client import arguments
+from lineman.cli.websocket_client.arguments import number, seconds
+from lineman.cli.websocket_client.failures import of_error
 from lineman.errors import ConfigError
 from lineman.protocols.websocket.client import url as targets
 from lineman.protocols.websocket.client.url import Target

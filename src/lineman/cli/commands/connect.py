@@ -12,12 +12,12 @@ import ssl
 import sys
 from dataclasses import replace
 
-from lineman.cli.client import arguments, shown
-from lineman.cli.client.client_socket import Wire
-from lineman.cli.client.failures import ended_early, of_error
-from lineman.cli.client.screens import OutputGoneError, screen
-from lineman.cli.client.talk import Conversation, Manners
 from lineman.cli.shared.waking import woken_by_signals
+from lineman.cli.websocket_client import arguments, shown
+from lineman.cli.websocket_client.client_socket import Wire
+from lineman.cli.websocket_client.failures import ended_early, of_error
+from lineman.cli.websocket_client.screens import OutputGoneError, screen
+from lineman.cli.websocket_client.talk import Conversation, Manners
 from lineman.errors import ConfigError, ConnectionLost
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client import url as targets

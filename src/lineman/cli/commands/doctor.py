@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lineman.base.finding import Finding
-from lineman.cli.client import arguments
-from lineman.cli.client.failures import development_authority
 from lineman.cli.shared import program_survey
+from lineman.cli.websocket_client import arguments
+from lineman.cli.websocket_client.failures import development_authority
 from lineman.doctor import report
 from lineman.doctor.checks import judge
 from lineman.doctor.checks import program_inside as inside_checks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.load_plan import Mode, Plan
+from lineman.cli.websocket_client.failures import Failure
 
 
 class LoadCounts:

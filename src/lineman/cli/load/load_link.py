@@ -13,15 +13,15 @@ from collections import deque
 from enum import Enum
 from typing import Protocol
 
-from lineman.cli.client.client_socket import tls_of
-from lineman.cli.client.failures import (
+from lineman.cli.load.load_shared import Net
+from lineman.cli.websocket_client.client_socket import tls_of
+from lineman.cli.websocket_client.failures import (
     Failure,
     closed_by_server,
     ended_early,
     of_error,
     timed_out,
 )
-from lineman.cli.load.load_shared import Net
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lineman.cli.client.failures import close_words
 from lineman.cli.load.histogram import Histogram
 from lineman.cli.load.load_counts import Result
 from lineman.cli.load.load_plan import Mode, Plan
+from lineman.cli.websocket_client.failures import close_words
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 ROWS = 12  # of the histogram

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.work import LoadClient, Starter, Work
+from lineman.cli.websocket_client.failures import Failure
 
 
 class Echo(Work):

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from lineman.cli.client.failures import Failure
 from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Plan, new_payload
 from lineman.cli.load.rate_schedule import Schedule
+from lineman.cli.websocket_client.failures import Failure
 
 SECOND = 1_000_000_000
 

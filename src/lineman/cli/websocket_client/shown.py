@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineman.cli.client.failures import close_words
+from lineman.cli.websocket_client.failures import close_words
 from lineman.protocols.websocket.client.server_answer import Answer
 
 PREVIEW = 64  # bytes of a ping that are shown

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from kit.waiting import DEADLINE
-from lineman.cli.client.talk import Conversation, Manners
 from lineman.cli.shared.waking import woken_by_signals
+from lineman.cli.websocket_client.talk import Conversation, Manners
 
 
 class SilentWire:

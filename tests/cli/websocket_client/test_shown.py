@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.cli.client import shown
+from lineman.cli.websocket_client import shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from lineman.cli.client.failures import (
+from lineman.cli.websocket_client.failures import (
     close_words,
     closed_by_server,
     ended_early,

@@ -8,9 +8,9 @@ import select
 import time
 from dataclasses import dataclass
 
-from lineman.cli.client import shown
-from lineman.cli.client.client_socket import Wire
-from lineman.cli.client.screens import CHUNK, Screen
+from lineman.cli.websocket_client import shown
+from lineman.cli.websocket_client.client_socket import Wire
+from lineman.cli.websocket_client.screens import CHUNK, Screen
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
