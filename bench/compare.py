@@ -37,7 +37,7 @@ from sidebyside.rows import choose as choose_rows
 from sidebyside.samples import Sample, Samples
 from sidebyside.table import number
 
-from lineman.tls.development import devca
+from lineman import development_certificate
 
 FLOOR = "rawws"
 SERVERS = Path(__file__).parent / "servers"
@@ -97,7 +97,7 @@ class Comparison:
         self.core, self.load_core = machine.cores()
         warmup = 0.05 if self.is_short else 0.3
         self.generator: LinemanBench | Wsload = choose(self.load_core, warmup)
-        self.certificate = devca.ensure(directory, ["localhost"])
+        self.certificate = development_certificate(directory, ["localhost"])
 
     def start(self, name: str, is_tls: bool, stack: ExitStack) -> Server:
         """A server, running until the stack is closed."""

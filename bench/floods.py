@@ -22,8 +22,8 @@ from flooding.kinds import KINDS, UPDATES, Kind
 from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
+from lineman import development_certificate
 from lineman.testing.client import RawClient
-from lineman.tls.development import devca
 
 HERE = Path(__file__).parent
 COUNTS = (1, 8, 100)
@@ -66,7 +66,7 @@ class Floods:
 
     def __init__(self, seconds: float, directory: Path) -> None:
         self._seconds = seconds
-        self._pair = devca.ensure(directory, ["localhost"])
+        self._pair = development_certificate(directory, ["localhost"])
         self._core, self._load_core = machine.cores()
         os.sched_setaffinity(0, {self._load_core})
 

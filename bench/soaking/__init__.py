@@ -14,8 +14,8 @@ from typing import Any
 from sidebyside import machine
 from sidebyside.processes import HOST, Server, serving
 
+from lineman import development_certificate
 from lineman.testing.client import RawClient
-from lineman.tls.development import devca
 
 SERVERS = Path(__file__).parents[1] / "servers"
 
@@ -38,7 +38,7 @@ class Place:
         self._files: list[str] = []
         self._core, _ = machine.cores()
         if scheme == "wss":
-            pair = devca.ensure(directory, ["localhost"])
+            pair = development_certificate(directory, ["localhost"])
             self._files = [str(pair.cert), str(pair.key)]
             self.tls = ssl.create_default_context(cafile=pair.ca)
 

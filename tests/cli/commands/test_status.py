@@ -163,7 +163,7 @@ def test_of_many_certificates_the_rest_is_counted() -> None:
 def test_names_that_no_certificate_has_are_counted_over_the_processes_of_a_worker() -> None:
     report = replace(REPORT, unknown_names=3)
     children = [replace(CHILD, slot=slot, report=report) for slot in range(2)]
-    assert lines(*children)[-1] == "chat: asked 6 × for a name that no certificate has"
+    assert lines(*children)[-1] == "chat: clients asked 6 × for a name that no certificate has"
     assert "no certificate has" not in "".join(lines(CHILD))
 
 
