@@ -8,8 +8,9 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lineman.config.worker_description import WorkerDescription
 from lineman.errors import LinemanError
 from lineman.process.child.child_link import ChildLink
 from lineman.process.child.process_title import set_title
@@ -21,12 +22,9 @@ from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers, leaving, starting, uncaught
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.retirement import watch_limits
+from lineman.runtime.running_worker import RunningWorker
 from lineman.tls.files import inherited_files
 from lineman.tls.openssl.tickets import TicketSecret
-
-if TYPE_CHECKING:
-    from lineman.config.worker_description import WorkerDescription
-    from lineman.runtime.running_worker import RunningWorker
 
 logger = logging.getLogger("lineman")
 

@@ -13,21 +13,19 @@ import os
 import socket
 import time
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from lineman.base.address import Address
 from lineman.base.forks import keep_from_children
+from lineman.config.checked_options import CheckedOptions
+from lineman.config.worker_description import WorkerDescription
 from lineman.errors import AddressInUseError, ConfigError, UsageError
 from lineman.net.listening import unixsocket
 from lineman.net.listening.bind import listens_at
+from lineman.net.listening.unixsocket import SocketFile
+from lineman.net.service import Service
 from lineman.process.child.socket_store import MAX_SOCKETS, Label, SocketStore
-
-if TYPE_CHECKING:  # which know this module
-    from lineman.base.address import Address
-    from lineman.config.checked_options import CheckedOptions
-    from lineman.config.worker_description import WorkerDescription
-    from lineman.net.listening.unixsocket import SocketFile
-    from lineman.net.service import Service
-    from lineman.tls.openssl.tickets import TicketSecret
+from lineman.tls.openssl.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 

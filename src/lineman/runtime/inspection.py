@@ -13,7 +13,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lineman.base.version import VERSION
 from lineman.net.connection.connection import Connection
@@ -37,10 +37,8 @@ from lineman.process.messages.process_status import (
     lately,
 )
 from lineman.runtime import build, inner_workers
-
-if TYPE_CHECKING:
-    from lineman.runtime.inner_workers import Hosted
-    from lineman.runtime.running_worker import RunningWorker
+from lineman.runtime.inner_workers import Hosted
+from lineman.runtime.running_worker import RunningWorker
 
 SAMPLE_EVERY = 10.0
 # What a process that is killed takes with it was counted within this time.

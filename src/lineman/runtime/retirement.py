@@ -6,12 +6,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from lineman.process.child import usage
-
-if TYPE_CHECKING:
-    from lineman.runtime.running_worker import RunningWorker
+from lineman.runtime.running_worker import RunningWorker
 
 logger = logging.getLogger("lineman")
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError, UsageError
 from lineman.process.log import log_setup
@@ -23,9 +22,7 @@ from lineman.process.master.handoff import Handoff
 from lineman.process.messages.role import PROGRAM_VARIABLE, Role, take_role
 from lineman.runtime import child
 from lineman.runtime.describe import describe
-
-if TYPE_CHECKING:
-    from lineman.runtime.running_worker import RunningWorker
+from lineman.runtime.running_worker import RunningWorker
 
 # Those that run the program's code anew, so that its options must be right.
 STARTING = ("start", "restart")

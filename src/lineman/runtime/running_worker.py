@@ -91,16 +91,7 @@ class RunningWorker:
         return [] if self.live_tls is None else self.live_tls.certificates
 
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
-        """Reads the files of every certificate again and serves the next handshakes with them.
-
-        Changed files are found without it, a second or two later. Open connections go on.
-
-        Args:
-            contents: what stands in files that this process may not read, by absolute path.
-
-        Returns:
-            What stands in the way, a line for each certificate that stays as it was.
-        """
+        """Reads the files of every certificate again, as `Worker.reload_certificates`."""
         if self.live_tls is None or self.service is None:
             return []
         return certificate_reload.reload(self.live_tls, self.service, contents)
@@ -108,19 +99,7 @@ class RunningWorker:
     async def start(
         self, listener: socket.socket | None = None, *, check_files: bool = True
     ) -> None:
-        """Listens and serves inside the running event loop, together with its other tasks.
-
-        In a callback of a worker that a master runs, it starts an inner worker, whose port is
-        passed on to the process that replaces this one.
-
-        Args:
-            listener: a bound, listening socket to use; None binds the worker's address.
-            check_files: as for `plan`.
-
-        Raises:
-            ConfigError: what cannot work, and the fix.
-            UsageError: it runs already, or this process is about to end.
-        """
+        """Listens and serves inside the running event loop, as `Worker.start`."""
         if self.service is not None:
             raise UsageError(f"{self!r} runs already")
         host = inner_workers.of(self)
@@ -194,14 +173,7 @@ class RunningWorker:
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
-        """Stops listening, closes every client with a close frame, and frees everything.
-
-        Args:
-            timeout: seconds that clients and handlers at work have.
-            drain: seconds before that, over which the clients are closed one by one; None closes
-                all at once and drops handshakes in progress.
-            code: the close code that clients get.
-        """
+        """Ends it, as `Worker.stop`."""
         if self.service is None:
             return
         service, host = self.service, inner_workers.of(self)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lineman.net.connection.connection import Connection
+from lineman.net.connection.connection import Connection
 
 
 class Connections(Mapping[int, "Connection"]):

@@ -10,14 +10,11 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lineman.errors import ConfigError
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.loop.wheel import Timed
 from lineman.protocols.proxies.forwarded import UNIX, TrustedProxies
-
-if TYPE_CHECKING:
-    from lineman.net.connection.context import ConnectionContext
 
 logger = logging.getLogger("lineman")
 

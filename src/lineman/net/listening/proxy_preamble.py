@@ -10,12 +10,12 @@ import contextlib
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING
 
 from lineman.base.address import format_ip_port
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError
 from lineman.net.connection.connection import Connection
+from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.sender import SILENT, SLOW
 from lineman.net.listening import arrival
 from lineman.net.loop import syscalls
@@ -24,9 +24,6 @@ from lineman.net.stream.tlsstream import HANDSHAKE_RECORD
 from lineman.protocols.http.requests import error_response
 from lineman.protocols.proxies import proxy_header
 from lineman.protocols.proxies.proxy_header import HeaderError, NoHeaderError, ProxyHeader
-
-if TYPE_CHECKING:
-    from lineman.net.connection.context import ConnectionContext
 
 REQUIRED = "required"
 OPTIONAL = "optional"
