@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import connect
 
 from e2e.support.proxies import Proxy
 from e2e.support.service import service
+from kit.peer_client import PeerClient
 from kit.waiting import DEADLINE
 
 README = Path(__file__).parents[2] / "README.md"
@@ -44,7 +44,7 @@ def test_the_configuration_in_the_readme_reaches_the_worker_with_the_clients_add
         plain = socket.create_connection(
             ("127.0.0.1", proxy.https_port), DEADLINE, source_address=("127.0.0.2", 0)
         )
-        with connect("wss://domain.com/wss", sock=plain, ssl=trust, proxy=None) as connection:
+        with PeerClient("wss://domain.com/wss", sock=plain, ssl=trust) as connection:
             connection.send("whoami")
             known = json.loads(connection.recv(DEADLINE))
             assert (known["remote_ip"], known["path"]) == ("127.0.0.2", "/wss")

@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
+from kit.peer_client import PeerClient
 from kit.program import Program
 from kit.waiting import DEADLINE
 
@@ -60,9 +60,9 @@ def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
         assert (document.parent / link).exists(), f"{document.name} links to {link}"
 
 
-def call(address: str, directory: Path, query: str = "") -> ClientConnection:
+def call(address: str, directory: Path, query: str = "") -> PeerClient:
     context = ssl.create_default_context(cafile=directory / "lineman" / "dev" / "ca.pem")
-    return connect(address + query, ssl=context, open_timeout=DEADLINE, proxy=None)
+    return PeerClient(address + query, ssl=context)
 
 
 def refusal(address: str, directory: Path) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import ClientConnection, connect
 
+from kit.peer_client import PeerClient
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
@@ -58,11 +58,11 @@ def example(name: str, directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def client(address: str, ca: TestCA | None = None, **options: Any) -> Iterator[ClientConnection]:
+def client(address: str, ca: TestCA | None = None, **options: Any) -> Iterator[PeerClient]:
     """A websocket that trusts the authority and nobody else."""
     if ca is not None:
         options["ssl"] = ssl.create_default_context(cafile=ca.ca_path)
-    with connect(address, open_timeout=DEADLINE, proxy=None, **options) as connection:
+    with PeerClient(address, **options) as connection:
         yield connection
 
 
@@ -135,7 +135,7 @@ def test_push_inside_passes_on_what_other_programs_post(tmp_path: Path) -> None:
 
     with running(copy, tmp_path) as address, client(address) as ada:
         ada.send("ada")
-        ada.ping().wait(DEADLINE)  # what was sent before it has been read
+        ada.ping()  # what was sent before it has been read
         assert push("ada") == "ok\n"
         assert ada.recv(DEADLINE) == "your order has left"
         with pytest.raises(urllib.error.HTTPError, match="404") as caught:

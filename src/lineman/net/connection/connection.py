@@ -32,6 +32,7 @@ from lineman.net.stream.stream_status import (
     ENDED,
     LOST,
     PAUSED_BY_GOODBYE,
+    PAUSED_BY_HANDSHAKE,
     PAUSED_BY_USER,
     PLAIN,
     SECURED,
@@ -96,8 +97,7 @@ class Connection(Sender, ConnectionNames):
                 if events & BROKEN:
                     stream.fail(ConnectionResetError("connection reset"))
             elif self._is_behind:
-                self._put_off()
-                return  # and comes back in this very turn where there is time
+                self._put_off()  # and comes back in this very turn where there is time
             else:
                 self._receive()
         self._end_service()
@@ -110,7 +110,10 @@ class Connection(Sender, ConnectionNames):
         if stream.kept is not None:
             if stream.paused & ~PAUSED_BY_GOODBYE and stream.error is None:
                 return  # `resume` comes back
-            self._use_kept()
+            if stream.paused & PAUSED_BY_HANDSHAKE:
+                stream.take_kept()  # there is nobody any more who could be answered
+            else:
+                self._use_kept()
         if stream.kept is None and not stream.is_dead:
             if stream.error is not None:
                 self._lost(stream.take_error())

@@ -70,6 +70,7 @@ class Lifecycle(Peer):
         """Begins with messages."""
         self._session = session
         self._stage = None
+        self.note_unfinished(None, 0)  # the requests before it are whole
         self._enter(OPEN)
         self._owes_on_close = True
         self._enlist()
@@ -105,8 +106,9 @@ class Lifecycle(Peer):
 
     def resume(self, why: int) -> None:
         """Takes one reason back; reading goes on when none is left."""
-        if self._stream.resume(why):
-            self._put_off()
+        stream = self._stream
+        if stream.resume(why) or (stream.kept is not None and stream.paused == PAUSED_BY_GOODBYE):
+            self._put_off()  # also where only the close frame waits for what is kept
 
     def _put_off(self) -> None:
         if not self._is_queued:

@@ -51,8 +51,10 @@ class Handler(Timed):
         raise NotImplementedError
 
     def on_turn(self) -> None:
-        """Goes on with what was put off by `Poller.put_off`."""
-        raise NotImplementedError
+        """Goes on with what was put off by `Poller.put_off`.
+
+        A descriptor may be another handler's by then: who puts nothing off has nothing to do.
+        """
 
     def on_fault(self) -> None:
         """Gives the descriptor up after `on_events` or `flush` raised, which is a defect."""

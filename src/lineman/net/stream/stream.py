@@ -196,7 +196,7 @@ class Stream:
     def unsent(self) -> int:
         """Bytes that wait to be taken by the kernel."""
         waiting = 0 if self._out is None else len(self._out)
-        if self.poller.cork_fd == self.fd:
+        if self.poller.cork_fd == self.fd and not self.is_dead:  # its number may be another's now
             waiting += self.poller.cork_size
         return waiting
 
