@@ -10,9 +10,11 @@ What a session gives for bytes, one at a time:
 - a `Reply`: `answer_to` has what the peer must be sent for it;
 - a `Close`, or a `ProtocolError`: the peer ends, or has broken a rule. `answer_to` has the last
   words, if there are any; nothing follows in these bytes or in others;
-- an `Upgrade`: another session goes on;
 - `PROGRESS`: nothing yet, and work was done;
 - None: these bytes are used up.
+
+HTTP ends in an `Upgrade` to another session. The program decides about it, so it does not come from
+`next`: `HttpStage` asks the session for it.
 """
 
 from __future__ import annotations

@@ -62,7 +62,8 @@ class Connection(Sender, ConnectionNames):
         subprotocol: the one that was agreed on, or None.
         messages_read: messages that came from the peer.
         messages_written: messages that `send` accepted.
-        opened_at: when it became a websocket, as `time.time()` tells it; 0 before.
+        opened_at: when messages could begin (a websocket: after its handshake), as `time.time()`
+            tells it; 0 before.
         messages_dropped: messages that its client did not get because it reads too slowly.
         close_code: why it ended (RFC 6455, section 7.4; 1006 for a lost one); 0 while it is open.
         close_reason: the same in words.

@@ -1,7 +1,7 @@
 """What waits for a peer that reads slowly, and which messages are given up; pure.
 
 A queue is there only while the kernel takes no more from a connection, and holds whole messages
-only: what has begun to leave is the transport's, and control frames never wait here.
+only: what has begun to leave is the stream's, and control frames never wait here.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ class Sender(Lifecycle):
 
         Args:
             is_text: whether it is UTF-8, and a text.
-            data: where the message lies,
-            start: from here on.
+            data: the memory that the message is in.
+            start: where it begins.
             size: bytes of it.
         """
         stream = self._stream
