@@ -240,7 +240,6 @@ cli/websocket_client/test_talk.py
     cli/websocket_client: arguments client_socket screens
 cli/commands/test_start.py
     cli/commands: stop
-    process/master: commands control_socket daemon
 cli/load/test_modes.py
     cli/load: engine load_counts load_shared work
 cli/shared/test_standard_output.py
@@ -288,16 +287,10 @@ net/stream/test_tlsstream.py
 net/test_service.py
     net/listening: acceptor arrival bind
 process/master/test_master.py
-    process/master: child_output children file_limit listening_sockets master_setting
+    process/master: master_setting
     runtime: uncaught
-process/master/test_plan.py
-    process/master: model plan_steps
-    process/messages: process_rules
 process/master/test_description.py
-    process/master: describing handoff survey
     runtime: describe
-process/rundir/test_rundir.py
-    process/rundir: claim links_directory
 protocols/websocket/test_decoder.py
     protocols/websocket: assembly byteclasses control session
     protocols: events interface
@@ -305,12 +298,8 @@ protocols/websocket/test_handshake.py
     protocols/websocket: acceptkey
 runtime/test_build.py
     base: version
-runtime/test_inspection.py
-    process/child: usage
 runtime/test_run.py
     runtime: child leaving
-    process/child: child_link process_title
-    process/messages: role
 test_option_tables.py
     config: options
 test_worker_life.py

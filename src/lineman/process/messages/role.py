@@ -94,7 +94,8 @@ def take_role() -> Role | None:
     value = os.environ.pop(VARIABLE, None)
     if value is None:
         return None
-    role = Role(**json.loads(value))
+    given = json.loads(value)
+    role = Role(**{**given, "store": tuple(given["store"])})
     for stream in (sys.stdout, sys.stderr):  # pipes to the master: a line is shown when it is whole
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
