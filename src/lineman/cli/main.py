@@ -38,7 +38,7 @@ COMMANDS = {
     "doctor": "doctor",
     "proxy": "proxy",
 }
-# Those that are not about a program.
+# The commands that are not about a program.
 OTHERS = frozenset({"bench", "cert", "connect", "doctor", "proxy", "push"})
 
 SHELLS = ("bash", "zsh", "fish")
@@ -50,7 +50,7 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT has ended
 
 
 def version() -> str:
-    """One line that a bug report needs: this package, how it was built, and what it stands on."""
+    """One line that a bug report needs: the version, the build, Python and OpenSSL."""
     from lineman.net.stream import tlsstream  # it loads the data path
     from lineman.runtime import build
 
@@ -61,7 +61,7 @@ def version() -> str:
 
 
 class _Version(argparse.Action):
-    """Prints the version; it is only found out when somebody asks."""
+    """Prints the version, which is found out only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         print(version())
@@ -69,7 +69,7 @@ class _Version(argparse.Action):
 
 
 class _Completion(argparse.Action):
-    """Prints what a shell must read to complete the words of this command."""
+    """Prints the script that a shell needs to complete this command's arguments."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, shell: Any, *__: Any) -> None:
         try:
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lineman: {error}", file=sys.stderr)
         return FAILED
     except OutputLostError as error:
-        if not error.is_broken_pipe:  # `| head` has enough
+        if not error.is_broken_pipe:  # a reader such as `| head` may close the pipe
             print(f"lineman: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complete(made: argparse.ArgumentParser) -> None:
-    """Answers a shell that asks for completions, and ends; where nothing can, nothing is said."""
+    """Answers a shell that asks for completions, and ends; does nothing without `argcomplete`."""
     with contextlib.suppress(ImportError):
         import argcomplete  # an extra
 
@@ -166,9 +166,9 @@ def complete(made: argparse.ArgumentParser) -> None:
 
 
 def _take_signals_back() -> None:
-    """Undoes what a launcher may have left: blocked signals, and the ends of children ignored.
+    """Undoes what a launcher may have left: blocked signals and an ignored SIGCHLD.
 
-    A SIGHUP that is ignored stays so until a master starts: it is how `nohup` is known.
+    An ignored SIGHUP stays ignored until a master starts: the master recognizes `nohup` by it.
     """
     if threading.current_thread() is threading.main_thread():
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

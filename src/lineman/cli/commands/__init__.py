@@ -1,1 +1,1 @@
-"""The subcommands of `lineman`, one file for each word."""
+"""The subcommands of `lineman`, one module for each."""

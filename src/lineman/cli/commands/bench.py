@@ -1,7 +1,6 @@
-"""`lineman bench URL`: load on a websocket service, and how it bears it.
+"""`lineman bench URL`: puts load on a websocket service and measures how it performs.
 
-Exit status: 0 when everything was answered, 1 when something failed, 2 for options that make no
-sense.
+Exit status: 0 when everything was answered, 1 when something failed, 2 for invalid options.
 """
 
 from __future__ import annotations
@@ -119,13 +118,13 @@ def _add_work(made: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs the test and prints what it found.
+    """Runs the test and prints its result.
 
     Returns:
         0 when everything was answered, 1 when something failed.
 
     Raises:
-        UsageError: options that make no sense together.
+        UsageError: options contradict each other.
         ConfigError: the service cannot be reached, and why.
     """
     target = targets.parse(options.url)
@@ -149,7 +148,7 @@ def plan_of(options: argparse.Namespace, target: Target) -> Plan:
     """The options as a plan.
 
     Raises:
-        UsageError: they make no sense together, or a header would break the handshake.
+        UsageError: they contradict each other, or a header would break the handshake.
     """
     return Plan(
         arguments.opening_of(options, target),
@@ -186,7 +185,7 @@ def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-# What the words of the command line mean.
+# The types of the arguments.
 
 
 def _count(text: str) -> int:

@@ -1,7 +1,7 @@
 """`lineman connect URL`: talks to a websocket service from the terminal, or in a pipe.
 
-Exit status: 0 after an orderly end, 1 when it could not connect, was lost or closed with another
-code than 1000, 2 for options that make no sense, 130 after Ctrl-C.
+Exit status: 0 after an orderly end; 1 when it could not connect, or the connection was lost or
+closed with another code than 1000; 2 for invalid options; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lineman.protocols.websocket.negotiation import DeflateOptions
 INTERRUPTED = 130
 GOODBYE = 5.0  # seconds that a server has to answer our close frame
 
-# As browsers do: a message may build on those before it, and small ones are compressed as well.
+# As browsers do: context takeover is allowed, and small messages are compressed as well.
 COMPRESSION = DeflateOptions(
     server_no_context_takeover=False, client_no_context_takeover=False, threshold=0
 )
@@ -73,13 +73,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(options: argparse.Namespace) -> int:
-    """Talks.
+    """Opens the websocket and runs the conversation.
 
     Returns:
         0 after an orderly end, 1 for any other, 130 after Ctrl-C.
 
     Raises:
-        UsageError: options that make no sense.
+        UsageError: options are invalid.
         ConfigError: the service cannot be reached, and why.
     """
     target = targets.parse(options.url)
@@ -96,7 +96,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         return _talk(wire, manners, target, is_terminal)
     except OutputGoneError:
-        # `… | head -1` has what it wanted. Python would complain once more at the end.
+        # The reader has closed the pipe, as in `… | head -1`: without this, Python would report
+        # the failed write again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     finally:

@@ -114,10 +114,10 @@ def _limit(text: str) -> int:
 
 
 def selection(options: argparse.Namespace) -> Selection:
-    """What the options ask for.
+    """The rows that the options select.
 
     Raises:
-        UsageError: what cannot be asked for.
+        UsageError: an option is invalid.
     """
     return Selection(
         worker=options.worker,
@@ -132,10 +132,10 @@ def selection(options: argparse.Namespace) -> Selection:
 
 
 def show(options: argparse.Namespace, ask: Ask) -> int:
-    """Asks the program and prints its connections; the exit status.
+    """Asks the program, prints its connections and returns the exit status.
 
     Raises:
-        UsageError: what cannot be asked for.
+        UsageError: an option is invalid.
     """
     wanted = selection(options)
     reply = ask("connections", wanted.to_json())
@@ -150,7 +150,7 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
 
 
 def render(found: FoundRows, now: float, width: int | None = None) -> list[str]:
-    """The table, and a line that says what is not in it.
+    """The table, and a line that says which connections are not in it.
 
     Args:
         found: the rows.
@@ -195,7 +195,7 @@ def _cells(row: Row, now: float) -> list[str]:
 
 
 def summary(found: FoundRows) -> str:
-    """How much of all this is."""
+    """How many of all connections the table shows."""
     text = f"{len(found.rows):,} of {found.matching:,} connections"
     if found.matching != found.total:
         text += f" that match, of {found.total:,} in all"

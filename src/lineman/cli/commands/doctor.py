@@ -1,7 +1,7 @@
-"""`lineman doctor`: why a line does not connect, and what mends it.
+"""`lineman doctor`: why a connection fails, and how to mend it.
 
-Exit status: 0 nothing is wrong, 1 something keeps clients out, 2 options that make no sense, 3
-warnings only.
+Exit status: 0 if nothing is wrong, 1 if something keeps clients out, 2 for invalid options, 3 if
+there are only warnings.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ def _add_outside(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Looks, judges, prints.
+    """Looks at the service or program and prints the findings.
 
     Returns:
         0, 1 or 3, as the module says.
 
     Raises:
-        UsageError: options that make no sense.
+        UsageError: options are invalid.
         ConfigError: the program, or the file of authorities, cannot be read.
     """
     if "://" not in options.subject and options.subject.endswith(".py"):
@@ -120,7 +120,7 @@ def _url(options: argparse.Namespace) -> list[Finding]:
     if options.user or options.group:
         raise UsageError("--user and --group are for a program, and this is a URL")
     target = targets.parse(options.subject)
-    # Says now which header or subprotocol would break every handshake.
+    # Raises now if a header or subprotocol would break every handshake.
     arguments.opening_of(options, target)
     question = Question(
         target,

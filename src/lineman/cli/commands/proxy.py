@@ -1,7 +1,7 @@
 """`lineman proxy`: the configuration of the web server in front, printed and checked.
 
-Exit status: 0 when it was printed, 1 when it cannot work or its own program refuses it, 2 for
-options that make no sense.
+Exit status: 0 when it was printed, 1 when it cannot work or the web server refuses it, 2 for
+invalid options.
 """
 
 from __future__ import annotations
@@ -119,10 +119,10 @@ def run(options: argparse.Namespace) -> int:
     """Prints the configuration.
 
     Returns:
-        0 when it was printed; 1 when its program refuses it.
+        0 when it was printed; 1 when the web server refuses it.
 
     Raises:
-        UsageError: options that make no sense.
+        UsageError: options are invalid.
         ConfigError: what cannot work, and the fix.
     """
     module = PROGRAMS[options.program]
@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-# What is asked for.
+# The site.
 
 
 def site_of(options: argparse.Namespace) -> Site:
@@ -180,7 +180,7 @@ def site_of(options: argparse.Namespace) -> Site:
 
 
 def _absolute(file: str | None) -> str | None:
-    """A file as its program must be told, which starts in another directory."""
+    """The absolute path of a file: the web server starts in another directory."""
     return None if file is None else os.path.abspath(file)
 
 
@@ -234,7 +234,7 @@ def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any
     upstream = Upstream(neighbour(address.host), address.port, address.path)
     _warn(worker, address, upstream, is_tcp)
     if not options.upstream:
-        # As if it had been given: what a program says must not become a line of the configuration.
+        # Checked like an option, so that a program cannot add a line to the configuration.
         upstream = read_upstream(str(upstream))
     return {
         "upstreams": (upstream,),
@@ -246,7 +246,7 @@ def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any
 
 
 def _warn(worker: Surveyed, address: Address, upstream: Upstream, is_tcp: bool) -> None:
-    """Says what the program still lacks to stand behind a proxy."""
+    """Warns about settings that the program needs behind a proxy and lacks."""
     where = "unix" if upstream.path else upstream.host
     if address.host in ("0.0.0.0", "::"):
         _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
@@ -260,7 +260,7 @@ def _note(words: str) -> None:
     print(f"lineman: note: {words}", file=sys.stderr)
 
 
-# What is installed.
+# The installed web servers.
 
 # On Debian, servers lie in directories that are not in the path of ordinary users.
 _SERVERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
@@ -285,7 +285,7 @@ def _version(module: ModuleType, target: str | None) -> Version:
 
 
 def installed_version(module: ModuleType) -> Version | None:
-    """The version of a program here; None where it is not installed or does not tell."""
+    """The version of an installed program; None if it is not installed or prints none."""
     binary = _find(module.BINARY)
     if binary is None:
         return None
@@ -334,7 +334,7 @@ def _with_files(site: Site, directory: Path) -> Site:
         made = devca.development_certificate(directory / "certificate")
         cert, key = Path(made.cert), Path(made.key)
         pair = cert.read_bytes() + key.read_bytes()
-    # HAProxy's file; nobody else may read it, and it goes with the directory.
+    # For HAProxy. It holds the key: it is deleted with the directory, which is this user's alone.
     (directory / "bundle.pem").write_bytes(pair)
     return replace(site, cert=str(cert), key=str(key))
 

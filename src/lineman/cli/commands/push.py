@@ -72,7 +72,7 @@ def _message(options: argparse.Namespace) -> str | bytes:
 
 
 def _address(options: argparse.Namespace) -> str:
-    """Where the gateway is: as it was given, or the socket of a program of this machine."""
+    """The gateway's URL: the one that was given, or the socket of a program on this machine."""
     given: str = options.to
     if "://" in given:
         return given
@@ -82,7 +82,7 @@ def _address(options: argparse.Namespace) -> str:
         )
     name = name_of(os.path.abspath(given))
     pid_file = find_pid_file(name)
-    if not pid_file.exists():  # it may have one of its own
+    if not pid_file.exists():  # the program may run with another pid file
         others = [each.pid_file for each in runners(name) if each.is_believed and each.pid_file]
         pid_file = next(iter(others), pid_file)
     directory = links_directory(pid_file)

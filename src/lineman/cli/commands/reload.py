@@ -1,7 +1,7 @@
 """`lineman reload`: new code in a running program, without losing a connection.
 
-Exit status: 0 once every process runs the new code; 1 if that failed (the old code goes on), or
-if the program does not run.
+Exit status: 0 once every process runs the new code; 1 if that failed (the old code then continues
+to run), or if the program does not run.
 """
 
 from __future__ import annotations

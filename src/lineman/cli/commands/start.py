@@ -47,10 +47,10 @@ Configure: TypeAlias = Callable[[ProgramSettings, Owner | None], ProgramSettings
 
 logger = logging.getLogger("lineman")
 
-# What a restart takes over from the start before it.
+# The options that a restart takes over from the previous start.
 KEPT = ("user", "group", "log", "watch")
 
-# The limit of a path in a message.
+# Characters of a path in a message, at most.
 MAX_PATH = 1000
 
 WORDS = {
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def restart(options: argparse.Namespace) -> int:
-    """Stops the program and starts it again; one that could not start is not even stopped."""
+    """Stops the program and starts it again; first checks that it can start."""
     program = program_target.of(options, starts=True)
     _keep_what_it_was_given(options)
     if program.description is None:
@@ -110,20 +110,20 @@ def restart(options: argparse.Namespace) -> int:
 
 
 def _keep_what_it_was_given(options: argparse.Namespace) -> None:
-    """Adds those options that the running program was started with, where these name no others.
+    """Adds the options of the running program's start that the command line leaves out.
 
     Raises:
-        ConfigError: it is another user's, and would become this one's.
+        ConfigError: the program runs as another user, and would run as this one.
     """
     running = program_target.of(options)
     try:
         told = running.ask("whose")
     except (NotRunning, ElsewhereError):
-        return  # which stopping it finds as well, and decides about
+        return  # `stop`, which follows, handles this
     uid = procfs.user_of(holder(running.pid_file))
     if uid not in (None, os.geteuid()):
         if options.user:
-            return  # and nothing that another user says counts
+            return  # what another user's process says is not used
         name = owner.names(uid, uid)[0]
         raise ConfigError(
             f"{running.shown} runs as the user {name}, who started it; a restart would run it as "
@@ -133,7 +133,7 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
         )
     given = told.get("given") or {}
     kept = [word for word in KEPT if given.get(word) and not getattr(options, word)]
-    if options.user:  # its own group is meant
+    if options.user:  # a user without --group means that user's own group
         kept = [word for word in kept if word != "group"]
     for word in kept:
         setattr(options, word, given[word])
@@ -146,14 +146,15 @@ def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
     tell: daemon.Tell = _say_nothing
     rights = Rights(options.user, options.group)
     if options.log is not None:
-        options.log = os.path.abspath(options.log)  # a restart may be given elsewhere
+        # A restart may be called in another directory.
+        options.log = os.path.abspath(options.log)
     log = _Log(None if options.log is None else Path(options.log), None)
     settings, whom = ProgramSettings(), None
     if program.description is not None:
         settings = program.description.settings
         whom = rights.first_of(program.description.places)
     if options.daemon:
-        refuse_running(program.pid_file)  # before anything is written to what may be its log
+        refuse_running(program.pid_file)  # before this process writes to a log that may be its
         log.default = None if log.named else daemon.default_log(program.name)
         path = log.usable(settings, whom)
         outcome = daemon.detach()
@@ -178,7 +179,7 @@ def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
 
 
 def _tell_what_does_not_count(program: ProgramTarget, pid_file: str, told: set[str]) -> None:
-    """Says once of a pid file in the program that nobody could know of it before that was run."""
+    """Warns once about a pid file that the program names: commands cannot know it in advance."""
     if not pid_file or program.is_placed or Path(pid_file) == program.pid_file or pid_file in told:
         return
     told.add(pid_file)
@@ -192,12 +193,12 @@ def _tell_what_does_not_count(program: ProgramTarget, pid_file: str, told: set[s
 
 @dataclass(slots=True)
 class _Log:
-    """The place of this process' log, and who has named it.
+    """Where this process' log is written.
 
     Attributes:
-        named: on the command line, which takes precedence over the program; None if it was not
-            given.
-        default: a daemon's file, if the program names none either.
+        named: the file on the command line, which takes precedence over the program's; None if
+            there was none.
+        default: a daemon's file, used if the program names none either.
     """
 
     named: Path | None
@@ -209,17 +210,17 @@ class _Log:
         return self.named or own or self.default
 
     def opener(self, settings: ProgramSettings, whom: Owner | None) -> Opener:
-        """What opens it: with the rights of the program's user where the program names it."""
+        """The function that opens it: as the program's user if the program names the file."""
         return paths.opener(whom if self._is_the_programs(settings) else None)
 
     def _is_the_programs(self, settings: ProgramSettings) -> bool:
         return self.named is None and settings.log_file is not None
 
     def usable(self, settings: ProgramSettings, whom: Owner | None) -> Path:
-        """The file, which is there and can be written.
+        """The file, after a check that it can be written.
 
         Raises:
-            ConfigError: it cannot.
+            ConfigError: it cannot be written.
         """
         path = self.path(settings)
         assert path is not None
@@ -238,11 +239,11 @@ class _Log:
         return path
 
     def configure(self, settings: ProgramSettings, whom: Owner | None) -> ProgramSettings:
-        """Sends this process' log where it belongs, and returns the settings in force.
+        """Opens this process' log, and returns the settings in force.
 
         Args:
             settings: what the program says.
-            whom: its processes run as; None for this user.
+            whom: the user that its processes run as; None for this user.
 
         Raises:
             ConfigError: the program names a file that its user may not write.
@@ -267,7 +268,7 @@ def _serve(
     tell: daemon.Tell,
     configure: Configure,
 ) -> int:
-    owner.find(options.user, options.group)  # there are such, or nothing is begun
+    owner.find(options.user, options.group)  # raises before anything is begun if one is unknown
     held = PidFile.take(program.pid_file, program.name)
     try:
         files: list[tuple[SocketFile, Owner | None]] = []
@@ -322,7 +323,7 @@ def _bind(
 
 
 def _say_nothing(ok: bool, text: str) -> None:
-    """The log says it all, and it is on the terminal."""
+    """Does nothing: in the foreground the log is on the terminal and holds the message."""
 
 
 def _report(program: ProgramTarget, log: Path, ok: bool, text: str) -> int:

@@ -1,4 +1,4 @@
-"""`lineman status`: the processes of a running program, and how they fare.
+"""`lineman status`: the processes of a running program, and the state of each.
 
 Exit status: 0 where every worker has a process that accepts clients, 1 where one has none or
 something keeps it from working as it should (a broker that is not reached), 3 if the program does
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def show(options: argparse.Namespace, ask: Ask) -> int:
-    """Asks the program and prints what it says; the exit status."""
+    """Asks the program, prints its answer and returns the exit status."""
     status = Status.from_json(ask("status", {"pss": True}))
     if options.json:
         print(json.dumps(asdict(status), indent=2))
@@ -148,7 +148,7 @@ def _build(reports: Sequence[ProcessReport]) -> str:
 
 
 def state_of(child: ChildStatus) -> str:
-    """The state in a word; a process that should have answered and did not is busy."""
+    """The state in a word; `busy` for a process that did not answer although it should."""
     return "busy" if child.report is None and child.is_ready else child.state
 
 

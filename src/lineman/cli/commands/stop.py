@@ -1,7 +1,7 @@
 """`lineman stop`: ends a running program.
 
-Exit status: 0 once it has ended, also if it did not run; 1 if it does not end, or runs where this
-user's commands do not reach it.
+Exit status: 0 once it has ended, or if it does not run; 1 if it does not end, or if this user's
+commands do not reach it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lineman.process.master.handoff import Handoff
 from lineman.process.rundir.control_request import NotRunning
 from lineman.process.rundir.rundir import holder
 
-# After the master's last word, until its process is gone.
+# Seconds from the master's last message to the end of its process.
 LEAVING = 10.0
 
 

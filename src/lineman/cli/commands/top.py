@@ -1,6 +1,6 @@
 """`lineman top`: the processes and the clients of a running program, live in the terminal.
 
-It asks anew for each picture, so that a service which restarts meanwhile is simply there again.
+It asks again for each picture, so it also shows a service that has restarted in between.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Picture:
 
 
 def pressed(view: View, key: str) -> View | None:
-    """The view after a key; None for leaving."""
+    """The view after a key; None for a key that quits."""
     sorts = list(SORTS)
     if key in QUIT:
         return None
@@ -108,7 +108,7 @@ def _process_lines(status: Status, now: float, width: int, room: int) -> list[st
 
 
 def look(ask: Ask, view: View, rows: int) -> Picture:
-    """What the service says now; what goes wrong is part of the picture."""
+    """Asks the service for the next picture; an error becomes part of it."""
     selection = Selection(sort=view.sort, reverse=view.reverse, limit=max(1, rows))
     try:
         status = Status.from_json(ask("status", {}))
@@ -144,10 +144,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def show(options: argparse.Namespace, ask: Ask) -> int:
-    """Shows the program until a key says that it is enough; the exit status.
+    """Shows the program until a key quits, and returns the exit status.
 
     Raises:
-        UsageError: there is no terminal, or the interval is none.
+        UsageError: there is no terminal, or the interval is invalid.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("top needs a terminal; elsewhere use status --json")
@@ -164,7 +164,7 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
 
 
 def _wait(view: View, alarm: int) -> View | None:
-    """The view after the first key, or as it was after the interval or another size."""
+    """The view after the first key; the same view after the interval or a change of the size."""
     ready = select.select([sys.stdin, alarm], [], [], view.interval)[0]
     if alarm in ready:
         os.read(alarm, 4096)
@@ -193,9 +193,9 @@ def _draw(lines: list[str]) -> None:
 
 @contextlib.contextmanager
 def _terminal() -> Iterator[None]:
-    """The terminal without echo and line by line, and as it was afterwards, whatever happens.
+    """Turns off the terminal's echo and line mode, and restores both in any case.
 
-    A change of its size is a signal that is handled, by nothing but drawing anew.
+    The handler of SIGWINCH does nothing: it only wakes the loop, which draws the new size.
     """
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
@@ -208,7 +208,7 @@ def _terminal() -> Iterator[None]:
     try:
         tty.setcbreak(keyboard)
         mode = termios.tcgetattr(keyboard)
-        mode[3] &= ~termios.ISIG  # Ctrl-C is a key: the terminal is put in order before leaving
+        mode[3] &= ~termios.ISIG  # Ctrl-C is a key, so that the terminal is restored at the end
         termios.tcsetattr(keyboard, termios.TCSANOW, mode)
         sys.stdout.write(ALTERNATE)
         yield

@@ -1,5 +1,5 @@
 """The load generator behind `lineman bench`: many websocket clients in one process.
 
-What decides is pure: histogram, schedule, report, and what other clients share. What touches
-sockets and clocks is thin: link and engine.
+The modules that decide are pure: `modes`, `histogram`, `rate_schedule`, `load_report`. Those with
+sockets and clocks are thin: `load_link` and `engine`.
 """

@@ -1,4 +1,4 @@
-"""Runs a load test: the one loop with all sockets in it, phase after phase."""
+"""Runs a load test: one loop over all sockets, phase after phase."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOOPBACKS = 32  # local addresses to connect from; one has some 28,000 ports for
 MANY = 20_000  # connections, from which on one local address is not enough
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
-# What is going on, how far it has come (0 to 1), and what happened so far.
+# The phase, its progress (0 to 1), and the counts so far.
 Show = Callable[[str, float, LoadCounts], None]
 
 
@@ -36,7 +36,7 @@ def resolve(host: str, port: int) -> list[Address]:
     """The addresses of a host, best first.
 
     Raises:
-        socket.gaierror: nobody knows the name.
+        socket.gaierror: the name is unknown.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [(family, place) for family, _, _, _, place in found]
@@ -122,7 +122,7 @@ class LoadEngine:
     # The phases.
 
     def _open_first(self) -> LoadLink:
-        """One connection alone, so that an error that concerns all is reported once, and first."""
+        """Opens one connection first, so that an error that concerns all is reported once."""
         for address in self._addresses:
             self._net.family, self._net.place = address
             link = self._new_link(self._clock())
@@ -136,7 +136,7 @@ class LoadEngine:
 
     def _open_all(self, first: LoadLink) -> list[LoadLink]:
         links = [first]
-        # Tries with other addresses of the host are no failures.
+        # Attempts with other addresses of the host do not count as failures.
         self._tally.failures.clear()
         self._tally.examples.clear()
         if self._plan.mode is Mode.CONNECT:
@@ -153,7 +153,7 @@ class LoadEngine:
         return [link for link in links if link.is_alive]
 
     def _go_on(self, name: str, seconds: float) -> None:
-        """Lets the work go on for so long."""
+        """Continues the work for this time, in nanoseconds."""
         if not seconds:
             return
         self._enter(name, seconds)
@@ -190,7 +190,7 @@ class LoadEngine:
             link.give_up(self._clock())
 
     def _is_futile(self) -> bool:
-        """Whether the service answers, but always with something else than was sent."""
+        """Whether the service answers, but never with the message that was sent."""
         tally = self._tally
         waits = self._work.awaited if tally.others and not tally.has_counted else 0
         return bool(waits) and tally.others >= tally.opened - self._work.extra
@@ -198,7 +198,7 @@ class LoadEngine:
     # Connections.
 
     def start_client(self, now: int, due: int) -> None:
-        """Begins one more connection, at the next turn: a refused one may start the next at once.
+        """Begins one more connection, at the next turn since a refused one may start another.
 
         Args:
             now: nanoseconds.

@@ -85,8 +85,8 @@ class Histogram:
     def spans(self, number: int) -> list[tuple[int, int, int]]:
         """The values in `number` spans of equal ratio, from the least to the greatest.
 
-        Durations spread over powers of ten: spans of equal width would put all but the slowest
-        into the first.
+        Durations spread over powers of ten: with spans of equal width, all but the slowest would
+        be in the first.
 
         Returns:
             Lowest value, first value above, and count, of each span; empty where there is nothing.

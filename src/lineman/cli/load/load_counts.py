@@ -17,7 +17,7 @@ class LoadCounts:
         count: answers, copies of a broadcast, or connections, by the mode.
         payload: their bytes of payload.
         latency: nanoseconds each took.
-        others: messages that answer nothing: a greeting, news of other people.
+        others: messages that are no answer, such as a greeting or news of other clients.
         opened: connections that have opened.
         failures: how often each kind of failure was seen.
         examples: the first failure of each kind, in full.
@@ -46,7 +46,7 @@ class LoadCounts:
         return self._is_warm or self.count > 0
 
     def start_again(self) -> None:
-        """Forgets what the warm-up has measured; failures stay failures."""
+        """Forgets the measurements of the warm-up, but not its failures."""
         self._is_warm = self.has_counted
         self.count = 0
         self.payload = 0
@@ -109,10 +109,10 @@ class Result:
 
     @property
     def per_second(self) -> float:
-        """How many a second."""
+        """`count` per second."""
         return self.count / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def cpu_per_count(self) -> float | None:
-        """Seconds of the server's CPU for each; None where it was not measured."""
+        """Seconds of the server's CPU for each of `count`; None where it was not measured."""
         return self.server.seconds / self.count if self.server and self.count else None

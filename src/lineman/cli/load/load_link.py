@@ -1,6 +1,6 @@
 """One client's socket: connects, speaks TLS where it is asked to, reads and writes what it can.
 
-What the bytes mean, `WebsocketSession` knows; what to do about it, the link's user.
+`WebsocketSession` knows what the bytes mean; the link's user decides what to do.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class User(Protocol):
         ...
 
     def after_read(self, client: LoadLink, now: int) -> None:
-        """All messages of one read have been told, or what had to wait is sent."""
+        """All messages of one read were handed over, or all waiting bytes were sent."""
         ...
 
     def on_close_code(self, code: int) -> None:
@@ -223,7 +223,7 @@ class LoadLink:
                 self._on_end(now)
                 return
             self._take(buffer[:count], now)
-            # What OpenSSL has decrypted already, epoll does not tell of.
+            # epoll does not report bytes that OpenSSL has already decrypted.
             if self.state is LinkState.CLOSED or not (
                 isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
             ):
@@ -313,7 +313,7 @@ class LoadLink:
         return self.state is LinkState.OPEN and not self._out
 
     def send(self, message: str | bytes, count: int, now: int) -> None:
-        """Sends a message so many times; what the socket does not take waits until it does."""
+        """Sends a message `count` times; what the socket does not take waits until it can."""
         assert self._session is not None
         encode = self._session.encode
         frames = (
@@ -365,7 +365,7 @@ class LoadLink:
     # The end.
 
     def say_goodbye(self, now: int, timeout: int) -> None:
-        """Sends a close frame and waits for the server's, at most so many nanoseconds."""
+        """Sends a close frame and waits for the server's, for a limited time in nanoseconds."""
         if self.state is LinkState.OPEN:
             assert self._session is not None
             self.state = LinkState.CLOSING
@@ -377,7 +377,7 @@ class LoadLink:
             self.drop(now)
 
     def give_up(self, now: int) -> None:
-        """Its deadline is over: drops it, with a failure where one was waited for."""
+        """Drops it after its deadline; reports a failure if it waited for the server's answer."""
         if self.state is LinkState.CLOSING:
             self._on_lost(now)
         elif self.state is LinkState.OPEN:
@@ -399,7 +399,7 @@ class LoadLink:
         self.state = LinkState.CLOSED
         if self._watched:
             del self._net.links[self._fd]
-            # Where TLS could not take the socket over, it is closed and forgotten already.
+            # If TLS failed to take over the socket, that is closed, so epoll has forgotten it.
             with contextlib.suppress(OSError):
                 self._net.epoll.unregister(self._fd)
         self._socket.close()

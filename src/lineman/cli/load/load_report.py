@@ -32,14 +32,14 @@ def duration(nanoseconds: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """A number with three digits that count: `1.24`, `12.4`, `124`, `1,240`."""
+    """A number with three significant digits: `1.24`, `12.4`, `124`, `1,240`."""
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def bar(share: float, width: int = BAR) -> str:
-    """A bar of so much of the width, in eighths of a character; never empty above 0.
+    """A bar of this share of the width, in eighths of a character; never empty above 0.
 
     Args:
         share: 0 to 1.

@@ -21,17 +21,18 @@ class Echo(Work):
             self.after_read(client, now)
 
     def pump(self, now: int) -> None:
-        """Gives what is due to the connections in turn."""
+        """Distributes the due messages over the connections in turn."""
         if self.schedule is None or not self.is_sending:
             return
         due, count = self.schedule.due(now), len(self.clients)
         for number in due[:count]:
             client = self.clients[number % count]
-            client.owed += len(range(number, due.stop, count))  # at once: a rate may be any number
+            # Counted at once, since a high rate makes many messages due.
+            client.owed += len(range(number, due.stop, count))
             self.after_read(client, now)
 
     def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
-        """Takes a message for the answer to the oldest that has none."""
+        """Counts a message as the answer to the oldest unanswered one."""
         if client.pending and self._counts(message):
             self._count(message, client.pending.popleft(), now)
         else:
@@ -67,12 +68,12 @@ class Echo(Work):
 
     @property
     def unanswered(self) -> int:
-        """Sent and not answered, or due and not even sent."""
+        """The messages that were sent and not answered, or were due and not sent."""
         return sum(len(client.pending) + client.owed for client in self.clients)
 
     @property
     def awaited(self) -> int:
-        """Sent, on connections that live."""
+        """The unanswered messages on connections that are still open."""
         return sum(len(client.pending) for client in self.clients if client.is_alive)
 
 
@@ -106,7 +107,7 @@ class Connect(Work):
         self.starter.start_client(now, due)
 
     def pump(self, now: int) -> None:
-        """Starts those that are due, as far as others have ended."""
+        """Starts those that are due, as far as earlier ones have ended."""
         if self.schedule is None or not self.is_sending:
             return
         self._due = range(self._due.start, self.schedule.due(now).stop)
@@ -200,7 +201,7 @@ class Broadcast(Work):
             self.pump(now)
 
     def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
-        """Takes a message for the copy of the oldest that this client has not had."""
+        """Counts a message as the copy of the oldest one that this client has not received."""
         place = client.heard - self._first
         if (
             client.number not in self._listeners
@@ -235,7 +236,7 @@ class Broadcast(Work):
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nobody to send or nobody to listen."""
+        """Whether no sender or no listener is left."""
         return not self.clients or not self._sender.is_alive or not self._listeners
 
     @property

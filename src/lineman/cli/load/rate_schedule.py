@@ -39,7 +39,7 @@ class Schedule:
         """
         first = self._issued
         count = math.floor((now - self._start) / self._interval) + 1
-        # Where both round apart, the one decides that latency is taken from.
+        # Where the two round differently, `intended` decides, since latency counts from it.
         if count > first and self.intended(count - 1) > now:
             count -= 1
         self._issued = max(first, count)

@@ -19,7 +19,7 @@ class CpuReading:
     """CPU seconds used by some processes up to a moment.
 
     Attributes:
-        exact: of the threads that live, in nanosecond steps; 0 where the kernel does not count so.
+        exact: of the threads that live, in nanosecond steps; 0 where the kernel cannot tell it.
         user: outside of the kernel, in ticks of 10 ms.
         system: inside, in ticks of 10 ms.
     """

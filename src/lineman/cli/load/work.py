@@ -36,7 +36,7 @@ class LoadClient(Protocol):
         ...
 
     def send(self, message: str | bytes, count: int, now: int) -> None:
-        """Sends a message so many times."""
+        """Sends a message `count` times."""
         ...
 
     def say_goodbye(self, now: int, timeout: int) -> None:
@@ -87,7 +87,7 @@ class Work:
             self.schedule = Schedule(self.plan.rate, now)
 
     def end(self) -> None:
-        """Nothing new is begun; what is on its way still counts."""
+        """Begins nothing new; answers that are on their way still count."""
         self.is_sending = False
 
     def pump(self, now: int) -> None:

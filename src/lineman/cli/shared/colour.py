@@ -1,4 +1,4 @@
-"""Colours for lines that are drawn on a terminal, pure. What a line says never depends on them."""
+"""Colours for lines on a terminal, pure. The text of a line never depends on them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ BOLD, REVERSE, RED, YELLOW, DIM, PLAIN = (
 )  # fmt: skip
 
 _TROUBLE = re.compile(r"TROUBLE:|trying again:")
-# States of a process that is not, or no longer, as it should be.
+# States of a process that does not serve as it should.
 _STATE = re.compile(r"(?<= )(busy|starting|retiring|stopping)(?= )")
 _HEADING = re.compile(r"[A-Z][A-Z ]+[A-Z]\b")
 
 
 def is_wanted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal shows colours and nobody has asked for none (https://no-color.org)."""
+    """Whether the terminal shows colours and NO_COLOR does not forbid them (no-color.org)."""
     return not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"
 
 

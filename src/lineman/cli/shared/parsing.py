@@ -12,7 +12,7 @@ UNKNOWN = "unrecognized arguments: "
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, and names the nearest command or option to one that there is not."""
+    """argparse's parser, which also suggests the name nearest to an unknown one."""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = action.choices
@@ -21,14 +21,14 @@ class Parser(argparse.ArgumentParser):
         shown = ", ".join(str(choice) for choice in choices)
         word = str(value)
         if action.metavar == "COMMAND" and os.path.isfile(word):
-            # Workerman has it this way round.
+            # Workerman's order.
             hint = f"the command comes first: {self.prog} start {word}"
         else:
             hint = did_you_mean(word, map(str, choices)) or f"there are: {shown}"
         raise argparse.ArgumentError(action, f"there is no {word!r}; {hint}")
 
     def error(self, message: str) -> NoReturn:
-        """Says what is wrong with the command line, and ends with status 2."""
+        """Prints what is wrong with the command line, and ends with status 2."""
         if message.startswith(UNKNOWN):
             known = set(_options(self))
             for word in message.removeprefix(UNKNOWN).split():

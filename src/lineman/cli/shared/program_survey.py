@@ -34,7 +34,7 @@ from lineman.process.rundir.control_request import ask
 from lineman.process.rundir.owner import Owner
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 
-# The time in which a master must say which user it runs a program as.
+# Seconds in which a master must say as which user it runs a program.
 TIMEOUT = 10.0
 
 
@@ -109,7 +109,7 @@ def _with_keys(script: Path, rights: Rights) -> Survey:
 
 
 def _keys_of(places: Sequence[Place], rights: Rights) -> dict[str, int]:
-    """Descriptors of what its workers' users cannot read, and root hands over."""
+    """Descriptors of the files that its workers' users cannot read; root hands them over."""
     keys = KeyFiles()
     users = [(place, rights.owner_of(place)) for place in places]
     keys.pin(users)
@@ -124,8 +124,8 @@ def _whom_it_runs_as(script: Path) -> tuple[str, str]:
     """User and group of a running program; empty where it does not run, or as root.
 
     Raises:
-        ConfigError: it is another user's; any user may claim to run it, and would get the
-            environment of this process.
+        ConfigError: it is another user's process. Any user may claim to run the program, and would
+            get the environment of this process.
     """
     name = name_of(str(script))
     pid_file = find_pid_file(name)

@@ -22,7 +22,7 @@ from lineman.process.rundir.claim import Runner
 from lineman.process.rundir.control_request import NotAllowed, NotRunning, ask
 from lineman.process.rundir.rundir import default_pid_file, find_pid_file, name_of
 
-# For a master to say what it runs.
+# Seconds in which a master must say what it runs.
 LOOKING = 2.0
 
 
@@ -32,7 +32,7 @@ class ProgramTarget:
 
     Attributes:
         pid_file: where it is found while it runs.
-        description: what it says of itself; None where nobody has asked yet.
+        description: what it says about itself; None until it is asked.
         handoff: what it has left when it was started by hand; None for `lineman COMMAND`.
         is_placed: whether the command line names the pid file, as its other commands must too.
     """
@@ -45,16 +45,16 @@ class ProgramTarget:
 
     @property
     def name(self) -> str:
-        """What its log file and its like are called."""
+        """The name of its log file and its other files."""
         return name_of(self.program.script, self.program.arguments)
 
     @property
     def shown(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return os.path.basename(self.program.script)
 
     def command(self, word: str) -> str:
-        """How its user gives it a command."""
+        """The command line with which its user sends it a command."""
         given = f"lineman {word} {shlex.quote(self.program.script)}"
         if self.handoff is not None:
             given = f"{self.handoff.name} {word}"
@@ -104,7 +104,7 @@ class ProgramTarget:
 
 
 class ElsewhereError(ConfigError):
-    """The program runs, but not where this user's commands look for it.
+    """The program runs, but this user's commands do not reach it.
 
     Attributes:
         is_beside: whether it is this user's, and another instance with a pid file of its own.
@@ -135,7 +135,7 @@ NOT_RUNNING = 3  # as the scripts of services have it (LSB)
 def asking(
     show: Callable[[argparse.Namespace, Ask], int],
 ) -> Callable[[argparse.Namespace], int]:
-    """A command that asks the program; it says so where that does not run."""
+    """A command that asks the program, or prints that the program does not run."""
 
     def run(options: argparse.Namespace) -> int:
         program = of(options)
@@ -163,7 +163,7 @@ def add_command(
         commands: where it is added.
         word: its name.
         handoff: what the program has left when it was started by hand; None for `lineman COMMAND`.
-        run: does it, and returns the exit status.
+        run: carries out the command and returns the exit status.
         text: a line for the list of commands.
         description: what its own help says; that line where it is empty.
     """
@@ -175,7 +175,7 @@ def add_command(
 
 
 def add_graceful(made: argparse.ArgumentParser, text: str) -> None:
-    """Adds `-g`, the patient way of doing it."""
+    """Adds `-g`, which closes clients one by one."""
     made.add_argument("-g", dest="graceful", action="store_true", help=text)
 
 

@@ -1,4 +1,4 @@
-"""What a command says, where standard output is full, or gone, or knows ASCII only."""
+"""Standard output that may be full, closed, or limited to ASCII: how commands still write to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import select
 import sys
 
-# What these do counts, and not whether somebody could read that it was done.
+# Commands that count as done even if their output could not be written.
 DOING = frozenset({"start", "run", "restart", "stop", "reload", "push", "cert"})
 
 
@@ -23,7 +23,7 @@ class _Descriptor(io.FileIO):
     """Standard output or error; after its first fault it takes everything and writes nothing.
 
     Args:
-        is_told: whether that fault is raised, as an `OutputLostError`.
+        is_told: whether the fault is raised, as an `OutputLostError`.
     """
 
     def __init__(self, descriptor: int, is_told: bool) -> None:
@@ -43,12 +43,12 @@ class _Descriptor(io.FileIO):
                 break
             if written is not None:
                 return written
-            select.select([], [self], [])  # its creator has made it non-blocking
+            select.select([], [self], [])  # the process that opened it made it non-blocking
         return size
 
 
 def guard(command: str) -> None:
-    """Makes sure that printing never ends this process half-way, and never fails for a character.
+    """Makes sure that no fault of the output ends this process, nor any character that it lacks.
 
     Args:
         command: the first word of the command line. A command that prints information ends with an
@@ -67,6 +67,6 @@ def _guarded(stream: io.TextIOWrapper, is_told: bool) -> io.TextIOWrapper:
         io.BufferedWriter(_Descriptor(stream.fileno(), is_told)),  # type: ignore[type-var]
         encoding=stream.encoding,
         errors="backslashreplace",
-        # With `-u` Python writes without a buffer: then each line at least.
+        # With `-u` Python writes without a buffer; here it then writes each line at once.
         line_buffering=stream.line_buffering or stream.write_through,
     )

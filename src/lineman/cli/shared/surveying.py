@@ -34,17 +34,17 @@ from lineman.worker import Worker
 NONE, READABLE, ALL = FILES = ("none", "readable", "all")
 
 _TO_ALL = frozenset({"broadcast", "connections"})
-# Where a proxy on the same machine reaches a worker. The name localhost has two addresses, of which
-# it listens on IPv4's alone.
+# The address at which a proxy on the same machine reaches a worker, by the worker's host. A worker
+# on localhost listens on its IPv4 address only.
 NEIGHBOURS = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
 
 
 class _Reached(BaseException):
-    """The program has come to the place where it would begin to serve."""
+    """The program has reached the point where it would begin to serve."""
 
 
 def main() -> None:
-    """Tells the survey; does not return."""
+    """Sends the survey to the caller; does not return."""
     role = take_role()
     if role is None or len(sys.argv) != 3 or sys.argv[1] not in FILES:
         sys.exit(
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str) -> Survey:
-    """What is to be known of a program.
+    """Describes a program.
 
     Args:
         script: its file.
@@ -135,8 +135,8 @@ def _sends_to_all(script: Path) -> int:
 def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
     """Runs a program up to the point where it would serve.
 
-    What the program does before `Worker.run_all()` happens: its imports, and whatever else stands
-    at the top of it. No port is opened and no callback is called.
+    The code before `Worker.run_all()` is executed: its imports, and the other code at its top
+    level. No port is opened and no callback is called.
 
     Returns:
         Its workers, and what it calls there, as `Survey` has it.
@@ -171,7 +171,7 @@ def workers_of(script: Path) -> tuple[list[Worker], Reaches]:
 
 @contextmanager
 def _not_serving() -> Iterator[list[Reaches]]:
-    """Has a program end where it would serve; what it calls there is in the list then."""
+    """Ends a program where it would serve; the list then holds the function that it called."""
     called: list[Reaches] = []
 
     def ending(name: Reaches) -> Callable[..., None]:

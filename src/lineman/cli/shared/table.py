@@ -1,7 +1,7 @@
 """A table as text that fits a terminal, whatever is in its cells. Pure.
 
-Names and paths come from clients: what would move the cursor, turn the writing round or be
-invisible is shown as an escape, and a wide character counts for two cells.
+Names and paths come from clients: a character that would move the cursor, reverse the direction of
+the text or be invisible is shown as an escape. A wide character counts for two cells.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Column:
         title: its heading.
         is_number: set to the right.
         shrinks_to: cells that a text may be cut to where there is little room; 0 for never.
-        rank: what has the highest goes first where that does not suffice; 0 stays.
+        rank: the column with the highest rank is left out first if that does not suffice; 0 stays.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Column:
 
 
 def printable(text: str) -> str:
-    """A text without anything that a terminal obeys instead of showing it."""
+    """A text in which every character that a terminal would obey is an escape."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
@@ -57,7 +57,7 @@ def _cells(character: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """A text in at most so many cells; what is left out shows as `…`."""
+    """A text in at most `width` cells; `…` stands for the part that is left out."""
     if width_of(text) <= width:
         return text
     room = width - 1
@@ -82,7 +82,7 @@ def render(
     """The lines of the table, its headings first.
 
     Args:
-        columns: what there is to show; the narrower the terminal, the fewer are.
+        columns: all that can be shown; a narrow terminal shows fewer.
         rows: a text for each column.
         width: cells that a line may have; None for as many as it takes.
     """

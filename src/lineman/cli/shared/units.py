@@ -1,4 +1,4 @@
-"""Numbers as an operator reads them: short, with their unit. Pure."""
+"""Numbers in a short form with their unit, for operators. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that `select` does not sleep through."""
+"""Makes every signal wake `select`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def woken_by_signals() -> Iterator[int]:
-    """Has every signal that Python handles make a descriptor readable.
+    """Makes a descriptor readable at every signal that Python handles.
 
-    Python runs its handler between two instructions of its own. Of a signal that comes when
-    `select` was called and does not wait yet, it would know when something else ends the waiting,
-    which may be never.
+    Python runs a handler between two of its own instructions. If a signal comes after `select` was
+    called and before it waits, its handler runs only when something else ends the wait, perhaps
+    never.
 
     Yields:
-        The descriptor, for `select`; to be emptied with `os.read`.
+        The descriptor, for `select`; the caller empties it with `os.read`.
     """
     heard, note = os.pipe()
     for end in (heard, note):

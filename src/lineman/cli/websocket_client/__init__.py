@@ -1,4 +1,5 @@
 """What `lineman bench` and `lineman connect` have in common.
 
-Pure: failures, shown. What touches a socket or a terminal is thin: wire, screens.
+`failures` and `shown` are pure. The modules with a socket or a terminal are thin: `client_socket`,
+`screens`.
 """

@@ -41,7 +41,7 @@ def tls_context(ca: str | None, insecure: bool) -> ssl.SSLContext:
 
     Args:
         ca: a PEM file with the authorities to trust; None for the system's.
-        insecure: whether any certificate is good enough.
+        insecure: whether any certificate is accepted.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -77,7 +77,7 @@ def number(text: str, kind: type[int] | type[float], lowest: float, what: str) -
 
 
 def seconds(text: str) -> float:
-    """A time above nothing."""
+    """A time above 0."""
     return number(text, float, 1e-6, "a number above 0")
 
 

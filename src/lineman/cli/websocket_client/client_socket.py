@@ -51,7 +51,7 @@ class Wire:
 
     Attributes:
         handshake: what was asked and answered.
-        session: the protocol; what it says is to be sent.
+        session: the protocol; the caller sends the frames that it encodes.
         timings: of the opening.
         early: what the server sent right behind its handshake.
 
@@ -105,11 +105,11 @@ class Wire:
         return self._socket.fileno()
 
     def has_more(self) -> bool:
-        """Whether bytes can be read that `select` does not show."""
+        """Whether there are bytes to read that `select` does not report."""
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def read(self) -> list[Event] | None:
-        """What has come; None where the server has ended the connection.
+        """The events that have come; None where the server has ended the connection.
 
         Raises:
             OSError: the connection is broken.

@@ -1,4 +1,4 @@
-"""What went wrong between a client and a server, in words with a remedy."""
+"""What went wrong between a client and a server, with a remedy."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from lineman.tls.development.machine import dev_directory
 
 
 class Failure(NamedTuple):
-    """One way to fail.
+    """One kind of failure.
 
     Attributes:
-        kind: few words, to count by.
+        kind: a few words; failures are counted by it.
         seen: what was seen, as a sentence without a full stop.
         fix: what to do about it.
     """
@@ -38,7 +38,7 @@ def close_words(code: int) -> str:
 
 
 def closed_by_server(code: int, reason: str) -> Failure:
-    """The server closed a connection that was at work."""
+    """The server closed an open connection."""
     words = f"closed by the server: {close_words(code)}"
     return Failure(words, f"{words} ({reason})" if reason else words, "see the service's log")
 

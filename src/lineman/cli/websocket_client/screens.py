@@ -22,7 +22,7 @@ class OutputGoneError(Exception):
 
 
 class Screen(Protocol):
-    """Where lines come from, and where what happens is shown."""
+    """The source of lines, and the place where messages and notes are shown."""
 
     is_terminal: bool
 
@@ -31,7 +31,7 @@ class Screen(Protocol):
         ...
 
     def lines(self) -> list[str] | None:
-        """What has been entered since; None at the end of the input."""
+        """The lines that were entered since the last call; None at the end of the input."""
         ...
 
     def show(self, text: str) -> None:
@@ -43,7 +43,7 @@ class Screen(Protocol):
         ...
 
     def end(self) -> None:
-        """Leaves the terminal as it was."""
+        """Restores the terminal."""
         ...
 
 
@@ -58,7 +58,7 @@ def screen(source: TextIO, out: TextIO) -> Screen:
 
 
 class Pipe:
-    """Lines from a file or another program; messages are lines of standard output."""
+    """Lines from a file or another program; messages become lines of standard output."""
 
     is_terminal = False
 
@@ -72,7 +72,7 @@ class Pipe:
         return self._fd
 
     def lines(self) -> list[str] | None:
-        """The lines that are whole; the last one needs no newline."""
+        """The complete lines; the last one needs no newline."""
         data = os.read(self._fd, CHUNK)
         if not data:
             last, self._rest = self._rest, b""
@@ -93,11 +93,11 @@ class Pipe:
         print(text, file=sys.stderr)
 
     def end(self) -> None:
-        """Has nothing to tidy up."""
+        """Does nothing: there is no terminal to restore."""
 
 
 class Terminal(Pipe):
-    """A user who types; the kernel edits the line, with little more than backspace."""
+    """A user who types; the kernel's line editor knows little more than backspace."""
 
     is_terminal = True
 
@@ -152,7 +152,7 @@ class Editor:
         return self._reader
 
     def lines(self) -> list[str] | None:
-        """What Enter has ended; None at the end of the input."""
+        """The lines that Enter has ended; None at the end of the input."""
         count = len(os.read(self._reader, CHUNK))
         entered, self._entered[:count] = self._entered[:count], []
         lines = [line for line in entered if line is not None]
@@ -170,7 +170,7 @@ class Editor:
         self._above.write(f"* {text}\n")
 
     def end(self) -> None:
-        """Takes the line away that is being typed, once all that was shown stands above it."""
+        """Removes the line that is being typed, after everything was shown above it."""
         self._is_over = True
         self._above.close()
         application = self._session.app

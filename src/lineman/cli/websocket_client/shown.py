@@ -1,4 +1,4 @@
-"""How what happens on a line is shown, pure."""
+"""How the events of a connection are shown, pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def message(content: str | bytes, *, is_terminal: bool) -> str:
 
 
 def payload(data: bytes) -> str:
-    """What a ping or a pong carries, behind its name; nothing where it carries nothing."""
+    """The payload of a ping or a pong, shown after its name; empty if there is none."""
     return f" {data[:PREVIEW]!r}" if data else ""
 
 
@@ -51,6 +51,6 @@ def answer_lines(answer: Answer) -> list[str]:
 
 
 def closed(code: int, reason: str, *, by_us: bool) -> str:
-    """The end of a line, in words."""
+    """The end of a connection, in words."""
     who = "closed" if by_us else "closed by the server"
     return f"{who}: {close_words(code)}" + (f" ({visible(reason)})" if reason else "")

@@ -1,4 +1,4 @@
-"""A conversation over one websocket: what is typed goes out, what comes is shown, until the end."""
+"""A conversation over one websocket: sends typed lines and shows messages, until the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lineman.protocols.websocket.control import Event, Ping, Pong
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How a conversation is held.
+    """The options of a conversation.
 
     Attributes:
         is_binary: whether lines are sent as binary messages.
@@ -37,10 +37,10 @@ class Manners:
     count: int | None = None
 
     def message(self, line: str) -> str | bytes:
-        """What a line is sent as.
+        """The message that a line is sent as.
 
         Raises:
-            ValueError: it is to be hexadecimal, and is not; or to be text, and is no UTF-8.
+            ValueError: it should be hexadecimal and is not, or it should be text and is not UTF-8.
         """
         if self.is_hex:
             return bytes.fromhex(line)
@@ -68,7 +68,7 @@ class Conversation:
         self._sent_at = 0.0
         self._count = 0
         self._has_unsent = False
-        self._is_closing = False  # we began to
+        self._is_closing = False  # whether our close frame was sent
         self._deadline: float | None = None
         self._patience = 0.0  # seconds that the server has to answer our close frame
         self.code: int | None = None
@@ -92,7 +92,7 @@ class Conversation:
         return self.code
 
     def _read_last_words(self) -> None:
-        """Takes what the server wrote before it went, such as why."""
+        """Reads what the server sent before it closed, such as its close frame."""
         with contextlib.suppress(OSError):
             while self.code is None and (events := self._wire.read()):
                 self._take(events)
@@ -126,7 +126,7 @@ class Conversation:
             os.read(self._alarm, CHUNK)
         is_late = self._deadline is not None and time.monotonic() >= self._deadline
         if (self._wire in ready or self._wire.has_more()) and not (is_late and self._is_closing):
-            self._read()  # a server that never falls silent does not keep us past our goodbye
+            self._read()  # not after the deadline, even if the server never stops sending
         elif self._source in ready:
             self._enter()
         elif is_late:

@@ -1,4 +1,4 @@
-"""`lineman cert`: what has to do with certificates, one module for each word."""
+"""`lineman cert`: the subcommands for certificates, one module for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WORDS = (check, obtain, renew, list, show, trust)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command and its words."""
+    """Adds the command and its subcommands."""
     made = commands.add_parser(
         "cert",
         help="check, get, renew and trust certificates",

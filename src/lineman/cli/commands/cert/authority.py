@@ -1,4 +1,4 @@
-"""What `obtain`, `renew`, `list` and `show` share: the state directory, and one attempt."""
+"""What `obtain`, `renew`, `list` and `show` share: the state directory, and one ACME attempt."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def add_directory(made: argparse.ArgumentParser) -> None:
 
 
 def chosen(directory: Path, names: list[str]) -> list[AcmeSettings]:
-    """The certificates that are called so, or all of them.
+    """The certificates with these names, or all of them.
 
     Args:
         directory: the state directory.
         names: domains, or names as `list` prints them; none for all.
 
     Raises:
-        ConfigError: there is none, or one of the names is not among them.
+        ConfigError: there is no certificate at all, or none with one of the names.
     """
     found = kept(directory)
     if not found:
@@ -62,7 +62,7 @@ def chosen(directory: Path, names: list[str]) -> list[AcmeSettings]:
 
 
 def try_now(wish: Wish, *, has_port: bool) -> bool:
-    """One attempt; prints what happens, and says whether there is a certificate.
+    """Makes one attempt, prints what happens, and returns whether there is a certificate.
 
     Args:
         wish: what to do.
@@ -85,7 +85,7 @@ def try_now(wish: Wish, *, has_port: bool) -> bool:
 
 
 def _refuse_as_root(root: Path) -> None:
-    """Root may write everywhere, and the service could not read what it finds then."""
+    """Refuses root in another user's directory: that user's service could not read new files."""
     owner = root.stat().st_uid if root.is_dir() else 0
     if os.geteuid() == 0 and owner != 0:
         raise ConfigError(

@@ -40,13 +40,13 @@ def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints what there is to say.
+    """Prints the explanation.
 
     Returns:
-        0 when every client would take it, 1 when one would refuse it.
+        0 when every client would accept it, 1 when one would refuse it.
 
     Raises:
-        ConfigError: the file is no certificate, or a name is none.
+        ConfigError: the file holds no certificate, or a name is invalid.
     """
     names = [name if ":" in name else plain_name(name) for name in options.name]
     file = read_pem(options.file, "certificate")
@@ -62,12 +62,12 @@ def run(options: argparse.Namespace) -> int:
 def _key_findings(
     options: argparse.Namespace, file: PemFile, facts: CertificateFacts
 ) -> Iterator[Judgement]:
-    """Whether the key fits; nothing where none is given and the file has none either."""
+    """Whether the key belongs to the certificate; nothing if neither option nor file has a key."""
     if options.key is None and not file.keys:
         return
     try:
         cert, key = read_pair(options.file, options.key)
-        # The dates were already reported, so the check uses a day on which it was valid.
+        # The dates are reported elsewhere, so this check uses a time at which it was valid.
         check_files(cert, key, _passphrase(key), now=facts.not_before)
     except ConfigError as error:
         yield Judgement(Level.ERROR, "", error.seen, error.fix)

@@ -23,7 +23,7 @@ def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints a line for each.
+    """Prints a line for each certificate.
 
     Returns:
         0 when each is good, 1 when one is not.

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Gets the certificate.
 
     Returns:
-        0 when it is there, 1 when it is not.
+        0 when there is a certificate, 1 when there is none.
 
     Raises:
         ConfigError: options that cannot work.
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _secret(path: Path | None) -> str | None:
-    """The key in a file: on the command line every user of the machine would see it."""
+    """The key in a file: every user of the machine could see it on the command line."""
     if path is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`lineman cert show`: all that is known of one certificate from an ACME authority."""
+"""`lineman cert show`: everything about one certificate from an ACME authority."""
 
 from __future__ import annotations
 

@@ -36,10 +36,10 @@ def add_to(words: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def trust(options: argparse.Namespace) -> int:
-    """Adds the authority to each store, and says so.
+    """Adds the authority to each store, and prints the result.
 
     Returns:
-        0 when every store took it, 1 when one did not.
+        0 when every store accepted it, 1 when one did not.
     """
     ca = options.ca or devca.development_certificate(dev_directory(), private_addresses()).ca
     print(f"the authority {ca}")
@@ -47,7 +47,7 @@ def trust(options: argparse.Namespace) -> int:
 
 
 def untrust(options: argparse.Namespace) -> int:
-    """Takes the authority, or every development authority, out of each store, and says so.
+    """Removes the authority, or every development authority, from each store, and prints it.
 
     Returns:
         0 when none is left in any, 1 when one could not be changed.
