@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Callable[[Client, int, str], Nothing] | Callable[[Client, int], Nothing] | OfClient
     )
 
-    # As decorators they give back the very function that they got, whatever its type.
+    # As decorators they return the function that they were given, with its type.
     U = TypeVar("U", bound=OfUid)
     GC = TypeVar("GC", bound=OfClient)
     GH = TypeVar("GH", bound=OfClientHandshake)

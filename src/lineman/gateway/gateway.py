@@ -60,7 +60,7 @@ _PUSH_REMEDY = (
 
 
 class _Pushing(Worker):
-    """Where other programs push; clients are let in elsewhere."""
+    """The worker at which other programs push; it accepts no clients."""
 
     takes_clients = False
 
@@ -76,23 +76,23 @@ class _Callbacks:
         return getattr(self, name)
 
     def names(self) -> list[str]:
-        """Those that are set."""
+        """The names of those that are set."""
         return [name for name in ARGUMENTS if self[name] is not None]
 
 
 class Gateway(Api, Declared):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
-    Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and are
-    what a reload replaces. The functions that send and ask work in the latter. `on_request`, for a
-    page or a health check at the same port, runs in the former.
+    Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and a
+    reload replaces only these. The functions that send and ask work in the `workers` processes.
+    `on_request`, for a page or a health check at the same port, runs in the `gateways` processes.
 
     Args:
         address, context, **options: see `GatewayOptions`.
 
     Attributes:
-        data: a place for the program's own, in each process: a dictionary until something else is
-            put there.
+        data: the program's own values in each process: a dictionary, unless the program sets
+            something else.
 
     Raises:
         UsageError: an option that does not exist.
@@ -165,7 +165,7 @@ class Gateway(Api, Declared):
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
         if options.push is not None:
-            title, stays = f"{self.name} push", options.reloadable  # it has none of the code
+            title, stays = f"{self.name} push", options.reloadable  # it runs no code of the program
             pushing = _Pushing(options.push, name=title, reloadable=stays, **shared)
             pushing.on_worker_start = self._start_push
             pushing.on_worker_stop = self._stop_push
@@ -180,7 +180,7 @@ class Gateway(Api, Declared):
                 f"there are two gateways called {options.name!r}; give each a name of its own"
             )
         if options.broker is not None:
-            broker_maker(options.broker, options.name)  # what cannot work is told now
+            broker_maker(options.broker, options.name)  # a wrong broker is reported now
         if options.push is not None:
             check_token(options.push_token)
 
@@ -192,7 +192,7 @@ class Gateway(Api, Declared):
             raise UsageError("a Gateway runs in several processes: start it by Worker.run_all()")
         return str(Path(worker.links_directory) / f"{self.name}-{what}.sock")
 
-    # The processes that hold clients.
+    # The processes that hold the clients.
 
     async def _start_node(self, worker: Worker) -> None:
         options = RoutingOptions(
@@ -287,35 +287,35 @@ class Gateway(Api, Declared):
         return await self._working()._ask(what, *about)
 
     async def drain(self) -> None:
-        """Returns when the gateway processes have taken the orders: for programs that send a lot.
+        """Returns when every gateway process has room for more orders.
 
-        A program that never awaits it gets a `LinkFullError` when 64 MiB wait for a gateway
-        process.
+        Await it in programs that send a lot: orders raise `LinkFullError` once 64 MiB wait for a
+        gateway process.
         """
         await self._working().drain()
 
     @property
     def current_client(self) -> Client | None:
-        """The client whose callback is at work; None outside of one."""
+        """The client whose callback is running; None outside of callbacks."""
         return self._working().current_client
 
     def send_to_current_client(self, message: str | bytes) -> None:
-        """Sends to the client whose callback is at work."""
+        """Sends to the client whose callback is running."""
         self._working().send_to_current_client(message)
 
     def close_current_client(
         self, message: str | bytes | None = None, code: int = 1000, reason: str = ""
     ) -> None:
-        """Closes the client whose callback is at work."""
+        """Closes the client whose callback is running."""
         self._working().close_current_client(message, code, reason)
 
     def destroy_current_client(self) -> None:
-        """Drops the client whose callback is at work, without a close frame."""
+        """Drops the client whose callback is running, without a close frame."""
         self._working().destroy_current_client()
 
 
 def _limits(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:
-    """What is asked of clients; the interval is the worker's as well, which has a default."""
+    """The limits of clients; of `ping_interval` only a given value counts, not the default."""
     asks = options.ping_data is not None or options.ping_not_response_limit
     return GuardOptions(
         authenticate_within=options.authenticate_within,

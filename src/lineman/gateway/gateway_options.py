@@ -27,15 +27,15 @@ def _check_frame(value: object) -> None:
 
 
 def _no_context() -> None:
-    """A gateway has its own, so the class has none."""
+    """The default of `context`: each gateway has its own, so the class has none."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GatewayOptions(ServiceFields, GuardFields):
     """What a `Gateway` may be given.
 
-    Those of a `Worker` are of the processes that hold clients; `user`, `group`, `start_timeout`,
-    `stop_timeout` and `watchdog_timeout` of all.
+    The options of a `Worker` apply to the processes that hold clients. `user`, `group`,
+    `start_timeout`, `stop_timeout` and `watchdog_timeout` apply to all processes.
     """
 
     address: str = field(kw_only=False)
@@ -47,36 +47,37 @@ class GatewayOptions(ServiceFields, GuardFields):
     workers: int = option(1, PROCESSES)
     """Processes that run the callbacks."""
     name: str = option("gateway", Text("chat"))
-    """Of the service; nodes of one name and one broker are one service."""
+    """The service's name; nodes with the same name and broker are one service."""
     broker: str | None = option(None, Text("redis://127.0.0.1"))
-    """`redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` where the service has
-    several machines; None for one."""
+    """`redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` for a service on
+    several machines; None for one machine."""
     secret: str | None = option(None, CheckedBy(check_secret))
-    """16 to 64 bytes that all nodes share: what comes by the broker without it is refused."""
+    """16 to 64 bytes that all nodes share: messages from the broker without its signature are
+    refused."""
     history: HistoryOptions | None = option(
         None, Typed((HistoryOptions,), "a HistoryOptions(messages=…, seconds=…)")
     )
-    """How much is kept of what is published to each group; None for nothing."""
+    """How many published messages of each group are kept; None for none."""
     history_frame: Frame = option(frame_as_json, CheckedBy(_check_frame))
-    """`(group, epoch, offset, message) -> message`: what members get of that."""
+    """`(group, epoch, offset, message) -> message`: makes what members get of a kept message."""
     redeliver: bool = option(False, FLAG)
-    """Whether messages that a worker had when it died go to another one (at least once), or are
-    dropped and counted (at most once)."""
+    """Whether messages that a worker had when it died go to another worker (at least once); if not,
+    they are dropped and counted (at most once)."""
     wait_timeout: float = option(30.0, SECONDS)
     """Seconds that a client's message waits for a worker."""
     push_socket: str | Path | None = option(None, Typed((str, Path), "the path of a unix socket"))
     """Path of a unix socket where programs of this machine push
-    (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for one in the
-    run directory only."""
+    (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for the one in
+    the run directory only."""
     push: str | None = option(None, Text("ws://127.0.0.1:8283"))
-    """Where other programs push by HTTP (`POST /push`); None for nowhere."""
+    """The address where other programs push by HTTP (`POST /push`); None for none."""
     push_token: str | None = option(None, CheckedBy(check_token))
-    """What they must carry, 16 ASCII characters at least; no default with `push`."""
+    """The token of these requests: at least 16 ASCII characters; required by `push`."""
     reloadable: bool = option(False, FLAG)
-    """Whether a reload also replaces the processes with clients, and closes those with 1012."""
+    """Whether a reload also replaces the processes that hold clients, and closes these (1012)."""
 
 
 OPTIONS = names_of(GatewayOptions)
 OF_HOLDERS = names_of(ServiceFields)
-# Of all kinds of processes.
+# The options that apply to all kinds of processes.
 SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")

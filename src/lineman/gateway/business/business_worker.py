@@ -63,7 +63,7 @@ class Business(Api):
     Args:
         callbacks: the program's functions by name; absent or None where it has none.
         paths: the unix sockets of the gateway processes of this machine.
-        slot: of this process.
+        slot: the slot of this process.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Business(Api):
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
-        self._news = asyncio.Event()  # a gateway process said its name, or is gone
+        self._news = asyncio.Event()  # set when a gateway process has said its name, or is gone
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
         self.exceptions = 0
@@ -92,8 +92,8 @@ class Business(Api):
     async def start(self) -> None:
         """Dials every gateway process; returns when orders reach all of them.
 
-        A gateway process that takes the link and does not say its name, because it hangs, is
-        waited for `PATIENCE` seconds: without it, the others are served.
+        A gateway process that hangs accepts the link, but does not say its name. This worker waits
+        `PATIENCE` seconds for it, then serves the others without it.
         """
         await self._dialler.start()
         with contextlib.suppress(TimeoutError):
@@ -123,7 +123,7 @@ class Business(Api):
         """Takes no new events, and finishes those that it has; orders still work.
 
         Args:
-            timeout: seconds for callbacks that are at work; they are cancelled then.
+            timeout: seconds for callbacks that are running; then they are cancelled.
         """
         self._dialler.stop()
         for link in list(self._receivers):
@@ -137,17 +137,17 @@ class Business(Api):
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)  # one may swallow its cancellation
+            await asyncio.wait(self._tasks, timeout=1.0)  # a callback may ignore its cancellation
 
     def close(self) -> None:
-        """Ends the links, after what was said on them has left."""
+        """Sends what was posted on the links, then ends them."""
         self._dialler.stop()
         self._log.tell()
         for link in list(self._receivers):
             link.close()
 
     async def drain(self) -> None:
-        """Returns when the gateway processes take what was ordered."""
+        """Returns when every gateway process has room for more orders."""
         for link in list(self._receivers):
             await link.drain()
 
@@ -156,7 +156,7 @@ class Business(Api):
         if not self._unretired and self._retired is not None and not self._retired.done():
             self._retired.set_result(None)
 
-    # What comes from a gateway process.
+    # Messages from a gateway process.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
         receiver = self._receivers[link]
@@ -196,14 +196,14 @@ class Business(Api):
 
     def _take(self, client: Client, event: Event) -> None:
         if client.queue is not None:
-            client.queue.append(event)  # in order, after the one that is at work
+            client.queue.append(event)  # in order, after the event that is being handled
             return
         coroutine = self._begin(client, event)
         if coroutine is not None:
             self.work_off(client, event, coroutine)
 
     def work_off(self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Awaits an `async def` callback; what comes meanwhile for its client waits its turn."""
+        """Awaits an `async def` callback; later events of its client wait until it has ended."""
         client.queue = deque()
         self._keep(self._loop.create_task(self._work_off(client, event, coroutine)))
 
@@ -262,8 +262,8 @@ class Business(Api):
             coroutine = self._begin(client, event)
 
     def _begin(self, client: Client, event: Event) -> Coroutine[Any, Any, Any] | None:
-        """Calls the program; what is left to await where its callback is `async def`."""
-        _current.set(client)  # until the next one, or the end of the batch or task
+        """Calls the program's callback; returns the coroutine if the callback is `async def`."""
+        _current.set(client)  # until the next client, or the end of the batch or task
         try:
             result = self._call(client, event)
         except BaseException as error:
@@ -318,25 +318,25 @@ class Business(Api):
             self._forget(receiver.forget(client.number))
         link.acknowledge(client.number)
 
-    # What the program asks for.
+    # Functions for the program.
 
     @property
     def current_client(self) -> Client | None:
-        """The client whose callback is at work; None outside of one."""
+        """The client whose callback is running; None outside of callbacks."""
         return _current.get()
 
     def send_to_current_client(self, message: MessageData) -> None:
-        """Sends to the client whose callback is at work."""
+        """Sends to the client whose callback is running."""
         self._current("send_to_current_client").send(message)
 
     def close_current_client(
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
     ) -> None:
-        """Closes the client whose callback is at work."""
+        """Closes the client whose callback is running."""
         self.close_client(self._current("close_current_client"), message, code, reason)
 
     def destroy_current_client(self) -> None:
-        """Drops the client whose callback is at work."""
+        """Drops the client whose callback is running."""
         self.destroy_client(self._current("destroy_current_client"))
 
     def _current(self, name: str) -> Client:
@@ -349,7 +349,7 @@ class Business(Api):
         """Notes what `on_websocket_connect` decides about a client.
 
         Raises:
-            UsageError: it is not at work.
+            UsageError: this callback is not running.
         """
         decision = self._decisions.get(client)
         if decision is None:
@@ -372,10 +372,10 @@ class Business(Api):
         link.post(order, size)
 
     def _link_for(self, client: str | None) -> Link:
-        """The link for an order: to the client's own process if that is one of ours.
+        """The link for an order: to the client's gateway process if that is on this machine.
 
-        Whatever else one callback orders takes the link of its client, so that it is done in the
-        order in which it was said.
+        Other orders of a callback take the link of its client, so that all of them are carried out
+        in the order in which they were given.
         """
         if client is not None:
             link = self._links.get(names.node_of(client) or "")

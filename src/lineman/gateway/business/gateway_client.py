@@ -17,7 +17,7 @@ from lineman.protocols.websocket import close as closing
 
 
 class ServesClients(Protocol):
-    """What a client has done for it: by the business worker that serves it."""
+    """The business worker that serves a client, as the client sees it."""
 
     def decide(self, client: Client, **changes: Any) -> None:
         """Notes what `on_websocket_connect` decides about a client."""
@@ -41,7 +41,7 @@ class ServesClients(Protocol):
 
 
 class _Base:
-    """Compiled, a class must come from a compiled one first."""
+    """The first base of a compiled class must be a compiled class."""
 
     __slots__ = ()
 
@@ -50,9 +50,9 @@ class Client(_Base, ClientNames):
     """One client; what the callbacks of a `Gateway` get.
 
     Attributes:
-        id: the client's id on every node; not to be guessed, and new with each connection.
-        remote_ip: its address; behind a trusted proxy the one that the proxy tells.
-        remote_port: its port; 0 where a proxy does not tell it.
+        id: the client's id on every node; nobody can guess it, and each connection has a new one.
+        remote_ip: its address; behind a trusted proxy the one that the proxy reports.
+        remote_port: its port; 0 if a proxy does not report it.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Client(_Base, ClientNames):
         self._business = business
         self._introduction = introduction
         self._request: Request | None = None
-        self._session: dict[str, Any] | None = None  # where a callback has looked at it
+        self._session: dict[str, Any] | None = None  # None until a callback reads it
         self.id = introduction.client
         self.link = link
         self.number = introduction.number
@@ -86,9 +86,9 @@ class Client(_Base, ClientNames):
         self.remote_ip = introduction.remote_ip
         self.remote_port = introduction.remote_port
         self.stored_session = introduction.session
-        self.ordered = introduction.applied  # orders about it, this worker's and those before it
+        self.ordered = introduction.applied  # orders about it, of all its workers so far
         self._loaded = b""  # what `session` was made of
-        self.queue: deque[Event] | None = None  # while an async callback is at work
+        self.queue: deque[Event] | None = None  # while an async callback is running
 
     def __setattr__(self, name: str, value: Never) -> None:
         unknown_names.set_or_refuse(self, name, value)
@@ -98,7 +98,7 @@ class Client(_Base, ClientNames):
 
     @property
     def uid(self) -> str | None:
-        """Which user it is; None while nobody has said so by `bind`."""
+        """The user; None until `bind` sets it."""
         return self._uid
 
     @property
@@ -133,17 +133,17 @@ class Client(_Base, ClientNames):
         """The session, if a callback has changed it.
 
         Raises:
-            UsageError: it cannot be kept.
+            UsageError: the session cannot be stored.
         """
         session, self._session = self._session, None
         if session is None:
             return None
         encoded = encode_session(session)
-        # What was only read must not undo what others have written meanwhile.
+        # A session that was only read must not undo what others have written meanwhile.
         return None if encoded in (self._loaded, self.stored_session) else encoded
 
     def change(self, changed: Changed) -> bool:
-        """Learns what somebody else has changed; not where it crossed what was ordered here."""
+        """Takes over a change made elsewhere; False if it crossed orders of this worker."""
         if changed.applied != self.ordered:
             return False
         self._uid = changed.uid
@@ -152,7 +152,7 @@ class Client(_Base, ClientNames):
         return True
 
     def apply(self, order: Change) -> None:
-        """Does here what was ordered about it, so that the program sees it at once.
+        """Applies an order about this client here as well, so that the program sees it at once.
 
         Raises:
             UsageError: its session would be too big.
@@ -171,9 +171,9 @@ class Client(_Base, ClientNames):
             self.stored_session = encode_session(merged)
             if self._session is not None:
                 self._session = merge(self._session, given)
-        self.ordered += 1  # what was refused above is not said, and must not count
+        self.ordered += 1  # an order that was refused above is not sent, and must not count
 
-    # What a program does with it most: the same as the functions of `Api`.
+    # The most frequent orders: they do the same as the functions of `Api`.
 
     def send(self, message: MessageData) -> None:
         """Sends a message to this client.
@@ -200,7 +200,7 @@ class Client(_Base, ClientNames):
         self._business.destroy_client(self)
 
     def bind(self, uid: str | int) -> None:
-        """Says which user this client is."""
+        """Sets the user of this client."""
         self._business.bind_uid(self, uid)
 
     def join(self, group: str | int) -> None:

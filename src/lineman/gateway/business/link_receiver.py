@@ -1,4 +1,4 @@
-"""The clients of one gateway process in a business worker, and the short way of their messages."""
+"""The clients of one gateway process in a business worker, and the fast path of their messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lineman.gateway.business.gateway_client import Client
 from lineman.links.link import Data, Link, RecordReceiver
 from lineman.links.records import TEXT
 
-# The client whose callback is at work, also in the tasks that it begins.
+# The client whose callback is running, also in the tasks that the callback begins.
 current: ContextVar[Client | None] = ContextVar("current client", default=None)
 
 
@@ -19,12 +19,12 @@ class EndsEvents(Protocol):
     """The business worker, which finishes the work after a callback has returned."""
 
     def end(self, client: Client, event: str | bytes) -> None:
-        """The event was handled, and the client's session was looked at."""
+        """The callback has returned: stores a changed session and acknowledges the event."""
 
     def work_off(
         self, client: Client, event: str | bytes, coroutine: Coroutine[Any, Any, Any]
     ) -> None:
-        """The callback is `async def`."""
+        """Awaits an `async def` callback."""
 
     def note_failure(self, client: Client, event: str | bytes, error: BaseException) -> None:
         """The callback raised."""
@@ -34,11 +34,11 @@ class LinkReceiver(RecordReceiver):
     """Serves the messages of one link.
 
     Args:
-        business: takes whatever is not over when the callback returns.
+        business: takes over callbacks that are `async def` or raise, and ends events.
         on_message: the program's callback; None where it has none.
 
     Attributes:
-        clients: the clients by their numbers in their gateway process; see `forget`.
+        clients: the clients by their numbers in the gateway process; see `forget`.
     """
 
     __slots__ = ("_business", "_last", "_on_message", "clients")
@@ -52,7 +52,7 @@ class LinkReceiver(RecordReceiver):
         self.clients: dict[int, Client] = {}
 
     def forget(self, number: int) -> Client | None:
-        """A client's number means nothing any more; the client, where there is one."""
+        """Removes a client's number, which is no longer valid; returns its client, if any."""
         self._last = None
         return self.clients.pop(number, None)
 
@@ -69,7 +69,7 @@ class LinkReceiver(RecordReceiver):
             current.set(client)
         message = data[start:end].decode("utf-8") if kind == TEXT else bytes(data[start:end])
         if client.queue is not None:
-            client.queue.append(message)  # in order, after the one that is at work
+            client.queue.append(message)  # in order, after the event that is being handled
         elif self._on_message is None:
             link.acknowledge(number)
         else:
@@ -89,7 +89,7 @@ class LinkReceiver(RecordReceiver):
             self._business.end(client, message)
 
     def on_pause(self) -> None:
-        """See `RecordReceiver`: nobody's callback is at work now."""
+        """See `RecordReceiver`: no callback is running now."""
         if self._last is not None:
             self._last = None
             current.set(None)

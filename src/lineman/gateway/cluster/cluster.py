@@ -33,31 +33,31 @@ from lineman.links.framing import BadMessageError, encode
 logger = logging.getLogger("lineman")
 
 BEAT = 1.0
-# A node that was not heard of for so long is gone, with its clients.
+# Seconds of silence after which a node counts as gone, with its clients.
 SILENCE = 3.5
-# An answer that has not come by then does not come: the node is gone, or it is not well.
+# Seconds after which no answer is expected: the node is gone, or it hangs.
 ANSWER_TIMEOUT = 2.0
-# What was signed with another secret is a trouble for so long after the last of it.
+# Seconds for which `troubles` reports a message that was signed with another secret.
 REFUSED_LATELY = 60.0
-# Orders that came on one of their topics, remembered in case they come on another.
+# The number of orders remembered: the same order may arrive on several topics.
 REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterCalls:
-    """What a cluster calls, and when.
+    """The functions that a cluster calls.
 
     Attributes:
-        topics: of what is held here, that is to be heard; read when a broker is reached.
-        on_order: does what an order from another node says, which is named too.
-        on_nodes: called with all nodes that live when one has come or gone.
-        answer: answers a question about the clients here; raises `UsageError` for one that it does
-            not know. None where no clients are held: a program that only pushes is no node.
-        on_missed: called where others' messages may have been missed, or ours by them; with whether
-            the broker was away.
-        on_unheard_end: called with a node that has ended and was never heard of.
-        is_ending: whether this process stops, which tells nobody of brokers any more.
-        handlers: what else other nodes may say, and what takes it.
+        topics: the topics of the clients held here; read when a broker is reached.
+        on_order: carries out an order from another node; gets the order and the node's name.
+        on_nodes: called with all live nodes when one has come or gone.
+        answer: answers a question about the clients here; raises `UsageError` for an unknown
+            question. None in a program that only pushes: it holds no clients and is no node.
+        on_missed: called when messages may have been lost in either direction; gets whether the
+            broker was away.
+        on_unheard_end: called with a node that has ended, and of which this node knew nothing.
+        is_ending: whether this process is stopping; then the state of the broker is not logged.
+        handlers: functions for further messages from other nodes, by type.
     """
 
     topics: Callable[[], Iterable[str]] = tuple
@@ -75,13 +75,13 @@ class Cluster:
 
     Args:
         node: the name of this process.
-        make_broker: makes the broker, given whom it serves.
-        calls: what is called when something comes from the others.
-        signer: signs what is said to other nodes, and checks what they say.
+        make_broker: makes the broker for a subscriber.
+        calls: the functions that messages from other nodes call.
+        signer: signs messages to other nodes, and checks theirs.
 
     Attributes:
-        broker: what carries the messages.
-        has_refused: whether something came that was not signed with this service's secret.
+        broker: carries the messages.
+        has_refused: whether a message came that was not signed with this service's secret.
     """
 
     def __init__(
@@ -98,14 +98,14 @@ class Cluster:
         self._is_reached = False
         self._was_reached = False
         self._is_state_told = False
-        self._late_at = 0.0  # when a broker that has said nothing is away
+        self._late_at = 0.0  # when a broker that has not reported its state counts as away
         self._refused_at: float | None = None
-        self._echoed = 0.0  # when the broker last brought back what this node had said
+        self._echoed = 0.0  # when this node last received one of its own messages
         self._dropped = 0
         self.has_refused = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
-        self._heard: dict[str, float] = {}  # other nodes, and when they were last heard
+        self._heard: dict[str, float] = {}  # other nodes, and the time of the last beat of each
         self._questions: OpenQuestions[str] = OpenQuestions()
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -121,7 +121,7 @@ class Cluster:
         }
 
     async def start(self) -> None:
-        """Begins to reach the others."""
+        """Begins to connect to the other nodes."""
         self._late_at = self._loop.time() + self.broker.patience
         await self.broker.start()
         self._tick()
@@ -134,11 +134,11 @@ class Cluster:
             self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
         for node in list(self._heard):
-            self._questions.leave(node)  # nobody answers any more
+            self._questions.leave(node)  # no answer can come any more
 
     @property
     def nodes(self) -> list[str]:
-        """All nodes that live, in an order that all agree on."""
+        """All live nodes, in the same order on every node."""
         return sorted((self._node, *self._heard) if self._is_node else self._heard)
 
     def _topics(self) -> Iterator[str]:
@@ -149,7 +149,7 @@ class Cluster:
     def _publish(self, topic: str, message: NodeMessage) -> None:
         self.broker.publish(topic, self._signer.sign(topic, encode(message)))
 
-    # Who lives.
+    # Which nodes live.
 
     def _beat(self) -> None:
         if self._is_node and self.broker.is_connected:
@@ -159,14 +159,14 @@ class Cluster:
         self._beat()
         if not self._is_state_told and self._loop.time() >= self._late_at:
             self._say_away(logging.WARNING)
-        # What was not heard while the broker was away says nothing about the nodes. It is away, of
-        # which it need not have told yet, where it brings back nothing of our own either.
+        # Silence while the broker was away says nothing about the nodes. If this node does not
+        # receive its own messages either, the broker is away, and may not have noticed it yet.
         if self.broker.is_connected:
             until = self._echoed if self._is_node else self._loop.time()
             for node, heard in list(self._heard.items()):
                 if until - heard > SILENCE:
                     self._lose(node, "was not heard of")
-                    # A node that has started since then does not miss it, and must be informed.
+                    # A node that has started since then cannot notice the loss, so it is told.
                     self._publish(names.ALL_NODES, NodeLeaves(node))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
@@ -200,14 +200,14 @@ class Cluster:
         logger.log(level, text, *where, self.broker.trouble)
 
     def troubles(self) -> list[str]:
-        """What keeps this node from the others, in words."""
+        """What separates this node from the others, as texts; empty if nothing does."""
         found = []
         if self._is_state_told and not self.broker.is_connected:
             found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
         refused = self._refused_at
         if refused is not None and self._loop.time() - refused < REFUSED_LATELY:
             found.append(
-                "messages come by the broker that are not signed with this service's secret; fix: "
+                "the broker delivers messages that are not signed with this service's secret; fix: "
                 "give secret= the same value on every machine, or another name= to the other "
                 "service"
             )
@@ -230,7 +230,7 @@ class Cluster:
             if self._is_node:
                 self._publish(
                     names.node_topic(beat.origin), NodeBeat(self._node)
-                )  # it need not wait
+                )  # so the new node need not wait for the next beat
             self._calls.on_nodes(self.nodes)
 
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
@@ -246,15 +246,15 @@ class Cluster:
         self._calls.on_nodes(self.nodes)
 
     def tell_all(self, message: NodeMessage) -> None:
-        """Says something to all other nodes."""
+        """Sends a message to all other nodes."""
         self._publish(names.ALL_NODES, message)
 
     def tell(self, node: str, message: NodeMessage) -> None:
-        """Says something to one other node."""
+        """Sends a message to one other node."""
         self._publish(names.node_topic(node), message)
 
     def note_interest(self, gained: list[str], lost: list[str]) -> None:
-        """Has the broker told which topics this node holds now, and which it holds no more."""
+        """Subscribes to gained topics, and unsubscribes from lost ones."""
         if gained:
             self.broker.subscribe(gained)
         if lost:
@@ -262,17 +262,17 @@ class Cluster:
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Sees that the broker takes what is published meanwhile.
+        """Checks that the broker accepts all that is published within the `with` block.
 
         Raises:
-            LinkFullError: it has dropped some of that.
+            LinkFullError: it has dropped some of it.
         """
         before = self.broker.dropped
         yield
         if self.broker.dropped != before:
             raise LinkFullError(
-                f"the queue to the broker at {self.broker.shown} is full, for it takes too slowly "
-                "what is sent; this message was not sent, or not to all; "
+                f"the queue to the broker at {self.broker.shown} is full, because it reads too "
+                "slowly; this message was not sent, or not to all; "
                 "fix: await drain() between messages"
             )
 
@@ -283,7 +283,7 @@ class Cluster:
         self.relay_to(list(names.topics_of(order, self._node)), order)
 
     def relay_to(self, topics: Sequence[str], order: Order) -> None:
-        """Passes an order on to the nodes that hear of these topics."""
+        """Passes an order on to the nodes that have subscribed to these topics."""
         if not topics:
             return
         number = 0
@@ -313,7 +313,7 @@ class Cluster:
             return
         try:
             self._handlers[type(message)](message)
-        except Exception as error:  # what one node says must not end the link to all
+        except Exception as error:  # a message of one node must not end the connection to all
             self._log.log(
                 logging.ERROR,
                 "broker messages not obeyed",
@@ -340,10 +340,10 @@ class Cluster:
         """The answer of all nodes together; those that do not answer in time are left out.
 
         Raises:
-            NotReachedError: the one node that can know does not answer in time; or this is no node,
-                and none answers.
-            RefusedError: likewise, but it says why.
-            LinkFullError: likewise, for the broker takes nothing more.
+            NotReachedError: the only node that can know the answer does not reply in time; or this
+                program is no node, and no node replies.
+            RefusedError: that node refuses, and says why.
+            LinkFullError: the question was not sent, because the queue to the broker is full.
             UsageError: there is no such question.
         """
         kind = QUESTION_KINDS.get(asked.what)
@@ -370,12 +370,12 @@ class Cluster:
         try:
             answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
         except (NotReachedError, RefusedError, LinkFullError):
-            # A node that is gone has lost its clients: nothing can be asked about them.
+            # A node that is gone has lost its clients: nothing is known about them.
             if not self._is_node or (holder is not None and holder in self._heard):
                 raise
             answers = {}
         if silent := sorted((wanted & self._heard.keys()) - answers.keys()):
-            text = "%s did not say in %g s: %s"
+            text = "%s did not answer within %g s: %s"
             kind = "questions that were not answered"
             who = ", ".join(silent)
             self._log.log(logging.WARNING, kind, text, who, ANSWER_TIMEOUT, asked.what)
@@ -385,7 +385,7 @@ class Cluster:
         """The one node that can answer; None where each can answer a part."""
         if kind.is_for_home and self.broker.is_connected:
             return homes_of(asked.names[0], self.nodes)[0]
-        # A uid may look like a client's id and says nothing of where its clients are.
+        # A uid may look like a client's id, but does not say where the user's clients are.
         return names.node_of(asked.names[0]) if kind.is_about_client else None
 
     def _on_question(self, asked: NodeQuestion) -> None:
@@ -394,7 +394,7 @@ class Cluster:
         number = asked.ask.number
         try:
             answer = LinkAnswer(number, self._calls.answer(asked.ask))
-        except UsageError as error:  # it is of a newer version, perhaps
+        except UsageError as error:  # the asker may run a newer version
             answer = LinkAnswer(number, error=str(error))
         self.tell(asked.origin, NodeAnswer(self._node, answer))
 

@@ -1,4 +1,4 @@
-"""Long jobs of a gateway process: in order, in slices of time, as fast as a broker takes it."""
+"""Long jobs of a gateway process: in order, in slices of time, as fast as a broker allows."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold, Rele
 
 logger = logging.getLogger("lineman")
 
-# Clients wait for so long at most while a job is at work.
+# Seconds of one slice: clients wait no longer than this while a job runs.
 SLICE = 0.005
 RETRY = 0.01
 
 About = Hold | Release | HeldUids | AskHeldUids
-# What is to be said to which node next; None after a piece of work with nothing to say.
+# The node and the message to send to it next; None after a piece of work without a message.
 Job = Iterator[tuple[str, About] | None]
 
 
 class PacedJobs:
-    """Works off jobs one after the other.
+    """Runs jobs one after the other.
 
-    What the first says is said before the second begins: a node that is told all that is so, and
-    then what has changed since, knows what is so.
+    All messages of a job are sent before the next job begins. So a node that first gets the whole
+    state and then the changes ends with the right state.
 
     Args:
-        tell: says something to another node.
-        has_room: whether it may be said now without being dropped.
+        tell: sends a message to another node.
+        has_room: whether a message can be sent now without being dropped.
     """
 
     def __init__(self, tell: Callable[[str, About], None], has_room: Callable[[], bool]) -> None:
@@ -42,13 +42,13 @@ class PacedJobs:
         self._is_working = False
 
     def add(self, job: Job) -> None:
-        """Does a job after those before it; at once, if it is short and there is none."""
+        """Adds a job behind the others; if there are none, it begins at once."""
         self._jobs.append(job)
         if self._timer is None and not self._is_working:
             self._work()
 
     def stop(self) -> None:
-        """Does nothing more."""
+        """Drops all jobs."""
         self._jobs.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,9 +1,9 @@
-"""Which users are online anywhere, told once for all nodes. Pure.
+"""Which users are online on any node; each change is reported once for all nodes. Pure.
 
-Each name has two homes among the nodes that live: the first says when the name comes and goes, the
-second knows the same and takes its place when it dies. They are chosen by rendezvous hashing
-(Thaler and Ravishankar, 1996): every node finds the same ones by itself, and when a node comes or
-goes only the names that it is home of move.
+Each name has two homes among the live nodes. The first home reports when the name comes and goes.
+The second knows the same, and takes over when the first dies. Homes are chosen by rendezvous
+hashing (Thaler and Ravishankar, 1996): every node computes the same homes by itself, and when a
+node comes or goes, only the names whose home it is move.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 
 
 def homes_of(name: str, nodes: Sequence[str]) -> tuple[str, ...]:
-    """The homes of a name: the first, and the one that takes its place; fewer with fewer nodes.
+    """The homes of a name: the first and the second; only one if there is one node.
 
     Args:
         name: a uid or a group.
-        nodes: all that live, at least one.
+        nodes: all live nodes, at least one.
     """
     if len(nodes) <= 1:
         return tuple(nodes)
@@ -30,36 +30,42 @@ def homes_of(name: str, nodes: Sequence[str]) -> tuple[str, ...]:
 
 
 def new_homes_of(name: str, before: Sequence[str], nodes: Sequence[str]) -> list[str]:
-    """The homes that a name has got since other nodes lived."""
+    """The homes of a name that were not its homes before.
+
+    Args:
+        name: a uid or a group.
+        before: the nodes that lived before.
+        nodes: the nodes that live now.
+    """
     had = homes_of(name, before)
     return [home for home in homes_of(name, nodes) if home not in had]
 
 
 class Presence:
-    """What one node knows of the names whose home it is.
+    """The names whose home this node is, and the nodes that hold them.
 
     Args:
         node: this node.
 
     Attributes:
-        nodes: all that live, this one among them.
+        nodes: all live nodes, this one among them.
     """
 
     def __init__(self, node: str) -> None:
         self._node = node
         self.nodes: tuple[str, ...] = (node,)
-        # Nearly every name is held by one node: it stands here without a set of its own.
+        # Nearly every name is held by one node: a set is made only for several.
         self._holders: dict[str, str | set[str]] = {}
 
     def knows(self, name: str) -> bool:
-        """Whether a node holds the name, as far as this one is its home."""
+        """Whether any node holds the name; False if this node is not its home."""
         return name in self._holders
 
     def hold(self, name: str, node: str) -> bool:
         """A node has begun to hold a name.
 
         Returns:
-            Whether the name is online only now, and this node is to say so.
+            Whether the name has just come online, and this node must report it.
         """
         found = self._holders.get(name)
         if found is None:
@@ -75,12 +81,12 @@ class Presence:
         """A node has ceased to hold a name.
 
         Returns:
-            Whether the name is offline now, and this node is to say so.
+            Whether the name has gone offline, and this node must report it.
         """
         return self._drop(name, node) and self._is_first_home(name)
 
     def _drop(self, name: str, node: str) -> bool:
-        """Forgets one holder; whether it was the last."""
+        """Removes one holder; returns whether it was the last."""
         found = self._holders.get(name)
         if isinstance(found, set):
             found.discard(node)
@@ -93,33 +99,34 @@ class Presence:
         return True
 
     def held_by(self, node: str) -> list[str]:
-        """The names that a node holds, as far as this one is their home."""
+        """The names that a node holds, of those whose home this node is."""
         return [
             name for name, found in self._holders.items()
             if found == node or (isinstance(found, set) and node in found)
         ]  # fmt: skip
 
     def drop(self, node: str) -> list[str]:
-        """A node is gone that this one need never have heard of itself.
+        """Removes a node that is gone; this node may never have received a beat of it.
 
         Returns:
-            As `set_nodes`.
+            The names that have gone offline, and that this node must report.
         """
         return [
             name for name in self.held_by(node)
             if self._drop(name, node) and self._is_first_home(name)
         ]  # fmt: skip
 
-    # When nodes have come or gone: `nodes` says so first, then each name is looked at.
+    # When nodes have come or gone: first `nodes` is set, then each name is reviewed.
 
     def names(self) -> list[str]:
-        """Those whose home this node is, or was until nodes came or went."""
+        """The names whose home this node is, or was until nodes came or went."""
         return list(self._holders)
 
     def handover(self, name: str, before: Sequence[str]) -> list[tuple[str, str]]:
-        """Which homes that are new must be told of which holders that are other nodes.
+        """Pairs of a new home and a holder that the new home must learn.
 
-        A node may have died and not be missed yet: it cannot announce again what it held.
+        Other nodes announce to new homes what they hold. But a holder may have died without being
+        missed yet, and then cannot do that.
         """
         if set(self.nodes) <= set(before):
             return []
@@ -135,20 +142,20 @@ class Presence:
         ]
 
     def review(self, name: str, gone: Iterable[str]) -> str | None:
-        """Lets go of nodes that have gone, and of a name that has other homes now.
+        """Removes holders that are gone, and the name itself if it has other homes now.
 
         Returns:
-            The node with which the name has gone offline, where this node is to say so.
+            The node whose end took the name offline, if this node must report it; else None.
         """
         for node in gone:
             if node not in self.nodes and self._drop(name, node):
                 return node if self._is_first_home(name) else None
         if name in self._holders and self._node not in homes_of(name, self.nodes):
-            del self._holders[name]  # others know it now
+            del self._holders[name]  # its new homes know it now
         return None
 
     def home_of(self, name: str) -> str:
-        """The first home of a name, which says when it comes and goes."""
+        """The first home of a name, which reports when it comes and goes."""
         return homes_of(name, self.nodes)[0]
 
     def _is_first_home(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tells when a user comes online anywhere, and goes offline everywhere."""
+"""Reports when a user comes online on any node, and goes offline on all nodes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from lineman.gateway.cluster.presence import Presence, homes_of, new_homes_of
 from lineman.gateway.wire.names import UID_TOPIC
 from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold, Release
 
-# Uids in one message between nodes.
+# The largest number of uids in one message between nodes.
 AT_ONCE = 1000
-# Names that are looked at in one step of a job.
+# The number of names that one step of a job handles.
 STEP = 50
-# A node that was taken for dead may be back for so long, and its users with it.
+# Seconds within which a node that counted as gone may return, with its users.
 MAX_ABSENCE = 3600.0
 
 
 class _Missing:
-    """Users whose absence was told because their node was taken for dead, in case it was not."""
+    """Users that were reported offline because their node counted as gone; it may return."""
 
     def __init__(self) -> None:
         self.uids: set[str] = set()
@@ -26,12 +26,12 @@ class _Missing:
 
 
 class PresenceSync:
-    """One node's part in it.
+    """One node's part in the presence of users.
 
     Args:
         node: this node.
-        uids: those that it holds now.
-        do: does a job, which may be long, after those before it.
+        uids: returns the uids that it holds now.
+        do: runs a job, which may be long, after the earlier ones.
         on_change: called with a uid and whether it is online now, once over all nodes.
         clock: seconds that only go forward.
     """
@@ -50,13 +50,13 @@ class PresenceSync:
         self._on_change = on_change
         self._clock = clock
         self._presence = Presence(node)
-        self._called: set[str] = set()  # nodes that need all uids, which has not begun
-        self._parts: dict[str, int] = {}  # of `HeldUids` that nodes have begun to tell
-        self._named: dict[str, set[str]] = {}  # what nodes hold by `HeldUids` not worked off
-        self._missing: dict[str, _Missing] = {}  # by the node that was lost
+        self._called: set[str] = set()  # nodes that need all uids, and wait for a job to begin
+        self._parts: dict[str, int] = {}  # the next part of `HeldUids` that is expected, by node
+        self._named: dict[str, set[str]] = {}  # uids of unfinished `HeldUids`, by node
+        self._missing: dict[str, _Missing] = {}  # by the lost node
 
     def note(self, gained: Iterable[str], lost: Iterable[str]) -> None:
-        """This node has begun and ceased to hold some topics."""
+        """Tells the homes which topics this node has begun and ceased to hold."""
         self._pass_on(_uids_of(gained), is_held=True)
         self._pass_on(_uids_of(lost), is_held=False)
 
@@ -84,7 +84,7 @@ class PresenceSync:
             self._on_change(uid, is_held)
 
     def on_hold(self, hold: Hold) -> None:
-        """Another node holds names of which this one is home."""
+        """Another node holds names whose home this node is."""
         named = self._named.get(hold.origin)
         if named is not None:
             named.update(hold.names)
@@ -93,7 +93,7 @@ class PresenceSync:
                 self._change(uid, hold.origin, True, hold.is_news)
 
     def on_release(self, release: Release) -> None:
-        """Another node holds them no more."""
+        """Another node no longer holds some names."""
         for uid in release.names:
             self._change(uid, release.origin, False)
 
@@ -104,9 +104,10 @@ class PresenceSync:
         self._on_change(uid, False)
 
     def _has_returned(self, uid: str, node: str, is_news: bool) -> bool:
-        """Tells that a name is back whose absence this node told when it took its node for dead.
+        """Reports a name online again that was reported offline because its node was lost.
 
-        That node may be the name's first home. It never missed it, and tells nothing.
+        The returned node may be the first home of the name. It never lost the name, so it reports
+        nothing itself.
         """
         missing = self._missing.get(node)
         if missing is None or uid not in missing.uids:
@@ -120,15 +121,15 @@ class PresenceSync:
         return True
 
     def sweep(self) -> None:
-        """Frees what was kept for nodes that do not return."""
+        """Forgets nodes that have not returned within `MAX_ABSENCE`."""
         now = self._clock()
         for node in [node for node, missing in self._missing.items() if now > missing.until]:
             del self._missing[node]
 
-    # After messages may have been missed.
+    # When messages may have been lost.
 
     def tell_held_uids(self, node: str | None = None) -> None:
-        """Tells one other node all names whose home it is, or each of them."""
+        """Tells a node, or each of them, the names that are held here and whose home it is."""
         is_due = bool(self._called)
         self._called.update(self._presence.nodes if node is None else (node,))
         self._called.discard(self._node)
@@ -153,11 +154,11 @@ class PresenceSync:
             yield node, HeldUids(self._node, (), number, True)
 
     def on_ask_held_uids(self, asked: AskHeldUids) -> None:
-        """Another node has missed messages."""
+        """Another node may have missed messages."""
         self.tell_held_uids(asked.origin)
 
     def on_held_uids(self, held: HeldUids) -> None:
-        """Another node tells all that it holds, in parts; each says what is so."""
+        """Another node lists all that it holds, in parts."""
         origin = held.origin
         if held.part == 0:
             self._parts[origin] = 0
@@ -189,7 +190,7 @@ class PresenceSync:
             return
         for count, uid in enumerate(self._presence.held_by(origin), 1):
             if self._named.get(origin) is not named:
-                return  # it tells anew
+                return  # a new list has begun
             if uid not in named:
                 self._change(uid, origin, False)
             if count % STEP == 0:
@@ -198,14 +199,14 @@ class PresenceSync:
             del self._named[origin]
 
     def forget(self, node: str) -> None:
-        """A node is gone, says another one; this one may have begun after its end."""
+        """Removes a node that another node reports as gone; this one may have started later."""
         for uid in self._presence.drop(node):
             self._tell_missing(uid, node)
 
     # Nodes come and go.
 
     def set_nodes(self, nodes: Sequence[str]) -> None:
-        """Nodes have come or gone: what they took along is told, new homes learn what is theirs."""
+        """Nodes have come or gone: reports the users that went offline, and informs new homes."""
         before = self._presence.nodes
         for gone in set(before) - set(nodes):
             self._forget_told(gone)
@@ -247,7 +248,7 @@ class PresenceSync:
 def _shares(
     names: Iterable[str], targets: Callable[[str], Iterable[str]]
 ) -> Iterator[tuple[str, tuple[str, ...]] | None]:
-    """Names by the node that each concerns, in parts; None now and then, while none is full."""
+    """Parts of names for each target node; None after every `STEP` names, so a job can pause."""
     collected: dict[str, list[str]] = {}
     for count, name in enumerate(names, 1):
         for node in targets(name):

@@ -1,4 +1,4 @@
-"""A secret that the nodes of a service share: what comes without it is nobody's word. Pure."""
+"""The secret that the nodes of a service share: messages not signed with it are refused. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_SECRET = 64  # what BLAKE2b takes as a key
 
 
 def check_secret(secret: object) -> None:
-    """Sees that a secret can be one.
+    """Checks a secret.
 
     Raises:
-        ConfigError: it is too short or too long, or no text.
+        ConfigError: it is too short, too long, or not text.
     """
     seen = "is no text"
     if isinstance(secret, str):
@@ -30,10 +30,10 @@ def check_secret(secret: object) -> None:
 
 
 class Signer:
-    """Signs messages on a broker, and checks those that come.
+    """Signs messages for a broker, and verifies those that arrive.
 
-    The signature is keyed BLAKE2b (RFC 7693) over topic and message. It says who sent a message,
-    and neither hides it (that is TLS's part) nor tells whether it was sent twice.
+    The signature is keyed BLAKE2b (RFC 7693) over topic and message. It proves that the sender has
+    the secret. It does not hide the message (TLS does), and does not detect a repeated one.
 
     Args:
         secret: 16 to 64 bytes of UTF-8; None signs nothing and takes everything.
@@ -48,11 +48,11 @@ class Signer:
         self._key = b"" if secret is None else secret.encode()
 
     def sign(self, topic: str, message: bytes) -> bytes:
-        """A message as it is published."""
+        """The message with its signature, as it is published."""
         return self._signature(topic, message) + message if self._key else message
 
     def verify(self, topic: str, signed: bytes) -> bytes | None:
-        """The message again; None where somebody else has signed it, or nobody."""
+        """The message without its signature; None if that is missing or wrong."""
         if not self._key:
             return signed
         message = signed[SIZE:]
@@ -60,7 +60,7 @@ class Signer:
         return message if is_good else None
 
     def _signature(self, topic: str, message: bytes) -> bytes:
-        # The topic's length keeps its end apart from the message's beginning.
+        # The length of the topic separates it from the message.
         name = topic.encode()
         state = hashlib.blake2b(len(name).to_bytes(4, "big"), key=self._key, digest_size=SIZE)
         state.update(name)

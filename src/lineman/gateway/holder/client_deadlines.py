@@ -1,4 +1,4 @@
-"""How long a client may be silent or unknown. Pure: it decides, others act."""
+"""How long a client may be silent or unauthenticated. Pure: it decides, its caller acts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from lineman.gateway.holder.held_client import HeldClient
 
 @dataclass(kw_only=True, eq=False, repr=False, init=False)
 class GuardFields:
-    """What a gateway asks of its clients besides the limits of every worker; 0 is nothing."""
+    """The limits of a gateway's clients besides those of every worker; 0 for no limit."""
 
     authenticate_within: float = option(0.0, SECONDS_OR_NONE)
     """Seconds in which a client must be bound to a uid."""
     ping_data: str | bytes | None = option(None, Typed((str, bytes), "text, bytes or None"))
-    """A message of the program's own that a client is sent after `ping_interval` seconds of
-    silence, for clients whose websocket pings nobody sees; None for none."""
+    """A message that is sent to a client after `ping_interval` seconds of silence, for clients
+    that do not show websocket pings to their program; None for none."""
     ping_not_response_limit: int = option(0, COUNT_OR_NONE)
-    """A client that was silent for so many intervals is closed."""
+    """The number of silent intervals after which a client is closed."""
 
 
 @dataclass(kw_only=True)
 class GuardOptions(GuardFields):
-    """The same, checked, with the interval.
+    """The limits of a gateway's clients, checked, with the ping interval.
 
     Raises:
         ConfigError: a value that cannot work.
@@ -48,7 +48,7 @@ class GuardOptions(GuardFields):
 
 
 class Due(Enum):
-    """What is due for a client."""
+    """The action that is due for a client."""
 
     AUTHENTICATION = "not authenticated in time"
     PING = "silent for an interval"
@@ -61,7 +61,7 @@ class _Heard(NamedTuple):
 
 
 class Guard:
-    """Keeps count of the clients of one gateway process.
+    """Watches the deadlines of the clients of one gateway process.
 
     Args:
         options: the limits.
@@ -76,16 +76,16 @@ class Guard:
 
     @property
     def ping_data(self) -> str | bytes | None:
-        """What a silent client is sent."""
+        """The message that is sent to a silent client; None for none."""
         return self._options.ping_data
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is asked of them."""
+        """Whether there is no limit to watch."""
         return self._options == GuardOptions()
 
     def enter(self, client: HeldClient) -> None:
-        """A client is there."""
+        """Begins to watch a client."""
         options, now = self._options, self._clock()
         if options.authenticate_within:
             self._unknown[client] = now + options.authenticate_within
@@ -93,7 +93,7 @@ class Guard:
             self._silent[client] = _Heard(now, 0)
 
     def leave(self, client: HeldClient) -> None:
-        """A client is gone."""
+        """Ends watching a client that is gone."""
         self._unknown.pop(client, None)
         self._silent.pop(client, None)
 
@@ -104,7 +104,7 @@ class Guard:
             self._silent.move_to_end(client)
 
     def due(self) -> list[tuple[HeldClient, Due]]:
-        """What must be done now; to be asked every second."""
+        """The actions that are due now; call this every second."""
         options, now = self._options, self._clock()
         found: list[tuple[HeldClient, Due]] = []
         while self._unknown:

@@ -1,9 +1,9 @@
 """Which business worker gets a client's events, and what waits meanwhile.
 
-A client's events go to one worker at a time, in order. What its worker has and has not done with
-is bounded; what is past the bound waits here, and while something waits the client's socket is not
-read. A worker that retires is given nothing new: its clients go to another one when it
-has done with what it has.
+A client's events go to one worker at a time, in order. The number and the size of the events that a
+worker has not acknowledged are bounded. Further events wait here, and meanwhile the client's socket
+is not read. A worker that retires gets no new events: each of its clients goes to another worker
+when the retiring one has handled the client's events.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from lineman.gateway.wire.messages import Event, Forget, Retired
 from lineman.links.link import Link
 from lineman.protocols.websocket import close as closing
 
-# What a worker may have of one client and not have done with.
+# The most events of one client that a worker may have unacknowledged.
 MAX_EVENTS = 64
 MAX_SIZE = 256 * 1024
-# What so many workers in a row have died with is not given to another one.
+# An event is dropped after this number of workers in a row have died with it.
 MAX_DEATHS = 3
 
 
 def size_of(event: Event) -> int:
-    """What an event counts for in `MAX_SIZE`."""
+    """The size of an event, as `MAX_SIZE` counts it."""
     return len(event) if isinstance(event, (str, bytes)) else 0
 
 
@@ -37,15 +37,15 @@ class Dispatch:
     Args:
         clock: seconds that only go forward; `loop.time`.
         log: the logger of warnings that clients can cause.
-        on_settled: called with a client whose connection is over and of whom nothing waits any
-            more: the last that is heard of it.
-        on_lost: called with a client and the events that are lost with a worker that died.
-        redeliver: whether events that a worker had when it died go to another one (at least
-            once), or are dropped and counted (at most once).
+        on_settled: called once with a client whose connection is over and that has no more
+            waiting events.
+        on_lost: called with a client and the events that were lost with a dead worker.
+        redeliver: whether events that a worker had when it died go to another worker (at least
+            once); if not, they are dropped and counted (at most once).
         wait_timeout: seconds that a client's event waits for a worker before the client is closed.
 
     Attributes:
-        dropped: events that no worker has done with, for sure or perhaps.
+        dropped: events that no worker has handled, or perhaps not.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Dispatch:
         self._on_lost = on_lost
         self._redeliver = redeliver
         self._wait_timeout = wait_timeout
-        # Of each worker, whether it takes new clients or not.
+        # The clients of each worker; a retiring worker is included.
         self._clients: dict[Link, set[HeldClient]] = {}
         self._retiring: set[Link] = set()
         self._stalled: dict[HeldClient, None] = {}  # clients without a worker
@@ -74,7 +74,7 @@ class Dispatch:
 
     @property
     def links(self) -> Collection[Link]:
-        """Those of all business workers, also of those that retire."""
+        """The links to all business workers, retiring ones included."""
         return self._clients.keys()
 
     @property
@@ -84,18 +84,18 @@ class Dispatch:
 
     @property
     def waiting_clients(self) -> int:
-        """How many clients have no worker and something for one."""
+        """How many clients have waiting events, but no worker."""
         return len(self._stalled)
 
     # Workers come and go.
 
     def add_worker(self, link: Link) -> None:
-        """A worker is ready; what waited goes to it."""
+        """Adds a worker that is ready; it gets the waiting events."""
         self._clients[link] = set()
         self._settle_stalled()
 
     def retire_worker(self, link: Link) -> None:
-        """A worker takes nothing new from here on."""
+        """Gives no new events to a worker from now on."""
         if link not in self._clients:
             return
         self._retiring.add(link)
@@ -112,7 +112,7 @@ class Dispatch:
             link.post(Retired())
 
     def remove_worker(self, link: Link) -> None:
-        """A worker is gone, with whatever it had."""
+        """Removes a worker that is gone, with the events that it had."""
         clients = self._clients.pop(link, None)
         self._clogged.pop(link, None)
         self._retiring.discard(link)
@@ -138,7 +138,7 @@ class Dispatch:
         client.waiting.extendleft(reversed(lost))
 
     def worker_for(self, name: str) -> Link | None:
-        """A worker for what concerns no client: the same for the same name, while none changes."""
+        """A worker for an event without a client: the same for a name while the workers stay."""
         able = [link for link in self._clients if link not in self._retiring]
         return able[zlib.crc32(name.encode()) % len(able)] if able else None
 
@@ -156,10 +156,10 @@ class Dispatch:
         self._pump(client)
 
     def acknowledge(self, link: Link, client: HeldClient, count: int = 1) -> None:
-        """The worker has done with the oldest events of a client."""
+        """A worker has handled the oldest events of a client."""
         has = client.unacknowledged
         if client.link is not link or has is None:
-            return  # it was taken from that worker meanwhile
+            return  # the client has another worker now
         client.deaths = 0
         if count >= len(has):
             has.clear()
@@ -180,7 +180,7 @@ class Dispatch:
             self.forget(client)
 
     def forget(self, client: HeldClient) -> None:
-        """Lets go of a client that nobody need hear of any more."""
+        """Forgets a client that has nothing left to handle."""
         if client.link is not None:
             client.link.post(Forget(client.number))
             self._part(client)
@@ -232,7 +232,7 @@ class Dispatch:
         else:
             link.post(event)
 
-    # What waits.
+    # Waiting events.
 
     def _pump(self, client: HeldClient) -> None:
         waiting = client.waiting
@@ -257,7 +257,7 @@ class Dispatch:
             self._stalled[client] = None
             for link in self._clients:
                 if link.is_clogged:
-                    self._await(link)  # it takes those without a worker when it has drained
+                    self._await(link)  # once drained, it takes clients without a worker
         elif client.link.is_clogged:
             self._await(client.link)[client] = None
 

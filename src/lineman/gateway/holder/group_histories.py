@@ -17,21 +17,21 @@ SWEEP = 30.0
 
 
 def frame_as_json(group: str, epoch: str, offset: int, message: str | bytes) -> str:
-    """What members get of a message that is kept, unless the program says otherwise.
+    """The default of `history_frame`: makes what members get of a kept message.
 
     Returns:
-        A JSON object with `group`, `epoch`, `offset`, and the message as `data`; bytes are taken
-        as UTF-8 there.
+        A JSON object with `group`, `epoch`, `offset`, and the message as `data`; bytes are decoded
+        as UTF-8.
     """
     data = message if isinstance(message, str) else message.decode("utf-8", "replace")
     return json.dumps({"group": group, "epoch": epoch, "offset": offset, "data": data})
 
 
 class Histories:
-    """Keeps what was said, group by group.
+    """The kept messages of each group.
 
     Args:
-        options: how much of each.
+        options: how much is kept of each group.
         clock: seconds that only go forward.
     """
 
@@ -42,7 +42,7 @@ class Histories:
         self._swept_at = clock()
 
     def add(self, group: str, data: Any) -> Deliver:
-        """Keeps a message; what is to be delivered to the members."""
+        """Keeps a message; returns it with its place, for delivery to the members."""
         history = self._groups.get(group)
         if history is None:
             history = self._groups[group] = GroupHistory(self._options)
@@ -50,7 +50,7 @@ class Histories:
         return Deliver(data, group, history.epoch, offset)
 
     def since(self, group: str, epoch: str, offset: int) -> HistoryPage:
-        """What came after a place; see `GroupHistory.since`."""
+        """The messages after a place; see `GroupHistory.since`."""
         history = self._groups.get(group)
         if history is None:
             return HistoryPage("", 0, [], is_complete=not epoch)
@@ -61,7 +61,7 @@ class Histories:
         self._groups = {group: history for group, history in self._groups.items() if is_kept(group)}
 
     def sweep(self) -> None:
-        """Forgets groups in which nothing was said for long; called every now and then."""
+        """Forgets groups whose messages are all too old; called every second."""
         now = self._clock()
         if now - self._swept_at < SWEEP:
             return

@@ -17,19 +17,19 @@ class HeldClient(Member):
     """One connected client.
 
     Attributes:
-        id: what the program calls it, on every node.
-        connection: its socket.
-        number: what this process and its business workers call it; never used again.
+        id: its name for the program, on every node.
+        connection: its connection.
+        number: its name between this process and its business workers; never used again.
         session: the program's dictionary, in MessagePack.
         link: to the business worker that serves it; None while it has none.
-        unacknowledged: the events that the worker has and has not done with, the oldest first.
-        unacknowledged_size: bytes of them.
+        unacknowledged: the events that its worker has, but has not handled, the oldest first.
+        unacknowledged_size: their size in bytes.
         waiting: the events that no worker has; None for none.
-        waits_since: when the oldest of these came, by the event loop's clock.
-        is_paused: whether its socket is not read because too much waits.
-        applied: how many orders about it have come from the worker that serves it, or did before.
-        early: orders about it that wait until it is let in; None where nothing was asked.
-        deaths: workers that died with an event of it, since the last that did not.
+        waits_since: when the first of these began to wait, by the event loop's clock.
+        is_paused: whether its socket is not read because events wait.
+        applied: how many orders about it have come from its worker and earlier workers.
+        early: orders about it that wait until it is let in; None if its handshake asks no worker.
+        deaths: how many workers in a row have died with an event of it.
         is_gone: whether the connection is over; the record stays until a worker knows it.
     """
 
@@ -71,7 +71,7 @@ class HeldClient(Member):
         return f"<HeldClient {self.id} {self.connection!r}>"
 
     def introduction(self) -> IntroduceClient:
-        """What a business worker must know before the first event."""
+        """The message that a business worker gets before the client's first event."""
         connection = self.connection
         request = connection.request
         return IntroduceClient(

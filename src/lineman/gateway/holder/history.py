@@ -1,4 +1,4 @@
-"""What was last said in a group, for clients that were away. Pure."""
+"""The last messages of a group, for clients that were away. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class HistoryOptions:
     """
 
     messages: int = option(100, COUNT)
-    """At most so many."""
+    """The largest number of kept messages."""
     seconds: float = option(300.0, SECONDS)
-    """None that is older."""
+    """The greatest age of a kept message, in seconds."""
 
     def __post_init__(self) -> None:
         option_kinds.check(HistoryOptions, self, whose=" of history")
@@ -44,25 +44,25 @@ class GroupHistory:
         self.offset = 0
 
     def add(self, data: str | bytes, now: float) -> int:
-        """Keeps a message; its offset, one more than that of the message before."""
+        """Keeps a message; returns its offset: one more than that of the message before."""
         self.offset += 1
         self._kept.append((now, KeptMessage(self.offset, data)))
         self.expire(now)
         return self.offset
 
     def expire(self, now: float) -> bool:
-        """Drops what is too much or too old; whether anything is left."""
+        """Drops messages that are too many or too old; returns whether any are left."""
         kept, options = self._kept, self._options
         while kept and (len(kept) > options.messages or now - kept[0][0] > options.seconds):
             kept.popleft()
         return bool(kept)
 
     def since(self, epoch: str, offset: int, now: float) -> HistoryPage:
-        """What came after a place, as far as it is kept.
+        """The kept messages after a place.
 
         Args:
-            epoch: of the place; empty for the beginning, with whatever is kept.
-            offset: of the last message that the client has.
+            epoch: the epoch of the place; empty for all that is kept.
+            offset: the offset of the last message that the client has.
             now: seconds, by the clock of `add`.
         """
         self.expire(now)

@@ -58,18 +58,18 @@ class Node:
     """One gateway process.
 
     Args:
-        events: those that the program has callbacks for; the others are not passed on.
-        options: what leads beyond this process.
-        limits: of the clients.
+        events: the names of the program's callbacks; other events are not passed on.
+        options: how this process reaches other nodes.
+        limits: the deadlines of the clients.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
 
     Attributes:
-        name: of this process among all nodes.
-        routing: where orders and questions go.
-        dispatch: which worker gets the clients' events.
-        guard: what the clients may do.
-        on_message: to be called with each message of a client's connection.
+        name: the name of this process among all nodes.
+        routing: passes orders and questions on.
+        dispatch: gives the clients' events to business workers.
+        guard: watches the deadlines of the clients.
+        on_message: call it with each message of a client's connection.
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class Node:
     # Beginning and ending.
 
     async def start(self, *paths: str) -> None:
-        """Takes business workers and programs that push at unix sockets.
+        """Accepts business workers and programs that push at unix sockets.
 
         Args:
-            paths: of the sockets, the first for business workers; an earlier process that
-                listens there still keeps its links.
+            paths: the sockets' paths, the first for business workers; an earlier process that
+                listens at a path keeps its links.
 
         Raises:
             ConfigError: a socket cannot be made there.
@@ -143,7 +143,7 @@ class Node:
         self._tick()
 
     async def stop(self) -> None:
-        """Ends all links, after what was said on them has left."""
+        """Sends what was posted on the links, then ends them."""
         if self._ticker is not None:
             self._ticker.cancel()
         self._listeners.close()
@@ -169,10 +169,10 @@ class Node:
             if client.number in self._handshakes:
                 self._decide(Decision(client.number, 503))
             else:
-                self._leave(client)  # let in, and gone before it was there
+                self._leave(client)  # it was let in, but its connection ended before it opened
 
     def _check_links(self) -> None:
-        """Gives up business workers that hang: they answer nothing, with whatever they have."""
+        """Gives up business workers that hang, with the events that they have."""
         now = self._loop.time()
         for link in list(self.dispatch.links):
             if link.asked_at is None:
@@ -192,12 +192,12 @@ class Node:
         return Link(messages.TO_GATEWAY, self._on_batch, self._on_end)
 
     def troubles(self) -> list[str]:
-        """What keeps it from working as it should, for `status` and health checks."""
+        """The problems of this process as texts, for `status` and health checks."""
         cluster = self.routing.cluster
         return [] if cluster is None else cluster.troubles()
 
     def facts(self) -> dict[str, float]:
-        """What `status` and the metrics show of it."""
+        """The figures of this process for `status` and the metrics."""
         orders, dispatch = self.orders, self.dispatch
         found: dict[str, float] = {
             "gateway_clients": len(orders.clients),
@@ -218,7 +218,7 @@ class Node:
     # Clients.
 
     def client_of(self, connection: Connection) -> HeldClient:
-        """The client of a connection, made when it is first heard of."""
+        """The client of a connection; the first call makes it."""
         client: HeldClient | None = self._numbers.get(connection.id)
         if client is None:
             client = HeldClient(names.new_client_id(self.name), connection)
@@ -229,7 +229,7 @@ class Node:
     def on_websocket_connect(
         self, connection: Connection, request: Request
     ) -> Coroutine[Any, Any, None] | None:
-        """Lets a client in or not, as a business worker says."""
+        """Lets a client in or refuses it, as a business worker decides."""
         return self._ask_business(connection) if "on_websocket_connect" in self._events else None
 
     async def _ask_business(self, connection: Connection) -> None:
@@ -264,7 +264,7 @@ class Node:
             raise
 
     def on_connect(self, connection: Connection) -> None:
-        """A client is there."""
+        """A client has opened its websocket."""
         client = self.client_of(connection)
         self.orders.let_in(client)
         self.routing.note_change()
@@ -302,20 +302,20 @@ class Node:
         self.dispatch.forget(client)
 
     def _on_lost(self, client: HeldClient, events: list[Event]) -> None:
-        """A worker died with these, and no other one gets them."""
+        """Handles events that were lost with a dead worker: no other worker gets them."""
         if client.number in self._handshakes:
             self._decide(Decision(client.number, 503, "The worker failed; try again."))
         elif not client.is_gone and (
             client.deaths > 1 or any(isinstance(event, Opened) for event in events)
         ):
-            # No worker knows it: better that it connects anew than that it stays unknown.
+            # No worker knows the client, so it must connect again.
             client.connection.close(code=closing.SERVICE_RESTART, reason="a worker failed")
 
     def _on_settled(self, client: HeldClient) -> None:
         self._traffic.forget(client.number)
 
     def _on_changed(self, client: HeldClient) -> None:
-        if client is not self._changing:  # its worker knows what it has ordered itself
+        if client is not self._changing:  # its worker has already applied its own order
             self._tell(client)
 
     def _tell(self, client: HeldClient) -> None:
@@ -337,7 +337,7 @@ class Node:
         try:
             self.routing.carry_out(order)
         except UsageError:
-            self._tell(client)  # it must not go on with what was refused
+            self._tell(client)  # the worker must not keep a refused change
             raise
         finally:
             self._changing = None
@@ -354,14 +354,14 @@ class Node:
         else:
             link.post(UserEvent(uid, is_online))
 
-    # What comes from a link.
+    # Messages from a link.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
         if link not in self._links and not self._is_admitted(link, batch):
             return
         for message in batch:
             if not link.is_up:
-                return  # it was given up for what it said before
+                return  # an earlier message of the batch has ended the link
             handler = self._handlers.get(type(message))
             try:
                 if handler is None:
@@ -369,7 +369,7 @@ class Node:
                 else:
                     handler(link, message)
             except UsageError as error:
-                # One order that cannot be done must not end the others of its sender.
+                # An order that fails must not stop the sender's other orders.
                 kind = kind_of("refused orders", str(error))
                 text = "an order of process %s was refused: %s"
                 self._log.log(logging.ERROR, kind, text, link.peer, error)

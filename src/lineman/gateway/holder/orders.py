@@ -1,4 +1,4 @@
-"""What orders do to the clients of one gateway process."""
+"""Carries out orders on the clients of one gateway process."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ ClientOrder = End | Change
 
 
 class Orders:
-    """Does what orders say, as far as it concerns the clients here.
+    """Carries out orders, as far as they concern the clients here.
 
     Args:
         node: the name of this process.
-        on_changed: called with a client of whom something else is known now.
-        histories: of the groups whose home this process is; None where none are kept.
-        frame: what members get of a message that is kept.
+        on_changed: called with a client whose uid, groups or session have changed.
+        histories: of the groups whose home this process is; None if none are kept.
+        frame: makes what members get of a kept message.
 
     Attributes:
         clients: the open clients by id.
-        handshaking: those that are not let in yet.
-        registry: their uids and groups.
+        handshaking: the clients that are not let in yet, by id.
+        registry: the uids and groups of the clients.
         delivered: messages given to clients.
     """
 
@@ -70,7 +70,7 @@ class Orders:
         """Does the part of an order that concerns the clients of this process.
 
         Raises:
-            UsageError: it cannot be done: the message or the session is none.
+            UsageError: the order cannot be carried out, for example for an invalid session.
         """
         if isinstance(order, Send):
             self._deliver(order.data, self._receivers(order))
@@ -93,7 +93,7 @@ class Orders:
                 found.early.append(order)
 
     def let_in(self, client: HeldClient) -> None:
-        """A client is open now: what was ordered about it before counts from here on."""
+        """Adds a client that is open now, and carries out the earlier orders about it."""
         self.clients[client.id] = client
         self.handshaking.pop(client.id, None)
         early, client.early = client.early, None

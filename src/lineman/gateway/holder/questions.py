@@ -1,4 +1,4 @@
-"""How one node answers what is asked about clients, users and groups: of its own clients."""
+"""The answers of one node to questions about clients, users and groups: for its own clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Names = tuple[str, ...]
 
 
 def answer_of(orders: Orders, asked: LinkQuestion) -> Any:
-    """What this node knows.
+    """The answer of this node to a question.
 
     Raises:
         UsageError: there is no such question.
@@ -45,7 +45,7 @@ def _ids(clients: Iterable[HeldClient]) -> list[str]:
 
 
 def _by_name(names: Iterable[str], tell: Callable[[str], Any]) -> dict[str, Any]:
-    """What is told of each name; without those of which there is nothing."""
+    """The answer for each name; names with an empty answer are left out."""
     return {name: found for name in names if (found := tell(name))}
 
 
@@ -68,7 +68,7 @@ def _group_size(orders: Orders) -> Callable[[str], int]:
     return lambda group: len(orders.registry.members_of_group(group))
 
 
-# By the name of the question: see `merging.py`, which says how the answers of nodes add up.
+# By the name of the question; `merging.py` adds the answers of several nodes up.
 _ANSWERS: dict[str, Callable[[Orders, Names], Any]] = {
     "is_online": lambda o, n: n[0] in o.clients,
     "is_uid_online": lambda o, n: bool(o.registry.members_of_uid(n[0])),

@@ -9,11 +9,11 @@ from lineman.gateway.wire.names import group_topic, uid_topic
 
 
 class Member:
-    """What the registry knows of a client; the client's own class derives from it.
+    """The part of a client that the registry uses; the client's own class derives from it.
 
     Attributes:
         uid: the user; None while it is unknown.
-        groups: the groups that it is in; None where it never was in one.
+        groups: the groups that it is in; None if it never was in one.
     """
 
     __slots__ = ("groups", "uid")
@@ -36,7 +36,7 @@ class Registry(Generic[M]):
     __slots__ = ("_groups", "_interest", "_uids")
 
     def __init__(self) -> None:
-        # Nearly every uid has one member: it stands here without a set of its own.
+        # Nearly every uid has one member: a set is made only for several.
         self._uids: dict[str, M | set[M]] = {}
         self._groups: dict[str, set[M]] = {}
         self._interest: dict[str, bool] = {}
@@ -75,7 +75,7 @@ class Registry(Generic[M]):
             self._note(uid_topic(uid), False)
 
     def members_of_uid(self, uid: str) -> Collection[M]:
-        """The members that are this user here; not to be changed."""
+        """The members here that belong to this user; the caller must not change them."""
         found = self._uids.get(uid)
         if found is None:
             return ()
@@ -123,7 +123,7 @@ class Registry(Generic[M]):
         self._note(group_topic(group), False)
 
     def members_of_group(self, group: str) -> Collection[M]:
-        """The members of a group here; not to be changed."""
+        """The members of a group here; the caller must not change them."""
         return self._groups.get(group, ())
 
     def uids_of_group(self, group: str) -> set[str]:
@@ -134,7 +134,7 @@ class Registry(Generic[M]):
         """All groups that have a member here."""
         return self._groups.keys()
 
-    # The end, and what others have to know.
+    # Removal, and changes to announce.
 
     def remove(self, member: M) -> None:
         """Forgets a member that has left."""
@@ -143,17 +143,20 @@ class Registry(Generic[M]):
             self.leave(member, group)
 
     def topics(self) -> Iterator[str]:
-        """Every topic that has a member here: what to subscribe to at a broker that forgot.
+        """Every topic that has a member here: the subscriptions for a broker that has lost them.
 
-        It may be read a piece at a time, while members come and go.
+        It may be read in pieces, while members come and go.
         """
         yield from map(uid_topic, list(self._uids))
         yield from map(group_topic, list(self._groups))
 
     def take_interest(self) -> tuple[list[str], list[str]]:
-        """The topics that got their first member, and those that lost their last, since last asked.
+        """The topics that have got their first member since the last call, or lost their last.
 
-        What began and ended meanwhile is in neither.
+        Returns:
+            The topics gained, and those lost.
+
+        A topic that did both is in neither.
         """
         changes, self._interest = self._interest, {}
         gained = [topic for topic, is_held in changes.items() if is_held]
@@ -161,6 +164,6 @@ class Registry(Generic[M]):
         return gained, lost
 
     def _note(self, topic: str, is_held: bool) -> None:
-        # Two changes of one topic that nobody was told of are none.
+        # Two changes of a topic since the last call cancel each other.
         if self._interest.pop(topic, is_held) is is_held:
             self._interest[topic] = is_held

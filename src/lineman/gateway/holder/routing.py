@@ -26,15 +26,15 @@ from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUid
 
 @dataclass(frozen=True, slots=True)
 class RoutingOptions:
-    """What leads beyond one gateway process.
+    """How one gateway process reaches the others.
 
     Attributes:
-        make_broker: makes the broker that leads to the other nodes; None where there are none.
-        secret: that the nodes share; None for none.
+        make_broker: makes the broker that leads to the other nodes; None if there are none.
+        secret: the secret that the nodes share; None for none.
         history: how much is kept of each group; None for nothing.
-        frame: what members get of a message that is kept.
-        tells_users: whether somebody wants to hear of users that come and go.
-        is_ending: whether this process stops: then a broker that it does not reach is no news.
+        frame: makes what members get of a kept message.
+        tells_users: whether the program has a callback for users that come online or go offline.
+        is_ending: whether this process is stopping; then the state of the broker is not logged.
     """
 
     make_broker: MakeBroker | None = None
@@ -50,13 +50,13 @@ class Routing:
 
     Args:
         node: the name of this process.
-        options: see there.
-        on_changed: called with a client of whom something else is known now.
+        options: see `RoutingOptions`.
+        on_changed: called with a client whose uid, groups or session have changed.
         on_user: called with a uid and whether it is online now, once over all nodes.
 
     Attributes:
-        orders: the clients here, and what is done with them.
-        cluster: the other nodes; None where there are none.
+        orders: the clients here, and the orders on them.
+        cluster: the other nodes; None if there are none.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Routing:
         }
 
     async def start(self) -> None:
-        """Begins to reach the other nodes."""
+        """Begins to connect to the other nodes."""
         if self.cluster is not None:
             await self.cluster.start()
 
     async def stop(self) -> None:
-        """Tells them that this one ends."""
+        """Tells the other nodes that this one ends."""
         if self._asking_timer is not None:
             self._asking_timer.cancel()
         if self._jobs_paced is not None:
@@ -121,7 +121,7 @@ class Routing:
             await self.cluster.stop()
 
     def sweep(self) -> None:
-        """Frees what is kept for too long; called every second."""
+        """Forgets what is too old; called every second."""
         if self.orders.histories is not None:
             self.orders.histories.sweep()
         if self._presence_sync is not None:
@@ -134,10 +134,10 @@ class Routing:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
-    # Who is where.
+    # Which names are held where.
 
     def note_change(self) -> None:
-        """Has it told, when this turn of the event loop ends, which names are held here now."""
+        """Announces the names that are held here, after this turn of the event loop."""
         if not self._interest_is_due:
             self._interest_is_due = True
             self._loop.call_soon(self._tell_interest)
@@ -154,10 +154,10 @@ class Routing:
         if self._presence_sync is not None:
             self._presence_sync.set_nodes(nodes)
             if self._asking_timer is None:
-                # What crossed this news, and what a node held that was missed for a while only.
+                # Finds what crossed this change, and uids of a node that was lost for a while.
                 self._asking_timer = self._loop.call_later(BEAT, self._ask_held_uids)
         if self.orders.histories is not None:
-            # What moves away goes on elsewhere: if it comes back, it is another history.
+            # A group whose home moves away continues elsewhere; here its history is out of date.
             self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
 
     def _ask_held_uids(self) -> None:
@@ -171,23 +171,23 @@ class Routing:
 
     def _on_missed(self, was_away: bool) -> None:
         if was_away and self.orders.histories is not None:
-            self.orders.histories.keep(lambda group: False)  # others went on without it
+            self.orders.histories.keep(lambda group: False)  # they have continued elsewhere
         if self._presence_sync is not None and self.cluster is not None:
             self.cluster.tell_all(AskHeldUids(self._node))
             self._presence_sync.tell_held_uids()
 
     def _home_of(self, group: str) -> str:
         if self.cluster is None or not self.cluster.broker.is_connected:
-            return self._node  # nobody else is reached: what is kept is kept here
+            return self._node  # no other node is reachable, so the history is kept here
         return homes_of(group, self.cluster.nodes)[0]
 
     # Orders.
 
     def carry_out(self, order: Order) -> None:
-        """Does what an order of this machine says, here and wherever else it concerns somebody.
+        """Carries out an order of this machine, here and on the other nodes that it concerns.
 
         Raises:
-            UsageError: it cannot be done.
+            UsageError: the order cannot be carried out.
         """
         if isinstance(order, PublishToGroup):
             self._publish(order)
@@ -197,14 +197,14 @@ class Routing:
             self.cluster.relay(order)
 
     def obey(self, order: Order, origin: str = "") -> None:
-        """Does the part of an order that concerns the clients here.
+        """Carries out the part of an order that concerns the clients here.
 
         Args:
-            order: what is to be done.
+            order: the order.
             origin: the node that passed it on; empty for this one.
 
         Raises:
-            UsageError: it cannot be done.
+            UsageError: the order cannot be carried out.
         """
         if isinstance(order, PublishToGroup):
             self._publish(order, origin)
@@ -217,7 +217,7 @@ class Routing:
         if histories is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
         home = self._home_of(order.group)
-        if home in (self._node, origin):  # back to where it came from would be for ever
+        if home in (self._node, origin):  # never sent back to its origin: that would loop
             self.carry_out(histories.add(order.group, order.data))
         elif self.cluster is not None:
             self.cluster.relay_to([names.node_topic(home)], order)

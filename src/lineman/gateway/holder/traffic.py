@@ -1,4 +1,4 @@
-"""What clients say, on its way to business workers, and what these answer: the short way."""
+"""The fast path of messages between clients and business workers, in both directions."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ClientTraffic(RecordReceiver):
     """Messages between the clients of a gateway process and its links.
 
     Args:
-        dispatch: which worker gets a client's messages.
-        guard: knows who is silent; None where nobody asks.
+        dispatch: gives a client's messages to its worker.
+        guard: watches for silent clients; None if there is no limit.
 
     Attributes:
-        clients: by their numbers; see `forget`.
+        clients: the clients by their numbers; see `forget`.
         delivered: messages given to clients.
     """
 
@@ -34,13 +34,13 @@ class ClientTraffic(RecordReceiver):
         self._log = log
         self._dispatch = dispatch
         self._guard = guard
-        self._last: HeldClient | None = None  # what is said next is mostly about the same one
+        self._last: HeldClient | None = None  # the next record is mostly about the same client
         self._corking: Connection | None = None
         self.clients: dict[int, HeldClient] = {}
         self.delivered = 0
 
     def hear(self, connection: Connection, message: str | bytes) -> None:
-        """A client said something: `on_message` of its connection."""
+        """Takes a message of a client: the `on_message` of its connection."""
         client: HeldClient | None = connection._data
         if client is None:
             return
@@ -49,7 +49,7 @@ class ClientTraffic(RecordReceiver):
         self._dispatch.offer(client, message)
 
     def forget(self, number: int) -> None:
-        """A client's number means nothing any more."""
+        """Removes a client's number, which is no longer valid."""
         self._last = None
         self.clients.pop(number, None)
 
@@ -59,7 +59,7 @@ class ClientTraffic(RecordReceiver):
             client = self._last = self.clients.get(number)
         return client
 
-    # What comes from a link.
+    # Records from a link.
 
     def on_record(
         self, link: Link, number: int, kind: int, data: Data, start: int, end: int
@@ -78,7 +78,7 @@ class ClientTraffic(RecordReceiver):
     def _say(self, connection: Connection, kind: int, data: Data, start: int, end: int) -> None:
         is_text = kind == TEXT
         if is_text and not records.is_ascii(data, start, end - start):
-            data[start:end].decode("utf-8")  # that it is UTF-8 the client may rely on
+            data[start:end].decode("utf-8")  # raises if a text is not UTF-8
         if self._corking is not connection:
             self._uncork()
             if connection.borrow_cork():
@@ -97,7 +97,7 @@ class ClientTraffic(RecordReceiver):
             self._dispatch.acknowledge(link, client, count)
 
     def on_pause(self) -> None:
-        """See `RecordReceiver`: what one client got leaves in one piece, in its turn."""
+        """See `RecordReceiver`: sends what was collected for the last client."""
         self._uncork()
 
     def _uncork(self) -> None:

@@ -1,7 +1,7 @@
-"""What can be done with clients, users and groups, wherever they are; GatewayWorker's vocabulary.
+"""The functions for clients, users and groups on any node, with the names that GatewayWorker uses.
 
-The same for business workers and for programs that only push. What is fire and forget is a plain
-function; what asks is awaited.
+They are the same for business workers and for programs that only push. Orders are plain functions
+that do not wait; questions are awaited.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Names = Name | Iterable[Name]
 
 
 class HasId(Protocol):
-    """Whatever stands for a client: it has its id."""
+    """An object that stands for a client by its id."""
 
     id: str
 
@@ -43,7 +43,7 @@ Clients = ClientOrId | Iterable[ClientOrId]
 
 
 class OrderApi:
-    """Orders; a subclass says where they go.
+    """Orders; a subclass sends them.
 
     A client is given as its id or as the object that callbacks get. A uid or a group is text of up
     to 256 bytes, or a whole number. Orders for clients that are gone do nothing.
@@ -72,7 +72,7 @@ class OrderApi:
         self._send(message, uids=check_names("uid", uid), exclude=_ids(exclude))
 
     def send_to_group(self, group: Names, message: MessageData, exclude: Clients = ()) -> None:
-        """Sends to the members of one group, or of each of several: once to each."""
+        """Sends to the members of one group or of several; each member gets it once."""
         self._send(message, groups=check_names("group", group), exclude=_ids(exclude))
 
     def send_to(
@@ -83,7 +83,7 @@ class OrderApi:
         clients: Clients = (),
         exclude: Clients = (),
     ) -> None:
-        """Sends to users, groups and clients: once to each client, in however many it is."""
+        """Sends to users, groups and clients; a client that is named several times gets it once."""
         self._send(
             message,
             uids=check_names("uid", uids),
@@ -95,21 +95,21 @@ class OrderApi:
     def publish_to_group(self, group: Name, message: MessageData) -> None:
         """Sends to the members of a group, and keeps the message for clients that are away.
 
-        Members get it with its place: see `history=` of `Gateway`.
+        Members get the message with its place in the history: see `history=` of `Gateway`.
         """
         self._give(PublishToGroup(to_payload(message), names.check_name("group", group)))
 
     def _send(self, message: MessageData, **to: Any) -> None:
         self._give(Send(to_payload(message), **to))
 
-    # Who is who.
+    # Uids and groups.
 
     def bind_uid(self, client: ClientOrId, uid: Name) -> None:
-        """Says which user a client is; what it was before is forgotten."""
+        """Sets the user of a client; its former uid is forgotten."""
         self._give(Bind(client_id(client), names.check_name("uid", uid)))
 
     def unbind_uid(self, client: ClientOrId) -> None:
-        """Forgets which user a client is."""
+        """Removes the uid of a client."""
         self._give(Bind(client_id(client), None))
 
     def join_group(self, client: ClientOrId, group: Name) -> None:
@@ -121,7 +121,7 @@ class OrderApi:
         self._give(Leave(client_id(client), names.check_name("group", group)))
 
     def ungroup(self, group: Name) -> None:
-        """Dissolves a group: everybody leaves it."""
+        """Dissolves a group: all its members leave it."""
         self._give(Ungroup(names.check_name("group", group)))
 
     def close_client(
@@ -136,7 +136,7 @@ class OrderApi:
         Code and reason are those of `Connection.close`.
 
         Raises:
-            UsageError: for a code that must not be sent, and a reason that is no text.
+            UsageError: the code must not be sent, or the reason is not text.
         """
         closing.check(code, reason)
         data = None if message is None else to_payload(message)
@@ -152,31 +152,32 @@ class OrderApi:
         """Replaces a client's session.
 
         Raises:
-            UsageError: it holds something that cannot be kept, or too much.
+            UsageError: it holds a value that cannot be stored, or is too large.
         """
         self._give(SetSession(client_id(client), encode_session(session)))
 
     def update_session(self, client: ClientOrId, session: dict[str, Any]) -> None:
-        """Sets what is named in a client's session, also in dictionaries within; the rest stays."""
+        """Merges values into a client's session, nested dictionaries too; other values stay."""
         self._give(SetSession(client_id(client), encode_session(session), is_update=True))
 
 
 class Api(OrderApi):
-    """Orders and questions; a subclass says where they go."""
+    """Orders and questions; a subclass sends them."""
 
     async def _ask(self, what: str, *about: str) -> Any:
         raise NotImplementedError
 
     async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
-        """What was published to a group after a place.
+        """The messages that were published to a group after a place.
 
         Args:
             group: the group.
-            epoch: of the last message that the client has; empty for all that is kept.
-            offset: of the same message.
+            epoch: the epoch of the last message that the client has; empty for all kept messages.
+            offset: the offset of the same message.
 
         Returns:
-            A page whose `is_complete` is false where the client must start anew.
+            A page; if its `is_complete` is false, messages are missing, and the client must start
+            anew.
 
         Raises:
             UsageError: the gateway keeps no history.
@@ -191,7 +192,7 @@ class Api(OrderApi):
         return HistoryPage(epoch, last, [KeptMessage(*one) for one in missed], is_complete)
 
     async def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
-        """A client's session; None where there is no such client."""
+        """A client's session; None if there is no such client."""
         found: dict[str, Any] | None = await self._ask("session", client_id(client))
         return found
 
@@ -208,7 +209,7 @@ class Api(OrderApi):
         return list(await self._ask("clients_of_uid", names.check_name("uid", uid)))
 
     async def get_uid_by_client_id(self, client: ClientOrId) -> str | None:
-        """Which user a client is; None where nobody said so, or it is gone."""
+        """The user of a client; None if it has none, or is gone."""
         found: str | None = await self._ask("uid_of_client", client_id(client))
         return found
 
@@ -277,7 +278,7 @@ class Api(OrderApi):
         found = await self.get_all_group_uid_list()
         return {group: len(uids) for group, uids in found.items()}
 
-    # Several at once: one question for all.
+    # One question about several names.
 
     async def is_uids_online(self, uids: Iterable[Name]) -> dict[str, bool]:
         """Whether each of several users is connected, by uid."""
@@ -299,7 +300,7 @@ class Api(OrderApi):
 
 
 def client_id(client: object) -> str:
-    """The id of a client that was given as itself or as its id.
+    """The id of a client that was given as an object or as its id.
 
     Raises:
         UsageError: it is neither.
@@ -321,7 +322,7 @@ def check_names(kind: str, given: Names) -> tuple[str, ...]:
     """One name or several as texts.
 
     Raises:
-        UsageError: one of them is none, see `names.check_name`.
+        UsageError: one of them is invalid, see `names.check_name`.
     """
     if isinstance(given, (str, int, bytes)) or not isinstance(given, Iterable):
         return (names.check_name(kind, given),)

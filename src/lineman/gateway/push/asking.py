@@ -16,17 +16,17 @@ async def ask_by_link(
     """The answer of the gateway process at the other end of a link.
 
     Args:
-        questions: those of who asks, which hears the answers (`take_answer`) and of links that end.
-        link: to the gateway process.
+        questions: the asker's questions; it is told of answers (`take_answer`) and of ended links.
+        link: the link to the gateway process.
         what: the name of the question.
         about: clients, uids or groups.
         timeout: seconds.
 
     Raises:
-        NotReachedError: it does not answer in time, or no process that could know the answer
-            replies.
-        RefusedError: it says why there is no answer.
-        LinkFullError: it reads too slowly; nothing was asked.
+        NotReachedError: it does not answer in time, or reports that no process that could know
+            the answer replies.
+        RefusedError: it refuses the question, and says why.
+        LinkFullError: it reads too slowly; the question was not sent.
     """
 
     def say(number: int) -> None:
@@ -38,7 +38,7 @@ async def ask_by_link(
 
 
 def take_answer(questions: OpenQuestions[Link], link: Link, answer: LinkAnswer) -> None:
-    """Takes what a gateway process has answered."""
+    """Takes the answer of a gateway process."""
     if answer.error:
         questions.fail(answer.number, link, answer.to_error())
     else:

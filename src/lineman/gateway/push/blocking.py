@@ -1,4 +1,4 @@
-"""Pushing from ordinary code, which awaits nothing: a view, a cron job, a notebook."""
+"""Pushing from ordinary code without `await`: a view, a cron job, a notebook."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Loop:
     """An event loop in a thread of its own, with one connection to the gateway.
 
     Args:
-        given: what makes an `AsyncGatewayClient`.
+        given: the arguments of an `AsyncGatewayClient`.
     """
 
     def __init__(self, given: tuple[str, str, str | None]) -> None:
@@ -45,7 +45,7 @@ class _Loop:
             self.loop.close()
 
     def call(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
-        """What a coroutine returns; once more on a new connection where the old one has ended."""
+        """Runs a coroutine; tries once more on a new connection if the old one has ended."""
         future = asyncio.run_coroutine_threadsafe(self._try_twice(make), self.loop)
         try:
             return self._result(future, 4 * TIMEOUT)
@@ -59,13 +59,13 @@ class _Loop:
             return await make(client)
         except NotReachedError:
             if client.is_connected:
-                raise  # it is there, and does not answer: nothing is better on a new connection
-            await self._drop(client)  # it has been restarted since
+                raise  # the gateway is connected and does not answer: a new connection cannot help
+            await self._drop(client)  # the gateway may have been restarted
         client = await self._connected()
         return await make(client)
 
     async def _connected(self) -> AsyncGatewayClient:
-        async with self._connecting:  # threads that begin at the same time share one
+        async with self._connecting:  # threads that start at the same time share one connection
             if self._client is None:
                 client = AsyncGatewayClient(*self._given)
                 await client.connect()
@@ -78,7 +78,7 @@ class _Loop:
             await client.close()
 
     def close(self) -> None:
-        """Ends all, after what was ordered has left."""
+        """Sends what was ordered, then ends the connection and the thread."""
         client, self._client = self._client, None
         try:
             if client is not None:
@@ -95,7 +95,7 @@ class _Loop:
             if future.done():
                 raise  # it is the coroutine's own
             raise NotReachedError(
-                f"the gateway at {self._given[0]} has not taken what it was told in {timeout:g} s",
+                f"the gateway at {self._given[0]} has not accepted the order within {timeout:g} s",
                 "see that it runs and is not overloaded; push less at a time",
             ) from None
 
@@ -103,12 +103,11 @@ class _Loop:
 def _waiting(
     ask: Callable[Concatenate[Api, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[GatewayClient, P], T]:
-    """The same function of the blocking client: it returns the answer, and is awaited by nobody."""
+    """Makes the blocking variant of a method of `Api`: it waits for the answer and returns it."""
 
     @functools.wraps(ask)
     def wait(self: GatewayClient, /, *args: P.args, **named: P.kwargs) -> T:
-        # Asked twice where the connection has ended; and no iterator of the caller's is run in
-        # another thread.
+        # The question may be sent twice, so an iterator is read once, and in the caller's thread.
         given: Any = [_kept(argument) for argument in args]
         kept: Any = {name: _kept(argument) for name, argument in named.items()}
         return self._wait(lambda api: ask(api, *given, **kept))
@@ -125,9 +124,9 @@ def _kept(argument: object) -> object:
 class GatewayClient(OrderApi):
     """Orders and questions to a gateway from ordinary code of another program, without `await`.
 
-    It connects when it is first used and again when it has to, keeps one connection for all
-    threads, and is safe to make before a web server forks. A program that pushes faster than the
-    gateway takes it waits.
+    It connects at its first use and again when needed, and keeps one connection for all threads.
+    It may be made before a web server forks. If a program pushes faster than the gateway reads, its
+    calls wait.
 
     Args:
         address: as for `AsyncGatewayClient`.
@@ -138,7 +137,7 @@ class GatewayClient(OrderApi):
         self._given = (address, name, secret)
         self._lock = threading.Lock()
         self._running: _Loop | None = None
-        AsyncGatewayClient(*self._given)  # what is wrong with the address is told now
+        AsyncGatewayClient(*self._given)  # a wrong address is reported now
         _all.add(self)
 
     def __enter__(self) -> Self:
@@ -173,14 +172,14 @@ class GatewayClient(OrderApi):
         self._wait(give)
 
     def close(self) -> None:
-        """Ends it, after all that was ordered has left; it begins anew when it is used again."""
+        """Sends what was ordered, then ends the connection; the next use opens a new one."""
         atexit.unregister(self.close)
         with self._lock:
             running, self._running = self._running, None
         if running is not None and running.pid == os.getpid():
             running.close()
 
-    # Questions: those of `Api`, which here wait for the answer.
+    # Questions: the methods of `Api`, which here wait for the answer.
 
     get_history = _waiting(Api.get_history)
     get_session = _waiting(Api.get_session)

@@ -1,4 +1,4 @@
-"""Pushing by HTTP, for whatever speaks no Python: one endpoint, guarded by a token.
+"""Pushing by HTTP, for programs in other languages: one endpoint, protected by a token.
 
 POST /push
 Authorization: Bearer TOKEN
@@ -29,10 +29,10 @@ class HttpPush:
 
     Args:
         gateway: takes the orders.
-        token: what a request must carry, at least 16 characters.
+        token: the token that a request must carry, at least 16 characters.
 
-    Raises:
-        ConfigError: the token is too short to be one.
+        Raises:
+            ConfigError: the token is too short.
     """
 
     def __init__(self, gateway: OrderApi, token: str) -> None:
@@ -66,10 +66,10 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 def check_token(token: object) -> None:
-    """Sees that a token can be one.
+    """Checks a token.
 
     Raises:
-        ConfigError: it is too short, or no text that fits a header.
+        ConfigError: it is too short, or not text that fits a header.
     """
     if not isinstance(token, str) or len(token) < MIN_TOKEN or not token.isascii():
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Pushing from any program: a web application, a cron job, a notebook."""
+"""Pushing from asyncio code of any program, by a link to a gateway process or by the broker."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class AsyncGatewayClient(Api):
     Args:
         address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
             share: `redis://…`, `redis+cluster://…`, `nats://…`.
-        name: of the service, where a broker has several.
-        secret: of the service, where it has one.
+        name: the service's name, if a broker carries several services.
+        secret: the service's secret, if it has one.
 
     Raises:
         ConfigError: the address is none of these, or the broker's package is missing.
-        NotReachedError: on entering: there is nobody.
+        NotReachedError: on entering the `async with` block: no gateway is reachable.
     """
 
     def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
@@ -71,15 +71,15 @@ class AsyncGatewayClient(Api):
         await self.close()
 
     async def connect(self) -> None:
-        """Reaches the gateway.
+        """Connects to the gateway.
 
         Raises:
-            NotReachedError: there is nobody.
+            NotReachedError: no gateway is reachable.
         """
         await self._route.connect()
 
     async def keep_connected(self) -> None:
-        """Reaches the gateway as soon as it is there, and again whenever it was away."""
+        """Connects to the gateway as soon as it is there, and again after each lost connection."""
         self._keeping = asyncio.get_running_loop().create_task(self._keep())
 
     async def _keep(self) -> None:
@@ -90,18 +90,18 @@ class AsyncGatewayClient(Api):
             await asyncio.sleep(RETRY)
 
     async def close(self) -> None:
-        """Ends it, after all that was ordered has left."""
+        """Sends what was ordered, then ends the connection."""
         if self._keeping is not None:
             self._keeping.cancel()
         await self._route.close()
 
     @property
     def is_connected(self) -> bool:
-        """Whether the gateway, or its broker, is reached now."""
+        """Whether the gateway, or its broker, is connected now."""
         return self._route.is_connected
 
     async def drain(self) -> None:
-        """Returns when the gateway takes what was ordered: for programs that push a lot."""
+        """Returns when the gateway has room for more orders; for programs that push a lot."""
         await self._route.drain()
 
     def _give(self, order: Order) -> None:
@@ -112,7 +112,7 @@ class AsyncGatewayClient(Api):
 
 
 class _ByLink:
-    """Through a gateway process of this machine."""
+    """Pushes through a gateway process of this machine."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -161,7 +161,7 @@ class _ByLink:
         except asyncio.CancelledError:
             link.fail("nobody waits for it any more")
             raise
-        if self._link is not None:  # somebody else has connected meanwhile
+        if self._link is not None:  # another call has connected meanwhile
             link.close()
             return
         self._link, self._ended = link, ended
@@ -214,7 +214,7 @@ class _ByLink:
 
 
 def _remedy(path: str) -> str:
-    """What to do if another user listens at a path."""
+    """The remedy if another user listens at a path."""
     if os.geteuid() != 0:
         return "push as the service's user or as root"
     if directory := open_directory(path):
@@ -226,7 +226,7 @@ def _remedy(path: str) -> str:
 
 
 class _ByBroker:
-    """Through the broker that the nodes share; no process of the service need be here."""
+    """Pushes through the broker that the nodes share; this machine needs no gateway process."""
 
     def __init__(self, url: str, name: str, secret: str | None) -> None:
         self._shown = without_login(url)
@@ -244,7 +244,7 @@ class _ByBroker:
             await cluster.start()
         try:
             await self._reach(self._cluster)
-        except BaseException:  # not reached, or nobody waits for it any more
+        except BaseException:  # not reached, or cancelled
             await self.close()
             raise
 
@@ -296,7 +296,7 @@ class _ByBroker:
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         cluster = self._up()
-        # Every node says within a beat that it lives; before that the answer might leave some out.
+        # Every node sends its first beat within this time; an earlier answer might leave nodes out.
         await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
         if not self._up().nodes:
             raise self._nobody(cluster)
@@ -307,7 +307,7 @@ class _ByBroker:
             await self._cluster.broker.drain()
 
     async def wait_for_end(self) -> None:
-        await asyncio.Event().wait()  # a broker is found again by itself
+        await asyncio.Event().wait()  # a broker reconnects by itself
 
     async def close(self) -> None:
         cluster, self._cluster = self._cluster, None

@@ -1,6 +1,6 @@
 """The recipients of a pushed message: the same code checks those of the command line and of HTTP.
 
-All of it is checked before any of it is sent.
+All recipients are checked before the message is sent to any of them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Recipients:
     """The recipients of a message: each gets it once, however often it is named.
 
     Attributes:
-        is_all: all clients; then no names are given.
-        uids, groups, clients: those who are named.
+        is_all: whether all clients get it; then no names are given.
+        uids, groups, clients: the named recipients.
         kept_groups: groups in whose history the message is kept as well.
         exclude: clients that do not get it.
     """
@@ -35,11 +35,11 @@ class Recipients:
     exclude: tuple[str, ...]
 
     def send(self, api: OrderApi, message: str | bytes) -> None:
-        """Has a message sent to them.
+        """Sends a message to them.
 
         Raises:
-            UsageError: it is no message; nobody gets it.
-            LinkFullError, NotReachedError: see there.
+            UsageError: the message is invalid; nobody gets it.
+            LinkFullError, NotReachedError: as for `OrderApi.send_to`.
         """
         to_payload(message)
         if self.is_all:
@@ -56,10 +56,10 @@ def recipients_of(given: Mapping[str, Any], spell: Callable[[str], str]) -> Reci
     Args:
         given: some of `FIELDS`: `uid`, `group`, `client` and `exclude` are one name or a list,
             `all` and `keep` true or false.
-        spell: how the caller writes a field, for errors.
+        spell: returns how the caller writes a field, for errors.
 
-    Raises:
-        UsageError: nobody is named, or it is no name, or what is given does not go together.
+        Raises:
+            UsageError: no recipient is named, a name is invalid, or fields contradict each other.
     """
     named = ", ".join(spell(name) for name in ("uid", "group", "client"))
     for flag in ("all", "keep"):

@@ -1,1 +1,1 @@
-"""What gateway processes and business workers say to each other, and the links it goes over."""
+"""The messages between gateway processes, business workers and nodes, and how links are dialled."""

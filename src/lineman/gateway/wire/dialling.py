@@ -1,7 +1,7 @@
-"""Links to all gateway processes of a machine, also to those that are just being replaced.
+"""Links to all gateway processes of a machine, also to those that are being replaced.
 
-Each gateway process listens at its slot's path, and has a name of its own beside it. One that
-takes the place of another gets the path; the old one keeps its name until its clients are gone.
+Each gateway process listens at its slot's path, and has its own name beside it. A process that
+replaces another gets the path; the old one keeps its name until its clients are gone.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ OnEnd = Callable[[Link, str], None]
 
 
 def alias_of(path: str, node: str) -> str:
-    """The name of its own that a gateway process has beside its slot's path."""
+    """The own name of a gateway process, beside its slot's path."""
     return f"{path.removesuffix('.sock')}.{node}.sock"
 
 
 def identity_of(path: str) -> Identity | None:
-    """Which socket a path leads to; None for none."""
+    """The identity of the socket at a path; None if there is none."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -43,19 +43,19 @@ def identity_of(path: str) -> Identity | None:
 
 
 def candidates(path: str) -> Iterator[str]:
-    """Where the gateway processes of one slot may listen: the newest, and those before it."""
+    """The paths at which the gateway processes of one slot may listen, the newest process first."""
     yield path
     yield from glob.iglob(alias_of(glob.escape(path), "*"))
 
 
 class Dialler:
-    """Dials whatever gateway process there is, for as long as there are any.
+    """Dials every gateway process of this machine, until `stop`.
 
     Args:
-        paths: of the slots.
-        make: makes the end of a link, given what to call at its end.
+        paths: the slots' paths.
+        make: makes one end of a link; gets a function to call when the link is over.
         on_link: called with each link that is up.
-        on_end: called with each that is over.
+        on_end: called with each link that is over.
     """
 
     def __init__(
@@ -74,22 +74,19 @@ class Dialler:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins; returns when each slot has been reached once."""
+        """Begins to dial; returns when each slot has been reached once."""
         loop = asyncio.get_running_loop()
         reached = {path: loop.create_future() for path in self._paths}
         self._task = loop.create_task(self._keep(reached))
         await asyncio.gather(*reached.values())
 
     def stop(self) -> None:
-        """Dials no more; links that are up stay."""
+        """Ends dialling; links that are up stay."""
         if self._task is not None:
             self._task.cancel()
 
     def expect_end(self, link: Link) -> None:
-        """Takes the end of this link, when it comes, for an orderly one, of which nothing is said.
-
-        The process at its other end has said that it stops.
-        """
+        """Does not log the end of this link: the process at its other end announced its stop."""
         self._expected.add(link)
 
     async def _keep(self, reached: dict[str, asyncio.Future[None]]) -> None:
@@ -115,7 +112,7 @@ class Dialler:
 
     async def _try(self, path: str, found: str) -> bool:
         identity = identity_of(found)
-        # Its own name tells a process that had to make its socket anew, and is linked already.
+        # The own name shows whether a process with a new socket is linked already.
         name = found if found != path else self._alias_at(path, identity)
         keys: set[Identity | str] = {name} if name else set()
         if identity is None or identity in self._linked or keys & self._linked:
@@ -133,7 +130,7 @@ class Dialler:
         try:
             link = await dial(lambda: self._make(on_end), found)
         except ConnectionRefusedError:
-            if found != path:  # one that was killed has left it behind
+            if found != path:  # a killed process has left it behind
                 with contextlib.suppress(OSError):
                     os.unlink(found)
             return False

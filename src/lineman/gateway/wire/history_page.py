@@ -1,4 +1,4 @@
-"""What a client has missed of a group, as a program is told. Pure."""
+"""The messages of a group that a client has missed, as a program gets them. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class KeptMessage(NamedTuple):
-    """One message and its place."""
+    """One message and its place in the history."""
 
     offset: int
     data: str | bytes
@@ -15,13 +15,13 @@ class KeptMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """What a client has missed.
+    """The messages that a client has missed.
 
     Attributes:
-        epoch: says which history the offsets belong to: another one began if it is another.
-        offset: of the last message; 0 before the first.
-        missed: what came after the place that was asked for, oldest first.
-        is_complete: whether that is all; if not, the client must start anew.
+        epoch: the name of the history to which the offsets belong; a new history has a new one.
+        offset: the offset of the last message; 0 before the first.
+        missed: the messages after the given place, the oldest first.
+        is_complete: whether none is missing; if not, the client must start anew.
     """
 
     epoch: str

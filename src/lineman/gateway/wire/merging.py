@@ -1,4 +1,4 @@
-"""What can be asked of several nodes, and how their answers add up to one. Pure."""
+"""The questions to several nodes, and how their answers are merged into one. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class QuestionKind:
     """One kind of question.
 
     Attributes:
-        merge: makes one answer of those of several nodes.
-        is_for_home: whether only the home of the first name knows.
-        is_about_client: whether the first name is a client's id, which says who knows.
+        merge: makes one answer from those of several nodes.
+        is_for_home: whether only the home of the first name can answer.
+        is_about_client: whether the first name is a client's id, which names the node to ask.
     """
 
     merge: Callable[[list[Any]], Any]

@@ -1,9 +1,9 @@
-"""What gateway processes, business workers and nodes say to each other. Pure.
+"""The messages between gateway processes and business workers, and those for all nodes. Pure.
 
-How they lie in bytes: see `framing.py`. `str` payloads are text messages, `bytes` binary ones.
-A client is called by its number where one gateway process and one of its business workers speak,
-and by its id everywhere else. What clients say and hear, and that it was handled, goes beside
-these: see `records.py`.
+`framing.py` encodes them. `str` payloads are text messages, `bytes` binary ones. Between a gateway
+process and its business workers a client is called by its number, everywhere else by its id. The
+messages of clients, and reports that they were handled, are not among these: they are records, see
+`records.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lineman.links.framing import Message, WireFormat
 
 VERSION = 3
 
-# `str` or `bytes`; a decoder cannot accept either, so the sender of the next message checks.
+# `str` or `bytes`: the decoder cannot check this, so the code that sends it on does.
 Payload = Any
 
 
-# Orders: what a program wants done with clients, wherever they are.
+# Orders of a program about clients on any node.
 
 
 class Send(Message, tag=1):
@@ -27,10 +27,10 @@ class Send(Message, tag=1):
 
     Attributes:
         data: `str` as text, `bytes` as binary.
-        clients: ids.
-        uids: users.
-        groups: groups.
-        is_to_all: everybody; the three above are empty then.
+        clients: ids of clients that get it.
+        uids: users whose clients get it.
+        groups: groups whose members get it.
+        is_to_all: whether all clients get it; then the three above are empty.
         exclude: ids of clients that do not get it.
     """
 
@@ -43,7 +43,7 @@ class Send(Message, tag=1):
 
 
 class CloseClient(Message, tag=2):
-    """Closes a client's connection, after a last message where there is one."""
+    """Closes a client's connection, after a last message if there is one."""
 
     client: str
     data: Payload | None = None
@@ -89,7 +89,7 @@ class SetSession(Message, tag=7):
 
     Attributes:
         session: a dictionary in MessagePack.
-        is_update: whether what is not named stays.
+        is_update: whether other values of the session stay.
     """
 
     client: str
@@ -113,7 +113,7 @@ class Deliver(Message, tag=9):
     offset: int
 
 
-# What is known of a client changes by these.
+# The orders that change a client's uid, groups or session.
 Change = Bind | Join | Leave | SetSession
 End = CloseClient | DestroyClient
 Order = Send | End | Change | Ungroup | PublishToGroup | Deliver
@@ -126,9 +126,9 @@ class LinkQuestion(Message, tag=10):
     """A question to all nodes, or to those that hold a name.
 
     Attributes:
-        number: comes back with the answer.
-        what: name of the question, see `questions.py`.
-        names: clients, uids or groups that it is about.
+        number: the question's number, which the answer repeats.
+        what: the name of the question, see `questions.py`.
+        names: the clients, uids or groups that it is about.
     """
 
     number: int
@@ -140,8 +140,8 @@ class LinkAnswer(Message, tag=11):
     """The answer to a `LinkQuestion`.
 
     Attributes:
-        error: why there is no answer, as text; empty if there is one.
-        is_unanswered: whether the process that could know was not reached.
+        error: the reason why there is no answer; empty if there is one.
+        is_unanswered: whether the process that could answer was not reached.
     """
 
     number: int
@@ -150,7 +150,7 @@ class LinkAnswer(Message, tag=11):
     is_unanswered: bool = False
 
     def to_error(self) -> NotReachedError | RefusedError:
-        """What is raised where the question was asked, in place of an answer."""
+        """The exception that the asker gets in place of an answer."""
         if self.is_unanswered:
             fix = "see that every gateway process runs, and reaches the broker; then ask again"
             return NotReachedError(self.error, fix)
@@ -168,11 +168,11 @@ class LinkAnswer(Message, tag=11):
 
 
 class IntroduceClient(Message, tag=20):
-    """A client that this worker is to serve from now on, before the first event of it.
+    """Introduces a client that this worker serves from now on, before the client's first event.
 
     Attributes:
-        number: of the client in this gateway process.
-        client: its id.
+        number: the client's number in this gateway process.
+        client: the client's id.
         request: path, query string and headers of its handshake.
     """
 
@@ -195,13 +195,13 @@ class HandshakeRequest(Message, tag=21):
 
 
 class Opened(Message, tag=22):
-    """The client is there."""
+    """The client has opened its websocket."""
 
     number: int
 
 
 class Closed(Message, tag=24):
-    """The client is gone; its number is free after this."""
+    """The client is gone; its number is no longer valid after this."""
 
     number: int
     code: int
@@ -209,13 +209,13 @@ class Closed(Message, tag=24):
 
 
 class Forget(Message, tag=25):
-    """Another worker serves the client now; its number means nothing any more."""
+    """The worker no longer serves the client; the client's number is no longer valid."""
 
     number: int
 
 
 class Changed(Message, tag=26):
-    """Somebody else changed what is known of the client; `applied` of its worker's orders count."""
+    """The client has changed; `applied` of its worker's orders are contained in this state."""
 
     number: int
     uid: str | None
@@ -225,7 +225,7 @@ class Changed(Message, tag=26):
 
 
 class Retired(Message, tag=27):
-    """The worker that retires has done with all that it had; the link may end."""
+    """The retiring worker has handled all its events; the link may end."""
 
 
 class UserEvent(Message, tag=28):
@@ -235,7 +235,7 @@ class UserEvent(Message, tag=28):
     is_online: bool
 
 
-# What happens to a client; `str` and `bytes` are messages that it has sent.
+# The events of a client; `str` and `bytes` are messages that it has sent.
 Event = HandshakeRequest | Opened | Closed | str | bytes
 
 
@@ -243,13 +243,13 @@ Event = HandshakeRequest | Opened | Closed | str | bytes
 
 
 class Hello(Message, tag=30):
-    """The first message on a link, of either side.
+    """The first message on a link, from either side.
 
     Attributes:
-        version: of this protocol.
-        node: of a gateway process; empty for others.
-        slot: of a business worker; -1 for a program that only pushes.
-        pid: for the log.
+        version: the version of this protocol.
+        node: the name of a gateway process; empty for others.
+        slot: the slot of a business worker; -1 for a program that only pushes.
+        pid: the process id, for the log.
     """
 
     version: int
@@ -262,10 +262,10 @@ class Decision(Message, tag=33):
     """Whether a client may open its websocket.
 
     Attributes:
-        status: 0 to let it in, else the HTTP status that refuses it.
-        body: words for the one refused.
-        subprotocol: the one that was chosen, empty for none.
-        headers: for the 101.
+        status: 0 to let it in, else the HTTP status of the refusal.
+        body: the text of the refusal.
+        subprotocol: the chosen subprotocol; empty for none.
+        headers: further headers of the 101.
     """
 
     number: int
@@ -280,19 +280,19 @@ class Retire(Message, tag=34):
 
 
 class LinkPing(Message, tag=29):
-    """Asks a business worker whether its event loop turns; at once it says `LinkPong`."""
+    """Asks a business worker whether its event loop runs; it answers at once with `LinkPong`."""
 
 
 class LinkPong(Message, tag=36):
-    """It does."""
+    """The answer to `LinkPing`."""
 
 
 class Leaving(Message, tag=37):
-    """The gateway process ends in order: the end of the link is nothing to be told of."""
+    """The gateway process stops normally: the end of the link is not logged."""
 
 
 class Refresh(Message, tag=35):
-    """What the worker was told of a client crossed its own orders: it asks to be told again."""
+    """The worker asks for a client's state again: a `Changed` crossed its own orders."""
 
     number: int
 

@@ -1,4 +1,4 @@
-"""Names of users, groups and clients, and the topics under which brokers know them."""
+"""Names of users, groups and clients, and their topics at brokers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_name(kind: str, value: object) -> str:
 
     Args:
         kind: `uid` or `group`, for the error.
-        value: text of 1 to 256 bytes of UTF-8 with anything in it, or a whole number.
+        value: any text of 1 to 256 bytes of UTF-8, or a whole number.
 
     Raises:
         UsageError: it is something else.
@@ -45,7 +45,7 @@ def check_name(kind: str, value: object) -> str:
 
 
 def new_node() -> str:
-    """A name for a gateway process, which no other has and no earlier one had: 8 hex digits."""
+    """A name for a gateway process that no other process has or had: 8 hex digits."""
     return secrets.token_hex(NODE_DIGITS // 2)
 
 
@@ -60,7 +60,7 @@ def new_client_id(node: str) -> str:
 
 
 def node_of(client_id: str) -> str | None:
-    """The node that holds or held a client; None where this is no client's id."""
+    """The node that holds or held a client; None if this is not a client's id."""
     if not isinstance(client_id, str) or not CLIENT_ID.fullmatch(client_id):
         return None
     return client_id[:NODE_DIGITS]
@@ -70,17 +70,17 @@ UID_TOPIC = "uid:"
 
 
 def uid_topic(uid: str) -> str:
-    """Where messages to a user go."""
+    """The topic of messages to a user."""
     return UID_TOPIC + uid
 
 
 def group_topic(group: str) -> str:
-    """Where messages to a group go."""
+    """The topic of messages to a group."""
     return f"group:{group}"
 
 
 def node_topic(node: str) -> str:
-    """Where messages to one gateway process go."""
+    """The topic of messages to one gateway process."""
     return f"node:{node}"
 
 
@@ -88,7 +88,7 @@ ALL_NODES = "nodes"
 
 
 def topics_of(order: Order, node: str) -> Iterator[str]:
-    """Where the other nodes hear of an order of this node, those that it may concern."""
+    """The topics by which an order of this node reaches the other nodes that it may concern."""
     if isinstance(order, Send):
         if order.is_to_all:
             yield ALL_NODES

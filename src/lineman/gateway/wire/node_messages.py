@@ -1,4 +1,4 @@
-"""What gateway processes say to each other by the broker. Pure."""
+"""The messages that gateway processes send each other by the broker. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class Relay(Message, tag=40):
     """An order from another node.
 
     Attributes:
-        origin: the node that passed it on; it has done its own part.
-        number: of the order at its origin: a node that is reached in two ways does it once.
+        origin: the node that passed it on; it has already carried out its own part.
+        number: the order's number at its origin, so that a node that gets it twice acts once.
     """
 
     origin: str
@@ -20,7 +20,7 @@ class Relay(Message, tag=40):
 
 
 class NodeBeat(Message, tag=41):
-    """A node lives; it says so every second."""
+    """A sign of life, which each node sends every second."""
 
     origin: str
 
@@ -40,16 +40,17 @@ class NodeAnswer(Message, tag=43):
 
 
 class NodeLeaves(Message, tag=44):
-    """A node ends in order: nobody need wait until its beats are missed."""
+    """A node stops normally: the others need not wait until its beats are missing."""
 
     origin: str
 
 
 class Hold(Message, tag=45):
-    """A node holds these uids, whose home another one is.
+    """A node holds these uids, whose home the receiver is.
 
     Attributes:
-        is_news: whether it has begun to; if not, it did already, and the homes have changed.
+        is_news: whether it holds them only now; if not, it held them before, and their homes have
+            changed.
     """
 
     origin: str
@@ -58,15 +59,15 @@ class Hold(Message, tag=45):
 
 
 class Release(Message, tag=46):
-    """A node holds these uids no more."""
+    """A node no longer holds these uids."""
 
     origin: str
     names: tuple[str, ...]
 
 
 class HeldUids(Message, tag=47):
-    """All uids that a node holds and whose home another one is, in parts: what is not named is no
-    more. It is said when messages may have been missed.
+    """All uids that a node holds and whose home the receiver is, in parts. The node no longer holds
+    other uids. It is sent when messages may have been lost.
     """
 
     origin: str
@@ -81,7 +82,7 @@ class AskHeldUids(Message, tag=48):
     origin: str
 
 
-# Messages that only the presence part handles.
+# Messages that only `presence_sync` handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
 NodeMessage = (
     Relay

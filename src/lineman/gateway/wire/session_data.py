@@ -17,13 +17,13 @@ _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
 
 def encode_session(session: dict[str, Any]) -> bytes:
-    """A session as it is kept and sent.
+    """Encodes a session, as it is kept and sent.
 
     Args:
         session: text keys; values of text, bytes, numbers, booleans, None, lists and dictionaries.
 
     Raises:
-        UsageError: it is no dictionary, holds something else, or has more than 64 KiB.
+        UsageError: it is not a dictionary, holds other values, or has more than 64 KiB.
     """
     if not isinstance(session, dict):
         raise UsageError(f"a session is a dictionary, got {type(session).__name__}")
@@ -44,7 +44,7 @@ def encode_session(session: dict[str, Any]) -> bytes:
 
 
 def _check(value: object) -> None:
-    """What would come back as something else, as a date does, must not go in."""
+    """Refuses values that would be decoded as another type, such as dates."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -58,17 +58,17 @@ def _check(value: object) -> None:
 
 
 def merge(old: Any, new: Any) -> Any:
-    """A session with what is named in another set, also in dictionaries within."""
+    """A session with the values of another one set in it, in nested dictionaries too."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
     return {**old, **{key: merge(old.get(key), value) for key, value in new.items()}}
 
 
 def decode_session(encoded: bytes) -> dict[str, Any]:
-    """The dictionary again; lists come back as lists.
+    """Decodes a session; tuples come back as lists.
 
     Raises:
-        UsageError: these bytes are none, or too many.
+        UsageError: the bytes are not a session, or too many.
     """
     if len(encoded) > MAX_SESSION:
         raise UsageError(f"a session of {len(encoded)} bytes, {MAX_SESSION} are allowed")
