@@ -38,7 +38,7 @@ INSIDE: dict[str, list[set[str]]] = {
     "gateway": [{"wire"}, {"cluster"}, {"push"}, {"holder", "business"}, {""}],
     "net": [{"loop"}, {"stream"}, {"connection"}, {"listening"}, {""}],
     "process": [{"messages"}, {"child"}, {"rundir"}, {"log"}, {"master"}, {""}],
-    "protocols": [{""}, {"http"}, {"proxies"}, {"websocket"}, {"websocket.client"}],
+    "protocols": [{""}, {"http"}, {"proxies"}, {"websocket"}, {"websocket.client", "codecs"}],
     "tls": [{"files", "openssl"}, {"advice", "development", "serving"}, {"acme"}, {""}],
 }
 

@@ -17,6 +17,11 @@ from lineman.errors import ConfigError
         ("wss://[::]", Address("wss", "::", 443), "wss://[::]:443"),
         ("ws://my_service:1", Address("ws", "my_service", 1), "ws://my_service:1"),
         ("ws://a:65535", Address("ws", "a", 65535), "ws://a:65535"),
+        ("tcp://0.0.0.0:7000", Address("tcp", "0.0.0.0", 7000), "tcp://0.0.0.0:7000"),
+        ("TEXT://[::1]:7000", Address("text", "::1", 7000), "text://[::1]:7000"),
+        ("frame+tls://a:1", Address("frame+tls", "a", 1), "frame+tls://a:1"),
+        ("tcp+unix:///s", Address("tcp", "", 0, "/s"), "tcp+unix:///s"),
+        ("tcp+tls+unix:///s", Address("tcp+tls", "", 0, "/s"), "tcp+tls+unix:///s"),
     ],
 )
 def test_an_address_is_read_and_written_back(
@@ -29,19 +34,33 @@ def test_an_address_is_read_and_written_back(
         assert str(address) == written
 
 
-def test_only_wss_is_tls() -> None:
+def test_the_scheme_tells_of_tls() -> None:
+    assert parse("frame+tls://a:1").is_tls
+    assert not parse("frame://a:1").is_tls
     assert parse("wss://a").is_tls
     assert not parse("ws://a").is_tls
     assert not parse("websocket://a").is_tls
 
 
-@pytest.mark.parametrize(
-    "scheme", ["tcp", "http", "https", "text", "frame", "udp", "unix", "ssl", "HTTP"]
-)
+@pytest.mark.parametrize("scheme", ["http", "https", "udp", "unix", "HTTP"])
 def test_a_scheme_of_a_later_version_is_refused_as_such(scheme: str) -> None:
     with pytest.raises(ConfigError, match=f"does not serve {scheme}:// yet") as caught:
         parse(f"{scheme}://0.0.0.0:80")
     assert "wss://" in caught.value.fix
+
+
+@pytest.mark.parametrize("text", ["ws://a:1", "tcp://a:1", "text+unix:///s", "frame://a:1"])
+def test_an_address_is_the_same_with_tls_and_without(text: str) -> None:
+    address = parse(text)
+    assert address.over(is_tls=True).is_tls
+    assert address.over(is_tls=True).protocol == address.protocol
+    assert address.over(is_tls=True).over(is_tls=False) == address
+
+
+def test_what_others_call_ssl_is_named() -> None:
+    with pytest.raises(ConfigError, match="does not serve ssl:// yet") as caught:
+        parse("ssl://0.0.0.0:80")
+    assert "tcp://" in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -51,6 +70,7 @@ def test_a_scheme_of_a_later_version_is_refused_as_such(scheme: str) -> None:
         ("0.0.0.0:8282", "no scheme", "ws://0.0.0.0:8282"),
         ("", "no scheme", "ws://0.0.0.0:8282"),
         ("ws://", "no host", "ws://0.0.0.0 "),
+        ("tcp://0.0.0.0", "no port", "tcp://0.0.0.0:8282"),
         ("ws://:8282", "no host", "ws://0.0.0.0:8282"),
         ("wss:///chat", "no host", "wss://0.0.0.0"),
         ("ws://a:65536", "'65536'", "ws://a:8282"),

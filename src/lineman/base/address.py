@@ -5,14 +5,23 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lineman.errors import ConfigError
 
-_SCHEMES = {"ws": "ws", "wss": "wss", "websocket": "ws"}
-_UNIX_SCHEMES = {"ws+unix": "ws", "wss+unix": "wss", "websocket+unix": "ws"}
+# Of protocols on a byte stream, each with what it is over TLS.
+STREAMS = {"tcp": "tcp+tls", "text": "text+tls", "frame": "frame+tls"}
+_SCHEMES = {
+    "ws": "ws",
+    "wss": "wss",
+    "websocket": "ws",
+    **{scheme: scheme for pair in STREAMS.items() for scheme in pair},
+}
+_UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items()}
+_OVER_TLS = {"ws": "wss", **STREAMS}
+_WITHOUT_TLS = {over_tls: plain for plain, over_tls in _OVER_TLS.items()}
 MAX_PATH = 107  # bytes of a unix socket's path (unix(7), sun_path)
-_LATER_SCHEMES = frozenset({"http", "https", "tcp", "ssl", "text", "frame", "udp", "unix"})
+_LATER_SCHEMES = frozenset({"http", "https", "ssl", "udp", "unix"})
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 _HOST_NAME = re.compile(
@@ -27,7 +36,8 @@ class Address:
     """Where a worker listens and what it speaks there.
 
     Attributes:
-        scheme: `ws` or `wss`; the alias `websocket` has become `ws`.
+        scheme: `ws` or `wss` (the alias `websocket` has become `ws`), `tcp`, `text`, `frame`, or
+            one of these three with `+tls`.
         host: an IP address (IPv6 without brackets) or a host name.
         port: 0 to 65535; 0 lets the kernel choose.
         path: of a unix socket, which has neither host nor port; empty for TCP.
@@ -41,7 +51,17 @@ class Address:
     @property
     def is_tls(self) -> bool:
         """Whether the worker speaks TLS itself."""
-        return self.scheme == "wss"
+        return self.scheme in _WITHOUT_TLS
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken there, with TLS or without: `ws`, `tcp`, `text` or `frame`."""
+        return _WITHOUT_TLS.get(self.scheme, self.scheme)
+
+    def over(self, is_tls: bool) -> Address:
+        """The same with TLS, or without."""
+        protocol = self.protocol
+        return replace(self, scheme=_OVER_TLS[protocol] if is_tls else protocol)
 
     def __str__(self) -> str:
         if self.path:
@@ -63,8 +83,8 @@ def parse(text: str) -> Address:
     """Read a listening address.
 
     Args:
-        text: `scheme://host:port`; the port may be left out (80 for ws, 443 for wss). Or
-            `ws+unix:///run/app.sock`.
+        text: `scheme://host:port`; the port may be left out for websockets (80 for ws, 443 for
+            wss). Or `ws+unix:///run/app.sock`.
 
     Returns:
         The address; `str()` of it is a URL with the port in it.
@@ -97,7 +117,13 @@ def parse(text: str) -> Address:
             f"write {name}://{authority} and look at request.path in on_websocket_connect",
         )
     host, port = _split_port(text, name, authority)
-    return Address(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+    if port is None:
+        port = _DEFAULT_PORTS.get(scheme)
+    if port is None:
+        raise ConfigError(
+            f"the address {text!r} has no port", f"write it like {name}://{authority}:8282"
+        )
+    return Address(scheme, host, port)
 
 
 def with_slashes(text: str, schemes: Collection[str]) -> str:
@@ -125,9 +151,11 @@ def _scheme(text: str, name: str) -> str:
     known = _SCHEMES.get(name.lower())
     if known is not None:
         return known
-    served = "use ws://, wss:// or websocket://"
+    served = "use ws://, wss:// or websocket://, tcp://, text:// or frame://"
     if name.lower() == "unix":
-        served += f"; for websockets on a unix socket write ws+{text}"
+        served += f"; for websockets on a unix socket write ws+{text}, for bytes tcp+{text}"
+    if name.lower() == "ssl":
+        served = 'write tcp:// and give cert="server.pem", key="server.key"'
     if name.lower() in _LATER_SCHEMES:
         raise ConfigError(f"this version does not serve {name}:// yet (address {text!r})", served)
     raise ConfigError(f"the scheme {name!r} in {text!r} is unknown", served)

@@ -4,6 +4,7 @@
 
 #include <Python.h>
 
+#include <stdint.h>
 #include <string.h>
 
 /* The bytes of a message; `size` is -1 for what is neither exactly str nor exactly bytes, and for a
@@ -66,6 +67,45 @@ static inline int lineman_append(PyObject *to, const unsigned char *data, Py_ssi
     if (PyByteArray_Resize(to, had + size) < 0) return -1;
     memcpy(PyByteArray_AS_STRING(to) + had, data + start, (size_t)size);
     return 0;
+}
+
+/* Where the byte stands first, from `start` on and before `stop`; -1 where it does not. */
+static inline Py_ssize_t lineman_find(const unsigned char *data, Py_ssize_t start, Py_ssize_t stop,
+                                      int byte)
+{
+    const unsigned char *at;
+    if (start >= stop) return -1;
+    at = memchr(data + start, byte, (size_t)(stop - start));
+    return at == NULL ? -1 : at - data;
+}
+
+/* UTF-8 as a text; None where it is none. */
+static inline PyObject *lineman_text_at(const unsigned char *data, Py_ssize_t start,
+                                        Py_ssize_t size)
+{
+    PyObject *text = PyUnicode_DecodeUTF8((const char *)data + start, size, NULL);
+    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return text;
+    PyErr_Clear();
+    Py_RETURN_NONE;
+}
+
+static inline PyObject *lineman_bytes_at(const unsigned char *data, Py_ssize_t start,
+                                         Py_ssize_t size)
+{
+    return PyBytes_FromStringAndSize((const char *)data + start, size);
+}
+
+/* Four bytes, the highest first. */
+static inline Py_ssize_t lineman_number(const unsigned char *data, Py_ssize_t start)
+{
+    data += start;
+    return (Py_ssize_t)((uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8
+                        | data[3]);
+}
+
+static inline void lineman_put_number(unsigned char *room, Py_ssize_t number)
+{
+    for (int k = 0; k < 4; k++) room[k] = (unsigned char)((uint32_t)number >> (24 - 8 * k));
 }
 
 /* A message's store: memory that becomes a `bytes` when nobody has seen it before. */

@@ -13,6 +13,11 @@ cdef extern from "lineman/base/buffers.h":
     const unsigned char *beyond "lineman_beyond"(const unsigned char *data, Py_ssize_t start) noexcept
     void copy "lineman_copy"(unsigned char *to, Py_ssize_t at, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) noexcept
     int append "lineman_append"(bytearray to, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
+    Py_ssize_t find "lineman_find"(const unsigned char *data, Py_ssize_t start, Py_ssize_t stop, int byte) noexcept
+    object text_of "lineman_text_at"(const unsigned char *data, Py_ssize_t start, Py_ssize_t size)
+    bytes bytes_of "lineman_bytes_at"(const unsigned char *data, Py_ssize_t start, Py_ssize_t size)
+    Py_ssize_t number_of "lineman_number"(const unsigned char *data, Py_ssize_t start) noexcept
+    void put_number "lineman_put_number"(unsigned char *room, Py_ssize_t number) noexcept
     bytes new_store "lineman_store_new"(Py_ssize_t size)
     unsigned char *store_room "lineman_store_room"(bytes store) noexcept
     void fill_store "lineman_store_fill"(bytes to, bytes source, Py_ssize_t size) noexcept

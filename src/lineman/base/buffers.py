@@ -89,6 +89,34 @@ def append(to: bytearray, data: Memory, start: int, size: int) -> None:
     to += memoryview(data)[start : start + size]
 
 
+def find(data: Memory, start: int, stop: int, byte: int) -> int:
+    """Where the byte stands first, from `start` on and before `stop`; -1 where it does not."""
+    return bytes(data[start:stop]).find(byte) + start if byte in data[start:stop] else -1
+
+
+def text_of(data: Memory, start: int, size: int) -> str | None:
+    """The `size` bytes from `start` on as a text; None where they are not UTF-8."""
+    try:
+        return str(data[start : start + size], "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def bytes_of(data: Memory, start: int, size: int) -> bytes:
+    """The `size` bytes from `start` on."""
+    return bytes(data[start : start + size])
+
+
+def number_of(data: Memory, start: int) -> int:
+    """The unsigned number in the four bytes from `start` on, the highest first."""
+    return int.from_bytes(data[start : start + 4], "big")
+
+
+def put_number(room: Room, number: int) -> None:
+    """Writes an unsigned number into the first four bytes of a room, the highest first."""
+    room[:4] = number.to_bytes(4, "big")
+
+
 def new_store(size: int) -> Store:
     """A store; in C its content is undefined until something is put into it."""
     return bytearray(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.base import address as addresses
 from lineman.base import option_kinds
-from lineman.base.address import Address
+from lineman.base.address import STREAMS, Address
 from lineman.base.option_kinds import names_of
+from lineman.config import session_factories
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
@@ -26,6 +27,7 @@ from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.listening.bind import bind
 from lineman.net.listening.proxy_lists import ProxyLists
 from lineman.process.messages.process_rules import RuleFields, Rules
+from lineman.protocols.interface import Session
 from lineman.protocols.proxies.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
@@ -66,6 +68,11 @@ class CheckedOptions:
     slow_readers: SlowReaders
 
     @property
+    def new_session(self) -> Callable[[Limits], Session] | None:
+        """Makes the session of a new connection; None for websockets, with HTTP before them."""
+        return None if self.address is None else session_factories.of(self.address.protocol)
+
+    @property
     def url(self) -> str:
         """Where clients connect, with the scheme that they use; empty where none do."""
         return "" if self.address is None else str(self.address)
@@ -97,6 +104,8 @@ def read(
     address = addresses.parse(worker.address) if worker.address else None
     if address is None:
         _refuse_callbacks(worker)
+    elif address.protocol in STREAMS:
+        _refuse_websocket_options(worker, address)
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:
@@ -114,7 +123,7 @@ def read(
     lists = ProxyLists(tuple(worker.trusted_proxies), Path(worker.proxy_lists))
     _refuse_proxies_that_nobody_trusts(worker)
     if address is not None:  # a transport of ssl makes it another scheme for clients
-        address = replace(address, scheme="ws" if spoken is None else "wss")
+        address = address.over(is_tls=spoken is not None)
     return CheckedOptions(
         given=WorkerOptions(
             address=worker.address, context=worker.context, **_values(worker, WorkerOptions)
@@ -146,6 +155,22 @@ def _refuse_callbacks(worker: WorkerDescription) -> None:
             raise ConfigError(
                 f"a worker without an address serves nobody, and has {name}",
                 'give it an address: Worker("ws://127.0.0.1:8282")',
+            )
+
+
+def _refuse_websocket_options(worker: WorkerDescription, address: Address) -> None:
+    """Refuses what means something for websockets and HTTP only."""
+    for name in ("on_websocket_connect", "on_request"):
+        if getattr(worker.callbacks, name) is not None:
+            raise ConfigError(
+                f"{name} is set, and {address} has no HTTP",
+                f"take it away, or write ws:// or wss:// in the address of {worker!r}",
+            )
+    for name in ("origins", "subprotocols", "real_ip_header"):
+        if getattr(worker, name):
+            raise ConfigError(
+                f"{name} is {getattr(worker, name)!r}, and {address} has no HTTP headers",
+                f"leave {name} out, or write ws:// or wss:// in the address",
             )
 
 
@@ -228,7 +253,7 @@ def _spoken(
         return None
     if worker.tls is not None:
         tls = _development(tls, check_files)
-    if not address.is_tls and worker.transport != "ssl":
+    if not _speaks_tls(worker, address, tls):
         if tls.has_certificate:
             raise ConfigError(
                 f"a certificate is given, but {address} speaks plain ws",
@@ -242,6 +267,13 @@ def _spoken(
             'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
     return tls
+
+
+def _speaks_tls(worker: WorkerDescription, address: Address, tls: TlsOptions) -> bool:
+    """Whether it does; where the protocol has no scheme for it, a certificate says it."""
+    if address.is_tls or worker.transport == "ssl":
+        return True
+    return address.protocol in STREAMS and tls.has_certificate
 
 
 def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
@@ -262,7 +294,8 @@ def _acme(
                     'give your e-mail address as well: acme="you@example.com"',
                 )
         return None
-    if address is None or not (address.is_tls or worker.transport == "ssl"):
+    is_secured = address is not None and (address.is_tls or address.protocol in STREAMS)
+    if not is_secured and (address is None or worker.transport != "ssl"):
         raise ConfigError(
             f"acme is given, but {address or 'a worker without an address'} speaks plain ws",
             "write wss:// in the address",

@@ -220,7 +220,7 @@ def _service(
         client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         proxy_protocol=plan.given.proxy_protocol,
         slow_readers=plan.slow_readers,
-        protocol=worker._session_factory,
+        protocol=worker._session_factory or plan.new_session,
     )
 
 

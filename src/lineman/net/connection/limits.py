@@ -65,6 +65,8 @@ class LimitFields:
     """Silence after which a peer is pinged; 0 for never."""
     ping_timeout: float = option(20.0, SECONDS)
     """Silence after a ping after which a peer is given up."""
+    idle_timeout: float = option(0.0, SECONDS_OR_NONE)
+    """Silence after which a client of `tcp`, `text` or `frame` is given up; 0 for never."""
     backlog: int = option(4096, COUNT)
     """Connections that may wait to be accepted."""
     max_connections: int = option(0, COUNT_OR_NONE)

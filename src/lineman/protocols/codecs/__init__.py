@@ -1,0 +1,1 @@
+"""Protocols of messages on a byte stream: lines, length-prefixed frames, bytes as they come."""
