@@ -249,7 +249,7 @@ cli/test_cert_list.py
 cli/test_main.py
     .: __main__
 config/test_declared.py
-    config: callback_types checked_options process_options worker_description
+    config: callback_types process_options worker_description
 doctor/test_checks.py
     doctor: facts program_facts
     doctor/checks: check_type handshake_answer open_line reach served_tls statuses upstream
@@ -271,7 +271,6 @@ gateway/test_machines.py
     gateway/wire: node_messages
 gateway/test_replaced.py
     gateway/wire: dialling
-    links: rendezvous
 gateway/holder/test_history.py
     gateway/wire: history_page
 kit/site.py
@@ -282,15 +281,11 @@ net/connection/test_connection.py
 net/loop/test_poller.py
     net/loop: epoll steps syscalls ticks
 net/stream/test_tlsstream.py
-    base: buffers
     net/stream: stream tlscalls tlsinfo
 net/test_service.py
     net/listening: acceptor arrival bind
 process/master/test_master.py
     process/master: master_setting
-    runtime: uncaught
-process/master/test_description.py
-    runtime: describe
 protocols/websocket/test_decoder.py
     protocols/websocket: assembly byteclasses control session
     protocols: events interface
@@ -298,12 +293,6 @@ protocols/websocket/test_handshake.py
     protocols/websocket: acceptkey
 runtime/test_build.py
     base: version
-runtime/test_run.py
-    runtime: child leaving
-test_option_tables.py
-    config: options
-test_worker_life.py
-    runtime: retirement running_worker worker_certificates
 tls/advice/test_verdict.py
     tls/advice: certificate_facts
 tls/development/test_devca.py

@@ -183,14 +183,6 @@ def test_metrics_without_the_library_are_refused_with_the_command_that_mends_it(
     assert "-m pip install prometheus-client" in done.stderr
 
 
-@pytest.mark.parametrize("wrong", ["9100", "127.0.0.1", "http://127.0.0.1:9100", ""])
-def test_an_address_for_metrics_that_is_none_is_refused(tmp_path: Path, wrong: str) -> None:
-    script = written(tmp_path, f"Worker.metrics = {wrong!r}")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert f"metrics is {wrong!r}; fix: give an address" in done.stderr
-
-
 def test_a_port_for_metrics_that_is_taken_is_told_at_the_start(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -292,18 +292,6 @@ def test_a_process_that_is_killed_is_replaced_and_the_service_goes_on(start: Sta
     assert not is_alive(other)
 
 
-def test_children_end_when_their_master_is_killed(start: Start) -> None:
-    program = start(ECHO.format(count=2))
-    port = port_of(program, count=2)
-    pids = pids_of(program)
-    with RawClient(port) as client:
-        client.open()
-        program.signal(signal.SIGKILL)
-        assert client.receive() == Close(1001, "the service is stopping")
-        client.send_close(1001)
-    wait_until(lambda: not any(is_alive(pid) for pid in pids), "the children have ended")
-
-
 def test_ctrl_c_in_a_terminal_ends_all_in_order(start: Start, tmp_path: Path) -> None:
     script = tmp_path / "group.py"
     script.write_text(textwrap.dedent(ECHO.format(count=2)))

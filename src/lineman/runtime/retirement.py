@@ -17,12 +17,15 @@ LOOK = 1.0
 SPREAD = 0.1
 
 
-async def watch_limits(running: RunningWorker, renew: Callable[[str, bool], None]) -> None:
+async def watch_limits(
+    running: RunningWorker, renew: Callable[[str, bool], None], look: float = LOOK
+) -> None:
     """Asks once for a replacement when `max_requests` or `max_memory` is passed.
 
     Args:
         running: the worker that runs in this process.
         renew: takes the reason, and whether it is memory.
+        look: seconds between two looks.
     """
     worker = running.worker
     if not worker.max_requests and not worker.max_memory:
@@ -38,7 +41,7 @@ async def watch_limits(running: RunningWorker, renew: Callable[[str, bool], None
         most = 0
     enough = worker.max_requests * random.uniform(1 - SPREAD, 1 + SPREAD)
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(look)
         service = running.service
         if service is None:
             return
