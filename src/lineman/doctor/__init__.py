@@ -1,1 +1,1 @@
-"""Why a line does not connect: facts (looks at the edge), checks (pure), report."""
+"""Finds out why a connection fails: `looks` collect facts, `checks` (pure) judge them, `report`."""

@@ -1,6 +1,6 @@
-"""What was seen from outside: values only. `looks` fills them in, `checks` judges them.
+"""The facts that were seen from outside: values only. `looks` collects them, `checks` judges them.
 
-None stands for what was not looked at, because something before it failed or nobody asked.
+None means that it was not looked at: an earlier step failed, or no option asked for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
-    CLOSED = "closed"  # the other side closed, normally or by a reset
+    CLOSED = "closed"  # the peer closed, normally or by a reset
     NOT_TLS = "not TLS"
     NOT_HTTP = "not HTTP"
     ALERT = "alert"  # TLS was refused, with a reason
@@ -30,7 +30,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the host's name leads to.
+    """The addresses of the host's name.
 
     Args:
         ipv4, ipv6: addresses, in the resolver's order.
@@ -127,12 +127,12 @@ class HandshakeReply:
 
 @dataclass(frozen=True, slots=True)
 class PageLook:
-    """A page of the site that was refused, where a program is let in.
+    """A page of the site that was refused, although a program is accepted.
 
     Args:
-        origin: that it sent.
-        reply: that it got, with a cookie.
-        is_open_without_cookie: whether it was let in without one.
+        origin: the Origin that it sent.
+        reply: the answer to it, with a cookie.
+        is_open_without_cookie: whether it was accepted without a cookie.
     """
 
     origin: str
@@ -145,11 +145,11 @@ class LineLook:
     """What an open websocket did.
 
     Args:
-        pong: seconds until the answer to a ping; None: it did not come.
-        outcome: DONE while it is open, CLOSED where it ended, BROKEN where it broke the protocol.
-        code, reason: of the server's close frame; 1006 where there was none; 0 while it is open.
+        pong: seconds until the answer to a ping; None: there was no answer.
+        outcome: DONE while it is open, CLOSED if it ended, BROKEN if it broke the protocol.
+        code, reason: of the server's close frame; 1006 if there was none; 0 while it is open.
         after: seconds from the 101 to the end.
-        pings: that the server sent.
+        pings: how many the server sent.
     """
 
     pong: float | None = None
@@ -162,7 +162,7 @@ class LineLook:
 
 @dataclass(frozen=True, slots=True)
 class SizeLook:
-    """A message of a size: whether the line was still answering after it."""
+    """A message of a size: whether the connection still answered after it."""
 
     size: int
     is_taken: bool
@@ -175,11 +175,11 @@ class UpstreamFacts:
     """The service itself, asked without the proxy.
 
     Args:
-        target: where it was asked.
-        reply: to the handshake, by the scheme of the target.
-        speaks_tls: whether TLS is spoken there; None: not looked at.
-        line: once it was open.
-        takes_proxy_header: whether it answered once a PROXY header came first.
+        target: its address.
+        reply: its answer to the handshake, by the scheme of the target.
+        speaks_tls: whether it speaks TLS; None: not looked at.
+        line: what the websocket did once it was open.
+        takes_proxy_header: whether it answered after a PROXY header.
     """
 
     target: Target
@@ -223,7 +223,7 @@ class Question:
         origin: the `Origin` to send; None for that of the site's own pages.
         subprotocols: to offer.
         profile: `wechat` or empty.
-        patience: seconds for which to watch a silent line; 0 for not at all.
+        patience: seconds for which to watch a silent connection; 0 to leave that out.
     """
 
     target: Target
@@ -250,12 +250,12 @@ class Facts:
         other_paths: statuses of other paths, looked at after a 404 and its like.
         other_origins: statuses for other origins, by what was sent ('' for none), after a 403.
         without_subprotocol: the handshake without one, looked at when it failed with one.
-        page: a page of the site, where it was refused; `reply` is a program's then.
-        believed: the headers in which the service took a client for whom it claimed to be.
+        page: a page of the site, if it was refused; `reply` is then the answer to a program.
+        believed: the headers whose false client address the service believed.
         with_extension: the handshake with compression offered, as every browser does.
-        extension_line: what the line did with compression agreed on.
+        extension_line: what the websocket did with compression.
         line: what the open websocket did.
-        idle: what it did while it was left alone.
+        idle: what it did while the doctor sent nothing.
         size: a large message.
         upstream: the service without the proxy.
         seen: what reached a stand-in for the service.
@@ -295,13 +295,13 @@ class Facts:
 
     @property
     def speaks_other_scheme(self) -> bool:
-        """Whether the port turned out to speak `ws` and not `wss`, or the other way round."""
+        """Whether the port speaks `ws` and not `wss`, or the reverse."""
         other = self.other_scheme
         if other is None or other.answer is None:
             return False
         if not self.target.is_tls or other.status != 400:
             return True
-        # A port that speaks TLS says so to a client that does not.
+        # A port that speaks TLS reports it to a client that does not.
         text = other.answer.text.lower()
         return not any(word in text for word in ("https", "wss", "ssl", "tls"))
 

@@ -1,4 +1,4 @@
-"""What was seen of a program from inside: values only."""
+"""The facts about a program, seen from inside: values only."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ class WorkerFacts:
 
     Args:
         name: its name, or its address.
-        fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
+        fault: why it cannot start; the rest is then unknown. `fix`: what mends it.
         url: where it listens.
         host, port: of it; port 0 for a unix socket or one chosen at the start; no host and no path
             for a worker that only runs code.
         path: of a unix socket.
         is_tls: whether it speaks TLS itself.
-        count: of processes.
-        has_gateway: whether they are a gateway's, which reaches the clients of all.
-        trusts_proxies: whether any proxy is believed about the client's address.
-        real_ip_header: the one that counts; empty for all that agree.
+        count: the number of its processes.
+        has_gateway: whether it belongs to a gateway, which reaches the clients of all processes.
+        trusts_proxies: whether it believes any proxy about the client's address.
+        real_ip_header: the header that it reads; empty for every one, if all agree.
         wants_proxy_header: whether connections begin with a PROXY header.
         ping_interval: seconds; 0 for never.
         backlog: connections that may wait.
-        listening: what came of a connection to it; None where there was nothing to connect to.
+        listening: the outcome of a connection to it; None if there was no address to connect to.
         stranger: the other process that listens there; empty for none. `ending`: what ends it.
         speaks_tls: whether TLS is spoken at that port; None: not looked at.
         served, on_disk: SHA-256 of the certificates; empty: not looked at.
@@ -86,7 +86,7 @@ class ProgramFacts:
         script: its path.
         workers: of it.
         machine: that it runs on.
-        troubles: what the running program says that keeps it from working as it should.
+        troubles: the faults that the running program reports.
         sends_to_all: the line of its source that sends to the connections of one process only;
             0: none was found.
     """

@@ -1,4 +1,4 @@
-"""What the doctor found, for people and for programs (pure)."""
+"""The doctor's findings as text and as JSON (pure)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _COLOURS = {Level.OK: "32", Level.INFO: "36", Level.WARNING: "33", Level.ERROR: 
 
 
 def exit_status(findings: Sequence[Finding]) -> int:
-    """0: nothing that hurts; 3: warnings; 1: at least one error."""
+    """The exit status. 0: neither error nor warning; 3: warnings; 1: at least one error."""
     worst = max((finding.level for finding in findings), default=Level.OK)
     return {Level.ERROR: ERRORS, Level.WARNING: WARNINGS}.get(worst, OK)
 
 
 def text(subject: str, findings: Sequence[Finding], is_coloured: bool) -> str:
-    """Some lines for each finding, the likeliest cause first.
+    """A few lines for each finding, the likeliest cause first.
 
     Args:
         subject: what was looked at.
@@ -73,5 +73,5 @@ def as_json(subject: str, findings: Sequence[Finding]) -> str:
 
 
 def printable(words: str) -> str:
-    """Without what a server could do to a terminal: control characters become their code."""
+    """A text whose control characters are replaced by their codes, for a terminal."""
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in words)

@@ -1,7 +1,7 @@
 """A certificate authority for tests: real PEM files, made in milliseconds, trusted by nobody else.
 
-It stands apart from `lineman.tls` on purpose: what checks certificates there is tested with
-certificates that other code has made.
+It does not use `lineman.tls` on purpose: the checks there are tested with certificates that other
+code has made.
 """
 
 from __future__ import annotations

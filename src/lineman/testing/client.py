@@ -1,7 +1,7 @@
-"""A websocket client for tests: one blocking socket, every single byte and frame in your hands.
+"""A websocket client for tests: one blocking socket, with control of every byte and frame.
 
-It does by itself what a test of a service is not about (masking, keys, decoding), checks what a
-server must keep to, and does nothing else unasked: no pong, no answer to a close frame.
+It masks, makes keys and decodes by itself, and checks that the server keeps to the protocol. It
+does nothing else unless it is asked to: it sends no pong and does not answer a close frame.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class RawReply:
 
     Attributes:
         status: such as 101 or 403.
-        headers: in any case of the letters.
-        body: as long as `Content-Length` says; empty for a 101 and for the answer to HEAD.
+        headers: names may be looked up in upper or lower case.
+        body: `Content-Length` bytes; empty for a 101 and for the answer to HEAD.
     """
 
     status: int
@@ -120,7 +120,7 @@ class RawClient:
         Raises:
             TimeoutError: nothing came in time.
             ConnectionResetError: the peer reset the connection.
-            ssl.SSLEOFError: the stream ended without TLS's own goodbye.
+            ssl.SSLEOFError: the stream ended without TLS's close_notify.
         """
         if self._buffer:
             data, self._buffer = self._buffer, b""
@@ -135,7 +135,7 @@ class RawClient:
         return b"".join(parts)
 
     def end_writing(self) -> None:
-        """Ends our side, with TLS also there; reading goes on."""
+        """Ends our side, with a close_notify if there is TLS; reading goes on."""
         if self.tls is None:
             self.plain.shutdown(socket.SHUT_WR)
         else:
@@ -147,7 +147,7 @@ class RawClient:
         self.plain.close()
 
     def close(self) -> None:
-        """Closes the socket, as a program does that is killed; doing it twice is fine."""
+        """Closes the socket at once, as if the program were killed; doing it twice is fine."""
         self.plain.close()
 
     # HTTP.
@@ -343,7 +343,7 @@ def _connect(host: str, port: int, timeout: float, receive_buffer: int | None) -
     made = socket.socket(family, kind, protocol)
     try:
         made.settimeout(timeout)
-        # What a test cuts in two must not be put together again.
+        # The kernel must not join pieces that a test sends separately.
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer is not None:
             # Before connecting: the window that we announce then never grows beyond it.

@@ -1,7 +1,7 @@
 """A client's TLS in memory over a plain blocking socket.
 
-`ssl.SSLSocket` can neither end one direction alone nor cut its records: here every byte on the wire
-passes through our hands.
+`ssl.SSLSocket` can neither end one direction alone nor cut its records: this class itself reads and
+writes every byte on the wire.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class TlsSocket:
         self._flush()
 
     def recv(self, size: int) -> bytes:
-        """What can be decrypted next; empty at the orderly end of TLS.
+        """The next decrypted bytes; empty at the orderly end of TLS.
 
         Raises:
             ssl.SSLEOFError: TCP ended without the end of TLS.
@@ -101,7 +101,7 @@ class TlsSocket:
 
     def end_tls(self) -> None:
         """Ends our side of TLS alone."""
-        with contextlib.suppress(ssl.SSLError):  # it would wait for the other side's goodbye
+        with contextlib.suppress(ssl.SSLError):  # it would wait for the peer's close_notify
             self.tls.unwrap()
         self._flush()
 

@@ -1,8 +1,7 @@
-"""TLS: from what the operator wrote to a context that can serve, or a refusal that says why.
+"""TLS: makes a context that can serve from the operator's options, or explains why it cannot.
 
-`options` says what was asked for, `pem` reads files, `certificates` checks that a certificate and
-a key can work, `context` makes the `ssl.SSLContext`, `live` keeps the contexts of a process up to
-date; `facts` and `verdict` explain a certificate; `issuing` builds development certificates,
-`devca` keeps them in a directory, `truststore` has this machine trust them.
-Nothing here touches a socket.
+`files` reads certificates and keys and checks that they can work; `serving` has the options and the
+contexts, and keeps them up to date; `advice` explains a certificate; `development` makes
+certificates for this machine; `acme` obtains them from an authority; `openssl` calls the library
+below Python's `ssl`. Nothing here uses a client's socket.
 """

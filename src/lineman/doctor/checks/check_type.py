@@ -1,4 +1,4 @@
-"""What a check is, and what it says in few words."""
+"""The type of a check, and one function for each level of a finding."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Check: TypeAlias = Callable[[Facts], Iterator[Finding]]
 
 
 def ok(name: str, seen: str) -> Finding:
-    """What is as it should be."""
+    """Something works as it should."""
     return Finding(Level.OK, name, seen)
 
 
 def info(name: str, seen: str, fix: str = "") -> Finding:
-    """What is good to know."""
+    """Something that the reader should know."""
     return Finding(Level.INFO, name, seen, fix)
 
 
 def warning(name: str, seen: str, fix: str) -> Finding:
-    """What keeps some clients out, or will one day."""
+    """Something keeps some clients out, or will later."""
     return Finding(Level.WARNING, name, seen, fix)
 
 
 def error(name: str, seen: str, fix: str) -> Finding:
-    """What keeps clients out, or throws them out."""
+    """Something keeps clients out, or ends their connections."""
     return Finding(Level.ERROR, name, seen, fix)

@@ -21,7 +21,7 @@ SLOW = 5.0  # seconds
 
 
 def opened(facts: Facts) -> Iterator[Finding]:
-    """A websocket, or why not."""
+    """Whether a websocket opened, and if not, why."""
     reply = facts.reply
     if reply is None or facts.speaks_other_scheme:
         return
@@ -106,7 +106,7 @@ def _refused(facts: Facts, reply: HandshakeReply) -> Iterator[Finding]:
         return
     upstream = facts.upstream
     if reply.status in (502, 503) and upstream and upstream.reply.outcome is Outcome.REFUSED:
-        return  # `direct` says which port nobody listens on
+        return  # `direct` reports the port that nothing listens on
     special = _BY_STATUS.get(reply.status)
     if special is None:
         special = _redirect if 300 <= reply.status < 400 else _other

@@ -1,4 +1,4 @@
-"""What an open websocket does: whether it answers, stays, and takes what is sent."""
+"""An open websocket: whether it answers, stays open, and accepts large messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEAR = 0.05
 
 
 def stays(facts: Facts) -> Iterator[Finding]:
-    """Whether the line is still there a moment after it opened, and answers a ping."""
+    """Whether the connection is still open a moment after it opened, and answers a ping."""
     line = facts.line
     if line is None:
         return
@@ -69,7 +69,7 @@ def _closed(line: LineLook) -> Finding:
 
 
 def idle(facts: Facts) -> Iterator[Finding]:
-    """Whether a silent line is cut, and after how many seconds."""
+    """Whether a silent connection is cut, and after how many seconds."""
     look, patience = facts.idle, facts.question.patience
     if look is None:
         return
@@ -103,7 +103,7 @@ def idle(facts: Facts) -> Iterator[Finding]:
 
 
 def size(facts: Facts) -> Iterator[Finding]:
-    """Whether a large message is taken."""
+    """Whether a large message is accepted."""
     look = facts.size
     if look is None:
         return
@@ -125,7 +125,7 @@ def size(facts: Facts) -> Iterator[Finding]:
 
 
 def hint(facts: Facts) -> Iterator[Finding]:
-    """What was not tried, where everything else is well."""
+    """Names the check that was not made, if nothing else is wrong."""
     line = facts.line
     if line is not None and line.pong is not None and not line.code and facts.idle is None:
         yield info(

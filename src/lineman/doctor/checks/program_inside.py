@@ -22,14 +22,14 @@ def judge(facts: ProgramFacts) -> list[Finding]:
 
 
 def starts(facts: ProgramFacts) -> Iterator[Finding]:
-    """What keeps a worker from starting."""
+    """The faults that keep a worker from starting."""
     for worker in facts.workers:
         if worker.fault:
             yield error("worker-cannot-start", f"{worker.name}: {worker.fault}", worker.fix)
 
 
 def runs(facts: ProgramFacts) -> Iterator[Finding]:
-    """Whether each worker is running, and is what answers."""
+    """Whether each worker is running, and no other process answers in its place."""
     for worker in _sound(facts):
         where = worker.url if worker.name == worker.url else f"{worker.name}: {worker.url}"
         if worker.stranger:
@@ -49,7 +49,7 @@ def runs(facts: ProgramFacts) -> Iterator[Finding]:
 
 
 def says(facts: ProgramFacts) -> Iterator[Finding]:
-    """What the running program says of itself."""
+    """The troubles that the running program reports."""
     for trouble in facts.troubles:
         seen, _, fix = trouble.partition("; fix: ")
         fix = fix or f"see its log, and: lineman status {facts.script}"
@@ -89,7 +89,7 @@ def certificate(facts: ProgramFacts) -> Iterator[Finding]:
 
 
 def addresses(facts: ProgramFacts) -> Iterator[Finding]:
-    """Where the workers listen, and what that means."""
+    """Where the workers listen, and which clients can reach them there."""
     for worker in _sound(facts):
         if worker.path:
             continue
@@ -142,7 +142,7 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
 
 
 def processes(facts: ProgramFacts) -> Iterator[Finding]:
-    """Several processes do not know each other's connections."""
+    """Whether a message to all clients reaches only those of one process."""
     for worker in _sound(facts):
         if worker.count == 1 or worker.has_gateway:
             continue
@@ -156,7 +156,7 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
 
 
 def pings(facts: ProgramFacts) -> Iterator[Finding]:
-    """Whether a silent line outlives a proxy's idle limit."""
+    """Whether a silent connection outlives a proxy's idle limit."""
     for worker in _sound(facts):
         if worker.ping_interval == 0 or worker.ping_interval >= _PROXY_PING:
             how = f"every {worker.ping_interval:g} s" if worker.ping_interval else "never"

@@ -1,4 +1,4 @@
-"""The URL, the name, the port: what comes before anything is said."""
+"""The URL, the name and the port: what must work before the first byte is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lineman.doctor.facts import Facts, Outcome
 
 
 def scheme(facts: Facts) -> Iterator[Finding]:
-    """`ws://` is blocked on https pages, and read by everybody on the way."""
+    """`ws://` is blocked on https pages, and can be read by anybody on the way."""
     target = facts.target
     if not target.is_tls and not _is_loopback(target.host):
         yield warning(
@@ -34,7 +34,7 @@ def host(facts: Facts) -> Iterator[Finding]:
 
 
 def names(facts: Facts) -> Iterator[Finding]:
-    """Whether the name leads anywhere."""
+    """Whether the name has an address."""
     found, name = facts.names, facts.target.host
     if found.fault == "unknown":
         yield error(

@@ -36,7 +36,7 @@ def scheme(facts: Facts) -> Iterator[Finding]:
 
 
 def agreement(facts: Facts) -> Iterator[Finding]:
-    """Whether a TLS session came about."""
+    """Whether the TLS handshake succeeded."""
     look = facts.tls
     if look is None or facts.speaks_other_scheme:
         return
@@ -107,7 +107,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
 
 
 def served(facts: Facts) -> Iterator[Finding]:
-    """What was served, and what is on disk."""
+    """Whether the certificate on disk is the one that is served."""
     if facts.file_fault:
         yield error("cert-file", facts.file_fault, "give the file that the server loads: --cert")
         return
@@ -127,7 +127,7 @@ def served(facts: Facts) -> Iterator[Finding]:
 
 
 def certificate(facts: Facts) -> Iterator[Finding]:
-    """What clients say to the certificate."""
+    """Whether clients accept the certificate."""
     look = facts.tls
     if look is None or look.certificate is None:
         return
@@ -154,7 +154,7 @@ def _level(found: verdict.Judgement) -> Level:
 
 
 def versions(facts: Facts) -> Iterator[Finding]:
-    """Which versions are on."""
+    """Which versions of TLS are on."""
     look = facts.tls
     if look is None or look.outcome is not Outcome.DONE or look.versions is None:
         return
@@ -167,5 +167,5 @@ def versions(facts: Facts) -> Iterator[Finding]:
         yield info("tls13-missing", "TLS 1.3 is off: one round trip more for each client", _MODERN)
 
 
-# The clock comes first: it is why a good certificate looks bad.
+# The clock comes first: a wrong clock makes a good certificate look bad.
 CHECKS = (scheme, agreement, clock, served, certificate, versions)

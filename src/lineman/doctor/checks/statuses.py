@@ -1,4 +1,4 @@
-"""What an HTTP status says that is not 101: those of servers, of Cloudflare, and of load balancers.
+"""The meaning of each HTTP status but 101: those of servers, of Cloudflare and of load balancers.
 
 Source: https://www.iana.org/assignments/http-status-codes,
 https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/,
@@ -16,7 +16,7 @@ from lineman.base.finding import Finding
 from lineman.doctor.checks.check_type import error
 from lineman.doctor.facts import Facts, HandshakeReply
 
-# How to see whether it is the service or something in front of it.
+# How to find out whether the service answered, or something in front of it.
 ASK_DIRECTLY = "--upstream ws://127.0.0.1:8282"
 
 _DIRECTLY = "; ask it directly: "
@@ -29,13 +29,13 @@ def is_registered(status: int) -> bool:
 
 
 def words_of(reply: HandshakeReply) -> str:
-    """The answer's words in brackets, with a blank before; empty for none."""
+    """The answer's text in brackets, after a space; empty for none."""
     text = text_of(reply)
     return f" ({text})" if text else ""
 
 
 def text_of(reply: HandshakeReply) -> str:
-    """The answer's words, without what is markup."""
+    """The answer's text without markup."""
     if reply.answer is None:
         return ""
     bare = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", reply.answer.text, flags=re.S | re.I)
@@ -54,12 +54,12 @@ def excerpt(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an answer says by its status alone.
+    """The finding that a status alone leads to.
 
     Attributes:
-        name: of the finding.
-        seen: what is told; `{words}` are those of the answer, `{wait}` when to come again.
-        fix: what mends it; `{path}` is what was asked for.
+        name: the name of the finding.
+        seen: its text; `{words}` is the text of the answer, `{wait}` the time to wait.
+        fix: what mends it; `{path}` is the path of the request.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Refusal:
         wait = reply.header("retry-after")
         when = f"; Retry-After: {wait}" if wait else ""
         seen = self.seen.format(words=words_of(reply), wait=when)
-        # If it was asked directly, another finding has its answer.
+        # If the service was asked directly, another finding has its answer.
         fix = self.fix.partition(_DIRECTLY)[0] if facts.upstream is not None else self.fix
         fix = fix.format(path=facts.target.resource)
         return error(self.name, f"HTTP {reply.status}{seen}", fix)
@@ -215,7 +215,7 @@ _BLOCKED = Refusal(
     "ask the hoster: in mainland China a site needs its ICP number before it is served",
 )
 
-# By status. What depends on more than the status is in `handshake.py`.
+# By status. Findings that depend on more than the status are in `handshake_answer.py`.
 REFUSALS: dict[int, Refusal] = {
     401: _LOGIN, 403: _FORBIDDEN, 407: _LOGIN, 408: _TOO_LATE, 413: _HEAD, 414: _HEAD,
     421: _MISDIRECTED, 429: _RATE, 431: _HEAD, 440: _LOGIN, 451: _BLOCKED,

@@ -1,4 +1,4 @@
-"""What is known from both sides of a proxy: the service asked directly, or a stand-in for it."""
+"""Both sides of a proxy: the service without its proxy, or a stand-in for the service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def software(reply: HandshakeReply | None) -> str:
 
 
 def direct(facts: Facts) -> Iterator[Finding]:
-    """What the service says without the proxy."""
+    """How the service answers without the proxy."""
     upstream = facts.upstream
     if upstream is None:
         return
@@ -114,7 +114,7 @@ def _needs_header(facts: Facts, upstream: UpstreamFacts) -> Iterator[Finding]:
 
 
 def stand_in(facts: Facts) -> Iterator[Finding]:
-    """What the proxy sent on."""
+    """What the proxy forwarded."""
     seen = facts.seen
     if seen is None:
         return

@@ -20,7 +20,7 @@ FORWARD_HOST = {
 
 
 def page(facts: Facts) -> Iterator[Finding]:
-    """Whether a page of the site may connect, and bring its cookies."""
+    """Whether a page of the site may connect, also with its cookies."""
     look, kind = facts.page, software(facts.reply)
     if look is not None and look.is_open_without_cookie:
         yield error(
@@ -69,7 +69,7 @@ def address(facts: Facts) -> Iterator[Finding]:
 
 
 def _told(reply: HandshakeReply | None) -> dict[str, str]:
-    """What a service of Lineman says of a handshake."""
+    """What a Lineman service reports about a handshake."""
     return {} if reply is None else checkup.read(reply.header(checkup.QUESTION))
 
 

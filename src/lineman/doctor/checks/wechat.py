@@ -128,7 +128,7 @@ def handshake(facts: Facts) -> Iterator[Finding]:
 
 
 def background(facts: Facts) -> Iterator[Finding]:
-    """What happens to the line when the user switches to another program."""
+    """What happens to the connection when the user switches to another program."""
     yield info(
         "wechat-background",
         "in the background a mini-program loses its connection after about 5 s, often without a "
@@ -148,7 +148,7 @@ _RULES = (address, tls, handshake, background)
 
 
 def rules(facts: Facts) -> Iterator[Finding]:
-    """All of them, where the profile is asked for."""
+    """All of these checks, if the profile is asked for."""
     if facts.question.profile == PROFILE:
         for rule in _RULES:
             yield from rule(facts)

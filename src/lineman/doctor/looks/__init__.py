@@ -1,1 +1,1 @@
-"""Looks at the world (the edge): each has its own deadline, none raises, none judges."""
+"""The looks, which do the I/O: each has its own deadline, none raises, none judges."""

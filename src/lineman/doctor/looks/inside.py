@@ -33,11 +33,11 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 def look(
     script: Path, survey: Survey, owner_of: Callable[[Surveyed], Owner | None], timeout: float
 ) -> ProgramFacts:
-    """Everything that can be seen of a program.
+    """Collects all facts about a program.
 
     Args:
         script: its file.
-        survey: what it says of itself.
+        survey: its description of itself.
         owner_of: the user with whose rights a worker's files are checked; None for this process'
             own.
         timeout: seconds for each connection.
@@ -47,7 +47,7 @@ def look(
     """
     if not survey.reaches:
         raise ends_early(script.name)
-    # What its own code serves without a master, anybody's process may be.
+    # Without `run_all` there is no master, so any process may be the one that serves.
     masters = masters_of(script) if survey.reaches == "run_all" else None
     return ProgramFacts(
         str(script),
@@ -69,7 +69,7 @@ def _worker(
 ) -> WorkerFacts:
     place = worker.place
     try:
-        # What it says of itself is read in the same way as a master reads it.
+        # A master reads the description in the same way.
         address = addresses.parse(worker.url) if worker.url else Address("ws", "", 0)
     except ConfigError as error:
         worker = worker.failing(error)
@@ -127,7 +127,7 @@ def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None
 
 
 def _speaks_http(way: Way) -> bool:
-    """Whether it does; a port that speaks TLS answers plain requests as well, to say so."""
+    """Whether it speaks plain HTTP; a TLS port may answer a plain request too, with an error."""
     reply, line = shake_hands(way, Ask(((QUESTION, "1"),)))
     if line is not None:
         line.close()
@@ -151,7 +151,7 @@ def _reach_file(path: str, timeout: float) -> Outcome:
 
 
 def machine(script: Path) -> Machine:
-    """The limits of a program and its machine: of its processes where it runs, else of this one."""
+    """The limits of a machine and a program: of its processes if it runs, else of this process."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     max_files, whose = (None if hard == resource.RLIM_INFINITY else hard), 0
     for pid in _processes(script):
@@ -178,7 +178,7 @@ def _processes(script: Path) -> list[int]:
 
 
 def _troubles(script: Path, timeout: float) -> tuple[str, ...]:
-    """What the running program says of itself; nothing where it does not run, or not for us."""
+    """The troubles that the running program reports; none if this user cannot ask it."""
     try:
         told = ask(find_pid_file(name_of(str(script))), {"command": "status"}, timeout)
     except (NotRunning, ConfigError):
@@ -187,7 +187,7 @@ def _troubles(script: Path, timeout: float) -> tuple[str, ...]:
 
 
 def _open_files(pid: int) -> int | None:
-    """How many files a process may have open; None where it cannot be told.
+    """How many files a process may have open; None where that is unknown.
 
     Source: proc(5), `/proc/pid/limits`
     """

@@ -1,4 +1,4 @@
-"""What an open websocket does: answers a ping, stays open in silence, takes a large message."""
+"""Looks at an open websocket: whether it answers a ping, stays open, takes a large message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PIECE = 16 * 1024  # of a large message
 
 
 class _Watch:
-    """Reads a line, answers its pings, and keeps what happened."""
+    """Reads a websocket, answers its pings, and records what happened."""
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -30,7 +30,7 @@ class _Watch:
         line.early = b""
 
     def until(self, deadline: float, pong: bytes | None = None) -> None:
-        """Reads until then; to the end of the line, or to this pong where one is waited for."""
+        """Reads until this time, the end of the connection, or the pong that is waited for."""
         while self.outcome is Outcome.DONE and (pong is None or pong not in self.pongs):
             left = deadline - time.monotonic()
             if left <= 0:
@@ -38,7 +38,7 @@ class _Watch:
             self.read(left)
 
     def read(self, seconds: float) -> None:
-        """What comes within this time; with 0 what is there."""
+        """What comes within this time; with 0 what has already come."""
         link = self.line.link
         try:
             link.settimeout(seconds)
@@ -71,7 +71,7 @@ class _Watch:
                 self.send(answer)
 
     def send(self, frame: bytes) -> None:
-        """One frame; what the line says to a failure is found at the next read."""
+        """Sends one frame; if that fails, reads the server's close frame first."""
         try:
             self.line.link.sendall(frame)
         except OSError as error:
@@ -96,13 +96,13 @@ def ping(line: Line, timeout: float) -> LineLook:
     if _PROBE not in watch.pongs:
         return watch.seen(None)
     took = time.monotonic() - began
-    # A service that throws its clients out does it at once: what is there is read as well.
+    # A service that refuses its clients closes at once, so bytes that have come are read as well.
     watch.until(time.monotonic() + 0.05)
     return watch.seen(took)
 
 
 def silence(line: Line, patience: float) -> LineLook:
-    """Says nothing but answers to pings, until the line is cut or the time is over."""
+    """Sends nothing but pongs, until the connection is cut or the time is over."""
     line.opened = time.monotonic()
     watch = _Watch(line)
     watch.until(line.opened + patience)
@@ -114,7 +114,7 @@ def large(line: Line, size: int, timeout: float) -> SizeLook:
     watch = _Watch(line)
     frame = line.session.encode(bytes(size))
     for start in range(0, len(frame), _PIECE):
-        # What the server says is read at once: its reset, later, would throw it away.
+        # The server's bytes are read at once: its later reset would discard them.
         watch.read(0)
         if watch.outcome is not Outcome.DONE:
             break

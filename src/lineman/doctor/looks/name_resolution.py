@@ -1,4 +1,4 @@
-"""What a name leads to, and which addresses answer."""
+"""The addresses of a name, and which of them answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
 def system_lookup(name: str) -> list[str]:
-    """As the system's resolver has it: hosts file, DNS, whatever it asks."""
+    """Asks the system's resolver, which reads the hosts file, DNS and its other sources."""
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
@@ -29,7 +29,7 @@ def resolve(name: str, given: Sequence[str], timeout: float, lookup: Lookup) -> 
     """The addresses of a name.
 
     Args:
-        name: or an address, which leads to itself.
+        name: a name, or an address, which stands for itself.
         given: addresses in place of what the resolver says.
         timeout: seconds for the resolver, which has no deadline of its own.
         lookup: asks it.
@@ -65,7 +65,7 @@ def _look_up(name: str, timeout: float, lookup: Lookup) -> tuple[list[str], str]
         except OSError as error:
             result.append(([], error.strerror or str(error)))
 
-    # A thread that nobody waits for at the end: the resolver may hang for minutes.
+    # A daemon thread, so that the process can end while the resolver hangs for minutes.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(timeout)

@@ -59,7 +59,7 @@ class Tools:
 
 
 def look(question: Question, tools: Tools) -> Facts:
-    """Everything that can be seen from here."""
+    """Collects all facts that can be seen from here."""
     target = question.target
     found = names.resolve(target.host, tools.given, tools.timeout, tools.lookup)
     facts = Facts(
@@ -88,7 +88,7 @@ def look(question: Question, tools: Tools) -> Facts:
 
 
 def _loopback(facts: Facts, timeout: float) -> Facts:
-    """Whether the port is open on 127.0.0.1 alone; only this machine can be asked that."""
+    """Whether the port is open on 127.0.0.1 alone; only tried if the name leads to this machine."""
     refused = [each.ip for each in facts.reach if each.outcome is Outcome.REFUSED]
     if not any(ip in facts.names.own or ip.startswith("127.") for ip in refused):
         return facts
@@ -155,7 +155,7 @@ def _websocket(facts: Facts, way: Way, ask: Ask, tools: Tools) -> Facts:
 
 
 def _more(facts: Facts, way: Way, ask: Ask, size: int) -> Facts:
-    """Further lines: with compression offered, from a false address, and for a large message."""
+    """Further connections: with compression, with a false address, and with a large message."""
     if facts.reply is not None and facts.reply.header(QUESTION):
         is_here = way.ip in facts.names.own or ip_address(way.ip).is_loopback
         facts = replace(facts, believed=page.believed(way, ask, is_here))
@@ -229,7 +229,7 @@ def _upstream(where: Target, public: Target, ask: Ask, tools: Tools) -> Upstream
     if not found.all:
         return UpstreamFacts(target, HandshakeReply(Outcome.UNREACHABLE))
     way = Way(target, found.all[0], tools.timeout)
-    # It trusts this machine, and must not blame its proxy for what this handshake does not bring.
+    # The service trusts this machine, and would report its proxy for headers missing here.
     ask = replace(ask, host=public.authority, headers=(*ask.headers, (QUESTION, "1")))
     reply, line = shake_hands(way, ask)
     if line is not None:

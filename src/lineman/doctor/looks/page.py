@@ -1,4 +1,4 @@
-"""Comes as a page of the site does: with its Origin, and with the cookie of a visitor."""
+"""Connects as a page of the site does: with its Origin and with a cookie."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def as_page(ask: Ask, question: Question) -> Ask:
 
 
 def is_guess(ask: Ask, question: Question) -> bool:
-    """Whether the page is ours and not one that was named."""
+    """Whether the Origin is the site's own and not one from the command line."""
     named = any(name.lower() == "origin" for name, _ in ask.headers)
     return question.profile != PROFILE and not named
 
 
 def origin_of(target: Target) -> str:
-    """A page of the same host, where sites have theirs: at the default port."""
+    """The Origin of a page on the same host, at the default port."""
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{'https' if target.is_tls else 'http'}://{host}"
 
 
 def refused(reply: HandshakeReply, way: Way, ask: Ask) -> PageLook:
-    """What is known of a page that was refused, where a program was not.
+    """Looks at a page that was refused, although a program was not.
 
     Args:
-        reply: to the page.
-        way: how it came.
-        ask: as a program asks, without Origin.
+        reply: the answer to the page.
+        way: to the service.
+        ask: the handshake of a program, without Origin.
     """
     origin = origin_of(way.target)
     headers = [pair for pair in ask.headers if pair[0].lower() != "cookie"]
@@ -59,14 +59,14 @@ def refused(reply: HandshakeReply, way: Way, ask: Ask) -> PageLook:
 
 
 def believed(way: Way, ask: Ask, is_here: bool) -> tuple[str, ...]:
-    """The headers in which a service of Lineman believes that the client is somebody else.
+    """The headers with a false client address that a Lineman service believes.
 
     Args:
-        way: to it.
-        ask: as the page that it has let in.
-        is_here: whether the proxy is on this machine. It may be that the service trusts the address
-            from which the doctor itself comes then, and rightly reads on in a list behind it; so
-            only the header that is no list says something.
+        way: to the service.
+        ask: the handshake that it has accepted.
+        is_here: whether the proxy is on this machine. The service may then trust the doctor's own
+            address, and rightly use the next one of a list. So only the header with a single
+            address is tried.
     """
     found = []
     for name, value in SPOOFED[:1] if is_here else SPOOFED:

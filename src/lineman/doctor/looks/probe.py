@@ -47,7 +47,7 @@ class Way:
     alpn: str = "http/1.1"
 
     def with_scheme(self, scheme: str) -> Way:
-        """The same place by another scheme."""
+        """The same way with another scheme."""
         return replace(self, target=self.target.with_scheme(scheme))
 
     def with_resource(self, resource: str) -> Way:
@@ -74,7 +74,7 @@ class Ask:
 
 
 class Line:
-    """An open websocket: its socket, its session, and what came right behind the handshake."""
+    """An open websocket: its socket, its session, and the bytes right after the handshake."""
 
     def __init__(self, link: socket.socket, opened: Upgrade) -> None:
         assert isinstance(opened.session, WebsocketSession)
@@ -89,14 +89,14 @@ class Line:
 
 
 class _TlsLink(ssl.SSLSocket):
-    """Leaves no socket open if the peer closes before TLS begins; CPython's function does."""
+    """Wraps a socket; unlike CPython's function, closes it if the peer closes before TLS begins."""
 
     def __del__(self) -> None:
         self.close()
 
 
 def any_certificate() -> ssl.SSLContext:
-    """TLS as clients speak it today, whatever the certificate is."""
+    """TLS as current clients speak it, without a check of the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = _TlsLink
     context.check_hostname = False
@@ -105,7 +105,7 @@ def any_certificate() -> ssl.SSLContext:
 
 
 def connect(way: Way, context: ssl.SSLContext | None = None) -> socket.socket:
-    """A socket that has spoken TLS already where the target's scheme says so.
+    """A connected socket, after the TLS handshake if the target's scheme is `wss`.
 
     Raises:
         OSError: what failed.
@@ -152,7 +152,7 @@ def outcome_of(error: OSError) -> tuple[Outcome, str]:
 
 
 def shake_hands(way: Way, ask: Ask) -> tuple[HandshakeReply, Line | None]:
-    """One handshake; the line where it opened one, which the caller must close."""
+    """One handshake; if a websocket opened, the caller must close the line."""
     began = time.monotonic()
     handshake = ClientHandshake(_opening(way.target, ask), Masks().take)
     link: socket.socket | None = None
@@ -195,7 +195,7 @@ def _read_answer(
 def _await_answer(
     link: socket.socket, handshake: ClientHandshake, deadline: float
 ) -> Upgrade | HandshakeReply:
-    """What the handshake leads to, or how the connection has ended before."""
+    """The result of the handshake, or how the connection ended before it."""
     try:
         while True:
             link.settimeout(max(0.001, deadline - time.monotonic()))

@@ -1,4 +1,4 @@
-"""Takes the service's place behind its proxy for one request, to see what the proxy sends on."""
+"""Takes the service's place behind its proxy for one request, to see what the proxy forwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPOOFED = (
     ("X-Forwarded-For", CLAIMED),
     ("Forwarded", f"for={CLAIMED}"),
 )
-"""What a client sends that claims to be somebody else."""
+"""The headers of a client that claims a false address."""
 
 _MAX_HEAD = 64 * 1024
 _TLS_HANDSHAKE = 0x16  # RFC 8446, section 5.1
@@ -32,7 +32,7 @@ class StandIn:
         timeout: seconds to wait for a request.
 
     Attributes:
-        seen: what came; look at it after the block.
+        seen: the request; read it after the block.
     """
 
     def __init__(self, host: str, port: int, timeout: float) -> None:

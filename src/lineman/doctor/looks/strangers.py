@@ -17,12 +17,12 @@ from lineman.process.rundir.masters import belongs_to, how_to_stop, script_of
 from lineman.process.rundir.owner import Owner, acting_as
 from lineman.process.rundir.rundir import find_pid_file, holder, name_of
 
-# It opens ports for services that it starts when somebody comes.
+# systemd opens ports for services that it starts at the first connection.
 _SYSTEMD = PortHolder(1, "systemd")
 
 
 def masters_of(script: Path) -> list[int]:
-    """The processes that run a program, as far as this user can see; those of any user."""
+    """The processes of all users that run a program, as far as this user can see them."""
     name = name_of(str(script))
     try:
         own = holder(find_pid_file(name))
@@ -35,8 +35,8 @@ def masters_of(script: Path) -> list[int]:
 def stranger_at(
     address: Address, script: Path, masters: Sequence[int], owner: Owner | None
 ) -> tuple[str, str]:
-    """The process that has an address, and the command that ends it; empty if it is the program, or
-    may be.
+    """The process that listens at an address, and the command that ends it; both empty if it is or
+    may be the program.
 
     Args:
         address: the address with a listener.

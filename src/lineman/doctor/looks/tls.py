@@ -1,4 +1,4 @@
-"""TLS with the server: what is agreed on, what is served, which versions are on."""
+"""TLS with the server: the version and cipher, the certificate, and which versions are on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def look(
     roots: Sequence[x509.Certificate],
     own: Collection[x509.Certificate] = frozenset(),
 ) -> TlsLook:
-    """TLS as clients speak it; where that fails, as nobody should.
+    """Tries TLS as clients speak it; if that fails, with old ciphers and other protocols too.
 
     Args:
         way: its target is `wss`.
@@ -73,7 +73,7 @@ def _handshake(
 
 
 def _chain_of(link: ssl.SSLSocket) -> list[bytes]:
-    """What the server sent, each certificate as DER; Python has it in public from 3.13 on."""
+    """The server's certificates, each as DER; Python has a public call for it from 3.13 on."""
     holder: Any = link if hasattr(link, "get_unverified_chain") else link._sslobj  # type: ignore[attr-defined]
     found = holder.get_unverified_chain() or ()
     return [each if isinstance(each, bytes) else each.public_bytes(_DER) for each in found]
@@ -116,7 +116,7 @@ def file_fingerprint(path: Path) -> tuple[str, str]:
 
 
 def _versions(way: Way) -> tuple[str, ...]:
-    """Which versions the server takes, with whatever cipher."""
+    """Which versions the server accepts, with any cipher."""
     with ThreadPoolExecutor(max_workers=len(_VERSIONS)) as pool:
         found = pool.map(lambda name: bool(_try(way, name, name)), _VERSIONS)
         return tuple(name for name, takes in zip(_VERSIONS, found, strict=True) if takes)
@@ -127,7 +127,7 @@ def _any_cipher(way: Way) -> str:
 
 
 def _try(way: Way, lowest: str, highest: str) -> str:
-    """The version agreed on with every cipher on offer; empty: none."""
+    """The version that is agreed on if every cipher is offered; empty: none."""
     context = any_certificate()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old versions are asked for on purpose
@@ -145,8 +145,8 @@ def _try(way: Way, lowest: str, highest: str) -> str:
 def late_alert(way: Way) -> str:
     """OpenSSL's reason if the server refuses after the handshake; empty: it does not.
 
-    A TLS 1.3 server checks the client's certificate when the client may already send. If the server
-    closes with unread bytes, its alert is lost: so nothing is sent here.
+    A TLS 1.3 server checks the client's certificate after the client may send. If it closes with
+    unread bytes, its alert is lost: so this function sends nothing.
     """
     try:
         with connect(way) as link:
@@ -159,7 +159,7 @@ def late_alert(way: Way) -> str:
 
 
 def chosen_alpn(way: Way, protocol: str) -> str:
-    """What the server chooses where this protocol alone is offered; empty: nothing."""
+    """The protocol that the server chooses if only this one is offered; empty: none."""
     try:
         with connect(replace(way, alpn=protocol)) as link:
             chosen = link.selected_alpn_protocol() if isinstance(link, ssl.SSLSocket) else None

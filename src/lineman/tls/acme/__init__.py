@@ -1,7 +1,7 @@
 """Certificates from an authority that speaks ACME, such as Let's Encrypt (RFC 8555).
 
-`options` says what was asked for; `schedule`, `problems` and `renewalinfo` are pure: when to try,
-what an answer means, what the authority suggests. `store` keeps files, `client` talks to the
-authority, `job` does one attempt in a process of its own, and `keeper` starts that process when
-its time has come. `answers` is what a serving process looks challenges up in.
+`acme_options` has the options. `renewal_schedule`, `problems` and `renewalinfo` are pure: when to
+try, what an answer means, what the authority suggests. `acme_store` keeps files, `acme_client`
+talks to the authority, `acme_job` makes one attempt in a process of its own, and `keeper` starts
+that process when it is time. A serving process answers challenges with `challenge_answers`.
 """

@@ -1,7 +1,7 @@
 """Talks to an authority: the thin edge over the packages `acme` and `josepy` and over `requests`.
 
-Only the job's process imports it. Whatever goes wrong on the way is raised as `AcmeFailure`, in
-words.
+Only the job's process imports it. Every failure is raised as an `AcmeFailure` with its cause and
+the fix.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from lineman.tls.acme.renewal_schedule import Window
 from lineman.tls.acme.renewalinfo import parse
 
 _TIMEOUT = 30  # seconds for one answer
-# An authority may refuse a nonce for no fault of ours (RFC 8555, section 6.5); the package tries
-# each request twice.
+# An authority may refuse a valid nonce (RFC 8555, section 6.5); the package tries each request only
+# twice.
 _NONCE_ATTEMPTS = 10
 
 
 class AcmeFailure(Exception):
-    """There is no certificate.
+    """The attempt failed.
 
     Args:
         problem: why, and what to do.
@@ -47,7 +47,7 @@ class AcmeFailure(Exception):
 
 
 class _Network(ClientNetwork):
-    """Signed requests that are patient with nonces, and remember the last answer's headers."""
+    """Signed requests that try again with a new nonce, and remember the last answer's headers."""
 
     last: requests.Response | None = None
 
@@ -105,7 +105,7 @@ class AcmeClient:
         return ClientV2(ClientV2.get_directory(self._settings.ca_url, self._net), self._net)
 
     def _try(self, call: Any, *args: Any, name: str = "") -> Any:
-        """What the call returns; whatever the packages raise is a `AcmeFailure`."""
+        """Returns the call's result; turns each error of the packages into an `AcmeFailure`."""
         self._net.last = None
         try:
             return call(*args)
@@ -126,7 +126,7 @@ class AcmeClient:
             raise AcmeFailure(self._unreadable(error), code) from error
 
     def _unreadable(self, error: Exception) -> Problem:
-        """Why the authority could not be talked to, or not be understood."""
+        """Why the authority was not reached, or its answer not understood."""
         url = self._settings.ca_url
         last = self._net.last
         if isinstance(error, requests.exceptions.SSLError):
@@ -149,7 +149,7 @@ class AcmeClient:
 
     @property
     def retry_at(self) -> datetime | None:
-        """What the last answer says about when to ask again."""
+        """When to ask again, by the last answer."""
         last = self._net.last
         header = None if last is None else last.headers.get("Retry-After")
         return retry_moment(header, datetime.now(UTC))
@@ -163,13 +163,13 @@ class AcmeClient:
 
     @property
     def terms(self) -> str | None:
-        """Where the authority's terms of service stand."""
+        """The URL of the authority's terms of service."""
         meta = getattr(self._client.directory, "meta", None)
         terms: str | None = getattr(meta, "terms_of_service", None)
         return terms
 
     def register(self) -> str:
-        """Makes the account, or finds the one that this key has already; its URL."""
+        """Makes the account, or finds the one that this key already has; returns its URL."""
         settings = self._settings
         self._net.account = None  # else the request would be signed as from the account
         binding = None
@@ -198,7 +198,7 @@ class AcmeClient:
         return str(url)
 
     def use(self, url: str) -> None:
-        """Goes on with an account that exists."""
+        """Uses an account that exists."""
         self._net.account = messages.RegistrationResource(body=messages.Registration(), uri=url)
 
     # Orders.
@@ -223,7 +223,7 @@ class AcmeClient:
         return found
 
     def new_order(self, domains: Sequence[str], replaces: str | None) -> tuple[str, dict[str, Any]]:
-        """Asks for a certificate; the order's URL and content.
+        """Asks for a certificate; returns the order's URL and content.
 
         Args:
             domains: its names.
@@ -248,7 +248,7 @@ class AcmeClient:
         return self._signed(url, None, "").text
 
     def renewal_info(self, certificate_id: str) -> tuple[Window | None, float | None]:
-        """When the authority would like a certificate to be renewed, and seconds until to ask."""
+        """When the authority suggests a renewal, and in how many seconds to ask again."""
         base = self._client.directory.to_partial_json().get("renewalInfo")
         if not isinstance(base, str):
             return None, None

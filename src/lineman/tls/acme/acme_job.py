@@ -1,4 +1,4 @@
-"""One attempt, in a process of its own, which `keeper` starts.
+"""One attempt to get a certificate, in a process of its own, which `keeper` starts.
 
 The packages that it needs take memory (52 MiB in all) and block; no serving process ever imports
 them. It reads a `Wish` as JSON from its standard input and writes lines of JSON to its standard
@@ -33,13 +33,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an attempt shall do.
+    """The task of one attempt.
 
     Attributes:
         settings: for which certificate.
         kinds: challenges that can be answered here, best first.
         is_forced: whether to renew a certificate that is not due yet.
-        is_patient: whether to keep to the back-off after failures.
+        is_patient: whether to wait for the back-off after failures.
     """
 
     settings: AcmeSettings
@@ -69,11 +69,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """What came of an attempt.
+    """The result of an attempt.
 
     Attributes:
-        result: `kept` a certificate that is not due, `obtained` a new one, `failed`.
-        next_at: when there is something to do again, ISO 8601; empty where that is not known.
+        result: `kept` for a certificate that is not due, `obtained` for a new one, or `failed`.
+        next_at: when the next attempt is due, ISO 8601; empty where that is not known.
         seen, fix: why it failed.
     """
 
@@ -84,10 +84,10 @@ class JobReport:
 
 
 class Attempt:
-    """Looks whether a certificate is due, and obtains it.
+    """Checks whether a certificate is due, and if so obtains it.
 
     Args:
-        wish: what shall be done.
+        wish: the task.
         say: takes a line for the log.
         connect: makes the client, given the account's key.
     """
@@ -103,7 +103,7 @@ class Attempt:
         self._client: AcmeClient | None = None
 
     def run(self) -> JobReport:
-        """One attempt, alone: another process that wants the same waits, and finds it done.
+        """Makes one attempt under a lock: another process waits, and then finds the certificate.
 
         Raises:
             ConfigError: the state directory cannot be used.
@@ -127,9 +127,9 @@ class Attempt:
         return leaf is not None and not is_forced and now < self._renew_at(state, leaf)
 
     def _is_too_early(self, state: AcmeState, now: datetime) -> bool:
-        """Whether another attempt has to wait, after one that failed."""
+        """Whether it is too early for another attempt after one that failed."""
         if state.retry_at is not None and now < state.retry_at:
-            return True  # the authority would only count it
+            return True  # the authority would refuse it and count it
         in_back_off = state.failures > 0 and state.next_at is not None and now < state.next_at
         return in_back_off and self._wish.is_patient
 
@@ -138,7 +138,7 @@ class Attempt:
         return renewal_schedule.renew_at(*life, state.luck, state.window)
 
     def _looked_at(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
-        """The state with the authority's suggestion, where it is time to ask for that."""
+        """The state with the authority's suggestion, if it is time to ask for that."""
         from lineman.tls.acme.acme_client import AcmeFailure
         from lineman.tls.acme.renewalinfo import certificate_id
 
@@ -150,13 +150,13 @@ class Attempt:
         if name is not None and is_due and now < leaf.not_valid_after_utc:
             try:
                 window, wait = self._connected().renewal_info(name)
-            except AcmeFailure:  # of no consequence: its life decides (RFC 9773, section 4.3.3)
+            except AcmeFailure:  # then its life decides (RFC 9773, section 4.3.3)
                 window, wait = state.window, None
             state = replace(state, window=window, ask_at=renewal_schedule.ask_again_at(now, wait))
         return state
 
     def _planned(self, state: AcmeState, leaf: x509.Certificate | None) -> AcmeState:
-        """The state with the time at which there is something to do for this certificate."""
+        """The state with the time at which the next attempt is due."""
         assert leaf is not None
         moments = [self._renew_at(state, leaf)]
         if state.ask_at is not None:
@@ -267,7 +267,7 @@ class Attempt:
 
 
 def main() -> int:
-    """Does what standard input asks for."""
+    """Carries out the task on standard input."""
 
     def write(line: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(line) + "\n")

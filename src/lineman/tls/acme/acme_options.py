@@ -132,11 +132,11 @@ class AcmeOptions:
 
 @dataclass(frozen=True, slots=True)
 class AcmeSettings:
-    """All that one certificate needs to be obtained, checked; it travels to the job as JSON.
+    """All that is needed to obtain one certificate, checked; it is sent to the job as JSON.
 
     Attributes:
         domains: its names, the first one first, as DNS writes them.
-        ca: what logs call the authority: a name or a host.
+        ca: the authority's name in logs: a name or a host.
         ca_url: its ACME directory.
         root: the state directory.
     """
@@ -174,7 +174,7 @@ class AcmeSettings:
 def from_worker(
     acme: object, domains: object, ca: str | None, directory_path: str | Path | None
 ) -> AcmeSettings:
-    """What a worker's four options say, checked.
+    """The settings that a worker's four options describe, checked.
 
     Args:
         acme: an e-mail address or `AcmeOptions`.
@@ -224,7 +224,7 @@ def settings(options: AcmeOptions, domains: object) -> AcmeSettings:
 
 
 def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where certificates are kept unless somebody says otherwise.
+    """The directory of certificates if no option names one.
 
     `$LINEMAN_ACME_DIRECTORY`; else below systemd's `$STATE_DIRECTORY`; else
     `/var/lib/lineman/acme` for root, and `$XDG_STATE_HOME/lineman/acme` for others.
@@ -241,7 +241,7 @@ def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def certificate_name(domains: Sequence[str]) -> str:
-    """The name of a certificate's directory: its domain; with several, unlike any other set's."""
+    """The name of a certificate's directory: its domain; for several domains, a unique name."""
     first = domains[0].replace(":", "-")  # of an IPv6 address
     if len(domains) == 1:
         return first
@@ -250,7 +250,7 @@ def certificate_name(domains: Sequence[str]) -> str:
 
 
 def authority_name(ca: str, ca_url: str) -> str:
-    """The name of an authority's directory: two with different URLs never share one."""
+    """The name of an authority's directory; authorities with different URLs never share one."""
     if ca in AUTHORITIES:
         return ca
     host = re.sub(r"[^a-z0-9.-]", "-", ca.lower())
@@ -315,7 +315,7 @@ def _name(domain: object, is_public: bool, profile: str | None) -> str:
 def _refuse_address(
     domain: str, address: IPv4Address | IPv6Address, is_public: bool, profile: str | None
 ) -> None:
-    """Raise where the authority certifies no such address."""
+    """Raises if the authority does not certify this address."""
     if not is_public:
         return
     if profile != SHORT_LIVED:
@@ -332,7 +332,7 @@ def _refuse_address(
 
 
 def as_address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address that a text is; None for a name."""
+    """The text as an address; None for a name."""
     try:
         return ip_address(text)
     except ValueError:

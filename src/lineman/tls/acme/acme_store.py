@@ -1,4 +1,4 @@
-"""What is kept between attempts: account, certificate, order in progress, and when to try again.
+"""Keeps files between attempts: account, certificate, order in progress, time of the next attempt.
 
 DIRECTORY/                          0700
     challenges/                     only while one is open, see `answers`
@@ -6,7 +6,7 @@ DIRECTORY/                          0700
         account.key  account.json   0600
         NAME/
             certificate.pem         0600: chain and key in one file, replaced as one
-            state.json              when what is due, and what went wrong last
+            state.json              when the next attempt is due, and the last error
             order.json  order.key   an order in progress, so that a killed job loses nothing
 """
 
@@ -35,17 +35,17 @@ DANGER = "replace the keys in it"
 
 @dataclass(frozen=True, slots=True)
 class AcmeState:
-    """What an attempt leaves for the next one; all times aware, in UTC.
+    """The state that an attempt leaves for the next one; all times aware, in UTC.
 
     Attributes:
-        next_at: nothing has to be done before; None: now.
+        next_at: when the next attempt is due; None: now.
         luck: this certificate's random number from 0 to 1.
         window: what the authority suggests for its renewal.
         ask_at: when to ask for that again.
         failures: attempts that failed in a row.
-        failed_at: when the last one did.
-        seen, fix: why, and what to do.
-        retry_at: before which the authority wants to hear nothing.
+        failed_at: when the last of them failed.
+        seen, fix: why it failed, and what to do.
+        retry_at: when the authority accepts requests again.
         not_after: when the certificate ends.
     """
 
@@ -66,7 +66,7 @@ class AcmeState:
 
     @classmethod
     def from_json(cls, text: str) -> AcmeState:
-        """What the file says; a damaged one is as good as none."""
+        """The content of the file; a damaged one counts as missing."""
         try:
             plain = json.loads(text)
             window = plain["window"]
@@ -125,7 +125,7 @@ class AcmeStore:
             raise self._unusable(error) from None
 
     def check(self) -> None:
-        """Looks at what is there, and makes nothing: the process that serves may be another user's.
+        """Checks what exists, and makes nothing: a serving process may run as another user.
 
         Raises:
             ConfigError: others may write to a directory, or read a key.
@@ -156,18 +156,18 @@ class AcmeStore:
                 )
 
     def state(self) -> AcmeState:
-        """What the last attempt has left."""
+        """The state after the last attempt."""
         try:
             return AcmeState.from_json((self.directory / "state.json").read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             return AcmeState()
 
     def save_state(self, state: AcmeState) -> None:
-        """Keeps it; OSError where that cannot be."""
+        """Writes it; raises OSError if that fails."""
         private_files.write(self.directory / "state.json", state.as_json().encode(), 0o600)
 
     def is_usable(self, now: datetime) -> bool:
-        """Whether the pair can be served: it loads, and has not ended. Cheap, once it is there."""
+        """Whether the pair can be served: it loads, and has not expired. Cheap if it exists."""
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate_path)
         except OSError:  # ssl.SSLError is one
@@ -175,7 +175,7 @@ class AcmeStore:
         end = self.state().not_after
         return end is None or now < end
 
-    # The job only, from here on: it needs `cryptography`.
+    # Only the job calls what follows: it needs `cryptography`.
 
     def certificate(self) -> x509.Certificate | None:
         """The leaf on disk if the pair is whole and has just these names, expired or not."""
@@ -185,7 +185,7 @@ class AcmeStore:
 
         try:
             leaf = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
-            # Its own beginning as the time: whether it has ended is the schedule's matter.
+            # The check uses the start of its life as the time: the schedule looks at its end.
             moment = leaf.not_valid_before_utc
             info = check_pair(self.certificate_path, None, None, now=moment)
         except (OSError, ValueError, ConfigError):
@@ -193,7 +193,7 @@ class AcmeStore:
         return leaf if set(info.names) == set(self._settings.domains) else None
 
     def save_settings(self, kinds: tuple[str, ...]) -> None:
-        """Keeps what the certificate is asked for with, but no secret; OSError where it cannot.
+        """Writes the settings of the certificate without secrets; raises OSError if that fails.
 
         Args:
             kinds: the challenges that could be answered.
@@ -203,15 +203,15 @@ class AcmeStore:
         private_files.write(self.directory / SETTINGS, content, 0o600)
 
     def save_certificate(self, chain: str, key: bytes) -> None:
-        """Puts chain and key in place at once; OSError where that cannot be."""
+        """Writes chain and key in one step; raises OSError if that fails."""
         private_files.write(self.certificate_path, chain.encode().rstrip() + b"\n" + key, 0o600)
 
     def account_key(self) -> bytes:
-        """The account's private key (PEM), made where there is none."""
+        """The account's private key (PEM), made if there is none."""
         return _key_at(self.authority / "account.key")
 
     def account_url(self, thumbprint: str) -> str | None:
-        """What the authority calls the account with this key; None before it was registered."""
+        """The account's URL at the authority; None before it was registered."""
         try:
             plain = json.loads((self.authority / "account.json").read_bytes())
             return str(plain["url"]) if plain["thumbprint"] == thumbprint else None
@@ -219,7 +219,7 @@ class AcmeStore:
             return None
 
     def save_account_url(self, url: str, thumbprint: str) -> None:
-        """Keeps what the authority calls the account."""
+        """Writes the account's URL."""
         content = json.dumps({"url": url, "thumbprint": thumbprint}).encode()
         private_files.write(self.authority / "account.json", content, 0o600)
 
@@ -228,25 +228,25 @@ class AcmeStore:
         return _key_at(self.directory / "order.key")
 
     def order_url(self) -> str | None:
-        """The order in progress of a job that did not come to its end."""
+        """The URL of the order of a job that did not finish."""
         try:
             return str(json.loads((self.directory / "order.json").read_bytes())["url"])
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def save_order_url(self, url: str) -> None:
-        """Keeps the order in progress."""
+        """Writes the URL of the order in progress."""
         private_files.write(self.directory / "order.json", json.dumps({"url": url}).encode(), 0o600)
 
     def forget_order(self, *, with_key: bool) -> None:
-        """The order is over; the key goes with it once it is in a certificate."""
+        """Deletes a finished order, and its key once that is in a certificate."""
         (self.directory / "order.json").unlink(missing_ok=True)
         if with_key:
             (self.directory / "order.key").unlink(missing_ok=True)
 
 
 def kept(root: Path) -> list[AcmeSettings]:
-    """What every certificate below a state directory was asked for with, by name.
+    """The settings of every certificate below a state directory, by name.
 
     Raises:
         ConfigError: the directory cannot be read.
@@ -268,7 +268,7 @@ def kept(root: Path) -> list[AcmeSettings]:
 
 
 def _key_at(path: Path) -> bytes:
-    """The P-256 key in a file; a damaged one is made anew."""
+    """The P-256 key in a file; a new one replaces a damaged one."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 

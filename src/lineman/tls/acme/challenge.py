@@ -1,4 +1,4 @@
-"""What an authority is shown as a proof. Pure but for random numbers.
+"""The proofs that an authority is shown. Pure except for random numbers.
 
 Source: RFC 8555, section 8; RFC 8737; RFC 8738 for addresses
 """
@@ -18,12 +18,12 @@ _OCTET_STRING = b"\x04"  # its tag in DER
 
 
 def key_authorization(token: str, thumbprint: str) -> str:
-    """What binds a challenge to the account's key (RFC 8555, section 8.1)."""
+    """The key authorization: it binds a challenge to the account's key (RFC 8555, section 8.1)."""
     return f"{token}.{thumbprint}"
 
 
 def general_name(domain: str) -> x509.GeneralName:
-    """A name or an address, as certificates and requests for them hold it."""
+    """A name or an address in the form of certificates and certificate requests."""
     from cryptography import x509
 
     address = as_address(domain)
@@ -43,7 +43,7 @@ def alpn_certificate(name: str, digest: bytes) -> bytes:
     """The certificate, and its key, that answer tls-alpn-01 for a name; PEM.
 
     Args:
-        name: the only one in it; an address is one as well.
+        name: the only name in the certificate; it may be an address.
         digest: SHA-256 of the key authorization.
 
     Source: RFC 8737, section 3

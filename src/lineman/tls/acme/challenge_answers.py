@@ -1,8 +1,8 @@
-"""Where challenges lie while an authority validates, and how a serving process answers them.
+"""The files of open challenges, and how a serving process answers an authority with them.
 
-The job writes them below the state directory, and every process on the port answers from there:
-whichever accepts the authority's connection. The directory exists only while a challenge is open,
-so that asking whether one is costs a single system call.
+The job writes them below the state directory. Every process on the port can answer from there,
+because any of them may accept the authority's connection. The directory exists only while a
+challenge is open, so a process finds out by a single system call.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import quote
 from lineman.tls.files import private_files
 
 ACME_PROTOCOL = b"acme-tls/1"
-"""What an authority offers by ALPN, and nobody else (RFC 8737, section 6.2)."""
+"""The ALPN protocol that only an authority offers (RFC 8737, section 6.2)."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,256}")  # RFC 8555, section 8.3: base64url
 _NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_][a-z0-9_-]{0,62}")
@@ -33,7 +33,7 @@ class Answers:
         root: the state directory.
 
     Attributes:
-        is_waiting: whether there is no certificate yet, so that only an authority is served.
+        is_waiting: whether there is no certificate yet, so only an authority is served.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,11 +42,11 @@ class Answers:
         self.is_waiting = False
 
     def is_open(self) -> bool:
-        """Whether any challenge is open: the one thing that is asked for every handshake."""
+        """Whether any challenge is open; called at every handshake."""
         return os.access(self._probe, os.F_OK)
 
     def http(self, token: str) -> bytes | None:
-        """What to answer at `/.well-known/acme-challenge/TOKEN`; None for nothing."""
+        """The answer at `/.well-known/acme-challenge/TOKEN`; None if there is none."""
         if not _TOKEN.fullmatch(token):
             return None
         try:
@@ -72,21 +72,21 @@ class Answers:
             return None
         return context
 
-    # What the job does.
+    # For the job.
 
     def publish_http(self, token: str, answer: str) -> Path:
-        """Answer this token from now on.
+        """Answers this token from now on.
 
         Raises:
             OSError: the file cannot be written.
-            ValueError: the token is none.
+            ValueError: the token is malformed.
         """
         if not _TOKEN.fullmatch(token):
             raise ValueError(f"the authority's token is malformed: {token[:80]!r}")
         return self._write(f"http-{token}", answer.encode())
 
     def publish_tls(self, server_name: str, pem: bytes) -> Path:
-        """Answer a validation of this name with this certificate and key from now on.
+        """Answers a validation of this name with this certificate and key from now on.
 
         Raises:
             OSError: the file cannot be written.
@@ -104,7 +104,7 @@ class Answers:
             return path
 
     def withdraw(self, paths: list[Path]) -> None:
-        """Forget challenges, and those of jobs that were killed long ago."""
+        """Deletes challenges, and those of jobs that were killed long ago."""
         for path in paths:
             path.unlink(missing_ok=True)
         oldest = time.time() - _ABANDONED

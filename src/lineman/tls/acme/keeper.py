@@ -1,4 +1,4 @@
-"""Keeps a certificate valid for as long as the service runs: starts the job when its time comes.
+"""Keeps a certificate valid while the service runs: starts the job when an attempt is due.
 
 Every process of a service has a keeper, and the one that holds the lock leads. When that
 process ends, the kernel frees the lock and another one leads.
@@ -31,13 +31,13 @@ _AFTER_DEFECT = timedelta(minutes=10)
 
 
 async def attempt(wish: Wish, on_say: Callable[[str], None]) -> JobReport:
-    """One attempt in a process of its own; it is ended if this is cancelled.
+    """Makes one attempt in a process of its own; a cancellation ends that process.
 
     Args:
         wish: what to do.
         on_say: takes what the job says while it works.
     """
-    # A directory with a `queue.py` in it must not become the job's standard library: hence -P.
+    # -P: a `queue.py` in the current directory must not replace the one of the standard library.
     home = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
@@ -67,10 +67,10 @@ async def attempt(wish: Wish, on_say: Callable[[str], None]) -> JobReport:
                     report = JobReport(**said)
             status = await process.wait()
     except BaseException as error:
-        # Not process.kill(): that reaps a child that has just ended, under the hands of asyncio.
+        # Not process.kill(): it would reap a child that has just ended, which asyncio must do.
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-        await process.stdout.read()  # to its end, so that nothing of it outlives this
+        await process.stdout.read()  # to its end, so that no child of it is left
         await process.wait()
         if isinstance(error, TimeoutError):
             return _broken(f"the job did not end within {_LONGEST_JOB:.0f} s")
@@ -96,8 +96,8 @@ class CertificateKeeper:
         kinds: challenges that can be answered here, best first.
         on_lead: entered when this process begins to lead, left when it ends; opens the port for
             http-01. It must not raise.
-        look_every: seconds between looks whether the lead is free, and whether time has come.
-        first_look_every: seconds between looks for the first certificate.
+        look_every: seconds between checks of the lock and of the time.
+        first_look_every: seconds between checks for the first certificate.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class CertificateKeeper:
 
     @property
     def certificate_path(self) -> Path:
-        """Where chain and key are, once they are."""
+        """The file with chain and key, once there is one."""
         return self._store.certificate_path
 
     def start(self) -> None:
@@ -143,7 +143,7 @@ class CertificateKeeper:
 
     @property
     def has_certificate(self) -> bool:
-        """Whether there is a pair that loads and has not ended."""
+        """Whether there is a pair that loads and has not expired."""
         return self._store.is_usable(datetime.now(UTC))
 
     async def first_certificate(self) -> None:
@@ -197,7 +197,7 @@ class CertificateKeeper:
             os.close(lock)
 
     def _lock(self) -> int | None:
-        """What holds the lead; None while another process has it, or the directory is gone."""
+        """A descriptor with the lock; None while another process has it, or without a directory."""
         try:
             return private_files.try_lock(self._store.keeper_lock)
         except OSError:
@@ -208,7 +208,8 @@ class CertificateKeeper:
     async def _lead(self) -> None:
         next_at = self._due()
         while True:
-            # In small steps: the clock may be set, the machine sleep, an operator run the job.
+            # In small steps: the clock may be set, the machine may sleep, an operator may run the
+            # job.
             while datetime.now(UTC) < next_at:
                 await asyncio.sleep(self._look_every)
                 if self._is_lost():
@@ -230,7 +231,7 @@ class CertificateKeeper:
         return state.next_at
 
     def _is_lost(self) -> bool:
-        """Whether somebody has taken the certificate away."""
+        """Whether the certificate's file was removed."""
         return not self.certificate_path.exists() and not self._store.state().failures
 
     def _after(self, report: JobReport) -> datetime:

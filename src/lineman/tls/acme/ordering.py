@@ -25,8 +25,8 @@ from lineman.tls.acme.problems import Problem, explain
 _PATIENCE = 180.0  # seconds for one state of an order to change
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 5.0
-# What an authority may say of a certificate that it does not take for the order's predecessor, as
-# one that was replaced already (status 409) or is another account's: it is named for a favour only.
+# Errors with which an authority may refuse the predecessor that an order names: it was replaced
+# already (status 409), or is another account's. The order is then repeated without a predecessor.
 _REPLACES_REFUSED = ("alreadyReplaced", "conflict", "malformed", "unauthorized")
 
 
@@ -71,14 +71,14 @@ class Ordering:
         self._answers = Answers(settings.root)
 
     def obtain(self, kinds: Sequence[str], replaces: str | None) -> str:
-        """The chain of a new certificate, which is for the store's `order_key`.
+        """The chain of a new certificate for the store's `order_key`.
 
         Args:
-            kinds: challenges to try, in order; one after the other costs one failed validation.
+            kinds: challenges to try, in order; each that fails costs one failed validation.
             replaces: which certificate it renews, for the authority.
 
         Raises:
-            Failure: there is none; the last kind's reason.
+            AcmeFailure: no challenge worked; the reason of the last one.
             OSError: the store cannot be written.
         """
         order = self._resumed()
@@ -97,7 +97,7 @@ class Ordering:
         raise AssertionError("no challenge to try")
 
     def _resumed(self) -> AcmeOrder | None:
-        """The order of a job that was killed, if it is good for something still."""
+        """The order of a job that was killed, if it can be continued."""
         url = self._store.order_url()
         if url is None:
             return None
@@ -114,7 +114,7 @@ class Ordering:
         return order
 
     def _new(self, replaces: str | None) -> AcmeOrder:
-        self._store.order_key()  # nothing is ordered that could not be kept
+        self._store.order_key()  # first, so that a disk that cannot be written to is found here
         try:
             order = AcmeOrder(*self._client.new_order(self._settings.domains, replaces))
         except AcmeFailure as failure:
@@ -161,7 +161,7 @@ class Ordering:
         return AcmeOrder(order.url, content)
 
     def _poll(self, url: str, is_done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What stands at a URL once it is done."""
+        """The content of a URL once the authority has finished its work."""
         deadline = time.monotonic() + _PATIENCE
         wait = _FIRST_WAIT
         while True:
@@ -204,7 +204,7 @@ class Ordering:
     def _publish(
         self, authorization: dict[str, Any], name: str, kind: str, published: list[Path]
     ) -> dict[str, Any]:
-        """The challenge of this kind, which can be answered from now on."""
+        """The challenge of this kind, after its answer was made available."""
         for challenge in authorization.get("challenges", ()):
             if challenge.get("type") != kind:
                 continue
@@ -232,11 +232,11 @@ class Ordering:
 
 
 def _in_webroot(webroot: Path, token: str, answer: str) -> Path:
-    """The file that a web server answers http-01 with."""
+    """Writes the file with which a web server answers http-01."""
     path = webroot / ".well-known" / "acme-challenge" / token
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The web server's user may write here too: no link of its is followed.
+        # The web server's user may write here too, so symbolic links are not followed.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o644), "w", encoding="ascii") as file:
             os.fchmod(file.fileno(), 0o644)

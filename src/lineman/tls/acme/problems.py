@@ -1,4 +1,4 @@
-"""What an authority's refusal means, and what to do about it. Pure.
+"""Explains an authority's refusal, and what to do about it. Pure.
 
 Source: RFC 8555, section 6.7; https://letsencrypt.org/docs/rate-limits/
 """
@@ -19,15 +19,16 @@ _RETRY_AFTER_TEXT = re.compile(r"retry after (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)
 # Some authorities call a connection that failed `unauthorized`.
 _UNREACHED = re.compile(r"failed to connect|connection refused|timeout during connect", re.I)
 
-# What authorities say where the account itself is shut (RFC 8555, sections 7.1.2 and 7.3.6). Its
-# type is `unauthorized`, as for a challenge; a page that a challenge has found is quoted later.
+# What authorities say if the account itself is closed (RFC 8555, sections 7.1.2 and 7.3.6). The
+# type is `unauthorized`, as for a challenge; the text of a page that a challenge has found comes
+# later in the sentence.
 _SHUT_ACCOUNT = re.compile(
     r"(?:the |an |your )?account\b.{0,80}\b(?:deactivated|revoked|disabled|suspended|not valid)",
     re.I,
 )
 
-# What Let's Encrypt says of each of its limits, the limit in words, and the way out. The first
-# that is found in the text counts.
+# What Let's Encrypt says about each of its limits, the limit in words, and the fix. The first that
+# is found in the text counts.
 _LIMITS = (
     (
         r"certificates .*already issued for this exact set",
@@ -101,7 +102,7 @@ class Problem:
     Attributes:
         seen: what happened.
         fix: what to do about it.
-        retry_at: before which nothing should be asked again; None for the usual back-off.
+        retry_at: the earliest time of the next request; None for the usual back-off.
     """
 
     seen: str
@@ -115,12 +116,12 @@ class Problem:
 def explain(
     problem: Mapping[str, Any], *, name: str = "", retry_at: datetime | None = None
 ) -> Problem:
-    """What a problem document says.
+    """Explains a problem document.
 
     Args:
-        problem: the document (RFC 7807) that came with an error, or stands in a challenge.
-        name: the domain that it is about, where that is known.
-        retry_at: what its `Retry-After` header meant.
+        problem: the document (RFC 7807) of an error or of a challenge.
+        name: the domain that it is about, if that is known.
+        retry_at: the time in its `Retry-After` header.
     """
     code = str(problem.get("type") or "").removeprefix(_PREFIX)
     detail = _text(problem)
@@ -130,7 +131,7 @@ def explain(
     about = f"{name}: " if name else ""
     kind = "connection" if _UNREACHED.search(detail) else code
     if code == "unauthorized" and _SHUT_ACCOUNT.match(detail):
-        # Whatever was asked for: no name has to do with it.
+        # For any request: the account is the cause, and no name.
         kind, about = "account", "the account at the authority is closed: "
     fix = _FIXES.get(kind, "see the text, and the authority's status page")
     seen = f"{about}{detail} ({code or 'no type'})"
@@ -138,7 +139,7 @@ def explain(
 
 
 def _text(problem: Mapping[str, Any]) -> str:
-    """What the authority says, on one line; also what it says of each name."""
+    """The authority's text on one line, with its text for each name."""
     texts = [str(problem.get("detail") or problem.get("title") or "no reason is given")]
     for part in problem.get("subproblems") or ():
         if isinstance(part, Mapping):
@@ -163,7 +164,7 @@ def _limited(detail: str, retry_at: datetime | None) -> Problem:
 
 
 def retry_moment(header: str | None, now: datetime) -> datetime | None:
-    """What a `Retry-After` header means; None where it is absent or makes no sense.
+    """The time that a `Retry-After` header means; None if it is absent or invalid.
 
     Source: RFC 9110, section 10.2.3
     """

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 # Source: the integration guide of Let's Encrypt: after two thirds of a certificate's life; after
 # half of one that lives for less than ten days.
 _SHORT_LIFE = timedelta(days=10)
-# A fleet that was set up in one minute shall not renew in one minute.
+# Many servers that were set up in the same minute must not all renew in the same minute.
 _JITTER = 1 / 50  # of the life
-# However late an authority suggests, this part of the life is left for what may go wrong.
+# Even if an authority suggests a later time, this part of the life is kept as a reserve.
 _RESERVE = 1 / 10
 
 _BACK_OFF = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
 _LONGEST_BACK_OFF = timedelta(days=1)
 _BACK_OFF_JITTER = 1 / 10
-# What is urgent is tried at least this often, still far below the limits of Let's Encrypt.
+# The shortest wait before an urgent attempt, far below the limits of Let's Encrypt.
 _SHORTEST_URGENT = timedelta(hours=1)
 
 # RFC 9773, section 4.3: how soon and how late the authority may be asked again.
@@ -27,7 +27,7 @@ _RENEWAL_INFO_LATEST = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When the authority would like a certificate to be renewed (RFC 9773); start <= end."""
+    """When the authority suggests a renewal (RFC 9773); start <= end."""
 
     start: datetime
     end: datetime
@@ -41,7 +41,7 @@ def renew_at(
     Args:
         not_before, not_after: its life.
         luck: a random number from 0 to 1, drawn once for each certificate.
-        window: what the authority suggests; None where it suggests nothing.
+        window: the authority's suggestion; None if there is none.
     """
     life = not_after - not_before
     if window is not None:
@@ -55,8 +55,8 @@ def ask_again_at(now: datetime, retry_after: float | None) -> datetime:
     """When to ask the authority for its suggestion again.
 
     Args:
-        now: when it was asked.
-        retry_after: seconds that it named; None for none.
+        now: when it was last asked.
+        retry_after: seconds that it named; None if it named none.
     """
     if retry_after is None:
         return now + _RENEWAL_INFO_EVERY
@@ -76,15 +76,15 @@ def try_again_at(
 ) -> datetime:
     """When to try again after a failure: 1, 10, 100 minutes later, then daily.
 
-    A day is too long where a certificate lives for a week, or has ended: then it is a twentieth of
-    the life that is left, but no less than an hour.
+    A day is too long if a certificate lives for a week or has expired: then the wait is a twentieth
+    of the remaining life, but at least an hour.
 
     Args:
         now: when it failed.
         failures: how often in a row, 1 or more.
         luck: a random number from 0 to 1.
         not_before, not_after: the life of the certificate that is served meanwhile; None for none.
-        retry_at: before which the authority wants no further request.
+        retry_at: the earliest time at which the authority accepts a further request.
     """
     wait = _BACK_OFF[failures - 1] if failures <= len(_BACK_OFF) else _LONGEST_BACK_OFF
     if not_before is not None and not_after is not None:

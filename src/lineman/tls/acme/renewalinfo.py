@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
 
 
 def certificate_id(certificate: x509.Certificate) -> str | None:
-    """What the authority calls a certificate; None for one that has no authority key identifier.
+    """A certificate's identifier at the authority; None without an authority key identifier.
 
     Source: RFC 9773, section 4.1
     """
@@ -30,7 +30,7 @@ def certificate_id(certificate: x509.Certificate) -> str | None:
     if found.value.key_identifier is None:
         return None
     serial = certificate.serial_number
-    # The content of a DER integer: one more bit than the number, for its sign.
+    # The content of a DER integer, which has one more bit for the sign.
     content = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
     return f"{_base64url(found.value.key_identifier)}.{_base64url(content)}"
 
@@ -40,10 +40,10 @@ def _base64url(data: bytes) -> str:
 
 
 def parse(answer: object) -> Window | None:
-    """The window in which the authority would like the certificate to be renewed.
+    """The window in which the authority suggests to renew the certificate.
 
-    None where the answer makes no sense, as RFC 9773 (section 4.2) asks: the client then goes by
-    the certificate's life.
+    It is None if the answer is invalid. The client then uses the certificate's life, as RFC 9773
+    (section 4.2) demands.
     """
     window = answer.get("suggestedWindow") if isinstance(answer, Mapping) else None
     if not isinstance(window, Mapping):

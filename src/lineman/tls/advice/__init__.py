@@ -1,1 +1,1 @@
-"""What a certificate says of itself, and what clients would say to it."""
+"""Explains a certificate: its content, and which clients would accept it."""

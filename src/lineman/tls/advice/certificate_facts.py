@@ -1,4 +1,4 @@
-"""Looks at a certificate file closely: the facts that `verdict` judges."""
+"""Collects the facts about a certificate file that `verdict` judges."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ChainFacts:
         is_in_order: whether the file has them in that order.
         unneeded: subjects that are no part of the path.
         sends_root: whether the path in the file ends in a root.
-        root: the authority that the path leads to and this machine trusts; empty: to none of them.
-        is_own_root: whether that is an operator's own and no public one, so that others do not
+        root: the authority at the end of the path, if this machine trusts it; else empty.
+        is_own_root: whether it is the operator's own authority, so that other machines do not
             trust it.
-        missing: the subject of the issuer that is in neither; empty where none is missing.
-        is_self_signed: whether the leaf has signed itself.
+        missing: the subject of an issuer that is neither in the file nor trusted; empty for none.
+        is_self_signed: whether the leaf is signed with its own key.
         fault: what a strict check (RFC 5280) of a complete path found; empty: nothing.
     """
 
@@ -58,10 +58,11 @@ class CertificateFacts:
         subject, issuer, serial, names: as in `CertificateInfo`.
         not_before, not_after: aware, in UTC; both ends included.
         key: such as `ECDSA P-256`.
-        key_fault: why no client could use the key; empty if they can.
-        digest: of its signature, such as `sha256`; empty where it has none of its own (Ed25519).
-        is_authority: whether it is one itself.
-        serves: whether it may be used by a server.
+        key_fault: why no client could use the key; empty if clients can.
+        digest: of its signature, such as `sha256`; empty if the scheme has no separate digest
+            (Ed25519).
+        is_authority: whether it is an authority's certificate.
+        serves: whether a server may use it.
         chain: see `ChainFacts`.
         knows_roots: whether authorities were available to check the chain.
     """
@@ -86,7 +87,7 @@ class CertificateFacts:
         return self.not_after - self.not_before
 
 
-# Where operators put authorities of their own: Debian, Red Hat, Arch, SUSE.
+# Directories for an operator's own authorities: Debian, Red Hat, Arch, SUSE.
 _OWN_AUTHORITIES = (
     "/usr/local/share/ca-certificates",
     "/etc/pki/ca-trust/source/anchors",
@@ -112,7 +113,7 @@ class Roots:
 def roots_of(given: Path | None) -> Roots:
     """The authorities in a file, or the system's.
 
-    Whatever is in the file and not among the public ones of this system is an operator's own.
+    An authority that is in the file and not among this system's public ones is an operator's own.
 
     Args:
         given: the file; None for the system's own.
@@ -142,13 +143,13 @@ def _is_development(root: x509.Certificate) -> bool:
 
 
 def system_roots() -> Path | None:
-    """The file of authorities that this system trusts; None where it has none."""
+    """The file of authorities that this system trusts; None if it has none."""
     found = ssl.get_default_verify_paths().cafile
     return None if found is None else Path(found)
 
 
 def read_roots(path: Path) -> list[x509.Certificate]:
-    """The authorities in a file; one that cannot be read is passed over.
+    """The authorities in a file; a certificate that cannot be read is left out.
 
     Raises:
         ConfigError: the file is no PEM file.
@@ -277,7 +278,7 @@ def _issuer_of(
 
 
 def _fault(path: list[x509.Certificate], root: x509.Certificate) -> str:
-    """What a strict client finds wrong with a complete path, dates and names left aside."""
+    """The fault that a strict client finds in a complete path, apart from dates and names."""
     from ipaddress import ip_address
 
     from cryptography import x509

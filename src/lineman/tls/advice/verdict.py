@@ -1,4 +1,4 @@
-"""What browsers, Java and WeChat's mini-programs would say to a certificate (pure)."""
+"""Whether browsers, Java and WeChat's mini-programs would accept a certificate (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lineman.tls.advice.certificate_facts import DEVELOPMENT, CertificateFacts
 from lineman.tls.files.certificate_info import date, span
 from lineman.tls.files.sni_names import NameTable
 
-# Longest lives that browsers take from public authorities, by day of issue.
+# The longest lives that browsers accept from public authorities, by day of issue.
 # Source: CA/Browser Forum, ballots SC-31 and SC-081v3
 _LONGEST = (
     (datetime(2029, 3, 15, tzinfo=UTC), 47),
@@ -26,10 +26,10 @@ _BROKEN_DIGESTS = ("md5", "sha1")
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Finding):
-    """One thing that was looked at; ERROR: some client would refuse the certificate.
+    """The result of one check; ERROR: some client would refuse the certificate.
 
     Args:
-        browser, java, wechat: what each would say; empty: nothing.
+        browser, java, wechat: the error message of each; empty: none.
     """
 
     browser: str = ""
@@ -41,11 +41,11 @@ _NO_HANDSHAKE = "fail: ssl hand shake error"
 
 
 def judge(facts: CertificateFacts, names: Sequence[str], now: datetime) -> list[Judgement]:
-    """Everything that is to be said, in the order in which it is best read.
+    """All judgements, in the order in which to read them.
 
     Args:
         facts: of the certificate.
-        names: what clients will connect to; empty: whatever the certificate is for.
+        names: the names that clients connect to; empty: the names in the certificate.
         now: aware.
     """
     found = [

@@ -1,1 +1,1 @@
-"""Certificates for development: an authority of one's own, on this machine alone."""
+"""Certificates for development, from an authority that exists on this machine only."""

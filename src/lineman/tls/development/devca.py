@@ -1,4 +1,4 @@
-"""Keeps development certificates: a local authority, made once, and a leaf for this machine."""
+"""Keeps development certificates: a local authority, made once, and a certificate from it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 _RENEW_BEFORE = timedelta(days=60)  # so a server started today can run for two months
-_MOST_NAMES = 100  # names pile up where every container brings its own
+_MOST_NAMES = 100  # each new container may add a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DevelopmentCertificate:
         ca: what a browser has to trust.
         names: what the leaf is for.
         created: whether the leaf is new.
-        ca_created: whether the authority is new, and so trusted by nobody yet.
+        ca_created: whether the authority is new, so that no browser trusts it yet.
     """
 
     cert: Path
@@ -111,7 +111,7 @@ def _own_names() -> tuple[str, ...]:
 
 
 def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
-    """Return the authority, and whether it had to be made."""
+    """Return the authority, and whether it is new."""
     _refuse_others_files(directory)
     key_path = directory / "ca.key"
     if key_path.exists() and not private_files.is_private(key_path):
@@ -132,7 +132,7 @@ def _authority(directory: Path, now: datetime) -> tuple[Authority, bool]:
 
 
 def _refuse_others_files(directory: Path) -> None:
-    """Raise where a file cannot be read: to replace it would orphan a trusted authority."""
+    """Raise if a file cannot be read: with a new authority, the trusted one would be useless."""
     for name in ("ca.pem", "ca.key", "localhost.pem", "localhost.key"):
         path = directory / name
         if path.exists() and not os.access(path, os.R_OK, effective_ids=True):
@@ -144,7 +144,7 @@ def _refuse_others_files(directory: Path) -> None:
 
 
 def _load_authority(directory: Path, now: datetime) -> Authority | None:
-    """Return the authority on disk; None if there is none, or none that will do."""
+    """Return the authority on disk; None if there is none, or it cannot be used."""
     from cryptography import x509
 
     try:
@@ -176,7 +176,7 @@ def _load_key(path: Path) -> EllipticCurvePrivateKey | None:
 def _leaf(
     directory: Path, authority: Authority, wanted: Sequence[str], now: datetime
 ) -> tuple[tuple[str, ...], bool]:
-    """Return the names of the certificate, and whether it had to be made."""
+    """Return the names of the certificate, and whether it is new."""
     cert_path, key_path = directory / "localhost.pem", directory / "localhost.key"
     has, is_lasting = _leaf_on_disk(cert_path, key_path, authority, now)
     if is_lasting and set(wanted) <= set(has):
@@ -194,7 +194,7 @@ def _leaf(
 def _leaf_on_disk(
     cert_path: Path, key_path: Path, authority: Authority, now: datetime
 ) -> tuple[tuple[str, ...], bool]:
-    """Return the names of a leaf of this authority (none: there is none) and if it may stay."""
+    """Return the names of this authority's leaf (none without a leaf), and if it can be kept."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 

@@ -20,15 +20,15 @@ if TYPE_CHECKING:  # imported where it runs: it costs a process 11 MiB and 40 ms
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-# What the authority may vouch for; each domain with everything below it. `.test` and `.localhost`
-# can never be bought (RFC 2606), `.local` is the local network's (RFC 6762).
+# The names that the authority may certify: each domain and every name below it. Nobody can register
+# names below `.test` and `.localhost` (RFC 2606); `.local` is for the local network (RFC 6762).
 PERMITTED_DOMAINS = ("localhost", "test", "local")
 PERMITTED_NETWORKS = tuple(
     ip_network(network)
     for network in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
 
-_AUTHORITY_LIFE = timedelta(days=3650)  # long, since trusting a new one is a chore
+_AUTHORITY_LIFE = timedelta(days=3650)  # long, since each browser must trust a new one
 _LEAF_LIFE = timedelta(days=365)  # Apple refuses more than 825 days, even below one's own root
 _BACKDATED = timedelta(days=1)  # a phone's clock may be behind
 
@@ -61,7 +61,7 @@ def plain_name(name: str) -> str:
 
 
 def is_permitted(name: str) -> bool:
-    """Whether the authority's constraints let it vouch for a name (as `plain_name` writes it)."""
+    """Whether the authority's constraints allow a name (as `plain_name` writes it)."""
     address = _address(name)
     if address is not None:
         return any(address in network for network in PERMITTED_NETWORKS)
@@ -89,14 +89,14 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def new_key() -> EllipticCurvePrivateKey:
-    """Return a key on P-256, which every browser takes and which signs fastest."""
+    """Return a key on P-256, which every browser accepts and which signs fastest."""
     from cryptography.hazmat.primitives.asymmetric import ec
 
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def name_constraints() -> x509.NameConstraints:
-    """Return the extension that keeps the authority to local names and private addresses."""
+    """Return the extension that limits the authority to local names and private addresses."""
     from cryptography import x509
 
     domains = [x509.DNSName(domain) for domain in PERMITTED_DOMAINS]
@@ -131,8 +131,8 @@ def make_leaf(
     """Return a server certificate for names and addresses; it never outlives the authority.
 
     Args:
-        authority: signs it; whether its constraints allow the names is not looked at here.
-        key: whose public half the certificate carries.
+        authority: signs it; this function does not check its constraints.
+        key: the certificate holds its public half.
         names: as `plain_name` writes them.
         now: the start of its life; aware.
     """

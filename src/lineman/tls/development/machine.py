@@ -1,4 +1,4 @@
-"""Where development certificates are kept, and the addresses of this machine they are for."""
+"""The directory of development certificates, and the addresses of this machine for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def dev_directory() -> Path:
 
 
 def private_addresses() -> list[str]:
-    """The addresses by which others in the same network reach this machine; perhaps none."""
+    """The addresses by which others in the same network reach this machine; may be empty."""
     return [each for each in ipv4_addresses() if is_permitted(each)]
 
 

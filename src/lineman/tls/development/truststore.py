@@ -1,7 +1,7 @@
-"""Has the stores of this machine trust the development authority, or no longer.
+"""Adds the development authority to the trust stores of this machine, and removes it.
 
-Only what an operator asks for is touched, and each store says what was done to it. What is put in
-is found again by its name, which no other authority has.
+Only the stores that an operator asks for are changed, and each returns what was done. An added
+authority is found again by its name, which no other authority has.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TrustStore(Protocol):
         ...
 
     def trust(self, ca: Path) -> str:
-        """Has it trust the authority in a PEM file; what was done, in words.
+        """Adds the authority in a PEM file; returns what was done, in words.
 
         Raises:
             ConfigError: it could not be done.
@@ -51,7 +51,7 @@ class TrustStore(Protocol):
         ...
 
     def untrust(self, ca: Path | None = None) -> str:
-        """Has it no longer trust the authority in a PEM file; what was done, empty for nothing.
+        """Removes the authority in a PEM file; returns what was done, empty for nothing.
 
         Args:
             ca: the file; None for every authority that Lineman has made.
@@ -64,12 +64,12 @@ class TrustStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SystemStore:
-    """The authorities of the whole system, which curl, Python and most programs go by.
+    """The authorities of the whole system, which curl, Python and most programs use.
 
     Args:
-        directory: where an operator puts further ones.
-        refresh: the command that makes them count.
-        forget: options of it with which one that was taken away no longer does.
+        directory: where an operator adds authorities.
+        refresh: the command that applies a change.
+        forget: further options of that command after an authority was removed.
     """
 
     directory: Path
@@ -82,7 +82,7 @@ class SystemStore:
         return "the system's store"
 
     def trust(self, ca: Path) -> str:
-        """Copies the authority there and makes it count."""
+        """Copies the authority into the directory and refreshes the store."""
         target = self.directory / f"{_FILE}-{_suffix(ca)}.crt"
         try:
             shutil.copyfile(ca, target)
@@ -96,7 +96,7 @@ class SystemStore:
         return f"added {target}; {shlex.join(self.refresh)}"
 
     def untrust(self, ca: Path | None = None) -> str:
-        """Takes away the copy that `trust` has put there, or every one."""
+        """Removes the copy that `trust` has made, or every development authority."""
         which = "*" if ca is None else f"-{_suffix(ca)}"
         found = sorted(self.directory.glob(f"{_FILE}{which}.crt"))
         try:
@@ -117,7 +117,7 @@ class SystemStore:
 
 @dataclass(frozen=True, slots=True)
 class NssStore:
-    """A database of NSS: what Chromium has for each user, and Firefox for each profile.
+    """A database of NSS: Chromium has one for each user, Firefox one for each profile.
 
     Args:
         title: how messages call it.
@@ -136,12 +136,12 @@ class NssStore:
         name = f"{_NAME} {_suffix(ca)}"
         if name in self._names(certutil):
             return f"{name} is in {self.directory} already"
-        # "C,,": may vouch for servers, neither for mail nor for code.
+        # "C,,": trusted for servers, neither for mail nor for code.
         _run((certutil, *self._where, "-A", "-t", "C,,", "-n", name, "-i", str(ca)))
         return f"added {name} to {self.directory}"
 
     def untrust(self, ca: Path | None = None) -> str:
-        """Takes out the authority, or every one of this program's."""
+        """Removes the authority, or every one that Lineman has made."""
         wanted = None if ca is None else f"{_NAME} {_suffix(ca)}"
         if not (self.directory / "cert9.db").exists():
             return ""
@@ -162,7 +162,7 @@ class NssStore:
 
 
 def system_store() -> SystemStore | None:
-    """This system's store; None where it has none that is known."""
+    """This system's store; None if it has no known one."""
     known = (
         ("/usr/local/share/ca-certificates", "update-ca-certificates", "--fresh"),  # Debian
         ("/etc/pki/ca-trust/source/anchors", "update-ca-trust", ""),  # Fedora, Red Hat
@@ -176,7 +176,7 @@ def system_store() -> SystemStore | None:
 
 
 def browser_stores(home: Path) -> Iterator[NssStore]:
-    """The stores of this user's browsers; Chromium's is named even where it is not there yet."""
+    """The stores of this user's browsers; Chromium's is included even if it does not exist yet."""
     databases = [home / path for path in _CHROMIUM if (home / path).is_dir()]
     for directory in databases or [home / _CHROMIUM[0]]:
         yield NssStore("Chromium, Chrome, Edge", directory)
@@ -186,7 +186,7 @@ def browser_stores(home: Path) -> Iterator[NssStore]:
 
 
 def _suffix(ca: Path) -> str:
-    """The end of its name, which distinguishes this authority from others.
+    """The end of an authority's name, which distinguishes it from others.
 
     Raises:
         ConfigError: it was not made by Lineman.
@@ -219,7 +219,7 @@ def _certutil() -> str:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Runs a program that must not ask anybody anything; what it prints."""
+    """Runs a program without input, and returns its output."""
     try:
         done = subprocess.run(
             command,

@@ -1,1 +1,1 @@
-"""Files of certificates and keys: read, checked, watched, kept from others."""
+"""Reads, checks, watches and protects the files of certificates and keys."""

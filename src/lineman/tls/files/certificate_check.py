@@ -1,7 +1,7 @@
 """Checks that a certificate and its key can serve, before a port opens.
 
-A pair that cannot work is refused here with the name of the file that is wrong: OpenSSL would
-say `PEM lib`, or nothing until the first client comes. Nothing here ever asks for a passphrase.
+The error for a pair that cannot work names the file and the fault. OpenSSL would say `PEM lib`, or
+would say nothing until the first client connects. Nothing here ever asks for a passphrase.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SMALLEST_RSA = 2048  # bits; what Mozilla's guideline asks and OpenSSL's level 
 # The curves that TLS names for signatures and clients have (RFC 8446, section 4.2.3).
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
-# What people take for a certificate or a key, by PEM label: what it is, and what to do.
+# PEM blocks that operators confuse with a certificate or a key, by label: their kind and the fix.
 _OTHER_BLOCKS = {
     "CERTIFICATE REQUEST": (
         "a certificate signing request",
@@ -67,7 +67,7 @@ def check_pair(
 def check_files(
     cert_file: PemFile, key_file: PemFile, passphrase: str | bytes | None, *, now: datetime
 ) -> CertificateInfo:
-    """The same as `check_pair`, of files that were read already."""
+    """The same as `check_pair`, for files that were already read."""
     chain = parsed(cert_file, cert_file.certificates, "certificate")
     key_type = key_type_of(chain[0], cert_file)
     private = _private_key(key_file, passphrase)
@@ -131,7 +131,7 @@ def read_pair(
 def _refuse_disorder(file: PemFile) -> None:
     """Raise if a certificate's issuer is in the file, but not behind it (RFC 5246, 7.4.2).
 
-    Whether the first is the right one is up to its key, so two are never in disorder here.
+    Only the key shows whether the first certificate is the right one, so two are in order here.
     """
     if len(file.certificates) < 3:
         return
@@ -151,7 +151,7 @@ def _refuse_disorder(file: PemFile) -> None:
 
 
 def wrong_blocks(file: PemFile, role: Role) -> ConfigError:
-    """Say what a file without a block of its role holds instead."""
+    """Return the error for a file without a block of its role; it names what the file holds."""
     wanted = {"CA file": "certificate", "CRL file": "list of revoked certificates"}.get(role, role)
     seen = f"the {role} {file.shown} holds no {wanted} but "
     for block in file.blocks:
@@ -254,7 +254,7 @@ def _private_key(file: PemFile, passphrase: str | bytes | None) -> PrivateKeyTyp
 
 
 def missing_passphrase(file: PemFile) -> ConfigError:
-    """Return the error for an encrypted key that nobody gave a passphrase for."""
+    """Return the error for an encrypted key without a passphrase."""
     return ConfigError(
         f"the private key {file.shown} is encrypted, and no passphrase is given",
         f"write passphrase=..., or take it off: openssl pkey -in {file.quoted} -out server.key",
@@ -264,7 +264,7 @@ def missing_passphrase(file: PemFile) -> ConfigError:
 def _refuse_foreign_key(
     chain: Sequence[x509.Certificate], private: PrivateKeyTypes, cert: PemFile, key: PemFile
 ) -> None:
-    """Raise unless the first certificate has the public half of the private key."""
+    """Raise unless the first certificate holds the public half of the private key."""
     public = _public_bytes(private.public_key())
     if _public_bytes(chain[0].public_key()) == public:
         return
@@ -332,5 +332,5 @@ def names_in(cert: x509.Certificate) -> tuple[str, ...]:
 
 
 def _called(cert: x509.Certificate) -> str:
-    """Return the name that an operator knows a certificate by."""
+    """Return a certificate's name for messages."""
     return called(names_in(cert), cert.subject.rfc4514_string(), f"{cert.serial_number:x}")

@@ -1,4 +1,4 @@
-"""What a certificate says of itself, and how messages call it."""
+"""The content of a certificate, and its name in messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lineman.tls.files.pem import PemBlock, PemFile, as_path
 
 @dataclass(frozen=True, slots=True)
 class CertificateInfo:
-    """What a checked certificate says of itself.
+    """The content of a checked certificate.
 
     Args:
         subject, issuer: distinguished names in the form of RFC 4514.
         names: the DNS names and IP addresses it is for; browsers look at nothing else.
         serial: hexadecimal, lower case.
         not_before, not_after: when it is valid, both ends included; aware, in UTC.
-        key_type: such as `ECDSA P-256` or `RSA 2048`; empty where nobody looked.
+        key_type: such as `ECDSA P-256` or `RSA 2048`; empty if it was not looked at.
         chain_length: certificates in the file; 1 is the leaf alone.
         cert_path, key_path: absolute; equal where one file holds both.
     """
@@ -57,10 +57,10 @@ class CertificateInfo:
 
 
 def describe(path: str, cert: PemFile, key: PemFile) -> CertificateInfo:
-    """Return what the first certificate at `path` says, without `cryptography` (11 MiB, 40 ms).
+    """Return the content of the first certificate at `path`, without the costly `cryptography`.
 
     Args:
-        path: what OpenSSL is to read.
+        path: the file that OpenSSL reads.
         cert, key: the files as they were given.
 
     Raises:
@@ -107,7 +107,7 @@ def _moment(text: str) -> datetime:
 
 
 def called(names: Sequence[str], subject: str, serial: str) -> str:
-    """Return the name that an operator knows a certificate by."""
+    """Return a certificate's name for messages."""
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return ", ".join(names) or subject or f"serial {serial}"

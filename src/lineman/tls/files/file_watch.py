@@ -1,4 +1,4 @@
-"""Reports that files have changed, and that they no longer change.
+"""Reports when files have changed, and when they no longer change.
 
 A certificate and its key are two files, and a renewal writes one after the other: if a change does
 not work yet, it is checked again before it is reported.
@@ -18,7 +18,7 @@ Stamp: TypeAlias = tuple[int, ...]
 
 
 class Change(enum.Enum):
-    """What a look at the files has found."""
+    """The result of a look at the files."""
 
     NONE = enum.auto()
     NEW = enum.auto()
@@ -26,7 +26,7 @@ class Change(enum.Enum):
 
 
 class FileWatch:
-    """Watches the files of one certificate, by looking at them now and then.
+    """Watches the files of one certificate; the caller looks at them regularly.
 
     A file may be a link, or lie below a link: the target counts. A new owner or mode is a change as
     well, because it may make a file readable.
@@ -42,9 +42,9 @@ class FileWatch:
         self._handled = self._seen = self._look()
 
     def look(self) -> Change:
-        """What has happened: NEW for a change; RESTED when it still stands at the next look.
+        """NEW for a change; RESTED if the files are unchanged since then; else NONE.
 
-        A change comes up again, as NEW or RESTED in turn, until `settle` is called.
+        A change is reported at each look, as NEW or RESTED, until `settle` is called.
         """
         now = self._look()
         is_rested = now == self._seen
@@ -54,7 +54,7 @@ class FileWatch:
         return Change.RESTED if is_rested else Change.NEW
 
     def settle(self) -> None:
-        """Takes what was seen at the last look as known, whether it works or not."""
+        """Accepts the files of the last look as known, whether they work or not."""
         self._handled = self._seen
 
     def _look(self) -> tuple[Stamp, ...]:

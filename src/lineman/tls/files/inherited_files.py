@@ -1,4 +1,4 @@
-"""Files that this process may not read, but has inherited from its master, open."""
+"""Open files that this process has inherited from its master and could not open itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _descriptors: dict[str, int] = {}
 
 
 def use(descriptors: Mapping[str, int]) -> None:
-    """Has `where` answer with these descriptors, by the path of each file."""
+    """Makes `where` return these descriptors, by the path of each file."""
     _descriptors.update(descriptors)
 
 
 def where(path: str | Path) -> str | Path:
-    """What to open in place of a file; its own path where nothing else was inherited."""
+    """The path to open for a file: that of an inherited descriptor, or else its own."""
     descriptor = _descriptors.get(str(path))
     return path if descriptor is None else f"/dev/fd/{descriptor}"

@@ -1,4 +1,4 @@
-"""Reads a PEM file from a path that an operator wrote, or says what the path leads to instead.
+"""Reads a PEM file from an operator's path, or explains what is at that path instead.
 
 Only the standard library is needed for a good file: a worker whose files were checked already never
 imports `cryptography`, which costs 11 MiB.
@@ -26,8 +26,7 @@ from lineman.tls.files import inherited_files
 
 Role = Literal["certificate", "private key", "CA file", "CRL file"]
 
-# What stands in files that this process may not read, by absolute path: a master that may has
-# read them for it.
+# The contents of files that this process may not read, by absolute path: its master has read them.
 Contents: TypeAlias = Mapping[str, bytes]
 
 _LARGEST_FILE = 4 * 1024 * 1024  # bytes; the bundle of all public authorities has a quarter MiB
@@ -37,12 +36,12 @@ _BEGIN = re.compile(rb"([ \t]*)-----BEGIN ([A-Z0-9 ]+)-----[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class PemBlock:
-    """What stands between one BEGIN line and its END line.
+    """The block between one BEGIN line and its END line.
 
     Args:
         label: the words after BEGIN, such as `CERTIFICATE` or `EC PRIVATE KEY`.
         text: the block with both lines, for a parser of PEM.
-        der: its decoded content; encrypted, where `is_encrypted`.
+        der: its decoded content; still encrypted if `is_encrypted`.
         line: the number of the BEGIN line, counted from 1.
     """
 
@@ -59,10 +58,10 @@ class PemBlock:
 
 @dataclass(frozen=True, slots=True)
 class PemFile:
-    """A file that was read: its absolute path, how messages call it, and its blocks, at least one.
+    """A file that was read: its absolute path, its name in messages, and at least one block.
 
-    `shown` is the absolute path, with what the operator wrote where that was a relative one;
-    `is_public` whether every user of this machine may read it.
+    `shown` is the absolute path, together with the operator's path if that was relative;
+    `is_public` tells whether every user of this machine may read it.
     """
 
     path: Path
@@ -113,12 +112,12 @@ class _Source:
 
 
 def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> PemFile:
-    """Return what the file holds; it never blocks, whatever stands at the path.
+    """Return the file's content; it never blocks, whatever kind of file is at the path.
 
     Args:
-        path: a relative one counts from the working directory, and messages say where that led.
-        role: what the operator meant the file to be, for the message.
-        contents: where it has the path, nothing is opened.
+        path: a relative one starts at the working directory; messages show the absolute path too.
+        role: the purpose of the file, for messages.
+        contents: if it has the path, no file is opened.
 
     Raises:
         ConfigError: the file is missing, unreadable, no regular file, empty, not PEM, or cut off.
@@ -143,10 +142,10 @@ def read_pem(path: str | Path, role: Role, contents: Contents | None = None) -> 
 
 @contextlib.contextmanager
 def as_path(*blocks: PemBlock, fallback: Path) -> Iterator[str]:
-    """A path at which OpenSSL, which reads files only, finds these blocks; it is in memory.
+    """A path to a file in memory with these blocks, for OpenSSL, which only reads files.
 
-    So what is loaded is what was checked, even if the file changes in between, and a key that
-    somebody else has read for this process needs no file. Without /proc it is `fallback`.
+    So OpenSSL loads the checked bytes, even if the file changes in between; and a key that
+    the master has read needs no file. Without /proc it is `fallback`.
     """
     descriptor = os.memfd_create("pem")
     try:
@@ -182,9 +181,9 @@ def _read_regular(source: _Source) -> tuple[bytes, bool]:
 
 
 def _is_public(path: Path) -> bool:
-    """Whether every user may read a file, and pass all of the directories above.
+    """Whether every user may read a file, and enter all of the directories above it.
 
-    It is looked at where it lies: what this process has read may be a copy of the master's.
+    The path itself is examined: this process may have read a copy from its master.
     """
     real = Path(os.path.realpath(path))
     # From the root down: below the first closed directory this process may see nothing.
@@ -192,7 +191,7 @@ def _is_public(path: Path) -> bool:
         return all(each.stat().st_mode & stat.S_IXOTH for each in reversed(real.parents)) and bool(
             real.stat().st_mode & stat.S_IROTH
         )
-    except OSError:  # it was replaced just now, or what is above it
+    except OSError:  # it, or a directory above it, was just replaced
         return False
 
 
@@ -217,7 +216,7 @@ def _cannot_open(error: OSError, source: _Source) -> ConfigError:
 
 
 class NoSuchFileError(ConfigError):
-    """There is nothing at the path."""
+    """Return the error for a path without a file."""
 
 
 def _missing(source: _Source) -> ConfigError:
@@ -238,7 +237,7 @@ def _missing(source: _Source) -> ConfigError:
 
 
 def _denied(source: _Source) -> ConfigError:
-    """Say who owns the file or directory that this process may not read, and how to change that."""
+    """Return the error for a file that this process may not read: its owner, and the fix."""
     path = source.path
     real = Path(os.path.realpath(path))
     blocked = [d for d in (*reversed(path.parents), *reversed(real.parents)) if not _passable(d)]
@@ -285,7 +284,7 @@ def _running_as() -> tuple[str, str]:
 def _user_name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container often runs as a number that nobody named
+    except KeyError:  # a container often runs as a user without a name
         return str(uid)
 
 
@@ -365,7 +364,7 @@ def _not_pem(data: bytes, source: _Source) -> ConfigError:
 
 
 def _der_kind(data: bytes) -> tuple[str, str]:
-    """Return what the binary file is and the start of the command that makes PEM of it."""
+    """Return the kind of a binary file, and the start of the command that makes PEM of it."""
     if not data.startswith(b"\x30"):
         return "", ""
     # Imported only here: the file is refused anyway, so what it costs no longer matters.
@@ -387,7 +386,7 @@ def _der_kind(data: bytes) -> tuple[str, str]:
         load_der_private_key(data, None)
     except TypeError:  # encrypted, and no passphrase was given: still a key
         pass
-    except Exception:  # whatever a parser says of bytes that are none of these
+    except Exception:  # a parser may raise any error for other bytes
         return "", ""
     return "a DER private key", "openssl pkey -inform DER"
 

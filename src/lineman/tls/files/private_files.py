@@ -1,4 +1,4 @@
-"""Directories and files that hold keys: nobody else's, written whole, one process at a time."""
+"""Directories and files for keys: no other user may write there; writes are atomic and locked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_directory(directory: Path, danger: str) -> None:
         danger: what another user with write access could do, such as `replace the keys in it`.
 
     Raises:
-        ConfigError: it is no directory, somebody else's, or others may write to it.
+        ConfigError: it is not a directory, belongs to another user, or others may write to it.
         OSError: it cannot be looked at.
     """
     found = directory.stat()
@@ -66,7 +66,7 @@ def is_private(path: Path) -> bool:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file alone, having waited for it; the kernel frees it when the process dies."""
+    """Wait for the lock file and hold it; the kernel frees it when the process ends."""
     descriptor = _open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -94,10 +94,10 @@ def _open_lock(path: Path) -> int:
 
 
 def write(path: Path, data: bytes, mode: int) -> None:
-    """Put a file in place whole, never readable by more than `mode` says; one writer at a time.
+    """Write a file atomically, never readable by more users than `mode` allows; locked.
 
     Raises:
-        OSError: it could not be written; what was there before is untouched.
+        OSError: it could not be written; the old file is unchanged.
     """
     half = path.with_name(f".{path.name}.half")
     half.unlink(missing_ok=True)  # of a process that was killed here

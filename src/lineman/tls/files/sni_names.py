@@ -14,10 +14,10 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def plain_name(name: str) -> str:
-    """A name as clients send it: in lower case, no dot at its end, other scripts in `xn--` form.
+    """A name as clients send it: in lower case, without a dot at the end, in `xn--` form.
 
     Raises:
-        ConfigError: it is no host name; `*` may stand for the whole of its first label only.
+        ConfigError: it is not a host name; `*` may only stand for the whole first label.
 
     Source: RFC 6066, section 3; RFC 5890
     """
@@ -37,11 +37,11 @@ def plain_name(name: str) -> str:
 
 
 class NameTable(Generic[T]):
-    """Finds what belongs to a name: the name itself first, then the wildcard one label above.
+    """Finds the entry of a name: first by the name itself, then by the wildcard one label above.
 
     Args:
-        entries: names (as `plain_name` writes them) and what each leads to; of two with the same
-            name the first counts.
+        entries: names (as `plain_name` writes them) and their values; of two with the same name the
+            first counts.
     """
 
     def __init__(self, entries: Iterable[tuple[str, T]]) -> None:
@@ -54,7 +54,7 @@ class NameTable(Generic[T]):
                 self._exact.setdefault(name, value)
 
     def find(self, name: str) -> T | None:
-        """What a client's name leads to; None where nobody has it. A wildcard covers one label."""
+        """The value for a client's name; None if there is none. A wildcard covers one label."""
         plain = name.lower().removesuffix(".")
         found = self._exact.get(plain)
         if found is None and self._wild:

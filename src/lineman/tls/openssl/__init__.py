@@ -1,1 +1,1 @@
-"""OpenSSL under Python's `ssl`: what is called directly, and the tickets that it asks for."""
+"""OpenSSL below Python's `ssl`: direct calls of the library, and the keys of session tickets."""

@@ -3,10 +3,10 @@
 `ssl` has no way to set read-ahead or the keys of session tickets, and each read and write through
 it makes objects and releases the interpreter lock twice. Its objects contain a pointer:
 the first word of an `SSLContext` is its `SSL_CTX *`, the second of a `_SSLSocket` its `SSL *`
-(`Modules/_ssl.c`, the same in Python 3.7 to 3.14). That is nobody's promise, so it is tried on a
-context to throw away before it is trusted; where it does not hold, everything here is None.
+(`Modules/_ssl.c`, the same in Python 3.7 to 3.14). Python does not promise that, so it is checked
+with a temporary context first; if the check fails, everything here is None.
 
-`LINEMAN_OPENSSL=no` in the environment has it all be None.
+`LINEMAN_OPENSSL=no` in the environment makes everything here None.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GET_NEGOTIATED_GROUP = 134  # openssl/ssl.h: SSL_CTRL_GET_NEGOTIATED_GROUP
 _CLEAR_MODE = 78  # SSL_CTRL_CLEAR_MODE
 _AUTO_RETRY = 4  # SSL_MODE_AUTO_RETRY
 
-# Asked with flags that OpenSSL keeps and does nothing about until there is a connection.
+# Flags for the check, which OpenSSL stores and does not use before there is a connection.
 _MARKS = (ssl.OP_NO_TICKET, ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION)
 
 
@@ -33,7 +33,7 @@ def library() -> ctypes.CDLL | None:
     """The functions of the libssl and libcrypto in use; None where they cannot be reached.
 
     They are looked up through the module `_ssl`, so that they are never those of another OpenSSL
-    that some package has brought along. Give each its `argtypes` and `restype` before calling it.
+    that a package contains. Give each its `argtypes` and `restype` before calling it.
     """
     if os.environ.get("LINEMAN_OPENSSL") == "no":
         return None
@@ -50,12 +50,12 @@ def library() -> ctypes.CDLL | None:
 
 
 def context_pointer(context: ssl.SSLContext) -> int | None:
-    """The `SSL_CTX *` of a context, valid for as long as that lives; None where out of reach."""
+    """The `SSL_CTX *` of a context, valid while the context lives; None if out of reach."""
     return None if library() is None else _word(context, 0)
 
 
 def connection_pointer(connection: object) -> int | None:
-    """The `SSL *` of a `_ssl._SSLSocket`, likewise."""
+    """The `SSL *` of a `_ssl._SSLSocket`, valid while it lives; None if out of reach."""
     return None if library() is None else _word(connection, 1)
 
 
@@ -66,8 +66,8 @@ def group_name(connection: object) -> str | None:
         connection: a `_ssl._SSLSocket` after its handshake.
 
     Returns:
-        None where it cannot be told: out of reach, before OpenSSL 3.0, or for a key exchange that
-        has no group.
+        None if it is unknown: OpenSSL is out of reach or older than 3.0, or the key exchange has
+        no group.
     """
     if hasattr(connection, "group"):  # Python 3.15
         name: str | None = connection.group()
@@ -82,10 +82,10 @@ def group_name(connection: object) -> str | None:
 
 
 def end_reads_between_records(connection: object) -> None:
-    """Has a read that meets records without payload say "not now", where it is in reach.
+    """Makes a read return after a record without payload, if OpenSSL is in reach.
 
-    Otherwise it goes on for as long as a peer sends such records (`SSL_MODE_AUTO_RETRY`, which
-    `ssl` sets).
+    Otherwise a read continues while a peer sends such records (`SSL_MODE_AUTO_RETRY`, which `ssl`
+    sets).
 
     Args:
         connection: a `_ssl._SSLSocket`.
@@ -96,16 +96,16 @@ def end_reads_between_records(connection: object) -> None:
 
 
 def last_failure(number: int) -> OSError:
-    """What the call of the library that has just failed would have raised through `ssl`.
+    """The error that `ssl` would raise for the call of the library that has just failed.
 
-    Takes it out of the library's own list of errors, which it clears. Where nothing is in that:
-    the system's error, or the end of TCP in the middle of TLS.
+    It comes from the library's own list of errors, which is cleared. If that is empty, it is the
+    system's error, or the end of TCP in the middle of TLS.
 
     Args:
         number: `errno` right after the call.
     """
     found = library()
-    assert found is not None  # nobody else calls what is in it
+    assert found is not None  # otherwise no call could have failed
     code = found.ERR_peek_last_error()
     words = (found.ERR_reason_error_string(code) or b"").decode()
     found.ERR_clear_error()
@@ -117,7 +117,7 @@ def last_failure(number: int) -> OSError:
 
 
 def failure(reason: str) -> ssl.SSLError:
-    """What `ssl` would raise for one of the library's reasons.
+    """The error that `ssl` would raise for one of the library's reasons.
 
     Args:
         reason: in capitals and underscores.
@@ -132,13 +132,13 @@ def failure(reason: str) -> ssl.SSLError:
 
 
 def function_address(name: str) -> int | None:
-    """Where a function of the library is, for C to call it; None where out of reach."""
+    """The address of a function of the library, for C; None if out of reach."""
     found = library()
     return None if found is None else ctypes.cast(getattr(found, name), ctypes.c_void_p).value
 
 
 def function_table(names: Sequence[str]) -> bytes:
-    """Where functions of the library are, as an array of C's pointers; only where in reach.
+    """The addresses of functions of the library, as an array of C pointers; it must be in reach.
 
     Raises:
         AttributeError: the library has no function of a name.
@@ -174,7 +174,7 @@ def _declare(found: ctypes.CDLL) -> None:
 
 
 def _has_layout(found: ctypes.CDLL) -> bool:
-    """Whether the objects of this Python hold their pointers where they are looked for."""
+    """Whether the objects of this Python hold their pointers at the expected places."""
     for mark in _MARKS:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.options |= mark
@@ -191,7 +191,7 @@ def _has_layout(found: ctypes.CDLL) -> bool:
 
 
 def _is_readable(pointer: int | None) -> bool:
-    """Whether there is memory; the kernel refuses to write from where there is none."""
+    """Whether a pointer leads to memory; the kernel refuses to write from an invalid address."""
     if not pointer or pointer % _WORD:
         return False
     reader, writer = os.pipe()

@@ -1,4 +1,4 @@
-"""What OpenSSL calls for each session ticket, through `ctypes`.
+"""The callbacks that OpenSSL calls for each session ticket, through `ctypes`.
 
 This is the plain-Python way, which takes a tenth of a resumed handshake; compiled modules find the
 same functions in `ticket_answers.h`, by `ticket_answers.pxd`.
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-# What is called, in the order of the table in ticket_answers.h.
+# The functions that are called, in the order of the table in ticket_answers.h.
 FUNCTIONS = (
     "SSL_CTX_set_tlsext_ticket_key_evp_cb",
     "SSL_version",
@@ -50,7 +50,7 @@ _NEVER_FREED: list[Any] = []
 
 
 class TicketAnswers:
-    """What is known for those calls: the keys, and until when they are good. In C a struct."""
+    """The data for those callbacks: the keys, and until when they are valid. In C a struct."""
 
     def __init__(self, refresh: Callable[[], None]) -> None:
         self.refresh = refresh
@@ -64,10 +64,10 @@ class TicketAnswers:
     def _on_ticket(
         self, connection: int, name: int, iv: int, cipher: int, mac: int, makes: int
     ) -> int:
-        """What OpenSSL calls to make or open a ticket.
+        """The callback that OpenSSL calls to make or open a ticket.
 
         Returns:
-            1: go on; 2: go on, and give the client a new ticket; 0: no ticket; -1: give up.
+            1: continue; 2: continue, and send the client a new ticket; 0: no ticket; -1: fail.
         """
         calls = self.calls
         assert calls is not None
@@ -109,7 +109,7 @@ class TicketAnswers:
 
         Args:
             session: the session of the ticket, if it could be decrypted.
-            status: how that went.
+            status: the result of the decryption.
 
         Returns:
             Whether the ticket is used. A session whose certificate has expired since is not
@@ -127,37 +127,37 @@ class TicketAnswers:
 
 
 def begin(refresh: Callable[[], None]) -> TicketAnswers:
-    """Makes answers without keys, which nobody lets go of.
+    """Makes answers without keys; they are never freed.
 
     Args:
-        refresh: gives it the keys that count; called before a ticket, once they are no longer good.
+        refresh: sets the valid keys; called before a ticket, once the old keys are out of date.
     """
     return TicketAnswers(refresh)
 
 
 def refresh_at(answers: TicketAnswers, seconds: float) -> None:
-    """Says until when the keys are good, by the system's monotonic clock."""
+    """Sets until when the keys are valid, by the system's monotonic clock."""
     answers.good_until = seconds
 
 
 def forget_keys(answers: TicketAnswers) -> None:
-    """No key counts any more."""
+    """Removes all keys."""
     answers.keys = {}
     answers.newest = b""
 
 
 def add_key(answers: TicketAnswers, name: bytes, cipher: bytes, mac: bytes) -> None:
-    """One more key counts; the first is the one for new tickets. See `ticketcall.TicketKey`."""
+    """Adds a valid key; the first is used for new tickets. See `ticket_callback.TicketKey`."""
     answers.keys[name] = _Native(cipher, mac)
     answers.newest = answers.newest or name
 
 
 def install(answers: TicketAnswers, context: int, table: bytes) -> bool:
-    """Has a context (`SSL_CTX *`) call them; whether that is possible.
+    """Makes a context (`SSL_CTX *`) call them; returns whether that is possible.
 
     Args:
-        answers: which.
-        context: where it lies.
+        answers: the answers to use.
+        context: its address.
         table: addresses of `FUNCTIONS`.
     """
     calls = answers.calls = _calls(table)
@@ -181,7 +181,7 @@ class _Parameter(ctypes.Structure):
 
 
 class _Native:
-    """A key as OpenSSL takes it."""
+    """A key in OpenSSL's form."""
 
     __slots__ = ("_kept", "cipher", "params")
 
@@ -198,7 +198,7 @@ class _Native:
 
 
 class _Calls:
-    """Functions of OpenSSL; called without letting go of the interpreter, for they are short."""
+    """Functions of OpenSSL; called without releasing the interpreter lock, for they are short."""
 
     def __init__(self, table: bytes) -> None:
         addresses = dict(zip(FUNCTIONS, struct.unpack(f"{len(FUNCTIONS)}P", table), strict=True))

@@ -1,4 +1,4 @@
-"""Makes and takes session tickets with keys that change."""
+"""Makes and accepts session tickets with keys that change."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from lineman.tls.openssl import access as openssl
 from lineman.tls.openssl import ticket_answers
 
-# So many keys are known at a time.
+# The number of keys at a time.
 KEYS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TicketKey:
-    """What one period's tickets are made with.
+    """The keys of one period's tickets.
 
     Attributes:
-        name: 16 bytes that the tickets carry.
+        name: 16 bytes at the start of each ticket.
         cipher: the key of AES-256-CBC.
         mac: the key of HMAC-SHA-256, 32 bytes.
     """
@@ -29,11 +29,11 @@ class TicketKey:
 
 
 class TicketCall:
-    """Makes and takes the tickets of the contexts that it is installed in.
+    """Makes and accepts the tickets of the contexts that it is installed in.
 
     Args:
-        refresh: gives it the keys that count; called before a ticket, once they are no longer good,
-            which at first they are not.
+        refresh: sets the valid keys; called before a ticket, once the old keys are out of date, and
+            before the first ticket.
     """
 
     __slots__ = ("_answers",)
@@ -42,18 +42,18 @@ class TicketCall:
         self._answers = ticket_answers.begin(refresh)
 
     def install(self, context: int) -> bool:
-        """Has a context (`SSL_CTX *`) call this; whether that is possible here."""
+        """Makes a context (`SSL_CTX *`) call this; returns whether that is possible here."""
         table = _function_table()
         return table is not None and ticket_answers.install(self._answers, context, table)
 
     def set_keys(self, keys: Sequence[TicketKey]) -> None:
-        """Says which keys count now, the one for new tickets first; at most `KEYS`."""
+        """Sets the valid keys, the one for new tickets first; at most `KEYS`."""
         ticket_answers.forget_keys(self._answers)
         for key in keys:
             ticket_answers.add_key(self._answers, key.name, key.cipher, key.mac)
 
     def refresh_at(self, seconds: float) -> None:
-        """Says until when they are good, by the system's monotonic clock; 0: ask each time."""
+        """Sets until when they are valid, by the monotonic clock; 0: refresh before each ticket."""
         ticket_answers.refresh_at(self._answers, seconds)
 
 

@@ -3,7 +3,7 @@
 A client that connects again needs only half of the handshake if the new process can read the ticket
 of the old one (RFC 8446, section 2.2; RFC 5077). So all processes share one secret, in memory that
 they inherit. Each period has a secret that is the digest of the last one, and the last one is
-forgotten: a reader of today's secret cannot read yesterday's tickets.
+deleted: today's secret does not decrypt yesterday's tickets.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TicketSecret:
 
     @classmethod
     def create(cls, moment: float | None = None) -> Self:
-        """A new secret; the descriptor is not inherited unless somebody says so.
+        """A new secret; a child inherits the descriptor only if the caller passes it on.
 
         Args:
             moment: seconds of the system's monotonic clock, which all processes share; None: now.
@@ -62,7 +62,7 @@ class TicketSecret:
         with self._locked():
             oldest, secret = _STATE.unpack(os.pread(self.descriptor, _STATE.size, 0))
             wanted = _period(moment) - KEPT
-            if wanted > oldest + KEPT:  # nobody was here for hours: no old ticket counts
+            if wanted > oldest + KEPT:  # not called for hours: no old ticket counts
                 oldest, secret = wanted, _digest(secret, b"jump")
                 os.pwrite(self.descriptor, _STATE.pack(oldest, secret), 0)
             elif wanted > oldest:
@@ -77,7 +77,7 @@ class TicketSecret:
         return tuple(reversed(found))
 
     def close(self) -> None:
-        """Lets go of the memory."""
+        """Frees the memory."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -92,7 +92,7 @@ class TicketSecret:
 
 
 def _period(moment: float) -> int:
-    """The number of a period; even the first after a boot has some before it."""
+    """The number of a period; even the first after a boot has predecessors."""
     return int(moment // PERIOD) + KEPT
 
 
@@ -106,15 +106,15 @@ def _key(secret: bytes, identity: bytes) -> TicketKey:
 
 
 class Tickets:
-    """Has contexts make and take a service's tickets.
+    """Makes contexts issue and accept a service's tickets.
 
     Args:
         secret: of the service.
         clock: the system's monotonic clock; for tests.
 
     Attributes:
-        are_shared: whether that is possible here: False until `install` has worked. Python has no
-            way to it; where its OpenSSL cannot be reached, tickets are good in one process only.
+        are_shared: whether all processes accept the tickets: False until `install` has worked.
+            If Python's OpenSSL is out of reach, a ticket is valid in one process only.
     """
 
     def __init__(self, secret: TicketSecret, clock: Callable[[], float] = time.monotonic) -> None:
@@ -126,7 +126,7 @@ class Tickets:
 
     @property
     def identity(self) -> bytes:
-        """See `TicketSecret.keys`; may be set anew, and then old tickets no longer count."""
+        """See `TicketSecret.keys`; after it is changed, old tickets no longer count."""
         return self._identity
 
     @identity.setter
@@ -135,7 +135,7 @@ class Tickets:
         self._call.refresh_at(0.0)
 
     def install(self, context: ssl.SSLContext) -> bool:
-        """Has a context use them; whether that is possible here."""
+        """Makes a context use them; returns whether that is possible here."""
         pointer = openssl.context_pointer(context)
         self.are_shared = pointer is not None and self._call.install(pointer)
         return self.are_shared

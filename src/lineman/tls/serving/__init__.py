@@ -1,1 +1,1 @@
-"""What a process serves TLS with: options, contexts, and certificates by name."""
+"""Serves TLS: options, contexts, and certificates by name."""

@@ -29,18 +29,18 @@ _VERIFY_MODES = {
     "required": ssl.CERT_REQUIRED,
 }
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # how `openssl rehash` calls an authority
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # an authority's name from `openssl rehash`
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRules:
-    """What was read of the files that judge clients' certificates.
+    """The rules by which clients' certificates are checked, as read from the files.
 
     Args:
-        options: what the operator asked for.
-        ca_file, crl_file: None where none was given.
+        options: the operator's options.
+        ca_file, crl_file: None if none was given.
         ca_path: a directory of authorities, absolute.
-        listing: what is in it, and since when.
+        listing: its files and their times.
     """
 
     options: TlsOptions
@@ -51,7 +51,7 @@ class ClientRules:
 
     @property
     def digest(self) -> bytes:
-        """Differs where a client that one set of rules lets in may be refused by the other."""
+        """A value that differs if one set of rules may refuse a client that the other accepts."""
         options = self.options
         found = hashlib.sha256(
             repr(
@@ -64,10 +64,10 @@ class ClientRules:
         return found.digest()
 
     def apply(self, context: ssl.SSLContext) -> None:
-        """Have a context judge clients by these rules.
+        """Make a context check clients by these rules.
 
         Raises:
-            ConfigError: OpenSSL does not take them.
+            ConfigError: OpenSSL does not accept them.
         """
         context.verify_mode = _VERIFY_MODES[self.options.verify_client]
         for file in (self.ca_file, self.crl_file):
@@ -92,12 +92,13 @@ def read_rules(
 
     Args:
         options: where they are.
-        check: False leaves out what needs `cryptography`: for a process whose parent has checked.
+        check: False leaves out the checks with `cryptography`: for a process whose parent has
+            checked the files.
         contents: as for `read_pem`.
-        now: the time that a CRL must be good at, aware; None: now.
+        now: the time at which a CRL must be valid, aware; None: now.
 
     Raises:
-        ConfigError: a file is missing or no use.
+        ConfigError: a file is missing or cannot be used.
     """
     ca_file = crl_file = None
     if options.ca_file is not None:
@@ -119,10 +120,10 @@ def read_rules(
 
 
 def _listing(directory: Path) -> str:
-    """What a directory of authorities holds.
+    """The files in a directory of authorities, with their times.
 
     Raises:
-        ConfigError: nothing that OpenSSL would look for.
+        ConfigError: it has no file that OpenSSL would look for.
     """
     try:
         found = {each.name: each.stat().st_mtime_ns for each in os.scandir(directory)}
@@ -143,7 +144,7 @@ def _listing(directory: Path) -> str:
 def _refuse_bad_lists(
     file: PemFile, authorities: list[x509.Certificate], ca_file: PemFile, now: datetime
 ) -> None:
-    """Raise where a list would have OpenSSL refuse every client, or would go unread."""
+    """Raise if OpenSSL would refuse every client because of a list, or would ignore it."""
     from cryptography import x509
 
     for block in file.revocations:

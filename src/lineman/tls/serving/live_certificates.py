@@ -34,9 +34,9 @@ from lineman.tls.serving.tls_options import CertificateFiles, TlsOptions
 
 logger = logging.getLogger("lineman")
 
-# Certificates that one look considers: with thousands, a look must not take long.
+# Certificates that one look examines: with thousands, a look must not take long.
 _AT_ONCE = 250
-# Changed ones that one look loads, at some milliseconds each; the rest waits for the next look.
+# Changed certificates that one look loads, at a few milliseconds each; the others wait.
 _RENEWED_AT_ONCE = 10
 _DAY = timedelta(days=1)
 
@@ -46,10 +46,10 @@ class CertificateStatus:
     """One certificate as it is served now.
 
     Args:
-        info: what it says.
-        names: the names that lead to it.
+        info: its content.
+        names: the names for which clients get it.
         loaded_at: aware, in UTC.
-        error: why the files that stand there now are not used; empty where they are.
+        error: why the present files are not used; empty if they are.
     """
 
     info: CertificateInfo
@@ -59,7 +59,7 @@ class CertificateStatus:
 
 
 class _Served:
-    """One certificate: its files, what was loaded of them, and its context once it has one."""
+    """One certificate: its files, what was loaded from them, and its context once it has one."""
 
     __slots__ = ("context", "error", "files", "info", "loaded_at", "names", "warn_at", "watch")
 
@@ -73,7 +73,7 @@ class _Served:
         self.error = ""
 
     def take(self, info: CertificateInfo, now: datetime) -> None:
-        """Has these be what is served."""
+        """Records the certificate that is now served."""
         self.info = info
         self.names = tuple(plain_name(name) for name in self.files.names) or _dns_names(info)
         self.loaded_at = now
@@ -85,8 +85,8 @@ class _Served:
 def _keep_garbled_names_off_the_log() -> None:
     """Stops Python from printing a traceback for each client whose server name is not ASCII.
 
-    `ssl` prints it before it calls any code of ours, and a client could fill a disk with it. The
-    handshake fails, and the log reports that within its limits.
+    `ssl` prints it before it calls our code, and a client could fill a disk with it. The handshake
+    fails, and the log reports that at a limited rate.
     """
     before = sys.unraisablehook
 
@@ -103,13 +103,13 @@ class LiveTls:
     """Contexts for a service, checked when they are made, and made again when files change.
 
     Args:
-        options: what the operator asked for; a finished `ssl_context` in it is left alone.
+        options: the operator's options; a finished `ssl_context` in it is not changed.
         check: False for a process whose parent has checked the same files; see `server_context`.
         now: the time, aware; for tests.
         contents: as for `read_pem`.
 
     Attributes:
-        context: for the next connection; it chooses by name itself.
+        context: for the next connection; it chooses the certificate by name itself.
         unknown_names: how many clients asked for a name that no certificate has.
 
     Raises:
@@ -178,7 +178,7 @@ class LiveTls:
         return NameTable((name, entry) for entry in self._entries for name in entry.names)
 
     def _serve_first(self) -> None:
-        """Has the default certificate's context choose by name, and be the one for clients."""
+        """Makes the default certificate's context the one for clients; it chooses by name."""
         context = self._entries[0].context
         assert context is not None
         context.sni_callback = self._choose
@@ -187,14 +187,14 @@ class LiveTls:
         self.context = context
 
     def share_tickets(self, secret: TicketSecret, owner: str) -> bool:
-        """Lets a client that comes back resume its session, whichever process it meets.
+        """Lets a client that reconnects resume its session in any process.
 
         Args:
             secret: the same in each process.
             owner: the same in each process that serves these clients, and in no other.
 
         Returns:
-            Whether that is possible; else a session can be resumed in the same process only.
+            Whether that is possible; if not, a session can only be resumed in the same process.
         """
         if not self._entries:  # a context of the user's own
             return False
@@ -219,7 +219,7 @@ class LiveTls:
             self._tickets.install(context)
 
     def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
-        """What OpenSSL calls in each handshake, with the name that the client asks for."""
+        """The callback that OpenSSL calls in each handshake, with the client's name for us."""
         if name is None:
             return
         connection.server_name = name
@@ -252,12 +252,12 @@ class LiveTls:
     # Changing.
 
     def look(self) -> bool:
-        """Looks for changed files and uses what works; to be called every second or so.
+        """Looks for changed files and uses those that work; called about every second.
 
-        What does not work is reported, once, when the files have come to rest.
+        Files that do not work are reported once, when they no longer change.
 
         Returns:
-            Whether something that is served has changed.
+            Whether any served certificate has changed.
         """
         if not self._entries:
             return False
@@ -280,7 +280,7 @@ class LiveTls:
         return has_changed
 
     def _warn(self, entry: _Served, now: datetime) -> None:
-        """Tells, once a day, that nobody has renewed a certificate."""
+        """Warns once a day about a certificate that was not renewed."""
         entry.warn_at = now + _DAY
         end = entry.info.not_after
         logger.warning(
@@ -292,13 +292,13 @@ class LiveTls:
         )
 
     def reload(self, contents: Contents | None = None) -> list[str]:
-        """Reads again what has changed, what did not work, and the default certificate.
+        """Reads again the files that have changed or did not work, and the default certificate.
 
         Args:
-            contents: as for `read_pem`, in place of what was given before; None: that stays.
+            contents: as for `read_pem`, in place of the earlier ones; None keeps those.
 
         Returns:
-            What stands in the way, one line for each certificate that stays as it was.
+            One line with the reason for each certificate that stays as it was.
         """
         if contents is not None:
             self._contents = contents
@@ -313,14 +313,14 @@ class LiveTls:
 
     @property
     def certificates(self) -> list[CertificateStatus]:
-        """Every certificate as it is served now, the default first; none for a context given."""
+        """Every served certificate, the default first; none for an `ssl_context` of the user."""
         return [
             CertificateStatus(entry.info, entry.names, entry.loaded_at, entry.error)
             for entry in self._entries
         ]
 
     def _renew(self, entry: _Served, *, must_tell: bool) -> bool:
-        """Uses what stands in the files now, if it works; whether it does."""
+        """Uses the present files if they work; returns whether they do."""
         now = self._now()
         try:
             pair = read_pair(entry.files.cert, entry.files.key, self._contents)
@@ -354,7 +354,7 @@ class LiveTls:
         logger.error("the old certificate stays in use: %s", error)
 
     def _renew_rules(self, *, must_tell: bool) -> bool:
-        """Judges clients by what stands in the files now; whether that has worked."""
+        """Checks clients by the present files from now on; returns whether that works."""
         before = self._rules.digest
         try:
             self._rules = read_rules(

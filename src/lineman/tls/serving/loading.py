@@ -1,4 +1,4 @@
-"""Puts a certificate and its key into a context: the very bytes that were read and checked."""
+"""Loads a certificate and its key into a context: the same bytes that were read and checked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lineman.tls.files.certificate_check import missing_passphrase
 from lineman.tls.files.certificate_info import CertificateInfo, describe
 from lineman.tls.files.pem import PemFile, as_path
 
-# What OpenSSL says of a pair that was parsed all the same, in words.
+# OpenSSL's reasons against a pair that it could parse, in words.
 _LOAD_FAILURES = {
     "EE_KEY_TOO_SMALL": "its key is too short for OpenSSL's security level",
     "CA_KEY_TOO_SMALL": "an authority in its chain has a key too short for the security level",
@@ -29,19 +29,19 @@ _BROKEN_SIGNATURES = tuple(
 def load_pair(
     context: ssl.SSLContext, cert: PemFile, key: PemFile, passphrase: bytes
 ) -> CertificateInfo:
-    """Have a context serve with this pair; what the certificate says.
+    """Load this pair into a context; return the certificate's content.
 
     Args:
-        context: fresh: where a pair does not fit, nothing can be done with it any more.
-        cert, key: as `read_pair` has them.
+        context: a new one; after a pair that does not match, it can no longer be used.
+        cert, key: as `read_pair` returns them.
         passphrase: empty for none.
 
     Raises:
-        ConfigError: OpenSSL does not take them.
+        ConfigError: OpenSSL does not accept them.
     """
 
     def given() -> bytes:
-        # Always given, since without it OpenSSL would ask on the terminal and wait.
+        # This function is always passed: without it OpenSSL would ask on the terminal and wait.
         if not passphrase:
             raise missing_passphrase(key)
         return passphrase
@@ -61,13 +61,13 @@ def load_pair(
 
 
 def _is_signed_badly(cert: PemFile) -> bool:
-    """Whether a broken digest is named where a certificate names it: inside and beside it."""
+    """Whether a certificate names a broken digest in both places: inside and outside its body."""
     leaf = cert.certificates[0].der
     return any(leaf.count(oid) > 1 for oid in _BROKEN_SIGNATURES)
 
 
 def says(cert: PemFile, key: PemFile) -> CertificateInfo:
-    """What a certificate says, of which only the files were read.
+    """The content of a certificate, of which only the files were read.
 
     Raises:
         ConfigError: OpenSSL cannot read it.
@@ -80,7 +80,7 @@ def says(cert: PemFile, key: PemFile) -> CertificateInfo:
 
 
 def _load_failure(reason: str | None, cert: PemFile, key: PemFile) -> ConfigError:
-    # For a wrong passphrase, as for any file that it cannot parse, OpenSSL 3 gives no reason.
+    # OpenSSL 3 gives no reason for a wrong passphrase, nor for any file that it cannot parse.
     known = reason or ("BAD_DECRYPT" if key.keys[0].is_encrypted else "")
     said = _LOAD_FAILURES.get(known, opensslese(reason))
     files = cert.shown if key is cert else f"{cert.shown} with the private key {key.shown}"
@@ -92,15 +92,15 @@ def _load_failure(reason: str | None, cert: PemFile, key: PemFile) -> ConfigErro
 
 
 def opensslese(reason: str | None) -> str:
-    """OpenSSL's reason; `PEM lib`, which it reports for any file that it cannot parse, is none."""
+    """OpenSSL's reason in words; `PEM lib` means that it cannot parse the file."""
     return f"OpenSSL says {reason}" if reason else "OpenSSL cannot parse it"
 
 
 def prove(context: ssl.SSLContext) -> None:
-    """Have a client in memory talk to a context that has been loaded.
+    """Make a handshake in memory with a context that has its certificate.
 
     Raises:
-        ssl.SSLError: it cannot serve anybody: its key signs what does not verify.
+        ssl.SSLError: it cannot serve any client: the key's signatures do not verify.
     """
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client_context.check_hostname = False

@@ -13,7 +13,7 @@ from lineman.base.option_kinds import PEM_FILE, OptionKind, Typed, described
 from lineman.errors import ConfigError
 from lineman.tls.serving.tls_options import TlsOptions
 
-# Options that have one of ours as their counterpart, and take the same values.
+# Options with the same values as an option of ours.
 _SAME = {
     "local_cert": "cert",
     "local_pk": "key",
@@ -25,7 +25,7 @@ _SAME = {
     "security_level": "security_level",
 }
 
-# Options that are looked at below.
+# Options with code of their own below.
 _READ = (
     "verify_peer",
     "peer_fingerprint",
@@ -38,7 +38,7 @@ _READ = (
     "disable_compression",
 )
 
-# Options that may stand there, since whatever they say, no client is served in another way: why.
+# Options that are accepted because no value of theirs changes how clients are served, and why.
 _IDLE = {
     "honor_cipher_order": "all ciphers are strong, and each client takes the one that is fast for "
     "it",
@@ -53,7 +53,7 @@ _IDLE = {
 
 _SERVED = (*_SAME, *_READ, *_IDLE)
 
-# What PHP knows besides: why it is refused, and what to write.
+# PHP's other options: why each is refused, and what to write instead.
 _INSTEAD = {
     "peer_name": (
         "is the name that a client expects from its server",
@@ -99,7 +99,7 @@ def from_php_context(mapping: Mapping[str, object]) -> TlsOptions:
     `allow_self_signed` is accepted where nobody is verified, and changes nothing there. With
     `verify_peer` PHP would let every client in that signs its own certificate, so it is refused.
 
-    What `without_effect` tells of is taken, whatever its value.
+    The options that `without_effect` lists are accepted with any value.
 
     `capture_peer_cert` and `capture_peer_cert_chain` change nothing either: a client's certificates
     are always there, in `connection.tls`.
@@ -132,7 +132,7 @@ def from_php_context(mapping: Mapping[str, object]) -> TlsOptions:
 
 
 def without_effect(mapping: object) -> list[str]:
-    """A line for each option in a context that changes nothing here, in its order."""
+    """A line for each option of a context that has no effect here, in its order."""
     names = mapping if isinstance(mapping, Mapping) else {}
     return [
         f"the ssl option {name!r} changes nothing: {_IDLE[name]}" for name in names if name in _IDLE

@@ -33,8 +33,8 @@ INTERMEDIATE_CIPHERS = ":".join(
 # ticket to come back; OpenSSL's default of two is for browsers that open several at once.
 _TICKETS = 1
 
-# What a server without a usable certificate says of a client that offers everything there is; the
-# last where it is for TLS 1.3 only, which OpenSSL does not count as spoken without a certificate.
+# Errors of a server without a usable certificate for a client that offers everything; the last one
+# if it allows TLS 1.3 only, which OpenSSL does not offer without a certificate.
 _NO_CERTIFICATE = frozenset(
     {"NO_SHARED_CIPHER", "NO_SUITABLE_SIGNATURE_ALGORITHM", "UNSUPPORTED_PROTOCOL"}
 )
@@ -52,7 +52,7 @@ _BELOW_1_2 = (
 
 @dataclass(frozen=True, slots=True)
 class ServerTls:
-    """A context ready to serve, and what its certificate says; None for a context of the user's."""
+    """A context ready to serve, and its certificate's content; None for a context of the user's."""
 
     context: ssl.SSLContext
     certificate: CertificateInfo | None
@@ -61,18 +61,18 @@ class ServerTls:
 def server_context(
     options: TlsOptions, *, now: datetime | None = None, check: bool = True
 ) -> ServerTls:
-    """Return a context for one certificate, seen to fit its key; `LiveTls` keeps it up to date.
+    """Return a context for one certificate that matches its key; `LiveTls` keeps it up to date.
 
     An end of TCP without TLS's close_notify is reported differently, so that a message that an
     attacker has cut never looks complete: reading raises `ssl.SSLEOFError`, in older releases
     (seen: 3.11.2) `ssl.SSLError` with the reason `UNEXPECTED_EOF_WHILE_READING`.
 
     Args:
-        options: what the operator asked for; an `ssl_context` in it is used as it is.
+        options: the operator's options; an `ssl_context` in it is used as it is.
         now: the time the certificate must be valid at, aware; None: now.
         check: False leaves out what needs `cryptography` (11 MiB, 40 ms): for a process whose
             parent has checked the same files. Files that cannot be loaded are refused either way,
-            less eloquently; dates are not looked at.
+            with fewer details; dates are not checked.
 
     Raises:
         ConfigError: there is no certificate, or the files, the ciphers or the context cannot work.
@@ -98,7 +98,7 @@ def first_context(
     now: datetime | None,
     check: bool,
 ) -> ServerTls:
-    """The context of a start: a pair that cannot work is refused in as many words as there are."""
+    """The context at a start: the error for a pair that cannot work has all details."""
     info = None
     if check:
         info = check_files(*pair, options.passphrase, now=now or datetime.now(UTC))
@@ -111,7 +111,7 @@ def first_context(
 def fresh_context(
     options: TlsOptions, rules: ClientRules, pair: tuple[PemFile, PemFile], *, now: datetime
 ) -> ServerTls:
-    """The context of a change: seen to work, without `cryptography` unless it does not.
+    """The context after a change: proved by a handshake; `cryptography` is loaded only if it fails.
 
     Raises:
         ConfigError: as `first_context` with its checks.
@@ -162,7 +162,7 @@ def _policy(options: TlsOptions) -> ssl.SSLContext:
 
 
 def old_versions(context: ssl.SSLContext) -> list[str]:
-    """The versions below TLS 1.2 that a context of the user's own would speak."""
+    """The versions below TLS 1.2 that the user's own context allows."""
     lowest = context.minimum_version
     return [
         name
@@ -174,9 +174,8 @@ def old_versions(context: ssl.SSLContext) -> list[str]:
 def refuse_unfit(context: ssl.SSLContext) -> None:
     """Raise if a given context cannot answer any client: it is for clients, or has no certificate.
 
-    A context does not tell whether it has a certificate, so a client's first message is put to
-    it in memory. A context with an `sni_callback` is not checked: the callback may set the
-    certificate.
+    Python cannot ask a context whether it has a certificate, so it gets a client's first message in
+    memory. A context with an `sni_callback` is not checked: the callback may set the certificate.
     """
     fix = "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(cert, key)"
     if context.protocol == ssl.PROTOCOL_TLS_CLIENT:
@@ -198,7 +197,7 @@ def refuse_unfit(context: ssl.SSLContext) -> None:
 
 
 def _client_hello() -> bytes:
-    """Return the first message of a client that takes whatever a server may have."""
+    """Return the first message of a client that accepts every certificate and version."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE

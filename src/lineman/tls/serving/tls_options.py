@@ -52,7 +52,7 @@ def _plain(fingerprint: str) -> str:
 
 
 def _pair(value: object) -> Pair:
-    """A certificate and its key out of what stands in `certificates`."""
+    """A certificate and its key from an entry of `certificates`."""
     if isinstance(value, str | Path):
         value = (value, None)
     if not isinstance(value, Sequence) or len(value) != 2:
@@ -75,7 +75,7 @@ def _check_certificates(listed: object) -> None:
 
 
 def _several(listed: Sequence[object] | Mapping[Any, object]) -> Iterator[CertificateFiles]:
-    """What stands in `certificates`; raises where it is of a wrong shape."""
+    """The entries of `certificates`; raises if it has a wrong shape."""
     if isinstance(listed, Mapping):
         for name, pair in listed.items():
             if not isinstance(name, str):
