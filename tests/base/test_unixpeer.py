@@ -79,7 +79,7 @@ def impostor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Impostor
 def test_nothing_is_pushed_to_somebody_else(impostor: Impostor, folder: Path) -> None:
     address = f"unix://{folder}/app.sock"
     with GatewayClient(address) as client:
-        with pytest.raises(NotReachedError, match="listens there, who is not the service's user"):
+        with pytest.raises(NotReachedError, match="listens there and is not the service's user"):
             client.send_to_all("secret")
         own = f"everybody may write to {folder}" if IS_ROOT else "service's user or as root"
         with pytest.raises(NotReachedError, match=own):

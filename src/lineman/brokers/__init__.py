@@ -1,1 +1,1 @@
-"""Brokers: what carries messages between gateway processes and machines."""
+"""Brokers carry messages between gateway processes and machines."""

@@ -1,4 +1,4 @@
-"""The one face of every broker; `tests/brokers` holds each to the same contract."""
+"""The interface of all brokers; `tests/brokers` tests each of them against the same contract."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Subscriber:
     """The subscriber that a broker serves.
 
     Attributes:
-        on_message: gets the topic and the bytes, in the event loop; also of what was published by
-            the same broker, where that has subscribed to it.
-        on_state: called with whether the broker is reached, as soon as that is known, and when it
-            changes; and again with True where messages may have been missed meanwhile.
-        topics: everything that must be subscribed to now; it may be read a piece at a time, while
-            some of it changes.
+        on_message: gets the topic and the bytes, in the event loop; also those of messages that
+            the same broker published, if it has subscribed to their topic.
+        on_state: called with whether the broker is connected, when this is first known and when it
+            changes; and again with True if messages may have been lost.
+        topics: all topics that must be subscribed to now; it may be read in pieces, while topics
+            change.
     """
 
     on_message: Callable[[str, bytes], None]
@@ -29,21 +29,20 @@ class Broker(abc.ABC):
     """Carries bytes from each publisher of a topic to all its subscribers.
 
     A message arrives at most once, and messages from one publisher to one subscriber on one topic
-    keep their order. Nothing is
-    kept: while a broker is cut off, what is published is dropped and counted, and nothing grows.
-    When it is back, it subscribes again to all that `topics` gives.
+    keep their order. Nothing is stored: while the broker is not connected, published messages are
+    dropped and counted. When it is connected again, it subscribes to all `topics`.
 
     Args:
-        subscriber: whom it serves.
+        subscriber: the subscriber that it serves.
 
     Attributes:
-        is_connected: whether the broker is reached.
-        dropped: messages that were published while it was not, or faster than it took them.
-        trouble: why it is not reached, as text; empty while it is reached.
+        is_connected: whether the broker is connected.
+        dropped: messages that were published while it was not connected, or too fast.
+        trouble: why it is not connected, as text; empty while it is connected.
         patience: seconds after the start; a broker that has not answered within them is reported as
             away.
-        shown: its address, without a password; empty for one that has none.
-        is_leaving: whether it has said that it ends, as it does when the whole service stops.
+        shown: its address without the password; empty if it has no address.
+        is_leaving: whether it has announced its end, as it does when the whole service stops.
     """
 
     patience = 1.5
@@ -60,42 +59,42 @@ class Broker(abc.ABC):
         self.trouble = "it has not answered yet"
         self.is_leaving = False
         self.shown = ""
-        self._told: bool | None = None  # what `on_state` was called with last
+        self._told: bool | None = None  # the argument of the last call of `on_state`
 
     @abc.abstractmethod
     async def start(self) -> None:
-        """Begins to reach the broker, and goes on trying; returns at once.
+        """Begins to connect to the broker, and keeps trying; returns at once.
 
         Raises:
-            ConfigError: it can never work: a package is missing, an address is none.
+            ConfigError: it can never work: a package is missing, or the address is invalid.
         """
 
     @abc.abstractmethod
     def publish(self, topic: str, payload: bytes) -> None:
-        """Sends to all subscribers of a topic; dropped and counted while it cannot."""
+        """Sends to all subscribers of a topic; drops and counts a message that cannot be sent."""
 
     @abc.abstractmethod
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Wants what is published on the topics from now on."""
+        """Subscribes to the topics."""
 
     @abc.abstractmethod
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Unsubscribes from it."""
+        """Unsubscribes from the topics."""
 
     @property
     def has_room(self) -> bool:
-        """Whether so little waits that more may well be published."""
+        """Whether more can be published without being dropped."""
         return True
 
     async def drain(self) -> None:  # noqa: B027
-        """Returns when what was published has been taken, or dropped."""
+        """Returns when there is room for more, or waiting messages were dropped."""
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Sends what is under way, then ends."""
+        """Sends what was published, then ends."""
 
     def _end(self) -> None:
-        """Notes that it was closed on purpose, of which nobody need be told."""
+        """Notes that it was closed on purpose; `on_state` is not called for that."""
         self.is_connected = False
         self.trouble = "it was closed"
 

@@ -13,8 +13,8 @@ _HOSTS = re.compile(f"{_HOST}(?:,{_HOST})*")
 def without_login(url: str) -> str:
     """A broker's address as it may be shown: without user, password and options.
 
-    What does not look like a host and a port may be a password that stands in the wrong place, and
-    is left out as well.
+    A part that does not look like a host and a port is left out as well: it may be a misplaced
+    password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z+]+", scheme):
@@ -30,18 +30,18 @@ def without_login(url: str) -> str:
 
 
 def check_login(url: str) -> None:
-    """Refuses an address whose password would be taken for something else.
+    """Refuses an address whose password would be read as another part of it.
 
     Raises:
-        ConfigError: a character of it has a meaning in a URL (RFC 3986, section 2.2) and is not
-            percent-encoded; or the port is invalid.
+        ConfigError: the login has a character with a meaning in a URL (RFC 3986, section 2.2) that
+            is not percent-encoded; or the port is invalid.
     """
     rest = url.partition("://")[2]
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     path = rest[len(place) :].partition("?")[0]
     hosts = place.rpartition("@")[2]
     is_sound = _HOSTS.fullmatch(hosts) is not None
-    # An `@` may stand in an option's value, and nowhere else behind the host.
+    # Behind the host, an `@` is allowed only in the value of an option.
     if "@" in path or ("@" in rest[len(place) :] and not is_sound):
         raise ConfigError(
             f"the login in the broker's address {without_login(url)} has a character that ends it "
@@ -57,7 +57,7 @@ def check_login(url: str) -> None:
         )
 
 
-# What the libraries say, and what it means. The first that is found counts.
+# Errors of the libraries, their causes and remedies. The first match counts.
 _CAUSES = (
     (
         r"authentication required|NOAUTH",

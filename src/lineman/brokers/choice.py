@@ -1,4 +1,4 @@
-"""Which broker an address means."""
+"""Chooses the kind of broker by its address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMS = "redis://…, rediss://…, redis+cluster://…, nats://… or tls://…
 
 
 class NoBrokerError(ConfigError):
-    """An address of another kind."""
+    """The address belongs to no kind of broker."""
 
 
 def broker_maker(url: str, name: str) -> MakeBroker:
@@ -23,11 +23,11 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     Args:
         url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
             `nats://…` or `tls://…`.
-        name: of the service.
+        name: the service's name.
 
     Raises:
-        NoBrokerError: it is none of these.
-        ConfigError: its login or its host cannot be right.
+        NoBrokerError: the address is none of these.
+        ConfigError: its login or its host is invalid.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "hub":

@@ -1,4 +1,4 @@
-"""The broker of one machine: a hub that the program brings along, nothing to install."""
+"""The broker of one machine: a hub process of the program itself, with nothing to install."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from lineman.links.rendezvous import Listeners, dial
 logger = logging.getLogger("lineman")
 
 RETRY = 0.2
-# A frame of subscriptions stays well below what a link takes.
+# Topics in one frame, so that it stays well below the limit of a link.
 TOPICS_AT_ONCE = 10_000
 
 
 class Publish(Message, tag=1):
-    """Bytes on a topic: to the hub, and from the hub to subscribers."""
+    """Bytes on a topic, to the hub and from the hub to subscribers."""
 
     topic: str
     payload: bytes
 
 
 class Subscribe(Message, tag=2):
-    """Wants what is published on the topics."""
+    """Subscribes to the topics."""
 
     topics: tuple[str, ...]
 
 
 class Unsubscribe(Message, tag=3):
-    """Wants it no more."""
+    """Unsubscribes from the topics."""
 
     topics: tuple[str, ...]
 
 
 class HubLeaving(Message, tag=4):
-    """The hub ends in order, as the whole service does."""
+    """The hub stops normally, together with the whole service."""
 
 
 TO_HUB = WireFormat(Publish | Subscribe | Unsubscribe)
@@ -48,12 +48,12 @@ FROM_HUB = WireFormat(Publish | HubLeaving)
 
 
 class Hub:
-    """Passes published messages on to subscribers; keeps nothing.
+    """Passes published messages on to subscribers; it stores nothing.
 
-    A subscriber that reads too slowly misses messages, and does not delay others.
+    A subscriber that reads too slowly loses messages, and does not delay others.
 
     Attributes:
-        dropped: messages that slow subscribers have missed.
+        dropped: messages that slow subscribers have lost.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Hub:
         self.dropped = 0
 
     async def start(self, path: str) -> None:
-        """Serves a unix socket; one that is left over from an earlier process is replaced."""
+        """Listens at a unix socket; a socket that an earlier process has left there is replaced."""
         await self._listeners.add(lambda: Link(TO_HUB, self._on_batch, self._on_end), path)
 
     async def stop(self) -> None:
@@ -132,7 +132,7 @@ class Embedded(Broker):
         self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
-        """Begins to dial the hub, and goes on until it is there."""
+        """Begins to dial the hub, and keeps trying."""
         self._dial(self._loop.time() + self.patience)
 
     def _dial(self, quiet_until: float) -> None:
@@ -169,7 +169,7 @@ class Embedded(Broker):
 
     @property
     def has_room(self) -> bool:
-        """Whether the hub takes what is published."""
+        """Whether the hub can take more messages."""
         return self._link is None or not self._link.is_clogged
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -180,24 +180,24 @@ class Embedded(Broker):
             self._link.post(Publish(topic, payload), len(payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Wants what is published on the topics from now on."""
+        """Subscribes to the topics."""
         self._post_topics(Subscribe, topics)
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Unsubscribes from it."""
+        """Unsubscribes from the topics."""
         self._post_topics(Unsubscribe, topics)
 
     def _post_topics(
         self, kind: type[Subscribe] | type[Unsubscribe], topics: Iterable[str]
     ) -> None:
         if self._link is None:
-            return  # all wanted topics are sent when it is back
+            return  # all topics are sent when the hub is back
         wanted = tuple(topics)
         for start in range(0, len(wanted), TOPICS_AT_ONCE):
             self._link.post(kind(wanted[start : start + TOPICS_AT_ONCE]))
 
     async def close(self) -> None:
-        """Sends what is under way, then ends."""
+        """Sends what was published, then ends."""
         link, self._link = self._link, None
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""Which node of a Redis Cluster serves which of its 16384 hash slots. Pure.
+"""The nodes of a Redis Cluster that serve its 16384 hash slots. Pure.
 
 Source: Redis Cluster specification, "Key distribution model", "MOVED Redirection"; CLUSTER SLOTS.
 """
@@ -18,13 +18,13 @@ class SlotMap:
 
     Args:
         answer: the answer to CLUSTER SLOTS.
-        asked: the node that answered; it may leave out its own host.
+        asked: the node that answered; it may leave its own host out of the answer.
 
     Raises:
         ConnectionError: no node serves some of the slots.
 
     Attributes:
-        known: every node that was named, replicas as well: whom to ask the next time.
+        known: all nodes in the answer, replicas included: they are asked the next time.
     """
 
     def __init__(self, answer: Iterable[Sequence[Any]], asked: Address) -> None:
@@ -74,7 +74,7 @@ def moved_to(error: Exception) -> tuple[int, Address] | None:
 
 
 def by_slot(channels: Iterable[bytes], slot_of: Callable[[bytes], int]) -> dict[int, list[bytes]]:
-    """Channels by their slot: one command may name only those of one."""
+    """Channels by their slot: one command may name channels of one slot only."""
     found: dict[int, list[bytes]] = {}
     for channel in channels:
         found.setdefault(slot_of(channel), []).append(channel)

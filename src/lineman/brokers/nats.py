@@ -21,7 +21,7 @@ class Nats(Remote):
 
     Args:
         url: `nats://[user:password@]host:4222`, or `tls://…`.
-        name: of the service; services with different names hear nothing of each other.
+        name: the service's name; services with different names do not get each other's messages.
         ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
         subscriber: see `Broker`.
     """
@@ -40,16 +40,16 @@ class Nats(Remote):
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
         self._ended: asyncio.Event | None = None
-        self._said = ""  # the server's error, before it closes or instead of that
-        self._numbers: dict[str, int] = {}  # of the subscriptions, by topic
+        self._said = ""  # the last error that the server has reported
+        self._numbers: dict[str, int] = {}  # the numbers of the subscriptions, by topic
         self._topics_by_number: dict[int, str] = {}
         self._last_number = 0
 
     async def start(self) -> None:
-        """Begins to reach the server, and goes on trying.
+        """Begins to connect to the server, and keeps trying.
 
         Raises:
-            ConfigError: nats-py is missing, or the address is none.
+            ConfigError: nats-py is missing, or the address is invalid.
         """
         try:
             import nats.aio.client  # noqa: F401
@@ -83,7 +83,7 @@ class Nats(Remote):
             self._said = self._said or str(error)
             said.set()
             if client.is_connected:
-                ended.set()  # it goes on also where it may not subscribe, and would hear nothing
+                ended.set()  # else it would stay connected without a refused subscription
 
         client = self._client = _direct_client(self._on_number)
         where, login = self._where_and_login()
@@ -91,11 +91,11 @@ class Nats(Remote):
             where,
             **login,
             allow_reconnect=False,
-            # Where nobody listens it would try for itself, for two minutes.
+            # Otherwise it would try by itself for two minutes if nothing listens there.
             max_reconnect_attempts=1,
             reconnect_time_wait=0,
             connect_timeout=self._whole_timeout,
-            # It gives up after three intervals of silence.
+            # The library gives up after three intervals of silence.
             ping_interval=max(1, self._whole_timeout // 2),
             disconnected_cb=on_end,
             closed_cb=on_end,
@@ -105,18 +105,18 @@ class Nats(Remote):
         try:
             await asyncio.wait_for(connecting, 2 * self.timeout)
         except (OSError, NoServersError) as error:
-            # The server's message before it closed the connection says more than the close.
+            # The server's last error says more than the closed connection.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(said.wait(), 0.2)
             raise ConnectionError(self._said or str(error)) from None
-        self._said = ""  # what went wrong on the way is mended
+        self._said = ""  # errors before the connection no longer count
         for part in parts_of(topics, TOPICS_AT_ONCE):
             await self._change_topics(PendingWrite(subscribe=part))
             async with asyncio.timeout(self.timeout):
                 await self._confirm()
 
     def _where_and_login(self) -> tuple[str, dict[str, str]]:
-        """The address without its login, and that by itself: the library decodes no `%2F`."""
+        """The address without its login, and the login decoded: the library decodes no `%2F`."""
         parts = urlsplit(self._url)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if parts.username is None:
@@ -156,8 +156,8 @@ class Nats(Remote):
             await self._client._send_command("".join(commands).encode())
 
     async def _confirm(self) -> None:
-        """Returns when the server has all that was said."""
-        # The library sends the ping that `flush` waits for before what waits to be sent.
+        """Returns when the server has all commands."""
+        # The ping of `flush` would be sent before the commands that wait, so they are sent first.
         await self._client._flush_pending(force_flush=True)
         await self._client.flush(self._whole_timeout)
         if self._said:
@@ -188,24 +188,24 @@ class Nats(Remote):
             await client.close()
         finally:
             if transport is not None:
-                transport.close()  # the library does not, where connecting or this was cut short
+                transport.close()  # the library does not, if it was cancelled
 
 
 def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
     """A client of nats-py that hands messages over by the number of their subscription.
 
-    Its own way to subscribe makes a task and a queue for each subject: 5 KiB, and with a million of
-    them an event loop that stands still for seconds while the garbage collector looks at them all.
+    A subscription of the library makes a task and a queue for each subject, of 5 KiB. With a
+    million of them the event loop stops for seconds while the garbage collector visits them all.
     """
     from nats.aio.client import Client
 
     class DirectClient(Client):
         async def _process_msg(self, sid: int, *message: Any) -> None:
-            on_number(sid, message[2])  # after subject and where to answer
+            on_number(sid, message[2])  # the arguments are subject, reply subject and data
 
     return DirectClient()
 
 
 def _token(topic: str) -> str:
-    """A topic as one token of a subject, where blanks, dots, `*` and `>` have a meaning."""
+    """A topic encoded as one token of a subject: blanks, dots, `*` and `>` have a meaning there."""
     return base64.urlsafe_b64encode(topic.encode()).decode().rstrip("=") or "-"

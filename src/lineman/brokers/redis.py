@@ -12,7 +12,7 @@ from lineman.brokers.remote import PendingWrite, parts_of
 
 logger = logging.getLogger("lineman")
 
-# Subscribed to in one command.
+# The number of channels in one command.
 TOPICS_AT_ONCE = 100
 
 
@@ -22,7 +22,7 @@ class Redis(RedisBroker):
     Args:
         url: `redis://[user:password@]host:6379`, or `rediss://…` for TLS, with redis-py's options
             after a question mark (`?ssl_ca_certs=ca.pem`).
-        name: of the service; services with different names hear nothing of each other.
+        name: the service's name; services with different names do not get each other's messages.
         subscriber: see `Broker`.
     """
 
@@ -38,7 +38,7 @@ class Redis(RedisBroker):
         self._has_warned = False
 
     async def start(self) -> None:
-        """Begins to reach the server, and goes on trying.
+        """Begins to connect to the server, and keeps trying.
 
         Raises:
             ConfigError: redis-py is missing, or cannot read the address.
@@ -58,7 +58,7 @@ class Redis(RedisBroker):
         info: dict[str, Any] = {}
         with contextlib.suppress(
             Exception
-        ):  # a user that may publish need not have the right to ask this
+        ):  # a user that may publish need not be allowed to ask this
             info = await self._client.info("server")
         if info.get("redis_mode") == "cluster" and not self._has_warned:
             self._has_warned = True

@@ -1,8 +1,8 @@
 """A Redis Cluster as the broker: its sharded pub/sub, by `redis-py`.
 
-A channel belongs to a hash slot as a key does, and a message stays within the shard that serves the
-slot: with more shards there is room for more messages. redis-py's own cluster client looks at one
-node after the other for messages; here each primary has a connection that is always read.
+A channel belongs to a hash slot, as a key does, and a message stays within the shard that serves
+the slot, so more shards carry more messages. redis-py's own cluster client reads one node after the
+other. Here each primary has a connection that is always read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, ma
 from lineman.brokers.remote import PendingWrite, end_tasks
 from lineman.errors import ConfigError
 
-# A slot that is being moved: nodes may disagree for a moment about its owner.
+# Seconds between attempts for a slot that moves: its nodes may disagree for a moment.
 RETRY = 0.05
 MAX_TRIES = 100
 
@@ -26,13 +26,14 @@ MAX_TRIES = 100
 class RedisCluster(RedisBroker):
     """A gateway process' end of a Redis Cluster, of Redis 7 or newer.
 
-    A slot that moves takes its subscriptions along, and `on_state` says that messages may have
-    been missed. A node that is lost ends the session: it begins anew when all slots are served.
+    When a slot moves, its channels are subscribed to at the new node, and `on_state` reports that
+    messages may have been lost. A lost node ends the session; a new one begins when all slots are
+    served.
 
     Args:
         url: `redis+cluster://[user:password@]host:6379[,host:6379…]`, or `rediss+cluster://…` for
-            TLS, with redis-py's options after a question mark. One node that lives is enough.
-        name: of the service; services with different names hear nothing of each other.
+            TLS, with redis-py's options after a question mark. One live node is enough.
+        name: the service's name; services with different names do not get each other's messages.
         subscriber: see `Broker`.
     """
 
@@ -43,7 +44,7 @@ class RedisCluster(RedisBroker):
         subscriber: Subscriber,
     ) -> None:
         super().__init__(url, name, subscriber)
-        # Not by urlsplit: Python 3.13 refuses an IPv6 address behind another one.
+        # Not with urlsplit: Python 3.13 refuses an IPv6 address behind another one.
         self._scheme, _, rest = url.partition("://")
         places, mark, query = rest.partition("?")
         self._query = mark + query
@@ -57,14 +58,14 @@ class RedisCluster(RedisBroker):
         self._lines: dict[Address, RedisLine] = {}
         self._reaching = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._ended: asyncio.Future[None] | None = None  # of the session, while it is read
+        self._ended: asyncio.Future[None] | None = None  # done when the open session ends
         self._wanted: dict[int, set[bytes]] = {}  # channels by slot
-        self._held_by: dict[int, Address] = {}  # where they are subscribed to
+        self._held_by: dict[int, Address] = {}  # the node of each subscribed slot
         self._moved: set[int] = set()
         self._has_moved = asyncio.Event()
 
     async def start(self) -> None:
-        """Begins to reach the cluster, and goes on trying.
+        """Begins to connect to the cluster, and keeps trying.
 
         Raises:
             ConfigError: redis-py is missing, or cannot read the address.
@@ -99,7 +100,7 @@ class RedisCluster(RedisBroker):
             client = self._clients.get(address) or make_client(self._url_of(address), self.timeout)
             try:
                 found = SlotMap(await client.execute_command("CLUSTER", "SLOTS"), address)
-            except Exception as error:  # what redis-py raises: another one may know
+            except Exception as error:  # any error of redis-py: another node may answer
                 trouble = error
             else:
                 self._known = [address, *(found.known | set(self._seeds) - {address})]
@@ -164,7 +165,7 @@ class RedisCluster(RedisBroker):
                 moved = moved_to(error)
                 if moved is None:
                     raise ConnectionError(f"node {address[0]}:{address[1]}: {error}") from error
-                self._note_moved(moved[0])  # as one of its channels was subscribed to
+                self._note_moved(moved[0])  # the slot of a channel that was just subscribed to
 
     # Slots that move.
 
@@ -182,7 +183,7 @@ class RedisCluster(RedisBroker):
         tries = 0
         while True:
             await self._has_moved.wait()
-            await asyncio.sleep(RETRY)  # more of them may follow, and all must have heard of it
+            await asyncio.sleep(RETRY)  # more slots may move, and all nodes must know it
             self._has_moved.clear()
             moved, self._moved = self._moved, set()
             self._map = await self._find_slots()
@@ -191,13 +192,13 @@ class RedisCluster(RedisBroker):
             was_missed = any(self._held_by.get(slot) != owner for slot, owner in held.items())
             self._held_by.update(held)
             if was_missed:
-                self._on_state(True)  # messages in between
+                self._on_state(True)  # messages in between may be lost
             tries = tries + 1 if self._moved & moved else 0
             if tries > MAX_TRIES:
                 raise ConnectionError(f"its nodes disagree about the owner of slot {min(moved)}")
 
     async def _tell(self, commands: Iterable[tuple[int, Command]]) -> None:
-        """Tells each command, which is about one slot, to the node that serves it."""
+        """Sends each command to the node that serves its slot."""
         assert self._map is not None
         told: dict[Address, list[Command]] = {}
         for slot, command in commands:
@@ -205,7 +206,7 @@ class RedisCluster(RedisBroker):
         for address, its in told.items():
             await (await self._reach(address)).tell(its)
 
-    # What is told.
+    # Subscriptions and messages.
 
     async def _write(self, work: list[PendingWrite]) -> None:
         messages = []
@@ -236,7 +237,7 @@ class RedisCluster(RedisBroker):
     async def _publish_all(
         self, messages: list[tuple[int, bytes, bytes]]
     ) -> list[tuple[int, bytes, bytes]]:
-        """Publishes; what is left because its slot has moved meanwhile, in order."""
+        """Publishes messages; returns those whose slot has moved meanwhile, in order."""
         assert self._map is not None
         shares: dict[Address, list[tuple[int, bytes, bytes]]] = {}
         for message in messages:

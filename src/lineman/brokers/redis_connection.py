@@ -1,4 +1,4 @@
-"""A connection to a Redis server that is subscribed to channels, and what Redis brokers share."""
+"""A connection to a Redis server for subscriptions, and the common part of Redis brokers."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def make_client(url: str, timeout: float) -> Any:
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             protocol=2,
-            retry=Retry(NoBackoff(), 0),  # a lost connection is ours to notice
+            retry=Retry(NoBackoff(), 0),  # this module handles lost connections
         )
-        # It looks at the options only now.
+        # The library checks the options only now.
         client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError) as error:
         raise ConfigError(
@@ -55,7 +55,7 @@ def make_client(url: str, timeout: float) -> Any:
 
 
 class RedisBroker(Remote):
-    """What brokers that speak Redis have in common: channels are a service's topics.
+    """The common part of brokers that use Redis: each topic of a service is a channel.
 
     Args:
         url, name: see `Redis` and `RedisCluster`.
@@ -82,14 +82,14 @@ class RedisBroker(Remote):
 class RedisLine:
     """A separate connection for subscriptions.
 
-    It pings a silent server, and trusts only the answer: a connection whose packets are dropped
-    looks like one without messages.
+    It pings a silent server and needs the answer, because a connection whose packets are lost looks
+    like one without messages.
 
     Args:
-        client: of redis-py, for the server.
-        timeout: seconds of silence after which the connection is given up.
+        client: redis-py's client for the server.
+        timeout: seconds of silence after which the connection is closed.
         on_message: gets channel and payload.
-        on_end: gets the name of a channel from which the server took this connection unasked.
+        on_end: gets the name of a channel from which the server has unsubscribed this connection.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class RedisLine:
         self._on_end = on_end
 
     async def open(self) -> None:
-        """Connects, and logs in."""
+        """Connects and logs in."""
         await asyncio.wait_for(self._connection.connect(), 2 * self._timeout)
 
     async def tell(self, commands: Iterable[Command]) -> None:
@@ -130,10 +130,10 @@ class RedisLine:
         return response
 
     async def listen(self) -> None:
-        """Hands over what comes, until the connection ends or the server falls silent.
+        """Hands messages over until the connection ends or the server is silent.
 
         Raises:
-            Exception: what redis-py raises, also for commands that the server refused.
+            Exception: any error of redis-py, also for commands that the server refused.
         """
         is_asked = False
         while True:
@@ -150,7 +150,7 @@ class RedisLine:
                 await self.tell([(b"PING",)])
 
     def _take(self, response: Any) -> int:
-        """Takes one answer; whether it says that a channel is subscribed to."""
+        """Takes one answer; returns 1 if it confirms a subscription, else 0."""
         if not isinstance(response, list) or len(response) < 3:
             return 0  # a pong
         kind = response[0]

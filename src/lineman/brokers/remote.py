@@ -21,15 +21,15 @@ logger = logging.getLogger("lineman")
 
 T = TypeVar("T")
 
-# Published and not taken yet; what is past either is dropped and counted.
+# Bytes and messages that may wait for the broker; further messages are dropped and counted.
 MAX_WAITING = 8 * 1024 * 1024
 MAX_MESSAGES = 100_000
-# The limit of subscription changes that were not sent yet: beyond it a new session begins.
+# Changes of subscriptions that may wait; with more of them a new session begins.
 MAX_CHANGES = 1_000_000
-# Subscribed to before a session counts as open. With a million of them it would be too late to
-# say that this node lives: the others follow while it is at work.
+# Topics that are subscribed to before a session counts as open. With a million of them this node's
+# first sign of life would come too late, so the others follow afterwards.
 FIRST_TOPICS = 10_000
-# Handed to the client library in one go: what it has not taken in `timeout` is given up.
+# Bytes that are handed to the client library at once; they must be sent within `timeout`.
 AT_ONCE = 1024 * 1024
 TOPICS_AT_ONCE = 1000
 FIRST_RETRY = 0.2
@@ -38,13 +38,13 @@ LAST_RETRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """An order for the broker that waits, in order.
+    """A message or a change of subscriptions that waits for the broker.
 
     Attributes:
-        topic: of a message to publish; None for a change of subscriptions.
-        payload: of the message.
-        subscribe: topics that are wanted from now on.
-        unsubscribe: topics that are no longer wanted.
+        topic: the topic of a message; None for a change of subscriptions.
+        payload: the bytes of the message.
+        subscribe: topics to subscribe to.
+        unsubscribe: topics to unsubscribe from.
     """
 
     topic: str | None = None
@@ -54,24 +54,24 @@ class PendingWrite:
 
     @property
     def changes(self) -> int:
-        """How many topics it is about."""
+        """The number of topics whose subscription changes."""
         return len(self.subscribe) + len(self.unsubscribe)
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes to tell."""
+        """Its size in bytes, approximately."""
         return len(self.payload) + 100 * self.changes
 
 
 class Remote(Broker):
     """A broker behind a client library whose calls are awaited.
 
-    A subclass opens one session (`_open`), reads from it until it ends (`_read`), sends the waiting
-    orders (`_write`), and shuts it (`_shut`). Whatever any of these raises ends the session, and
-    another is opened after a pause that grows to five seconds.
+    A subclass opens one session (`_open`), reads from it until it ends (`_read`), sends what waits
+    (`_write`), and closes it (`_shut`). Any exception of these ends the session, and another one is
+    opened after a pause that grows to five seconds.
 
     Args:
-        url: of the server.
+        url: the server's address.
         subscriber: see `Broker`.
 
     Attributes:
@@ -85,11 +85,11 @@ class Remote(Broker):
         super().__init__(subscriber)
         self.shown = without_login(url)
         self._work: deque[PendingWrite] = deque()
-        self._messages = 0  # that wait, or are being written
-        self._waiting = 0  # bytes of them
+        self._messages = 0  # number of messages that wait or are being written
+        self._waiting = 0  # their size in bytes
         self._changes = 0
-        # Topics that an open session must also subscribe to, one after the other: all at once would
-        # delay other messages. Later changes are sent separately.
+        # Topics that an open session must still subscribe to, in parts: all at once would delay
+        # messages. Later changes are sent separately.
         self._later: Iterator[str] | None = None
         self._changed: set[str] = set()
         self._has_work = asyncio.Event()
@@ -99,32 +99,32 @@ class Remote(Broker):
 
     @abc.abstractmethod
     async def _open(self, topics: tuple[str, ...]) -> None:
-        """Opens a session that has subscribed to these topics when this returns.
+        """Opens a session, and returns when it has subscribed to these topics.
 
-        However many they are; each step of it takes at most `timeout`.
+        Their number is not limited; each step takes at most `timeout`.
         """
 
     @abc.abstractmethod
     async def _read(self) -> None:
-        """Hands messages to `_on_message` until the session ends, or the server falls silent."""
+        """Hands messages to `_on_message` until the session ends or the server is silent."""
 
     @abc.abstractmethod
     async def _write(self, work: list[PendingWrite]) -> None:
-        """Does what waits; returns when the broker has it."""
+        """Sends what waits; returns when the broker has it."""
 
     @abc.abstractmethod
     async def _shut(self) -> None:
-        """Frees what the session holds, in whatever state it is."""
+        """Closes the session, whatever state it is in."""
 
     async def start(self) -> None:
-        """Begins to reach the broker, and goes on trying."""
+        """Begins to connect to the broker, and keeps trying."""
         self._task = asyncio.get_running_loop().create_task(self._keep())
 
     async def _keep(self) -> None:
         pause = FIRST_RETRY
         while not self._is_closing:
             try:
-                # From here on subscriptions wait; all earlier ones are among the topics.
+                # From here on changes of subscriptions wait; `topics` contains all earlier ones.
                 self._takes_work = True
                 self._later = iter(self._topics())
                 await self._open(tuple(islice(self._later, FIRST_TOPICS)))
@@ -134,7 +134,7 @@ class Remote(Broker):
                 await self._talk()
             except ConfigError:
                 raise
-            except Exception as error:  # the libraries raise whatever their sockets do, and more
+            except Exception as error:  # the libraries raise many types of exceptions
                 self._enter(False, explain(error))
             finally:
                 self._forget_work()
@@ -182,7 +182,7 @@ class Remote(Broker):
             self.dropped += messages
             raise ConnectionError(f"it took nothing for {self.timeout:g} s") from None
         except BaseException:
-            self.dropped += messages  # for sure or perhaps
+            self.dropped += messages  # some of them may have arrived
             raise
         finally:
             self._messages -= messages
@@ -223,17 +223,17 @@ class Remote(Broker):
         self._add(PendingWrite(topic, payload))
 
     def subscribe(self, topics: Iterable[str]) -> None:
-        """Wants what is published on the topics from now on."""
+        """Subscribes to the topics."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
             self._change(PendingWrite(subscribe=part))
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
-        """Unsubscribes from it."""
+        """Unsubscribes from the topics."""
         for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
             self._change(PendingWrite(unsubscribe=part))
 
     def _change(self, work: PendingWrite) -> None:
-        # Past the bound the session is about to end, and the next one asks for all that is wanted.
+        # Beyond the limit the session is about to end, and the next one subscribes to all `topics`.
         if self._takes_work and self._changes <= MAX_CHANGES:
             if self._later is not None:
                 self._changed.update(work.subscribe, work.unsubscribe)
@@ -265,7 +265,7 @@ class Remote(Broker):
             await asyncio.sleep(0.01)
 
     async def close(self) -> None:
-        """Sends what is under way, then ends."""
+        """Sends what was published, then ends."""
         if self._task is None:
             return
         if self.is_connected:
@@ -283,8 +283,8 @@ class Remote(Broker):
 async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancels tasks until they have ended.
 
-    Once is not enough: before Python 3.12 `asyncio.wait_for`, which the client libraries use,
-    ignores the cancellation of a task that is due in the same moment.
+    One cancellation is not enough: before Python 3.12 `asyncio.wait_for`, which the client
+    libraries use, ignores it if the awaited future completes at the same moment.
     """
     is_cancelled = False
     while pending := [task for task in tasks if not task.done()]:
@@ -293,15 +293,15 @@ async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
         try:
             await asyncio.wait(pending, timeout=0.2)
         except asyncio.CancelledError:
-            is_cancelled = True  # it is our turn when they are gone
+            is_cancelled = True  # raised again when the tasks have ended
     for task in tasks:
         if not task.cancelled():
-            task.exception()  # seen
+            task.exception()  # marks the exception as retrieved
     if is_cancelled:
         raise asyncio.CancelledError
 
 
 def parts_of(whole: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
-    """A sequence in parts of at most so many."""
+    """A sequence in parts of at most `size` items."""
     for start in range(0, len(whole), size):
         yield tuple(whole[start : start + size])

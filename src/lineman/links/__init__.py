@@ -1,1 +1,1 @@
-"""What processes of one machine say messages over: frames and records in a stream of bytes."""
+"""Links carry messages between processes of one machine: frames and records in a byte stream."""

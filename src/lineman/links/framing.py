@@ -1,7 +1,7 @@
 """The encoding of messages between processes: MessagePack in frames with their length. Pure.
 
-Every message is a struct whose fields have types. The types are checked when a message is decoded,
-and only structs of one union are made: everything else is refused.
+Every message is a struct whose fields have types. Decoding checks the types, and makes only the
+structs of one union: everything else is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ LENGTH = 4  # bytes, big-endian, before each frame
 
 
 class BadMessageError(LinemanError):
-    """The other side sent something that is no message: the link is closed."""
+    """The other side sent bytes that are no valid message: the link is closed."""
 
 
 class Message(msgspec.Struct, array_like=True, gc=False):
     """The base of all messages."""
 
     def in_place(self, problem: str) -> Message | None:
-        """The message that is sent in its place if no frame can carry it; None for nothing.
+        """The message that is sent in place of this one if no frame can carry it; None for none.
 
         Args:
-            problem: why none can, as text.
+            problem: the reason, as text.
         """
         return None
 
@@ -51,7 +51,7 @@ class WireFormat:
         """One message.
 
         Raises:
-            BadMessageError: it is none, or none for this direction.
+            BadMessageError: the bytes are no message, or one that this direction does not allow.
         """
         return _decode(self._one, data)
 
@@ -81,8 +81,8 @@ def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message
     """Frames with their lengths before them, for a link.
 
     Returns:
-        One frame, or several where it would be too large; and what no frame can carry, with the
-        reason: one bad message takes no other along.
+        One frame, or several if it would be too large; and the messages that no frame can carry,
+        each with the reason. The other messages are sent all the same.
     """
     try:
         body = _encoder.encode(batch)

@@ -39,13 +39,13 @@ from lineman.links.records import (
 
 logger = logging.getLogger("lineman")
 
-# A turn of the event loop that says more than this is not waited for.
+# Posted bytes that are sent at once, before the turn of the event loop ends.
 FLUSH_SIZE = 256 * 1024
-# What a message without a payload counts for.
+# The size that a message without a payload counts for, in bytes.
 SIZE_OF_NOTHING = 64
-# If this number of bytes waits for the other side, fewer messages should be sent; see `is_clogged`.
+# Waiting bytes from which on fewer messages should be sent; see `is_clogged`.
 CLOGGED_SIZE = 4 * 1024 * 1024
-# And from so much on nothing more is taken from the program.
+# Waiting bytes from which on the program's orders are refused.
 MAX_UNSENT = 64 * 1024 * 1024
 LOOK = 64  # records between two looks at the time
 _LOOK = LOOK  # as a C number
@@ -65,30 +65,30 @@ class RecordReceiver:
         raise NotImplementedError
 
     def on_done(self, link: Link, number: int, count: int) -> None:
-        """So many events of the client with a number were handled."""
+        """`count` events of the client with a number were handled."""
 
     def on_pause(self) -> None:
-        """All that has come was handed over, or something else than a record follows."""
+        """All received records were handed over, or another message follows."""
 
 
 class Link:
     """Collects the messages of one turn of the event loop, and sends them in one piece.
 
-    It is what asyncio calls a protocol.
+    It has the methods of an asyncio protocol.
 
     Args:
         wire: the messages that the other side may send besides records.
         on_batch: gets the messages of each frame.
         on_end: called once, when the link is over; gets the reason as text.
-        receiver: gets the records; None if none are allowed (yet).
-        yields: whether nothing is read from the other side while it reads slowly itself.
+        receiver: gets the records; None while none are allowed.
+        yields: whether this side stops reading while the other side reads slowly.
 
     Attributes:
-        is_up: whether messages can be posted; messages for a link that is down are dropped.
-        is_clogged: whether the other side reads so slowly that more should wait.
-        is_full: whether it accepts nothing more from the program.
-        peer: who the other side is, for the log.
-        asked_at: since when an answer to a `LinkPing` is missing; None where none is.
+        is_up: whether messages can be posted; a link that is down drops them.
+        is_clogged: whether the other side reads so slowly that further messages should wait.
+        is_full: whether further orders of the program are refused.
+        peer: the name of the other side, for the log.
+        asked_at: the time of the `LinkPing` that was not answered yet; None if there is none.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class Link:
         self._out = bytearray()
         self._batch: list[Message] = []  # sent after all that is in `_out`
         self._batched = 0
-        self._dones = bytearray()  # leave after both, for they follow from what was said
+        self._dones = bytearray()  # sent after both, because they report on earlier messages
         self._done_number = 0
         self._done_count = 0
         self._is_due = False
         self._drained: list[Callable[[], None]] = []
         self._time = tasktime.running()
-        self._goes_on = False  # there was no time for all that has come
+        self._goes_on = False  # received bytes wait for the next turn
         self.is_up = False
         self.is_clogged = False
         self.is_full = False
@@ -127,7 +127,7 @@ class Link:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins."""
-        # uvloop's transports do what this class says and do not derive from it.
+        # uvloop's transports have the methods of this class, but do not derive from it.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=CLOGGED_SIZE)
         self.is_up = True
@@ -140,23 +140,23 @@ class Link:
         return [self._transport.get_extra_info("socket").fileno()]
 
     def eof_received(self) -> None:
-        """The other side says no more; the transport ends then."""
+        """The other side has closed its direction; the transport ends then."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends, after what there was no time for."""
+        """Handles the received bytes that still wait, then ends."""
         while self._goes_on:
             self._goes_on = False
             self.data_received(b"")
         self._over("it ended" if exc is None else str(exc))
 
-    # Saying.
+    # Sending.
 
     def post(self, message: Message, size: int = 0) -> None:
-        """Says something, at the latest when this turn of the event loop ends.
+        """Sends a message, at the latest when this turn of the event loop ends.
 
         Args:
-            message: what.
-            size: bytes of its payload.
+            message: the message.
+            size: the size of its payload in bytes.
         """
         if not self.is_up:
             return
@@ -168,10 +168,10 @@ class Link:
             self._schedule()
 
     def check_room(self) -> None:
-        """Call this before a message is posted that a program orders.
+        """Checks the room for an order of the program; call this before posting it.
 
         Raises:
-            LinkFullError: see there.
+            LinkFullError: too many bytes wait.
         """
         if self.is_full:
             raise LinkFullError(
@@ -180,13 +180,13 @@ class Link:
             )
 
     def send(self, number: int, message: MessageData) -> None:
-        """Says a message of a client, or to it, as `post` does.
+        """Sends a message of a client, or to it, as `post` does.
 
         Raises:
-            UsageError: it is none.
+            UsageError: it is neither text nor bytes.
         """
         if not self.is_up:
-            to_payload(message)  # a message that cannot be sent at all is still reported
+            to_payload(message)  # an invalid message is reported even if the link is down
             return
         known = buffers.payload_of(message)
         if known.size >= 0:
@@ -242,7 +242,7 @@ class Link:
             self._give_up(message, problem)
 
     def flush(self) -> None:
-        """Sends what was said."""
+        """Sends what was posted."""
         self._is_due = False
         if self._transport is None:
             return
@@ -269,13 +269,13 @@ class Link:
     # Whether the other side keeps up.
 
     def pause_writing(self) -> None:
-        """Learns that the other side reads slowly."""
+        """The other side reads slowly: asyncio calls this."""
         self.is_clogged = True
         if self._yields and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Learns that it has caught up."""
+        """The other side has caught up: asyncio calls this."""
         self.is_clogged = self.is_full = False
         if self._yields:
             self._loop.call_soon(self._go_on)
@@ -284,7 +284,7 @@ class Link:
             function()
 
     def _go_on(self) -> None:
-        """Takes what has waited meanwhile, and reads again."""
+        """Handles the bytes that have waited, and reads again."""
         transport = self._transport
         if transport is None or not self.is_up or transport.is_closing():
             return
@@ -294,7 +294,7 @@ class Link:
             transport.resume_reading()
 
     def when_drained(self, function: Callable[[], None]) -> None:
-        """Calls a function once, when the link is clogged no more, or over."""
+        """Calls a function once, when the link is no longer clogged, or is over."""
         self._drained.append(function)
 
     async def drain(self) -> None:
@@ -305,10 +305,10 @@ class Link:
             self.when_drained(drained.set)
             await drained.wait()
 
-    # Hearing.
+    # Receiving.
 
     def data_received(self, data: bytes) -> None:
-        """Takes bytes, cut anywhere."""
+        """Takes received bytes; a message may be cut anywhere."""
         self._is_due = (
             True  # messages that are posted meanwhile are sent after all of it was handled
         )
@@ -329,7 +329,7 @@ class Link:
             self.flush()
 
     def _take(self, data: Data, size: int) -> int:
-        """Hands over what is whole; how many bytes that was."""
+        """Hands over complete messages; returns the number of their bytes."""
         start = count = 0
         while size - start >= LENGTH and self.is_up and not (self._yields and self.is_clogged):
             if count == _LOOK:
@@ -349,7 +349,7 @@ class Link:
         return start
 
     def _put_off(self) -> None:
-        """Goes on in another turn, and has the other side wait."""
+        """Continues in another turn, and does not read from the other side until then."""
         if not self._goes_on:
             self._goes_on = True
             self._loop.call_soon(self._go_on)
@@ -357,7 +357,7 @@ class Link:
             self._transport.pause_reading()
 
     def _take_record(self, data: Data, start: int, size: int) -> int:
-        """Where the record ends; 0 where it is not whole, or the link is over."""
+        """The end of the record; 0 if it is not complete, or the link is over."""
         receiver = self.receiver
         if receiver is None:
             self.fail("it sent a record that it may not send")
@@ -379,7 +379,7 @@ class Link:
         return end
 
     def _take_frame(self, data: Data, start: int, size: int) -> int:
-        """Where the frame ends; 0 where it is not whole, or the link is over."""
+        """The end of the frame; 0 if it is not complete, or the link is over."""
         length = int.from_bytes(data[start : start + LENGTH], "big")
         if length > MAX_FRAME:
             self.fail(f"a frame of {length} bytes; {MAX_FRAME} are allowed")
@@ -396,13 +396,13 @@ class Link:
     # The end.
 
     def fail(self, reason: str) -> None:
-        """Gives the link up."""
+        """Ends the link at once, because of an error."""
         if self._transport is not None and self.is_up:
             self._transport.abort()
         self._over(reason)
 
     def close(self) -> None:
-        """Ends the link after all that was posted has left."""
+        """Sends what was posted, then ends the link."""
         self.flush()
         if self._transport is not None:
             self._transport.close()
@@ -418,6 +418,6 @@ class Link:
                 function()
 
     def peer_uid(self) -> int | None:
-        """The user that the other process runs as; None where the kernel does not tell."""
+        """The user id of the other process; None if the kernel does not tell."""
         sock = None if self._transport is None else self._transport.get_extra_info("socket")
         return None if sock is None or sock.family != socket.AF_UNIX else peer_uid(sock)

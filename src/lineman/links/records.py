@@ -32,9 +32,9 @@ class Record(NamedTuple):
     """The head of a record.
 
     Attributes:
-        kind: `TEXT`, `BINARY`, `DONE`, or what should not be there.
-        size: bytes of payload behind it; of `DONE` how many events.
-        number: of the client.
+        kind: `TEXT`, `BINARY` or `DONE`; any other value is an error of the sender.
+        size: bytes of the payload behind the head; for `DONE` the number of events.
+        number: the client's number.
     """
 
     kind: int
@@ -43,7 +43,7 @@ class Record(NamedTuple):
 
 
 def read(data: Memory, start: int) -> Record:
-    """The head that stands at `start`, all of it."""
+    """Reads the head at `start`; all its bytes must be there."""
     return Record._make(HEAD.unpack_from(data, start))
 
 
@@ -54,7 +54,7 @@ def put(out: bytearray, kind: int, number: int, payload: Memory, size: int) -> N
 
 
 def put_done(out: bytearray, number: int, count: int) -> None:
-    """Adds that so many events of a client were handled."""
+    """Adds a report that `count` events of a client were handled."""
     out += HEAD.pack(DONE, count, number)
 
 

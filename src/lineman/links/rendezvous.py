@@ -1,4 +1,4 @@
-"""Where links begin: unix sockets that one process listens at and others dial."""
+"""Opens links: one process listens at a unix socket, and others dial it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ logger = logging.getLogger("lineman")
 
 LOOK = 1.0
 
-# A link does what a protocol of asyncio does, and cannot derive from it where it is compiled.
+# A link has the methods of an asyncio protocol; compiled, it cannot derive from that class.
 Make = Callable[[], asyncio.Protocol]
 
 
 class StrangerError(OSError):
-    """Another user listens at one of our paths; nothing was sent to it."""
+    """Another user listens at a path of the service; nothing was sent to that process."""
 
     def __init__(self, user: str, path: str) -> None:
         super().__init__(
             errno.EPERM,
-            f"{user} listens there, who is not the service's user, and gets nothing",
+            f"{user} listens there and is not the service's user; nothing is sent to it",
             path,
         )
 
@@ -40,8 +40,8 @@ async def dial(make: Callable[[], Link], path: str) -> Link:
     """A link to the process that accepts links at a unix socket.
 
     Raises:
-        StrangerError: it is another user, who may have created the socket in our place.
-        OSError: no process does.
+        StrangerError: another user listens there, who may have replaced the service's socket.
+        OSError: no process listens there.
     """
     loop = asyncio.get_running_loop()
     end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -58,12 +58,12 @@ async def dial(make: Callable[[], Link], path: str) -> Link:
 
 
 class Listener:
-    """A unix socket at which links are taken.
+    """A unix socket at which links are accepted.
 
     Args:
-        make: makes the end of each link.
-        path: of the socket.
-        alias: a second name of it; empty for none.
+        make: makes this end of each link.
+        path: the socket's path.
+        alias: a second path of the socket; empty for none.
     """
 
     def __init__(self, make: Callable[[], Link], path: str, alias: str) -> None:
@@ -72,19 +72,19 @@ class Listener:
         self._alias = alias
         self._server: asyncio.Server | None = None
         self._made: os.stat_result | None = None
-        self._has_path = True  # and no other process has taken it over
+        self._has_path = True  # False once another process has taken the path over
 
     async def open(self) -> None:
-        """Listens; a socket that another process has there keeps its links, and its alias.
+        """Listens; another process that listened at the path keeps its links and its alias.
 
         Raises:
-            OSError: it cannot be made there.
+            OSError: the socket cannot be made there.
         """
         first = self._alias or self.path
         with contextlib.suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.lstat(first).st_mode):
                 os.unlink(first)
-        # Nobody else may connect to it, not even between its making and a chmod.
+        # No other user may connect to the socket, not even for the moment before a chmod.
         before = os.umask(0o177)
         loop = asyncio.get_running_loop()
         try:
@@ -97,7 +97,7 @@ class Listener:
         if old is not None:
             old.close()
         if self._alias and self._has_path:
-            # In one step: there is no moment without a socket at the path.
+            # The rename replaces the old socket in one step: the path always has a socket.
             new = f"{self._alias}.new"
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new)
@@ -105,10 +105,10 @@ class Listener:
             os.replace(new, self.path)
 
     async def restore(self) -> bool:
-        """Listens anew where somebody has removed the socket; whether that was so.
+        """Listens again if the socket was removed; returns whether it was.
 
         Raises:
-            OSError: it is gone, and cannot be made.
+            OSError: it was removed and cannot be created again.
         """
         is_there = self._is_at(self.path)
         if is_there is not None:
@@ -121,7 +121,7 @@ class Listener:
         return is_gone
 
     def _is_at(self, path: str) -> bool | None:
-        """Whether this socket is at a path, and not another one; None for none."""
+        """Whether this socket is at a path: False for another socket, None for none."""
         try:
             found = os.lstat(path)
         except FileNotFoundError:
@@ -129,7 +129,7 @@ class Listener:
         return self._made is not None and os.path.samestat(self._made, found)
 
     def close(self) -> None:
-        """Accepts no more links; the path is left to a process that listens there meanwhile."""
+        """Accepts no more links; leaves the path to another process that listens there now."""
         if self._server is not None:
             self._server.close()
         for path in (self.path, self._alias):
@@ -139,16 +139,16 @@ class Listener:
 
 
 async def listen(make: Callable[[], Link], path: str, alias: str = "") -> Listener:
-    """Takes links at a unix socket that only this user may use.
+    """Accepts links at a unix socket that only this user may use.
 
     Args:
-        make: makes the end of each link.
-        path: of the socket; one of an earlier process is replaced, which goes on with the links
-            that it has, and is found by its alias.
-        alias: a name in the same directory that no other process has; empty for none.
+        make: makes this end of each link.
+        path: the socket's path; it replaces the socket of an earlier process, which keeps its
+            links and is found by its alias.
+        alias: a path in the same directory that no other process has; empty for none.
 
     Raises:
-        ConfigError: it cannot be made there.
+        ConfigError: the socket cannot be made there.
     """
     listener = Listener(make, path, alias)
     try:
@@ -163,7 +163,7 @@ async def listen(make: Callable[[], Link], path: str, alias: str = "") -> Listen
 
 
 class Listeners:
-    """Those of a process; what is removed of them from outside is made anew."""
+    """The listeners of a process; sockets that others have removed are created again."""
 
     def __init__(self) -> None:
         self._all: list[Listener] = []

@@ -1,7 +1,7 @@
 """The process behind `Worker.metrics`: `/metrics` for Prometheus, `/healthz` and `/readyz`.
 
-It runs none of the program's code, and may not order the master about: it asks it over its line
-how the service is, as each child is asked over its own.
+It runs none of the program's code, and cannot give commands to the master. It asks the master for
+the service's status by its link to it.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from lineman.worker import Worker
 
 logger = logging.getLogger("lineman")
 
-# An answer of the master is used for all requests within this time.
+# Seconds for which an answer of the master is used for all requests.
 FRESH = 0.5
-# The master waits a second for its children; one that needs much longer is not well.
+# Seconds to wait for the master, which itself waits a second for its children.
 PATIENCE = 5.0
-# While the service stops, requests get this state until the other processes have ended.
+# Seconds between looks at the other processes while the service stops.
 LOOK = 0.05
-# A program that asks here is not a client of the service.
+# The connections of this process: programs that ask here are not clients of the service.
 _NO_CLIENTS = {"columns": [], "rows": [], "matching": 0, "total": 0}
 
 
 class Exporter:
-    """Serves HTTP, and knows the service by what the master says.
+    """Serves HTTP with the status that the master reports.
 
     Args:
-        role: what the master has given this process.
+        role: this process' role, as the master has set it.
     """
 
     def __init__(self, role: Role) -> None:
@@ -61,7 +61,7 @@ class Exporter:
         self._known_at = -FRESH
 
     async def run(self) -> None:
-        """Serves until the master says otherwise."""
+        """Serves until the master stops it."""
         link = self._link
         loop = asyncio.get_running_loop()
         uncaught.install(loop)
@@ -82,7 +82,7 @@ class Exporter:
         await self._worker.stop(1.0)
         await link.close()
 
-    # What the master says.
+    # The master's replies.
 
     async def _ask(self) -> Mapping[str, Any] | None:
         """The master's reply to `status`; None if it does not answer."""
@@ -94,7 +94,7 @@ class Exporter:
         try:
             return await asyncio.wait_for(asyncio.shield(self._asking), PATIENCE)
         except TimeoutError:
-            self._asking = None  # the next one asks anew
+            self._asking = None  # the next request asks again
             return None
 
     def _informed(self, reply: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ class Exporter:
 
 
 class _Metrics:
-    """As much of a registry as an encoder wants."""
+    """The part of a registry that an encoder uses."""
 
     def __init__(self, status: Status, book: Book) -> None:
         self._status = status
@@ -184,14 +184,14 @@ def _server(name: str) -> Worker:
 
 
 def main() -> int:
-    """Runs in the role that the master has given; the exit status."""
+    """Runs in the role that the master has set; returns the exit status."""
     role = take_role()
     if role is None:
         print("lineman: a master starts this process: set Worker.metrics", file=sys.stderr)
         return 2
     log_setup.set_up_for_child(role.settings, role.title, role.slot)
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)  # the master decides about them
+        signal.signal(number, signal.SIG_IGN)  # the master handles them
     asyncio.run(_serve(role))
     return 0
 

@@ -1,7 +1,7 @@
 """A service's state as Prometheus metrics, and whether it is ready. Pure.
 
 Counters are summed over the processes of a worker, ended ones included, and never decrease. A
-figure of one process, such as its memory, has its slot as a label; labels come from the program and
+figure of one process, such as its memory, has the slot as a label. Labels come from the program and
 from short lists, never from clients.
 
 Source: https://prometheus.io/docs/practices/naming/ and …/instrumentation/.
@@ -22,7 +22,7 @@ from lineman.process.messages.process_status import ChildStatus, ProcessReport, 
 
 STATES = ("starting", "ready", "busy", "retiring", "stopping", "down")
 
-# Name, help, and where the number is among the counters of a worker.
+# Name, help, and a function that reads the number from the counters of a worker.
 _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
     ("accepted", "TCP connections accepted.", lambda had: had.get("accepted", 0)),
     ("opened", "Connections that became websockets.", lambda had: had.get("opened", 0)),
@@ -58,7 +58,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Counters], float]], ...] = (
     ("cpu_seconds", "CPU time, user and system.", lambda had: had.get("cpu_seconds", 0)),
 )
 
-# Name, help, and how it comes from a report; one figure for each process.
+# Name, help, and a function that reads the number from a report; one figure for each process.
 _GAUGES: tuple[tuple[str, str, Callable[[ProcessReport], float]], ...] = (
     ("connections", "Open connections.", lambda report: report.connections),
     (
@@ -83,10 +83,11 @@ def _total(had: Counters, name: str) -> float:
 
 
 def readiness(status: Status, *, with_broker: bool = False) -> list[str]:
-    """What keeps the service from taking clients; empty where it is ready.
+    """The reasons why the service cannot take clients, as texts; empty if it is ready.
 
     Args:
-        with_broker: whether it is not, either, while its broker is away.
+        status: the service's status.
+        with_broker: whether a broker that is away is a reason too.
     """
     state = status.master.state
     if state not in ("running", "reloading"):
@@ -129,7 +130,7 @@ class Book:
         yield from self._told.items()
 
     def restarts(self) -> Iterator[tuple[str, int]]:
-        """Each worker with how often a process of it has ended by itself."""
+        """Each worker with the number of its processes that ended without an order."""
         yield from self._restarts.items()
 
 
@@ -137,8 +138,8 @@ def families(status: Status, book: Book) -> Iterator[Metric]:
     """Every metric, for `prometheus_client`'s encoders.
 
     Args:
-        status: of the service.
-        book: which has taken the same reply.
+        status: the service's status.
+        book: the counters; it has taken the same reply.
     """
     build = GaugeMetricFamily("lineman_build_info", "This copy.", labels=["version", "compiled"])
     compiled = any(report.compiled for report in status.reports())
