@@ -90,7 +90,7 @@ __all__ = [
     "frame_as_json",
 ]
 
-# Loaded when they are asked for: a master, and every command, does without the data path.
+# Modules that are loaded at the first use of the name: a master and most commands do not need them.
 _HOMES = {
     "AcmeOptions": "tls.acme.acme_options",
     "AddressInUseError": "errors",
@@ -134,7 +134,7 @@ _HOMES = {
     "frame_as_json": "gateway.holder.group_histories",
 }
 
-# What programs for Workerman import, and what to import or write here.
+# Names that programs for Workerman import, and what to import or write here.
 _THEIRS = {
     "GatewayWorker": "write Gateway: it takes the place of gateways, business workers and register",
     "BusinessWorker": "write Gateway(…, workers=4), whose callbacks are the events",

@@ -28,10 +28,10 @@ class ConfigError(LinemanError):
 
 
 class AddressInUseError(ConfigError):
-    """Somebody listens on a port, or at the path of a unix socket, already.
+    """A process already listens on the port, or at the path of the unix socket.
 
     Attributes:
-        holder: its process; 0 where it cannot be seen.
+        holder: the pid of that process; 0 if it is unknown.
     """
 
     def __init__(self, seen: str, fix: str, holder: int) -> None:
@@ -44,9 +44,9 @@ class UsageError(LinemanError):
 
 
 class UnknownNameError(UsageError, AttributeError):
-    """A name that the object does not have is read or set; the message says what to use.
+    """The program reads or sets a name that the object does not have; the message says what to use.
 
-    Python's `hasattr` and `getattr` with a default take it for what it is, an `AttributeError`.
+    It is an `AttributeError` too, so `hasattr` and `getattr` with a default work as usual.
     """
 
 
@@ -81,11 +81,11 @@ class HttpError(LinemanError):
 
 
 class ConnectionLost(LinemanError):
-    """The connection ended while somebody was waiting on it.
+    """The connection ended while the program was waiting for it.
 
     Args:
-        code: the close code; 1006 where the peer left without a close frame.
-        reason: why it ended, in words.
+        code: the close code; 1006 if the peer sent no close frame.
+        reason: why it ended, as text.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -95,9 +95,9 @@ class ConnectionLost(LinemanError):
 
 
 class NotReachedError(ConfigError):
-    """Nobody is there, or nobody has answered in time: a gateway, its broker, a master.
+    """A gateway, its broker or a master is not there, or has not answered in time.
 
-    An order that raises it was not sent. A question may be asked again.
+    An order that raises this was not sent. A question may be asked again.
     """
 
 
@@ -106,13 +106,13 @@ class RefusedError(ConfigError):
 
 
 class LinkFullError(LinemanError):
-    """A gateway process, or a broker, takes what the program sends too slowly.
+    """A gateway process, or a broker, reads too slowly what the program sends.
 
-    The message was not sent, or, where it went by a broker to several users or groups, not to all.
-    `await gateway.drain()` between messages keeps a program that sends a lot from this.
+    The message was not sent. If it went by a broker to several users or groups, it may have reached
+    some of them. `await gateway.drain()` between messages prevents this error.
     """
 
 
-# So that a traceback says where programs import them from.
+# Tracebacks then show the module from which programs import them.
 for _each in [value for value in vars().values() if isinstance(value, type)]:
     _each.__module__ = "lineman"

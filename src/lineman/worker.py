@@ -1,4 +1,4 @@
-"""`Worker`: what a program makes of its description, its callbacks, and what runs it."""
+"""`Worker`, the class that programs use: its options and callbacks, and how it is run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers
 from lineman.runtime.running_worker import RunningWorker
 
-if TYPE_CHECKING:  # a worker without TLS does without
+if TYPE_CHECKING:  # only workers with TLS need these modules
     from lineman.config.callback_types import Nothing
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
@@ -39,15 +39,15 @@ _FIXED = {"address", "context", *OPTIONS}
 
 
 class Worker(WorkerDescription):
-    """A service on one address: what it speaks, and the functions that answer.
+    """A service on one address, with its options and callbacks.
 
     Args:
         address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        pid_file, log_file, log_format, log_level, metrics: of the whole program, on the class.
-        id: of this process among those of the worker, from 0; 0 where there is one.
-        data: a place for the program's own: a dictionary until something else is put there.
+        pid_file, log_file, log_format, log_level, metrics: of the whole program, set on the class.
+        id: the number of this process among those of the worker, from 0.
+        data: the program's own values: a dictionary, unless the program sets something else.
 
     Raises:
         UsageError: an option that does not exist.
@@ -65,7 +65,7 @@ class Worker(WorkerDescription):
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
     all_workers: ClassVar[list[Worker]] = []
-    runtime: RunningWorker  # what runs it in this process, for Lineman itself
+    runtime: RunningWorker  # for Lineman itself: runs the worker in this process
 
     @taking(WorkerOptions)
     def __init__(
@@ -77,7 +77,7 @@ class Worker(WorkerDescription):
             if name not in OPTIONS:
                 refuse_option(type(self), name)
             setattr(self, name, value)
-        if inner_workers.host is None:  # a master runs the others
+        if inner_workers.host is None:  # inner workers are not run by the master
             Worker.all_workers.append(self)
 
     def __repr__(self) -> str:
@@ -100,9 +100,9 @@ class Worker(WorkerDescription):
         """Runs every worker of the program until it gets the command to stop; does not return.
 
         Args:
-            arguments: the command, as after the script's name; None for the script's own.
-            pid_file: where the running program is found; None for `Worker.pid_file`; without that,
-                the path follows from the script's path.
+            arguments: the words of the command, without the script's name; None for `sys.argv`.
+            pid_file: the pid file, by which commands find the program; None for `Worker.pid_file`,
+                or for the default, which depends on the script's path.
         """
         from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
 
@@ -117,7 +117,7 @@ class Worker(WorkerDescription):
 
     @property
     def connections(self) -> Mapping[int, Connection]:
-        """The open ones by id; a loop goes over those that were open when it began."""
+        """The open connections by id; a loop visits those that were open when it began."""
         return self.runtime.connections
 
     def broadcast(
@@ -129,23 +129,24 @@ class Worker(WorkerDescription):
         """Sends one message to many connections of this process; it is encoded once.
 
         Args:
-            message: `str` as text, anything of bytes as binary.
-            to: the connections, in whatever holds them; None for all that are open.
+            message: `str` as text; `bytes`, `bytearray` or `memoryview` as binary.
+            to: the connections, as any iterable; None for all that are open.
             key: as for `Connection.send`.
 
         Returns:
-            How many took it; a slow reader fares as with `send`, and holds up nobody else.
+            How many connections took it. A slow reader is treated as by `send`, and does not delay
+            others.
 
         Raises:
             UsageError: the message is neither text nor bytes, `to` holds something else than
-                connections, or the key cannot be hashed; nobody has got the message then.
+                connections, or the key cannot be hashed; then nobody gets the message.
         """
         everyone = self.connections.values()
         return broadcast(message, everyone if to is None else to, key)
 
     @property
     def service(self) -> Service | None:
-        """What serves this worker in this process; None while it does not run."""
+        """The service of this worker in this process; None while it does not run."""
         return self.runtime.service
 
     @property
@@ -155,12 +156,12 @@ class Worker(WorkerDescription):
 
     @property
     def url(self) -> str:
-        """Where it listens, with the scheme that clients use."""
+        """The address that it listens on, with the scheme that clients use."""
         return self.runtime.url
 
     @property
     def live_tls(self) -> LiveTls | None:
-        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        """The TLS contexts of this process; None without TLS, or while it does not run."""
         return self.runtime.live_tls
 
     @property
@@ -171,13 +172,14 @@ class Worker(WorkerDescription):
     def reload_certificates(self, contents: Contents | None = None) -> list[str]:
         """Reads the files of every certificate again and serves the next handshakes with them.
 
-        Changed files are found without it, a second or two later. Open connections go on.
+        Changed files are also found automatically, a second or two later. Open connections are not
+        affected.
 
         Args:
-            contents: what stands in files that this process may not read, by absolute path.
+            contents: the contents of files that this process may not read, by absolute path.
 
         Returns:
-            What stands in the way, a line for each certificate that stays as it was.
+            A line for each certificate that could not be replaced, with the reason.
         """
         return self.runtime.reload_certificates(contents)
 
@@ -194,7 +196,7 @@ class Worker(WorkerDescription):
             check_files: whether to look closely at the certificate's files.
 
         Raises:
-            ConfigError: what cannot work, and the fix.
+            ConfigError: an option that cannot work, and the fix.
             UsageError: it runs already, or this process is about to end.
         """
         await self.runtime.start(listener, check_files=check_files)
@@ -205,7 +207,7 @@ class Worker(WorkerDescription):
         """Stops listening, closes every client with a close frame, and frees everything.
 
         Args:
-            timeout: seconds that clients and handlers at work have.
+            timeout: seconds for clients and running handlers to end.
             drain: seconds before that, over which the clients are closed one by one; None closes
                 all at once and drops handshakes in progress.
             code: the close code that clients get.

@@ -1,1 +1,1 @@
-"""What everybody may know: addresses, paths, names, the process as it was started."""
+"""Basic modules that all others may use: addresses, options, names, limits, standard streams."""

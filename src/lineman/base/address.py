@@ -1,4 +1,4 @@
-"""What a worker listens on, as it is written: `wss://0.0.0.0:443` -> `Address`."""
+"""Reads the address that a worker listens on: `wss://0.0.0.0:443` -> `Address`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Address:
             one of these three with `+tls`.
         host: an IP address (IPv6 without brackets) or a host name.
         port: 0 to 65535; 0 lets the kernel choose.
-        path: of a unix socket, which has neither host nor port; empty for TCP.
+        path: the path of a unix socket, which has neither host nor port; empty for TCP.
     """
 
     scheme: str
@@ -70,7 +70,7 @@ class Address:
 
 
 def format_ip_port(ip: str, port: int) -> str:
-    """`127.0.0.1:80`, `[::1]:80`: the brackets keep the port apart (RFC 3986, section 3.2.2).
+    """`127.0.0.1:80`, `[::1]:80`: the brackets separate the port (RFC 3986, section 3.2.2).
 
     `unix`, which has no port, stays as it is.
     """
@@ -80,18 +80,18 @@ def format_ip_port(ip: str, port: int) -> str:
 
 
 def parse(text: str) -> Address:
-    """Read a listening address.
+    """Reads a listening address.
 
     Args:
         text: `scheme://host:port`; the port may be left out for websockets (80 for ws, 443 for
             wss). Or `ws+unix:///run/app.sock`.
 
     Returns:
-        The address; `str()` of it is a URL with the port in it.
+        The address; `str()` of it is a URL with the port.
 
     Raises:
         ConfigError: the scheme is unknown or not served, the host is missing or malformed, the
-            port is out of range, or there is a path; the message holds the right spelling.
+            port is out of range, or there is a path; the message shows the right form.
     """
     if not isinstance(text, str):
         raise ConfigError(f"the address {text!r} is not a string", _EXAMPLE)
@@ -127,7 +127,7 @@ def parse(text: str) -> Address:
 
 
 def with_slashes(text: str, schemes: Collection[str]) -> str:
-    """`ws:/host:80` with both slashes; empty where it begins with none of the schemes."""
+    """`ws:/host:80` with both slashes; empty if it begins with none of the schemes."""
     name, colon, rest = text.partition(":")
     if not colon or name.lower() not in schemes:
         return ""
@@ -200,8 +200,8 @@ def _check_host(text: str, scheme: str, host: str) -> None:
             f"the host '*' in {text!r} is not an address",
             f"write {scheme}://0.0.0.0 for every IPv4 address or {scheme}://[::] for IPv6",
         )
-    # Only digits and dots is meant as IPv4; as a host name 256.1.1.1 would fail in the resolver,
-    # far from the line that is wrong.
+    # Digits and dots mean an IPv4 address. Taken as a host name, 256.1.1.1 would fail in the
+    # resolver, far from the wrong line.
     is_numeric = re.fullmatch(r"[0-9.]+", host) is not None
     if (is_numeric and not _is_ipv4(host)) or _HOST_NAME.fullmatch(host) is None:
         raise ConfigError(

@@ -1,8 +1,8 @@
-"""Bytes where they lie, so that what is sent needs no object of its own.
+"""Access to bytes in memory without copies and without new objects.
 
-This is the plain-Python way, where some are made; compiled modules find the same functions in
-`buffers.h`, by `buffers.pxd`. There a `Memory` is a pointer, valid while the object lives that it
-was taken from.
+This is the variant for plain Python, which does make some objects. Compiled modules use the same
+functions from `buffers.h`, by `buffers.pxd`. There a `Memory` is a pointer, which is valid while
+the object exists that it was taken from.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 Memory = bytes | bytearray | memoryview
 # Memory that is written to.
 Room = bytearray | memoryview
-# Memory that becomes a `bytes`, in C without a copy.
+# Memory that becomes a `bytes` object, in C without a copy.
 Store = bytearray
 
 
@@ -20,10 +20,10 @@ class Payload(NamedTuple):
     """The bytes of a message.
 
     Attributes:
-        data: where they lie.
-        size: how many they are; -1 for what is neither exactly `str` nor exactly `bytes`, and for a
-            text that UTF-8 has no bytes for.
-        is_text: whether it is a text.
+        data: the memory of the bytes.
+        size: their number; -1 for an object that is neither exactly `str` nor exactly `bytes`, and
+            for a text that cannot be encoded as UTF-8.
+        is_text: whether the message is a text.
     """
 
     data: Memory
@@ -32,7 +32,7 @@ class Payload(NamedTuple):
 
 
 def payload_of(message: object) -> Payload:
-    """The bytes of a message; see `Payload` for what has none."""
+    """The bytes of a message; `Payload` says which objects have none."""
     if type(message) is bytes:
         return Payload(message, len(message), False)
     if type(message) is str:
@@ -45,22 +45,22 @@ def payload_of(message: object) -> Payload:
 
 
 def room_of(room: bytearray) -> Room:
-    """Where the bytes of a bytearray lie, which must not change its size meanwhile."""
+    """The memory of a bytearray, which must not change its size meanwhile."""
     return room
 
 
 def room_from(room: Room, start: int) -> Room:
-    """Where the bytes of a room from `start` on lie."""
+    """The memory of a room from `start` on."""
     return memoryview(room)[start:]
 
 
 def data_of(data: bytes) -> Memory:
-    """Where these bytes lie."""
+    """The memory of these bytes."""
     return data
 
 
 def part(data: memoryview, start: int) -> Memory:
-    """Where the bytes from `start` on lie; there must be one.
+    """The memory from `start` on; there must be at least one byte.
 
     Raises:
         IndexError: there is none (compiled).
@@ -69,17 +69,17 @@ def part(data: memoryview, start: int) -> Memory:
 
 
 def start_of(data: memoryview) -> Memory:
-    """Where the bytes lie, of which there may be none."""
+    """The memory of the data, which may be empty."""
     return data
 
 
 def beyond(data: Memory, start: int) -> Memory:
-    """Where the bytes of the data from `start` on lie."""
+    """The memory of the data from `start` on."""
     return memoryview(data)[start:]
 
 
 def copy(to: Room, at: int, data: Memory, start: int, size: int) -> None:
-    """Copies `size` bytes of the data, from `start` on, to `at`; there must be room."""
+    """Copies `size` bytes of the data, from `start` on, to position `at`; there must be room."""
     whole = start == 0 and size == len(data)
     to[at : at + size] = data if whole else memoryview(data)[start : start + size]
 
@@ -123,7 +123,7 @@ def new_store(size: int) -> Store:
 
 
 def store_room(store: Store) -> Room:
-    """Where the bytes of a store lie, which nobody else may have seen."""
+    """The memory of a store; no other code may hold the store yet."""
     return store
 
 
@@ -133,15 +133,15 @@ def fill_store(to: Store, source: Store, size: int) -> None:
 
 
 def take_store(store: Store, size: int) -> bytes:
-    """The first `size` bytes of the store, which is not used again."""
+    """The first `size` bytes of the store, which must not be used again."""
     return bytes(memoryview(store)[:size])
 
 
 def taken(data: bytes | memoryview, size: int) -> bytes:
-    """The first `size` bytes of the data, of which there are as many, and at least one."""
+    """The first `size` bytes of the data; `size` is at least 1, and the data has as many."""
     return bytes(data[:size])
 
 
 def view(data: Memory, start: int, size: int) -> memoryview:
-    """The `size` bytes of the data from `start` on as an object; to be released by `with`."""
+    """`size` bytes of the data from `start` on, as an object; release it with a `with` block."""
     return memoryview(data)[start : start + size]

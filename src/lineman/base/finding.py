@@ -20,8 +20,8 @@ class Finding:
     """One thing that was found.
 
     Args:
-        level: ERROR: clients cannot connect, or not stay; WARNING: some cannot, or will not one
-            day; INFO: good to know.
+        level: ERROR: clients cannot connect, or lose the connection; WARNING: some cannot, or will
+            not be able to later; INFO: good to know.
         name: its heading in docs/reference/doctor.md; empty if it needs none.
         seen: what was seen, as a sentence without a full stop.
         fix: the command or the line that mends it; empty where nothing needs mending.

@@ -1,9 +1,7 @@
-"""Descriptors that forked children of this process must not keep open: sockets with a peer at the
-other end.
+"""Closes sockets in forked children of this process, which must not keep them open.
 
-A `ProcessPoolExecutor` forks, and its processes hold all descriptors that were open then. A client
-whose connection is closed here would not notice, and a port would stay taken after the service's
-end.
+A `ProcessPoolExecutor` forks, and its processes inherit all open descriptors. Then a client whose
+connection is closed here would not notice it, and a port would stay in use after the service's end.
 """
 
 from __future__ import annotations
@@ -16,10 +14,10 @@ from typing import Protocol
 
 
 class DescriptorHolder(Protocol):
-    """Whatever has descriptors that belong to this process alone."""
+    """An object with descriptors that belong to this process alone."""
 
     def descriptors(self) -> Iterable[int]:
-        """Those that are open."""
+        """The open descriptors."""
 
 
 _holders: weakref.WeakSet[DescriptorHolder] = weakref.WeakSet()
@@ -31,7 +29,7 @@ def keep_from_children(holder: DescriptorHolder) -> None:
 
 
 def _let_go() -> None:
-    # The numbers stay taken: objects that still know them may close them once more.
+    # The numbers stay in use, because objects that know them may close them again.
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for holder in list(_holders):
         for each in holder.descriptors():

@@ -1,4 +1,4 @@
-"""The home directory of this user, if there is one: in a container any number can be a user."""
+"""The home directory of this user; in a container a user may have none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def home(instead: str) -> Path:
     """The home directory.
 
     Args:
-        instead: what to set where there is none, for the error.
+        instead: what the error says to set if there is none.
 
     Raises:
         ConfigError: this user has none.

@@ -1,7 +1,8 @@
-"""A log that clients cannot fill: lines that any peer can cause are limited for each kind.
+"""Limits log lines of each kind, so that clients cannot fill the log.
 
-Lines of one kind have the same remedy. Lines of two kinds never displace each other, so that the
-noise of one cannot hide the other. An exception's kind is its type and the places it came through.
+Lines of one kind have the same remedy. Lines of different kinds never displace each other, so many
+lines of one kind cannot hide another kind. The kind of an exception is its type and the places in
+its traceback.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from dataclasses import dataclass
 
 from lineman.base.unknown_names import explain
 
-# So many lines of one kind are logged in so many seconds; the others are counted,
+# Lines of one kind that are logged within a window of seconds; the others are counted,
 LINES = 10
 WINDOW = 60.0
 # and the count is logged after this number of seconds at most.
 SUMMARY = 10.0
-# A traceback is logged once; again after this time, or after a window without it.
+# Seconds after which the same traceback is logged again; a window without it has the same effect.
 REPEAT = 3600.0
-# Further tracebacks at the same time are logged only by type and place.
+# Different tracebacks that are remembered; further ones are logged only by type and place.
 TRACEBACKS = 30
-# A line is cut there: parts of it may come from a client.
+# Characters after which a line is cut: parts of it may come from a client.
 MAX_TEXT = 1000
 
 # The position where the part of a text begins that a client may have written.
@@ -53,7 +54,7 @@ class LogLimit:
     Args:
         logger: where the lines go.
         clock: gives the time in seconds.
-        summary: seconds after which the count of what was left out is told at most.
+        summary: seconds within which the count of omitted lines is logged.
     """
 
     def __init__(
@@ -70,13 +71,13 @@ class LogLimit:
         self._timer: asyncio.TimerHandle | None = None
 
     def log(self, level: int, kind: str, message: str, *args: object, lines: int = LINES) -> None:
-        """Logs the line, unless its kind had its ten (or `lines`) in this minute: it is counted."""
+        """Logs a line; counts it instead if its kind has had `lines` lines in this window."""
         if self._may_log(kind, level, kind, lines, WINDOW):
             text = message % args if args else message
             self._logger.log(level, "%s", _cut(text))
 
     def exception(self, error: BaseException, message: str, *args: object) -> None:
-        """Logs a line with a traceback, unless the same one was logged: then it is counted."""
+        """Logs a line with a traceback; counts it instead if the same traceback was logged."""
         places = _places(error)
         kind = (type(error), frozenset(places))
         text = f"{type(error).__name__} at {_of_program(places)}"
@@ -103,7 +104,7 @@ class LogLimit:
             kind.left_out_since = now
         kind.left_out += 1
         if self._timer is None:
-            # Without a loop the next line of its kind tells.
+            # Without an event loop the next line of its kind logs the count.
             with contextlib.suppress(RuntimeError):
                 self._timer = asyncio.get_running_loop().call_later(self._summary, self.tell)
         return False
@@ -114,7 +115,7 @@ class LogLimit:
         self._tracebacks -= not isinstance(key, str)
 
     def tell(self) -> None:
-        """Says now how many lines were left out since this was last said."""
+        """Logs now how many lines were omitted since the last count."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -135,7 +136,7 @@ class LogLimit:
 
 
 def kind_of(prefix: str, text: str) -> str:
-    """A kind for a text that is ours up to its first quotation or number: what follows varies."""
+    """A kind from the fixed beginning of a text, up to its first quotation or number."""
     return f"{prefix}: {_VARYING.split(text)[0]}".rstrip(": ")
 
 
@@ -157,7 +158,7 @@ def _places(error: BaseException) -> list[tuple[str, int, str]]:
 
 
 def _of_program(places: list[tuple[str, int, str]]) -> str:
-    """The outermost place that is not ours: the line of the callback."""
+    """The outermost place outside of Lineman: the line of the callback."""
     others = [place for place in places if not place[0].startswith((_PACKAGE, "src/lineman/"))]
     if not (others or places):
         return "an unknown place"

@@ -1,7 +1,7 @@
-"""Open questions, by their numbers, for any asker, any answerer and any connection.
+"""Questions that wait for answers, by their numbers, for any asker, answerer and connection.
 
-This module knows which sides have not answered, and the answers of the others. It sends no question
-and receives no answer: the asker does that. It has no clock.
+This module knows which sides have not answered yet, and the answers of the others. It neither sends
+questions nor receives answers: the asker does that. It has no clock.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class OpenQuestions(Generic[K]):
         return number
 
     def answer(self, number: int, who: K, value: Any) -> None:
-        """Somebody has answered."""
+        """Takes the answer of one side."""
         question = self._open.get(number)
         if question is not None and who in question.waits_for:
             question.answers[who] = value
@@ -115,11 +115,11 @@ class OpenQuestions(Generic[K]):
             self._end_if_over(number)
 
     def cancel(self, number: int) -> None:
-        """Forgets a question that nobody wants an answer to any more."""
+        """Forgets a question whose answer is no longer wanted."""
         self._open.pop(number, None)
 
     def expire(self, now: float) -> None:
-        """Ends the questions whose deadline is over."""
+        """Ends the questions whose deadline has passed."""
         for number, question in list(self._open.items()):
             if now >= question.deadline:
                 self.end(number)
@@ -150,12 +150,12 @@ class OpenQuestions(Generic[K]):
         """Asks in an event loop. The question is removed, however it ends.
 
         Args:
-            loop: the one that runs.
+            loop: the running event loop.
             asked: the sides that must answer.
             say: sends the question, with its number; an exception of it, usually `LinkFullError`,
                 is raised here.
             timeout: seconds.
-            what: is asked, for the error.
+            what: the question as text, for the error.
             number: see `open`.
 
         Returns:
@@ -169,7 +169,7 @@ class OpenQuestions(Generic[K]):
         is_late = False
 
         def on_over(question: OpenQuestion[K]) -> None:
-            if not over.done():  # a task that is cancelled has not come to its `finally` yet
+            if not over.done():  # a cancelled task may not have reached its `finally` yet
                 over.set_result(question)
 
         def on_late() -> None:

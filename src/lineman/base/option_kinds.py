@@ -3,10 +3,11 @@
     @dataclass(kw_only=True, eq=False, repr=False, init=False)
     class LimitFields:
         max_message_size: int = option(10 * MIB, BYTES)
-        \"\"\"A received message, all its fragments together; past it 1009.\"\"\"
+        \"\"\"A received message, all its fragments together; a larger one gets 1009.\"\"\"
 
-A class of such fields is a base of every class that has them: of `Worker`, whose attributes they
-are, and of the classes that hold the checked values. Type checkers see an ordinary dataclass.
+A class of such fields is a base of every class that has these options: of `Worker`, which has them
+as attributes, and of the classes that hold the checked values. Type checkers see an ordinary
+dataclass.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lineman.errors import ConfigError
 
 KIB = 1024
 MIB = 1024 * 1024
-# Ten years: every time is within what a clock can be told.
+# Ten years: an upper limit that every clock can represent.
 MAX_SECONDS = 315_360_000
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ P = ParamSpec("P")
 
 
 class OptionKind:
-    """What the values of an option may be.
+    """The values that an option may have.
 
     Attributes:
         unit: `bytes` or `seconds`; empty for anything else.
@@ -39,10 +40,10 @@ class OptionKind:
     unit: str = ""
 
     def check(self, name: str, value: object) -> None:
-        """Refuses what is no value of the option with this name.
+        """Refuses an invalid value of the option with this name.
 
         Raises:
-            ConfigError: what was seen, and what to give.
+            ConfigError: the value is invalid; the error says what to give.
         """
         raise NotImplementedError
 
@@ -52,12 +53,12 @@ class Number(OptionKind):
     """A number.
 
     Args:
-        unit: of it, for words and documents.
-        is_whole: whether parts of one are refused.
-        zero: what 0 is, such as `no limit`; empty where it is refused.
-        least: 0 for anything above it.
-        most: what is too much is refused.
-        remedy: what to give, in place of what the other arguments say; `{name}` is the option's.
+        unit: its unit, for messages and documents.
+        is_whole: whether fractions are refused.
+        zero: the meaning of 0, such as `no limit`; empty if 0 is refused.
+        least: the smallest value; 0 for any value above 0.
+        most: the largest value.
+        remedy: a text that says what to give, in place of the usual one; `{name}` is the option's.
     """
 
     unit: str = ""
@@ -101,8 +102,8 @@ class Text(OptionKind):
     """A text.
 
     Args:
-        example: of it.
-        what: it is.
+        example: an example of the text.
+        what: what the text is.
     """
 
     example: str
@@ -150,8 +151,8 @@ class Typed(OptionKind):
     """Anything of some types.
 
     Args:
-        types: them; where a path is among them, it must name something.
-        wanted: what it is, as words after `give`.
+        types: the allowed types; a path must not be empty.
+        wanted: the text after `give` in messages.
         is_secret: whether messages must not show the value.
     """
 
@@ -171,10 +172,10 @@ class Typed(OptionKind):
 
 @dataclass(frozen=True)
 class CheckedBy(OptionKind):
-    """What a function takes.
+    """Values that a function accepts.
 
     Args:
-        function: called with the value; raises `ConfigError`.
+        function: called with the value; raises `ConfigError` for an invalid one.
     """
 
     function: Callable[[Any], object]
@@ -193,14 +194,14 @@ SECONDS = Number("seconds", is_whole=False, most=MAX_SECONDS)
 SECONDS_OR_NONE = Number("seconds", is_whole=False, zero="never", most=MAX_SECONDS)
 FLAG = Flag()
 TEXTS = Texts()
-# What is checked where it is read.
+# For values that are checked later, when they are used.
 LATER = CheckedBy(repr)
 PEM_FILE = Typed((str, Path), "the path of a PEM file")
 DIRECTORY_PATH = Typed((str, Path), "the path of a directory")
 
 
 def described(value: object) -> str:
-    """`the int 8282`: a number or truth value with its type, of anything else only the type."""
+    """`the int 8282`: a number or a bool with its type; for other values only the type."""
     kind = type(value).__name__
     return f"the {kind} {value!r}" if isinstance(value, bool | int | float) else f"of type {kind}"
 
@@ -209,12 +210,12 @@ def option(default: T, kind: OptionKind, *, is_shown: bool = True) -> T:
     """An option, as the value of an annotated name in a dataclass.
 
     Args:
-        default: of it; where that is None, None may be given.
-        kind: of its values.
-        is_shown: whether `repr` of what has it shows it.
+        default: its default; if that is None, None may be given.
+        kind: the values that it may have.
+        is_shown: whether the `repr` of its object shows it.
 
     Returns:
-        What `dataclasses` want there; for type checkers the default.
+        A field of `dataclasses`; for type checkers the default.
     """
     made: Any = field(default=default, metadata={"kind": kind}, repr=is_shown)
     return made  # type: ignore[no-any-return]
@@ -232,7 +233,7 @@ def check(declared: type, given: object, *, besides: type | None = None, whose: 
         declared: the dataclass that has the options.
         given: the object whose attributes are the values.
         besides: another dataclass, whose options are left out if they are the same.
-        whose: text after an option's name, such as ` of acme`.
+        whose: the text after an option's name in messages, such as ` of acme`.
 
     Raises:
         ConfigError: for the first value that cannot work.
@@ -250,9 +251,9 @@ def check(declared: type, given: object, *, besides: type | None = None, whose: 
 def taking(
     options: Callable[P, object],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
-    """Has a constructor, which takes `**given`, show the arguments of a dataclass.
+    """Gives a constructor with `**given` the signature of a dataclass.
 
-    Type checkers take it for one with these, and `help` shows them.
+    Type checkers and `help` then know its arguments.
     """
 
     def shown(function: Callable[..., None]) -> Callable[..., None]:

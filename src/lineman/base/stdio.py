@@ -1,7 +1,7 @@
-"""Standard input, output and error: this makes sure that they are open.
+"""Makes sure that standard input, output and error are open.
 
-A launcher may have closed them. Then the next opened files get their numbers, and what is
-written to standard error lands in it: a database, a client's connection, a secret.
+A launcher may have closed them. Then the next opened files get their numbers, and text for standard
+error would be written into such a file: a database, a client's connection, a secret.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ error_descriptor = STDERR
 def secure() -> None:
     """Opens the null device where a standard descriptor is closed, and gives Python a stream there.
 
-    It is called when the package is loaded, before anything of ours is opened.
+    It is called when the package is loaded, before the package opens any file.
     """
     global error_descriptor
     opened = [number for number in (STDIN, STDOUT, STDERR) if _open_if_closed(number)]
@@ -46,7 +46,7 @@ def _open_if_closed(number: int) -> bool:
 
 
 def _stream(number: int, opened: list[int], mode: str) -> TextIO:
-    # Python found it closed: what has its number now is ours, or a file of the program's own.
+    # Python found it closed: its number now belongs to a file of Lineman or of the program.
     is_ours = number in opened
     where: int | str = number if is_ours else os.devnull
     return cast(TextIO, open(where, mode, errors="backslashreplace", closefd=not is_ours))

@@ -1,8 +1,8 @@
-"""How long a turn of asyncio's may take for what many clients have sent, all of them together.
+"""Limits the time that one turn of asyncio spends on the messages of many clients.
 
-The poller bounds what it does itself. What waits for a coroutine, or comes from another process,
-is worked off outside of it: by a hundred tasks, or links, in one turn. Each of them may do one
-piece of work in a turn, and more while there is time.
+The poller limits its own work. Messages that wait for a coroutine, or come from another process,
+are handled outside of the poller: by a hundred tasks, or links, in one turn. Each of them may do
+one piece of work in a turn, and more while there is time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class TaskTime:
     """The time of one event loop.
 
     Args:
-        loop: it.
+        loop: the event loop.
     """
 
     __slots__ = ("_ends", "_loop")

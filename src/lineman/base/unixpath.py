@@ -1,4 +1,4 @@
-"""Unix sockets in directories with long names: how they are reached all the same."""
+"""Short paths for unix sockets in directories with long names."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def short_path(path: str | os.PathLike[str]) -> Iterator[str]:
     A longer path is reached through its directory, which is held open under a short name.
 
     Args:
-        path: of a socket whose directory exists.
+        path: the path of a socket whose directory exists.
 
     Raises:
-        ConfigError: its name alone is too long, or /proc is not there.
-        OSError: the directory is not there.
+        ConfigError: the name alone is too long, or /proc is not mounted.
+        OSError: the directory does not exist.
     """
     path = os.fspath(path)
     size = len(os.fsencode(path))

@@ -13,9 +13,9 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 def peer_uid(end: socket.socket) -> int:
-    """The user of the process at the other end, as the kernel knows it.
+    """The user id of the process at the other end, as the kernel reports it.
 
-    Of a listening process it is the one that it was when it began to listen.
+    For a listening process it is the user at the time when it began to listen.
     """
     data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     uid: int = _CREDENTIALS.unpack(data)[1]
@@ -23,7 +23,7 @@ def peer_uid(end: socket.socket) -> int:
 
 
 def peer_pid(end: socket.socket) -> int:
-    """The number of that process; 0 where it is in another container."""
+    """The pid of the process at the other end; 0 if it is in another container."""
     data = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid: int = _CREDENTIALS.unpack(data)[0]
     return pid
@@ -33,11 +33,11 @@ def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
     """The other user that listens at a path, as text; empty if it is an expected user.
 
     Root and this process' own user are expected. For root, which manages other users' services, the
-    owner of the socket is expected too, if not everybody may create a file there.
+    owner of the socket is expected too, unless other users may create files there.
 
     Args:
-        end: connected to the path.
-        path: of the socket.
+        end: a socket that is connected to the path.
+        path: the path of the listening socket.
     """
     uid, own = peer_uid(end), os.geteuid()
     if uid in (0, own) or (own == 0 and not open_directory(path) and _owns(uid, Path(path))):
@@ -46,7 +46,7 @@ def stranger(end: socket.socket, path: str | os.PathLike[str]) -> str:
 
 
 def user_in_words(uid: int) -> str:
-    """`user "www-data"`, or `user 1234` where the number has no name."""
+    """`user "www-data"`, or `user 1234` if the number has no name."""
     try:
         return f'user "{pwd.getpwuid(uid).pw_name}"'
     except KeyError:
@@ -54,10 +54,10 @@ def user_in_words(uid: int) -> str:
 
 
 def open_directory(path: str | os.PathLike[str]) -> Path | None:
-    """The directory by which everybody may put something else at this path; None for none.
+    """A directory that lets any user replace the file at this path; None if there is none.
 
-    It is the path's own, or another one on the way there. One with the sticky bit, as /tmp is, is
-    none where what stands in it is root's: nobody else may take that away.
+    It is the directory of the path, or one above it. A directory with the sticky bit, such as /tmp,
+    does not count for an entry of root's, because other users cannot remove that entry.
     """
     written, real = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     for way in (written, real):
@@ -69,7 +69,7 @@ def open_directory(path: str | os.PathLike[str]) -> Path | None:
 
 
 def refusal(path: str | os.PathLike[str]) -> str:
-    """Why this process' user may not connect to an existing socket, and who may."""
+    """Why this process' user may not connect to an existing socket, and which user may."""
     me = user_in_words(os.geteuid())
     try:
         found = os.lstat(path)

@@ -1,7 +1,7 @@
-"""Attributes that an object does not have: the right name, why there is none, or where to go.
+"""Errors for attributes that an object does not have; they say what to write instead.
 
-A callback under a name that nobody calls, or an option that nobody reads, would be a hole in
-somebody's security. So such a name is an error, and the error says what to write.
+If a misspelt callback were never called, or a misspelt option never read, a service could be
+insecure. So such a name is an error.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from lineman.base import vocabulary
 from lineman.base.vocabulary import lookup, plain
 from lineman.errors import UnknownNameError, UsageError
 
-# More alike than this and a name is taken for a misspelt one: `cuont` is 0.8 like `count`.
+# A name that is more similar than this counts as misspelt: `cuont` and `count` have 0.8.
 _ALIKE = 0.75
-# In a class of the program's own less is taken for misspelt: letters of a name that is short, where
-# any letter makes another word, and that is long, where two do not.
+# In a class of the program the rule is stricter. In a name up to the short length, another letter
+# makes another word; from the long length on, two letters may be wrong.
 _SHORT = 5
 _LONG = 12
 
@@ -30,10 +30,11 @@ class ObjectKind:
     Args:
         title: its title: `a Worker`.
         place: where the program keeps its own values: `worker.data`.
-        tables: Workerman's names by kind of object, those of this kind first.
-        constructor: what takes options that are not attributes, such as `Gateway`; empty for none.
+        tables: Workerman's names by kind of object, the names of this kind first.
+        constructor: the class whose constructor takes options that are not attributes, such as
+            `Gateway`; empty for none.
         options: those options.
-        settings: of the names in `tables`, what a program sets.
+        settings: the names in `tables` that a program sets.
         calls: its read-only names, and what to do instead of setting them.
     """
 
@@ -46,20 +47,20 @@ class ObjectKind:
     calls: Mapping[str, str] = field(default_factory=dict)
 
     def misspells_callback(self, name: str, own: Collection[str]) -> bool:
-        """Whether a name that it does not have would be taken for one of a callback."""
+        """Whether an unknown name counts as a misspelt callback."""
         theirs = [each for table in self.tables.values() for each in table]
         return name.startswith("on") and any(
             is_slip(name, each) for each in [*theirs, *own] if each.startswith("on")
         )
 
     def misspells_setting(self, name: str, own: Collection[str]) -> bool:
-        """Whether it would be taken for one of a setting; constants in capitals are not."""
+        """Whether an unknown name counts as a misspelt setting; constants in capitals do not."""
         return not name.isupper() and any(
             is_slip(name, each) for each in [*self.settings, *self.options, *own]
         )
 
     def only_read(self, name: str) -> str:
-        """Why a thing that it has is not set, and what to do instead."""
+        """The message about a read-only name: what to do instead of setting it."""
         return f"{name} of {self.title} is read-only; {self.calls[name]}"
 
     def explain(self, name: str, own: Collection[str], more: str = "") -> str:
@@ -123,7 +124,7 @@ def is_slip(name: str, known: str) -> bool:
 
 
 def _distance(a: str, b: str) -> int:
-    """How many letters were changed, left out, put in or exchanged with the next one."""
+    """How many letters were changed, omitted, inserted or exchanged with the next one."""
     before: list[int] = []
     last = list(range(len(b) + 1))
     for i, letter in enumerate(a, 1):
@@ -159,7 +160,7 @@ REQUEST = ObjectKind("a Request", "connection.data", {"request": vocabulary.REQU
 
 
 class ConnectionNames:
-    """A base of `Connection`: refuses Workerman's names in words, whether they are read or set."""
+    """A base of `Connection`: names of Workerman raise an error that explains what to use."""
 
     __slots__ = ()
     kind_of_object = CONNECTION
@@ -170,7 +171,7 @@ class ConnectionNames:
 
 
 class ClientNames:
-    """The same of a client of a `Gateway`."""
+    """The same base for a client of a `Gateway`."""
 
     __slots__ = ()
     kind_of_object = CLIENT
@@ -181,7 +182,7 @@ class ClientNames:
 
 
 class RequestNames:
-    """The same of a `Request`."""
+    """The same base for a `Request`."""
 
     __slots__ = ()
     kind_of_object = REQUEST
@@ -192,10 +193,10 @@ class RequestNames:
 
 
 class _Refused:
-    """An attribute that only says what to use in its place.
+    """An attribute that raises an error, which says what to use in its place.
 
-    What a class has costs nothing to those that look for something else. A `__getattr__` would
-    cost at every method call of a compiled object: Python calls without it by a shorter way.
+    Such attributes cost nothing when other attributes are read. A `__getattr__` would make every
+    method call of a compiled object slower: without it, Python uses a faster way.
     """
 
     __slots__ = ("_kind", "_name", "_own")
@@ -213,7 +214,7 @@ class _Refused:
 
 
 def _own_directory(thing: object) -> list[str]:
-    """What Python may suggest for a misspelt name."""
+    """The names that Python may suggest for a misspelt one."""
     names = object.__dir__(thing)
     found = {name: value for each in type(thing).__mro__ for name, value in vars(each).items()}
     return [name for name in names if not isinstance(found.get(name), _Refused)]
@@ -228,10 +229,10 @@ for names in (ConnectionNames, ClientNames, RequestNames):
 
 
 def set_or_refuse(thing: object, name: str, value: object) -> None:
-    """What `__setattr__` of a connection, client or request does.
+    """The `__setattr__` of a connection, client or request.
 
-    This is the plain-Python way; compiled classes have another one, in `unknown.pxd`, since Python
-    does not let `object.__setattr__` set what theirs are made of.
+    This variant is for plain Python. Compiled classes use `unknown_names.pxd`, because
+    `object.__setattr__` cannot set their fields.
 
     Raises:
         LinemanError, AttributeError: see `refuse_to_set`.
@@ -243,17 +244,17 @@ def set_or_refuse(thing: object, name: str, value: object) -> None:
 
 
 def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
-    """Says in words why a connection, client or request took no attribute.
+    """Explains why an attribute of a connection, client or request cannot be set.
 
     Args:
-        thing: which.
-        name: of the attribute.
-        error: what Python said.
+        thing: the object.
+        name: the attribute's name.
+        error: Python's error.
 
     Raises:
-        UnknownNameError: it has no such attribute.
-        UsageError: it has one that a call changes.
-        AttributeError: as it was, where it has one that cannot be set.
+        UnknownNameError: the object has no such attribute.
+        UsageError: a call changes the attribute, not an assignment.
+        AttributeError: Python's error, if the attribute cannot be set at all.
     """
     kind: ObjectKind = thing.kind_of_object
     if name in kind.calls:
@@ -264,7 +265,7 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
 
 
 def explain(error: BaseException) -> None:
-    """Adds a note to an error of the program that asked for what such an object does not have."""
+    """Adds a note to an error that the program caused by an unknown name of such an object."""
     names = (ConnectionNames, ClientNames, RequestNames)
     if type(error) is AttributeError and isinstance(error.obj, names):
         thing, name = error.obj, str(error.name)

@@ -1,7 +1,7 @@
 """Workerman's and GatewayWorker's names, and the names or advice that Lineman has in their place.
 
 This module is only a table, by the kind of object that has the name. A value without a space is
-Lineman's name for it; any other value says why there is none, and what to do instead. `lookup`
+Lineman's name; any other value says why there is no such name, and what to do instead. `lookup`
 ignores underscores and case.
 """
 
@@ -95,7 +95,7 @@ WORKER: Mapping[str, str] = {
     "websocketPingInterval": "ping_interval",
 }
 
-# What a program sets there; the rest are functions, and what Workerman itself keeps.
+# The names that a program sets in Workerman; the others are functions or internal values.
 WORKER_SETTINGS = frozenset({
     *("reusePort", "protocol", "eventLoop", "eventLoopClass", "daemonize"),
     *("stdoutFile", "pidFile", "statusFile", "logFile", "logFileMaxSize"),
@@ -163,14 +163,14 @@ CONNECTION: Mapping[str, str] = {
     "getRemoteHost": _NO_CLIENTS,
     "getRemoteURI": _NO_CLIENTS,
     "websocketPingInterval": f"{_OF_WORKER}: ping_interval",
-    # What its manual's examples keep on a connection.
+    # Values that the examples of Workerman's manual keep on a connection.
     "realIP": "remote_ip has it, behind a proxy with trusted_proxies",
     "lastMessageTime": "connection.idle has the seconds since then; pings find dead clients",
     "session": "keep it in connection.data; a Gateway's clients have a session",
     "uid": 'keep your own values in connection.data: connection.data["uid"]',
 }
 
-# A client as the callbacks of a `Gateway` get it: it has the names of a connection, and these.
+# A client, as the callbacks of a `Gateway` get it: the names of a connection, and these.
 CLIENT: Mapping[str, str] = {
     **CONNECTION,
     "uid": "uid",
@@ -241,7 +241,7 @@ GATEWAY: Mapping[str, str] = {
     "runAll": "write Worker.run_all()",
     "connections": "write `await gateway.get_all_client_id_list()`",
 }
-# What a program sets there; the rest are functions.
+# The names that a program sets in GatewayWorker; the others are functions.
 GATEWAY_SETTINGS = frozenset({
     *("count", "businessWorkers", "registerAddress", "lanIp", "lanPort", "startPort"),
     *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),
@@ -272,7 +272,7 @@ REQUEST: Mapping[str, str] = {
     "connection": "a callback of a connection gets it before the request",
 }
 
-# What the reference shows of a connection; there is more, which is the house's own.
+# The public names of a connection, which the reference shows; other names are internal.
 MEMBERS = (
     *("add_header", "bytes_read", "bytes_written", "choose_subprotocol", "close", "close_code"),
     *("close_reason", "data", "destroy", "drain", "id", "idle", "is_open", "local_address"),
@@ -281,18 +281,18 @@ MEMBERS = (
     *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),
     "worker",
 )
-# The same of a request.
+# The public names of a request.
 REQUEST_MEMBERS = (
     *("body", "cookies", "headers", "host", "method", "path", "query", "query_all"),
     *("query_string", "remote_ip", "remote_port", "scheme", "target", "version"),
 )
-# The same of a client of a `Gateway`.
+# The public names of a client of a `Gateway`.
 CLIENT_MEMBERS = (
     *("add_header", "bind", "choose_subprotocol", "close", "destroy", "groups", "id", "join"),
     *("leave", "reject", "remote_ip", "remote_port", "request", "send", "session", "uid"),
 )
 
-# What a `Worker` has that is only read, and how to come to another one.
+# The read-only names of a `Worker`, and how to get another value.
 WORKER_CALLS = {
     "port": 'the address contains it: Worker("ws://0.0.0.0:8282")',
     "url": 'the address contains it: Worker("ws://0.0.0.0:8282")',
@@ -301,9 +301,9 @@ WORKER_CALLS = {
     "live_tls": "give cert and key, or tls",
     "certificates_served": "give cert and key, or certificates",
 }
-# The same of a `Gateway`.
+# The read-only names of a `Gateway`.
 GATEWAY_CALLS = {"current_client": "it is the client whose callback is running"}
-# Names in this table that a call changes, and an assignment does not.
+# The names of a client that a call changes, and an assignment does not.
 CLIENT_CALLS = {
     "uid": "write client.bind(uid), or gateway.unbind_uid(client)",
     "groups": "write client.join(group), or client.leave(group)",
@@ -316,6 +316,6 @@ def plain(name: str) -> str:
 
 
 def lookup(table: Mapping[str, str], name: str) -> str | None:
-    """Our name, or the reason why there is none; None where it is no name of Workerman's."""
+    """Lineman's name, or why there is none; None for a name that Workerman does not have."""
     wanted = plain(name)
     return next((answer for theirs, answer in table.items() if plain(theirs) == wanted), None)

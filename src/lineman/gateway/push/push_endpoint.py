@@ -31,8 +31,8 @@ class HttpPush:
         gateway: takes the orders.
         token: the token that a request must carry, at least 16 characters.
 
-        Raises:
-            ConfigError: the token is too short.
+    Raises:
+        ConfigError: the token is too short.
     """
 
     def __init__(self, gateway: OrderApi, token: str) -> None:

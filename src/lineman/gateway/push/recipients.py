@@ -58,8 +58,8 @@ def recipients_of(given: Mapping[str, Any], spell: Callable[[str], str]) -> Reci
             `all` and `keep` true or false.
         spell: returns how the caller writes a field, for errors.
 
-        Raises:
-            UsageError: no recipient is named, a name is invalid, or fields contradict each other.
+    Raises:
+        UsageError: no recipient is named, a name is invalid, or fields contradict each other.
     """
     named = ", ".join(spell(name) for name in ("uid", "group", "client"))
     for flag in ("all", "keep"):
