@@ -240,8 +240,8 @@ cli/websocket_client/test_talk.py
     cli/websocket_client: arguments client_socket screens
 cli/commands/test_start.py
     cli/commands: stop
-cli/load/test_modes.py
-    cli/load: engine load_counts load_shared work
+cli/load/test_load_link.py
+    cli/load: load_shared
 cli/shared/test_standard_output.py
     cli/shared: program_survey program_target surveying
 cli/test_cert_list.py

@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,9 @@ from lineman.base.option_kinds import KIB, MIB, Number
 from lineman.config import checked_options
 from lineman.config.options import OPTIONS, ServiceFields
 from lineman.gateway.push.push_endpoint import MIN_TOKEN
-from lineman.net.connection.limits import HITS, LimitFields
+from lineman.net.connection.limits import HITS, LimitFields, Limits
+from lineman.process.messages.process_rules import Rules
+from lineman.tls.serving.tls_options import TlsOptions
 
 PACKAGE = Path(__file__).parents[1] / "src" / "lineman"
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -226,3 +228,13 @@ def test_nothing_that_counts_by_address_is_on_by_default() -> None:
     counted = [each for each in fields(LimitFields) if each.name.endswith("_per_ip")]
     assert len(counted) == 4
     assert [each.name for each in counted if each.default] == []
+
+
+@pytest.mark.parametrize("made", [Limits(), Rules(), TlsOptions(), GuardOptions()])
+def test_options_that_were_checked_cannot_be_changed(made: object) -> None:
+    name = fields(made)[0].name  # type: ignore[arg-type]
+    for refused in (name, "misspelt"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(made, refused, 1)
+    with pytest.raises(FrozenInstanceError):
+        delattr(made, name)

@@ -13,7 +13,7 @@ dataclass.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from inspect import signature
 from math import inf
 from pathlib import Path
@@ -272,3 +272,24 @@ def taking(
         return function
 
     return shown
+
+
+def frozen(cls: type[T]) -> type[T]:
+    """Decorates a dataclass of checked values: an attribute is set once, by the constructor.
+
+    A dataclass with `frozen=True` cannot derive from one that programs set, such as `LimitFields`.
+    Reading an attribute costs what it costs without this.
+    """
+
+    def set_once(self: T, name: str, value: object) -> None:
+        if name in vars(self) or name not in declared:
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        object.__setattr__(self, name, value)
+
+    def refuse_to_delete(self: T, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    declared = set(names_of(cls))
+    cls.__setattr__ = set_once  # type: ignore[assignment]
+    cls.__delattr__ = refuse_to_delete  # type: ignore[assignment]
+    return cls

@@ -107,23 +107,6 @@ def test_a_name_that_nobody_knows_is_explained(
     assert "the name nowhere.example is not known" in outcome.err
 
 
-def test_a_server_that_never_answers_is_given_up(bench: Bench) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        outcome = bench(f"ws://127.0.0.1:{port}/", "--timeout", "0.2")
-    assert outcome.status == 1
-    assert "did not open a websocket within 0.2 s" in outcome.err
-
-
-def test_more_connections_than_descriptors_are_refused(
-    bench: Bench, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engines.resource, "getrlimit", lambda _: (100, 100))
-    outcome = bench(service.url, "--connections", "1000")
-    assert outcome.status == 1
-    assert "1000 connections need 1064 file descriptors, 100 are allowed" in outcome.err
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,10 +18,6 @@ from cli.connecting import server
 from cli.running import running
 from kit.program import free_ports
 from kit.waiting import DEADLINE
-from lineman.cli.commands import connect
-from lineman.cli.main import main
-from lineman.protocols.http.requests import RequestParser
-from lineman.protocols.websocket import frames, handshake
 from lineman.testing.certificates import TestCA
 from lineman.tls.development import devca
 
@@ -201,30 +195,6 @@ def test_a_server_that_breaks_the_protocol_is_told_so() -> None:
         done = talk([url, "--wait", "30"])
     assert "the server broke the protocol" in done.stderr
     assert done.returncode == 1
-
-
-def test_a_server_that_never_falls_silent_does_not_keep_us(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def flood(listener: socket.socket) -> None:
-        peer, _ = listener.accept()
-        [request] = RequestParser(16384, 0).feed(peer.recv(65536))
-        peer.sendall(handshake.response(handshake.check(request)))
-        with peer, contextlib.suppress(OSError):  # until we have gone, deaf to our close frame
-            while True:
-                peer.sendall(frames.encode(frames.TEXT, b"news") * 100)
-
-    monkeypatch.setattr(connect, "GOODBYE", 0.2)
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        open(os.devnull) as nothing,
-        ThreadPoolExecutor() as threads,
-    ):
-        monkeypatch.setattr(sys, "stdin", nothing)
-        threads.submit(flood, listener)
-        status = main(["connect", f"ws://127.0.0.1:{listener.getsockname()[1]}/", "--count", "1"])
-    assert status == 1
-    assert "lost: 1006 no answer to the close frame within 0.2 s" in capsys.readouterr().err
 
 
 def test_in_a_pipe_no_more_messages_are_shown_than_were_asked_for() -> None:

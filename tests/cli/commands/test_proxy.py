@@ -10,6 +10,7 @@ import pytest
 
 from lineman import Worker
 from lineman.cli import main as command
+from lineman.cli.commands import proxy
 from lineman.cli.commands.proxy import installed_version
 from lineman.cli.shared.surveying import workers_of
 from lineman.errors import ConfigError
@@ -133,14 +134,13 @@ def test_what_cannot_work_is_one_line_and_a_status(
 
 
 def test_a_program_that_is_not_installed_is_written_for_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("lineman.cli.commands.proxy._SERVERS", ())
-    assert run("caddy", *BASE) == 0
+    read = command.parser("proxy").parse_args
+    assert proxy.run(read(["proxy", "caddy", *BASE]), path=str(tmp_path)) == 0
     assert "Caddy is not installed here: this is written for 2.6.2" in capsys.readouterr().err
-    assert run("caddy", *BASE, "--check") == 1
-    assert "apt-get install caddy" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="apt-get install caddy"):
+        proxy.run(read(["proxy", "caddy", *BASE, "--check"]), path=str(tmp_path))
 
 
 # With a program.

@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
-from lineman.cli.load import load_link as link
+from lineman.cli.load.engine import LoadEngine, resolve
+from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.main import main
 from lineman.protocols.http.requests import RequestParser
 from lineman.protocols.websocket import frames, handshake
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
+from lineman.protocols.websocket.client.url import parse
 from lineman.protocols.websocket.decoder import Close, Decoder, Event
 
 DEADLINE = 20.0
@@ -215,19 +218,19 @@ def test_a_server_that_never_says_goodbye_is_not_waited_for_for_ever(run: Run) -
     assert values["close_codes"] == {"1006": 1}
 
 
-def test_a_server_that_says_goodbye_and_does_not_hang_up_is_left(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "GOODBYE", 1)
-
+def test_a_server_that_says_goodbye_and_does_not_hang_up_is_left() -> None:
     def behaviour(peer: Peer) -> None:
         peer.open()
         peer.echo()
         assert peer.plain.recv(100) == b""
 
-    status, values, _ = run(behaviour, "--mode", "idle")
-    assert status == 0
-    assert values["close_codes"] == {"1000": 1}
+    with server(behaviour) as url:
+        target = parse(url)
+        plan = Plan(ClientOpening(target), Mode.IDLE, connections=1, duration=0.2)
+        found = resolve(target.host, target.port)
+        result = LoadEngine(plan, found, None, lambda *_: None, hang_up=1).run()
+    assert result.is_good
+    assert result.close_codes == {1000: 1}
 
 
 def test_the_goodbye_of_a_server_is_answered_with_its_code(run: Run) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from lineman.cli.load.load_counts import LoadCounts
 from lineman.cli.load.load_plan import Mode, Plan
-from lineman.cli.load.modes import WORKS, Broadcast, Connect, Echo
-from lineman.cli.load.work import Work, wrong_replies
+from lineman.cli.load.modes import WORKS, Broadcast, Connect
+from lineman.cli.load.work import Work
 from lineman.cli.websocket_client.failures import Failure
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.client.url import parse
@@ -416,28 +416,3 @@ def test_a_sender_that_cannot_write_goes_on_when_it_can() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_mode_has_its_work(mode: Mode) -> None:
     assert isinstance(work_of(mode)[0], Work)
-
-
-def test_close_codes_and_failures_are_counted() -> None:
-    work, tally, _ = work_of(Mode.ECHO)
-    for code in (1000, 1000, 1006):
-        work.on_close_code(code)
-    work.on_failure(Note(0), Failure("lost", "lost at first", "look"))
-    work.on_failure(Note(1), Failure("lost", "lost again", "look"))
-    assert tally.close_codes == {1000: 2, 1006: 1}
-    assert tally.failures == {"lost": 2}
-    assert tally.examples["lost"].seen == "lost at first"
-
-
-def test_the_warm_up_counts_for_nothing_but_is_remembered() -> None:
-    work, tally, (client,) = started(Mode.ECHO, 1)
-    assert not tally.has_counted
-    answer(work, client, 2000)
-    tally.start_again()
-    assert (tally.count, tally.payload, tally.latency.count) == (0, 0, 0)
-    assert tally.has_counted
-
-
-def test_a_service_that_answers_something_else_is_told_of_any_reply() -> None:
-    assert "--any-reply" in wrong_replies().fix
-    assert issubclass(Echo, Work)

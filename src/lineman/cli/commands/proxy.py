@@ -115,8 +115,13 @@ def _add_details(made: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, *, path: str | None = None) -> int:
     """Prints the configuration.
+
+    Args:
+        options: the command line.
+        path: the directories in which the web server is searched for, as in `PATH`; None for
+            `PATH` itself and the directories of servers.
 
     Returns:
         0 when it was printed; 1 when the web server refuses it.
@@ -127,9 +132,9 @@ def run(options: argparse.Namespace) -> int:
     """
     module = PROGRAMS[options.program]
     site = site_of(options)
-    version = _version(module, options.target_version)
+    version = _version(module, options.target_version, path)
     text: str = module.render(site, version)
-    if options.check and not _is_accepted(module, site, version):
+    if options.check and not _is_accepted(module, site, version, path):
         return 1
     print(text, end="")
     return 0
@@ -266,14 +271,16 @@ def _note(words: str) -> None:
 _SERVERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 
 
-def _find(name: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *_SERVERS]))
+def _find(name: str, path: str | None) -> str | None:
+    if path is None:
+        path = os.pathsep.join([os.environ.get("PATH", ""), *_SERVERS])
+    return shutil.which(name, path=path)
 
 
-def _version(module: ModuleType, target: str | None) -> Version:
+def _version(module: ModuleType, target: str | None, path: str | None) -> Version:
     if target is not None:
         return versions.parse(target)
-    installed = installed_version(module)
+    installed = installed_version(module, path)
     if installed is None:
         usual: Version = module.USUAL
         _note(
@@ -284,9 +291,14 @@ def _version(module: ModuleType, target: str | None) -> Version:
     return installed
 
 
-def installed_version(module: ModuleType) -> Version | None:
-    """The version of an installed program; None if it is not installed or prints none."""
-    binary = _find(module.BINARY)
+def installed_version(module: ModuleType, path: str | None = None) -> Version | None:
+    """The version of an installed program; None if it is not installed or prints none.
+
+    Args:
+        module: of the program.
+        path: as for `run`.
+    """
+    binary = _find(module.BINARY, path)
     if binary is None:
         return None
     command = [binary, module.VERSION_OPTION]
@@ -297,8 +309,8 @@ def installed_version(module: ModuleType) -> Version | None:
     return versions.find(told.stdout + told.stderr)
 
 
-def _is_accepted(module: ModuleType, site: Site, version: Version) -> bool:
-    binary = _find(module.BINARY)
+def _is_accepted(module: ModuleType, site: Site, version: Version, path: str | None) -> bool:
+    binary = _find(module.BINARY, path)
     if binary is None:
         raise ConfigError(
             f"--check asks {module.TITLE} itself, and it is not installed here",
@@ -316,7 +328,7 @@ def _is_accepted(module: ModuleType, site: Site, version: Version) -> bool:
     if told.returncode:
         print(f"{words}\nlineman: {module.TITLE} refuses this configuration", file=sys.stderr)
         return False
-    installed = installed_version(module)
+    installed = installed_version(module, path)
     its_version = versions.words(installed) if installed else "here"
     _note(f"{module.TITLE} {its_version} accepts this configuration")
     return True

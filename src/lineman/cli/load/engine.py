@@ -13,7 +13,7 @@ from lineman.cli.load import servercpu
 from lineman.cli.load.load_counts import LoadCounts, Result, ServerCpu
 from lineman.cli.load.load_link import LinkState, LoadLink
 from lineman.cli.load.load_plan import Mode, Plan
-from lineman.cli.load.load_shared import Net
+from lineman.cli.load.load_shared import HANG_UP, Net
 from lineman.cli.load.modes import WORKS
 from lineman.cli.load.work import wrong_replies
 from lineman.errors import ConfigError
@@ -23,7 +23,7 @@ MILLISECOND = 1_000_000
 TICK = 50 * MILLISECOND
 AT_ONCE = 64  # connections that open at a time: many services have a backlog of 100
 GOODBYE = 5.0  # seconds, at most, for the closing handshakes at the end
-FUTILE = 2 * SECOND  # after this time a service with other answers is distinguished from a slow one
+FUTILE = 2.0  # seconds after which a service with other answers is distinguished from a slow one
 LOOPBACKS = 32  # local addresses to connect from; one has some 28,000 ports for a service
 MANY = 20_000  # connections, from which on one local address is not enough
 
@@ -50,18 +50,28 @@ class LoadEngine:
         addresses: of the service, best first.
         tls: how to speak TLS; None for plain connections.
         show: called some twenty times a second.
+        futile_after: seconds of wrong answers, and no right one, after which it is given up.
+        hang_up: nanoseconds that the service has to end a connection after its close frame.
     """
 
     def __init__(
-        self, plan: Plan, addresses: list[Address], tls: ssl.SSLContext | None, show: Show
+        self,
+        plan: Plan,
+        addresses: list[Address],
+        tls: ssl.SSLContext | None,
+        show: Show,
+        *,
+        futile_after: float = FUTILE,
+        hang_up: int = HANG_UP,
     ) -> None:
         self._plan = plan
         self._addresses = addresses
         self._show = show
         self._tally = LoadCounts()
         self._net: Net[LoadLink] = Net(
-            plan.opening, addresses[0], tls, round(plan.timeout * SECOND)
+            plan.opening, addresses[0], tls, round(plan.timeout * SECOND), hang_up
         )
+        self._futile_after = round(futile_after * SECOND)
         self._work = WORKS[plan.mode](plan, self._tally, self)
         self._links: list[LoadLink] = []
         self._starts: list[int] = []
@@ -160,7 +170,7 @@ class LoadEngine:
         schedule = self._work.schedule
         end, now = self._phase[2], self._clock()
         while not self._is_stopped and not self._work.is_over:
-            if now - self._phase[1] > FUTILE and self._is_futile():
+            if now - self._phase[1] > self._futile_after and self._is_futile():
                 break
             self._work.pump(now)
             self._start_due(now)

@@ -36,7 +36,6 @@ from lineman.protocols.websocket.session import WebsocketSession
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
 SECOND = 1_000_000_000
-GOODBYE = 1 * SECOND  # that a server has to end the connection after its close frame
 
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -268,14 +267,14 @@ class LoadLink:
         self._user.on_close_code(event.code)
         self._closed_by_peer = True
         if self.state is LinkState.CLOSING:
-            self.deadline = now + GOODBYE  # the server ends TCP (RFC 6455, 7.1.1)
+            self.deadline = now + self._net.hang_up  # the server ends TCP (RFC 6455, 7.1.1)
             return
         if self.state is not LinkState.OPEN:
             return
         self._user.on_failure(self, closed_by_server(event.code, event.reason))
         self._answer(event, now)
         self.state = LinkState.CLOSING if self.state is LinkState.OPEN else self.state
-        self.deadline = now + GOODBYE
+        self.deadline = now + self._net.hang_up
 
     def _on_end(self, now: int) -> None:
         if self.state is LinkState.UPGRADING:

@@ -11,6 +11,7 @@ from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.masks import Masks
 
 BUFFER_SIZE = 256 * 1024
+HANG_UP = 1_000_000_000  # nanoseconds that a server has to end TCP after its close frame
 
 L = TypeVar("L")
 
@@ -23,6 +24,7 @@ class Net(Generic[L]):
         address: where they connect to, as `getaddrinfo` gives it.
         tls: how they speak TLS; None for plain connections.
         timeout: nanoseconds that the way to an open websocket may take.
+        hang_up: nanoseconds that a server has to end the connection after its close frame.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Net(Generic[L]):
         address: tuple[socket.AddressFamily, tuple[Any, ...]],
         tls: ssl.SSLContext | None,
         timeout: int,
+        hang_up: int = HANG_UP,
     ) -> None:
         self.opening = opening
         self.family, self.place = address
         self.tls = tls
         self.timeout = timeout
+        self.hang_up = hang_up
         self.new_mask = Masks().take
         self.links: dict[int, L] = {}
         self.buffer = memoryview(bytearray(BUFFER_SIZE))

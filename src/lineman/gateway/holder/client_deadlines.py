@@ -9,7 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from lineman.base import option_kinds
-from lineman.base.option_kinds import COUNT_OR_NONE, SECONDS_OR_NONE, Typed, option
+from lineman.base.option_kinds import COUNT_OR_NONE, SECONDS_OR_NONE, Typed, frozen, option
 from lineman.errors import ConfigError
 from lineman.gateway.holder.held_client import HeldClient
 
@@ -27,6 +27,7 @@ class GuardFields:
     """The number of silent intervals after which a client is closed."""
 
 
+@frozen
 @dataclass(kw_only=True)
 class GuardOptions(GuardFields):
     """The limits of a gateway's clients, checked, with the ping interval.

@@ -15,6 +15,7 @@ from lineman.base.option_kinds import (
     SECONDS,
     SECONDS_OR_NONE,
     Number,
+    frozen,
     option,
 )
 from lineman.errors import ConfigError
@@ -91,6 +92,7 @@ class LimitFields:
     """Bits of an IPv6 address that identify one client, which may have 2^64 addresses."""
 
 
+@frozen
 @dataclass(kw_only=True)
 class Limits(LimitFields):
     """The limits of one service, checked.

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineman.base.option_kinds import MAX_SECONDS, SECONDS, SECONDS_OR_NONE, Number, option
+from lineman.base.option_kinds import (
+    MAX_SECONDS,
+    SECONDS,
+    SECONDS_OR_NONE,
+    Number,
+    frozen,
+    option,
+)
 from lineman.errors import ConfigError
 
 # A process gives a sign of life once a second: less would kill those that are well.
@@ -44,6 +51,7 @@ class RuleFields:
     """A process of which nothing is heard for so long is killed; 0 for never."""
 
 
+@frozen
 @dataclass(kw_only=True, unsafe_hash=True)
 class Rules(RuleFields):
     """The times of one worker's processes."""

@@ -18,6 +18,7 @@ from lineman.base.option_kinds import (
     Number,
     Typed,
     described,
+    frozen,
     option,
 )
 from lineman.errors import ConfigError
@@ -150,6 +151,7 @@ class TlsFields:
     """OpenSSL's, 0 to 5; None: as OpenSSL was built (2 on Debian)."""
 
 
+@frozen
 @dataclass(kw_only=True)
 class TlsOptions(TlsFields):
     """How a worker speaks TLS. An object that exists is consistent; no file was looked at yet.
