@@ -19,6 +19,10 @@ INSTEAD = {
     r"for whom more|who talks alone": "a client with more …, the only busy connection",
     r"(?:say|says|said|saying) goodbye|goodbyes": "close with a close frame, send close_notify",
     r"(?:hang|hangs|hung|hanging) up": "close the connection",
+    r"(?:blocks?|blocking) nowhere": "never blocks",
+    r"(?:is|are) told of": "learns of, is notified of",
+    r"the very": "exactly, this",
+    r"what is not so": "what is wrong",
     r"the words make no sense|no such door|on whose word": "invalid arguments, who decides it",
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "docs" / "design" / "0076-threat-model.md"
-NAMED = re.compile(r"`((?:tests/[\w/]+/)?test_\w+\.py)`")
+NAMED = re.compile(r"`((?:tests/(?:[\w/]+/)?)?test_\w+\.py)`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         | OfConnection
     )
 
-    # As decorators they give back the very function that they got, whatever its type.
+    # As decorators they return exactly the function that they got, whatever its type.
     R = TypeVar("R", bound=OfRequest)
     C = TypeVar("C", bound=OfConnection)
     H = TypeVar("H", bound=OfHandshake)

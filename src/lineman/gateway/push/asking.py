@@ -16,7 +16,7 @@ async def ask_by_link(
     """The answer of the gateway process at the other end of a link.
 
     Args:
-        questions: the asker's questions; it is told of answers (`take_answer`) and of ended links.
+        questions: the asker's questions; it learns of answers (`take_answer`) and of ended links.
         link: the link to the gateway process.
         what: the name of the question.
         about: clients, uids or groups.

@@ -1,4 +1,4 @@
-"""The master: small, and blocking nowhere. It owns the sockets, starts children, and waits.
+"""The master is small and never blocks. It owns the sockets, starts children, and waits.
 
 `plan.decide` says what to do; this carries it out. A child is a fresh interpreter that runs the
 program's own command with its role in the environment, so that a reload loads new code.

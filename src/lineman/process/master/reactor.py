@@ -1,6 +1,6 @@
 """The master's own event loop: a selector, signals as numbers, and sockets that carry lines.
 
-It stays apart from asyncio so that the master is small, starts fast, and blocks nowhere.
+It stays apart from asyncio so that the master is small, starts fast, and never blocks.
 """
 
 from __future__ import annotations
