@@ -5,11 +5,11 @@
     python bench/compare.py --only floods              what one client feels while others flood
 
 Each server is one process on one core, the load generator on another. Rounds are interleaved: in
-each, every server does every row once, so that whatever else the machine does hits all of them.
+each, every server does every row once, so that other load on the machine affects all of them.
 
-With the environment variables WSLOAD and RAWWS, which name a load generator and a server in plain C
-with the command lines that `sidebyside/generators.py` and `start` below show, these take part, and
-ratios are to that server.
+The environment variables WSLOAD and RAWWS may name a load generator and a server in plain C. Then
+these take part, and ratios are to that server. `sidebyside/generators.py` and `start` below show
+their command lines.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Comparison:
             for number_of_round in range(1, self.rounds + 1):
                 found: dict[tuple[str, str], Sample] = {}
                 self.samples.rounds.append(found)
-                # Another one is first each time: what stands behind a heavy one may suffer from it.
+                # Another server is first each time: the one after a heavy server may be slower.
                 first = (number_of_round - 1) % len(self.servers)
                 order = self.servers[first:] + self.servers[:first]
                 for row in times:
@@ -150,7 +150,7 @@ class Comparison:
                 server = self.start(name, row.is_tls, stack)
                 few = Row(row.name, row.title, row.kind, row.is_tls, connections=10)
                 with self.generator.holding(few, server, 60):
-                    pass  # whatever a first connection loads is not the cost of each
+                    pass  # only the first connection loads modules
                 wait(0.2 if self.is_short else 1.0)
                 before = machine.memory_kib(server.pid)
                 with self.generator.holding(row, server, 600):
@@ -197,7 +197,7 @@ def allow_descriptors() -> None:
 
 
 def repeating(options: argparse.Namespace) -> str:
-    """The command that repeats a run, as anybody can give it."""
+    """The command that repeats a run."""
     programs = "".join(f"{name}=… " for name in ("WSLOAD", "RAWWS") if os.environ.get(name))
     given = ("only", "rows", "rounds", "seconds")
     usual = {"rounds": ROUNDS, "seconds": SECONDS}
@@ -215,7 +215,7 @@ def is_partial(options: argparse.Namespace) -> bool:
 
 
 def keep(samples: Samples, path: Path) -> None:
-    """Writes every single sample to a file, for another day."""
+    """Writes every sample to a file."""
     rounds = [
         [{"row": row, "server": server, **asdict(sample)} for (row, server), sample in one.items()]
         for one in samples.rounds

@@ -45,7 +45,7 @@ ROWS = [
 NODES = 2
 ROOM = 200  # clients
 DEPTH = 4  # messages under way in a room
-SETTLE = 1.0  # seconds until every node has heard of every other
+SETTLE = 1.0  # seconds until every node knows every other
 
 CHANNELS = {
     "channels": "core.RedisChannelLayer",
@@ -170,7 +170,7 @@ class Bench:
         return found
 
     def _channels(self, stack: ExitStack, url: str, layer: str) -> Callable[[], Server]:
-        # Each layer has a database of its own, and pub/sub knows no databases: their names differ.
+        # Each layer has its own database. Pub/sub ignores databases, so its channel names differ.
         database = 2 + list(CHANNELS.values()).index(layer)
         return lambda: self.script(stack, "channels", f"{url}/{database}", layer)
 
@@ -204,7 +204,7 @@ def report_messages(samples: Samples) -> str:
 
 
 def report_registry(speed: dict[str, float], held: list[dict[str, float]]) -> str:
-    """What one gateway process notes and holds."""
+    """Speed and memory of one gateway process' registry."""
     lines = [[f"{name}, a second of CPU", f"{value:,.0f}"] for name, value in speed.items()]
     for title, found in zip(("", ", with presence"), held, strict=True):
         lines.append([f"bytes for each of 1,000,000 uids{title}", f"{found['uid']:.0f}"])
@@ -234,7 +234,7 @@ def report_rooms(found: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def circumstances(bench: Bench) -> str:
-    """When, where and with what."""
+    """The date, the machine and the versions."""
     date = datetime.now(UTC).strftime("%Y-%m-%d")
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True)
     versions = [*machine.versions(bench.python, list(PACKAGES)), redis.stdout.split(" sha")[0]]

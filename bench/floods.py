@@ -1,4 +1,4 @@
-"""`make bench ARGS="--only floods"`: what one client feels while others flood.
+"""`make bench ARGS="--only floods"`: the delay of one client's messages while others flood.
 
 Each kind of flood comes from 1, 8 and 100 connections, for some seconds, against one process of
 Lineman with its default options and a callback that takes 2 µs. Beside it one client sends a small
@@ -33,7 +33,7 @@ WANTED_TURN, WANTED_ECHO = 0.020, 0.050
 
 @dataclass(frozen=True, slots=True)
 class Felt:
-    """What one client felt, in seconds.
+    """The delays of one client, in seconds.
 
     Attributes:
         median, late: of its echoes, `late` is their 99.9th percentile.
@@ -71,7 +71,7 @@ class Floods:
         os.sched_setaffinity(0, {self._load_core})
 
     def measure(self, kind: Kind | None, count: int, is_tls: bool) -> Felt:
-        """Floods a fresh server; None for nobody who floods."""
+        """Floods a new server; with None for the kind, no client floods it."""
         words = [sys.executable, str(HERE / "servers" / "flooded_server.py"), "{port}"]
         if is_tls:
             words += [str(self._pair.cert), str(self._pair.key)]
@@ -124,7 +124,7 @@ class Floods:
 
 
 def plan(is_short: bool) -> list[tuple[str, Kind | None, bool]]:
-    """What is measured: the name of the row, the flood, and whether over TLS."""
+    """The measurements: the name of the row, the kind of flood, and whether TLS is used."""
     rows: list[tuple[str, Kind | None, bool]] = [("nobody floods", None, False)]
     rows += [(kind.title, kind, False) for kind in (KINDS[:2] if is_short else KINDS)]
     rows += [("nobody floods, `wss`", None, True), (f"{UPDATES.title}, `wss`", UPDATES, True)]

@@ -8,12 +8,12 @@ For ws and wss, each part against a server in a process of its own:
 
     connects   connects and disconnects; resident memory is where it was after a warm-up
     messages   the same for messages
-    large      connections that are idle, one message of 64 KiB on each and back, and quiet; they
-               weigh no more than 2 KiB above what they weighed before
-    slow       a broadcast to clients of whom many read nothing, with each of the policies; memory
-               keeps its bound, who reads gets every message, and all of it comes back
+    large      idle connections, then one message of 64 KiB on each and back, then silence; each
+               uses at most 2 KiB more memory than before
+    slow       a broadcast to clients of which many read nothing, with each of the policies; memory
+               stays within its bound and is freed again, and clients that read get every message
 
-Status 1 where it does not hold.
+The exit status is 1 if one of these fails.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from soaking import Place, load, open_clients, slowreaders
 from lineman.runtime import memory
 
 SIZE = 64 * KIB
-# What a process of Python may wander by without a leak: 100,000 connects of which each left a
-# single object of 32 bytes would come to more.
+# How much the memory of a Python process may change without a leak. If each of 100,000 connects
+# left a single object of 32 bytes, it would be more.
 TOLERANCE = 2048 * KIB
 ABOVE_IDLE = 2 * KIB  # for each connection
 
@@ -48,7 +48,7 @@ class Soak:
 
     Attributes:
         connects: connections that open and close.
-        messages: that are echoed.
+        messages: messages that are echoed.
         large: connections with a large message each.
         quiet: seconds before memory is read.
         slow: connections that read nothing.
@@ -79,7 +79,7 @@ class Verdict:
 
 
 def grown(place: Place, mode: str, count: int, what: str, verdict: Verdict) -> None:
-    """Resident memory after much of the same work, above that after a twentieth of it."""
+    """How much more resident memory is in use after all of the work than after a twentieth."""
     with place.echoing() as server:
         url = place.url(server)
         load(url, mode, count // 20)
@@ -127,7 +127,7 @@ def large_there_and_back(server: Server, tls: ssl.SSLContext | None, soak: Soak)
 
 
 def slow(place: Place, soak: Soak, verdict: Verdict) -> None:
-    """What a broadcast does to memory and to those who read, while others do not."""
+    """The effect of a broadcast on memory and on clients that read, while others do not read."""
     for policy in slowreaders.POLICIES:
         found = slowreaders.measure(place, policy, soak.slow)
         for how, words in (
@@ -137,7 +137,7 @@ def slow(place: Place, soak: Soak, verdict: Verdict) -> None:
         ):
             print(f'{place.scheme:<4} "{policy}": {slowreaders.READERS} readers {how}: {words}')
         verdict.tell(f'"{policy}": lost by the readers', found.lost, 0, "messages")
-        # Those who read may be behind for a moment, too.
+        # Clients that read may be behind for a moment, too.
         most = slowreaders.BOUND * (soak.slow + slowreaders.READERS) / KIB + TOLERANCE / KIB
         verdict.tell(f'"{policy}": the most that the process grew by', found.peak, most)
         left = (TOLERANCE + memory.WORTH) / KIB

@@ -1,4 +1,4 @@
-"""A chat room with one coroutine per connection; its first message is the visitor's name."""
+"""A chat room with one coroutine per connection; the first message is the client's name."""
 
 from lineman import Connection, Worker
 

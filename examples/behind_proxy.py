@@ -8,7 +8,7 @@ from lineman import Connection, Worker
 # 127.0.0.1 and not 0.0.0.0: only the web server on this machine may connect.
 worker = Worker(
     "ws://127.0.0.1:8282",
-    trusted_proxies=["127.0.0.1/32"],  # from nobody else is the header believed
+    trusted_proxies=["127.0.0.1/32"],  # the header is believed only from here
     real_ip_header="x-real-ip",
 )
 

@@ -1,19 +1,19 @@
-"""Other programs push through a worker inside of the worker, as Workerman's manual does it.
+"""Other programs push messages through a worker inside the worker, as in Workerman's manual.
 
 curl -d "your order has left" http://127.0.0.1:5678/ada
 """
 
 from lineman import Connection, Request, Response, Worker
 
-# count=1: this process has all clients. At a reload they are told at once to come again: what is
-# pushed meanwhile goes to the new process.
+# count=1: this process has all clients. At a reload it closes them at once, so that they reconnect
+# and a later push reaches them in the new process.
 worker = Worker("ws://0.0.0.0:8282", drain_seconds=0)
 members: dict[str, Connection] = {}  # by the name that each sends first
 
 
 @worker.on_worker_start
 async def start(worker: Worker) -> None:
-    inner = Worker("ws://127.0.0.1:5678", name="push")  # programs of this machine alone
+    inner = Worker("ws://127.0.0.1:5678", name="push")  # only programs on this machine
     inner.on_request = push
     await inner.start()
 

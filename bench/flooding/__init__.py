@@ -1,1 +1,1 @@
-"""The parts of the benchmark of floods: who floods, with what, and who is served beside it."""
+"""The parts of the benchmark of floods: the clients that flood, and the bytes that they send."""

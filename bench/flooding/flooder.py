@@ -2,7 +2,7 @@
 
     python flooder.py KIND CONNECTIONS PORT SECONDS [CA]
 
-It only has the time that its core has left: who measures beside it must not wait for it.
+It runs with low priority, so that a measuring client on the same core does not wait for it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOM = bytearray(1024 * 1024)
 
 
 class Flooder:
-    """One connection, made anew when it has ended.
+    """One connection, which is opened again when it has ended.
 
     Args:
         kind: of the flood.
@@ -85,7 +85,7 @@ class Flooder:
         self._waiting = memoryview(data)
 
     def serve(self, events: int) -> None:
-        """Sends and reads what it can."""
+        """Sends and reads as much as the socket takes and gives."""
         try:
             if events & selectors.EVENT_READ and not self._tcp.recv_into(ROOM):
                 self._end()

@@ -1,4 +1,4 @@
-"""What floods are made of: bytes that a client may send, and that cost the server more than it."""
+"""The kinds of floods: bytes that a client may send, and that cost the server more than them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Kind:
     """One kind of flood.
 
     Attributes:
-        title: what it is called in the table.
+        title: its name in the table.
         data: what one client sends, again and again.
         is_open: whether a websocket is opened first.
-        is_brief: whether the connection is ended after `data`, and a new one made.
+        is_brief: whether the connection is closed after `data`, and a new one opened.
         updates: TLS KeyUpdate messages before `data`.
     """
 
@@ -65,7 +65,7 @@ UPDATES = Kind("TLS key updates", REQUEST, is_open=False, is_brief=True, updates
 
 
 def updater(connection: ssl.SSLObject) -> Callable[[], None]:
-    """What adds a KeyUpdate to what the connection will send; Python itself has no call for it."""
+    """A function that adds a KeyUpdate to a connection's output; Python has no call for it."""
     library = openssl.library()
     if library is None:
         raise SystemExit("bench: this Python's OpenSSL is out of reach: no key updates can be sent")

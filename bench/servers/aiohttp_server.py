@@ -21,7 +21,7 @@ async def echo(request: web.Request) -> web.WebSocketResponse:
 
 
 async def look(request: web.Request) -> web.WebSocketResponse:
-    """The same, and looks at the request each time."""
+    """The same, but reads the request's path and header for each message."""
     connection = web.WebSocketResponse(compress=False)
     await connection.prepare(request)
     async for message in connection:
@@ -31,7 +31,7 @@ async def look(request: web.Request) -> web.WebSocketResponse:
 
 
 async def tell_all(request: web.Request) -> web.WebSocketResponse:
-    """Sends every message to everybody."""
+    """Sends every message to all clients."""
     connection = web.WebSocketResponse(compress=False)
     await connection.prepare(request)
     listeners.add(connection)

@@ -1,4 +1,4 @@
-"""Lineman under `make soak`: sends what comes to everybody, and treats slow readers as it is told.
+"""Lineman under `make soak`: sends each message to all clients, with a given slow-reader policy.
 
 python burst_server.py PORT POLICY [CERT KEY]
 """
@@ -19,7 +19,7 @@ if pair:
 
 @worker.on_message
 def tell(connection: Connection, message: str | bytes) -> None:
-    """Tells everybody; the message is the newest of its kind."""
+    """Sends the message to all clients, with one key for all messages."""
     worker.broadcast(message, key="newest")
 
 

@@ -10,7 +10,7 @@ import uvicorn
 from common import HOST, port
 from django.conf import settings
 
-# redis-py 8 gives up a connection that is silent for five seconds; the layer waits for longer.
+# redis-py 8 closes a connection that is silent for five seconds; the layer waits longer.
 host = {"address": sys.argv[2], "socket_timeout": None}
 layer = {"BACKEND": f"channels_redis.{sys.argv[3]}", "CONFIG": {"hosts": [host]}}
 settings.configure(CHANNEL_LAYERS={"default": layer})
@@ -23,16 +23,16 @@ class Listener(AsyncWebsocketConsumer):
     """One client."""
 
     async def connect(self) -> None:
-        """Everybody is in the one room."""
+        """One client; all clients are in one room."""
         await self.channel_layer.group_add("listeners", self.channel_name)
         await self.accept()
 
     async def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
-        """Tells everybody in it."""
+        """Sends the message to all clients in the room."""
         await self.channel_layer.group_send("listeners", {"type": "said", "text": text_data})
 
     async def said(self, event: dict[str, str]) -> None:
-        """Passes it on to the client."""
+        """Passes a message on to the client."""
         await self.send(text_data=event["text"])
 
 

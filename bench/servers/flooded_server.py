@@ -1,8 +1,8 @@
-"""Lineman with a callback that takes 2 µs, and a look at how long a turn of its event loop takes.
+"""Lineman with a callback that takes 2 µs; it measures how long a turn of its event loop takes.
 
     python flooded_server.py PORT [CERT KEY]
 
-`GET /turns` answers with the longest turn since it was asked last, in seconds.
+`GET /turns` answers with the longest turn since the last such request, in seconds.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ ECHOED = "echo"
 
 
 class TimedSelector(selectors.DefaultSelector):
-    """Measures what the processor does between two waits of the event loop, which is a turn."""
+    """Measures the turns of the event loop: a turn is the time between two of its waits."""
 
     longest = 0.0
     _begun = 0.0
@@ -42,7 +42,7 @@ if pair is not None:
 
 @worker.on_message
 def answer(connection: Connection, message: str | bytes) -> None:
-    """Echoes to who is measured; for others it computes."""
+    """Echoes to the client that measures; for other clients it computes for 2 µs."""
     if message == ECHOED:
         connection.send(message)
         return
@@ -53,7 +53,7 @@ def answer(connection: Connection, message: str | bytes) -> None:
 
 @worker.on_request
 def tell(request: Request) -> str:
-    """Tells the longest turn, and forgets it."""
+    """Returns the longest turn, and resets it."""
     if request.path != "/turns":
         return "hello"
     longest, selector.longest = selector.longest, 0.0

@@ -1,9 +1,9 @@
-"""What a gateway process can note in a second, and in how much memory, as one line of JSON.
+"""Measures how many changes a second a gateway process records, and its memory, as a line of JSON.
 
 python gateway_registry.py speed | memory | presence
 
-The orders come as frames of a link, are decoded, and go the way of all orders. There is no
-connection behind a client here.
+The orders come as frames of a link and are decoded and dispatched as usual. The clients have no
+connections here.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ def routing(clients: int, tells_users: bool = False) -> Routing:
 
 
 def frames(orders: Iterator[Order]) -> Iterator[bytes]:
-    """The orders as a link brings them."""
+    """The orders as frames of a link."""
     batch: list[Order] = []
     for order in orders:
         batch.append(order)
@@ -49,7 +49,7 @@ def frames(orders: Iterator[Order]) -> Iterator[bytes]:
 
 
 async def obey(to: Routing, given: Iterator[bytes]) -> None:
-    """Does what the frames say, one a turn of the event loop."""
+    """Carries out the frames' orders, one frame in each turn of the event loop."""
     for frame in given:
         for order in TO_GATEWAY.decode_batch(frame):
             to.carry_out(order)
@@ -57,7 +57,7 @@ async def obey(to: Routing, given: Iterator[bytes]) -> None:
 
 
 async def speed() -> dict[str, float]:
-    """How many orders of each kind a second of CPU."""
+    """The number of orders of each kind in a second of CPU time."""
     to = routing(CLIENTS)
     clients = list(to.orders.clients)
     found = {}

@@ -26,7 +26,7 @@ def enter(client: Client) -> None:
 
 @gateway.on_message
 def answer(client: Client, message: str | bytes) -> None:
-    """Echoes, or tells everybody."""
+    """Echoes, or sends to the group."""
     if client.groups:
         gateway.send_to_group("listeners", message)
     else:

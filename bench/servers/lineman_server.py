@@ -26,13 +26,13 @@ def enter(connection: Connection) -> None:
 
 @worker.on_close
 def leave(connection: Connection) -> None:
-    """Forgets who has gone."""
+    """Removes a client that has left."""
     listeners.discard(connection)
 
 
 @worker.on_message
 def answer(connection: Connection, message: str | bytes) -> None:
-    """Echoes, or tells everybody."""
+    """Echoes, or sends to all clients."""
     if not connection.data:
         connection.send(message)
     elif connection.data is LOOK:

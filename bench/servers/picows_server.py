@@ -21,7 +21,7 @@ class Echo(WSListener):
 
 
 class Look(Echo):
-    """The same, and looks at the request each time."""
+    """The same, but reads the request's path and header for each message."""
 
     def __init__(self, request: WSUpgradeRequest) -> None:
         self.request = request
@@ -33,14 +33,14 @@ class Look(Echo):
 
 
 class TellAll(WSListener):
-    """Sends every message to everybody."""
+    """Sends every message to all clients."""
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Notes who listens."""
         listeners.add(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Forgets who has gone."""
+        """Removes a client that has left."""
         listeners.discard(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -55,7 +55,7 @@ class TellAll(WSListener):
 
 
 def choose(request: WSUpgradeRequest) -> WSListener:
-    """Who answers on this path."""
+    """The listener for this path."""
     path = path_of(request)
     if path == LOOK:
         return Look(request)
@@ -63,7 +63,7 @@ def choose(request: WSUpgradeRequest) -> WSListener:
 
 
 def path_of(request: WSUpgradeRequest) -> str:
-    """The path without what stands after the `?`."""
+    """The path without the query after `?`."""
     path = request.path if isinstance(request.path, str) else request.path.decode()
     return path.partition("?")[0]
 

@@ -12,13 +12,13 @@ server = socketio.AsyncServer(async_mode="asgi", client_manager=manager)
 
 @server.event
 async def connect(sid: str, environ: object) -> None:
-    """Everybody is in the one room."""
+    """Puts the client into the one room."""
     await server.enter_room(sid, "listeners")
 
 
 @server.event
 async def say(sid: str, message: str) -> None:
-    """Tells everybody in it."""
+    """Sends the message to all clients in the room."""
     await server.emit("said", message, room="listeners")
 
 

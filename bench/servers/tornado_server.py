@@ -19,7 +19,7 @@ class Echo(WebSocketHandler):
 
 
 class Look(WebSocketHandler):
-    """The same, and looks at the request each time."""
+    """The same, but reads the request's path and header for each message."""
 
     def on_message(self, message: str | bytes) -> None:
         """Answers a message."""
@@ -28,14 +28,14 @@ class Look(WebSocketHandler):
 
 
 class TellAll(WebSocketHandler):
-    """Sends every message to everybody."""
+    """Sends every message to all clients."""
 
     def open(self) -> None:
         """Notes who listens."""
         listeners.add(self)
 
     def on_close(self) -> None:
-        """Forgets who has gone."""
+        """Removes a client that has left."""
         listeners.discard(self)
 
     def on_message(self, message: str | bytes) -> None:

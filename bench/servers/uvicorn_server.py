@@ -1,4 +1,4 @@
-"""uvicorn with a bare ASGI application: no framework between them, no compression."""
+"""uvicorn with an ASGI application without a framework, without compression."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +13,7 @@ listeners: set[Send] = set()
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Echoes, or tells everybody."""
+    """Echoes, or sends to all clients."""
     if scope["type"] != "websocket":
         return
     await receive()
@@ -27,7 +27,7 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-    """Takes messages until the client has gone."""
+    """Receives messages until the client has left."""
     while (event := await receive())["type"] == "websocket.receive":
         reply = {"type": "websocket.send", "bytes": event.get("bytes"), "text": event.get("text")}
         if send in listeners:

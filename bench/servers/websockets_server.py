@@ -9,7 +9,7 @@ listeners: set[ServerConnection] = set()
 
 
 async def answer(connection: ServerConnection) -> None:
-    """Echoes, or tells everybody."""
+    """Echoes, or sends to all clients."""
     if connection.request is not None and connection.request.path == BROADCAST:
         listeners.add(connection)
         try:

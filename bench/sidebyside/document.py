@@ -1,4 +1,4 @@
-"""`docs/benchmarks.md`, pure: the figures of a run between the words that people have written."""
+"""`docs/benchmarks.md`, pure: puts the figures of a run between the hand-written texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sidebyside.rows import Row
 from sidebyside.samples import TIE, Samples
 from sidebyside.table import bold_least, number, render
 
-Marks = tuple[str, str]  # the lines between which a program writes
+Marks = tuple[str, str]  # the program writes between these lines
 
 BEGIN = "<!-- figures: begin; `make bench` writes from here -->"
 END = "<!-- figures: end; `make bench` writes up to here -->"
@@ -43,12 +43,12 @@ class Circumstances:
         machine: phrases about it.
         versions: of everything that took part.
         command: what repeats it.
-        generator: who put the load on.
+        generator: the load generator.
         rounds: how many.
         seconds: how long each sample took.
         is_on_one_core: server and load had to share a core.
-        floor: the server that is no competitor but the least that the work can cost.
-        notes: what else the reader must know.
+        floor: the server that shows the least possible cost of the work, and is not compared.
+        notes: further facts for the reader.
     """
 
     date: str
@@ -64,10 +64,10 @@ class Circumstances:
 
 
 def replace_figures(text: str, figures: str, marks: Marks = (BEGIN, END)) -> str:
-    """The page with new figures; what stands around them stays.
+    """The page with new figures; the text around them is kept.
 
     Raises:
-        ValueError: the page has lost the marks between which the figures stand.
+        ValueError: the page lacks the marks around the figures.
     """
     first, last = marks
     before, begin, rest = text.partition(first)
@@ -78,7 +78,7 @@ def replace_figures(text: str, figures: str, marks: Marks = (BEGIN, END)) -> str
 
 
 def figures(samples: Samples, rows: list[Row], servers: list[str], facts: Circumstances) -> str:
-    """All that a run has found, as Markdown."""
+    """All results of a run, as Markdown."""
     times = [row for row in rows if not row.is_memory]
     memory = [row for row in rows if row.is_memory]
     blocks = [_circumstances(facts)]
@@ -115,7 +115,7 @@ def _circumstances(facts: Circumstances) -> str:
 
 
 def _bold(found: dict[str, float | None], floor: str | None) -> list[str]:
-    """The best of those who compete in bold."""
+    """The cells of a line, with the best competitor in bold."""
     competing = [server for server in found if server != floor]
     shown = dict(zip(competing, bold_least([found[one] for one in competing]), strict=True))
     return [shown.get(server, number(value)) for server, value in found.items()]

@@ -29,7 +29,7 @@ GATEWAY_PACKAGES = {
     "channels": ["channels", "channels_redis", "uvicorn", "websockets", "uvloop"],
 }
 
-# What a build takes in: nothing that an earlier one has left behind.
+# The files for a build, without leftovers of an earlier one.
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 

@@ -1,4 +1,4 @@
-"""Who puts the load on: the engine of `lineman bench`, or `wsload` where `WSLOAD` names it."""
+"""The load generators: the engine of `lineman bench`, or `wsload` if `WSLOAD` names it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sidebyside.processes import HOST, Server, stop
 from sidebyside.rows import Kind, Row
 from sidebyside.samples import Sample
 
-SLACK = 60.0  # seconds that a run may take beyond what it was asked to
+SLACK = 60.0  # seconds that a run may take beyond its planned duration
 
 
 class LoadFailedError(Exception):
-    """A run was not what it should be: something was refused, lost or wrong."""
+    """A run failed: a connection was refused, or a message was lost or wrong."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Generator(ABC):
 
     @abstractmethod
     def read(self, values: dict[str, Any]) -> Sample:
-        """What its JSON says.
+        """The sample in its JSON output.
 
         Raises:
             LoadFailedError: something failed.
@@ -52,7 +52,7 @@ class Generator(ABC):
     @property
     @abstractmethod
     def ready(self) -> str:
-        """The start of the line that it prints when all idle connections are open."""
+        """The start of the line that it prints once all idle connections are open."""
 
     def measure(self, row: Row, server: Server, seconds: float) -> Sample:
         """One run.
@@ -74,12 +74,12 @@ class Generator(ABC):
 
     @contextmanager
     def holding(self, row: Row, server: Server, seconds: float) -> Iterator[None]:
-        """Idle connections, open for as long as the block lasts.
+        """Idle connections, open while the block runs.
 
         Args:
             row: how many.
-            server: to whom.
-            seconds: after which they may end by themselves.
+            server: the server that they connect to.
+            seconds: the time after which they may close by themselves.
 
         Raises:
             LoadFailedError: they cannot be opened.
@@ -121,7 +121,7 @@ class Generator(ABC):
 
 @dataclass(frozen=True)
 class LinemanBench(Generator):
-    """`lineman bench`, with the package that this program itself runs with."""
+    """`lineman bench`, from the package that this program itself uses."""
 
     title = "`lineman bench`"
     ready = "idle"
@@ -194,11 +194,11 @@ def _list(pids: list[int]) -> str:
 
 
 def choose(core: int, warmup: float) -> LinemanBench | Wsload:
-    """`wsload` where the environment variable WSLOAD names it, else our own."""
+    """`wsload` if the environment variable WSLOAD names it, else our own."""
     program = os.environ.get("WSLOAD")
     return Wsload(core, warmup, program) if program else LinemanBench(core, warmup)
 
 
 def wait(seconds: float) -> None:
-    """Lets memory and sockets settle."""
+    """Waits until memory and sockets no longer change."""
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and with which versions."""
+"""The machine on which the figures were measured, and the versions of the programs."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def memory_kib(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Has the kernel look anew for the most memory of a process (proc(5), `clear_refs`)."""
+    """Resets the kernel's record of a process' peak memory (proc(5), `clear_refs`)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_kib(pid: int) -> int:
-    """The most resident memory that a process has had, since `forget_peak`, in KiB."""
+    """The peak of a process' resident memory since `forget_peak`, in KiB."""
     return int(_field(Path(f"/proc/{pid}/status"), "VmHWM").split()[0])
 
 

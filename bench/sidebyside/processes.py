@@ -1,4 +1,4 @@
-"""Servers and load generators as processes of our own, each on a core of its own."""
+"""Starts servers and load generators as child processes, each on its own core."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Server:
     """A running server.
 
     Attributes:
-        name: whose it is.
-        port: where it listens on this machine.
-        process: the one that was started.
-        log: the file with all that it printed.
+        name: the name of the server.
+        port: its port on this machine.
+        process: the process that was started.
+        log: the file with its output.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """It and the processes that it has started, and those that they have."""
+        """The ids of its process and of all processes below it."""
         found = [self.pid]
         for pid in found:
             with suppress(FileNotFoundError):  # it has ended
@@ -58,13 +58,13 @@ class Server:
         return self.process.poll() is None
 
     def last_words(self) -> str:
-        """The end of what it printed, on one line."""
+        """The end of its output, on one line."""
         text = self.log.read_text(encoding="utf-8", errors="replace")
         return " ".join(text.split())[-400:] or "nothing was printed"
 
 
 def free_port() -> int:
-    """A port on which nobody listened a moment ago."""
+    """A port on which no process listened a moment ago."""
     with socket.socket() as found:
         found.bind((HOST, 0))
         port: int = found.getsockname()[1]
@@ -76,9 +76,9 @@ def serving(name: str, command: list[str], core: int) -> Iterator[Server]:
     """A server, listening, for as long as the block lasts.
 
     Args:
-        name: whose it is.
+        name: the name of the server.
         command: its program; `{port}` in it becomes the port.
-        core: where it runs.
+        core: the core that it runs on.
 
     Raises:
         ServerFailedError: it ended, or did not listen in time.
@@ -116,7 +116,7 @@ def _wait(server: Server) -> None:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process: with SIGTERM, and with SIGKILL where it does not heed it."""
+    """Ends a process: with SIGTERM, and with SIGKILL if that has no effect."""
     process.terminate()
     try:
         process.wait(STOP_TIMEOUT)

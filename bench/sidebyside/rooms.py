@@ -22,14 +22,14 @@ CLOSE, PING, PONG = 8, 9, 10
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a server's clients say.
+    """The messages of a server's clients.
 
     Attributes:
         path: of the websocket.
-        hello: what a client sends after the handshake.
-        welcome: how the text begins by which it knows that it is in.
-        say: a message as the client sends it.
-        said: the message in a text that the client gets; None where that is none.
+        hello: the message that a client sends after the handshake.
+        welcome: the beginning of the text that confirms that the client is in the room.
+        say: makes the text in which a client sends a message.
+        said: returns the message in a text that a client receives; None if it holds none.
     """
 
     path: str
@@ -62,8 +62,8 @@ class Listener:
     """One client.
 
     Attributes:
-        heard: how many messages it has got, each once.
-        is_in: whether the server has let it in.
+        heard: how many messages it has received, each once.
+        is_in: whether it is in the room.
         disordered: how many of them came before an earlier one.
     """
 
@@ -78,7 +78,7 @@ class Listener:
 
     @classmethod
     def open(cls, port: int, dialect: Dialect) -> Listener:
-        """Connects, and shakes hands."""
+        """Connects and makes the handshake."""
         link = socket.create_connection((HOST, port), TIMEOUT)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         key = base64.b64encode(os.urandom(16)).decode()
@@ -114,7 +114,7 @@ class Listener:
         self.socket.sendall(bytes([first]) + size + mask + masked.to_bytes(len(data), "big"))
 
     def read(self) -> int:
-        """Takes what has come; how many messages of the room were among it."""
+        """Reads what has come; returns how many messages of the room it held."""
         data = self.socket.recv(65536)
         self.received += data or _fail("the server closed a connection")
         before = self.heard
@@ -172,8 +172,8 @@ class Room:
     """Clients of one room, spread over servers.
 
     Args:
-        ports: of the servers, each of which gets as many clients.
-        dialect: what they say.
+        ports: of the servers, each of which gets the same number of clients.
+        dialect: their messages.
         clients: how many in all.
         depth: messages under way at a time.
     """
@@ -190,7 +190,7 @@ class Room:
         self._heard = 0
 
     def run(self, seconds: float) -> int:
-        """Says things for some time; how many deliveries there were, all of them checked.
+        """Sends messages for this time; returns the number of deliveries, all of them checked.
 
         Raises:
             LoadFailedError: a message was lost, doubled or garbled at any client.

@@ -1,4 +1,4 @@
-"""The work that every server is given, pure: the rows of the table."""
+"""The rows of the table, pure: the work that every server does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def path(self) -> str:
-        """Where the servers do this work."""
+        """The path at which the servers do this work."""
         if self.looks:
             return "/look?room=7"
         return "/b" if self.kind is Kind.BROADCAST else "/"
@@ -64,7 +64,7 @@ class Row:
 
     @property
     def unit(self) -> str:
-        """What one of the counted things is."""
+        """The unit of the count."""
         return "connection" if self.kind is Kind.CONNECT else "message"
 
 
@@ -106,7 +106,7 @@ def choose(names: str | None, is_short: bool) -> list[Row]:
 
 
 def shortened(row: Row) -> Row:
-    """The same work with fewer connections: it shows that it works, not how fast."""
+    """The same work with fewer connections, to test that it works."""
     few = min(row.connections, 200 if row.is_memory else 20)
     # Polling takes a whole core, which a busy machine then does not leave it.
     return replace(row, connections=few, spins=False)

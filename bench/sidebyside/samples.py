@@ -1,11 +1,11 @@
-"""What was measured, and the ratios that come of it, pure."""
+"""The measurements and their ratios, pure."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
 
-# Two servers closer than this are taken for equal: the machine makes larger differences by itself.
+# Servers within this ratio count as equal: the machine itself causes larger differences.
 TIE = 0.10
 
 
@@ -16,9 +16,9 @@ class Sample:
     Attributes:
         cost: microseconds of the server's CPU for each message or connection, or KiB of its memory
             for each connection.
-        per_second: how many a second; 0 for memory.
+        per_second: messages or connections per second; 0 for memory.
         p50_us: median latency in microseconds; 0 for memory.
-        p99_us: and what one in a hundred exceeds.
+        p99_us: the 99th percentile of the latency in microseconds; 0 for memory.
     """
 
     cost: float
@@ -32,7 +32,7 @@ class Samples:
     """Everything that was measured.
 
     Attributes:
-        base: the server that ratios are taken to.
+        base: the server to which the ratios are taken.
         rounds: for each round, the sample of each row and server.
         failures: what went wrong, in words, by row and server.
     """
@@ -74,12 +74,12 @@ class Samples:
         )
 
     def winners(self, row: str, server: str, others: list[str]) -> list[tuple[str, float]]:
-        """Who does this work clearly cheaper than `server`, cheapest first.
+        """The servers that do this work clearly cheaper than `server`, cheapest first.
 
         Args:
             row: the work.
-            server: whom the others are compared with.
-            others: who is compared.
+            server: the server that the others are compared with.
+            others: the other servers.
 
         Returns:
             Their names, and how much of its cost they need: 0.8 for four fifths.

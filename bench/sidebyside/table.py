@@ -9,7 +9,7 @@ MISSING = "–"
 
 
 def number(value: float | None) -> str:
-    """Three digits that count: `0.98`, `17.8`, `240`; a dash for None."""
+    """Three significant digits: `0.98`, `17.8`, `240`; a dash for None."""
     if value is None:
         return MISSING
     if value >= 99.95:
@@ -36,11 +36,11 @@ def width(text: str) -> int:
 
 
 def render(head: Sequence[str], lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A table whose source can be read as well.
+    """A table whose source is readable as well.
 
     Args:
         head: the names of the columns.
-        lines: the cells; what a line lacks is empty.
+        lines: the cells; missing cells at the end of a line are empty.
         left: how many columns, from the first, are text; the others are numbers and stand right.
 
     Returns:

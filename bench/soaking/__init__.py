@@ -1,4 +1,4 @@
-"""What the parts of `make soak` share: a server in a process of its own, and load on it."""
+"""The common parts of `make soak`: a server in a process of its own, and load on it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVERS = Path(__file__).parents[1] / "servers"
 
 
 class Place:
-    """Where servers of one scheme run.
+    """The place of servers with one scheme.
 
     Args:
         scheme: `ws` or `wss`.
@@ -29,7 +29,7 @@ class Place:
 
     Attributes:
         scheme: as given.
-        tls: what a client speaks TLS with; None for `ws`.
+        tls: the TLS settings of a client; None for `ws`.
     """
 
     def __init__(self, scheme: str, directory: Path) -> None:
@@ -47,7 +47,7 @@ class Place:
         return self._serving("lineman_server.py")
 
     def broadcasting(self, policy: str) -> AbstractContextManager[Server]:
-        """A server that tells everybody, with a policy for slow readers."""
+        """A server that sends to all clients, with a policy for slow readers."""
         return self._serving("burst_server.py", policy)
 
     def _serving(self, script: str, *words: str) -> AbstractContextManager[Server]:
@@ -55,12 +55,12 @@ class Place:
         return serving("lineman", command, self._core)
 
     def url(self, server: Server) -> str:
-        """Where a server is."""
+        """The address of a server."""
         return f"{self.scheme}://{HOST}:{server.port}/"
 
 
 def bench(url: str, *words: str) -> dict[str, Any]:
-    """What `lineman bench --json` finds.
+    """The result of `lineman bench --json`.
 
     Raises:
         SystemExit: something failed.
@@ -74,7 +74,7 @@ def bench(url: str, *words: str) -> dict[str, Any]:
 
 
 def load(url: str, mode: str, count: int) -> int:
-    """Has a service do something at least so many times; how many times it was."""
+    """Makes a service do something at least `count` times; returns how many times it was."""
     done = 0
     while done < count:
         done += bench(url, "--mode", mode, "--connections", "50", "--duration", "2")["count"]
@@ -85,7 +85,7 @@ def load(url: str, mode: str, count: int) -> int:
 def open_clients(
     server: Server, tls: ssl.SSLContext | None, count: int, receive_buffer: int | None = None
 ) -> Iterator[list[RawClient]]:
-    """So many open websockets, for as long as the block lasts."""
+    """`count` open websockets, while the block runs."""
     with ExitStack() as stack:
         clients = []
         for _ in range(count):

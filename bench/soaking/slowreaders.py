@@ -1,4 +1,4 @@
-"""What a broadcast costs while many of its receivers read nothing."""
+"""Measures a broadcast while many of its receivers read nothing."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SIZE = 16 * KIB
 RATE = 200  # messages a second: as much as is allowed to wait for a reader comes in a third of one
 SECONDS = 4
 GIVEN_BACK = 12.0  # seconds; a process looks every ten for memory to give back
-# What a reader may cost: `max_send_buffer_size`, what the transport has already, a message, and
-# an idle connection with its TLS.
+# The memory that a reader may use: `max_send_buffer_size`, the bytes in the transport, a message,
+# and an idle connection with its TLS.
 BOUND = 1024 * KIB + 64 * KIB + SIZE + 20 * KIB
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found with one policy.
+    """The results with one policy.
 
     Attributes:
-        alone: how those who read fared without slow readers.
-        filling: the same while the kernel's buffers of the slow ones and their own limit fill.
+        alone: latency and count of clients that read, without slow readers.
+        filling: the same while the slow readers' kernel buffers and send buffers fill.
         full: the same from then on.
-        lost: failures of those who read, and messages that they did not get.
-        peak: KiB of memory above that before the slow readers came, at most.
-        left: KiB above it when they, and as many others after them, had gone.
+        lost: failures of clients that read, and messages that they did not get.
+        peak: the most memory above that before the slow readers came, in KiB.
+        left: KiB above it after they, and as many others after them, had left.
     """
 
     alone: str
@@ -45,7 +45,7 @@ class Found:
 
 
 def measure(place: Place, policy: str, count: int) -> Found:
-    """Broadcasts to readers alone, and beside so many who read nothing, twice."""
+    """Broadcasts to readers alone, then twice beside `count` clients that read nothing."""
     with place.broadcasting(policy) as server:
         url = place.url(server)
         alone = _load(url)

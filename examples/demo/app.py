@@ -46,7 +46,7 @@ BIRDS = ["Wren", "Swift", "Martin", "Swallow", "Starling", "Robin", "Finch", "He
 
 
 def content_security_policy(page: str) -> str:
-    """Return the policy that allows exactly the page's own style, script, icon and socket."""
+    """Return the policy that allows only the page's own style, script, icon and websocket."""
 
     def digest(tag: str) -> str:
         found = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
@@ -81,9 +81,9 @@ def further_names() -> list[str]:
             # Nothing is sent: connecting a datagram socket only asks which way it would go.
             probe.connect(("192.0.2.1", 9))
         except OSError:
-            return []  # no network: localhost is all there is
+            return []  # no network: only localhost is left
         address: str = probe.getsockname()[0]
-    # The authority vouches for private networks only; elsewhere localhost has to do.
+    # The authority certifies addresses of private networks only; elsewhere use localhost.
     return [address] if any(ip_address(address) in network for network in PRIVATE) else []
 
 
@@ -107,7 +107,7 @@ worker.max_message_size = 16 * 1024
 
 @dataclass
 class Person:
-    """Somebody in the room."""
+    """One user in the room."""
 
     connection: Connection
     name: str
@@ -160,7 +160,7 @@ def encode(**message: Any) -> str:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return what the page sent; plain text, as from a browser's console, is a chat line."""
+    """Return the page's message; plain text, as from a browser's console, is a chat line."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

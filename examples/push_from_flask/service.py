@@ -1,4 +1,4 @@
-"""The service: browsers connect here. It says who each client is, and otherwise only listens."""
+"""The service: browsers connect here. It binds each client to its user and ignores messages."""
 
 import os
 

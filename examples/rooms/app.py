@@ -1,4 +1,4 @@
-"""Chat rooms with names, presence and history; reload the code, and nobody notices.
+"""Chat rooms with names, presence and history; a reload of the code disturbs no user.
 
     python examples/rooms/app.py               then open http://localhost:8282
     python examples/rooms/app.py reload        after changing this file
@@ -52,7 +52,7 @@ async def leave(client):
 
 async def enter(client, message):
     """`{"kind": "enter", "room", "name", "epoch", "offset", "turn"}`: `epoch` and `offset` are of
-    the last message that it has seen, `turn` comes back with the answer.
+    the last message that the page has seen; the answer repeats `turn`.
     """
     await leave(client)
     name = str(message["name"]).strip()[:LONGEST_NAME] or "nobody"
@@ -60,11 +60,11 @@ async def enter(client, message):
     client.bind(name)
     client.session["name"] = name
     client.session["room"] = room
-    client.join(room)  # first, so that nothing falls between what it has missed and what it hears
+    client.join(room)  # first, so that no message is lost between the history and the new messages
     missed = await gateway.get_history(
         room, str(message.get("epoch", "")), int(message.get("offset", 0))
     )
-    is_anew = not missed.is_complete  # it was away for too long: everything that is kept
+    is_anew = not missed.is_complete  # it was away for too long: send the whole history
     if is_anew:
         missed = await gateway.get_history(room)
     client.send(json.dumps({

@@ -1,4 +1,4 @@
-"""The service of the mini-program: everybody hears everybody, and `ping` is answered.
+"""The service of the mini-program: it sends each message to all clients, and answers `ping`.
 
 Behind a web server with a certificate for the domain that is entered in WeChat's console;
 `lineman doctor wss://domain.com/wss --profile wechat` checks that.
@@ -10,7 +10,7 @@ worker = Worker(
     "ws://127.0.0.1:8282",
     trusted_proxies=["127.0.0.1/32"],
     real_ip_header="x-real-ip",
-    ping_interval=25,  # phones go to the background without a word: notice who is gone
+    ping_interval=25,  # a phone in the background may vanish silently: the pings find it
     ping_timeout=20,
 )
 

@@ -1,4 +1,4 @@
-"""A program of its own: a script, the commands that are given to it, and what they say."""
+"""Runs a program under test: its script, the commands that it is given, and their output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ECHO = """
 
 
 def echo(count: int = 1, drain: float = 0.1) -> str:
-    """A program that answers with the pid of the process that got the message."""
+    """A program that answers with the pid of the process that received the message."""
     return ECHO.format(count=count, drain=drain)
 
 
@@ -50,13 +50,13 @@ class App:
         self.program: Program | None = None
 
     def write(self, text: str) -> None:
-        """Writes the script anew, in one step."""
+        """Replaces the script, in one step."""
         new = self.script.with_suffix(".new")
         new.write_text(textwrap.dedent(text))
         new.replace(self.script)
 
     def start(self, *arguments: str, ready: str = "ready: ", **environment: str) -> Program:
-        """Starts it in the foreground and waits until it says that it is ready."""
+        """Starts it in the foreground and waits until it reports that it is ready."""
         words = [*self.prefix, sys.executable, self.script, "start", *arguments]
         self.program = Program("app.py", words, env=environment)
         if ready:
@@ -74,14 +74,14 @@ class App:
         return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
 
     def status(self) -> dict[str, Any]:
-        """What `status --json` says."""
+        """The answer of `status --json`."""
         done = self.run("status", "--json", by_script=False)
         assert not done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     def stop(self) -> None:
-        """Ends it, whatever became of it."""
+        """Ends it, in whatever state it is."""
         if self.program is not None:
             self.program.stop()
         else:
@@ -89,7 +89,7 @@ class App:
 
     @property
     def output(self) -> str:
-        """All that the foreground program has printed."""
+        """The whole output of the foreground program."""
         assert self.program is not None
         return self.program.output
 
@@ -100,7 +100,7 @@ class App:
 
     @property
     def pids(self) -> list[int]:
-        """The processes that have said that they listen, in order."""
+        """The processes that have reported that they listen, in order."""
         return [int(pid) for pid in re.findall(r"\[(\d+)\] INFO listening on ", self.output)]
 
 
@@ -109,12 +109,12 @@ MakeApp = Callable[[str], App]
 
 
 def port_in(text: str) -> int:
-    """The port that a log tells."""
+    """The port in a log."""
     found = re.search(r"listening on \S+:(\d+)", text)
     assert found is not None, text
     return int(found[1])
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process' environment and more."""
+    """This process' environment with further variables."""
     return {**os.environ, **more}

@@ -96,7 +96,7 @@ class Relay:
         return len(self._pairs)
 
     def cut(self, number: int) -> None:
-        """From now on what either side says on one connection comes to nothing."""
+        """From now on discards what either side sends on one connection."""
         self._silent.add(number)
 
     def close(self) -> None:
@@ -143,7 +143,7 @@ class RedisClusterServer:
 
     @property
     def url(self) -> str:
-        """Of two of them: either may be dead."""
+        """The addresses of two of them: either may be dead."""
         return f"redis+cluster://127.0.0.1:{self.ports[0]},127.0.0.1:{self.ports[1]}"
 
     def start(self) -> None:
@@ -195,11 +195,11 @@ class RedisClusterServer:
             server.stop()
 
     def signal(self, number: int) -> None:
-        """To one of them only."""
+        """The address of one of them only."""
         self.servers[1].signal(number)
 
     def tell(self, node: int, *words: str) -> str:
-        """What redis-cli prints for a command to one of them."""
+        """The output of redis-cli for a command to one of them."""
         command = [find_program("redis-cli", "redis-tools"), "-p", str(self.ports[node]), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=DEADLINE)
         return done.stdout.strip()

@@ -10,15 +10,15 @@ from kit.waiting import wait_until
 
 
 def descriptors() -> set[tuple[int, str]]:
-    """The open file descriptors of this process, each with what it is."""
-    gc.collect()  # what earlier tests have dropped goes now, not while somebody counts
+    """The open file descriptors of this process, each with its target."""
+    gc.collect()  # frees the garbage of earlier tests now, not while a test counts
     found = set()
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # the one that lists, and who closes just now
+        with contextlib.suppress(FileNotFoundError):  # of this listing, or just closed
             found.add((int(name), os.readlink(f"/proc/self/fd/{name}")))
     return found
 
 
 def wait_until_none_is_left(before: set[tuple[int, str]]) -> None:
-    """Returns when no descriptor is open but those of `before`; what others close is theirs."""
+    """Returns once only descriptors of `before` are open; some of those may be closed."""
     wait_until(lambda: descriptors() <= before, "everything that was opened is closed")

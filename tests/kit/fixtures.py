@@ -1,4 +1,4 @@
-"""Fixtures that any test may ask for: programs of its own, other users who can run them."""
+"""Fixtures for any test: programs under test, and other users who can run them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
 
 @pytest.fixture
 def app(make_app: MakeApp) -> App:
-    """One process that answers with its pid."""
+    """A program of one process that answers with its pid."""
     return make_app(echo())
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that other users may look into."""
+    """A folder that other users may read."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -54,7 +54,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def theirs(open_folder: Path) -> Path:
-    """A directory where another user, whom programs run as, may write."""
+    """A directory where the other user, as whom programs run, may write."""
     path = open_folder / "theirs"
     path.mkdir()
     nobody = pwd.getpwnam("nobody")
@@ -62,8 +62,8 @@ def theirs(open_folder: Path) -> Path:
     return path
 
 
-# Lays an open folder over a closed one ($0) for the command that follows, and for nobody else;
-# what Python needs of it ($1) is seen through $2.
+# Mounts an open folder over a closed one ($0) for the command that follows, and for no other
+# process; the part that Python needs ($1) is mounted again by way of $2.
 OPENED = """
     mount --bind "$1" "$2" && mount -t tmpfs -o mode=755 none "$0" &&
     mkdir -p "$1" && mount --bind "$2" "$1" && shift 2 && exec "$@"
@@ -72,7 +72,7 @@ OPENED = """
 
 @pytest.fixture
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Has another user find this Python, which may lie in a home that is closed to him."""
+    """Lets another user run this Python, which may be in a home directory closed to that user."""
     real = Path(sys.executable).resolve()
     for folder in reversed(real.parents):
         if not folder.stat().st_mode & 0o001:
@@ -84,7 +84,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture
 def no_traces() -> Iterator[None]:
-    """Takes what a test has made off the lists of the program."""
+    """Removes a test's workers from the program's lists."""
     workers, names = Worker.all_workers[:], set(Gateway.all_names)
     yield
     Worker.all_workers[:] = workers
@@ -94,13 +94,13 @@ def no_traces() -> Iterator[None]:
 
 @pytest.fixture
 def port() -> int:
-    """Where nobody listens, and no other test will."""
+    """A port on which no process listens, and no other test will."""
     return free_ports(1)[0]
 
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Ends, after the test, what the test entered into it."""
+    """A stack that is closed after the test."""
     with ExitStack() as exits:
         yield exits
 

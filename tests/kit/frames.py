@@ -1,6 +1,6 @@
-"""Writes frames, right and wrong ones, and feeds them in many ways.
+"""Writes valid and broken frames, and feeds them in many ways.
 
-None of it uses the package's own encoder, so that the two halves cannot agree on a mistake.
+It does not use the package's own encoder, so that encoder and decoder cannot share a mistake.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ MASKS = tuple(map(bytes.fromhex, ("37fa213d", "00000000", "ffffffff", "01800240"
 
 LIMIT = 1 << 20
 
-# What an event is, in plain values: ("text", "a"), ("close", 1000, ""), ("error", 1002, "words").
+# An event in plain values: ("text", "a"), ("close", 1000, ""), ("error", 1002, "words").
 Seen = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame, as it should be or broken in one point.
+    """One frame, valid or broken in one point.
 
     Attributes:
         rsv: the three reserved bits, 0 to 7.
-        declared: the length the header says, where that is not the payload's.
+        declared: the length in the header, if it differs from the payload's.
         form: bits of the length field (7, 16, 64); None for the shortest that fits.
         cut: how many bytes of the frame are sent; None for all.
-        wrong_mask: masked where it must not be, or the reverse.
+        wrong_mask: masked where it must not be, or not masked where it must be.
     """
 
     opcode: int
@@ -45,7 +45,7 @@ class Frame:
     wrong_mask: bool = False
 
     def wire(self, masked: bool, mask: bytes) -> bytes:
-        """The bytes of it."""
+        """The frame's bytes."""
         masked ^= self.wrong_mask
         size = len(self.payload) if self.declared is None else self.declared
         form = self.form or (7 if size < 126 else 16 if size < 1 << 16 else 64)
@@ -84,7 +84,7 @@ def written(frames: Sequence[Frame], masked: bool) -> bytes:
 
 
 def seen(event: Event) -> Seen:
-    """An event as plain values; its types must be exactly the promised ones."""
+    """An event as plain values; fails unless its types are exactly the documented ones."""
     if type(event) is str:
         return "text", event
     if type(event) is bytes:
@@ -104,7 +104,7 @@ def is_final(event: Seen) -> bool:
 
 
 def check(events: Sequence[Event], expected: Sequence[Seen], case: object = "") -> None:
-    """Fails unless the events are the expected; of an error's reason a part may be given."""
+    """Fails unless the events are the expected ones; a part of an error's reason is enough."""
     got = [seen(event) for event in events]
     for i, (one, wanted) in enumerate(zip(got, expected, strict=False)):
         if one[0] == wanted[0] == "error" and wanted[2] in one[2]:
@@ -124,7 +124,7 @@ def by_byte(decoder: Decoder, data: bytes) -> list[Event]:
 
 
 def from_a_reused_buffer(decoder: Decoder, data: bytes) -> list[Event]:
-    """As the connections do it: one buffer, overwritten by the next read."""
+    """Feeds as a connection does: one buffer, overwritten by the next read."""
     buffer = bytearray(4099)
     events: list[Event] = []
     for start in range(0, len(data), len(buffer)):
@@ -140,7 +140,7 @@ def in_sevens(decoder: Decoder, data: bytes) -> list[Event]:
 
 
 def in_pieces(decoder: Decoder, data: bytes, cuts: Sequence[int]) -> list[Event]:
-    """Cut at the given positions; a position twice feeds an empty piece."""
+    """Feeds pieces cut at these positions; the same position twice feeds an empty piece."""
     edges = [0, *cuts, len(data)]
     return [
         event
@@ -151,5 +151,5 @@ def in_pieces(decoder: Decoder, data: bytes, cuts: Sequence[int]) -> list[Event]
 
 Way = Callable[[Decoder, bytes], list[Event]]
 WAYS: tuple[Way, ...] = (whole, by_byte, from_a_reused_buffer, in_sevens)
-# Each way, as a server and as a client.
+# Each way of feeding, as a server and as a client.
 CASES = tuple(product(WAYS, (True, False)))

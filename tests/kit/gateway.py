@@ -1,4 +1,4 @@
-"""What the tests of the gateway share: nodes and business workers in an event loop of their own."""
+"""Nodes and business workers in their own event loop, for the tests of the gateway."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ T = TypeVar("T")
 
 
 class Said(NamedTuple):
-    """A message of a client, or to it, as a link carries it."""
+    """A message from or to a client, as a record of a link."""
 
     number: int
     data: str | bytes
 
 
 class Handled(NamedTuple):
-    """So many events of a client were handled."""
+    """A record: `count` events of a client were handled."""
 
     number: int
     count: int
 
 
 def said_on(stream: IO[bytes], wire: WireFormat) -> Iterator[Any]:
-    """What is said on a link, in order: messages, and what its records mean."""
+    """The content of a link in order: its messages, and its records decoded."""
     while head := stream.read(LENGTH):
         if head[0] < RECORD:
             yield from wire.decode_batch(stream.read(int.from_bytes(head, "big")))
@@ -71,7 +71,7 @@ class System:
         self.businesses: list[Business] = []
         self.clients: list[RawClient] = []
         self.hub: Hub | None = None
-        self.peers: list[SupportsClose] = []  # whatever else a test has opened
+        self.peers: list[SupportsClose] = []  # for other things that a test opens
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -104,7 +104,7 @@ class System:
             assert self.faults == [], self.faults
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """What a coroutine returns, run in the loop."""
+        """Runs a coroutine in the loop and returns its result."""
 
         async def await_it() -> T:
             return await awaitable
@@ -112,7 +112,7 @@ class System:
         return asyncio.run_coroutine_threadsafe(await_it(), self._loop).result(DEADLINE)
 
     def call(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
-        """What a function returns, called in the loop."""
+        """Calls a function in the loop and returns its result."""
 
         async def call_it() -> T:
             return function(*args, **named)
@@ -120,7 +120,7 @@ class System:
         return self.run(call_it())
 
     def wait_until(self, is_so: Callable[[], object], what: str) -> None:
-        """Returns as soon as something has become true in the loop."""
+        """Returns as soon as a condition is true in the loop."""
 
         async def wait() -> None:
             deadline = self._loop.time() + DEADLINE
@@ -141,7 +141,7 @@ class System:
     ) -> Node:
         """A gateway process; business workers that are added later serve it too.
 
-        With `at` it takes the place of the one that listens there, which goes on.
+        With `at` it replaces the one that listens there, which continues to run.
         `worker_options` are those of the worker that holds the clients.
         """
 
@@ -181,12 +181,12 @@ class System:
         return client.open(target, **options)
 
     def ask(self, question: Awaitable[T]) -> T:
-        """What a question of a business worker is answered with."""
+        """The answer to a question of a business worker."""
         return self.run(question)
 
 
 def routing_by(hub: str, *, tells_users: bool = True) -> RoutingOptions:
-    """By the hub at a path, for a node that is added later."""
+    """A broker that uses the hub at a path, for a node that is added later."""
     return RoutingOptions(lambda subscriber: Embedded(hub, subscriber), tells_users=tells_users)
 
 
@@ -202,7 +202,7 @@ def add_two_nodes(system: System, hub: str, **options: Any) -> None:
 
 
 class ForeignTransport:
-    """As uvloop's: it derives from nothing in asyncio."""
+    """A transport like uvloop's: it derives from no class of asyncio."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -211,8 +211,8 @@ class ForeignTransport:
         """Is called once."""
 
     def abort(self) -> None:
-        """Is called where the link is given up."""
+        """Called when the link is given up."""
 
     def write(self, data: bytes) -> None:
-        """Keeps what is sent."""
+        """Keeps the bytes that are sent."""
         self.written += data

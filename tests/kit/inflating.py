@@ -1,4 +1,4 @@
-"""What the tests of compression share: agreements, every zlib, ways of feeding a message."""
+"""For the tests of compression: agreements, every zlib, ways of feeding a message."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def whole(inflater: Inflater, payload: bytes) -> bytes:
 
 
 def feed(inflater: Inflater, piece: bytes) -> bytes:
-    """What a piece of a message inflates to, as far as it can be told yet."""
+    """The bytes that a piece of a message inflates to, as far as they are known yet."""
     inflater.put(piece, False)
     return take_all(inflater)
 
 
 def finish(inflater: Inflater) -> bytes:
-    """Ends a message; what is still missing of it, mostly nothing."""
+    """Ends a message; returns its remaining bytes, mostly none."""
     inflater.put(b"", True)
     return take_all(inflater)
 

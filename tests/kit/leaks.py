@@ -1,7 +1,7 @@
-"""What a process holds: counted, since resident memory wanders with the allocator's moods.
+"""Counts the memory blocks of a process, since its resident memory varies with the allocator.
 
-The load comes from processes of its own (`lineman bench`, `kit.visitors`), so that all that is
-counted is the service's.
+The load comes from other processes (`lineman bench`, `kit.visitors`), so that only the service is
+counted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DEADLINE = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the process holds.
+    """The memory of the process.
 
     Attributes:
-        blocks: of Python's own allocator, which has all that is no larger than 512 bytes.
-        size: bytes of all that comes from malloc: larger objects, and what OpenSSL and zlib have.
+        blocks: of Python's own allocator, which holds objects of at most 512 bytes.
+        size: bytes from malloc: larger objects, and the memory of OpenSSL and zlib.
     """
 
     blocks: int
@@ -38,7 +38,7 @@ class Held:
 
 
 def held() -> Held:
-    """What this process holds, garbage aside."""
+    """The memory of this process without garbage."""
     for _ in range(3):
         gc.collect()
     info = mallinfo()
@@ -46,11 +46,11 @@ def held() -> Held:
 
 
 def growth(work: Callable[[int], int], look: Callable[[], Held], count: int) -> tuple[Held, int]:
-    """What is held more after some work, once two halves of it have filled every cache.
+    """How much more memory is held after some work; two halves of it fill every cache before.
 
     Args:
-        work: does it at least so many times, and says how many times it was.
-        look: finds out what is held when nothing is at work.
+        work: does the work at least this many times, and returns how many times it was.
+        look: returns the memory when the service is idle.
         count: how many times.
 
     Returns:
@@ -65,17 +65,17 @@ def growth(work: Callable[[int], int], look: Callable[[], Held], count: int) -> 
 
 
 def assert_nothing_is_left(left: Held, count: int) -> None:
-    """Fails where every fourth time left an object, or each one 50 bytes.
+    """Fails if every fourth time left an object, or each time left 50 bytes.
 
-    By itself a process goes up and down by some blocks; and by some KiB where clients come at the
-    same time, since malloc keeps for each thread some of what it got back, and counts that.
+    Without a leak the count changes by a few blocks. It changes by a few KiB if clients come at the
+    same time, since malloc keeps some freed memory for each thread, and counts it.
     """
     assert left.blocks < count // 4, f"{left} after {count}"
     assert left.size < count * 50, f"{left} after {count}"
 
 
 def bench(url: str, mode: str, count: int, *words: str) -> int:
-    """Puts load on a service from another process, at least so much; how much it was."""
+    """Puts at least this load on a service from another process; returns how much it was."""
     done = 0
     while done < count:
         command = [sys.executable, "-m", "lineman", "bench", url, "--mode", mode, "--json"]
@@ -85,7 +85,7 @@ def bench(url: str, mode: str, count: int, *words: str) -> int:
 
 
 def visit(port: int, is_tls: bool, kind: str, count: int) -> int:
-    """Has another process come and go in one of the ways of `kit.visitors`; the count."""
+    """Runs clients of `kit.visitors` of one kind in another process; returns the count."""
     scheme = "wss" if is_tls else "ws"
     _output([sys.executable, str(VISITORS), scheme, str(port), kind, str(count)])
     return count

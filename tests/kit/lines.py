@@ -1,4 +1,4 @@
-"""A protocol of the tests: text in lines. What a connection must know of it is all in this file."""
+"""A protocol for the tests: lines of text. A connection needs nothing but this file for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lineman.protocols.websocket.close import MESSAGE_TOO_BIG, NORMAL
 
 
 class Lines(Session):
-    """Messages are `str` without line feeds; an empty line ends the conversation."""
+    """A session of lines: messages are `str` without line feeds; an empty line ends it."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Lines(Session):
         return None if line is None else line.decode("utf-8", "replace")
 
     def rest(self, data: memoryview) -> bytes:
-        return b""  # all was taken: what waits lies in `_lines`
+        return b""  # all bytes were taken: those that wait are in `_lines`
 
     def unfinished(self) -> Any:
         return self._begun or None

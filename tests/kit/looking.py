@@ -1,4 +1,4 @@
-"""A program that is looked into, the commands that do it, and its clients."""
+"""A program that is inspected, the commands that inspect it, and its clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ECHO = """
 
 
 class Inspected:
-    """A program, the commands that look into it, and its clients."""
+    """A program, the commands that inspect it, and its clients."""
 
     def __init__(self, script: Path, port: int, stack: ExitStack) -> None:
         self.script = script

@@ -1,7 +1,7 @@
 """The client of `websockets`, used from one thread.
 
-Its own blocking client reads and writes the same TLS in two threads at once, which OpenSSL does not
-allow: one handshake in some hundred is lost with it (seen with websockets 17.4 and Python 3.11).
+The package's own blocking client reads and writes the same TLS in two threads at once. OpenSSL does
+not allow that: one handshake in a few hundred fails (seen with websockets 17.4 and Python 3.11).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from kit.waiting import DEADLINE
 
 
 class PeerClient:
-    """A websocket to a server; sends and receives when it is asked to, and blocks meanwhile.
+    """A websocket to a server with blocking calls.
 
     Args:
-        address: where it connects.
-        **options: those of `websockets.connect`.
+        address: the server's URL.
+        **options: for `websockets.connect`.
     """
 
     def __init__(self, address: str, **options: Any) -> None:
@@ -42,11 +42,11 @@ class PeerClient:
         self._runner.run(self._line.send(message))
 
     def recv(self, timeout: float = DEADLINE) -> Any:
-        """The next message; raises `ConnectionClosed` where none comes any more."""
+        """The next message; raises `ConnectionClosed` after the last one."""
         return self._runner.run(asyncio.wait_for(self._line.recv(), timeout))
 
     def ping(self) -> None:
-        """Returns when a ping was answered: what was sent before it has been read."""
+        """Returns when a ping was answered: the server has then read all messages before it."""
         self._runner.run(self._ping())
 
     async def _ping(self) -> None:
@@ -57,7 +57,7 @@ class PeerClient:
             yield self.recv()
 
     def close(self) -> None:
-        """Ends it with a closing handshake."""
+        """Closes it with a closing handshake."""
         self._runner.run(self._line.close())
         self._runner.close()
 

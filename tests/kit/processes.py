@@ -1,4 +1,4 @@
-"""What the kernel tells of processes."""
+"""What the kernel reports about processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def has_open(pid: int, path: Path) -> bool:
-    """Whether a process has a file open, under the name that it has now."""
+    """Whether a process has a file open, by its present name."""
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it was closed just now
             if os.readlink(link) == str(path):

@@ -1,4 +1,4 @@
-"""Start a real program, wait for the line that says it is ready, end it by its own process id."""
+"""Start a real program, wait for its ready line, and end it by its own process id."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import pytest
 
 from kit.waiting import DEADLINE
 
-# Debian keeps servers where a user who is not root does not look.
+# Debian keeps servers in directories that are not in an ordinary user's path.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 
-# The port that was given away last.
+# The port that was chosen last.
 LAST_PORT = Path(tempfile.gettempdir()) / f"lineman-tests-last-port-{os.getuid()}"
 
 
@@ -32,7 +32,7 @@ class PortTaken(Exception):
 
 
 def find_program(name: str, package: str) -> str:
-    """The path of a program; a test that needs one which is missing fails, it is not skipped."""
+    """The path of a program; if it is missing, the test fails and is not skipped."""
     path = shutil.which(name, path=SEARCH_PATH)
     if path is None:
         pytest.fail(f"{name} is not installed; fix: apt-get install {package}", pytrace=False)
@@ -40,10 +40,10 @@ def find_program(name: str, package: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 on which nobody listens, all different, and no other test is given them.
+    """Free ports of 127.0.0.1, all different, which no other test gets.
 
-    The kernel has its own for port 0 and for outgoing connections: these lie below, and whoever
-    wants some takes the next ones, in every process of every run on this machine.
+    They are below the ports that the kernel uses for port 0 and for outgoing connections. Each call
+    takes the next ones, in every process of every run on this machine.
     """
     end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     ports = range(max(1024, end - 16_000), end)
@@ -62,7 +62,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on it, on whichever address, nor did a moment ago."""
+    """Whether no process listens on it at any address, nor did a moment ago."""
     with socket.socket() as trial:
         try:
             trial.bind(("0.0.0.0", port))
@@ -72,7 +72,7 @@ def is_free(port: int) -> bool:
 
 
 class Program:
-    """A child process whose output is kept, and can be waited for line by line."""
+    """A child process whose output is kept, so that a test can wait for a line of it."""
 
     alive: ClassVar[list[Program]] = []
 
@@ -119,7 +119,7 @@ class Program:
         return "\n".join(self._lines)
 
     def wait_for_line(self, words: str, *, count: int = 1, timeout: float = DEADLINE) -> list[str]:
-        """Wait until `count` lines hold `words`; those lines. A program that ended first raises."""
+        """Wait until `count` lines hold `words`; return them. Raise if the program ends first."""
 
         def found() -> list[str]:
             return [line for line in self._lines if words in line]
@@ -138,7 +138,7 @@ class Program:
         self.process.send_signal(number)
 
     def stop(self) -> int:
-        """End the program with SIGTERM, with SIGKILL where it does not heed it; its exit status."""
+        """End the program with SIGTERM, or SIGKILL if that fails; return its exit status."""
         self.process.terminate()
         try:
             status = self.process.wait(DEADLINE)
@@ -152,7 +152,7 @@ class Program:
 
 
 def wait_for_port(port: int) -> None:
-    """Wait until somebody listens on this port of 127.0.0.1; a program may say so too early."""
+    """Wait until a process listens on this port of 127.0.0.1; its ready line may come too early."""
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
@@ -166,7 +166,7 @@ def wait_for_port(port: int) -> None:
 
 @contextmanager
 def started(start: Callable[[], tuple[Program, str]]) -> Iterator[Program]:
-    """The program that `start` starts, ready: with other ports when somebody took the first.
+    """The program that `start` starts, ready; tries other ports if one was taken meanwhile.
 
     Args:
         start: chooses ports, starts the program, and returns it with the words of its ready line.

@@ -1,4 +1,4 @@
-"""Functions that note how they are called, for another thread to wait for."""
+"""Functions that record their calls, so that another thread can wait for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kit.waiting import DEADLINE
 
 
 class Recorder:
-    """A function that notes what it is called with, for another thread to wait for."""
+    """A function that records its arguments, so that another thread can wait for its calls."""
 
     def __init__(self) -> None:
         self._calls: list[Any] = []
@@ -23,12 +23,12 @@ class Recorder:
 
     @property
     def calls(self) -> list[Any]:
-        """What it was called with so far: the argument, or a tuple of several."""
+        """The calls so far: for each the argument, or a tuple of several."""
         with self._changed:
             return list(self._calls)
 
     def wait(self, count: int = 1) -> list[Any]:
-        """All calls, once there are at least so many."""
+        """All calls, once there are at least `count`."""
         with self._changed:
             is_enough = self._changed.wait_for(lambda: len(self._calls) >= count, DEADLINE)
             assert is_enough, f"{len(self._calls)} calls and not {count}: {self._calls!r}"
@@ -36,7 +36,7 @@ class Recorder:
 
 
 class Ends:
-    """Counts what a service tells about the coming and going of connections."""
+    """Counts the connections that a service reports as opened and closed."""
 
     def __init__(self) -> None:
         self.connected = Recorder()

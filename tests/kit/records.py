@@ -1,4 +1,4 @@
-"""Records of a link as bytes, made apart from the code that is tested."""
+"""Records of a link as bytes, made without the code that is tested."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from lineman.links.records import BINARY, DONE, HEAD, TEXT
 
 
 def message_record(number: int, message: str | bytes) -> bytes:
-    """A message of, or to, the client with this number."""
+    """A message from or to the client with this number."""
     kind, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
     return HEAD.pack(kind, len(payload), number) + payload
 
 
 def done_record(number: int, count: int) -> bytes:
-    """So many events of the client with this number were handled."""
+    """A record: `count` events of the client with this number were handled."""
     return HEAD.pack(DONE, count, number)

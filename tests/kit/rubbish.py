@@ -1,4 +1,4 @@
-"""What rude peers send, from a generator with a seed."""
+"""The invalid bytes of hostile peers, from a generator with a seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HANDSHAKE = (
 
 
 def noise(random: Random) -> bytes:
-    """Bytes of no kind."""
+    """Random bytes."""
     return random.randbytes(random.choice([1, 2, 5, 100, 2000, 70_000]))
 
 
@@ -48,7 +48,7 @@ def client_hello(random: Random) -> bytes:
 
 
 def frame(random: Random) -> bytes:
-    """A frame: right, wrong, changed or cut."""
+    """A frame: valid, invalid, changed or cut."""
     size = random.choice([0, 1, 2, 125, 126, 300, 66_000])
     opcode = random.choice([frames.TEXT, frames.BINARY, frames.PING, *range(16)])
     wire = bytearray(

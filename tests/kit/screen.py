@@ -42,14 +42,14 @@ class Screen:
         os.set_blocking(self.master, False)
 
     def wait_for(self, words: str) -> None:
-        """Returns when the words come on the terminal; what came before them is forgotten."""
+        """Returns when the words appear on the terminal; forgets the output before them."""
         self._read_until(lambda: words in self.output, words)
         self.output = self.output.partition(words)[2]
 
     def _read_until(self, is_so: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + DEADLINE
         while not is_so():
-            has_ended = self.process.poll() is not None  # and has said all that it will say
+            has_ended = self.process.poll() is not None  # and has printed everything
             try:
                 self.output += os.read(self.master, 65536).decode()
             except BlockingIOError:
@@ -61,7 +61,7 @@ class Screen:
         os.write(self.master, keys.encode())
 
     def ended(self) -> int:
-        """The exit status, once the terminal is as it was."""
+        """The exit status, after a check that the terminal was restored."""
         self._read_until(lambda: self.process.poll() is not None, "the end")
         assert termios.tcgetattr(self.slave) == self.before
         with contextlib.suppress(BlockingIOError):

@@ -1,4 +1,4 @@
-"""A worker that serves inside of the test's process, and clients to it."""
+"""A worker that serves inside the test's process, and its clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Serve = Callable[..., "Site"]
 
 
 class Site(Serving):
-    """A running worker, and clients that speak to it as it wants."""
+    """A running worker, and clients that use its protocol and its TLS."""
 
     def __init__(self, worker: Worker, client_tls: ssl.SSLContext | None) -> None:
         super().__init__(worker)
@@ -26,14 +26,14 @@ class Site(Serving):
         self.clients: list[RawClient] = []
 
     def connect(self, **options: Any) -> RawClient:
-        """A connected client that has sent nothing yet but its TLS handshake."""
+        """A connected client that has sent only its TLS handshake yet."""
         options.setdefault("tls", self.client_tls)
         client = RawClient(self.port, **options)
         self.clients.append(client)
         return client
 
     def plain(self, **options: Any) -> RawClient:
-        """A client that speaks no TLS, also where it should."""
+        """A client without TLS, even if the worker demands it."""
         return self.connect(tls=None, **options)
 
     def open(
@@ -58,14 +58,14 @@ class Site(Serving):
         return connection
 
     def advance_clock(self, seconds: float) -> None:
-        """Lets time pass for the service's connections, without waiting for it."""
+        """Advances the clock of the service's connections, without waiting."""
         service = self.worker.service
         assert service is not None
         for _ in range(round(seconds / 0.25)):
             self.call(service.wheel.advance, 0.25)
 
     def wait_until_empty(self) -> None:
-        """Returns when no client's descriptor is left in the service."""
+        """Returns once no client's descriptor is left in the service."""
         service = self.worker.service
         assert service is not None
         wait_until(
@@ -84,18 +84,18 @@ def compressing(site: Site) -> RawClient:
 
 
 def echo(connection: Connection, message: str | bytes) -> None:
-    """Sends back what came."""
+    """Sends back the message."""
     connection.send(message)
 
 
 def still_serves(bystander: RawClient) -> None:
-    """Fails unless a client that has done nothing wrong has its message echoed."""
+    """Fails unless a correct client gets its message back."""
     bystander.send("still here")
     assert bystander.receive() == "still here"
 
 
 def client_hello(context: ssl.SSLContext) -> bytes:
-    """What a client says first in TLS."""
+    """The first bytes of a client's TLS."""
     outgoing = ssl.MemoryBIO()
     tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
     with contextlib.suppress(ssl.SSLWantReadError):

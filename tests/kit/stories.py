@@ -1,4 +1,4 @@
-"""Services to which things happen, for the tests of what the master decides."""
+"""Simulated services and their events, for the tests of the master's decisions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def seat(slot: int = 0, *, address: str = ADDRESS, reloadable: bool = True) -> S
 
 
 class Story:
-    """A service to which things happen, at times in seconds."""
+    """A service that receives events, at times in seconds."""
 
     def __init__(self, *seats: Seat) -> None:
         self.service = ProgramState(list(seats))
 
     def at(self, now: float, *events: Event) -> list[Action]:
-        """What is to be done then; what is said is left out."""
+        """The actions at that time, without log messages."""
         before = self.service.copy()
         service, actions = decide(self.service, events, now)
         assert self.service == before, "decide() is pure"
@@ -41,7 +41,7 @@ class Story:
         return [action for action in actions if not isinstance(action, Say)]
 
     def running(self, count: int = 1) -> Story:
-        """The same, once all are ready; their numbers are 1 to `count`."""
+        """The same with all processes ready; their numbers are 1 to `count`."""
         self.at(0)
         self.at(1, *(Ready(number) for number in range(1, count + 1)))
         assert self.service.phase is Phase.RUNNING

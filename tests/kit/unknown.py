@@ -1,4 +1,4 @@
-"""What is said where somebody uses a name that does not exist."""
+"""The error for a name that does not exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lineman.errors import UnknownNameError, UsageError
 
 
 def words_of(action: Any, *arguments: Any) -> str:
-    """What an unknown name is refused with."""
+    """The message with which an unknown name is refused."""
     with pytest.raises(UnknownNameError) as caught:
         action(*arguments)
     assert isinstance(caught.value, UsageError)
@@ -19,7 +19,7 @@ def words_of(action: Any, *arguments: Any) -> str:
 
 
 def set_and_read(thing: object, name: str) -> str:
-    """The same words, whether it is set or read."""
+    """The message, which must be the same for setting and reading."""
     words = words_of(setattr, thing, name, print)
     assert words_of(getattr, thing, name) == words
     assert not hasattr(thing, name)

@@ -1,8 +1,8 @@
-"""Clients that come and go, in a process of their own.
+"""Clients that connect and leave, in a separate process.
 
     python visitors.py ws|wss PORT KIND COUNT
 
-They answer for nothing but the load: what is left of them in the service, a test counts.
+They only make the load: a test counts what is left of them in the service.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Connect = Callable[[], RawClient]
 
 
 def rude(connect: Connect, number: int) -> None:
-    """Sends a message and goes in the middle of the next, with a reset or without."""
+    """Sends a message and leaves in the middle of the next, with a reset or without."""
     client = connect().open()
     client.send("x" * (number % 300))
     client.receive_message()
@@ -36,7 +36,7 @@ def rude(connect: Connect, number: int) -> None:
 
 
 def refused(connect: Connect, number: int) -> None:
-    """Asks for what it does not get: by a callback, a wrong version, no HTTP, too long a head."""
+    """Is refused: by a callback, for a wrong version, for bytes that are not HTTP, a long head."""
     client = connect()
     if number % 4 == 0:
         assert client.handshake("/refused").status == 403
@@ -51,7 +51,7 @@ def refused(connect: Connect, number: int) -> None:
 
 
 def hello(connect: Connect, number: int) -> None:
-    """Begins TLS and does not go on: after half a ClientHello, a whole one, or with noise."""
+    """Begins TLS and stops: after half a ClientHello, after a whole one, or with noise."""
     client = connect()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = STRICT.wrap_bio(incoming, outgoing, server_hostname="localhost")
@@ -73,7 +73,7 @@ def hello(connect: Connect, number: int) -> None:
 
 
 def compressed(connect: Connect, number: int) -> None:
-    """Agrees on compression, sends messages that build on each other, and goes."""
+    """Agrees on compression with context takeover, sends messages, and leaves."""
     client = connect()
     client.send_bytes(handshake.client_request(client.host, "/", KEY, extensions=DEFLATE))
     assert DEFLATE in (client.receive_reply().headers.get("sec-websocket-extensions") or "")
@@ -98,7 +98,7 @@ KINDS: dict[str, Callable[[Connect, int], None]] = {
 
 
 def main(scheme: str, port: str, kind: str, count: str) -> None:
-    """Comes and goes so many times."""
+    """Connects and leaves `count` times."""
     context = None
     if scheme == "wss" and kind != "hello":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""Waiting for what must come true: never for a time that is guessed."""
+"""Waits for a condition, and never for a guessed time."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-# An upper bound on every wait, far above what any of them needs: no test expects a certain speed.
+# An upper bound on every wait, far above the time that any of them needs: no test expects a speed.
 DEADLINE = 30.0
 PAUSE = 0.005
 
 
 def wait_until(is_so: Callable[[], object], what: str) -> None:
-    """Returns as soon as something has become true."""
+    """Returns as soon as a condition is true."""
     deadline = time.monotonic() + DEADLINE
     while not is_so():
         assert time.monotonic() < deadline, f"never: {what}"
@@ -20,7 +20,7 @@ def wait_until(is_so: Callable[[], object], what: str) -> None:
 
 
 async def until(is_so: Callable[[], object]) -> None:
-    """Returns as soon as something has become true; meanwhile the event loop goes on."""
+    """Returns as soon as a condition is true; meanwhile the event loop runs."""
 
     async def wait() -> None:
         while not is_so():

@@ -17,7 +17,7 @@ PROGRAMS: dict[str, ModuleType] = {
     "caddy": caddy,
     "haproxy": haproxy,
 }
-"""Each has `render(site, version)`, `standalone(site, version, directory, …)`, and what it is
-called by the system."""
+"""Each has `render(site, version)`, `standalone(site, version, directory, …)`, and the names of its
+program and package."""
 
 __all__ = ["PROGRAMS", "Site", "Upstream", "Version", "read_upstream"]

@@ -24,7 +24,7 @@ THREADS = 64
 
 
 def render(site: Site, version: Version) -> str:
-    """The whole file.
+    """The whole configuration file.
 
     Raises:
         ConfigError: Apache, or this version of it, cannot do it.
@@ -110,7 +110,7 @@ def _to_enable(site: Site) -> list[str]:
 
 
 def _unusual_ports(site: Site) -> list[str]:
-    """Debian's ports.conf listens on 80 and 443 for itself."""
+    """The Listen lines; ports 80 and 443 need none, since Debian's ports.conf has them."""
     ports = [port for port in (site.http_port, site.https_port) if port not in (80, 443)]
     return [
         place for port in ports for place in (site.listens(port) if site.listen else [str(port)])
@@ -210,7 +210,7 @@ def standalone(
     """A complete configuration for a separate instance, with all its files in one directory.
 
     Args:
-        site: what it is to do.
+        site: the site that it serves.
         version: of Apache.
         directory: absolute; nothing outside of it is written.
         user: the user of its processes if root starts it; empty for the user that starts it.
@@ -237,5 +237,5 @@ SSLSessionCache shmcb:{directory}/ssl_sessions(512000)
 
 
 def check_command(binary: str, directory: str, file: str) -> list[str]:
-    """What has Apache read the file and say whether it is good."""
+    """The command with which Apache checks the file."""
     return [binary, "-t", "-d", directory, "-f", file]

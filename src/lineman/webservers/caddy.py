@@ -21,7 +21,7 @@ FILE = "/etc/caddy/Caddyfile"
 
 
 def render(site: Site, version: Version) -> str:
-    """The whole file.
+    """The whole configuration file.
 
     Raises:
         ConfigError: Caddy, or this version of it, cannot do it.
@@ -136,13 +136,13 @@ def _reverse_proxy(site: Site, version: Version) -> str:
 def standalone(
     site: Site, version: Version, directory: str, *, user: str = "", modules: tuple[str, ...] = ()
 ) -> str:
-    """A whole Caddyfile for an instance of its own, every file of which is in a directory.
+    """A complete Caddyfile for a separate instance, with all its files in one directory.
 
     Args:
-        site: what it is to do.
+        site: the site that it serves.
         version: of Caddy.
         directory: absolute; nothing outside of it is written.
-        user: not used, Caddy changes nobody.
+        user: not used, Caddy does not change its user.
         modules: not used, Caddy loads none.
     """
     own = f"\tadmin unix/{directory}/admin.sock\n\tstorage file_system {directory}/storage\n"
@@ -151,5 +151,5 @@ def standalone(
 
 
 def check_command(binary: str, directory: str, file: str) -> list[str]:
-    """What has Caddy read the file and say whether it is good."""
+    """The command with which Caddy checks the file."""
     return [binary, "validate", "--adapter", "caddyfile", "--config", file]

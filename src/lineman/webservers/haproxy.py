@@ -19,13 +19,13 @@ OLDEST: Version = (2, 4, 0)
 CRT_STORE: Version = (3, 0, 0)
 FILE = "/etc/haproxy/haproxy.cfg"
 
-# What only the machine's own HAProxy has; `standalone` puts others in their place.
+# Lines for the machine's own HAProxy only; `standalone` replaces them.
 _LOG = "    log /dev/log local0\n"
 _USER = "    user haproxy\n    group haproxy\n"
 
 
 def render(site: Site, version: Version) -> str:
-    """The whole file.
+    """The whole configuration file.
 
     Raises:
         ConfigError: this version cannot do it.
@@ -79,7 +79,7 @@ def _head(site: Site, version: Version) -> str:
 
 
 def bundle(site: Site) -> str:
-    """The file with certificate and key together, as HAProxy before 3.0 wants it."""
+    """The file with certificate and key together, which HAProxy before 3.0 needs."""
     return f"/etc/haproxy/{site.domain}.pem" if site.key else str(site.cert)
 
 
@@ -105,7 +105,7 @@ def _binds(site: Site, port: int, options: str = "") -> str:
 
 def _http_front(site: Site, version: Version) -> str:
     alpn = "h2,http/1.1" if site.has_http2 else "http/1.1"
-    # As browsers send other letters than those of ASCII.
+    # Browsers send letters outside ASCII percent-encoded.
     path = "path" if site.path.isascii() else "path,url_dec"
     matches = f"{path} -m reg {site.pattern}" if site.is_prefix else f"{path} -m str {site.path}"
     if site.path.isascii():
@@ -189,7 +189,7 @@ def standalone(
     """A complete configuration for a separate instance, with all its files in one directory.
 
     Args:
-        site: what it is to do.
+        site: the site that it serves.
         version: of HAProxy.
         directory: absolute, with the certificate and its key in `bundle.pem` if there is one.
         user: not used, it runs as the user that starts it.

@@ -23,7 +23,7 @@ FILE = "/etc/nginx/conf.d/wss.conf"
 
 
 def render(site: Site, version: Version) -> str:
-    """The whole file.
+    """The whole configuration file.
 
     Raises:
         ConfigError: this version cannot do it.
@@ -211,7 +211,7 @@ def standalone(
     """A whole `nginx.conf` for an instance of its own, every file of which is in a directory.
 
     Args:
-        site: what it is to do.
+        site: the site that it serves.
         version: of nginx.
         directory: absolute; nothing outside of it is written.
         user: the user of its processes if root starts it; empty for the user that starts it.

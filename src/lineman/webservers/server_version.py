@@ -1,4 +1,4 @@
-"""The version of a web server, as it prints it and as people write it."""
+"""The version of a web server, in its own output and on a command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def parse(text: str) -> Version:
     """`1.22`, `1.22.1` or `v2.6.2` as three numbers.
 
     Raises:
-        UsageError: it is no version.
+        UsageError: it is not a version.
     """
     match = re.fullmatch(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+~].*)?", text.strip())
     if match is None:
@@ -22,7 +22,7 @@ def parse(text: str) -> Version:
 
 
 def find(said: str) -> Version | None:
-    """The first version in what a program says about itself; None if there is none."""
+    """The first version in a program's output; None if there is none."""
     match = re.search(r"(?<![\d.])v?(\d{1,4}\.\d{1,4}(?:\.\d{1,4})?)", said)
     return None if match is None else parse(match[1])
 

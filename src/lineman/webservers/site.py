@@ -1,7 +1,7 @@
-"""What a web server in front is to do, checked so that every value is safe to write into its file.
+"""The task of a web server in front, checked so that every value is safe in its configuration.
 
-Whatever could end a directive, a string or a line is refused and not escaped: no domain, path or
-file name needs it.
+A character that could end a directive, a string or a line is refused and not escaped: no domain,
+path or file name needs it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TLS_13_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY
 
 CONNECT_TIMEOUT = 5
 NO_PINGS = 3600
-"""Seconds of silence that a line may live where the service sends no pings."""
+"""Seconds for which a connection may be silent if the service sends no pings."""
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
-# Letters of any script mean nothing to any of the programs; blanks and quotes do.
+# Letters of any script have no meaning in the configurations; spaces and quotes do.
 _OTHER = r"\u00a1-\U0010ffff"
 _PATH = re.compile(rf"/(?:[A-Za-z0-9_~{_OTHER}-][A-Za-z0-9._~{_OTHER}-]*/?)*")
 _FILE = re.compile(rf"/[A-Za-z0-9._@+,=:/~{_OTHER}-]+")
