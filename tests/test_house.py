@@ -251,15 +251,12 @@ cli/test_main.py
 config/test_declared.py
     config: callback_types process_options worker_description
 doctor/test_checks.py
-    doctor: facts program_facts
-    doctor/checks: check_type handshake_answer open_line reach served_tls statuses upstream
-    doctor/checks: web_page wechat
+    doctor: program_facts
+    doctor/checks: check_type
 e2e/acme/test_acme_job.py
     tls/acme: acme_client acme_job
 e2e/test_doctor.py
     doctor/looks: line name_resolution outside page probe standin strangers tls
-e2e/test_proxies.py
-    webservers: apache caddy haproxy nginx
 gateway/push/test_push_endpoint.py
     cli/commands: push
     gateway/push: pushing

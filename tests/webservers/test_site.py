@@ -6,22 +6,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lineman.errors import ConfigError
-from lineman.webservers import PROGRAMS, Site, Upstream, read_upstream
-from lineman.webservers.server_version import Version
-
-WORKER = Upstream("127.0.0.1", 8282)
-
-
-CERT = {"cert": "/etc/ssl/a.pem", "key": "/etc/ssl/b.pem"}
-
-
-def site(domain: str = "chat.example.com", **options: Any) -> Site:
-    return Site(domain, **{"upstreams": (WORKER,), **CERT, **options})
-
+from lineman.webservers import Upstream, read_upstream
+from webservers.support import WORKER, site
 
 ENDERS = ["x; evil", "x\nevil", "x{", "x}", 'x"', "x'", "x y", "x#", "x$y", "x\\y", "x\0", "x\ty"]
 
@@ -166,86 +154,3 @@ def test_the_pattern_matches_the_path_and_no_other(
     pattern = site(path=path, is_prefix=is_prefix).pattern
     assert all(re.search(pattern, one) for one in inside)
     assert not any(re.search(pattern, one) for one in outside)
-
-
-# The four programs.
-
-NEWEST: dict[str, Version] = {
-    "nginx": (1, 31, 3), "apache": (2, 4, 71), "caddy": (2, 11, 4), "haproxy": (3, 2, 0),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("kind", "version", "there", "not_there"),
-    [
-        ("nginx", (1, 25, 0), "listen 443 ssl http2;", "http2 on;"),
-        ("nginx", (1, 25, 1), "http2 on;", "ssl http2"),
-        ("apache", (2, 4, 57), "Protocols h2 http/1.1", "H2WebSockets"),
-        ("apache", (2, 4, 58), "H2WebSockets on", "Protocols http/1.1"),
-        ("caddy", (2, 6, 2), "from 2.7 on", "stream_close_delay 1h"),
-        ("caddy", (2, 7, 0), "stream_close_delay 1h", "from 2.7 on"),
-        ("haproxy", (2, 9, 9), "crt /etc/haproxy/chat.example.com.pem", "crt-store"),
-        ("haproxy", (3, 0, 0), "load crt /etc/ssl/a.pem key /etc/ssl/b.pem", "/etc/haproxy/chat"),
-    ],
-)
-def test_the_version_changes_the_text(
-    kind: str, version: Version, there: str, not_there: str
-) -> None:
-    text = PROGRAMS[kind].render(site(), version)
-    assert there in text
-    assert not_there not in text
-
-
-@pytest.mark.parametrize("kind", PROGRAMS)
-def test_a_version_that_is_too_old_is_refused(kind: str) -> None:
-    module = PROGRAMS[kind]
-    oldest = module.OLDEST
-    module.render(site(), oldest)
-    older = (oldest[0], oldest[1] - 1, 0)
-    with pytest.raises(ConfigError, match="or newer, or another program"):
-        module.render(site(), older)
-
-
-@pytest.mark.parametrize("kind", ["nginx", "apache", "haproxy"])
-def test_without_a_certificate_only_caddy_gets_one(kind: str) -> None:
-    without = site(cert=None, key=None)
-    with pytest.raises(ConfigError, match="needs a certificate"):
-        PROGRAMS[kind].render(without, NEWEST[kind])
-    assert "\ttls " not in PROGRAMS["caddy"].render(without, NEWEST["caddy"])
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "words"),
-    [
-        ("nginx", {"sticky": "cookie"}, "sets no cookie"),
-        ("apache", {"sticky": "ip"}, "by the client's address"),
-        ("apache", {"is_tcp": True}, "sends no PROXY protocol"),
-        ("caddy", {"is_tcp": True}, "forwards no plain TCP"),
-    ],
-)
-def test_what_a_program_cannot_do_it_says(kind: str, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
-        PROGRAMS[kind].render(site(**options), NEWEST[kind])
-
-
-@pytest.mark.parametrize("kind", PROGRAMS)
-def test_without_http_2_it_is_not_offered(kind: str) -> None:
-    text = PROGRAMS[kind].render(site(has_http2=False), NEWEST[kind])
-    assert "h2" not in text.replace("http2 ", "").replace("protocols h1\n", "")
-    assert "http2 on" not in text
-
-
-@pytest.mark.parametrize("kind", PROGRAMS)
-@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-def test_nothing_that_is_let_in_ends_a_line(kind: str, domain: str, path: str, file: str) -> None:
-    """Whatever is given, the file has the lines of a harmless one, or there is no file."""
-    version = NEWEST[kind]
-    try:
-        text = PROGRAMS[kind].render(
-            site(domain, path=f"/{path}", cert=f"/{file}", key=f"/{file}"), version
-        )
-    except ConfigError:
-        return
-    harmless = PROGRAMS[kind].render(site(cert="/c", key="/c", path="/p"), version)
-    for ender in ("\n", ";", "{", "}", '"'):
-        assert text.count(ender) == harmless.count(ender)
