@@ -79,7 +79,7 @@ def test_a_context_that_is_no_dictionary_is_refused(context: object) -> None:
         (lambda: Worker(WS, trusted_proxies="127.0.0.1"), "trusted_proxies is", "give a list"),
         (lambda: Worker(WS, trusted_proxies=["nginx"]), "nginx", ""),
         (lambda: Worker(WS, real_ip_header="x-client"), "x-client", "x-real-ip"),
-        (lambda: Worker(WS, real_ip_header="x-real-ip"), "nobody is trusted", "trusted_proxies=["),
+        (lambda: Worker(WS, real_ip_header="x-real-ip"), "proxy is trusted", "trusted_proxies=["),
         (lambda: Worker(WS, {"tls": {}}), "the context has a part 'tls'", '"ssl" or "socket"'),
         (lambda: Worker(WS, {"socket": {"bindto": 1}}), "bindto", "backlog"),
         (lambda: Worker(WSS), "no certificate is given", 'cert="server.pem"'),
@@ -121,7 +121,7 @@ def test_a_worker_that_no_client_can_reach_has_no_callbacks_for_clients(name: st
     assert checked_options.read(worker).address is None
     setattr(worker, name, print)
     error = refusal(worker)
-    assert f"a worker without an address serves nobody, and has {name}" in error.seen
+    assert f"a worker without an address serves no clients, but it has {name}" in error.seen
     assert 'Worker("ws://127.0.0.1:8282")' in error.fix
 
 

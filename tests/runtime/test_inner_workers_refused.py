@@ -66,7 +66,7 @@ def test_with_several_processes_the_start_is_refused_and_gateway_named(
     said = done.stdout + done.stderr
     assert re.search(
         r"<Worker push> is started inside <Worker chat>, which has 2 processes.* "
-        r"would reach only one of them, with `if worker.id == 0` the first; fix: use Gateway",
+        r"would reach only one of them; with `if worker.id == 0`, the first one; fix: use Gateway",
         said,
     )
     assert "Traceback" not in said
@@ -77,7 +77,7 @@ def test_what_a_task_group_wraps_is_said_as_it_is(make_app: MakeApp, port: int) 
     done = make_app(pushing(at(port), outer="count=2", before=group)).run("start")
     assert done.returncode == 1
     said = done.stdout + done.stderr
-    assert "`if worker.id == 0` the first; fix: use Gateway" in said
+    assert "`if worker.id == 0`, the first one; fix: use Gateway" in said
     assert "TaskGroup" not in said
 
 

@@ -1,1 +1,1 @@
-"""What a program may say about a worker: its options and callbacks, and how they are checked."""
+"""The options and callbacks that a program can set on a worker, and their checks."""

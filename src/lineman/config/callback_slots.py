@@ -11,18 +11,18 @@ from lineman.errors import UsageError
 from lineman.net.connection.callbacks import Callback
 
 Given = TypeVar("Given", bound=Callback)
-# What a checker sees where a slot is read, and the functions that may be put into it.
+# For type checkers: the type of a slot that is read, and of the functions that may be set.
 B = TypeVar("B", bound="BoundSlot")
 F = TypeVar("F")
 
-# Names of the arguments that each callback is called with.
+# The names of each callback's arguments.
 Arguments = Mapping[str, tuple[str, ...]]
 
 _NOTHING = object()
 
 
 class BoundSlot:
-    """One slot of one worker: a decorator, and what was set so far."""
+    """One slot of one worker: it is a decorator, and knows the function that was set."""
 
     __slots__ = ("_arguments", "_callbacks", "_name")
 
@@ -44,10 +44,10 @@ class BoundSlot:
     else:
 
         def __call__(self, function=_NOTHING):
-            """Puts a function into the slot; returns it, so that it works as a decorator.
+            """Sets the function; returns it, so that the slot works as a decorator.
 
             Raises:
-                UsageError: as for `set_callback`; or none is given.
+                UsageError: as for `set_callback`; or no function is given.
             """
             if function is _NOTHING:
                 name = self._name
@@ -66,10 +66,10 @@ class Slot(Generic[B, F]):
     """A callback attribute of a class whose instances have `callbacks`.
 
     Args:
-        arguments: what each callback of the class is called with; None for those of a `Worker`.
+        arguments: the arguments of each callback of the class; None for those of a `Worker`.
     """
 
-    # Its types, for checkers, are in `functions`.
+    # The types for checkers are in `callback_types`.
 
     def __init__(self, arguments: Arguments | None = None) -> None:
         self._arguments = ARGUMENTS if arguments is None else arguments
@@ -110,10 +110,10 @@ ARGUMENTS = {
 def set_callback(
     callbacks: object, name: str, function: Callback | None, arguments: Arguments
 ) -> None:
-    """Sets a callback; one that takes fewer of the last arguments is given fewer.
+    """Sets a callback; it may leave out the last arguments.
 
     Raises:
-        UsageError: it is not callable, or asks for more arguments than there are.
+        UsageError: it is not callable, or requires more arguments than there are.
     """
     if function is not None and not callable(function):
         raise UsageError(f"{name} takes a function, got {type(function).__name__}")
@@ -125,7 +125,7 @@ def _fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return function  # a builtin that does not tell
+        return function  # a builtin without a known signature
     positional = 0
     required = 0
     for parameter in signature.parameters.values():

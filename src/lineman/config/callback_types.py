@@ -1,8 +1,8 @@
-"""The functions that callbacks may be, for type checkers: plain or `async def`, with fewer of the
-last arguments or all of them.
+"""The types of callbacks, for type checkers: plain or `async def`; the last arguments may be left
+out.
 
-A message is `Any`: `str`, `bytes`, or what a protocol makes of them. What a callback returns means
-nothing but in `on_request`; `bool` is allowed, since `send` returns it in many a lambda.
+A message is `Any`: `str`, `bytes`, or an object of the protocol. Only the value that `on_request`
+returns is used; `bool` is allowed elsewhere, because many lambdas return the result of `send`.
 """
 
 from __future__ import annotations

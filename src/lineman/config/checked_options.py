@@ -1,4 +1,4 @@
-"""What a process serves by: a worker's options, checked and put in order."""
+"""The checked options of a worker, in the form in which a process uses them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
 from lineman.tls.serving.tls_options import TlsFields, TlsOptions
 
-# What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
-# together a third of the time that `from lineman import Worker` would take.
+# Modules for TLS, and those that few programs use, are imported where they are used: together they
+# are a third of the time that `from lineman import Worker` would take.
 if TYPE_CHECKING:
     from lineman.tls.acme.acme_options import AcmeSettings
     from lineman.tls.serving.live_certificates import LiveTls
@@ -45,12 +45,12 @@ logger = logging.getLogger("lineman")
 
 @dataclass(frozen=True, slots=True)
 class CheckedOptions:
-    """A worker's options, checked and put in order: what a process needs to serve it.
+    """A worker's checked options: what a process needs to serve it.
 
-    With `acme` there may be no `tls` yet: it comes with the first certificate.
+    With `acme`, `tls` may be None until the first certificate exists.
 
     Attributes:
-        given: the options as they were given; what must be read or looked up is beside them.
+        given: the options as they were given; the other attributes are derived from them.
     """
 
     given: WorkerOptions
@@ -74,12 +74,12 @@ class CheckedOptions:
 
     @property
     def url(self) -> str:
-        """Where clients connect, with the scheme that they use; empty where none do."""
+        """The address for clients, with the scheme that they use; empty if no clients connect."""
         return "" if self.address is None else str(self.address)
 
     def listen(self, address: Address) -> socket.socket:
-        """A socket that listens there, for this process alone; raises as `net.listen.bind`."""
-        from lineman.process.rundir.masters import how_to_stop  # most programs never need it
+        """A socket of this process alone that listens at an address; raises like `listen.bind`."""
+        from lineman.process.rundir.masters import how_to_stop  # most programs do not need it
 
         backlog, mode = self.limits.backlog, self.given.socket_mode
         return bind(address, backlog, socket_mode=mode, how_to_stop=how_to_stop)
@@ -88,17 +88,16 @@ class CheckedOptions:
 def read(
     worker: WorkerDescription, *, check_files: bool = True, open_files: bool = True
 ) -> CheckedOptions:
-    """A worker's options, checked; nothing is opened but the certificate's files.
+    """Checks a worker's options; it opens no files but those of the certificate.
 
     Args:
-        worker: whose attributes they are.
-        check_files: whether to look closely at the certificate's files; a master that has done
-            so spares its children the memory that it takes.
-        open_files: whether to open the certificate's files at all; without, there is no
-            `tls`.
+        worker: the worker whose attributes are the options.
+        check_files: whether to check the certificate's files closely; after the master has done
+            so, its children need not, which saves memory.
+        open_files: whether to open the certificate's files at all; if not, there is no `tls`.
 
     Raises:
-        ConfigError: what cannot work, and the fix.
+        ConfigError: an option that cannot work, and the fix.
     """
     option_kinds.check(WorkerOptions, worker)
     address = addresses.parse(worker.address) if worker.address else None
@@ -122,7 +121,7 @@ def read(
         opens = open_files
     lists = ProxyLists(tuple(worker.trusted_proxies), Path(worker.proxy_lists))
     _refuse_proxies_that_nobody_trusts(worker)
-    if address is not None:  # a transport of ssl makes it another scheme for clients
+    if address is not None:  # with transport="ssl" the scheme for clients differs
         address = address.over(is_tls=spoken is not None)
     return CheckedOptions(
         given=WorkerOptions(
@@ -148,12 +147,12 @@ def _values(worker: WorkerDescription, declared: type) -> dict[str, Any]:
 
 
 def _refuse_callbacks(worker: WorkerDescription) -> None:
-    """Refuses a worker that no client can connect to, and that waits for one."""
+    """Refuses callbacks for clients on a worker without an address."""
     for name in ARGUMENTS:
         is_of_clients = not name.startswith("on_worker_")
         if is_of_clients and getattr(worker.callbacks, name) is not None:
             raise ConfigError(
-                f"a worker without an address serves nobody, and has {name}",
+                f"a worker without an address serves no clients, but it has {name}",
                 'give it an address: Worker("ws://127.0.0.1:8282")',
             )
 
@@ -180,13 +179,13 @@ def _refuse_proxies_that_nobody_trusts(worker: WorkerDescription) -> None:
         return
     if worker.proxy_protocol is not None:
         raise ConfigError(
-            f"proxy_protocol is {worker.proxy_protocol!r}, but nobody is trusted to speak it", name
+            f"proxy_protocol is {worker.proxy_protocol!r}, but no proxy is trusted to send it", name
         )
     if worker.real_ip_header is not None:
         raise ConfigError(
-            f"real_ip_header is {worker.real_ip_header!r}, but nobody is trusted to send it, and "
+            f"real_ip_header is {worker.real_ip_header!r}, but no proxy is trusted to send it, and "
             "remote_ip would be the proxy's",
-            f"{name}; with none in front, leave real_ip_header out",
+            f"{name}; without a proxy in front, leave real_ip_header out",
         )
 
 
@@ -208,7 +207,7 @@ def tls_files(worker: WorkerDescription) -> list[str]:
 
 
 def tls_pairs(worker: WorkerDescription) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The files of a worker's certificates, and those of their keys, which may be the same."""
+    """The files of a worker's certificates, and those of their keys; both may be the same."""
     pairs = list(_read_context(worker)[1].files())
     certificates = [pair.cert for pair in pairs if pair.cert is not None]
     keys = [key for pair in pairs if (key := pair.key or pair.cert) is not None]
@@ -243,7 +242,7 @@ def _read_context(worker: WorkerDescription) -> tuple[Limits, TlsOptions]:
 def _spoken(
     worker: WorkerDescription, address: Address | None, tls: TlsOptions, check_files: bool
 ) -> TlsOptions | None:
-    """What TLS the worker speaks; None for none."""
+    """The worker's TLS options; None without TLS."""
     if address is None:
         if tls.has_certificate or worker.tls is not None or worker.transport == "ssl":
             raise ConfigError(
@@ -285,7 +284,7 @@ def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
 def _acme(
     worker: WorkerDescription, address: Address | None, tls: TlsOptions
 ) -> AcmeSettings | None:
-    """How the worker gets a certificate of its own; None where it is given one."""
+    """The settings by which the worker gets its certificate; None if it is given one."""
     if worker.acme is None:
         for name in ("domains", "acme_ca", "acme_directory_path"):
             if getattr(worker, name):

@@ -1,7 +1,7 @@
-"""Classes whose objects have the attributes that are declared, and no others.
+"""Classes whose objects have only declared attributes.
 
-`Worker`, `Gateway` and the classes that programs derive from them. What a subclass declares it
-may have: by a value, an annotation, a slot, a property, a method.
+These are `Worker`, `Gateway` and the classes that programs derive from them. A subclass declares an
+attribute by a value, an annotation, a slot, a property or a method.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if sys.version_info >= (3, 14):
 
 
 class Declaring(type):
-    """The class of such classes: `Worker.daemonize = True` is as wrong as on an object."""
+    """The metaclass of such classes: it refuses unknown attributes of the class as well."""
 
     _kind: ObjectKind
 
@@ -31,7 +31,7 @@ class Declaring(type):
             if isinstance(base, Declaring) and "_kind" in vars(base):
                 _check_body(cls, base)
 
-    if not TYPE_CHECKING:  # checkers would take every name for one that exists
+    if not TYPE_CHECKING:  # otherwise checkers would accept every name
 
         def __setattr__(cls, name: str, value: Any) -> None:
             if isinstance(_find(cls, name), Slot):
@@ -57,7 +57,7 @@ class Declaring(type):
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
             has_another = any(name in vars(each) for each in cls.__mro__[1:])
-            goes_back = name in vars(cls) and has_another  # to the default
+            goes_back = name in vars(cls) and has_another  # the attribute gets its default again
             if _is_declared(_base(cls), name) and not goes_back:
                 raise UsageError(f"{name} of {cls.__name__} stays; set it to something else")
             super().__delattr__(name)
@@ -97,7 +97,7 @@ class Declared(metaclass=Declaring):
 
 
 def public_names(cls: type) -> set[str]:
-    """What objects of a class have for everybody: values, annotations, slots, methods."""
+    """The public names of a class's objects: values, annotations, slots, methods."""
     return {name for name in _names(cls) if not name.startswith("_")}
 
 
@@ -132,7 +132,7 @@ def _is_of_class(cls: type, name: str) -> bool:
 
 
 def _base(cls: Declaring) -> type:
-    """The class of ours that a program's class comes from."""
+    """The class of Lineman from which a program's class is derived."""
     return next(each for each in cls.__mro__ if "_kind" in vars(each))
 
 
@@ -142,7 +142,7 @@ def _explain(cls: Declaring, name: str) -> str:
 
 
 def refuse_option(cls: Declaring, name: str) -> NoReturn:
-    """Says what a constructor takes in place of an option that does not exist.
+    """Raises the error for an option that a constructor does not have.
 
     Raises:
         UsageError: always.
@@ -159,7 +159,7 @@ def refuse_option(cls: Declaring, name: str) -> NoReturn:
 
 
 def _of_objects(cls: type) -> set[str]:
-    """What every object gets for itself when it is made; what the class had would not be read."""
+    """The names that are set on every object; a value on the class would not be read."""
     annotated = {name for each in cls.__mro__ for name in _annotations(each)}
     valued = {name for each in cls.__mro__ for name in vars(each)}
     return {name for name in annotated - valued if not name.startswith("_")}
@@ -174,12 +174,12 @@ def _of_object(base: Declaring, name: str) -> str:
     return f"{name} is of each {base.__name__}, not of the class: {place}.{name}"
 
 
-# Takes the place of the value of a name that is annotated, and has none.
+# Stands for the value of a name that is annotated and has no value.
 _ANNOTATED = object()
 
 
 def _check_body(cls: Declaring, base: Declaring) -> None:
-    """Refuses what somebody takes for a callback or a setting, and nobody would look at.
+    """Refuses names in a class that look like callbacks or settings, but would not be read.
 
     Raises:
         UsageError: see `_check`.
@@ -195,11 +195,11 @@ def _check_body(cls: Declaring, base: Declaring) -> None:
 
 
 def _check(cls: type, base: Declaring, name: str, value: object) -> None:
-    """Looks at one name of a class, or of another one that it is mixed with.
+    """Checks one name of a class or of its other base classes.
 
     Raises:
-        UsageError: it hides a callback, is of the whole program or of each object, or has the name
-            of a callback or a setting but for a slip.
+        UsageError: it hides a callback, belongs to the whole program or to each object, or is a
+            misspelt callback or setting.
     """
     where = f"{cls.__name__}.{name}"
     if isinstance(_find(base, name), Slot):
@@ -237,7 +237,7 @@ def _check(cls: type, base: Declaring, name: str, value: object) -> None:
 
 
 def _is_value(value: object) -> bool:
-    """Whether it is what settings are, and no function, property or class."""
+    """Whether it can be the value of a setting: it is not a function, property or class."""
     is_slot = isinstance(value, MemberDescriptorType)
     return is_slot or not (callable(value) or hasattr(type(value), "__get__"))
 
@@ -247,6 +247,6 @@ def _arguments(base: type) -> set[str]:
 
 
 def _settings(base: type) -> set[str]:
-    """What programs set on the objects, or give to the constructor."""
+    """The names that programs set on the objects, or give to the constructor."""
     declared = {name for each in base.__mro__ for name in _annotations(each)}
     return _arguments(base) | (declared - _of_objects(base))

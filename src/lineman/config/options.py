@@ -1,4 +1,4 @@
-"""What a `Worker` may be given: each option with its default and its check."""
+"""The options of a `Worker`, each with its default and its check."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
 from lineman.tls.serving.tls_options import TlsFields
 
-# What few programs use, and what only a worker that speaks TLS uses, is imported where it is used:
-# together a third of the time that `from lineman import Worker` would take.
+# Modules for TLS, and those that few programs use, are imported where they are used: together they
+# are a third of the time that `from lineman import Worker` would take.
 if TYPE_CHECKING:
     from lineman.tls.acme.acme_options import AcmeOptions
 
@@ -61,7 +61,7 @@ def _check_tokens(values: object) -> None:
 
 
 def _no_context() -> None:
-    """A worker has its own, so the class has none."""
+    """The default of `context`: each worker has its own, so the class has none."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False, init=False)
@@ -69,31 +69,31 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
     """The options that a `Worker` and a `Gateway` have in common."""
 
     name: str = option("", Text("chat"))
-    """Shown in the log."""
+    """The name in the log."""
     transport: str = option("tcp", Choice(("tcp", "ssl")))
-    """`ssl` for TLS, where the address does not say `wss`."""
+    """`ssl` for TLS, if the address does not say `wss`."""
     tls: Literal["dev"] | None = option(None, CheckedBy(_check_dev))
     """`dev` for a certificate of this machine's own, for development."""
     acme: str | AcmeOptions | None = option(None, LATER)
     """Gets and renews the certificate: your e-mail address, or `AcmeOptions`."""
     domains: Sequence[str] = option((), TEXTS)
-    """Names of that certificate."""
+    """The host names of that certificate."""
     acme_ca: str | None = option(None, Text("letsencrypt-staging"))
     """`letsencrypt` (also for None), `letsencrypt-staging`, or an ACME directory's URL."""
     acme_directory_path: str | Path | None = option(None, DIRECTORY_PATH)
     """The directory of certificates; None: `$LINEMAN_ACME_DIRECTORY`, or the user's default."""
     origins: Sequence[str] | None = option(None, CheckedBy(OriginPolicy))
-    """Web sites that may connect, as `https://chat.example.com`; None lets any site in that sends
-    no cookies or credentials."""
+    """Web sites that may connect, as `https://chat.example.com`; None for any site whose requests
+    carry no cookies or credentials."""
     subprotocols: Sequence[str] = option((), CheckedBy(_check_tokens))
-    """Those that the service speaks, best first."""
+    """The subprotocols of the service, the best first."""
     trusted_proxies: Sequence[str] = option((), TEXTS)
-    """Addresses or networks that are believed about the client's address; `unix`; names of lists of
-    them, or `file:/path`."""
+    """Addresses or networks of proxies that are trusted to report the client's address; `unix`;
+    names of lists of them, or `file:/path`."""
     proxy_lists: str | Path = option(DIRECTORY, DIRECTORY_PATH)
-    """Directory of the named lists, where `cloudflare` is `cloudflare.txt`."""
+    """The directory of the named lists, where `cloudflare` is `cloudflare.txt`."""
     real_ip_header: str | None = option(None, CheckedBy(real_ip_source))
-    """The one header in which they give it; None for any in which they agree."""
+    """The only header in which they report it; None for all headers, which must agree."""
     proxy_protocol: str | None = option(None, Choice((REQUIRED, OPTIONAL, None)))
     """`required` or `optional`: trusted proxies begin with a PROXY header."""
     socket_mode: int = option(0o660, _FILE_MODE)
@@ -107,16 +107,16 @@ class ServiceFields(LimitFields, TlsFields, ProcessFields):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class WorkerOptions(ServiceFields):
-    """What a `Worker` may be given: each is an attribute of the same name as well."""
+    """The options of a `Worker`; each is also an attribute with the same name."""
 
     address: str = field(default_factory=str, kw_only=False)
     """`wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`, `websocket://…`
     (`ws`, or `wss` with `transport="ssl"`). Empty for a worker that no client connects to: it runs
-    what `on_worker_start` begins."""
+    the tasks that `on_worker_start` begins."""
     context: Mapping[str, Any] | None = field(default_factory=_no_context, kw_only=False)
     """Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`."""
     count: int = option(1, PROCESSES)
-    """Processes."""
+    """The number of processes."""
 
 
 OPTIONS = names_of(WorkerOptions)

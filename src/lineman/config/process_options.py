@@ -1,4 +1,4 @@
-"""What a `Worker` and a `Gateway` may say about their processes."""
+"""The options of a `Worker` and a `Gateway` for their processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProcessFields(RuleFields):
     the program.
     Only root may change it."""
     group: str = option("", Text("www-data", "a name"))
-    """Likewise; empty for the user's own."""
+    """The group of the processes; empty for the user's own."""
     reloadable: bool = option(True, FLAG)
     """Whether a reload replaces them."""
     max_requests: int = option(0, COUNT_OR_NONE)

@@ -1,4 +1,4 @@
-"""A worker as a program describes it: its options, its callbacks, and no machinery."""
+"""A worker as a program describes it: its options and callbacks, without the code that runs it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from lineman.protocols.interface import Session
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
 
-# What to do where several processes cannot have what one process has.
+# The remedy where a feature works with one process only.
 USE_GATEWAY = (
-    "use Gateway, where a push reaches every client, whichever process has it; or count=1; what "
-    "concerns no clients there may be a worker of its own, made before Worker.run_all()"
+    "use Gateway, where a push reaches every client in any process; or count=1; code that concerns "
+    "no clients may run in a separate worker, made before Worker.run_all()"
 )
 
 
 class WorkerDescription(WorkerOptions, Declared):
-    """What a process has to know of a worker in order to run it."""
+    """All that a process must know about a worker to run it."""
 
     on_websocket_connect: Slot[types.ForHandshake, types.OfHandshake] = Slot()
     on_connect: Slot[types.ForConnection, types.OfConnection] = Slot()
@@ -35,14 +35,14 @@ class WorkerDescription(WorkerOptions, Declared):
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
 
     takes_clients: bool = True
-    push_remedy: str = USE_GATEWAY  # what helps where its processes are several
+    push_remedy: str = USE_GATEWAY  # the remedy in messages if it has several processes
 
     callbacks: Callbacks
     id: int
     data: Any
-    # Figures for `status` and the metrics of whatever is built upon this worker, by name.
+    # Figures by name, for `status` and the metrics, of a part that is built upon this worker.
     facts: Callable[[], Mapping[str, float]] | None
-    # What keeps that from working as it should, in words.
+    # The problems of that part, as texts.
     troubles: Callable[[], Sequence[str]] | None
     links_directory: str  # for sockets between this program's processes
     # Makes the session of a new connection; None for websockets, with HTTP before them.

@@ -1,1 +1,1 @@
-"""A worker at run time: started, looked into, replaced, ended."""
+"""Runs workers in processes: starts, inspects, replaces and ends them."""

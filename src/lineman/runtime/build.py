@@ -1,4 +1,4 @@
-"""How this copy of the package was built: with its hot path compiled to C, or as plain Python."""
+"""How this copy of the package was built: with its data path compiled to C, or as plain Python."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def is_extension(path: str | None) -> bool:
 
 
 def describe() -> str:
-    """Which of the two it is, in the words that `lineman --version` uses."""
+    """How this copy was built, in the words that `lineman --version` uses."""
     return "compiled" if is_compiled() else "pure Python"

@@ -1,4 +1,4 @@
-"""Gives a service the certificates that stand in its files now, without a restart."""
+"""Gives a running service the certificates that its files contain now, without a restart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lineman.net.loop.wheel import Timed
 
-if TYPE_CHECKING:  # a worker without TLS does without them
+if TYPE_CHECKING:  # only workers with TLS need them
     from lineman.net.service import Service
     from lineman.tls.files.pem import Contents
     from lineman.tls.openssl.tickets import TicketSecret
@@ -32,13 +32,13 @@ class _Watcher(Timed):
         try:
             if self._tls.look():
                 self._service.serve_tls(self._tls.context)
-        except Exception:  # the watching must go on, whatever stands in a file
+        except Exception:  # an error must not end the watching
             logger.exception("defect in lineman while looking at certificates")
         return now + INTERVAL
 
 
 def share_tickets(tls: LiveTls, secret: TicketSecret | None, name: str) -> None:
-    """Has every process with this secret resume the TLS sessions of this worker."""
+    """Lets every process with this secret resume the TLS sessions of this worker."""
     if secret is None or tls.share_tickets(secret, name) or tls.options.ssl_context is not None:
         return
     logger.info(
@@ -48,12 +48,12 @@ def share_tickets(tls: LiveTls, secret: TicketSecret | None, name: str) -> None:
 
 
 def watch(tls: LiveTls, service: Service) -> None:
-    """Has the service follow its files from now on, for as long as it runs."""
+    """Watches the certificate files for as long as the service runs."""
     service.wheel.file(_Watcher(tls, service), service.wheel.now + INTERVAL)
 
 
 def reload(tls: LiveTls, service: Service, contents: Contents | None) -> list[str]:
-    """Reads all files again; what stands in the way, in lines."""
+    """Reads all files again; returns a line for each certificate that could not be replaced."""
     refused = tls.reload(contents)
     service.serve_tls(tls.context)
     return refused

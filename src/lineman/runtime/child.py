@@ -30,8 +30,8 @@ logger = logging.getLogger("lineman")
 
 
 def run(workers: Sequence[RunningWorker], role: Role) -> int:
-    """Serves until the master says otherwise; the exit status."""
-    # The terminal's signals reach every process of its group; the master decides about them.
+    """Serves until the master ends it; returns the exit status."""
+    # The terminal's signals reach every process of its group; the master handles them.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
     inherited_files.use(role.files)
@@ -44,7 +44,7 @@ def run(workers: Sequence[RunningWorker], role: Role) -> int:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Makes the event loop of a process: uvloop's where it is installed; None for asyncio's."""
+    """The function that makes the event loop: uvloop's if it is installed; None for asyncio's."""
     try:
         import uvloop  # an extra
     except ImportError:
@@ -54,7 +54,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class _Child:
-    """One worker, its link to the master, and how the two end."""
+    """One worker and its link to the master."""
 
     def __init__(self, workers: Sequence[RunningWorker], role: Role) -> None:
         self._role = role
@@ -73,7 +73,7 @@ class _Child:
         link.on("drain", self._drain)
         link.on("stop", self._stop)
         link.on("reopen-logs", log_setup.reopen)
-        await link.open(self._role.link, self._stop)  # the master is gone: so are we
+        await link.open(self._role.link, self._stop)  # if the master is gone, this process ends too
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         link.on("reload-certificates", self._reload_certificates)
@@ -116,7 +116,7 @@ class _Child:
         return 0
 
     async def _serve(self, worker: RunningWorker) -> None:
-        """Answers and watches until the end."""
+        """Answers the master's questions and watches limits until the end."""
         loop = asyncio.get_running_loop()
         link = self._link
         looking = Inspection(worker)
@@ -138,7 +138,7 @@ class _Child:
         await link.close()
 
     def _status(self, looking: Inspection, **arguments: Any) -> dict[str, Any]:
-        """The figures; the master knows the counters first, so that none of them is ever lost."""
+        """The figures; the counters are sent to the master first, so that none is lost."""
         told = looking.status(**arguments)
         self._link.counted(counters(told))
         return told
@@ -167,7 +167,7 @@ class _Child:
         if self._ending is not None:
             if drain is not None:
                 return
-            self._ending.cancel()  # a stop hurries a drain
+            self._ending.cancel()  # a stop ends a drain early
         self._is_draining = drain is not None
 
         async def end() -> None:
@@ -178,11 +178,11 @@ class _Child:
         loop = asyncio.get_running_loop()
         self._ending = loop.create_task(end())
         if self._is_draining:
-            loop.call_soon(self._link.event, "deaf")  # after its first step
+            loop.call_soon(self._link.event, "deaf")  # after `end` has stopped accepting
 
 
 def _innermost(error: Exception) -> Exception:
-    """The error itself, which a `TaskGroup` wraps."""
+    """The error that a `TaskGroup` has wrapped."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
@@ -192,13 +192,13 @@ def _in_words(error: Exception, worker: WorkerDescription) -> str:
     if isinstance(error, LinemanError):
         return str(error)
     if isinstance(error, OSError):
-        from lineman.runtime import taken_port  # most programs never need it
+        from lineman.runtime import taken_port  # most programs do not need it
 
         return taken_port.explain(error, worker) or f"{type(error).__name__}: {error}"
     return f"{type(error).__name__}: {error}"
 
 
 def _find(workers: Sequence[RunningWorker], address: str, twin: int) -> RunningWorker | None:
-    """The worker that a description called so; None where the program has changed."""
+    """The worker with this address in a description; None if the program no longer has it."""
     same = [each for each in workers if each.worker.address == address]
     return same[twin] if twin < len(same) else None

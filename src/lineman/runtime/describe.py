@@ -1,4 +1,4 @@
-"""A program's workers, described for the master that will run them."""
+"""Describes a program's workers for the master that will run them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from lineman.process.messages.lines import clean
 from lineman.process.messages.process_rules import Rules
 from lineman.tls.serving.phpcontext import without_effect
 
-if TYPE_CHECKING:  # imported where it runs: a process that serves describes nothing
+if TYPE_CHECKING:  # imported at the first use: a process that serves does not need it
     from lineman.config.checked_options import CheckedOptions
     from lineman.config.worker_description import WorkerDescription
     from lineman.process.master.description import Description, Place
 
 logger = logging.getLogger("lineman")
 
-# How the log and `status` call the process that `Worker.metrics` adds.
+# The name in the log and in `status` of the process that `Worker.metrics` adds.
 METRICS = "lineman metrics"
 MAX_TITLE = 200
 
 
 def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) -> Description:
-    """What a master has to know of these workers; every option is checked.
+    """All that a master must know about these workers; every option is checked.
 
     Raises:
-        ConfigError: what cannot work, and the fix.
+        ConfigError: an option that cannot work, and the fix.
     """
     from lineman.process.master.description import Description, ProgramSettings
 
@@ -49,8 +49,8 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
 
 
 def _place(worker: WorkerDescription, twin: int) -> Place:
-    # Files that only root may read are checked by the children, which get them from a master that
-    # is root.
+    # Files that only root may read are checked by the children: a master that is root passes the
+    # files to them.
     is_checked = can_read_files(worker)
     plan = checked_options.read(worker, open_files=is_checked or os.geteuid() == 0)
     for line in without_effect((worker.context or {}).get("ssl")):
@@ -59,18 +59,18 @@ def _place(worker: WorkerDescription, twin: int) -> Place:
 
 
 def can_read_files(worker: WorkerDescription) -> bool:
-    """Whether this process may read what the worker's TLS options name, as far as it is there."""
+    """Whether this process may read the existing files that the worker's TLS options name."""
     files = checked_options.tls_files(worker)
     return not any(os.path.exists(file) and not os.access(file, os.R_OK) for file in files)
 
 
 def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_checked: bool) -> Place:
-    """A worker's place.
+    """The place of a worker.
 
     Args:
-        worker: that it is of.
-        twin, is_checked: as `Place` has them.
-        plan: its options, read.
+        worker: the worker.
+        twin, is_checked: as in `Place`.
+        plan: its checked options.
     """
     from lineman.process.master.description import Place
 
@@ -122,8 +122,7 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
         port=where.port,
         count=1,
         backlog=64,
-        # It runs as the same user as the workers: no process of this service listens as root
-        # without need.
+        # It runs as the same user as the workers, so that no process listens as root without need.
         user=next((place.user for place in places if place.user), ""),
         group=next((place.group for place in places if place.user), ""),
         rules=Rules(

@@ -1,8 +1,8 @@
-"""Workers that a program starts inside of another one, in its `on_worker_start` or later.
+"""Workers that a program starts inside another worker, in its `on_worker_start` or later.
 
-The master knows nothing of them. Their listening sockets go from a process to the one that takes
-its place by the store of the seat, whether it was reloaded or has crashed; they accept from when
-the outer worker does, and let their clients go as it does.
+The master does not know them. A process leaves their listening sockets in the store of its seat,
+where its successor finds them after a reload or a crash. Inner workers begin to accept together
+with the outer worker, and close their clients together with it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from lineman.tls.openssl.tickets import TicketSecret
 
 logger = logging.getLogger("lineman")
 
-# A worker that starts later may find the port still open in the old process, which is asked to
-# close it.
+# Seconds to wait for a port that the old process still has open.
 PATIENCE = 5.0
 RESTART = "restart the program once (`restart` in place of `reload`), or listen on another port"
 
 
 class Hosted(Protocol):
-    """A worker in this process, as its host sees it (`running.RunningWorker`)."""
+    """A worker in this process, as its host sees it (`RunningWorker`)."""
 
     worker: WorkerDescription
     service: Service | None
@@ -44,11 +43,11 @@ class Hosted(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         ...
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
-        """Has it take the session tickets of others with the same secret."""
+        """Lets it accept the session tickets of other processes with the same secret."""
         ...
 
     def reload_certificates(self) -> list[str]:
@@ -60,21 +59,21 @@ class Hosted(Protocol):
         ...
 
     async def stop(self, timeout: float, *, drain: float | None, code: int) -> None:
-        """Ends it."""
+        """Stops it, as `Worker.stop`."""
         ...
 
 
 class Host:
-    """The outer worker of this process, and those inside of it.
+    """The outer worker of this process, and its inner workers.
 
     Args:
-        outer: which the master knows.
+        outer: the worker that the master knows.
         listener: its socket.
-        ends: descriptors of the seat's store; empty where it has none.
-        secret: of the TLS session tickets, which the next process takes too.
+        ends: descriptors of the seat's store; empty if it has none.
+        secret: the secret of TLS session tickets, which the next process uses too.
 
     Attributes:
-        workers: those inside, in the order of their start.
+        workers: the inner workers, in the order of their start.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Host:
         keep_from_children(self)
 
     def descriptors(self) -> list[int]:
-        """Those of the store, and of sockets that nothing serves yet."""
+        """The descriptors of the store, and of sockets that are not served yet."""
         found = [] if self._store is None else self._store.descriptors()
         found += [each.fileno() for _, each in (*self._inherited, *self._own.values())]
         if self._listener is not None:
@@ -108,17 +107,17 @@ class Host:
     # Starting.
 
     def admit(self, worker: Hosted) -> None:
-        """Lets a worker start inside of the outer one.
+        """Checks that a worker may start inside the outer one.
 
         Raises:
-            ConfigError: the outer one has several processes.
+            ConfigError: the outer worker has several processes.
             UsageError: this process is about to end.
         """
         count = self.outer.worker.count
         if worker.worker.address and count > 1:
             raise ConfigError(
                 f"{worker!r} is started inside {self.outer!r}, which has {count} processes: a "
-                "client would reach only one of them, with `if worker.id == 0` the first",
+                "client would reach only one of them; with `if worker.id == 0`, the first one",
                 self.outer.worker.push_remedy,
             )
         if self._is_ending:
@@ -126,10 +125,10 @@ class Host:
         worker.use_ticket_secret(self.secret)
 
     async def listen(self, worker: Hosted, plan: CheckedOptions, address: Address) -> socket.socket:
-        """The socket of a worker: the one that an earlier process has left, or a new one.
+        """The socket of a worker: one that an earlier process has left, or a new one.
 
         Raises:
-            ConfigError: it cannot be had.
+            ConfigError: the socket cannot be opened.
         """
         listener = self._inherit(worker, address)
         if listener is None:
@@ -146,7 +145,7 @@ class Host:
                 continue
             try:
                 if address.path and label.file != unixsocket.identity(address.path):
-                    continue  # clients that connect to the file do not reach this process
+                    continue  # the file belongs to another socket now
                 found.setblocking(False)
             except OSError:
                 continue
@@ -155,15 +154,15 @@ class Host:
         return None
 
     def _make_room(self, address: Address) -> None:
-        """Closes what a process has left on a port, and nobody will take."""
+        """Closes unused sockets that an earlier process has left on a port."""
         in_the_way = [each for each in self._inherited if _port(each[1]) == address.port]
         if not in_the_way or address.path or not address.port or self._store is None:
             return
-        from lineman.process.rundir.masters import is_of_this_program  # hardly ever needed
+        from lineman.process.rundir.masters import is_of_this_program  # rarely needed
 
         note = self._store.note()
         if note is None or is_of_this_program(note.owner):
-            return  # it goes on until this one is ready; the port is its own
+            return  # that process still runs, and uses the port
         for each in in_the_way:
             self._inherited.remove(each)
             each[1].close()
@@ -183,10 +182,10 @@ class Host:
             self.admit(worker)
 
     def hold(self, worker: Hosted, listener: socket.socket | None) -> socket.socket | None:
-        """Takes a worker in that is about to serve.
+        """Adds a worker that is about to serve.
 
         Returns:
-            The listener where it may accept now; None where the outer one is not ready.
+            The listener, if it may accept now; None if the outer worker is not ready yet.
         """
         self.workers.append(worker)
         if self._is_ready:
@@ -199,7 +198,7 @@ class Host:
         return None
 
     def ready(self) -> None:
-        """Hands the sockets on, and has them accept; the outer worker does."""
+        """Begins to accept on all sockets, as the outer worker does, and stores them."""
         self._is_ready = True
         self._write()
         for _, each in self._inherited:
@@ -220,7 +219,7 @@ class Host:
         if note is None and not self._own:
             return
         if note is not None and self._has_written and note.owner != os.getpid():
-            return  # it is the next process' now
+            return  # the store belongs to the next process now
         own = list(self._own.values())
         try:
             if len(own) > MAX_SOCKETS:
@@ -237,7 +236,7 @@ class Host:
     # Ending.
 
     def leave(self, worker: Hosted) -> None:
-        """Lets a worker go that the program stops, or that could not start."""
+        """Removes a worker that the program stops, or that could not start."""
         if self._is_ending:
             return
         was_own = self._own.pop(worker, None) is not None
@@ -250,21 +249,21 @@ class Host:
             self._write()
 
     def keeps(self, file: SocketFile) -> bool:
-        """Whether another process of this seat listens at a file that this one has made."""
+        """Whether another process of this seat listens at a socket file of this process."""
         note = None if self._store is None else self._store.note()
         if note is None or note.owner == os.getpid():
             return False
         return any(label.file == file.identity for label in note.labels)
 
     def give_up(self) -> None:
-        """Deletes what a start that has failed would leave behind."""
+        """Deletes the socket files of a start that has failed."""
         for worker in self.workers:
             worker.remove_socket_file()
 
     def end(
         self, timeout: float, drain: float | None, code: int
     ) -> list[Coroutine[Any, Any, None]]:
-        """Accepts no more; what is returned lets the clients of the workers inside go.
+        """Stops accepting; returns the coroutines that stop the inner workers.
 
         The arguments are those of `Worker.stop`.
         """
@@ -291,22 +290,21 @@ def open_host(
 
 
 def of(worker: Hosted) -> Host | None:
-    """The host of a worker that is inside of another one; None for any other worker."""
+    """The host of an inner worker; None for any other worker."""
     return None if host is None or host.outer is worker else host
 
 
 def inside() -> Sequence[Hosted]:
-    """The workers of this process that are inside of another one, in the order of their start."""
+    """The inner workers of this process, in the order of their start."""
     return () if host is None else tuple(host.workers)
 
 
 async def end(
     worker: Hosted, service: Service, timeout: float, drain: float | None, code: int
 ) -> None:
-    """Has a worker's service end, and where it is the outer one the workers inside as well.
+    """Ends a worker's service, and with the outer worker's service all inner workers.
 
-    Args:
-        timeout: as for `Worker.stop`, like the others.
+    `timeout`, `drain` and `code` are those of `Worker.stop`.
     """
     ending = service.stop(timeout, code) if drain is None else service.drain(drain, timeout, code)
     if host is None or host.outer is not worker:
@@ -328,7 +326,7 @@ def remove(file: SocketFile) -> None:
 
 
 def _follow_options(worker: Hosted, listener: socket.socket) -> None:
-    """Gives a socket that an earlier process may have opened what the options say now."""
+    """Applies the present options to a socket that an earlier process may have opened."""
     plan = worker.plan
     if plan is None or plan.address is None:
         return
@@ -349,12 +347,12 @@ def _port(listener: socket.socket) -> int:
 
 
 def _explained(error: AddressInUseError) -> ConfigError:
-    """The same where another program has the port, and other words where it is our own."""
-    from lineman.process.rundir.masters import is_of_this_program  # hardly ever needed
+    """The error, with another text and remedy if a process of this program has the port."""
+    from lineman.process.rundir.masters import is_of_this_program  # rarely needed
 
     if not error.holder or not is_of_this_program(error.holder):
         return error
     seen = f"{error.seen}, which belongs to this program"
-    if error.holder in (os.getpid(), os.getppid()):  # the master has those of all outer workers
+    if error.holder in (os.getpid(), os.getppid()):  # the master has all Workers' ports
         return ConfigError(seen, "give each Worker a different address")
     return ConfigError(seen, RESTART)

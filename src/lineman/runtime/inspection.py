@@ -1,8 +1,8 @@
-"""Looking into a worker that runs in this process: its figures, and its connections.
+"""Reports the figures and the connections of a worker that runs in this process.
 
-It costs the data path nothing: what connections have counted is added up when somebody asks, and
-every ten seconds for the rates. Long tables are gathered in slices, so that the event loop has
-its turn in between.
+It costs the data path nothing: the counts of the connections are added up when a question comes,
+and every ten seconds for the rates. Long tables are gathered in slices, so that the event loop can
+do other work in between.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ from lineman.runtime.inner_workers import Hosted
 from lineman.runtime.running_worker import RunningWorker
 
 SAMPLE_EVERY = 10.0
-# What a process that is killed takes with it was counted within this time.
+# Seconds between reports of the counters: a killed process loses no older counts.
 TELL_EVERY = 5.0
-# Rates are those since a sample that is at least so old.
+# Seconds that a sample must be old to compute rates from it.
 AT_LEAST = 2.0
-# Connections looked at before the event loop has its turn: less than a millisecond of work.
+# Connections in one slice: less than a millisecond of work.
 SLICE = 250
-# The certificates of a report; of thousands, those that expire first.
+# The most certificates in a report; those that expire first are kept.
 CERTIFICATES = 20
-# A table that may be longer than this is sorted by the command alone: sorting stops the service.
+# Longer tables are sorted by the command only, because sorting would block the event loop.
 SORTED = 5000
 
 
-# The columns of a row, read from a connection. To sort, those that decide are enough: rows are made
-# of those connections only that are shown.
+# The columns of a row, read from a connection. Sorting reads only the columns of the order; whole
+# rows are made only for the connections that are shown.
 _READ: dict[str, Callable[[Connection], Any]] = {
     "id": lambda connection: connection.id,
     "protocol": lambda connection: "ws" if connection.service.tls_context is None else "wss",
@@ -84,11 +84,11 @@ def _key(sort: str) -> Callable[[Connection], Any]:
 
 
 class Inspection:
-    """Answers what is asked about a running worker; `start` and `stop` belong to its event loop.
+    """Answers questions about a running worker; call `start` and `stop` in its event loop.
 
     Args:
-        worker: one that has been started.
-        at_least: seconds that two samples are apart for rates between them.
+        worker: a worker that has been started.
+        at_least: the least seconds between two samples for rates.
     """
 
     def __init__(self, worker: RunningWorker, at_least: float = AT_LEAST) -> None:
@@ -120,8 +120,8 @@ class Inspection:
         """The figures of this process, as a `ProcessReport` in JSON.
 
         Args:
-            pss: whether to measure that too; the kernel walks through all memory for it.
-            **_: what a newer command asks besides.
+            pss: whether to measure the PSS too, for which the kernel visits all memory.
+            **_: arguments of newer commands, which are ignored.
         """
         return self._report(pss).to_json()
 
@@ -172,27 +172,28 @@ class Inspection:
         )
 
     def counters(self) -> Counters:
-        """What only ever grows of the figures."""
+        """Those figures that only grow."""
         return counters(self.status())
 
     async def tell(self, counted: Callable[[Counters], None]) -> None:
-        """Passes the counters on every few seconds, until it is cancelled."""
+        """Calls `counted` with the counters every few seconds, until it is cancelled."""
         while True:
             await asyncio.sleep(TELL_EVERY)
             counted(self.counters())
 
     async def connections(self, **arguments: Any) -> bytes:
-        """The connections that are asked for.
+        """The connections of a selection.
 
         Args:
-            **arguments: of a `Selection`.
+            **arguments: those of a `Selection`.
 
         Returns:
-            JSON: `columns`, `rows` as lists in their order, how many are `matching`, the `total`,
-            whether anything here `is_meant` by the selection, and the names of `inner` workers.
+            JSON: `columns`, `rows` as lists in their order, the number of `matching` ones, the
+            `total`, whether the selection `is_meant` for this process, and the names of `inner`
+            workers.
 
         Raises:
-            UsageError: no such selection.
+            UsageError: the selection is invalid.
         """
         selection = Selection.from_json(arguments)
         found: list[Connection] = []
@@ -226,14 +227,14 @@ class Inspection:
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
 
     def _inner_name(self, connection: Connection) -> str:
-        """The inner worker with the connection; empty for the outer one, which the master names."""
+        """The name of the inner worker with the connection; empty for the outer worker."""
         worker = connection.worker
         return "" if worker is self._worker.worker else worker.name or worker.url
 
     async def _choose(
         self, found: list[Connection], selection: Selection
     ) -> tuple[list[Connection], int]:
-        """Those that fit and come first, and how many fit."""
+        """The first matching connections of the order, and the number of all matching ones."""
         key = _key(selection.sort)
         best: list[tuple[Any, int, Connection]] = []
         limit = selection.limit if selection.limit <= SORTED else 0
@@ -270,7 +271,7 @@ def _connections(worker: Hosted) -> list[Connection]:
 
 
 def shortlist(certificates: Sequence[Certificate]) -> tuple[Certificate, ...]:
-    """The certificates of a report: the default one, and of the others those that end first."""
+    """The certificates of a report: the default one, and the others that expire first."""
     others = sorted(certificates[1:], key=lambda certificate: certificate.expires)
     return (*certificates[:1], *others[: CERTIFICATES - 1])
 
@@ -286,7 +287,7 @@ def _slices(found: list[Connection]) -> Iterator[list[Connection]]:
 
 def _fits(connection: Connection, selection: Selection, network: Network | None) -> bool:
     if connection.state == "closed":
-        return False  # it has ended since the others were looked at
+        return False  # it has ended in the meantime
     if selection.state is not None and connection.state != selection.state:
         return False
     if selection.idle_for and connection.idle < selection.idle_for:
@@ -295,7 +296,7 @@ def _fits(connection: Connection, selection: Selection, network: Network | None)
 
 
 def _certificates(worker: RunningWorker) -> tuple[Certificate, ...]:
-    """What the worker serves now, the default certificate first."""
+    """The certificates that the worker serves now, the default one first."""
     return tuple(
         Certificate(
             subject=served.info.subject,

@@ -1,7 +1,7 @@
-"""A process that has served, and does not end: it says what it waits for.
+"""Logs what a process still waits for when its service has ended.
 
-At its end Python waits for threads, and for pools of processes that are at work. The master does
-not wait for ever, and cannot know why it had to.
+At its end Python waits for threads and for busy process pools. The master does not wait for ever,
+and cannot know the reason.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from types import FrameType
 
 logger = logging.getLogger("lineman")
 
-# Shorter than what a master gives a process that has let its clients go (`moves.GRACE`).
+# Shorter than the time that a master gives a process without clients (`plan_steps.GRACE`).
 PATIENCE = 1.0
 STANDARD_LIBRARY = os.path.dirname(threading.__file__)
 
 
 def watch() -> None:
-    """Call this when only the end of the process is left."""
+    """Begins to watch; call this when the process has nothing left to do but end."""
     timer = threading.Timer(PATIENCE, _say)
     timer.daemon = True
     timer.start()
@@ -37,16 +37,16 @@ def _say() -> None:
 
 
 def held_by() -> Iterator[str]:
-    """What Python waits for at the end of a process, in words."""
+    """The things that Python waits for at the end of a process, as texts."""
     frames = sys._current_frames()
     of_pools: set[int] = set()
     for thread in threading.enumerate():
         if thread.daemon or thread is threading.main_thread() or thread.ident is None:
             continue
-        if thread.name.endswith("(_do_shutdown)"):  # asyncio's own, which waits for the others
+        if thread.name.endswith("(_do_shutdown)"):  # asyncio's, which waits for the others
             continue
         processes = getattr(thread, "processes", None)
-        if isinstance(processes, Mapping):  # what stands behind concurrent.futures' pools
+        if isinstance(processes, Mapping):  # it manages a pool of concurrent.futures
             of_pools.update(processes)
             pids = ", ".join(map(str, processes))
             yield f"a busy ProcessPoolExecutor (processes {pids})"
@@ -59,7 +59,7 @@ def held_by() -> Iterator[str]:
 
 
 def _where(frame: FrameType | None) -> str:
-    """The place of the program that a thread is at, or in what Python brings along."""
+    """The line of the program, or else of the standard library, at which a thread is."""
     inner = frame
     while frame is not None and frame.f_code.co_filename.startswith(STANDARD_LIBRARY):
         frame = frame.f_back

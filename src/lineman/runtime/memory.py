@@ -1,8 +1,8 @@
-"""Returns memory that a burst has needed to the system.
+"""Returns memory to the system after a burst.
 
-The C library keeps freed memory between two blocks that are still in use, and after large blocks
-were freed it also takes new large blocks from its heap. So after a burst to slow readers more than
-half of what it took may stay, free and unused.
+The C library keeps freed memory between two blocks that are still in use. After large blocks were
+freed, it also takes new large blocks from its heap. So after a burst to slow readers more than half
+of the memory may stay free and unused.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from lineman.process.child import usage
 logger = logging.getLogger("lineman")
 
 INTERVAL = 10.0
-# What memory must have grown or shrunk by to be worth it: 20 ms for 250 MB.
+# Bytes by which memory must have grown or shrunk: returning 250 MB takes 20 ms.
 WORTH = 8 << 20
 
 
 class Mallinfo(ctypes.Structure):
-    """What malloc has; bytes in `hblkhd` (large blocks, each from the kernel), `uordblks` (in use
-    besides these) and `fordblks` (free).
+    """The memory of malloc in bytes: `hblkhd` (large blocks, each from the kernel), `uordblks`
+    (other blocks in use) and `fordblks` (free).
 
     Source: mallinfo2(3)
     """
@@ -37,7 +37,7 @@ class Mallinfo(ctypes.Structure):
     ]
 
 
-# Only glibc has these; other C libraries give back by themselves.
+# Only glibc has these functions; other C libraries return memory by themselves.
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
 if _mallinfo is not None:
@@ -45,7 +45,7 @@ if _mallinfo is not None:
 
 
 def mallinfo() -> Mallinfo:
-    """What malloc says of this process; zeros where it says nothing."""
+    """The figures of malloc for this process; zeros if there are none."""
     return Mallinfo() if _mallinfo is None else _mallinfo()
 
 
@@ -57,7 +57,7 @@ class MemoryKeeper(Timed):
         self._last = _look()
 
     def on_deadline(self, now: float) -> float:
-        """Gives back what is free, if a burst has come or gone; returns when to look again."""
+        """Returns free memory after a burst; the result is the time of the next look."""
         used, free = _look()
         if abs(used - self._last[0]) > WORTH or abs(free - self._last[1]) > WORTH:
             if _trim is not None:
@@ -68,10 +68,10 @@ class MemoryKeeper(Timed):
 
 
 def _look() -> tuple[int, int]:
-    """Bytes of memory in use, and those that malloc has and nobody uses, given back or not."""
+    """Bytes of memory in use, and bytes that malloc has free, returned or not."""
     return usage.rss(), mallinfo().fordblks
 
 
 def watch(service: Service) -> None:
-    """Has the process of this service give memory back, for as long as the service runs."""
+    """Returns memory of this process to the system for as long as the service runs."""
     service.wheel.file(MemoryKeeper(), service.wheel.now + INTERVAL)

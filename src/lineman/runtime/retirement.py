@@ -1,4 +1,4 @@
-"""When a process has done enough and asks to be replaced."""
+"""Asks the master to replace a process that has passed `max_requests` or `max_memory`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lineman.runtime.running_worker import RunningWorker
 logger = logging.getLogger("lineman")
 
 LOOK = 1.0
-# Processes that started together shall not all be replaced together.
+# The part by which the limits vary, so that processes are not all replaced at the same time.
 SPREAD = 0.1
 
 
@@ -24,7 +24,7 @@ async def watch_limits(
 
     Args:
         running: the worker that runs in this process.
-        renew: takes the reason, and whether it is memory.
+        renew: gets the reason, and whether it is the memory.
         look: seconds between two looks.
     """
     worker = running.worker
@@ -32,7 +32,7 @@ async def watch_limits(
         return
     most = worker.max_memory
     if most and (fresh := usage.rss()) >= most:
-        # Its successor would be as large, and clients would be closed for nothing.
+        # Its successor would be as large, so a replacement would close clients in vain.
         logger.warning(
             "max_memory=%d is less than the %d bytes that a fresh process of this program has in "
             "memory, so it has no effect; fix: give at least max_memory=%d",

@@ -1,4 +1,4 @@
-"""`Worker.run_all`: which part of the program this process is, and where a command goes."""
+"""`Worker.run_all`: runs the role of this process, or hands the command to `lineman`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from lineman.runtime import child
 from lineman.runtime.describe import describe
 from lineman.runtime.running_worker import RunningWorker
 
-# Those that run the program's code anew, so that its options must be right.
+# The commands that start the program, so that its options must be correct.
 STARTING = ("start", "restart")
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """What a program says of itself as a whole: the attributes of `Worker` of the same names."""
+    """The settings of the whole program: the attributes of `Worker` with the same names."""
 
     pid_file: str | Path | None
     log_file: str | Path | None
@@ -39,29 +39,29 @@ class ProgramOptions:
     metrics: str | None
 
     def settings(self) -> dict[str, object]:
-        """The description for a master.
+        """The settings for a master.
 
         Raises:
-            ConfigError: what cannot work, and the fix.
+            ConfigError: a value that cannot work, and the fix.
         """
         log = LogOptions.read(self.log_file, self.log_format, self.log_level)
         return {**log.to_json(), "metrics": self.metrics, "pid_file": self.place()}
 
     def place(self) -> str | None:
-        """The pid file's path from the root on; None for the default."""
+        """The absolute path of the pid file; None for the default."""
         return None if self.pid_file is None else os.path.abspath(self.pid_file)
 
 
 def run_all(
     workers: Sequence[RunningWorker], arguments: Sequence[str] | None, program: ProgramOptions
 ) -> None:
-    """Does what the command line says; does not return.
+    """Runs the command of the command line; does not return.
 
-    In the process that somebody has started, `lineman` takes its place, and runs the command
-    without the program's code in it. In a child of the master it serves.
+    A process that was started by hand becomes `lineman`, which runs the command without the
+    program's code. A child of the master serves.
 
     Raises:
-        SystemExit: status 1 where the configuration cannot work, or what a child ends with.
+        SystemExit: with status 1 if the configuration cannot work, or with a child's status.
     """
     role = take_role()
     if not workers:
@@ -76,7 +76,7 @@ def run_all(
 
 
 def _describe(workers: Sequence[RunningWorker], role: Role, program: ProgramOptions) -> None:
-    logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs what is said
+    logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs these lines
     role.tell(lambda: describe([each.worker for each in workers], program.settings()).to_json())
     sys.exit(0)
 
@@ -84,7 +84,7 @@ def _describe(workers: Sequence[RunningWorker], role: Role, program: ProgramOpti
 def _hand_over(
     workers: Sequence[RunningWorker], arguments: Sequence[str] | None, program: ProgramOptions
 ) -> None:
-    """Becomes `lineman COMMAND`, which knows the program by what it is given here."""
+    """Becomes `lineman COMMAND`, and tells it how to run the program."""
     _refuse_what_cannot_be_replaced()
     words = list(sys.argv[1:] if arguments is None else arguments) or ["start"]
     described = None
@@ -115,7 +115,7 @@ def _hand_over(
 
 
 def _flush() -> None:
-    """Writes what waits, unless nobody reads it or the disk is full: the service does without."""
+    """Flushes the output; a reader that hangs or a full disk must not stop the service."""
 
     def flush() -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -129,7 +129,7 @@ def _flush() -> None:
 
 
 def _refuse_what_cannot_be_replaced() -> None:
-    remedy = "to serve beside other things, `await worker.start()` inside their event loop"
+    remedy = "to serve together with other tasks, `await worker.start()` inside their event loop"
     if sys.argv[0] in ("", "-"):
         raise UsageError("new processes need a file to run: write the program into one")
     if threading.current_thread() is not threading.main_thread():
@@ -144,7 +144,7 @@ def _refuse_what_cannot_be_replaced() -> None:
 
 
 def _directory() -> str:
-    """Where the program was started, as the shell calls it: links on the way stay links."""
+    """The directory where the program was started, as the shell names it: links are kept."""
     logical = os.environ.get("PWD", "")
     try:
         is_here = os.path.isabs(logical) and os.path.samefile(logical, ".")

@@ -1,4 +1,4 @@
-"""A worker in this process: what it serves with, how it begins, and how it ends."""
+"""A worker in this process: it starts and stops the worker's service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import certificate_reload, inner_workers, memory, starting
 from lineman.tls.openssl.tickets import TicketSecret
 
-if TYPE_CHECKING:  # what a worker without TLS does without
+if TYPE_CHECKING:  # only workers with TLS need these modules
     from lineman.net.stream.tlsstream import Challenges
     from lineman.runtime.worker_certificates import Certifier
     from lineman.tls.files.pem import Contents
@@ -34,13 +34,13 @@ class RunningWorker:
     """A worker in this process, whether it runs already or not yet.
 
     Args:
-        worker: its description, which callbacks get.
+        worker: its description, which is passed to callbacks.
 
     Attributes:
-        service: what serves it; None while it does not run.
-        plan: its options, checked; None before it has been started.
-        tell_split: called once, when the program asks for connections of a worker that other
-            processes serve too; None where there are none.
+        service: the service that serves it; None while it does not run.
+        plan: its checked options; None before the first start.
+        tell_split: called once, when the program reads the connections of a worker that other
+            processes serve too; None if there are none.
     """
 
     def __init__(self, worker: WorkerDescription) -> None:
@@ -58,7 +58,7 @@ class RunningWorker:
 
     @property
     def connections(self) -> Mapping[int, Connection]:
-        """The open ones by id; a loop goes over those that were open when it began."""
+        """The open connections by id; a loop visits those that were open when it began."""
         if self.tell_split is not None:
             tell, self.tell_split = self.tell_split, None
             tell()
@@ -75,14 +75,14 @@ class RunningWorker:
 
     @property
     def url(self) -> str:
-        """Where it listens, with the scheme that clients use."""
+        """The address that it listens on, with the scheme that clients use."""
         if self.plan is None:
             raise UsageError("the worker does not run yet; its address is known after start()")
         return self.plan.url
 
     @property
     def live_tls(self) -> LiveTls | None:
-        """What this process serves TLS with now; None without TLS, and while it does not run."""
+        """The TLS contexts of this process; None without TLS, or while it does not run."""
         return None if self.plan is None or self.service is None else self.plan.tls
 
     @property
@@ -154,7 +154,7 @@ class RunningWorker:
             await certifier.stop()
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
-        """Has this process take the session tickets of others with the same secret."""
+        """Lets this process accept the session tickets of others with the same secret."""
         self._secret = secret
 
     def remove_socket_file(self) -> None:
@@ -173,7 +173,7 @@ class RunningWorker:
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
-        """Ends it, as `Worker.stop`."""
+        """Stops it, as `Worker.stop`."""
         if self.service is None:
             return
         service, host = self.service, inner_workers.of(self)
@@ -182,7 +182,7 @@ class RunningWorker:
         await self._end_certifier()
         await inner_workers.end(self, service, timeout, drain, code)
         if self.service is not service:
-            return  # stopped twice at once: the other one was first
+            return  # another call of `stop` was first
         self.service = None
         if self._own_secret is not None:
             self._own_secret.close()
@@ -228,10 +228,10 @@ def _attend(service: Service, plan: CheckedOptions, secret: TicketSecret | None,
     """Maintains memory, certificates and lists of proxies while a service runs.
 
     Args:
-        service: which.
-        plan: of its worker.
-        secret: of its TLS session tickets.
-        name: whose tickets they are.
+        service: the service.
+        plan: the checked options of its worker.
+        secret: the secret of its TLS session tickets.
+        name: the worker's name for the tickets.
     """
     memory.watch(service)
     if plan.tls is not None:

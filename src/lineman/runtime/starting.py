@@ -1,4 +1,4 @@
-"""`on_worker_start`, named while it runs: a process that does not get ready says what it does."""
+"""Runs `on_worker_start`, and reports where it is if it takes too long."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any
 
 logger = logging.getLogger("lineman")
 
-# The position of the callback is logged after this part of its time.
+# The part of the start timeout after which the position of the callback is logged.
 PART = 0.5
 
 Tell = Callable[[str], Awaitable[None]]
 
 
 class Watch:
-    """Reports what this process is busy with before it is ready.
+    """Reports what this process does before it is ready.
 
     Args:
-        tell: gets it as text; empty when it is over.
-        timeout: seconds after which the process is ended.
+        tell: gets the activity as text; an empty text when it is over.
+        timeout: seconds after which the master ends the process.
     """
 
     def __init__(self, tell: Tell, timeout: float) -> None:
         self.tell = tell
-        self.names: list[str] = []  # of what runs; a worker may be started inside of another one
+        self.names: list[str] = []  # running callbacks: a worker may start another one
         self.delay = PART * timeout
 
 
@@ -39,15 +39,15 @@ watch: Watch | None = None
 
 
 class StartFailedError(RuntimeError):
-    """`on_worker_start` raised what would end a process without a word."""
+    """`on_worker_start` raised an exception that would end the process without a message."""
 
 
 async def run(callback: Callable[..., Any] | None, worker: object) -> None:
-    """Calls `on_worker_start`, and awaits it where it is `async def`.
+    """Calls `on_worker_start`, and awaits it if it is `async def`.
 
     Raises:
         StartFailedError: it called `sys.exit()`, was cancelled from within, or the like.
-        Exception: whatever else it raises.
+        Exception: any other exception of the callback.
     """
     if callback is None:
         return
@@ -108,7 +108,7 @@ def _say_where(name: str, seconds: float, coroutines: list[Any]) -> None:
 
 
 def _waiting(coroutine: Any) -> list[FrameType]:
-    """The frames of a coroutine that waits, from the outermost one on; none while it runs."""
+    """The frames of a waiting coroutine, the outermost first; none while it runs."""
     found = []
     while inspect.iscoroutine(coroutine) and not coroutine.cr_running:
         if coroutine.cr_frame is not None:

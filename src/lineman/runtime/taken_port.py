@@ -1,7 +1,7 @@
-"""A port that the program opens by itself, and that is taken: by whom, and what to do about it.
+"""Explains an error of `on_worker_start` that a port is in use: which process has it, and the fix.
 
-`asyncio.start_server` in `on_worker_start` is the usual case. It works at the start. At a reload
-the process that has the port goes on until the new one is ready, which it never is.
+`asyncio.start_server` in `on_worker_start` is the usual case. It works at the start. At a reload it
+fails: the old process keeps the port until the new one is ready, which needs the port.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lineman.config.worker_description import WorkerDescription
 from lineman.net.listening import portholder
 from lineman.process.rundir.masters import how_to_stop, is_of_this_program
 
-# In what asyncio and uvloop say: "… to bind on address ('127.0.0.1', 5678): address already …".
+# In errors of asyncio and uvloop: "… to bind on address ('127.0.0.1', 5678): address already …".
 _ADDRESS = re.compile(r"\('(?P<host>[^']*)', (?P<port>[0-9]{1,5})\b")
 
 _BY_HAND = (
@@ -49,7 +49,7 @@ def explain(error: BaseException, worker: WorkerDescription) -> str | None:
     by = f"{seen} by {holder.name} (process {holder.pid})"
     if not is_of_this_program(holder.pid):
         return f"{by}; fix: stop it: {how_to_stop(holder.pid)}; or listen on another port"
-    if holder.pid == os.getppid():  # the master, which has the sockets of all workers
+    if holder.pid == os.getppid():  # the master has the sockets of all workers
         return f"{by}: a Worker of this program has it; fix: listen on another port"
     if worker.count > 1:
         return (

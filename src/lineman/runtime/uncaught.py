@@ -1,6 +1,6 @@
-"""Exceptions that nobody catches, in tasks, threads and finalisers: logged by kind, as all others.
+"""Logs uncaught exceptions of tasks, threads and finalisers, limited by kind.
 
-A program that makes a task, or a thread, for each message can have one fail for each message.
+A program that makes a task or a thread for each message may have a failure for each message.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _log = LogLimit(logging.getLogger("lineman"))
 
 
 def install(loop: asyncio.AbstractEventLoop) -> None:
-    """Has this process log them so; `loop` is the one that it runs.
+    """Installs the handlers of this process; `loop` is its event loop.
 
-    A handler that the program sets itself, in `on_worker_start` say, takes the place of this one.
+    A handler that the program sets itself, for example in `on_worker_start`, replaces this one.
     """
     loop.set_exception_handler(_in_loop)
     sys.unraisablehook = _unraisable
@@ -27,7 +27,7 @@ def install(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def tell() -> None:
-    """Says how many were left out since this was last said; for the end."""
+    """Logs how many exceptions were omitted since the last count; call this at the end."""
     _log.tell()
 
 

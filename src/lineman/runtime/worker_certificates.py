@@ -1,4 +1,4 @@
-"""Certificates of a worker's own: joins the keeper, the plain port and the service."""
+"""Gets and renews a worker's certificate by ACME, and answers the authority meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Certifier:
         address: where the worker listens.
 
     Attributes:
-        answers: for the worker's service.
+        answers: the answers to the authority, for the worker's service.
     """
 
     def __init__(self, settings: AcmeSettings, address: Address) -> None:
@@ -47,10 +47,10 @@ class Certifier:
     async def start(self, listener: socket.socket, limits: Limits) -> None:
         """Begins; returns when there is a certificate.
 
-        Until then the listener answers the authority alone.
+        Until then the listener answers only the authority.
 
         Raises:
-            ConfigError: there is none within `start_timeout`, or none can be had.
+            ConfigError: there is no certificate within `start_timeout`, or none can be obtained.
         """
         self._keeper.start()
         try:
@@ -70,7 +70,7 @@ class Certifier:
         self.answers.is_waiting = True
         nothing = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         service = Service(self, Callbacks(), limits, tls_context=nothing, challenges=self.answers)
-        # Not listener.dup(): that makes the socket a blocking one, for every process that has it.
+        # Not listener.dup(): that would make the socket blocking in every process that has it.
         duplicate = socket.socket(fileno=os.dup(listener.fileno()))
         duplicate.setblocking(False)
         service.start(duplicate)
@@ -81,7 +81,7 @@ class Certifier:
             self.answers.is_waiting = False
 
     def _kinds(self) -> tuple[str, ...]:
-        """The challenges that can be answered here, best first."""
+        """The challenges that can be answered here, the best first."""
         if self._settings.kinds is not None:
             return self._settings.kinds
         kinds = (TLS_ALPN_01,) if self._address.port == 443 else ()
@@ -98,19 +98,19 @@ class Certifier:
 async def plain_port(
     settings: AcmeSettings, address: Address, answers: Answers
 ) -> AsyncIterator[bool]:
-    """The plain port is open inside of the `with` block, if it can be; whether it is.
+    """Opens the plain port inside the `with` block, if possible; yields whether it is open.
 
     Args:
-        settings: which port, and names that may be redirected to.
-        address: of the `wss` service.
-        answers: to http-01.
+        settings: the port, and the names to which clients may be redirected.
+        address: the address of the `wss` service.
+        answers: the answers to http-01.
     """
     port = settings.http_port
     if port is None:
         yield False
         return
     try:
-        # Shared with the process that led before a reload, and with other services of ours.
+        # The port is shared with the process before a reload, and with other Lineman services.
         where = Address("ws", address.host, port)
         listener = bind(where, _BACKLOG, reuse_port=True, is_first=False)
     except ConfigError as error:
