@@ -258,7 +258,6 @@ e2e/acme/test_acme_job.py
 e2e/test_doctor.py
     doctor/looks: line name_resolution outside page probe standin strangers tls
 gateway/push/test_push_endpoint.py
-    cli/commands: push
     gateway/push: pushing
 gateway/test_gateway.py
     gateway: client_callback_types gateway_options

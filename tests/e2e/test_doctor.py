@@ -304,6 +304,9 @@ def test_a_stand_in_finds_nothing_where_all_is_right(ward: Clinic) -> None:
     place = ("127.0.0.1", ward.ports["closed"])
     found = diagnose(ward, ward.url("main", "/right"), stand_in=place)
     assert {finding.level for finding in found} == {Level.OK}
+    arrived = next(finding.seen for finding in found if finding.name == "stand-in")
+    for header in ("Upgrade: websocket", "Connection: upgrade", "Host: ", "X-Real-IP: 127.0.0.1"):
+        assert header in arrived
 
 
 def test_a_stand_in_is_told_when_the_service_still_runs(ward: Clinic) -> None:

@@ -123,6 +123,8 @@ def test_a_process_that_does_not_answer_is_busy_and_one_that_is_gone_is_down() -
     assert row(text[3]) == ["chat", "0", "11", "busy", "0"]
     assert row(text[4]) == ["chat", "1", "-", "down", "3"]
     assert text[-1] == "chat #1: restarted 3 times, last because: signal 9 (SIGKILL)"
+    once = lines(replace(down, restarts=1))
+    assert once[-1] == "chat #1: restarted once, last because: signal 9 (SIGKILL)"
 
 
 @pytest.mark.parametrize(

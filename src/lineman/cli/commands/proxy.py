@@ -52,7 +52,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     made.set_defaults(run=run)
     add = made.add_argument
-    add("program", choices=list(PROGRAMS), metavar="PROGRAM", help=", ".join(PROGRAMS))
+    add("program", choices=list(PROGRAMS), metavar="SERVER", help=", ".join(PROGRAMS))
     add("app", nargs="?", type=Path, metavar="APP", help="your program, to read its workers from")
     add("--domain", required=True, help="the name that clients use")
     add("--path", default="/wss", help="path that clients ask for (default: /wss)")

@@ -10,12 +10,15 @@ import os
 import sys
 from pathlib import Path
 
-from lineman.errors import LinemanError, UsageError
+from lineman.errors import LinemanError, NotReachedError, UsageError
 from lineman.gateway.push.blocking import GatewayClient
 from lineman.gateway.push.recipients import recipients_of
 from lineman.process.master.handoff import Handoff
 from lineman.process.rundir.claim import runners
 from lineman.process.rundir.rundir import find_pid_file, links_directory, name_of
+
+# How the socket of a gateway's first process is called, after the gateway's name.
+FIRST = "-0.sock"
 
 
 def add_to(
@@ -42,7 +45,10 @@ def add_to(
     add("--all", action="store_true", help="to everybody")
     add("--keep", action="store_true", help="with --group: keep it in the group's history")
     add("--binary", action="store_true", help="send it as a binary message")
-    add("--name", default="gateway", help="name of the service (default: gateway)")
+    add(
+        "--name",
+        help="name of the gateway (default: gateway; of a script: the only one that it runs)",
+    )
     add(
         "--secret-file",
         metavar="FILE",
@@ -55,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
     recipients = recipients_of(vars(options), lambda field: f"--{field}")
     message = _message(options)
     try:
-        with GatewayClient(_address(options), options.name, _secret(options)) as gateway:
+        address, name = _gateway(options)
+        with GatewayClient(address, name, _secret(options)) as gateway:
             recipients.send(gateway, message)
     except LinemanError as error:
         print(f"lineman: {error}", file=sys.stderr)
@@ -71,11 +78,11 @@ def _message(options: argparse.Namespace) -> str | bytes:
     return sys.stdin.read() if text == "-" else text
 
 
-def _address(options: argparse.Namespace) -> str:
-    """The gateway's URL: the one that was given, or the socket of a program on this machine."""
+def _gateway(options: argparse.Namespace) -> tuple[str, str]:
+    """The gateway's URL and name: as they were given, or those of a program on this machine."""
     given: str = options.to
     if "://" in given:
-        return given
+        return given, options.name or "gateway"
     if not os.path.isfile(given):
         raise UsageError(
             f"there is no file {given}; give a script, or unix:///…, redis://…, nats://…"
@@ -86,7 +93,20 @@ def _address(options: argparse.Namespace) -> str:
         others = [each.pid_file for each in runners(name) if each.is_believed and each.pid_file]
         pid_file = next(iter(others), pid_file)
     directory = links_directory(pid_file)
-    return f"unix://{directory / f'{options.name}-0.sock'}"
+    name = options.name or _only_name(given, directory)
+    return f"unix://{directory / f'{name}-0.sock'}", name
+
+
+def _only_name(script: str, directory: Path) -> str:
+    """The name of the only gateway whose sockets are in a program's directory."""
+    names = sorted(path.name.removesuffix(FIRST) for path in directory.glob(f"*{FIRST}"))
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise UsageError(f"{script} runs {len(names)} gateways; give --name: {', '.join(names)}")
+    raise NotReachedError(
+        f"no gateway of {script} runs", "start it, if the program has a Gateway: lineman start"
+    )
 
 
 def _secret(options: argparse.Namespace) -> str | None:

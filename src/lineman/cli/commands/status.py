@@ -270,11 +270,15 @@ def _hits(status: Status) -> list[str]:
 
 def _restarts(status: Status) -> list[str]:
     return [
-        f"{printable(child.worker)} #{child.slot}: restarted {child.restarts} times, "
+        f"{printable(child.worker)} #{child.slot}: restarted {_times(child.restarts)}, "
         f"last because: {printable(child.last_cause)}"
         for child in status.children
         if child.restarts and child.last_cause
     ]
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _certificates(status: Status, now: float) -> list[str]:

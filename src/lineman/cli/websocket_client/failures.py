@@ -217,10 +217,10 @@ _REMEDIES = {
     403: "send what the service needs: --origin https://…, --header 'Cookie: …'",
     404: "give the path of the websocket, as in ws://host/path",
     426: "no websocket is served at this path, or a proxy does not forward the Upgrade header",
-    429: "use fewer --connections",
+    429: "open fewer connections from this address, or raise the service's limit for it",
     431: "send fewer or shorter headers",
     502: "the proxy cannot reach the service: start it, or check the proxy's configuration",
-    503: "the service accepts no more connections; use fewer --connections",
+    503: "the service accepts no more connections now: open fewer, or raise its limit",
     504: "the service behind the proxy does not answer",
 }
 

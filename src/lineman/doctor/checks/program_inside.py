@@ -198,6 +198,11 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
             'sysctl -w net.ipv4.ip_local_port_range="10240 65535", or a unix socket '
             "(ws+unix:///run/app.sock)",
         )
+
+
+def rights(facts: ProgramFacts) -> Iterator[Finding]:
+    """Whether this user may listen where a worker does not run yet."""
+    machine = facts.machine
     for worker in _sound(facts):
         if machine.user and 0 < worker.port < machine.lowest_port and not _runs(worker):
             yield error(
@@ -226,6 +231,7 @@ def _is_loopback(host: str) -> bool:
 
 CHECKS: tuple[Callable[[ProgramFacts], Iterator[Finding]], ...] = (
     starts,
+    rights,  # before `runs`: it says why nothing listens
     runs,
     says,
     speaks,

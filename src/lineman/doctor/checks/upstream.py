@@ -22,6 +22,9 @@ REAL_IP = {
     "apache": 'RequestHeader set X-Real-IP "expr=%{REMOTE_ADDR}"',
     "": "let the proxy set X-Real-IP to the client's address; `lineman proxy` writes the lines",
 }
+# The headers that say who the client is, and all that a service behind a proxy needs.
+ADDRESS = ("X-Real-IP", "X-Forwarded-For", "Forwarded")
+SHOWN = ("Upgrade", "Connection", "Host", *ADDRESS)
 
 
 def software(reply: HandshakeReply | None) -> str:
@@ -146,8 +149,12 @@ def _headers(facts: Facts, seen: Seen, kind: str) -> Iterator[Finding]:
             f"{upgrade or '(none)'}, Connection: {seen.header('connection') or '(none)'})",
             UPGRADE[kind],
         )
-    names = ("x-real-ip", "x-forwarded-for", "forwarded")
-    given = [name for name in names if seen.header(name)]
+    else:
+        arrived = [
+            f"{name}: {seen.header(name.lower())}" for name in SHOWN if seen.header(name.lower())
+        ]
+        yield ok("stand-in", f"the proxy sends {seen.version}; {'; '.join(arrived)}")
+    given = [name for name in ADDRESS if seen.header(name.lower())]
     if seen.spoofed:
         yield warning(
             "real-ip-spoofable",
