@@ -234,8 +234,6 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 # what uses them: by themselves they are types and names, or nothing without a real program, server
 # or line at the other end.
 TESTED_BY = """
-brokers/test_contract.py
-    brokers: base embedded nats redis_connection remote
 cli/websocket_client/test_talk.py
     cli/websocket_client: arguments client_socket screens
 cli/commands/test_start.py
@@ -261,7 +259,6 @@ gateway/push/test_push_endpoint.py
     gateway/push: pushing
 gateway/test_gateway.py
     gateway: client_callback_types gateway_options
-    gateway/wire: messages
     gateway/holder: dispatch group_histories held_client node orders questions routing traffic
 gateway/test_machines.py
     gateway/wire: node_messages

@@ -10,7 +10,6 @@ from lineman import NotReachedError
 from lineman.brokers.base import Subscriber
 from lineman.brokers.choice import broker_maker
 from lineman.errors import ConfigError
-from lineman.gateway.push import pushing
 from lineman.gateway.push.blocking import GatewayClient
 
 
@@ -27,11 +26,8 @@ def test_a_refused_address_is_told_without_its_password(url: str) -> None:
     assert "me:" not in str(refused.value).partition("; fix:")[0]
 
 
-def test_a_broker_that_is_away_is_told_without_its_password(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pushing, "TIMEOUT", 0.1)
-    gateway = GatewayClient("redis://me:geheim@127.0.0.1:1")
+def test_a_broker_that_is_away_is_told_without_its_password() -> None:
+    gateway = GatewayClient("redis://me:geheim@127.0.0.1:1", timeout=0.5)
     with pytest.raises(NotReachedError, match=r"redis://…@127\.0\.0\.1:1 is not reached") as away:
         gateway.send_to_all("x")
     gateway.close()

@@ -7,44 +7,21 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brokers.support import Heard, reaches
-from kit.brokers import RedisClusterServer, Relay, Server, nats_server, redis_server, running
+from brokers.support import KINDS, open_ends, reaches, server_of, url_of
+from kit.brokers import RedisClusterServer, Relay, Server, redis_server, running
 from kit.gateway import System
 from kit.waiting import DEADLINE, until
-from lineman.brokers import remote
 from lineman.brokers.choice import broker_maker
-from lineman.brokers.remote import Remote
+from lineman.brokers.remote import RemoteLimits
 from lineman.gateway.holder.routing import RoutingOptions
 
-# Five seconds in earnest.
-TIMEOUT = 1.0
-KINDS = ("redis", "redis-cluster", "nats")
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Remote, "timeout", TIMEOUT)
-    monkeypatch.setattr(remote, "LAST_RETRY", 0.2)
-
-
-def server_of(kind: str, directory: Path) -> Server | RedisClusterServer:
-    if kind == "redis-cluster":
-        return RedisClusterServer(directory)
-    return redis_server(directory) if kind == "redis" else nats_server()
-
-
-def url_of(kind: str, server: Server | RedisClusterServer) -> str:
-    return (
-        server.url
-        if isinstance(server, RedisClusterServer)
-        else f"{kind}://127.0.0.1:{server.port}"
-    )
+# A second in place of five.
+SOON = RemoteLimits(timeout=1.0, last_retry=0.2)
 
 
 @contextmanager
@@ -57,23 +34,12 @@ def stopped(server: Server | RedisClusterServer) -> Iterator[None]:
         server.signal(signal.SIGCONT)
 
 
-async def open_ends(url: str, *all_topics: tuple[str, ...]) -> list[Heard]:
-    ends = []
-    for topics in all_topics:
-        heard = Heard(*topics)
-        heard.broker = broker_maker(url, "test")(heard.subscriber)
-        await heard.broker.start()
-        ends.append(heard)
-    await until(lambda: all(heard.broker.is_connected for heard in ends))
-    return ends
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_falls_silent_is_given_up_and_found_again(kind: str, tmp_path: Path) -> None:
     topics = tuple(f"t{number}" for number in range(9))  # on all nodes of a cluster
 
     async def test(server: Server | RedisClusterServer) -> None:
-        one, other = ends = await open_ends(url_of(kind, server), topics, ())
+        one, other = ends = await open_ends(url_of(kind, server), topics, (), limits=SOON)
         try:
             for topic in topics:
                 await reaches(other, one, topic)
@@ -84,7 +50,7 @@ def test_a_server_that_falls_silent_is_given_up_and_found_again(kind: str, tmp_p
                     assert time.monotonic() < began + DEADLINE
                     for topic in topics:
                         other.broker.publish(topic, b"x" * 1000)
-                    assert other.broker._waiting <= remote.MAX_WAITING
+                    assert other.broker._waiting <= SOON.max_waiting
                     await asyncio.sleep(0.01)
                 assert other.broker.dropped
                 assert one.broker.trouble
@@ -106,7 +72,7 @@ def test_a_server_that_falls_silent_is_given_up_and_found_again(kind: str, tmp_p
 @pytest.mark.parametrize("number", [0, 1])
 def test_each_connection_to_redis_is_watched_by_itself(number: int, tmp_path: Path) -> None:
     async def test(relay: Relay) -> None:
-        (heard,) = await open_ends(f"redis://127.0.0.1:{relay.port}", ("a",))
+        (heard,) = await open_ends(f"redis://127.0.0.1:{relay.port}", ("a",), limits=SOON)
         try:
             await reaches(heard, heard, "a")
             assert relay.connections == 2
@@ -128,101 +94,6 @@ def test_each_connection_to_redis_is_watched_by_itself(number: int, tmp_path: Pa
             relay.close()
 
 
-@pytest.mark.parametrize("limit", ["MAX_WAITING", "MAX_MESSAGES"])
-def test_what_waits_for_a_broker_is_bounded_by_bytes_and_by_number(
-    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, limit, 1000)
-
-    async def test(server: Server) -> None:
-        one, other = await open_ends(url_of("redis", server), ("a",), ())
-        try:
-            await reaches(other, one, "a")
-            one.messages.clear()
-            for _ in range(1500):  # in one turn of the event loop: nothing has left
-                other.broker.publish("a", b"x")
-            assert other.broker.dropped == 500
-            assert not other.broker.has_room
-            await until(lambda: len(one.messages) == 1000 and other.broker.has_room)
-        finally:
-            for heard in (one, other):
-                await heard.broker.close()
-
-    with running(redis_server(tmp_path)) as server:
-        asyncio.run(test(server))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_more_changes_of_subscriptions_than_may_wait_begin_a_new_session(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "MAX_CHANGES", 1000)
-    monkeypatch.setattr(remote, "TOPICS_AT_ONCE", 200)
-    topics = [f"uid:{number}" for number in range(4000)]
-
-    async def test(server: Server | RedisClusterServer) -> None:
-        one, other = await open_ends(url_of(kind, server), (), ())
-        try:
-            one.topics.update(topics)
-            one.broker.subscribe(topics)
-            assert one.broker._changes <= 1200
-            await until(lambda: False in one.states)
-            await until(lambda: one.broker.is_connected)
-            for topic in topics[::999]:
-                await reaches(other, one, topic)
-        finally:
-            for heard in (one, other):
-                await heard.broker.close()
-
-    with running(server_of(kind, tmp_path)) as server:
-        asyncio.run(test(server))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_session_is_open_before_very_many_topics_are_told_and_follows_what_changes_meanwhile(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote, "FIRST_TOPICS", 10)
-    monkeypatch.setattr(remote, "TOPICS_AT_ONCE", 100)
-    topics = [f"t{number}" for number in range(5000)]
-
-    async def test(server: Server | RedisClusterServer) -> None:
-        (other,) = await open_ends(url_of(kind, server), ())
-        one = Heard()
-        read: list[str] = []
-        read_first: list[int] = []
-
-        def each() -> Iterator[str]:
-            for topic in topics:
-                read.append(topic)
-                yield topic
-
-        def on_state(is_connected: bool) -> None:
-            read_first.append(len(read))  # as soon as it is open
-            broker.unsubscribe(["t20", "t21"])
-            broker.subscribe(["t21", "new"])
-
-        make = broker_maker(url_of(kind, server), "test")
-        broker: Any = make(replace(one.subscriber, on_state=on_state, topics=each))
-        one.broker = broker
-        await broker.start()
-        try:
-            await until(lambda: read_first)
-            assert read_first == [10]
-            await until(lambda: broker._later is None)
-            for topic in ("t0", "t10", "t21", "t22", "t4999", "new"):
-                await reaches(other, one, topic)
-            other.broker.publish("t20", b"not any more")
-            await reaches(other, one, "t22")
-            assert ("t20", b"not any more") not in one.messages
-        finally:
-            for heard in (one, other):
-                await heard.broker.close()
-
-    with running(server_of(kind, tmp_path)) as server:
-        asyncio.run(test(server))
-
-
 def facts(system: System, number: int) -> dict[str, float]:
     return system.call(system.nodes[number].facts)
 
@@ -233,7 +104,9 @@ def test_two_machines_go_on_alone_and_come_together_when_the_broker_speaks_again
 ) -> None:
     news: list[tuple[str, bool]] = []
     with running(server_of(kind, tmp_path)) as server:
-        routing = RoutingOptions(broker_maker(url_of(kind, server), "gateway"), tells_users=True)
+        routing = RoutingOptions(
+            broker_maker(url_of(kind, server), "gateway", SOON), tells_users=True
+        )
         nodes: list[Any] = [system.add_node("on_message", routing=routing) for _ in range(2)]
         for node in nodes:
             system.wait_until(

@@ -17,13 +17,12 @@ from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.brokers.base import Broker
 from lineman.cli.commands.status import render
-from lineman.errors import RefusedError, UsageError
+from lineman.errors import UsageError
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkPing, Send, SetSession
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkPing, Send
 from lineman.gateway.wire.node_messages import NodeBeat, NodeQuestion, Relay
-from lineman.links import framing
 from lineman.links.framing import encode, encode_frames
 from lineman.links.records import HEAD, TEXT
 from lineman.metrics.families import Book, families
@@ -92,33 +91,6 @@ def test_a_text_that_is_no_unicode_is_refused_where_it_is_sent(system: System) -
     client.send("x")
     assert client.receive() == "after it"
     assert "UTF-8" in str(raised[0])
-
-
-def test_what_no_frame_can_carry_takes_nothing_else_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_FRAME", 1000)
-    small = [SetSession(f"{number}", b"x" * 90) for number in range(30)]
-    long, wrong = SetSession("30", b"y" * 2000), SetSession("\ud800", b"")
-    frames, bad = encode_frames([*small, long, wrong, *small])
-    found = [one for frame in frames for one in messages.TO_GATEWAY.decode_batch(frame[4:])]
-    assert found == [*small, *small]
-    assert all(len(frame) <= 1004 for frame in frames)
-    assert [message for message, _ in bad] == [long, wrong]
-
-
-def test_an_answer_that_is_too_large_is_an_error_and_no_end(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    system.add_node("on_message")
-    api = system.add_business(on_message=lambda client, message: client.join("x" * 200))
-    client = system.connect()
-    client.send("x")
-    while not system.ask(api.get_all_group_id_list()):
-        pass
-    monkeypatch.setattr(framing, "MAX_FRAME", 150)
-    with pytest.raises(RefusedError, match="the answer cannot be sent: it has"):
-        system.ask(api.get_all_group_id_list())
-    monkeypatch.undo()
-    assert system.ask(api.get_all_client_count()) == 1
 
 
 @pytest.mark.parametrize("bad", [("reject", "403"), ("reject", 99), ("add_header", "A", 5)])

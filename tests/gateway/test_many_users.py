@@ -11,11 +11,10 @@ import pytest
 
 from kit.brokers import Server, nats_server, redis_server, running
 from kit.waiting import until
-from lineman.brokers import remote
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.embedded import Hub
-from lineman.gateway.cluster import cluster
-from lineman.gateway.cluster import presence_sync as attendance
+from lineman.brokers.remote import RemoteLimits
+from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.cluster.paced_jobs import Job, PacedJobs
 from lineman.gateway.cluster.presence_sync import PresenceSync
 from lineman.gateway.holder.registry import Member
@@ -26,13 +25,10 @@ from lineman.links.framing import encode
 USERS = 6000
 
 
-@pytest.fixture(autouse=True)
-def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The users' names are several times what a broker's queue takes at once."""
-    monkeypatch.setattr(remote, "MAX_WAITING", 20_000)
-    monkeypatch.setattr(remote, "FIRST_TOPICS", 500)
-    monkeypatch.setattr(attendance, "AT_ONCE", 100)
-    monkeypatch.setattr(cluster, "BEAT", 0.2)
+# The users' names are several times what a broker's queue takes at once.
+LIMITS = RemoteLimits(max_waiting=20_000, first_topics=500)
+AT_ONCE = 100
+TIMES = ClusterTimes(beat=0.2)
 
 
 class Users:
@@ -52,7 +48,12 @@ class Machine:
     """A gateway process without clients."""
 
     def __init__(self, name: str, url: str, users: Users) -> None:
-        options = RoutingOptions(broker_maker(url, "gateway"), tells_users=True)
+        options = RoutingOptions(
+            broker_maker(url, "gateway", LIMITS),
+            tells_users=True,
+            times=TIMES,
+            uids_at_once=AT_ONCE,
+        )
         self.routing = Routing(name, options, lambda client: None, users.note)
         self.members: dict[str, Member] = {}
 
@@ -177,6 +178,7 @@ class Ear:
             self._do,
             lambda *news: self.news.append(news),
             lambda: 0.0,
+            AT_ONCE,
         )
         self.presence_sync.set_nodes(nodes)
         self.told.clear()

@@ -12,7 +12,6 @@ from kit.records import message_record
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
 from lineman.gateway.wire.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send
-from lineman.links import link as links
 from lineman.links.framing import Message, encode_frames
 
 MIB = 1024 * 1024
@@ -105,11 +104,10 @@ def test_every_event_is_acknowledged_however_slowly_the_answers_are_read(system:
 
 @pytest.mark.parametrize("text", ["x" * MIB, "x" * 100])
 def test_a_program_that_sends_more_than_is_taken_is_told_and_nothing_accepted_is_lost(
-    system: System, monkeypatch: pytest.MonkeyPatch, text: str
+    system: System, text: str
 ) -> None:
-    monkeypatch.setattr(links, "MAX_UNSENT", 8 * MIB)
     stuck = Stuck(system)
-    api = system.add_business()
+    api = system.add_business({"max_unsent": 8 * MIB})
     stuck.accept()
     system.wait_until(lambda: api._links, "they know each other")
     accepted = 0

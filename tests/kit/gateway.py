@@ -163,11 +163,13 @@ class System:
 
         return self.run(add())
 
-    def add_business(self, **callbacks: Callable[..., Any]) -> Business:
+    def add_business(self, options: Any = None, **callbacks: Callable[..., Any]) -> Business:
         """A business worker, connected to all nodes."""
 
         async def add() -> Business:
-            business = Business(callbacks, tuple(self.paths), len(self.businesses))
+            business = Business(
+                callbacks, tuple(self.paths), len(self.businesses), **(options or {})
+            )
             self.businesses.append(business)
             await business.start()
             return business

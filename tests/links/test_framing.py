@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from lineman.links import framing
 from lineman.links.framing import (
     LENGTH,
     BadMessageError,
@@ -42,22 +41,18 @@ def test_a_batch_is_one_frame_and_comes_back() -> None:
     assert FORMAT.decode(encode(Counted(7))) == Counted(7)
 
 
-def test_what_is_too_large_for_one_frame_goes_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(framing, "MAX_FRAME", 30)
+def test_what_is_too_large_for_one_frame_goes_in_several() -> None:
     batch: list[Message] = [Told("x" * 12) for _ in range(5)]
-    frames, bad = encode_frames(batch)
+    frames, bad = encode_frames(batch, 30)
     assert bad == []
     assert len(frames) > 1
     assert max(map(len, frames)) <= LENGTH + 30
     assert decoded(frames) == batch
 
 
-def test_a_message_that_no_frame_carries_takes_no_other_along(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(framing, "MAX_FRAME", 30)
+def test_a_message_that_no_frame_carries_takes_no_other_along() -> None:
     large, wrong = Told("x" * 100), Told("\ud800")
-    frames, bad = encode_frames([Counted(1), large, Counted(2), wrong, Counted(3)])
+    frames, bad = encode_frames([Counted(1), large, Counted(2), wrong, Counted(3)], 30)
     assert decoded(frames) == [Counted(1), Counted(2), Counted(3)]
     assert [message for message, _ in bad] == [large, wrong]
     assert "30 are allowed" in bad[0][1]

@@ -8,6 +8,7 @@ from lineman.brokers.embedded import Embedded
 from lineman.brokers.nats import Nats
 from lineman.brokers.redis import Redis
 from lineman.brokers.redis_cluster import RedisCluster
+from lineman.brokers.remote import DEFAULT_LIMITS, RemoteLimits
 from lineman.errors import ConfigError
 
 FORMS = "redis://…, rediss://…, redis+cluster://…, nats://… or tls://…"
@@ -17,13 +18,14 @@ class NoBrokerError(ConfigError):
     """The address belongs to no kind of broker."""
 
 
-def broker_maker(url: str, name: str) -> MakeBroker:
+def broker_maker(url: str, name: str, limits: RemoteLimits = DEFAULT_LIMITS) -> MakeBroker:
     """The function that makes the broker at an address for a subscriber.
 
     Args:
         url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
             `nats://…` or `tls://…`.
         name: the service's name.
+        limits: how much may wait for a server, and how long; the hub has none.
 
     Raises:
         NoBrokerError: the address is none of these.
@@ -35,9 +37,9 @@ def broker_maker(url: str, name: str) -> MakeBroker:
     if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster", "nats", "tls"):
         check_login(url)
     if scheme in ("redis", "rediss"):
-        return lambda subscriber: Redis(url, name, subscriber)
+        return lambda subscriber: Redis(url, name, subscriber, limits)
     if scheme in ("redis+cluster", "rediss+cluster"):
-        return lambda subscriber: RedisCluster(url, name, subscriber)
+        return lambda subscriber: RedisCluster(url, name, subscriber, limits)
     if scheme in ("nats", "tls"):
-        return lambda subscriber: Nats(url, name, subscriber)
+        return lambda subscriber: Nats(url, name, subscriber, limits)
     raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")

@@ -12,7 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.broker_address import without_login
-from lineman.brokers.remote import TOPICS_AT_ONCE, PendingWrite, Remote, parts_of
+from lineman.brokers.remote import (
+    DEFAULT_LIMITS,
+    PendingWrite,
+    Remote,
+    RemoteLimits,
+    parts_of,
+)
 from lineman.errors import ConfigError
 
 
@@ -24,6 +30,7 @@ class Nats(Remote):
         name: the service's name; services with different names do not get each other's messages.
         ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
         subscriber: see `Broker`.
+        limits: see `Remote`.
     """
 
     def __init__(
@@ -31,10 +38,11 @@ class Nats(Remote):
         url: str,
         name: str,
         subscriber: Subscriber,
+        limits: RemoteLimits = DEFAULT_LIMITS,
         *,
         ca_file: str | None = None,
     ) -> None:
-        super().__init__(url, subscriber)
+        super().__init__(url, subscriber, limits)
         self._url = url
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."
@@ -110,7 +118,7 @@ class Nats(Remote):
                 await asyncio.wait_for(said.wait(), 0.2)
             raise ConnectionError(self._said or str(error)) from None
         self._said = ""  # errors before the connection no longer count
-        for part in parts_of(topics, TOPICS_AT_ONCE):
+        for part in parts_of(topics, self._limits.topics_at_once):
             await self._change_topics(PendingWrite(subscribe=part))
             async with asyncio.timeout(self.timeout):
                 await self._confirm()

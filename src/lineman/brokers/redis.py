@@ -8,7 +8,7 @@ from typing import Any
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.redis_connection import RedisBroker, RedisLine, make_client
-from lineman.brokers.remote import PendingWrite, parts_of
+from lineman.brokers.remote import DEFAULT_LIMITS, PendingWrite, RemoteLimits, parts_of
 
 logger = logging.getLogger("lineman")
 
@@ -24,6 +24,7 @@ class Redis(RedisBroker):
             after a question mark (`?ssl_ca_certs=ca.pem`).
         name: the service's name; services with different names do not get each other's messages.
         subscriber: see `Broker`.
+        limits: see `Remote`.
     """
 
     def __init__(
@@ -31,8 +32,9 @@ class Redis(RedisBroker):
         url: str,
         name: str,
         subscriber: Subscriber,
+        limits: RemoteLimits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(url, name, subscriber)
+        super().__init__(url, name, subscriber, limits)
         self._client: Any = None
         self._line: RedisLine | None = None
         self._has_warned = False

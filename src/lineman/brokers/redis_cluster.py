@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lineman.brokers.base import Subscriber
 from lineman.brokers.hash_slots import Address, SlotMap, by_slot, moved_to
 from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, make_client
-from lineman.brokers.remote import PendingWrite, end_tasks
+from lineman.brokers.remote import DEFAULT_LIMITS, PendingWrite, RemoteLimits, end_tasks
 from lineman.errors import ConfigError
 
 # Seconds between attempts for a slot that moves: its nodes may disagree for a moment.
@@ -35,6 +35,7 @@ class RedisCluster(RedisBroker):
             TLS, with redis-py's options after a question mark. One live node is enough.
         name: the service's name; services with different names do not get each other's messages.
         subscriber: see `Broker`.
+        limits: see `Remote`.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class RedisCluster(RedisBroker):
         url: str,
         name: str,
         subscriber: Subscriber,
+        limits: RemoteLimits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(url, name, subscriber)
+        super().__init__(url, name, subscriber, limits)
         # Not with urlsplit: Python 3.13 refuses an IPv6 address behind another one.
         self._scheme, _, rest = url.partition("://")
         places, mark, query = rest.partition("?")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lineman.brokers.base import Subscriber
-from lineman.brokers.remote import Remote, parts_of
+from lineman.brokers.remote import DEFAULT_LIMITS, Remote, RemoteLimits, parts_of
 from lineman.errors import ConfigError
 
 Command = Sequence[bytes]
@@ -60,6 +60,7 @@ class RedisBroker(Remote):
     Args:
         url, name: see `Redis` and `RedisCluster`.
         subscriber: see `Broker`.
+        limits: see `Remote`.
     """
 
     def __init__(
@@ -67,8 +68,9 @@ class RedisBroker(Remote):
         url: str,
         name: str,
         subscriber: Subscriber,
+        limits: RemoteLimits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(url, subscriber)
+        super().__init__(url, subscriber, limits)
         self._url = url
         self._prefix = f"lineman:{name}:".encode()
 

@@ -21,19 +21,37 @@ logger = logging.getLogger("lineman")
 
 T = TypeVar("T")
 
-# Bytes and messages that may wait for the broker; further messages are dropped and counted.
-MAX_WAITING = 8 * 1024 * 1024
-MAX_MESSAGES = 100_000
-# Changes of subscriptions that may wait; with more of them a new session begins.
-MAX_CHANGES = 1_000_000
-# Topics that are subscribed to before a session counts as open. With a million of them this node's
-# first sign of life would come too late, so the others follow afterwards.
-FIRST_TOPICS = 10_000
 # Bytes that are handed to the client library at once; they must be sent within `timeout`.
 AT_ONCE = 1024 * 1024
-TOPICS_AT_ONCE = 1000
 FIRST_RETRY = 0.2
-LAST_RETRY = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLimits:
+    """How much may wait for a broker, and how long it is waited for.
+
+    Attributes:
+        timeout: seconds; if a server sends nothing for this time, the connection is closed and
+            opened again.
+        last_retry: the longest pause between two attempts to reach the server, in seconds.
+        max_waiting: bytes that may wait for the broker; further messages are dropped and counted.
+        max_messages: the number of messages that may wait, likewise.
+        max_changes: changes of subscriptions that may wait; with more of them a new session begins.
+        first_topics: topics that are subscribed to before a session counts as open. With a million
+            of them this node's first sign of life would come too late, so the others follow.
+        topics_at_once: topics that are subscribed to in one step.
+    """
+
+    timeout: float = 5.0
+    last_retry: float = 5.0
+    max_waiting: int = 8 * 1024 * 1024
+    max_messages: int = 100_000
+    max_changes: int = 1_000_000
+    first_topics: int = 10_000
+    topics_at_once: int = 1000
+
+
+DEFAULT_LIMITS = RemoteLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +91,18 @@ class Remote(Broker):
     Args:
         url: the server's address.
         subscriber: see `Broker`.
+        limits: how much may wait, and how long.
 
     Attributes:
-        timeout: seconds; if a server sends nothing for this time, the connection is closed and
-            opened again.
+        timeout: see `RemoteLimits`.
     """
 
-    timeout = 5.0
-
-    def __init__(self, url: str, subscriber: Subscriber) -> None:
+    def __init__(
+        self, url: str, subscriber: Subscriber, limits: RemoteLimits = DEFAULT_LIMITS
+    ) -> None:
         super().__init__(subscriber)
+        self.timeout = limits.timeout
+        self._limits = limits
         self.shown = without_login(url)
         self._work: deque[PendingWrite] = deque()
         self._messages = 0  # number of messages that wait or are being written
@@ -127,7 +147,7 @@ class Remote(Broker):
                 # From here on changes of subscriptions wait; `topics` contains all earlier ones.
                 self._takes_work = True
                 self._later = iter(self._topics())
-                await self._open(tuple(islice(self._later, FIRST_TOPICS)))
+                await self._open(tuple(islice(self._later, self._limits.first_topics)))
                 self._has_work.set()
                 self._enter(True)
                 pause = FIRST_RETRY
@@ -141,7 +161,7 @@ class Remote(Broker):
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(self._shut(), self.timeout)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, LAST_RETRY)
+            pause = min(2 * pause, self._limits.last_retry)
 
     async def _talk(self) -> None:
         loop = asyncio.get_running_loop()
@@ -159,9 +179,10 @@ class Remote(Broker):
             await self._has_work.wait()
             self._has_work.clear()
             while self._work or self._later is not None:
-                if self._changes > MAX_CHANGES:
+                most = self._limits.max_changes
+                if self._changes > most:
                     raise ConnectionError(
-                        f"{self._changes} changes of subscriptions wait, at most {MAX_CHANGES} may"
+                        f"{self._changes} changes of subscriptions wait, at most {most} may"
                     )
                 await self._write_some()
 
@@ -191,11 +212,11 @@ class Remote(Broker):
     def _take_later(self) -> list[PendingWrite]:
         if self._later is None:
             return []
-        topics = tuple(islice(self._later, TOPICS_AT_ONCE))
+        topics = tuple(islice(self._later, self._limits.topics_at_once))
         work = PendingWrite(
             subscribe=tuple(topic for topic in topics if topic not in self._changed)
         )
-        if len(topics) < TOPICS_AT_ONCE:
+        if len(topics) < self._limits.topics_at_once:
             self._later = None
             self._changed.clear()
         return [work] if work.changes else []
@@ -211,10 +232,11 @@ class Remote(Broker):
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Sends to all subscribers of a topic."""
+        limits = self._limits
         if (
             not self.is_connected
-            or self._waiting + len(payload) > MAX_WAITING
-            or self._messages >= MAX_MESSAGES
+            or self._waiting + len(payload) > limits.max_waiting
+            or self._messages >= limits.max_messages
         ):
             self.dropped += 1
             return
@@ -224,17 +246,17 @@ class Remote(Broker):
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribes to the topics."""
-        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+        for part in parts_of(tuple(topics), self._limits.topics_at_once):
             self._change(PendingWrite(subscribe=part))
 
     def unsubscribe(self, topics: Iterable[str]) -> None:
         """Unsubscribes from the topics."""
-        for part in parts_of(tuple(topics), TOPICS_AT_ONCE):
+        for part in parts_of(tuple(topics), self._limits.topics_at_once):
             self._change(PendingWrite(unsubscribe=part))
 
     def _change(self, work: PendingWrite) -> None:
         # Beyond the limit the session is about to end, and the next one subscribes to all `topics`.
-        if self._takes_work and self._changes <= MAX_CHANGES:
+        if self._takes_work and self._changes <= self._limits.max_changes:
             if self._later is not None:
                 self._changed.update(work.subscribe, work.unsubscribe)
             self._changes += work.changes
@@ -255,9 +277,8 @@ class Remote(Broker):
     @property
     def has_room(self) -> bool:
         """Whether more may be published without being dropped."""
-        return (
-            self._waiting <= min(AT_ONCE, MAX_WAITING // 2) and self._messages <= MAX_MESSAGES // 2
-        )
+        most = min(AT_ONCE, self._limits.max_waiting // 2)
+        return self._waiting <= most and self._messages <= self._limits.max_messages // 2
 
     async def drain(self) -> None:
         """Returns when there is room for more."""

@@ -77,7 +77,9 @@ def encode(message: Message) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message, str]]]:
+def encode_frames(
+    batch: list[Message], max_frame: int = MAX_FRAME
+) -> tuple[list[bytes], list[tuple[Message, str]]]:
     """Frames with their lengths before them, for a link.
 
     Returns:
@@ -86,14 +88,14 @@ def encode_frames(batch: list[Message]) -> tuple[list[bytes], list[tuple[Message
     """
     try:
         body = _encoder.encode(batch)
-        problem = f"it has {len(body)} bytes, {MAX_FRAME} are allowed"
-        if len(body) <= MAX_FRAME:
+        problem = f"it has {len(body)} bytes, {max_frame} are allowed"
+        if len(body) <= max_frame:
             return [len(body).to_bytes(LENGTH, "big") + body], []
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         problem = str(error)
     if len(batch) == 1:
         return [], [(batch[0], problem)]
     middle = len(batch) // 2
-    frames, bad = encode_frames(batch[:middle])
-    more, worse = encode_frames(batch[middle:])
+    frames, bad = encode_frames(batch[:middle], max_frame)
+    more, worse = encode_frames(batch[middle:], max_frame)
     return frames + more, bad + worse

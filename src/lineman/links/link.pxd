@@ -18,6 +18,8 @@ cdef class Link:
     cdef object _on_end
     cdef public RecordReceiver receiver
     cdef bint _yields
+    cdef object _max_frame
+    cdef Py_ssize_t _max_unsent
     cdef object _loop
     cdef object _log
     cdef object _transport

@@ -82,6 +82,8 @@ class Link:
         on_end: called once, when the link is over; gets the reason as text.
         receiver: gets the records; None while none are allowed.
         yields: whether this side stops reading while the other side reads slowly.
+        max_frame: the size that a frame of posted messages may have, in bytes.
+        max_unsent: bytes that may wait before orders of the program are refused.
 
     Attributes:
         is_up: whether messages can be posted; a link that is down drops them.
@@ -99,12 +101,16 @@ class Link:
         receiver: RecordReceiver | None = None,
         *,
         yields: bool = False,
+        max_frame: int = MAX_FRAME,
+        max_unsent: int = MAX_UNSENT,
     ) -> None:
         self._wire = wire
         self._on_batch = on_batch
         self._on_end = on_end
         self.receiver = receiver
         self._yields = yields
+        self._max_frame = max_frame
+        self._max_unsent = max_unsent
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._transport: asyncio.Transport | None = None
@@ -175,8 +181,8 @@ class Link:
         """
         if self.is_full:
             raise LinkFullError(
-                f"{MAX_UNSENT >> 20} MiB wait for gateway process {self.peer}, which reads too "
-                "slowly; the message was not sent; fix: await gateway.drain() between messages"
+                f"{self._max_unsent >> 20} MiB wait for gateway process {self.peer}, which reads "
+                "too slowly; the message was not sent; fix: await gateway.drain() between messages"
             )
 
     def send(self, number: int, message: MessageData) -> None:
@@ -235,7 +241,7 @@ class Link:
         """Puts posted messages behind the records before them."""
         batch, self._batch = self._batch, []
         self._batched = 0
-        frames, bad = encode_frames(batch)
+        frames, bad = encode_frames(batch, self._max_frame)
         for frame in frames:
             self._out += frame
         for message, problem in bad:
@@ -256,7 +262,7 @@ class Link:
             out, self._out = self._out, bytearray()
             self._transport.write(out)
             if self.is_clogged:
-                self.is_full = self._transport.get_write_buffer_size() >= MAX_UNSENT
+                self.is_full = self._transport.get_write_buffer_size() >= self._max_unsent
 
     def _give_up(self, message: Message, problem: str) -> None:
         kind = type(message).__name__

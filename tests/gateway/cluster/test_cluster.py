@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pytest
-
 from kit.gateway import System, add_two_nodes, routing_by
 from lineman.brokers.embedded import Hub, Publish
-from lineman.gateway.cluster import cluster as cluster_module
+from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
 
 
@@ -25,11 +23,8 @@ def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) ->
     system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
 
 
-def test_beats_that_no_broker_takes_are_no_dropped_messages(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster_module, "BEAT", 0.01)
-    add_two_nodes(system, hub)
+def test_beats_that_no_broker_takes_are_no_dropped_messages(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, times=ClusterTimes(beat=0.01))
     cluster = system.nodes[0].routing.cluster
     assert cluster is not None
 
@@ -155,14 +150,10 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
     assert sorted(news[12:]) == [(name, False) for name in sorted(names)]
 
 
-def follow_two_nodes(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
-) -> list[tuple[str, bool]]:
+def follow_two_nodes(system: System, hub: str) -> list[tuple[str, bool]]:
     """Two nodes that soon miss each other; what is told of users, whom their message names."""
-    monkeypatch.setattr(cluster_module, "BEAT", 0.05)
-    monkeypatch.setattr(cluster_module, "SILENCE", 0.6)
     news: list[tuple[str, bool]] = []
-    add_two_nodes(system, hub, tells_users=True)
+    add_two_nodes(system, hub, tells_users=True, times=ClusterTimes(beat=0.05, silence=0.6))
     system.add_business(
         on_message=lambda client, message: client.bind(message),
         on_uid_online=lambda uid: news.append((uid, True)),
@@ -172,9 +163,9 @@ def follow_two_nodes(
 
 
 def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_tell(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+    system: System, hub: str
 ) -> None:
-    news = follow_two_nodes(system, hub, monkeypatch)
+    news = follow_two_nodes(system, hub)
     names = {f"u{number}" for number in range(8)}
     for number, name in enumerate(sorted(names)):
         system.connect(node=number % 2).send(name)
@@ -198,9 +189,9 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
 
 
 def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+    system: System, hub: str
 ) -> None:
-    news = follow_two_nodes(system, hub, monkeypatch)
+    news = follow_two_nodes(system, hub)
     names = sorted(f"u{number}" for number in range(12))
     for name in names:
         system.connect(node=1).send(name)

@@ -19,21 +19,20 @@ from lineman import (
     RefusedError,
 )
 from lineman.brokers.embedded import Embedded
-from lineman.gateway.business import business_worker
 from lineman.gateway.business.business_worker import Business
-from lineman.gateway.cluster import cluster
-from lineman.gateway.cluster.cluster import Cluster, ClusterCalls
+from lineman.gateway.cluster.cluster import Cluster, ClusterCalls, ClusterTimes
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.routing import RoutingOptions
-from lineman.gateway.push import pushing
 from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion
 from lineman.gateway.wire.node_messages import NodeAnswer, NodeQuestion
+from lineman.links.framing import MAX_FRAME
 from lineman.links.link import Link
 from lineman.links.rendezvous import listen
 
 SILENT_NODE = "f" * 8
 ITS_CLIENT = SILENT_NODE + "0" * 24
+SOON = ClusterTimes(answer=0.2)
 
 
 class FakeProcess:
@@ -43,6 +42,7 @@ class FakeProcess:
         self.path = str(system.directory / "fake-0.sock")
         self._system = system
         self.says_hello = True
+        self.max_frame = MAX_FRAME
         self.links: list[Link] = []
         self.asked: list[LinkQuestion] = []
         self.on_question: Callable[[Link, LinkQuestion], None] = lambda link, asked: None
@@ -50,7 +50,12 @@ class FakeProcess:
         system.peers.append(self)
 
     def _make(self) -> Link:
-        link = Link(messages.TO_GATEWAY, self._on_batch, lambda link, reason: None)
+        link = Link(
+            messages.TO_GATEWAY,
+            self._on_batch,
+            lambda link, reason: None,
+            max_frame=self.max_frame,
+        )
         self.links.append(link)
         return link
 
@@ -76,19 +81,19 @@ class FakeProcess:
 class Asker:
     """Somebody who asks over a link, as ordinary code sees it: it blocks until all is over."""
 
-    def __init__(self, kind: str, system: System, path: str) -> None:
+    def __init__(self, kind: str, system: System, path: str, timeout: float = 10.0) -> None:
         self._system = system
         self._kind = kind
         self._api: Any
         if kind == "business worker":
-            business = self._api = system.call(Business, {}, (path,), 0)
+            business = self._api = system.call(Business, {}, (path,), 0, ask_timeout=timeout)
             system.businesses.append(business)
             system.run(business.start())
         elif kind == "asyncio client":
-            client = self._api = AsyncGatewayClient(f"unix://{path}")
+            client = self._api = AsyncGatewayClient(f"unix://{path}", timeout=timeout)
             system.run(client.connect())
         else:
-            self._api = GatewayClient(f"unix://{path}")
+            self._api = GatewayClient(f"unix://{path}", timeout=timeout)
             assert self._api.is_online(ITS_CLIENT) is False  # it connects when it is first used
 
     def ask(self) -> Any:
@@ -135,9 +140,23 @@ KINDS = ["business worker", "asyncio client", "blocking client"]
 
 
 @pytest.fixture(params=KINDS)
-def asker(request: pytest.FixtureRequest, system: System, process: FakeProcess) -> Iterator[Asker]:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def asker(kind: str, system: System, process: FakeProcess) -> Iterator[Asker]:
     process.on_question = answer_no
-    made = Asker(request.param, system, process.path)
+    made = Asker(kind, system, process.path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def hasty(kind: str, system: System, process: FakeProcess) -> Iterator[Asker]:
+    """Somebody who does not wait for long."""
+    process.on_question = answer_no
+    made = Asker(kind, system, process.path, timeout=0.5)
     yield made
     made.close()
 
@@ -147,23 +166,34 @@ def process(system: System) -> FakeProcess:
     return FakeProcess(system)
 
 
-def test_an_unanswered_question_is_not_reached(
-    asker: Asker, process: FakeProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(business_worker, "ASK_TIMEOUT", 0.2)
-    monkeypatch.setattr(pushing, "TIMEOUT", 0.2)
+def test_an_unanswered_question_is_not_reached(hasty: Asker, process: FakeProcess) -> None:
     process.on_question = lambda link, asked: None
     process.asked.clear()
-    with pytest.raises(NotReachedError, match=r"'is_online' got no answer within 0\.2 s; fix: "):
-        asker.ask()
-    assert asker.open == 0
+    with pytest.raises(NotReachedError, match=r"'is_online' got no answer within 0\.5 s; fix: "):
+        hasty.ask()
+    assert hasty.open == 0
     assert len(process.asked) == 1  # nobody asks twice over a link that is there
     number = process.asked[0].number
     process.on_question = lambda link, asked: (
         link.post(LinkAnswer(number, "too late")),
         link.post(LinkAnswer(asked.number, True)),
     )
-    assert asker.ask() is True
+    assert hasty.ask() is True
+
+
+def test_an_answer_that_is_too_large_is_an_error_and_no_end(
+    kind: str, system: System, process: FakeProcess
+) -> None:
+    process.max_frame = 150
+    process.on_question = answer_no
+    asker = Asker(kind, system, process.path)
+    process.on_question = lambda link, asked: link.post(LinkAnswer(asked.number, "x" * 200))
+    with pytest.raises(RefusedError, match="the answer cannot be sent: it has"):
+        asker.ask()
+    process.on_question = answer_no
+    assert asker.ask() is False
+    assert len([link for link in process.links if link.is_up]) == 1
+    asker.close()
 
 
 def test_a_refused_question_says_why(asker: Asker, process: FakeProcess) -> None:
@@ -299,11 +329,8 @@ class SilentNode:
         self._system.run(self._cluster.stop())
 
 
-def test_the_silence_of_the_one_node_that_can_know_is_no_answer(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
-    options = RoutingOptions(routing_by(hub).make_broker, history=HistoryOptions())
+def test_the_silence_of_the_one_node_that_can_know_is_no_answer(system: System, hub: str) -> None:
+    options = RoutingOptions(routing_by(hub).make_broker, history=HistoryOptions(), times=SOON)
     node = system.add_node("on_message", routing=options)
     silent = SilentNode(system, hub)
     others = node.routing.cluster
@@ -326,28 +353,29 @@ def test_the_silence_of_the_one_node_that_can_know_is_no_answer(
 
 
 def test_a_program_that_pushes_by_a_broker_takes_no_silence_for_an_answer(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+    system: System, hub: str
 ) -> None:
-    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
     silent = SilentNode(system, hub)
 
     async def ask() -> None:
-        async with AsyncGatewayClient(f"hub://{hub}") as gateway:
-            with pytest.raises(NotReachedError, match="got no answer"):
-                await gateway.is_uid_online("anna")
-            silent.why = "it has a bad day"
-            with pytest.raises(RefusedError, match="it has a bad day"):
-                await gateway.get_all_client_count()
+        gateway = AsyncGatewayClient(f"hub://{hub}", timeout=0.2)
+        await gateway.keep_connected()
+        await until(lambda: gateway.is_connected)
+        with pytest.raises(NotReachedError, match="got no answer"):
+            await gateway.is_uid_online("anna")
+        silent.why = "it has a bad day"
+        with pytest.raises(RefusedError, match="it has a bad day"):
+            await gateway.get_all_client_count()
+        await gateway.close()
 
     system.run(ask())
 
 
 def test_a_broker_that_takes_nothing_more_is_full_for_orders_and_questions(
-    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+    system: System, hub: str
 ) -> None:
-    monkeypatch.setattr(cluster, "ANSWER_TIMEOUT", 0.2)
     SilentNode(system, hub)
-    options = RoutingOptions(routing_by(hub).make_broker)
+    options = RoutingOptions(routing_by(hub).make_broker, times=SOON)
     node = system.add_node("on_message", routing=options)
     others = node.routing.cluster
     assert others is not None

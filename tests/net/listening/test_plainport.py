@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from kit.waiting import DEADLINE, wait_until
-from lineman.net.listening import plainport
 from lineman.net.listening.plainport import PlainPort, answer
 from lineman.protocols.http.requests import Request, RequestParser
 
@@ -57,14 +57,16 @@ def test_everybody_else_is_sent_to_https(target: str, host: str, port: int, loca
 
 
 def over_the_line(
-    talk: Callable[[socket.socket], bytes], served: list[PlainPort] | None = None
+    talk: Callable[[socket.socket], bytes],
+    served: list[PlainPort] | None = None,
+    **limits: Any,
 ) -> bytes:
     """What `talk`, in a thread, gets from a port that is served, and is put into `served`."""
 
     async def run() -> bytes:
         listener = socket.create_server(("127.0.0.1", 0))
         address = listener.getsockname()
-        port = PlainPort(challenge, HOSTS, 443)
+        port = PlainPort(challenge, HOSTS, 443, **limits)
         if served is not None:
             served.append(port)
         await port.start(listener)
@@ -118,9 +120,7 @@ def test_what_is_no_ordinary_request_is_answered_too(sent: bytes, status: bytes)
     assert ask(sent).startswith(status)
 
 
-def test_one_that_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plainport, "_PATIENCE", 0.05)
-
+def test_one_that_says_nothing_is_dropped() -> None:
     def talk(plain: socket.socket) -> bytes:
         plain.sendall(b"GET / HT")
         try:
@@ -128,15 +128,11 @@ def test_one_that_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> No
         except ConnectionResetError:
             return b""
 
-    assert over_the_line(talk) == b""
+    assert over_the_line(talk, patience=0.05) == b""
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /"], ids=["silent", "slow"])
-def test_strangers_who_fill_the_port_do_not_keep_the_authority_out(
-    said: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plainport, "_MOST", 4)
-
+def test_strangers_who_fill_the_port_do_not_keep_the_authority_out(said: bytes) -> None:
     def talk(plain: socket.socket) -> bytes:
         with contextlib.ExitStack() as stack:
             strangers = []
@@ -152,13 +148,10 @@ def test_strangers_who_fill_the_port_do_not_keep_the_authority_out(
                 assert everything(strangers[0]) == b""  # the oldest made way
             return answer
 
-    assert over_the_line(talk).endswith(b"token.thumbprint")
+    assert over_the_line(talk, most=4).endswith(b"token.thumbprint")
 
 
-def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(plainport, "_MOST", 3)
+def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing() -> None:
     served: list[PlainPort] = []
 
     def talk(plain: socket.socket) -> bytes:
@@ -174,4 +167,4 @@ def test_who_has_said_something_outlives_those_who_came_later_and_say_nothing(
             plain.sendall(b" HTTP/1.1\r\nHost: x\r\n\r\n")
             return everything(plain)
 
-    assert over_the_line(talk, served).startswith(b"HTTP/1.1 308 ")
+    assert over_the_line(talk, served, most=3).startswith(b"HTTP/1.1 308 ")

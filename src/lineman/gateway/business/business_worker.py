@@ -46,7 +46,7 @@ from lineman.gateway.wire.messages import (
     UserEvent,
 )
 from lineman.links.framing import Message
-from lineman.links.link import UNKNOWN, Link
+from lineman.links.link import MAX_UNSENT, UNKNOWN, Link
 from lineman.links.records import MessageData
 from lineman.protocols.websocket import close as closing
 
@@ -64,12 +64,22 @@ class Business(Api):
         callbacks: the program's functions by name; absent or None where it has none.
         paths: the unix sockets of the gateway processes of this machine.
         slot: the slot of this process.
+        ask_timeout: seconds that a question waits for its answer.
+        max_unsent: see `Link`.
     """
 
     def __init__(
-        self, callbacks: Mapping[str, Callback | None], paths: tuple[str, ...], slot: int
+        self,
+        callbacks: Mapping[str, Callback | None],
+        paths: tuple[str, ...],
+        slot: int,
+        *,
+        ask_timeout: float = ASK_TIMEOUT,
+        max_unsent: int = MAX_UNSENT,
     ) -> None:
         self._callbacks = callbacks
+        self._ask_timeout = ask_timeout
+        self._max_unsent = max_unsent
         self._slot = slot
         self._loop = asyncio.get_running_loop()
         self._links: dict[str, Link] = {}  # by the gateway process' name
@@ -104,7 +114,14 @@ class Business(Api):
 
     def _new_link(self, on_end: OnEnd) -> Link:
         receiver = LinkReceiver(self, self._callbacks.get("on_message"))
-        return Link(messages.TO_BUSINESS, self._on_batch, on_end, receiver, yields=True)
+        return Link(
+            messages.TO_BUSINESS,
+            self._on_batch,
+            on_end,
+            receiver,
+            yields=True,
+            max_unsent=self._max_unsent,
+        )
 
     def _on_link(self, link: Link) -> None:
         self._receivers[link] = cast(LinkReceiver, link.receiver)
@@ -394,4 +411,4 @@ class Business(Api):
 
     async def _ask(self, what: str, *about: str) -> Any:
         link = self._link_for(about[0] if about and names.node_of(about[0]) else None)
-        return await ask_by_link(self._questions, link, what, about, ASK_TIMEOUT)
+        return await ask_by_link(self._questions, link, what, about, self._ask_timeout)

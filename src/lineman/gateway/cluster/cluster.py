@@ -32,15 +32,28 @@ from lineman.links.framing import BadMessageError, encode
 
 logger = logging.getLogger("lineman")
 
-BEAT = 1.0
-# Seconds of silence after which a node counts as gone, with its clients.
-SILENCE = 3.5
-# Seconds after which no answer is expected: the node is gone, or it hangs.
-ANSWER_TIMEOUT = 2.0
 # Seconds for which `troubles` reports a message that was signed with another secret.
 REFUSED_LATELY = 60.0
 # The number of orders remembered: the same order may arrive on several topics.
 REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTimes:
+    """The times of a cluster, in seconds.
+
+    Attributes:
+        beat: between two messages by which a node says that it lives.
+        silence: after it a node that says nothing counts as gone, with its clients.
+        answer: after it no answer is expected: the node is gone, or it hangs.
+    """
+
+    beat: float = 1.0
+    silence: float = 3.5
+    answer: float = 2.0
+
+
+DEFAULT_TIMES = ClusterTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ class Cluster:
         make_broker: makes the broker for a subscriber.
         calls: the functions that messages from other nodes call.
         signer: signs messages to other nodes, and checks theirs.
+        times: how often nodes say that they live, and how long they are waited for.
 
     Attributes:
         broker: carries the messages.
@@ -90,8 +104,10 @@ class Cluster:
         make_broker: MakeBroker,
         calls: ClusterCalls,
         signer: Signer | None = None,
+        times: ClusterTimes = DEFAULT_TIMES,
     ) -> None:
         self._node = node
+        self._times = times
         self._calls = calls
         self._is_node = calls.answer is not None
         self._signer = signer or Signer(None)
@@ -164,14 +180,14 @@ class Cluster:
         if self.broker.is_connected:
             until = self._echoed if self._is_node else self._loop.time()
             for node, heard in list(self._heard.items()):
-                if until - heard > SILENCE:
+                if until - heard > self._times.silence:
                     self._lose(node, "was not heard of")
                     # A node that has started since then cannot notice the loss, so it is told.
                     self._publish(names.ALL_NODES, NodeLeaves(node))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
                 self._calls.on_missed(False)
-        self._ticker = self._loop.call_later(BEAT, self._tick)
+        self._ticker = self._loop.call_later(self._times.beat, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
         is_new = is_connected and not self._is_reached
@@ -219,7 +235,7 @@ class Cluster:
         self._heard = dict.fromkeys(self._heard, self._echoed)
 
     def _on_echo(self) -> None:
-        if self._loop.time() - self._echoed > SILENCE:
+        if self._loop.time() - self._echoed > self._times.silence:
             self._listen_anew()
         self._echoed = self._loop.time()
 
@@ -368,7 +384,9 @@ class Cluster:
                 self._publish(topic, NodeQuestion(self._node, question))
 
         try:
-            answers = await self._questions.ask(self._loop, wanted, say, ANSWER_TIMEOUT, asked.what)
+            answers = await self._questions.ask(
+                self._loop, wanted, say, self._times.answer, asked.what
+            )
         except (NotReachedError, RefusedError, LinkFullError):
             # A node that is gone has lost its clients: nothing is known about them.
             if not self._is_node or (holder is not None and holder in self._heard):
@@ -378,7 +396,7 @@ class Cluster:
             text = "%s did not answer within %g s: %s"
             kind = "questions that were not answered"
             who = ", ".join(silent)
-            self._log.log(logging.WARNING, kind, text, who, ANSWER_TIMEOUT, asked.what)
+            self._log.log(logging.WARNING, kind, text, who, self._times.answer, asked.what)
         return list(answers.values())
 
     def _who_knows(self, kind: QuestionKind, asked: LinkQuestion) -> str | None:

@@ -34,6 +34,7 @@ class PresenceSync:
         do: runs a job, which may be long, after the earlier ones.
         on_change: called with a uid and whether it is online now, once over all nodes.
         clock: seconds that only go forward.
+        at_once: the largest number of uids in one message between nodes.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class PresenceSync:
         do: Callable[[Job], None],
         on_change: Callable[[str, bool], None],
         clock: Callable[[], float],
+        at_once: int = AT_ONCE,
     ) -> None:
+        self._at_once = at_once
         self._node = node
         self._uids = uids
         self._do = do
@@ -73,8 +76,8 @@ class PresenceSync:
 
     def _tell_homes(self, elsewhere: dict[str, list[str]], is_held: bool) -> Job:
         for home, names in elsewhere.items():
-            for start in range(0, len(names), AT_ONCE):
-                part = tuple(names[start : start + AT_ONCE])
+            for start in range(0, len(names), self._at_once):
+                part = tuple(names[start : start + self._at_once])
                 yield home, Hold(self._node, part, True) if is_held else Release(self._node, part)
 
     def _change(self, uid: str, node: str, is_held: bool, is_news: bool = True) -> None:
@@ -143,7 +146,7 @@ class PresenceSync:
         def homes(uid: str) -> Iterable[str]:
             return called.intersection(homes_of(uid, self._presence.nodes))
 
-        for share in _shares(list(self._uids()), homes):
+        for share in _shares(list(self._uids()), homes, self._at_once):
             if share is None:
                 yield None
                 continue
@@ -221,7 +224,7 @@ class PresenceSync:
             for home, holder in presence.handover(name, before):
                 found = told.setdefault((home, holder), [])
                 found.append(name)
-                if len(found) == AT_ONCE:
+                if len(found) == self._at_once:
                     yield home, Hold(holder, tuple(found), False)
                     found.clear()
             lost = presence.review(name, gone)
@@ -241,12 +244,12 @@ class PresenceSync:
                 else:
                     yield home
 
-        for share in _shares(list(self._uids()), homes):
+        for share in _shares(list(self._uids()), homes, self._at_once):
             yield None if share is None else (share[0], Hold(self._node, share[1], False))
 
 
 def _shares(
-    names: Iterable[str], targets: Callable[[str], Iterable[str]]
+    names: Iterable[str], targets: Callable[[str], Iterable[str]], at_once: int
 ) -> Iterator[tuple[str, tuple[str, ...]] | None]:
     """Parts of names for each target node; None after every `STEP` names, so a job can pause."""
     collected: dict[str, list[str]] = {}
@@ -254,7 +257,7 @@ def _shares(
         for node in targets(name):
             found = collected.setdefault(node, [])
             found.append(name)
-            if len(found) == AT_ONCE:
+            if len(found) == at_once:
                 yield node, tuple(found)
                 found.clear()
         if count % STEP == 0:

@@ -9,10 +9,10 @@ from typing import Any
 
 from lineman.brokers.base import MakeBroker
 from lineman.errors import UsageError
-from lineman.gateway.cluster.cluster import BEAT, Cluster, ClusterCalls
+from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls, ClusterTimes
 from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.presence_sync import PresenceSync
+from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
 from lineman.gateway.holder.held_client import HeldClient
@@ -35,6 +35,8 @@ class RoutingOptions:
         frame: makes what members get of a kept message.
         tells_users: whether the program has a callback for users that come online or go offline.
         is_ending: whether this process is stopping; then the state of the broker is not logged.
+        times: of the cluster.
+        uids_at_once: the largest number of uids in one message between nodes.
     """
 
     make_broker: MakeBroker | None = None
@@ -43,6 +45,8 @@ class RoutingOptions:
     frame: Frame = frame_as_json
     tells_users: bool = False
     is_ending: Callable[[], bool] = lambda: False
+    times: ClusterTimes = DEFAULT_TIMES
+    uids_at_once: int = AT_ONCE
 
 
 class Routing:
@@ -67,6 +71,7 @@ class Routing:
         on_user: Callable[[str, bool], None],
     ) -> None:
         self._node = node
+        self._times = options.times
         self._loop = asyncio.get_running_loop()
         histories = None
         if options.history is not None:
@@ -79,7 +84,12 @@ class Routing:
         if options.tells_users:
             self._jobs_paced = PacedJobs(self._tell, self._has_room)
             self._presence_sync = PresenceSync(
-                node, self.orders.registry.uids, self._jobs_paced.add, on_user, self._loop.time
+                node,
+                self.orders.registry.uids,
+                self._jobs_paced.add,
+                on_user,
+                self._loop.time,
+                options.uids_at_once,
             )
         self.cluster: Cluster | None = None
         if options.make_broker is not None:
@@ -93,7 +103,9 @@ class Routing:
                 is_ending=options.is_ending,
                 handlers=self._handlers(),
             )
-            self.cluster = Cluster(node, options.make_broker, calls, Signer(options.secret))
+            self.cluster = Cluster(
+                node, options.make_broker, calls, Signer(options.secret), options.times
+            )
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         presence_sync = self._presence_sync
@@ -155,7 +167,7 @@ class Routing:
             self._presence_sync.set_nodes(nodes)
             if self._asking_timer is None:
                 # Finds what crossed this change, and uids of a node that was lost for a while.
-                self._asking_timer = self._loop.call_later(BEAT, self._ask_held_uids)
+                self._asking_timer = self._loop.call_later(self._times.beat, self._ask_held_uids)
         if self.orders.histories is not None:
             # A group whose home moves away continues elsewhere; here its history is out of date.
             self.orders.histories.keep(lambda group: self._home_of(group) == self._node)

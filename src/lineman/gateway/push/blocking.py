@@ -26,11 +26,12 @@ class _Loop:
     """An event loop in a thread of its own, with one connection to the gateway.
 
     Args:
-        given: the arguments of an `AsyncGatewayClient`.
+        given, timeout: the arguments of an `AsyncGatewayClient`.
     """
 
-    def __init__(self, given: tuple[str, str, str | None]) -> None:
+    def __init__(self, given: tuple[str, str, str | None], timeout: float) -> None:
         self._given = given
+        self._timeout = timeout
         self._client: AsyncGatewayClient | None = None
         self._connecting = asyncio.Lock()
         self.pid = os.getpid()
@@ -48,7 +49,7 @@ class _Loop:
         """Runs a coroutine; tries once more on a new connection if the old one has ended."""
         future = asyncio.run_coroutine_threadsafe(self._try_twice(make), self.loop)
         try:
-            return self._result(future, 4 * TIMEOUT)
+            return self._result(future, 4 * self._timeout)
         except BaseException:
             future.cancel()
             raise
@@ -67,7 +68,7 @@ class _Loop:
     async def _connected(self) -> AsyncGatewayClient:
         async with self._connecting:  # threads that start at the same time share one connection
             if self._client is None:
-                client = AsyncGatewayClient(*self._given)
+                client = AsyncGatewayClient(*self._given, timeout=self._timeout)
                 await client.connect()
                 self._client = client
             return self._client
@@ -83,10 +84,10 @@ class _Loop:
         try:
             if client is not None:
                 future = asyncio.run_coroutine_threadsafe(client.close(), self.loop)
-                self._result(future, 3 * TIMEOUT)
+                self._result(future, 3 * self._timeout)
         finally:
             self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join(TIMEOUT)
+            self._thread.join(self._timeout)
 
     def _result(self, future: Future[T], timeout: float) -> T:
         try:
@@ -130,14 +131,22 @@ class GatewayClient(OrderApi):
 
     Args:
         address: as for `AsyncGatewayClient`.
-        name, secret: as there.
+        name, secret, timeout: as there.
     """
 
-    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        name: str = "gateway",
+        secret: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+    ) -> None:
         self._given = (address, name, secret)
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._running: _Loop | None = None
-        AsyncGatewayClient(*self._given)  # a wrong address is reported now
+        AsyncGatewayClient(*self._given, timeout=timeout)  # a wrong address is reported now
         _all.add(self)
 
     def __enter__(self) -> Self:
@@ -159,7 +168,7 @@ class GatewayClient(OrderApi):
     def _wait(self, make: Callable[[AsyncGatewayClient], Coroutine[Any, Any, T]]) -> T:
         with self._lock:
             if self._running is None:
-                self._running = _Loop(self._given)
+                self._running = _Loop(self._given, self._timeout)
                 atexit.register(self.close)
             running = self._running
         return running.call(make)

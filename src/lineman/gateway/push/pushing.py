@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from lineman.base.open_questions import OpenQuestions
+from lineman.base.option_kinds import SECONDS
 from lineman.base.unixpeer import open_directory, refusal
 from lineman.brokers.broker_address import without_login
 from lineman.brokers.choice import FORMS, NoBrokerError, broker_maker
 from lineman.errors import ConfigError, NotReachedError
-from lineman.gateway.cluster.cluster import BEAT, Cluster, ClusterCalls
+from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.push.api import Api
@@ -38,19 +40,29 @@ class AsyncGatewayClient(Api):
             share: `redis://…`, `redis+cluster://…`, `nats://…`.
         name: the service's name, if a broker carries several services.
         secret: the service's secret, if it has one.
+        timeout: seconds after which the gateway or its broker counts as not reached, and a
+            question as not answered; the nodes behind a broker have two seconds at most.
 
     Raises:
         ConfigError: the address is none of these, or the broker's package is missing.
         NotReachedError: on entering the `async with` block: no gateway is reachable.
     """
 
-    def __init__(self, address: str, name: str = "gateway", secret: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        name: str = "gateway",
+        secret: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        SECONDS.check("timeout", timeout)
         self._route: _ByLink | _ByBroker
         if address.startswith("unix://"):
-            self._route = _ByLink(address.removeprefix("unix://"))
+            self._route = _ByLink(address.removeprefix("unix://"), timeout)
         else:
             try:
-                self._route = _ByBroker(address, name, secret)
+                self._route = _ByBroker(address, name, secret, timeout)
             except NoBrokerError as error:
                 raise ConfigError(
                     f"{error.seen}, nor that of a gateway's socket",
@@ -114,8 +126,9 @@ class AsyncGatewayClient(Api):
 class _ByLink:
     """Pushes through a gateway process of this machine."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         self._path = path
+        self._timeout = timeout
         self._link: Link | None = None
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self._ended: asyncio.Future[None] | None = None
@@ -151,11 +164,11 @@ class _ByLink:
         link = await self._dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end))
         link.post(Hello(messages.VERSION, pid=os.getpid()))
         try:
-            await asyncio.wait_for(admitted, TIMEOUT)
+            await asyncio.wait_for(admitted, self._timeout)
         except TimeoutError:
             link.fail("it does not answer")
             raise NotReachedError(
-                f"the gateway at {self._path} does not answer within {TIMEOUT:g} s",
+                f"the gateway at {self._path} does not answer within {self._timeout:g} s",
                 "see that its process is not stopped or stuck: lineman status",
             ) from None
         except asyncio.CancelledError:
@@ -200,7 +213,7 @@ class _ByLink:
             await self._link.drain()
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
-        return await ask_by_link(self._questions, self._up(), what, about, TIMEOUT)
+        return await ask_by_link(self._questions, self._up(), what, about, self._timeout)
 
     async def wait_for_end(self) -> None:
         if self._ended is not None:
@@ -210,7 +223,7 @@ class _ByLink:
         if self._link is not None and self._ended is not None:
             self._link.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended, TIMEOUT)
+                await asyncio.wait_for(self._ended, self._timeout)
 
 
 def _remedy(path: str) -> str:
@@ -228,7 +241,9 @@ def _remedy(path: str) -> str:
 class _ByBroker:
     """Pushes through the broker that the nodes share; this machine needs no gateway process."""
 
-    def __init__(self, url: str, name: str, secret: str | None) -> None:
+    def __init__(self, url: str, name: str, secret: str | None, timeout: float) -> None:
+        self._timeout = timeout
+        self._times = replace(DEFAULT_TIMES, answer=min(DEFAULT_TIMES.answer, timeout))
         self._shown = without_login(url)
         self._name = name
         self._make_broker = broker_maker(url, name)
@@ -239,7 +254,7 @@ class _ByBroker:
     async def connect(self) -> None:
         if self._cluster is None:
             calls = ClusterCalls(handlers=dict.fromkeys(node_messages.ABOUT_USERS, lambda _: None))
-            cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer)
+            cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer, self._times)
             self._cluster = cluster
             await cluster.start()
         try:
@@ -250,7 +265,7 @@ class _ByBroker:
 
     async def _reach(self, cluster: Cluster) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + TIMEOUT
+        deadline = loop.time() + self._timeout
         while not cluster.broker.is_connected:
             if loop.time() > deadline:
                 raise NotReachedError(
@@ -297,7 +312,9 @@ class _ByBroker:
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
         cluster = self._up()
         # Every node sends its first beat within this time; an earlier answer might leave nodes out.
-        await asyncio.sleep(self._connected_at + 1.2 * BEAT - asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        complete_at = (self._connected_at or now) + 1.2 * self._times.beat
+        await asyncio.sleep(complete_at - now)
         if not self._up().nodes:
             raise self._nobody(cluster)
         return await cluster.ask(LinkQuestion(0, what, about))

@@ -51,11 +51,21 @@ class PlainPort:
 
     Args:
         challenge, hosts, port: see `answer`.
+        patience: seconds for a request, and for its answer to leave.
+        most: connections at once.
     """
 
     def __init__(
-        self, challenge: Callable[[str], bytes | None], hosts: Sequence[str], port: int
+        self,
+        challenge: Callable[[str], bytes | None],
+        hosts: Sequence[str],
+        port: int,
+        *,
+        patience: float = _PATIENCE,
+        most: int = _MOST,
     ) -> None:
+        self._patience = patience
+        self._most = most
         self._challenge = challenge
         self._hosts = tuple(hosts)
         self._port = port
@@ -85,7 +95,7 @@ class PlainPort:
         self._make_room()
         self._tasks[task] = False
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._serve(reader, writer)
         except (OSError, TimeoutError):
             pass  # a client that is slow, or gone
@@ -95,7 +105,7 @@ class PlainPort:
 
     def _make_room(self) -> None:
         """Closes the oldest silent connections, else the oldest: the authority must get in."""
-        while len(self._tasks) >= _MOST:
+        while len(self._tasks) >= self._most:
             silent = (task for task, has_spoken in self._tasks.items() if not has_spoken)
             oldest = next(silent, None) or next(iter(self._tasks))
             del self._tasks[oldest]

@@ -1,0 +1,84 @@
+"""The hub of one machine: it passes on, keeps nothing, and waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from brokers.support import Heard, reaches
+from kit.waiting import until
+from lineman.brokers.embedded import TOPICS_AT_ONCE, Embedded, Hub
+
+
+def with_hub(directory: Path, test: Callable[[Hub, Heard, Heard], Awaitable[None]]) -> None:
+    """Runs a test with a hub, and two ends of which one hears a topic."""
+
+    async def run() -> None:
+        hub, ends = Hub(), (Heard("a"), Heard())
+        path = str(directory / "hub.sock")
+        await hub.start(path)
+        for heard in ends:
+            heard.broker = Embedded(path, heard.subscriber)
+            await heard.broker.start()
+        await until(lambda: all(heard.broker and heard.broker.is_connected for heard in ends))
+        await reaches(ends[1], ends[0], "a")
+        await test(hub, *ends)
+        for heard in ends:
+            assert heard.broker is not None
+            await heard.broker.close()
+        await hub.stop()
+        await until(lambda: not hub._topics)
+
+    asyncio.run(run())
+
+
+def test_a_subscriber_that_reads_too_slowly_misses_messages_and_delays_nobody(
+    tmp_path: Path,
+) -> None:
+    async def test(hub: Hub, slow: Heard, other: Heard) -> None:
+        (link,) = hub._subscribers["a"]
+        link.is_clogged = True
+        broker: Any = other.broker
+        broker.subscribe(["a"])
+        await until(lambda: len(hub._subscribers["a"]) == 2)
+        dropped = hub.dropped
+        broker.publish("a", b"x")
+        await until(lambda: ("a", b"x") in other.messages)
+        assert hub.dropped == dropped + 1
+        assert ("a", b"x") not in slow.messages
+        link.is_clogged = False
+
+    with_hub(tmp_path, test)
+
+
+def test_a_subscriber_that_leaves_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def test(hub: Hub, one: Heard, other: Heard) -> None:
+        assert one.broker is not None
+        await one.broker.close()
+        await until(lambda: not hub._subscribers)
+
+    with_hub(tmp_path, test)
+
+
+def test_more_topics_than_one_frame_has_go_in_several(tmp_path: Path) -> None:
+    async def test(hub: Hub, one: Heard, other: Heard) -> None:
+        assert one.broker is not None
+        topics = [str(number) for number in range(TOPICS_AT_ONCE + 1)]
+        one.broker.subscribe(topics)
+        await until(lambda: len(hub._subscribers) == len(topics) + 1)
+        one.broker.unsubscribe(topics)
+        await until(lambda: list(hub._subscribers) == ["a"])
+
+    with_hub(tmp_path, test)
+
+
+def test_a_hub_that_ends_in_order_says_so_first(tmp_path: Path) -> None:
+    async def test(hub: Hub, one: Heard, other: Heard) -> None:
+        assert one.broker is not None
+        await hub.stop()
+        await until(lambda: one.states[-1:] == [False])
+        assert one.broker.is_leaving, "and so nobody is warned of it"
+
+    with_hub(tmp_path, test)

@@ -1,0 +1,61 @@
+"""NATS: topics and logins as its protocol and its library take them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lineman.brokers.base import Subscriber
+from lineman.brokers.nats import Nats, _token
+from lineman.errors import ConfigError
+
+
+def nats(url: str) -> Any:
+    return Nats(url, "test", Subscriber(lambda topic, payload: None, lambda state: None, tuple))
+
+
+def made(url: str) -> Any:
+    async def make() -> Any:
+        return nats(url)
+
+    return asyncio.run(make())
+
+
+@pytest.mark.parametrize("topic", ["", "a b", "uid:*", "group:a.b.>", "\0", "é" * 100])
+def test_a_topic_is_one_token_of_a_subject(topic: str) -> None:
+    token = _token(topic)
+    assert token
+    assert not set(token) & set(" .*>\r\n\t\0")
+    assert token.isascii()
+    assert token != _token(f"{topic}x")
+
+
+@pytest.mark.parametrize(
+    ("url", "where", "login"),
+    [
+        ("nats://h:4222", "nats://h:4222", {}),
+        ("nats://geheim@h:4222", "nats://h:4222", {"token": "geheim"}),
+        ("tls://a%2Fb:c%40d@[::1]:4222", "tls://[::1]:4222", {"user": "a/b", "password": "c@d"}),
+    ],
+)
+def test_a_login_is_given_decoded_and_apart_from_the_address(
+    url: str, where: str, login: dict[str, str]
+) -> None:
+    assert made(url)._where_and_login() == (where, login)
+
+
+@pytest.mark.parametrize("url", ["nats://", "nats://h:0", "nats://me:geheim@h:99999"])
+def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
+    async def start() -> None:
+        await nats(url).start()
+
+    with pytest.raises(ConfigError, match=r"the broker's address .* is invalid") as refused:
+        asyncio.run(start())
+    assert "geheim" not in str(refused.value).partition("; fix:")[0]
+
+
+def test_only_an_address_that_says_so_speaks_tls() -> None:
+    assert made("nats://h:4222")._tls() is None
+    assert made("tls://h:4222")._tls() is not None
