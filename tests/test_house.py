@@ -234,16 +234,14 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 # what uses them: by themselves they are types and names, or nothing without a real program, server
 # or line at the other end.
 TESTED_BY = """
-cli/websocket_client/test_talk.py
-    cli/websocket_client: arguments client_socket screens
 cli/commands/test_start.py
     cli/commands: stop
 cli/load/test_load_link.py
     cli/load: load_shared
 cli/shared/test_standard_output.py
     cli/shared: program_survey program_target surveying
-cli/test_cert_list.py
-    cli/commands/cert: authority list obtain renew show
+cli/commands/cert/test_authority.py
+    cli/commands/cert: obtain renew show
 cli/test_main.py
     .: __main__
 config/test_declared.py
@@ -276,22 +274,15 @@ net/loop/test_poller.py
 net/stream/test_tlsstream.py
     net/stream: stream tlscalls tlsinfo
 net/test_service.py
-    net/listening: acceptor arrival bind
+    net/listening: acceptor arrival
 process/master/test_master.py
     process/master: master_setting
 protocols/websocket/test_decoder.py
-    protocols/websocket: assembly byteclasses control session
     protocols: events interface
-protocols/websocket/test_handshake.py
-    protocols/websocket: acceptkey
 runtime/test_build.py
     base: version
-tls/advice/test_verdict.py
-    tls/advice: certificate_facts
 tls/development/test_devca.py
     tls/development: machine
-tls/files/test_certificate_check.py
-    tls/files: certificate_info
 tls/openssl/test_tickets.py
     tls/openssl: ticket_answers ticket_callback
 tls/serving/test_live_certificates.py

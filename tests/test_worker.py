@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, UsageError, Worker
-from lineman.base.address import parse
 from lineman.config import checked_options
 from lineman.config.options import OPTIONS
-from lineman.net.listening.bind import bind
 from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
@@ -148,32 +146,6 @@ def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
         assert f"kill {os.getpid()}" in error.fix
     else:
         assert f"ss -ltnp 'sport = :{port}'" in error.fix
-
-
-def test_a_name_with_several_addresses_is_the_one_of_ipv4_and_the_others_are_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def both(host: str, port: int, *_: object) -> list[object]:  # as most machines have it
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
-        ]
-
-    monkeypatch.setattr("lineman.net.listening.bind.socket.getaddrinfo", both)
-    caplog.set_level("INFO", "lineman")
-    with bind(parse("ws://localhost:0"), 5) as listener:
-        assert listener.getsockname()[0] == "127.0.0.1"
-    assert "localhost is 127.0.0.1, and ::1 as well, where nothing listens" in caplog.text
-
-
-def test_an_address_of_another_machine_is_refused() -> None:
-    error = refusal(Worker("ws://192.0.2.1:0"))
-    assert "192.0.2.1 is no address of this machine" in error.seen
-
-
-def test_a_name_that_is_not_known_is_refused() -> None:
-    error = refusal(Worker("ws://no-such-host.invalid:0"))
-    assert "the name no-such-host.invalid is not known" in error.seen
 
 
 def test_a_worker_is_shown_by_its_name_or_address() -> None:

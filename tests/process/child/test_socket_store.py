@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 
 from kit.descriptors import descriptors, wait_until_none_is_left
-from lineman.base.address import parse
-from lineman.net.listening.bind import listens_at
 from lineman.process.child import socket_store as store
 from lineman.process.child.socket_store import MAX_SOCKETS, Label, Note, SocketStore
 
@@ -220,25 +218,3 @@ def test_without_descriptors_nothing_is_copied_and_nothing_lost(
     assert len(copied) == 20
     for _, each in copied:
         each.close()
-
-
-def test_only_a_listening_socket_of_the_very_address_is_taken(
-    listener: socket.socket, tmp_path: Path
-) -> None:
-    port = listener.getsockname()[1]
-    for address in (f"ws://127.0.0.1:{port}", "ws://127.0.0.1:0", f"wss://127.0.0.1:{port}"):
-        assert listens_at(listener, parse(address))
-    others = (f"ws://0.0.0.0:{port}", f"ws://127.0.0.2:{port}", f"ws://127.0.0.1:{port + 1}")
-    for address in (*others, f"ws://[::1]:{port}", f"ws+unix://{tmp_path}/a"):
-        assert not listens_at(listener, parse(address))
-    with socket.socket() as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        bound.bind(("127.0.0.1", 0))
-        datagrams.bind(("127.0.0.1", 0))
-        for each in (bound, datagrams):
-            assert not listens_at(each, parse(f"ws://127.0.0.1:{each.getsockname()[1]}"))
-    with socket.socket(socket.AF_UNIX) as unix:
-        unix.bind(str(tmp_path / "a"))
-        unix.listen()
-        assert listens_at(unix, parse(f"ws+unix://{tmp_path}/a"))
-        assert not listens_at(unix, parse(f"ws+unix://{tmp_path}/b"))
-        assert not listens_at(unix, parse("ws://127.0.0.1:0"))

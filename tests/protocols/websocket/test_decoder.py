@@ -35,7 +35,7 @@ from kit.frames import (
 )
 from lineman.errors import ProtocolError
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.decoder import Close, Decoder, Event, Ping, Pong
+from lineman.protocols.websocket.decoder import Decoder, Event
 from protocols.websocket.vectors import EXAMPLES, VECTORS, Vector
 
 both_sides = pytest.mark.parametrize("masked", [True, False], ids=["server", "client"])
@@ -167,16 +167,6 @@ def test_two_decoders_know_nothing_of_each_other() -> None:
 
 
 # What an event is.
-
-
-def test_events_are_values() -> None:
-    assert Ping(b"a") == Ping(b"a")
-    assert Ping(b"a") != Ping(b"b")
-    assert Pong(b"a") != Pong(b"b")
-    assert Close(1000, "a") == Close(1000, "a") != Close(1000, "b")
-    assert len({Ping(b""), Ping(b""), Pong(b""), Close(1000, "")}) == 3
-    with pytest.raises(AttributeError):
-        Ping(b"a").payload = b"b"  # type: ignore[misc]
 
 
 def test_the_words_of_an_error_fit_a_close_frame_and_its_code_may_be_sent() -> None:

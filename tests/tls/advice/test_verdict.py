@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lineman.base.finding import Level
 from lineman.testing.certificates import IssuedPair, TestCA
-from lineman.tls.advice import certificate_facts as facts
 from lineman.tls.advice.certificate_facts import look_at, read_roots
 from lineman.tls.advice.verdict import Judgement, judge
 from lineman.tls.development import devca
@@ -179,25 +178,6 @@ def test_an_authority_of_ones_own_may_vouch_for_longer_and_phones_do_not_have_it
         assert "ssl hand shake error" in trust.wechat
         long = [each.level for each in found if each.name == "cert-lives-too-long"]
         assert long == ([level] if level is Level.INFO else [])
-
-
-def test_which_authorities_are_an_operators_own(
-    ca: TestCA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other, bundle = TestCA(tmp_path / "other", name="Another"), tmp_path / "bundle.pem"
-    dev = devca.development_certificate(tmp_path / "dev").ca
-    added = tmp_path / "added"
-    added.mkdir()
-    (added / "mine.crt").write_bytes(other.ca_path.read_bytes())
-    (added / "notes.txt").write_text("no certificate")
-    bundle.write_bytes(ca.ca_path.read_bytes() + other.ca_path.read_bytes() + dev.read_bytes())
-    monkeypatch.setattr(facts, "system_roots", lambda: bundle)
-    monkeypatch.setattr(facts, "_OWN_AUTHORITIES", (str(added), str(tmp_path / "nowhere")))
-    public, mine, made = (read_roots(one)[0] for one in (ca.ca_path, other.ca_path, dev))
-    assert facts.roots_of(None) == facts.Roots((public, mine, made), frozenset({mine, made}))
-    assert facts.roots_of(ca.ca_path) == facts.Roots((public,), frozenset())
-    foreign = TestCA(tmp_path / "foreign", name="A third").ca_path
-    assert facts.roots_of(foreign).own == frozenset(read_roots(foreign))
 
 
 def self_signed(path: Path, key: object, *, names: bool = True) -> Path:

@@ -405,12 +405,6 @@ def test_a_key_that_cannot_sign_in_tls_is_refused(tmp_path: Path) -> None:
     assert "has a DSAPublicKey, which cannot sign in TLS" in refusal(pair.cert, pair.key)
 
 
-def test_many_names_are_shortened_in_messages(ca: TestCA) -> None:
-    names = [f"{letter}.example" for letter in "abcdef"]
-    pair = ca.issue(names, not_before=NOW - timedelta(2), not_after=NOW - timedelta(1))
-    assert "(a.example, b.example, c.example and 3 more)" in refusal(pair.cert, pair.key)
-
-
 def test_commands_in_messages_quote_the_path(ca: TestCA) -> None:
     pair = ca.issue("localhost", filename="my server", passphrase=b"tom")
     assert f"openssl pkey -in '{pair.key}' -noout" in refusal(pair.cert, pair.key, "jerry")

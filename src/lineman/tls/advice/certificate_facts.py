@@ -110,13 +110,14 @@ class Roots:
     own: frozenset[x509.Certificate] = frozenset()
 
 
-def roots_of(given: Path | None) -> Roots:
+def roots_of(given: Path | None, own_in: Sequence[str] = _OWN_AUTHORITIES) -> Roots:
     """The authorities in a file, or the system's.
 
     An authority that is in the file and not among this system's public ones is an operator's own.
 
     Args:
         given: the file; None for the system's own.
+        own_in: the directories for an operator's own authorities.
 
     Raises:
         ConfigError: a file cannot be read.
@@ -124,7 +125,7 @@ def roots_of(given: Path | None) -> Roots:
     system = system_roots()
     public = () if system is None else tuple(read_roots(system))
     trusted = public if given is None else tuple(read_roots(given))
-    added = {root for directory in _OWN_AUTHORITIES for root in _added(Path(directory))}
+    added = {root for directory in own_in for root in _added(Path(directory))}
     own = {root for root in trusted if root in added or _is_development(root)}
     if given is not None:
         own |= set(trusted) - set(public)
