@@ -9,8 +9,20 @@ import pytest
 
 import lineman.gateway
 from kit.gateway import System
-from lineman import Client
-from lineman.errors import UsageError
+from lineman import Client, Gateway
+from lineman.errors import ConfigError, UsageError
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../chat", "a\0b", "a\n", "ä" * 51])
+def test_a_name_that_no_socket_can_have_is_refused_at_once(name: str) -> None:
+    with pytest.raises(ConfigError, match='without "/", such as "chat"') as caught:
+        Gateway("ws://127.0.0.1:0", name=name)
+    assert "\n" not in str(caught.value)
+    assert name not in Gateway.all_names
+
+
+def test_a_name_of_a_hundred_bytes_is_taken() -> None:
+    assert Gateway("ws://127.0.0.1:0", name="ä" * 50).name == "ä" * 50
 
 
 @pytest.mark.parametrize("uid", ["Anna Bo", "a\nb\r\n", "\x00", " ", "*", ">", "a.b", "ä" * 128])

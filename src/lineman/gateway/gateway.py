@@ -23,7 +23,7 @@ from lineman.brokers.embedded import Hub
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
 from lineman.config.options import ServiceFields
-from lineman.errors import UsageError
+from lineman.errors import ConfigError, UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, GatewayOptions
@@ -53,6 +53,9 @@ ARGUMENTS = {
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
 }
+
+# Bytes of a gateway's name: the names of its sockets have at most 255.
+MAX_NAME = 100
 _PUSH_REMEDY = (
     "have programs push with GatewayClient, `lineman push` or Gateway(…, push=…, push_token=…): "
     "that reaches every client"
@@ -175,6 +178,7 @@ class Gateway(Api, Declared):
         if inner_workers.host is not None:
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
+        _check_name(options.name)
         if options.name in Gateway.all_names:
             raise UsageError(
                 f"there are two gateways called {options.name!r}; give each a name of its own"
@@ -312,6 +316,15 @@ class Gateway(Api, Declared):
     def destroy_current_client(self) -> None:
         """Drops the client whose callback is running, without a close frame."""
         self._working().destroy_current_client()
+
+
+def _check_name(name: str) -> None:
+    """Refuses a name that no file can have: the sockets are named after the gateway."""
+    if not name or "/" in name or not name.isprintable() or len(name.encode()) > MAX_NAME:
+        raise ConfigError(
+            f"name is {name[:MAX_NAME]!r}",
+            f'give a text of 1 to {MAX_NAME} bytes without "/", such as "chat"',
+        )
 
 
 def _limits(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:

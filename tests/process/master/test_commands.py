@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from kit.stories import seat
+from lineman.base.version import VERSION
 from lineman.process.master.children import Children, Program
 from lineman.process.master.commands import Commands
 from lineman.process.master.description import Place
@@ -122,6 +124,11 @@ def test_a_service_that_stops_begins_no_reload_and_answers_all_who_wait(desk: De
     desk.commands.close()
     assert first.replies == second.replies
     assert first.replies == [{"ok": False, "text": "the service was stopped meanwhile"}]
+
+
+def test_the_master_reports_the_version_that_it_runs(desk: Desk) -> None:
+    (about, *_) = desk.commands._compose({})
+    assert json.loads(about)["master"]["version"] == VERSION
 
 
 def test_a_split_room_is_told_once_for_a_worker_and_not_for_a_single_process(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from lineman.base.version import VERSION
 from lineman.process.master.children import Child, Children, Program
 from lineman.process.master.control_socket import Caller, ChildQuestions, ControlServer
 from lineman.process.master.description import Place
@@ -228,6 +229,7 @@ class Commands:
             "started": self._started_at,
             "script": self._boss.program.script,
             "state": "reloading" if service.reloading else service.phase.value,
+            "version": VERSION,
         }
 
     def _about_children(self) -> Iterable[dict[str, Any]]:
