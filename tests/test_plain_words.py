@@ -23,7 +23,10 @@ INSTEAD = {
     r"(?:is|are) told of": "learns of, is notified of",
     r"the very": "exactly, this",
     r"what is not so": "what is wrong",
-    r"the words make no sense|no such door|on whose word": "invalid arguments, who decides it",
+    r"the words make no sense|on whose word": "invalid arguments, who decides it",
+    r"no (?:such|other) door": "no other way",
+    r"without a word|at the mercy of": "silently, depends on",
+    r"(?:so is|so does|and) who (?:is|has|does|can|wants)": "and so is a client that …",
 }
 
 
