@@ -253,15 +253,10 @@ e2e/acme/test_acme_job.py
     tls/acme: acme_client acme_job
 e2e/test_doctor.py
     doctor/looks: line name_resolution outside page probe standin strangers tls
-gateway/push/test_push_endpoint.py
-    gateway/push: pushing
 gateway/test_gateway.py
-    gateway: client_callback_types gateway_options
-    gateway/holder: dispatch group_histories held_client node orders questions routing traffic
+    gateway: client_callback_types
 gateway/test_machines.py
     gateway/wire: node_messages
-gateway/test_replaced.py
-    gateway/wire: dialling
 gateway/holder/test_history.py
     gateway/wire: history_page
 kit/site.py

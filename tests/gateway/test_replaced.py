@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -58,18 +57,6 @@ def test_business_workers_serve_the_new_process_and_the_old_one_that_still_has_c
     late.send("after")
     assert late.receive() == "after"
     assert list(candidates(path)) == [path, alias_of(path, new.name)]
-
-
-def test_what_a_killed_process_has_left_behind_is_taken_away(system: System) -> None:
-    node = system.add_node("on_message")
-    (path,) = system.paths
-    left = Path(alias_of(path, "0" * 8))
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(left))
-    business = system.add_business(on_message=echo)
-    system.wait_until(lambda: not left.exists(), "it is gone")
-    assert len(business._links) == 1
-    assert node.dispatch.workers == 1
 
 
 @contextmanager

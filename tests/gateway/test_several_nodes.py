@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
-import pytest
-
 import lineman
 from kit.gateway import System, add_two_nodes
-from lineman import AsyncGatewayClient, NotReachedError
-from lineman.errors import ConfigError
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.push.blocking import GatewayClient
 from lineman.gateway.wire.history_page import KeptMessage
 
 
@@ -93,35 +87,3 @@ def test_who_was_away_gets_what_was_published_from_whichever_node(system: System
     assert page.is_complete
     assert page.missed == [KeptMessage(2, "m1"), KeptMessage(3, "m2")]
     assert not system.ask(api.get_history("room", "another", 1)).is_complete
-
-
-def test_any_program_can_push_with_await_and_without(system: System) -> None:
-    system.add_node("on_message")
-    api = system.add_business(on_message=lambda client, message: client.bind(message))
-    client = system.connect()
-    client.send("anna")
-    while not system.ask(api.is_uid_online("anna")):
-        pass
-    address = f"unix://{system.paths[0]}"
-
-    async def push() -> list[str]:
-        async with AsyncGatewayClient(address) as gateway:
-            gateway.send_to_uid("anna", "from asyncio")
-            return await gateway.get_all_uid_list()
-
-    assert asyncio.run(push()) == ["anna"]
-    with GatewayClient(address) as gateway:
-        assert gateway.is_uid_online("anna")
-        assert not gateway.is_uid_online("bert")
-        gateway.send_to_uid("anna", "from a view")
-    assert [client.receive(), client.receive()] == ["from asyncio", "from a view"]
-
-
-def test_pushing_to_nobody_says_so(system: System) -> None:
-    gateway = GatewayClient(f"unix://{system.directory}/none.sock")
-    with pytest.raises(NotReachedError, match=r"there is no gateway at .*none\.sock"):
-        gateway.send_to_all("x")
-    gateway.close()
-    for address in ("http://localhost", "127.0.0.1:1236", "unix:/run/app.sock"):
-        with pytest.raises(ConfigError, match=r"no broker's address.* fix: give unix:///path"):
-            GatewayClient(address)
