@@ -61,8 +61,8 @@ def test_a_service_that_stops_lets_handlers_finish_what_was_received(
     assert ends.closed.calls == [(1001, "the service is stopping")]
 
 
-def test_a_handler_that_never_ends_is_cancelled_when_the_service_stops_and_on_close_is_told(
-    serve: Serve, ends: Ends
+def test_a_handler_that_never_ends_is_cancelled_when_the_service_stops_and_both_ends_are_told(
+    serve: Serve, tls: bool, ends: Ends
 ) -> None:
     cancelled = Recorder()
     at_work = Recorder()
@@ -75,13 +75,54 @@ def test_a_handler_that_never_ends_is_cancelled_when_the_service_stops_and_on_cl
             cancelled("cancelled")
             raise
 
-    site = serve(on_message=handler, **ends.callbacks)
+    site = serve(tls, on_message=handler, **ends.callbacks)
     client = site.open()
     client.send("x")
     at_work.wait()
     site.run(site.worker.stop(0.5))
     assert cancelled.calls == ["cancelled"]
-    assert [code for code, _ in ends.closed.calls] == [1006]
+    assert client.receive() == Close(1001, "the service is stopping")
+    client.assert_ended()
+    assert ends.closed.calls == [(1001, "the service is stopping")]
+
+
+def test_a_client_whose_messages_the_program_holds_hears_that_the_service_stops(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    handled = Recorder()
+
+    def handler(connection: Connection, message: str) -> None:
+        connection.pause_recv()  # again for each message, so that the last one is never reached
+        handled(message)
+
+    site = serve(tls, on_message=handler, **ends.callbacks)
+    client = site.open()
+    client.send_bytes(encode("one") + encode("two") + encode("three"))
+    handled.wait()
+    site.run(site.worker.stop(0.5))
+    assert client.receive() == Close(1001, "the service is stopping")
+    client.assert_ended()
+    assert ends.closed.calls == [(1001, "the service is stopping")]
+
+
+def test_a_client_that_has_closed_itself_is_answered_when_its_handler_is_late(
+    serve: Serve, tls: bool, ends: Ends
+) -> None:
+    at_work = Recorder()
+
+    async def handler(connection: Connection, message: str) -> None:
+        at_work(message)
+        await asyncio.get_running_loop().create_future()
+
+    site = serve(tls, on_message=handler, **ends.callbacks)
+    client = site.open()
+    client.send("x")
+    client.send_close(4000, "done")
+    at_work.wait()
+    site.run(site.worker.stop(0.5))
+    assert client.receive() == Close(4000, "")
+    client.assert_ended()
+    assert ends.closed.calls == [(4000, "done")]
 
 
 def test_nobody_is_let_in_any_more_while_the_service_stops(serve: Serve, tls: bool) -> None:

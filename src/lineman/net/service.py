@@ -135,7 +135,7 @@ class Service(ConnectionContext):
         everything.
 
         Args:
-            timeout: seconds after which what is left is dropped.
+            timeout: seconds after which what is left gets its close frame and is dropped.
             code: the close code that clients get.
         """
         self.is_stopping = True
@@ -149,6 +149,10 @@ class Service(ConnectionContext):
         while self.poller.handlers() and self.loop.time() < deadline:
             await asyncio.sleep(0.01)
         for handler in self.poller.handlers():
+            if isinstance(handler, Connection) and handler.is_open:
+                # A callback is late, and the close frame waits behind it: it leaves without it.
+                handler.start_close(code, STOPPING)
+                handler.flush()
             handler.on_fault()
         await asyncio.sleep(0)  # for each `on_close` that is to be called soon
         current = asyncio.current_task()
