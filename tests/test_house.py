@@ -231,15 +231,20 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 
 # A module has its tests beside its name: those of `net/loop/poller.py` are in
 # `tests/net/loop/test_poller.py`, or in several that begin so. These modules are tested through
-# what uses them: by themselves they are types and names, or nothing without a real program, server
-# or line at the other end.
+# what uses them, for one of these reasons:
+# - they are names, types, protocols or values (`callbacks`, `check_type`, `events`, `interface`,
+#   `load_shared`, `program_facts`, `stream_status`, `unopened`);
+# - they are plain twins of functions in C, which one test of their user compares (`epoll`, `steps`,
+#   `ticket_answers`, `ticket_callback`, `ticks`, `tlscalls`);
+# - they do nothing without a real program, server or line at the other end, as the words of the
+#   command line, the looks of the doctor, and a connection's context do.
 TESTED_BY = """
 cli/commands/test_start.py
     cli/commands: stop
 cli/load/test_load_link.py
     cli/load: load_shared
 cli/shared/test_standard_output.py
-    cli/shared: program_survey program_target surveying
+    cli/shared: program_survey
 cli/commands/cert/test_authority.py
     cli/commands/cert: obtain renew show
 cli/test_main.py
@@ -252,7 +257,7 @@ doctor/test_checks.py
 e2e/acme/test_acme_job.py
     tls/acme: acme_client acme_job
 e2e/test_doctor.py
-    doctor/looks: line name_resolution outside page probe standin strangers tls
+    doctor/looks: line outside page strangers tls
 gateway/test_gateway.py
     gateway: client_callback_types
 gateway/test_machines.py
@@ -265,7 +270,7 @@ net/connection/test_connection.py
     net/connection: callbacks context peer unopened
     net/stream: stream_status
 net/loop/test_poller.py
-    net/loop: epoll steps syscalls ticks
+    net/loop: epoll steps ticks
 net/stream/test_tlsstream.py
     net/stream: stream tlscalls tlsinfo
 net/test_service.py
@@ -276,8 +281,6 @@ protocols/websocket/test_decoder.py
     protocols: events interface
 runtime/test_build.py
     base: version
-tls/development/test_devca.py
-    tls/development: machine
 tls/openssl/test_tickets.py
     tls/openssl: ticket_answers ticket_callback
 tls/serving/test_live_certificates.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
 
@@ -259,25 +258,3 @@ def test_one_of_several_workers_is_chosen_by_name(app: Path) -> None:
     )
     assert [worker.name for worker in workers_of(app)[0]] == ["a", "b"]
     assert run("nginx", app, *BASE, "--worker", "b") == 0
-
-
-def test_a_program_is_run_as_if_it_were_started(app: Path) -> None:
-    (app.parent / "beside_the_program.py").write_text("ADDRESS = 'ws://127.0.0.1:1'")
-    write(
-        app,
-        """
-        import asyncio, sys
-        from beside_the_program import ADDRESS
-        from lineman import Worker
-        assert sys.argv == [__file__] and __name__ == "__main__"
-        worker = Worker(ADDRESS)
-        asyncio.run(worker.start())
-        """,
-    )
-    path, arguments = list(sys.path), list(sys.argv)
-    (worker,), _ = workers_of(app)
-    assert worker.address == "ws://127.0.0.1:1"
-    assert (sys.path, sys.argv) == (path, arguments)
-    assert Worker.run_all.__module__ == Worker.start.__module__ == "lineman.worker"
-    with pytest.raises(ConfigError, match="there is no program"):
-        workers_of(app.parent)
