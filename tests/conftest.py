@@ -1,4 +1,4 @@
-"""What every test shares; what two packages of tests need lies in `kit`."""
+"""Settings for every test; code that two packages of tests need is in `kit`."""
 
 import os
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-# Kept bytecode spares each of the many programs that tests start the compiling of a hundred
-# modules, which is a third of its start.
+# Tests start many programs. With kept bytecode none of them compiles a hundred modules, which takes
+# a third of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -18,7 +18,7 @@ pytest.register_assert_rewrite("kit")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: two for each core, since half of the time tests wait for programs."""
+    """`-n auto`: two processes for each core, since tests wait for programs half of the time."""
     return 2 * len(os.sched_getaffinity(0))
 
 

@@ -1,4 +1,4 @@
-"""Bytes where they lie, in plain Python; compiled modules have the same functions in C."""
+"""Bytes in buffers without copies, in plain Python; compiled modules have the same in C."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from lineman.base.buffers import payload_of
 
 
 class Shout(str):
-    """What is nearly a text."""
+    """A subclass of `str`, which is not a plain text."""
 
 
 def test_the_payload_of_a_message_has_its_bytes_and_kind() -> None:

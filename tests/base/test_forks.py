@@ -1,4 +1,4 @@
-"""Processes that the program forks while clients are open: they hold nothing of the service."""
+"""Processes that the program forks while clients are connected hold nothing of the service."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_pool_of_processes_holds_no_client_and_no_port(
             client.assert_ended()
         others[2].send("still served")
         assert others[2].receive() == "still served"
-        os.kill(child, signal.SIGKILL)  # it can end nothing in order; the pool lives on
+        os.kill(child, signal.SIGKILL)  # no orderly end; the pool lives on
         with suppress(ssl.SSLEOFError):  # nor can it end TLS
             others[3].assert_ended()
         program.wait_for_line("listening on", count=2)

@@ -1,4 +1,4 @@
-"""Questions by number: however one ends, it is over once, and nothing of it is left."""
+"""Questions by number: each ends exactly once, in every way, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lineman.errors import LinkFullError, NotReachedError, RefusedError
 
 
 class Asker:
-    """Asks, and notes what has become of its questions."""
+    """Asks questions, and records how they ended."""
 
     def __init__(self) -> None:
         self.questions: OpenQuestions[str] = OpenQuestions()
@@ -47,7 +47,7 @@ def test_a_question_to_nobody_is_over_at_once() -> None:
 def test_what_was_not_asked_for_is_thrown_away() -> None:
     asker = Asker()
     number = asker.ask("a", "b")
-    for who, value in (("c", 1), ("a", 2), ("a", 3)):  # a stranger, an answer, and it again
+    for who, value in (("c", 1), ("a", 2), ("a", 3)):  # not asked, an answer, another one
         asker.questions.answer(number, who, value)
     asker.questions.answer(number + 1, "b", 4)
     asker.questions.answer(number, "b", 5)
@@ -83,7 +83,7 @@ def test_a_number_may_be_given() -> None:
 def ask(
     questions: OpenQuestions[str], *asked: str, say: Any = lambda number: None, timeout: float = 20
 ) -> Any:
-    """What asking in an event loop gives; a task."""
+    """A task that asks in an event loop."""
     loop = asyncio.get_running_loop()
     return loop.create_task(questions.ask(loop, asked, say, timeout, "is_online"))
 

@@ -1,4 +1,4 @@
-"""What an option may be: each kind takes what it should, and says of the rest what to give."""
+"""The kinds of options: each accepts its valid values, and says for others what to give."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CLOSINGS = [
     list(closed) for count in (1, 2, 3) for closed in itertools.combinations((0, 1, 2), count)
 ]
 
-# Prints much, fails often, and must go on all the same.
+# Prints much, fails often, and must still run.
 LOUD = """
     import sys
     from lineman import Worker
@@ -51,7 +51,7 @@ LOUD = """
 
 
 class Launched:
-    """A program that was started with descriptors of the test's choice.
+    """A program that was started with standard descriptors chosen by the test.
 
     Args:
         directory: where it is written.
@@ -118,7 +118,7 @@ def launched(*args: object, **kwargs: object) -> Iterator[Launched]:
 
 
 def still_serves(port: int, rounds: int = 200) -> None:
-    """Whether messages are answered, while others fail and all are loud."""
+    """Fails unless messages are answered, while other messages fail and all of them print."""
     with RawClient(port).open() as client:
         for number in range(rounds):
             client.send(str(number))
@@ -130,7 +130,7 @@ def still_serves(port: int, rounds: int = 200) -> None:
 
 
 def fill(descriptor: int) -> None:
-    """Fills a pipe, through a description of its own: the program's keeps its flags."""
+    """Fills a pipe through a new file description, so that the program's keeps its flags."""
     own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK)
     for size in (4096, 1):
         while True:
@@ -142,7 +142,7 @@ def fill(descriptor: int) -> None:
 
 
 def read_all(descriptor: int, until: Callable[[str], object]) -> str:
-    """What comes out of a pipe, until something is in it."""
+    """Reads a pipe until the condition is true of its output; returns the output."""
     text = ""
     deadline = time.monotonic() + DEADLINE
     while not until(text):
@@ -212,7 +212,7 @@ def test_a_pipe_that_nobody_reads_holds_up_neither_clients_nor_the_stop(
     reader, writer = os.pipe()
     if is_full_at_the_start:
         fill(writer)
-    # Without a log file the log goes to the pipe as well; the port is then told by the command.
+    # Without a log file the log goes to the pipe as well; the command then prints the port.
     options = 'print("", end="")' if not is_full_at_the_start else ""
     with launched(tmp_path, output=writer, options=options) as program:
         if is_full_at_the_start:

@@ -1,4 +1,4 @@
-"""Who listens at a unix socket, and is told nothing where he is a stranger."""
+"""The user who listens at a unix socket; another user is not sent anything."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWNER = Owner(NOBODY.pw_uid, NOBODY.pw_gid, (NOBODY.pw_gid,), "nobody", NOBODY.p
 
 
 class Impostor:
-    """Somebody else who listens at a path, keeps what he is told, and agrees with everything."""
+    """A listener of another user, which keeps what it receives and accepts everything."""
 
     def __init__(self, path: Path) -> None:
         self.heard = b""
@@ -57,7 +57,7 @@ class Impostor:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A directory where everybody may write."""
+    """A directory where every user may write."""
     made = tmp_path / "shared"
     made.mkdir()
     made.chmod(0o1777)

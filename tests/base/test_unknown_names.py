@@ -1,4 +1,4 @@
-"""What a `Worker`, a `Gateway` or a connection does not have is refused, with what to use."""
+"""A name that a `Worker`, `Gateway` or connection does not have is refused, with the right one."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_a_number_of_processes_is_refused_under_the_name_that_was_given(
         Gateway(WS, **{name: value})
 
 
-# What is set in the wrong place would never be looked at.
+# A value that is set in the wrong place would never be used.
 
 
 @pytest.mark.parametrize("name", ["on_message", "on_worker_start"])

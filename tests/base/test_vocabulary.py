@@ -37,7 +37,7 @@ TABLES = (
 
 
 def spelt(cell: str) -> set[str]:
-    """The names in a cell that nobody but Workerman spells so: `onMessage`, `reusePort`."""
+    """The names in a cell in Workerman's own spelling: `onMessage`, `reusePort`."""
     found = re.findall(r"(?<![$\w\[(])[a-z]+[A-Z]\w*", cell)
     return {name for name in found if f"({name}" not in cell and f"${name})" not in cell}
 
@@ -104,7 +104,7 @@ def test_the_members_are_those_of_the_reference() -> None:
         assert {name for name in vars(cls) if name[0] != "_"} - set(members) <= HOUSE[cls]
 
 
-# What others of the house call on them.
+# The methods that other modules of the package call on them.
 HOUSE: dict[type, set[str]] = {
     Request: {"of_handshake"},
     Connection: {

@@ -1,4 +1,4 @@
-"""What is asked of the load generators, and what is made of their answers."""
+"""The command lines of the load generators, and the samples from their answers."""
 
 from __future__ import annotations
 

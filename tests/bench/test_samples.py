@@ -1,4 +1,4 @@
-"""What is made of the samples."""
+"""The ratios and medians of the samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_ratio_is_the_median_of_the_ratios_within_each_round() -> None:
     samples = of(
         "c",
         {"c": 1.0, "ours": 1.5},
-        {"c": 10.0, "ours": 12.0},  # somebody else used the machine
+        {"c": 10.0, "ours": 12.0},  # another program used the machine
         {"c": 2.0, "ours": 2.2},
     )
     assert samples.ratio("a", "ours") == 1.2

@@ -1,4 +1,4 @@
-"""`make soak` for a moment: whether it works, not what it finds."""
+"""A short `make soak`: whether it works, not what it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of brokers share: ends of a broker, and whether they reach each other."""
+"""Ends of a broker for the tests, and whether they reach each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("redis", "redis-cluster", "nats")
 
 
 class Heard:
-    """What one end of a broker hears, and what it wants to."""
+    """The messages that one end of a broker receives, and its topics."""
 
     def __init__(self, *topics: str) -> None:
         self.topics = set(topics)
@@ -32,7 +32,7 @@ class Heard:
 
 
 async def reaches(sender: Heard, receiver: Heard, topic: str) -> None:
-    """Returns when something published by one is heard by the other."""
+    """Returns once a message of one end reaches the other."""
     mark = (topic, b"does it reach you?")
 
     async def again() -> None:

@@ -1,4 +1,4 @@
-"""What is told of a broker's address, whatever its password holds."""
+"""A broker's address in messages: without its password, whatever characters that holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of brokers, and what is told of them."""
+"""Addresses of brokers, and how messages show them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineman.gateway.push.blocking import GatewayClient
 
 
 def ignore(*given: object) -> None:
-    """What a broker tells to nobody."""
+    """The parts of an address that a broker never shows."""
 
 
 @pytest.mark.parametrize(

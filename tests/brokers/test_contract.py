@@ -1,4 +1,4 @@
-"""What every broker keeps to, against the real servers."""
+"""The contract of every broker, tested with the real servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lineman.brokers.redis_cluster import RedisCluster
 
 
 class EmbeddedServer:
-    """The hub, with the face that the tests know of the other servers."""
+    """The hub, with the same methods as the other servers of the tests."""
 
     def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:
         self.path = path
@@ -160,7 +160,7 @@ def test_subscriptions_come_and_go(bench: Bench) -> None:
         await reaches(other, one, "c")
         one.broker.unsubscribe(["b", "never"])
         one.broker.subscribe(["d"])
-        await reaches(other, one, "d")  # by then it has been told of what was before
+        await reaches(other, one, "d")  # by then earlier messages have arrived
         other.broker.publish("b", b"too late")
         other.broker.publish("c", b"in time")
         await until(lambda: ("c", b"in time") in one.messages)

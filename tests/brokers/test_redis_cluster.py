@@ -1,4 +1,4 @@
-"""A Redis Cluster whose slots move and whose nodes die, for real; and how its map is read."""
+"""A real Redis Cluster whose slots move and whose nodes die; and how its map is read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def slot_of(server: RedisClusterServer, topic: str) -> int:
 
 
 def owner_of(server: RedisClusterServer, slot: int) -> int:
-    """Which of the primaries serves a slot, as it is in the beginning."""
+    """The primary that serves a slot at the beginning."""
     return 0 if slot <= 5460 else 1 if slot <= 10922 else 2
 
 
@@ -77,7 +77,7 @@ def test_a_slot_that_moves_takes_its_subscriptions_along(server: RedisClusterSer
         assert said == [b"%d" % number for number in range(100)]
         assert other.states == [True]
         assert other.broker.dropped == 0
-        # What begins and ends there from now on does so at the new place.
+        # Subscriptions that begin or end from now on do so at the new node.
         one.broker.unsubscribe(["t7"])
         await reaches(other, one, "t8")
         other.broker.publish("t7", b"too late")
@@ -154,7 +154,7 @@ def test_one_node_of_a_cluster_as_a_redis_says_what_it_is(
 
 
 def test_slots_that_nobody_serves_are_told(server: RedisClusterServer) -> None:
-    for node in (2, 1, 0):  # who serves it first: it would tell the others again
+    for node in (2, 1, 0):  # its node first: it would tell the others again
         server.tell(node, "CLUSTER", "DELSLOTS", "16383")
 
     async def test() -> str:

@@ -1,4 +1,4 @@
-"""Redis and NATS with a password and TLS, and what is said where these are wrong."""
+"""Redis and NATS with a password and TLS, and the messages if these are wrong."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def opened(make: Callable[[Heard], Broker]) -> None:
 
 
 def trouble(make: Callable[[Heard], Broker], words: str = "") -> str:
-    """What a broker says that is not reached.
+    """The message of a broker that is not reached.
 
     Args:
         make: makes it.

@@ -1,4 +1,4 @@
-"""Brokers that are cut off without a word: connections stay, and nothing comes any more."""
+"""Brokers that are cut off silently: connections stay open, and nothing arrives any more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOON = RemoteLimits(timeout=1.0, last_retry=0.2)
 
 @contextmanager
 def stopped(server: Server | RedisClusterServer) -> Iterator[None]:
-    """The server is there, and does nothing."""
+    """A stopped server: its connections stay open, and it does nothing."""
     server.signal(signal.SIGSTOP)
     try:
         yield
@@ -45,7 +45,7 @@ def test_a_server_that_falls_silent_is_given_up_and_found_again(kind: str, tmp_p
                 await reaches(other, one, topic)
             with stopped(server):
                 began = time.monotonic()
-                # One that says nothing itself notices as well as one that publishes.
+                # An end that publishes nothing notices it as well as one that publishes.
                 while one.broker.is_connected or other.broker.is_connected:
                     assert time.monotonic() < began + DEADLINE
                     for topic in topics:
@@ -130,7 +130,7 @@ def test_two_machines_go_on_alone_and_come_together_when_the_broker_speaks_again
         system.wait_until(lambda: len(news) == 2, "both are online")
         assert system.ask(api.get_client_id_count_by_group("room")) == 2
         with stopped(server):
-            # Not noticed yet: who asks gets what is known, in time.
+            # Before it is noticed, a question gets an answer with what is known, in time.
             began = time.monotonic()
             assert system.ask(api.get_client_id_count_by_group("room")) >= 1
             assert time.monotonic() < began + 4

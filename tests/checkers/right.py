@@ -1,4 +1,4 @@
-"""Programs as people write them; a type checker has nothing to say."""
+"""Valid programs: a type checker must find no fault in them."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def welcome(client: Client) -> None:
 gateway.on_uid_online = lambda uid: gateway.send_to_all(uid)
 
 
-# Whatever a program gets has a type that it can write down.
+# Every value that a program receives has a public type.
 def tls_of(connection: Connection) -> TlsInfo | None:
     return connection.tls
 

@@ -1,4 +1,4 @@
-"""What mypy and pyright say to programs: nothing to right ones, and something to each mistake."""
+"""mypy and pyright accept right programs, and report each mistake in wrong ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RIGHT, WRONG = HERE / "right.py", HERE / "wrong.py"
 
 
 def mypy(tmp_path: Path) -> list[tuple[str, int, str]]:
-    """What mypy finds: file, line and words."""
+    """The findings of mypy: file, line and text."""
     words = [sys.executable, "-m", "mypy", "--strict", "--config-file", "/dev/null"]
     words += ["--cache-dir", str(tmp_path), str(RIGHT), str(WRONG)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300)

@@ -1,4 +1,4 @@
-"""`lineman bench` in the test's own process, and a server that is not ours."""
+"""`lineman bench` in the test's own process, and a server from another package."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Bench:
 
 
 def answered(values: dict[str, Any]) -> int:
-    """How many were answered in all: also those whose answer came after the end."""
+    """How many messages were answered in all, also after the end of the measurement."""
     return sum(count for _, _, count in values["histogram_us"])
 
 

@@ -1,4 +1,4 @@
-"""A server that is not ours, for the tests of the client."""
+"""A server from another package, for the tests of the client."""
 
 from __future__ import annotations
 

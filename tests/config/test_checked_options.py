@@ -1,4 +1,4 @@
-"""A worker's options together: what cannot work is refused with what was seen, and the fix."""
+"""A worker's options together: a combination that cannot work is refused, with the fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WSS = "wss://127.0.0.1:0"
 
 
 def refusal(worker: Worker) -> ConfigError:
-    """Why the worker does not start; nothing listens then."""
+    """The error with which the worker refuses to start; it must not listen then."""
     with pytest.raises(ConfigError) as caught:
         asyncio.run(worker.start())
     assert worker.service is None

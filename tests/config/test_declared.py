@@ -1,4 +1,4 @@
-"""What a class of workers may declare, and what nobody would look at in it."""
+"""The options that a class of workers may declare, and attributes that would have no effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `Worker` may be given: each option with its default and its own check."""
+"""The options of a `Worker`: each with its default and its own check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every finding has a heading of its name in the reference, and no heading is left over."""
+"""Every finding has a heading with its name in the reference, and no heading is left over."""
 
 from __future__ import annotations
 

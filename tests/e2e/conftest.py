@@ -1,4 +1,4 @@
-"""What the tests with real programs share: a test CA, and a proxy with a service behind it."""
+"""For the tests with real programs: a test CA, and a proxy with a service behind it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, None]:
-    """A failure shows what the programs that were running have printed."""
+    """Shows the output of the running programs after a failure."""
     report = (yield).get_result()
     if report.failed:
         for program in Program.alive:
@@ -41,13 +41,13 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
 
 @pytest.fixture(scope="session")
 def certificate(ca: TestCA) -> IssuedPair:
-    """For the howto's domain, under an intermediate: who sends the leaf alone is not trusted."""
+    """For the howto's domain, under an intermediate: the leaf without its chain is not trusted."""
     return ca.intermediate().issue([DOMAIN, "localhost", "127.0.0.1"])
 
 
 @pytest.fixture
 def trust(ca: TestCA) -> ssl.SSLContext:
-    """A client's TLS settings that trust the test CA and nobody else."""
+    """A client's TLS settings that trust the test CA only."""
     return ssl.create_default_context(cafile=ca.ca_path)
 
 
@@ -119,6 +119,6 @@ def proxy(
 
 @pytest.fixture(scope="session")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
-    """Everything that the doctor's tests break; shared, and no test mends it."""
+    """All faults for the doctor's tests; shared, and no test mends one."""
     with clinic(tmp_path_factory.mktemp("clinic")) as running:
         yield running

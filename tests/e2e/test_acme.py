@@ -78,7 +78,7 @@ def wait_until(is_so: Callable[[], object], what: str) -> None:
 
 
 def make_due(store: AcmeStore) -> None:
-    """Has the stored certificate be one that should have been renewed by now."""
+    """Replaces the stored certificate by one whose renewal is due."""
     past = datetime.now(UTC) - timedelta(hours=1)
     later = datetime.now(UTC) + timedelta(days=1)
     window = Window(past - timedelta(hours=1), past)
@@ -230,7 +230,7 @@ def test_a_certificate_is_renewed_while_clients_talk(
 def test_every_process_answers_the_authority_and_serves_the_new_certificate(
     authority: Pebble, ports: list[int], root: Path
 ) -> None:
-    """Which of the processes the authority meets is the kernel's choice."""
+    """The kernel chooses the process that the authority connects to."""
     acme = {
         "email": "you@example.com", "ca": authority.url, "ca_file": str(authority.ca_file),
         "directory_path": str(root), "challenges": ["tls-alpn-01"], "http_port": None,
@@ -283,7 +283,7 @@ def test_an_authority_that_is_down_is_no_harm_to_who_is_served(
 def test_a_start_that_gets_no_certificate_says_why_and_the_next_one_keeps_quiet(
     authority: Pebble, root: Path
 ) -> None:
-    """Pebble knocks at a port where nobody answers. A loop of restarts must not ask each time."""
+    """Pebble validates at a closed port. A loop of restarts must not ask it each time."""
     acme = authority.options(root, start_timeout=30)
     for _ in range(2):
         with pytest.raises(ConfigError) as caught, Serving(echo(0, acme=acme)):
@@ -298,7 +298,7 @@ def test_a_start_that_gets_no_certificate_says_why_and_the_next_one_keeps_quiet(
 
 
 def test_a_start_ends_at_once_when_it_is_told_to(tmp_path: Path, root: Path) -> None:
-    """Nobody listens where the authority should be, and the first wait is not over yet."""
+    """Nothing listens at the authority's address, and the first wait is not over yet."""
     (port,) = free_ports(1)
     acme = {
         "email": "", "ca": f"https://127.0.0.1:{port}/dir", "directory_path": str(root),

@@ -1,4 +1,4 @@
-"""What is Apache's alone; what it shares with the others is in test_proxies."""
+"""Tests for Apache only; the tests for all proxies are in test_proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tls="dev"` and `lineman cert trust`: a real Chromium that trusts what the command has put in."""
+"""`tls="dev"` and `lineman cert trust`: a real Chromium that trusts the added authority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each thing broken on purpose: the doctor names it first, and nothing on a healthy line."""
+"""Each fault is made on purpose: the doctor names it first, and names none without a fault."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_service_that_listens_on_loopback_only(ward: Clinic) -> None:
 
 
 def test_a_filtered_port(ward: Clinic) -> None:
-    """A listener whose queue is full drops what asks for more, as a firewall does."""
+    """A listener whose queue is full drops further connections, as a firewall does."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What no real server does is named first as well, and garbage is borne."""
+"""The doctor also names faults that no real server has, and survives invalid answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines of Workerman's manual page on wss, as they stand there, and a visitor with a cookie."""
+"""The exact lines of Workerman's manual page on wss, and a browser with a cookie."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ws.onclose = event => done("closed with " + event.code);
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[Service]:
-    """As the manual has it: on every address, and nothing set."""
+    """A worker as in the manual: on every address, without options."""
     with service(address="websocket://0.0.0.0:0") as running:
         yield running
 
@@ -61,7 +61,7 @@ def browser(ca: TestCA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ch
 
 
 def talk(browser: Chrome, page: str, port: int) -> Any:
-    """What the service sees of a visitor of a page who has a cookie of the site's."""
+    """The headers that the service gets from a page whose site has set a cookie."""
     browser.get(f"https://{SITE}:{port}/")
     browser.delete_all_cookies()
     cookie = {"name": "_ga", "value": "GA1.1.1", "sameSite": "None", "secure": True}
@@ -72,7 +72,7 @@ def talk(browser: Chrome, page: str, port: int) -> Any:
 
 
 def diagnosed(ca: TestCA, port: int, **question: Any) -> dict[str, Finding]:
-    """What the doctor warns of, from outside and while the service runs."""
+    """The doctor's warnings, from outside and while the service runs."""
     tools = Tools(timeout=20.0, given=("127.0.0.1",), roots=tuple(read_roots(ca.ca_path)))
     asked = Question(parse(f"wss://{SITE}:{port}/wss"), **question)
     bad = [each for each in judge(look(asked, tools)) if each.level >= Level.WARNING]
@@ -143,7 +143,7 @@ def test_the_doctor_names_a_hidden_host_where_another_framework_refuses_the_page
     pair: IssuedPair, ca: TestCA, tmp_path: Path
 ) -> None:
     def by_host(link: socket.socket) -> None:
-        """Compares Origin and Host as many do, and lets in what brings no cookie."""
+        """Compares Origin and Host as many programs do, and accepts clients without a cookie."""
         headers = raw.head_of(link)
         if "cookie" in headers and headers.get("origin") != f"https://{headers['host']}":
             link.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")

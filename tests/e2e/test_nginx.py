@@ -1,4 +1,4 @@
-"""What is nginx's alone; what it shares with the others is in test_proxies."""
+"""Tests for nginx only; the tests for all proxies are in test_proxies."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_nginx_accepts_the_configuration_without_a_warning(
     assert "[warn]" not in tested.stderr
 
 
-# It knows who its client is, and tells it by X-Real-IP alone: what the client itself sends as
-# X-Forwarded-For is passed on.
+# It knows its client's address and sends it in X-Real-IP only; it forwards the client's own
+# X-Forwarded-For.
 REAL_IP_ALONE = """
 daemon off; pid nginx.pid; error_log stderr notice;
 events {{}}

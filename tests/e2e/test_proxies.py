@@ -1,4 +1,4 @@
-"""What holds behind nginx, Apache, Caddy and HAProxy alike, as `lineman proxy` configures them."""
+"""Tests for nginx, Apache, Caddy and HAProxy alike, as `lineman proxy` configures them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STRIPPING = [("Connection", "Upgrade, X-Real-IP, X-Forwarded-For, Forwarded")]
 
 
 def whoami(client: Client) -> dict[str, Any]:
-    """What the worker knows about this client."""
+    """The worker's facts about this client."""
     known: dict[str, Any] = json.loads(client.ask("whoami"))
     return known
 
@@ -156,7 +156,7 @@ def test_the_server_ping_outlives_the_idle_timeout(
 def test_without_the_ping_the_proxy_cuts_a_silent_line(
     stack: ExitStack, start_proxy: StartProxy, trust: ssl.SSLContext, kind: str
 ) -> None:
-    """The other half of the proof: the timeout above is really in force."""
+    """Shows that the timeout of the test above is really in force."""
     worker = stack.enter_context(service(ping_interval=0, **TRUSTED))
     proxy = start_proxy(kind, worker.port, **SHORT)
     with websocket(tls(proxy.https_port, trust)) as client:
@@ -299,7 +299,7 @@ def test_http_2_is_offered_for_pages_and_the_websocket_comes_by_http_1(
 def test_the_body_of_a_plain_request_is_bounded(
     start_proxy: StartProxy, trust: ssl.SSLContext, kind: str
 ) -> None:
-    """By the proxy itself: what stands behind it here says nothing."""
+    """The proxy itself refuses it: the server behind it sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         proxy = start_proxy(kind, silent.getsockname()[1], max_body=1000)
         with tls(proxy.https_port, trust) as sock:

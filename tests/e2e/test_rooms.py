@@ -116,7 +116,7 @@ def test_people_in_a_room_talk_while_the_code_is_reloaded(
     late.wait_for("lines", "the kettle is on")
     late.wait_for("lines", "two sugars")
     anna.wait_for("people", "Anna, Bert, Dora")
-    # What is said while a room has not told what was missed is shown after that, and nothing twice.
+    # A message that comes before the room's history is shown after it, and none is shown twice.
     late.run(
         "const last = {...seen, group: 'kitchen'};"
         "at('lines').replaceChildren(); seen = {epoch: '', offset: 0}; enter();"
@@ -129,7 +129,7 @@ def test_people_in_a_room_talk_while_the_code_is_reloaded(
         "Berttwo sugars",
         "Annaat the same time",
     ]
-    # Who goes to another room is in that one, and hears no more of the first.
+    # A user who enters another room gets its messages, and no more of the first.
     late.enter("Dora", "garden")
     late.wait_for("people", "Carl, Dora")
     assert late.text("lines") == ""

@@ -97,7 +97,7 @@ def test_a_direct_client_is_refused_in_words(line: tuple[Service, Proxy]) -> Non
 
 
 def test_a_direct_client_that_forges_a_header_is_not_heard(line: tuple[Service, Proxy]) -> None:
-    """From an address that nobody trusts: nothing is answered at all."""
+    """From an address that is not trusted: there is no answer at all."""
     worker, _ = line
     with tcp(worker.port) as stranger:
         try:

@@ -30,7 +30,7 @@ def programs(document: Path) -> list[str]:
 
 
 def code(program: str) -> list[str]:
-    """Its lines without comments, and without what stands between words."""
+    """Its lines without comments and without whitespace."""
     lines = [line.partition("#")[0] for line in program.splitlines()]
     return [" ".join(line.split()) for line in lines if line.strip()]
 

@@ -59,7 +59,7 @@ def example(name: str, directory: Path) -> Iterator[str]:
 
 @contextmanager
 def client(address: str, ca: TestCA | None = None, **options: Any) -> Iterator[PeerClient]:
-    """A websocket that trusts the authority and nobody else."""
+    """A websocket that trusts this authority only."""
     if ca is not None:
         options["ssl"] = ssl.create_default_context(cafile=ca.ca_path)
     with PeerClient(address, **options) as connection:

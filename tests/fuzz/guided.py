@@ -2,7 +2,7 @@
 
     python tests/fuzz/guided.py --seconds 20 [--seed N]
 
-`run.py` makes whole messages and cuts them; this finds the value that some comparison waits for.
+`run.py` makes whole messages and cuts them; this program finds values that a comparison needs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the fuzzers feed: bytes that are nearly right, as hypothesis makes them."""
+"""The inputs of the fuzzers: nearly valid bytes, made by hypothesis."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def mutated(draw: st.DrawFn, wire: bytes) -> bytes:
 
 @st.composite
 def messages(draw: st.DrawFn, deflates: bool) -> list[Frame]:
-    """A message as it should be, in fragments, with control frames between them."""
+    """A valid message in fragments, with control frames between them."""
     opcode = draw(st.sampled_from([1, 2]))
     payload = draw(texts() if opcode == 1 else payloads())
     rsv = 4 if deflates and draw(st.booleans()) else 0
@@ -168,7 +168,7 @@ HANDSHAKE = (
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """HTTP requests of sorts, some with a body, some a handshake."""
+    """HTTP requests of different kinds, some with a body, some a handshake."""
     out = b""
     for _ in range(draw(st.integers(1, 3))):
         lines = [*HANDSHAKE] if draw(st.booleans()) else [draw(STARTS)]

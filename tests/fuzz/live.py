@@ -1,4 +1,4 @@
-"""A real service, in this process, under everything that peers can do to it."""
+"""A real service in this process, with peers that do everything that a peer can do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Defects(logging.Handler):
 
 
 def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
-    """A worker with limits and policies by chance, whose callbacks do a bit of everything."""
+    """A worker with random limits and policies, whose callbacks do a little of everything."""
     options = DeflateOptions(random.random() < 0.5, random.random() < 0.5, threshold=0)
     worker = Worker(
         "ws://127.0.0.1:0" if pair is None else "wss://127.0.0.1:0",
@@ -81,7 +81,7 @@ def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
 
 
 def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> RawClient | None:
-    """One rude peer: it connects, sends rubbish of some kind, perhaps reads, and leaves somehow."""
+    """One hostile peer: it connects, sends invalid bytes, perhaps reads, and leaves in some way."""
     try:
         client = RawClient(port, tls=tls, timeout=0.05, receive_buffer=random.choice([None, 4096]))
     except (OSError, ssl.SSLError):
@@ -111,7 +111,7 @@ def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> RawClient |
 
 
 def round_(random: Random, authority: TestCA | None, count: int, deadline: float) -> Counter[str]:
-    """Attacks one service for a while; how often, and how far that came.
+    """Attacks one service for a while; returns how often, and how far the peers got.
 
     Raises:
         AssertionError: the service logged a defect, or something is left in it.

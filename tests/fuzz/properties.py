@@ -1,4 +1,4 @@
-"""What must hold for every input: the built codec says what its plain twin says."""
+"""The property of every input: the built codec gives the same result as its plain twin."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plainly(value: Any) -> Any:
 
 
 def outcome(function: Callable[..., Any], *args: Any) -> Any:
-    """What it returns, or the refusal that it raises. Any other exception is a finding."""
+    """The result, or the refusal that the call raises. Any other exception is a finding."""
     try:
         return function(*args)
     except (BUILT.errors.LinemanError, PLAIN.errors.LinemanError) as refusal:
@@ -46,7 +46,7 @@ def outcome(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def agree(run: Callable[[twins.Codec], Any]) -> None:
-    """Fails unless both twins come to the same."""
+    """Fails unless both twins have the same result."""
     built, plain = (plainly(run(codec)) for codec in (BUILT, PLAIN))
     assert built == plain, f"built: {built!r:.3000}\nplain: {plain!r:.3000}"
 
@@ -82,7 +82,7 @@ def messages(data: st.DataObject, masked: bool, limit: int, agreed: Any) -> None
 
 
 def random_messages(random: Random) -> None:
-    """The same from a generator that is quick and knows nothing."""
+    """The same from a quick generator without knowledge of the protocol."""
     agreed = None
     if random.random() < 0.3:
         agreed = (random.random() < 0.5, random.random() < 0.5, 15, random.randrange(9, 16))
@@ -121,7 +121,7 @@ def inflating(data: st.DataObject, limit: int, agreed: Any) -> None:
     agreed=AGREEMENTS,
 )
 def deflating(sent: list[bytes], agreed: Any) -> None:
-    """What one twin compresses, the other inflates."""
+    """One twin inflates what the other has compressed."""
     for there, here in ((BUILT, PLAIN), (PLAIN, BUILT)):
         options = there.negotiation.DeflateOptions(threshold=0)
         compressor = there.deflate.compressor(there.negotiation.Agreement(*agreed), options)
@@ -167,7 +167,7 @@ SOURCES = st.sampled_from([None, "x-real-ip", "x-forwarded-for", "forwarded"])
     data=st.data(), source=SOURCES, peer=st.sampled_from(["10.0.0.9", "::ffff:10.0.0.9", "1.1.1.1"])
 )
 def forwarded(data: st.DataObject, source: str | None, peer: str) -> None:
-    """The client's address, as proxies and liars tell it."""
+    """The client's address, in headers of proxies and of lying clients."""
     names = st.sampled_from(["X-Real-IP", "X-Forwarded-For", "Forwarded", "x-forwarded-for"])
     pairs = []
     for name in data.draw(st.lists(names, max_size=4)):

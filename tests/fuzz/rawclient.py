@@ -1,4 +1,4 @@
-"""A websocket client of its own: it shares no line with what it judges, and never blocks."""
+"""An independent websocket client: it shares no code with the tested service, and never blocks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ HANDSHAKE = (
 
 
 class RawClient:
-    """One client, which does what it is told and no more; nothing here waits.
+    """One client, which does only what it is told; no call waits.
 
     Args:
         path: of the server's unix socket.
@@ -150,7 +150,7 @@ class RawClient:
             self.work(0)
 
     def work(self, size: int = CHUNK) -> bool:
-        """Moves what can be moved.
+        """Sends and reads as much as possible.
 
         Args:
             size: bytes to read at most; 0 reads only what TLS needs for its handshake.
@@ -211,6 +211,6 @@ class RawClient:
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Leaves at once, as a process does that is killed."""
+        """Closes the socket at once, as if the process were killed."""
         self.is_closed = True
         self._socket.close()

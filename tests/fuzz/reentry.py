@@ -1,4 +1,4 @@
-"""What a callback may do at any time: everything. Driven by chance, judged by what clients read."""
+"""Callbacks do random things at any time; the messages that clients read must be right."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLANS = st.lists(ACTS, min_size=1, max_size=4)
 
 
 class Ground:
-    """What all scenes stand on: an event loop, a directory, a certificate."""
+    """The common parts of all scenes: an event loop, a directory, a certificate."""
 
     def __init__(self, directory: Path) -> None:
         self.loop = asyncio.new_event_loop()
@@ -128,7 +128,7 @@ def machine(ground: Ground, is_tls: bool) -> type[RuleBasedStateMachine]:
 
 
 def prove(ground: Ground, is_tls: bool, profile: settings, number: int | None = None) -> None:
-    """Runs so many examples.
+    """Runs `number` examples.
 
     Args:
         number: what the examples are made from; None for what the profile says.

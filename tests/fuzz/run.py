@@ -1,11 +1,11 @@
-"""`make fuzz`: for some seconds, inputs that nobody would send on purpose.
+"""`make fuzz`: random inputs for some seconds.
 
     python tests/fuzz/run.py --codec 30 --service 30 --callbacks 30
 
-In the codec the plain sources say what is right; a service must go on, and keep nothing of those
-who have left. It ends with status 1 at the first finding. `make fuzz` runs it on extension
-modules with AddressSanitizer and UndefinedBehaviorSanitizer in them, which end the process where
-they see memory misused or what C leaves undefined.
+For the codec the plain sources give the right result. A service must continue to run, and keep
+nothing of clients that have left. It ends with status 1 at the first finding. `make fuzz` runs it
+on extension modules with AddressSanitizer and UndefinedBehaviorSanitizer, which end the process at
+a memory error or at undefined behaviour of C.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXAMPLES = 100  # of one property, then the clock is looked at
 
 
 def codec(random: Random, deadline: float) -> int:
-    """Compares the twins until the deadline; how many inputs it tried at most."""
+    """Compares the twins until the deadline; returns how many inputs it tried at most."""
     for prove in properties.ALL:
         settings(
             max_examples=EXAMPLES,
@@ -53,7 +53,7 @@ def codec(random: Random, deadline: float) -> int:
 
 
 def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
-    """Attacks services until the deadline, ws and wss in turn; what became of it."""
+    """Attacks services until the deadline, ws and wss in turn; returns a summary."""
     authority = TestCA(directory)
     done: Counter[str] = Counter()
     for who in cycle([None, authority]):
@@ -64,7 +64,7 @@ def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
 
 
 def callbacks(random: Random, deadline: float, directory: Path) -> int:
-    """Does everything from inside callbacks until the deadline; how many scenes it made."""
+    """Runs scenes of callbacks until the deadline; returns how many."""
     ground = reentry.Ground(directory)
     profile = settings(
         max_examples=10,
@@ -81,7 +81,7 @@ def callbacks(random: Random, deadline: float, directory: Path) -> int:
 
 
 def main() -> None:
-    """Reads the command line and runs what it names."""
+    """Reads the command line and runs the fuzzers that it names."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--codec", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--service", type=float, default=0.0, metavar="SECONDS")

@@ -1,8 +1,8 @@
-"""A service and its clients in one thread and one event loop that is turned by hand.
+"""A service and its clients in one thread and one event loop that runs step by step.
 
-Whatever the program does happens from inside its callbacks: `plan` says what the next call of one
-will do. What each connection was given is written down, and `judge` compares it with what its
-client read.
+The program acts only inside its callbacks: `plan` sets what the next call of one will do. Each
+message that a connection takes is recorded, and `judge` compares the record with what its client
+has read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from fuzz.rawclient import RawClient
 from lineman import Connection, UsageError, Worker
 
-# For the slowest machine with AddressSanitizer; nothing is expected to need a part of it.
+# For the slowest machine with AddressSanitizer; usually far less is needed.
 DEADLINE = 60.0
 OCCASIONS = (
     "on_websocket_connect", "on_connect", "on_message", "on_close", "on_error", "on_buffer_full",
@@ -65,7 +65,7 @@ class Sent:
 
 @dataclass
 class Line:
-    """What is known of one connection.
+    """The record of one connection.
 
     Attributes:
         is_cut: whether an end that loses messages was asked for.
@@ -80,7 +80,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Act:
-    """What a callback does.
+    """The action of a callback.
 
     Attributes:
         kind: a method of `Scene`, without its underscore.
@@ -96,14 +96,14 @@ class Act:
 
 
 class Talkative(logging.Handler):
-    """A log handler as some have: it does something about a line of the log."""
+    """A log handler that acts at a line of the log, as some programs' handlers do."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__()
         self._scene = scene
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Acts, and keeps what tells of a defect."""
+        """Acts, and keeps lines that report a defect."""
         text = record.getMessage()
         if "defect in lineman" in text or (
             record.exc_info and not isinstance(record.exc_info[1], Planned)
@@ -113,7 +113,7 @@ class Talkative(logging.Handler):
 
 
 class Planned(Exception):
-    """What a callback raises on purpose."""
+    """The error that a callback raises on purpose."""
 
 
 class Scene:
@@ -167,7 +167,7 @@ class Scene:
     # The clock and the clients.
 
     def turn(self, times: int = 1) -> None:
-        """Lets the event loop go around."""
+        """Runs the event loop for some turns."""
         for _ in range(times):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
@@ -183,11 +183,11 @@ class Scene:
                 break
 
     def plan(self, occasion: str, acts: list[Act]) -> None:
-        """Says what the next call of a callback does."""
+        """Sets what the next call of a callback does."""
         self.plans[occasion].append(acts)
 
     def perform_outside(self) -> None:
-        """Does what is planned for a task, from none of the service's callbacks."""
+        """Runs the planned action of a task, outside the service's callbacks."""
         with contextlib.suppress(Planned):
             self.perform("task", None)
 
@@ -225,7 +225,7 @@ class Scene:
         self.perform("on_close", connection)
 
     def perform(self, occasion: str, connection: Connection | None) -> None:
-        """Does what is planned for this call of a callback."""
+        """Runs the planned action of this call of a callback."""
         if not self.plans[occasion]:
             return
         for act in self.plans[occasion].popleft():
@@ -341,10 +341,10 @@ class Scene:
     def _raise(self, act: Act, line: Line) -> None:
         raise Planned
 
-    # What came of it.
+    # The result.
 
     def finish(self) -> None:
-        """Has every client read to its end, stops the worker, and judges."""
+        """Makes every client read to its end, stops the worker, and judges."""
         try:
             for plans in self.plans.values():
                 plans.clear()

@@ -1,4 +1,4 @@
-"""The codec twice in one process: as it is installed, and its sources as plain Python."""
+"""The codec twice in one process: the installed one, and its sources as plain Python."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Codec:
 
 
 class _SourcesOnly:
-    """Finds the package's modules as sources, also where an extension module lies beside them."""
+    """Finds the package's modules as sources, even if there is an extension module beside them."""
 
     @staticmethod
     def find_spec(
@@ -65,7 +65,7 @@ class _SourcesOnly:
 
 @contextmanager
 def _forgotten() -> Iterator[None]:
-    """The package as if it had never been imported; afterwards all is as it was."""
+    """Removes the package from the imported modules; restores them afterwards."""
     kept = {name: sys.modules.pop(name) for name in list(sys.modules) if _is_ours(name)}
     sys.meta_path.insert(0, _SourcesOnly)  # type: ignore[arg-type]
     try:

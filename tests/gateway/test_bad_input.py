@@ -1,4 +1,4 @@
-"""What clients and programs should not do, and what happens when they do."""
+"""Invalid input from clients and programs, and its effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients of a gateway leave behind, in its own process and in the business worker's."""
+"""Clients of a gateway leave nothing behind, in its process and in the business worker's."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ APP = Path(__file__).parent / "apps" / "node_app.py"
 
 
 class Network:
-    """A network namespace that a pair of virtual cables joins to this one; without root, none."""
+    """A network namespace that a virtual cable connects to this one; None without root."""
 
     def __init__(self) -> None:
         self.words: list[str] = []
@@ -63,7 +63,7 @@ class Network:
         assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
 
     def remove(self) -> None:
-        """Takes the namespace away, and with it the cable."""
+        """Removes the namespace, and with it the cable."""
         if os.geteuid() == 0:
             self._run("netns", "del", self._name)
 
@@ -96,7 +96,7 @@ class Machine:
         return children
 
     def gateway(self) -> dict[str, Any]:
-        """What status says of the process that holds the clients."""
+        """The status of the process that holds the clients."""
         return next(child for child in self.status() if child["worker"] == "gateway")
 
     def stop(self) -> None:
@@ -153,7 +153,7 @@ def wait_for_answer(client: RawClient, text: str, answer: str) -> None:
 
 
 def say_until_heard(teller: RawClient, hearer: RawClient, group: str) -> None:
-    """The subscriptions are on their way for a moment: says it again until it is heard."""
+    """Sends again until it arrives: the subscriptions take a moment."""
     hearer.plain.settimeout(0.2)
     deadline = time.monotonic() + DEADLINE
     while True:
@@ -185,7 +185,7 @@ def test_two_machines_are_one_service_also_when_the_broker_or_one_of_them_was_aw
         wait_for_answer(bert, "count", "2 anna bert")
         say_until_heard(other, bert, "room")
         anna.close()
-        clients[0] = anna = one.connect()  # with whatever was said meanwhile it begins anew
+        clients[0] = anna = one.connect()  # without the messages to the old client
         assert ask(anna, "in anna") == "in"
         check_away(service, anna, other, bert)
         check_death(one, two, other)
@@ -197,7 +197,7 @@ def test_two_machines_are_one_service_also_when_the_broker_or_one_of_them_was_aw
 
 
 def check_away(service: Service, anna: RawClient, other: RawClient, bert: RawClient) -> None:
-    """The broker goes, local traffic goes on, it comes back, and all is as it should be."""
+    """The broker stops, local traffic continues; the broker returns, and everything works again."""
     one, two = service.machines
     service.server.stop()
     one.program.wait_for_line("the broker is cut off")
@@ -218,7 +218,7 @@ def check_away(service: Service, anna: RawClient, other: RawClient, bert: RawCli
 
 
 def check_death(one: Machine, two: Machine, other: RawClient) -> None:
-    """A process dies without a word: seconds later nobody counts its clients."""
+    """A process dies silently: seconds later no other process counts its clients."""
     began = time.monotonic()
     os.kill(two.gateway()["pid"], signal.SIGKILL)
     while ask(other, "count").partition(" ")[0] != "1":

@@ -1,4 +1,4 @@
-"""What nodes with very many users tell each other, in pieces that a broker takes."""
+"""Nodes with very many users inform each other in parts that fit a broker's queue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TIMES = ClusterTimes(beat=0.2)
 
 
 class Users:
-    """Who is online, as all machines together have told."""
+    """The users that are online on all machines."""
 
     def __init__(self) -> None:
         self.online: set[str] = set()
@@ -85,7 +85,7 @@ class Machine:
         return len(self.routing.cluster.nodes) == count
 
     def knows(self, other: Machine) -> int:
-        """How many of another one's users it knows."""
+        """The number of another node's users that it knows."""
         found: Any = self.routing._presence_sync
         return len(found._presence.held_by(other.routing._node))
 
@@ -162,7 +162,7 @@ async def with_hub(path: str, test: Callable[..., Awaitable[None]]) -> None:
     await asyncio.sleep(0)
 
 
-# What a node holds, part by part.
+# A node's users, part by part.
 
 
 class Ear:
@@ -232,7 +232,7 @@ def test_a_roll_is_said_in_parts_to_all_who_called_in_one_go() -> None:
         assert [one.is_last for one in said] == [False] * (len(said) - 1) + [True]
         assert max(len(encode(one)) for one in said) < 2000
     named = [name for _, one in ear.told for name in one.names]
-    # Each has two homes of three; what this node is home of itself is not told.
+    # Each uid has two home nodes of three; a node does not send to itself.
     assert len(set(named)) == 2000
     assert 2000 < len(named) < 4000
 

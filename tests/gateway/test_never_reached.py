@@ -1,4 +1,4 @@
-"""A broker that is never reached, and one that others use with another secret: it is told."""
+"""A broker that is never reached, or is used with another secret: every report shows it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def redis(tmp_path: Path) -> Iterator[Server]:
 
 
 def told(made: Machine, cause: str) -> None:
-    """That it is told everywhere, and nowhere with the password."""
+    """Fails unless every report shows it, and none shows the password."""
     (line,) = made.program.wait_for_line("is not reached, only clients of this process")
     assert " WARNING " in line
     assert cause in line
@@ -162,7 +162,7 @@ def test_a_process_that_stops_does_not_tell_of_a_broker_that_it_never_reached(
         machine(tmp_path / "a", f"redis://127.0.0.1:{silent.getsockname()[1]}") as made,
         RawClient(made.port) as client,
     ):
-        client.open()  # and does not answer the goodbye: the stop takes stop_timeout
+        client.open()  # and does not answer the close frame: the stop takes stop_timeout
         made.program.process.send_signal(signal.SIGTERM)
         assert made.program.process.wait(DEADLINE) == 0
         made.program.wait_for_line("stopped")

@@ -89,7 +89,7 @@ class Talker:
             self.answers.append(ask(self.client, f"echo {len(self.answers)}"))
 
     def wait_for_more(self) -> None:
-        """Returns when it was answered again, of what it has asked from now on."""
+        """Returns once a message that it sends from now on was answered."""
         mark = len(self.answers) + 2
         deadline = time.monotonic() + DEADLINE
         while len(self.answers) < mark and self._thread.is_alive():
@@ -104,7 +104,7 @@ class Talker:
 
 
 def pids(service: Service) -> set[tuple[str, int]]:
-    """Of all processes but those that run the program's code."""
+    """The pids of all processes except those that run the program's code."""
     children = json.loads(service.command("status", "--json"))["children"]
     return {(one["worker"], one["pid"]) for one in children if "business" not in one["worker"]}
 
@@ -164,7 +164,7 @@ def test_a_killed_worker_is_replaced_and_its_messages_go_to_another(service: Ser
     answers: list[str] = []
     while not answers or answers[-1] != "19":
         answers.append(str(client.receive()))
-    # At least once: what the dead one had answered but not acknowledged may come again.
+    # At least once: an answer that the dead process did not acknowledge may come again.
     answered = {answer for answer in answers if int(answer) < 20}  # `pid` may come again as well
     assert sorted(answered, key=int) == [str(number) for number in range(20)]
     service.program.wait_for_line(f"process {pid}")

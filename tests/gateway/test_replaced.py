@@ -1,4 +1,4 @@
-"""Gateway processes that are replaced: the old one goes on until its clients are gone."""
+"""Gateway processes that are replaced: the old one runs until its clients have left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway process that takes slowly what a business worker says: what waits is bounded."""
+"""A gateway process that reads slowly from a business worker: the waiting bytes are bounded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Stuck:
         self.socket.sendall(b"".join(encode_frames(list(batch))[0]))
 
     def hear(self, count: int, kind: type) -> list[Any]:
-        """So many things of a kind, from all that comes next."""
+        """The next `count` messages of a kind."""
         assert self._stream is not None
         found: list[Any] = []
         for one in said_on(self._stream, TO_GATEWAY):

@@ -1,4 +1,4 @@
-"""What a business worker knows of its clients, while they send faster than it is told."""
+"""A business worker's knowledge of its clients, while they send faster than it is informed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C of the data path: each header by itself, and that it says what its Python says."""
+"""The C of the data path: each header compiles by itself, and agrees with its Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link takes any transport that does what asyncio's do."""
+"""A link accepts any transport that behaves like asyncio's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineman.links.link import LOOK, Link
 
 
 def new_link(wire: Any) -> tuple[Link, ForeignTransport, list[Any]]:
-    """An open link, its transport, and what it hears."""
+    """An open link, its transport, and the messages that it receives."""
     heard: list[Any] = []
     link = Link(wire, lambda _, batch: heard.extend(batch), lambda _, reason: heard.append(reason))
     transport = ForeignTransport()
@@ -53,7 +53,7 @@ class Reading(ForeignTransport):
     is_read = True
 
     def pause_reading(self) -> None:
-        """The other side has to wait."""
+        """The peer has to wait."""
         self.is_read = False
 
     def resume_reading(self) -> None:

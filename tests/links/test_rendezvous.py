@@ -1,4 +1,4 @@
-"""Unix sockets that one process listens at and others dial."""
+"""Unix sockets at which one process listens and to which others connect."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_the_certificate_is_told_by_status_and_by_the_metrics(run: Run, tmp_path
     name = 'lineman_certificate_expiry_timestamp_seconds{name="chat.example",worker="chat"}'
     assert metric(port, name) == certificate["expires"] > time.time()
     assert "chat: certificate for chat.example, localhost, serial " in app.command("status").stdout
-    assert app.told("connections")["total"] == 0  # who reads metrics is no client
+    assert app.told("connections")["total"] == 0  # a reader of metrics is not a client
 
 
 # Metrics and health.
@@ -100,7 +100,7 @@ def test_counters_go_on_when_a_process_is_killed_and_when_all_are_replaced(
     done = app.command("reload", "-g")
     assert done.returncode == 0, done.stderr
     assert metric(port, "lineman_messages_received_total") == 4
-    # The last words of a process that ended in order are counted to the last message.
+    # The last report of a process that ended in order counts every message.
     assert metric(port, 'lineman_closes_total{cause="service_restart",worker="chat"}') == 1
 
 

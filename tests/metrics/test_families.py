@@ -121,7 +121,7 @@ def test_what_a_gone_process_has_counted_stays() -> None:
 def test_counters_never_go_back() -> None:
     book = Book()
     assert Scrape(book, reply(child(REPORT)))["lineman_opened_total"] == 20
-    # It was killed, and what it told the master last is older than what it told us.
+    # It was killed, and its last report to the master is older than its report to us.
     ended = {"chat": {"opened": 15}}
     assert Scrape(book, reply(ended=ended))["lineman_opened_total"] == 20
     new = child(replace(REPORT, opened=8))

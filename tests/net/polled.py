@@ -1,4 +1,4 @@
-"""What the tests of the poller put into it."""
+"""A handler for the tests of the poller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lineman.net.loop.poller import READ, Handler, Poller
 
 
 class Noting(Handler):
-    """Notes its events, and does what it is told to."""
+    """Records its events, and acts as the test demands."""
 
     peers: ClassVar[list[socket.socket]] = []
 

@@ -16,12 +16,12 @@ HANDED_OVER = 64 * 1024  # what the transport may have besides: it had it when t
 
 
 def waiting(worker: Worker) -> int:
-    """Bytes that wait for the client who lets most wait."""
+    """The waiting bytes of the slowest client."""
     return max((each.unsent for each in worker.connections.values()), default=0)
 
 
 def unread(site: Site) -> bool:
-    """Whether all who read nothing have been dealt with."""
+    """Whether the policy was applied to all clients that read nothing."""
     service = site.worker.service
     assert service is not None
     behind = [each for each in site.worker.connections.values() if each.messages_dropped]
@@ -42,7 +42,7 @@ def test_a_burst_takes_bounded_memory_and_who_reads_gets_all_of_it(
     sent = most = 0
 
     def burst() -> None:
-        """Ten messages to everybody; none has the key of another."""
+        """Ten messages to all clients; no two have the same key."""
         nonlocal sent, most
         for _ in range(10):
             sent += 1

@@ -20,7 +20,7 @@ NAME = "chat.example.com"
 
 
 class Open(Challenges):
-    """A challenge that is open, and how often somebody looked."""
+    """A challenge that is open, and how often it was looked for."""
 
     def __init__(self, directory: Path) -> None:
         self._pem = directory / "proof.pem"

@@ -1,4 +1,4 @@
-"""Clients that prove who they are: what the program learns, and what the log says of the others."""
+"""Clients with certificates: what the program learns, and how the log reports refused clients."""
 
 from __future__ import annotations
 

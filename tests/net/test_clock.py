@@ -1,4 +1,4 @@
-"""What the clock leads to, and slow readers: pings, silence, buffers that fill."""
+"""Actions at a deadline, and slow readers: pings, silence, buffers that fill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that is drained: clients are let go one by one, and nobody who was let in is reset."""
+"""A service that is drained: clients are closed one by one, and no accepted client is reset."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_handshake_under_way_is_finished_and_then_told(serve: Serve, tls: bool
     client.send_bytes(words[:30])
     wait_until(lambda: site.worker.service.accepted == 1, "it is accepted")  # type: ignore[union-attr]
     thread = drain(site, 0.1)
-    time.sleep(0.2)  # the time of the goodbyes is over
+    time.sleep(0.2)  # the time for the close frames is over
     client.send_bytes(words[30:])
     assert client.receive_reply().status == 101
     assert client.receive() == RESTART

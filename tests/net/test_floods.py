@@ -1,4 +1,4 @@
-"""One peer's flood is not everybody's wait: who gets how much of a turn, counted in work."""
+"""A flood of one peer must not delay others: each connection's share of a turn, counted in work."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Watched:
             time.sleep(self.work)
 
     def hold(self) -> None:
-        """Has the next call hold the service up."""
+        """Makes the next call block the service."""
         self.has_begun.clear()
         self.may_go_on.clear()
 
@@ -76,7 +76,7 @@ def spied(watched: Watched, site: Site, flood: Callable[[], None]) -> int:
     return calls_before(spy, watched)
 
 
-# Who waits for whom.
+# The order of the connections.
 
 
 @pytest.mark.parametrize("flooders", [1, 8])
@@ -199,7 +199,7 @@ def test_the_peers_end_comes_behind_what_it_sent_before(
 
 
 def pausing(seen: list[str]) -> Callable[[Connection, str], None]:
-    """A handler that notes what comes, and pauses its connection at the message 10."""
+    """A handler that records its messages, and pauses its connection at the message 10."""
 
     def take(connection: Connection, message: str) -> None:
         seen.append(message)
@@ -226,7 +226,7 @@ def test_a_paused_connection_keeps_what_has_come_and_goes_on_with_it(
 
 
 def let_turns_pass(site: Site) -> None:
-    """Has the event loop run some turns."""
+    """Makes the event loop run some turns."""
 
     async def turns() -> None:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""Rubbish of all kinds, from a seeded generator: the process lives and nothing is left behind."""
+"""Invalid bytes of all kinds, from a seeded generator: the process survives and nothing is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = int(os.environ.get("LINEMAN_TEST_SEED", "20261123"))
 
 
 def attack(site: Site, tls: bool, random: random.Random) -> RawClient | None:
-    """One rude peer: it connects, sends rubbish of some kind, and leaves somehow."""
+    """One hostile peer: it connects, sends invalid bytes, and leaves in some way."""
     has_tls = tls if random.random() < 0.7 else not tls
     try:
         client = site.connect(tls=site.client_tls if has_tls else None, timeout=2)

@@ -1,4 +1,4 @@
-"""What connections and messages leave behind: nothing, counted and not weighed.
+"""Connections and messages leave nothing behind; the tests count memory blocks.
 
 `make soak` looks at the memory of a whole process, after a million messages.
 """

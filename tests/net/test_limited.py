@@ -1,4 +1,4 @@
-"""The limits of a running worker: who is refused, how, and that everybody else is served."""
+"""The limits of a running worker: refused clients get an answer, and other clients are served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROXIED: dict[str, Any] = {"trusted_proxies": ["127.0.0.1/32"]}
 
 
 def told(ip: str, **others: str) -> list[tuple[str, str]]:
-    """What a proxy says of a client that has this address."""
+    """The headers of a proxy for a client with this address."""
     return [("X-Real-IP", ip), *((name.replace("_", "-"), text) for name, text in others.items())]
 
 
@@ -82,7 +82,7 @@ def test_an_address_behind_a_proxy_has_so_many_connections(serve: Serve) -> None
 
 
 def test_nobody_at_this_machine_is_counted_without_a_trusted_proxy(serve: Serve, tls: bool) -> None:
-    """Behind a proxy that nobody has named, everybody is 127.0.0.1."""
+    """Behind a proxy that is not trusted, every client is 127.0.0.1."""
     site = serve(tls, connections_per_ip=1, connects_per_second_per_ip=1, on_message=echo)
     for client in [site.open("/", told("203.0.113.7")) for _ in range(8)]:
         still_serves(client)

@@ -1,4 +1,4 @@
-"""Callbacks may send, close and destroy whatever they like: they never come upon half a change."""
+"""Callbacks may send, close and destroy at any time, and never see a half-made change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lineman.net.connection.send_queue import SendQueue
 
 
 def narrow(connection: Connection) -> None:
-    """Has the kernel take little at once, so that a slow reader shows soon."""
+    """Makes the kernel's buffer small, so that a slow reader is noticed soon."""
     with socket.socket(fileno=os.dup(connection.fd)) as tcp:
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
 

@@ -1,4 +1,4 @@
-"""A service that stops: everybody is told, what is under way is finished, nobody is waited for."""
+"""A service that stops: clients get a close frame, open work is finished, and waits are bounded."""
 
 from __future__ import annotations
 

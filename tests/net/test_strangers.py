@@ -1,4 +1,4 @@
-"""Pages whose site a proxy has hidden: they are let in, and the program cannot know who visits."""
+"""Pages whose site a proxy has hidden: they are accepted, but the program gets no identity."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ UNUSUAL = [("Proxy-Connection", "keep-alive")]
 
 
 def everything(connection: Connection, request: Request | None) -> str:
-    """All that a program can learn of a handshake, however it asks."""
+    """Everything that a program can learn about a handshake."""
     assert request is not None
     seen: list[Any] = [request, request.headers, request.cookies, request.target, request.body]
-    # Compiled, what is private cannot be looked at by anybody.
+    # In compiled code, no program can read private attributes.
     seen += [getattr(request, name, None) for name in (*dir(request), *PRIVATE)]
     seen += [request.headers.get(name) for name, _ in SECRETS]
     seen += [connection, connection.data, connection.proxy_header, connection.tls]
@@ -46,7 +46,7 @@ def everything(connection: Connection, request: Request | None) -> str:
 
 
 class Spy:
-    """Notes what each callback can see."""
+    """Records what each callback can see."""
 
     def __init__(self) -> None:
         self.seen = Recorder()

@@ -1,6 +1,6 @@
-"""A protocol that lineman does not know, given by a factory: what a connection does for any.
+"""A protocol that lineman does not know, given by a factory: the connection's part for any one.
 
-`kit/lines.py` is all of it, at most 70 lines; whatever these tests see comes from the connection.
+`kit/lines.py` is the whole protocol, at most 70 lines; the connection does everything else.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def hear(client: RawClient, count: int = 1) -> list[str]:
 
 
 def left(client: RawClient) -> bytes:
-    """What the service still says before the end; nothing where it drops what it has not read."""
+    """The service's last bytes before the end; none if it drops unread bytes."""
     try:
         return client.receive_all()
     except ConnectionResetError:
@@ -279,7 +279,7 @@ def test_a_newcomer_that_never_speaks_tls_is_let_go(start: Start, tls: bool) -> 
 
 
 class Stubborn(Lines):
-    """Never gives anything but one and the same broken rule, and says that there is more."""
+    """A session that always reports the same broken rule, and that there are more events."""
 
     def next(self, data: memoryview) -> Any:
         self.has_more = True

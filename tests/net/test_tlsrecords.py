@@ -1,4 +1,4 @@
-"""How TLS connections end, and records in every measure."""
+"""How TLS connections end, and records of every size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATA_SEGMENTS_IN = 152  # of `struct tcp_info` in linux/tcp.h
 
 
 def cut(hello: bytes, size: int) -> list[bytes]:
-    """A ClientHello in records of so many bytes."""
+    """A ClientHello in records of this many bytes."""
     message = hello[5:]
     pieces = [message[at : at + size] for at in range(0, len(message), size)]
     return [hello[:3] + struct.pack(">H", len(piece)) + piece for piece in pieces]

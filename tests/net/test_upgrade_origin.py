@@ -1,4 +1,4 @@
-"""Who is let in by where it comes from: behind a proxy, from another web site."""
+"""Which handshakes are accepted by their origin: behind a proxy, from another web site."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Run by `tools/package` with the Python of an empty environment: what is installed there serves.
+"""Tests that an installed package serves; `tools/package` runs it in an empty environment.
 
-It needs nothing but the package. Its argument is what `lineman --version` must say of the build.
+It needs nothing but the package. Its argument is the build that `lineman --version` must report.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What building and developing need is pinned with hashes, and the pins fit `pyproject.toml`."""
+"""The requirements of builds and development are pinned with hashes and fit `pyproject.toml`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 import os
 
-# What only root can do, and only root is attacked with.
+# Tests that need root, or attack a master of root.
 collect_ignore = (
     []
     if os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""The run directory is cleaned under a running program: it is found, and what it needs is back."""
+"""The run directory of a running program is cleaned: commands find it, and its files return."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_business_workers_that_crash_afterwards_find_the_gateway_again(tmp_path:
             cleaned.clean()
             cleaned.run.parent.mkdir(mode=0o700)
             program.wait_for_line("a socket was removed and was created again")
-            assert links(cleaned) == {2}  # whoever is linked does not link again
+            assert links(cleaned) == {2}  # a worker that is linked does not link again
             for pid in business(program):  # all that hold links of before
                 os.kill(pid, signal.SIGKILL)
             client.send("who?")

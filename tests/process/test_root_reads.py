@@ -1,6 +1,7 @@
-"""`lineman doctor` and `lineman proxy` of root's, for a program of somebody else: real processes.
+"""`lineman doctor` and `lineman proxy` as root, for another user's program: real processes.
 
-As with a start, the program's code runs as its user, and what it says is that user's word.
+As at a start, the program's code runs as its user, and its description is trusted no more than
+that user.
 """
 
 from __future__ import annotations
@@ -47,17 +48,17 @@ TELLING = """
 
 
 class Program(App):
-    """A program, and the commands of root's that read it."""
+    """A program, and root's commands that read it."""
 
     def ask(self, *words: str, command: str = "doctor") -> subprocess.CompletedProcess[str]:
-        """What a command says: `doctor`, or `proxy`."""
+        """The output of a command: `doctor` or `proxy`."""
         given = ["proxy", "nginx", *PROXY] if command == "proxy" else ["doctor", "--json"]
         given.insert(2, str(self.script))
         command_line = [*self.prefix, sys.executable, "-m", "lineman", *given, *words]
         return subprocess.run(command_line, capture_output=True, text=True, timeout=60)
 
     def findings(self, *words: str) -> dict[str, str]:
-        """What the doctor says, by name."""
+        """The doctor's findings, by name."""
         done = self.ask(*words)
         assert done.stdout, done.stderr
         found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
@@ -79,7 +80,7 @@ def make(open_folder: Path, prefix: list[str]) -> Iterator[Callable[..., Program
 
 
 def users(text: str) -> set[str]:
-    """Whom the code has run as."""
+    """The users that the code has run as."""
     return {line.rpartition(" ")[2] for line in text.splitlines() if "code runs as" in line}
 
 
@@ -142,7 +143,7 @@ def answers_as_nobody(theirs: Path, name: str, reply: dict[str, str], text: str)
         os.setresgid(NOBODY.pw_gid, NOBODY.pw_gid, NOBODY.pw_gid)
         os.setresuid(NOBODY.pw_uid, NOBODY.pw_uid, NOBODY.pw_uid)
         held = os.open(lent, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)  # which whoever may read a file may do
+        fcntl.flock(held, fcntl.LOCK_EX)  # which every user who may read a file may do
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(theirs / f"{name}.sock"))
             listener.listen()
@@ -317,11 +318,11 @@ def test_a_socket_is_reached_with_the_users_rights(
         assert "worker-not-running" in program.findings(*AS_NOBODY)
 
 
-# What a stranger says who runs code as that user.
+# An attacker who runs code as that user.
 
 
 def forged(change: str, end: str = "os._exit(0)") -> str:
-    """Code that tells a survey of its own, in the place of the true one."""
+    """Code that sends a forged survey in place of the true one."""
     return (
         "import lineman.process.messages.role as r, lineman.process.messages.lines as w, gc; "
         "role = next(o for o in gc.get_objects() if type(o) is r.Role); "

@@ -1,7 +1,7 @@
 """Attacks of a program's user on a master that is root: real processes, real files of root's.
 
-The program's file is root's, and the attacker runs code in its processes: what he does there stands
-in the programs of these tests.
+The program's file is root's, and the attacker runs code in its processes: the programs of these
+tests hold that code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lineman.testing.client import RawClient
 
 NOBODY = pwd.getpwnam("nobody")
 
-# Does in a process what a stranger does who has taken it over.
+# A process that acts as if an attacker controlled it.
 CODE = """
     import json, os, socket, stat, sys
     from lineman import Worker
@@ -95,7 +95,7 @@ class Started:
             return str(client.receive())
 
     def reload(self) -> str:
-        """What a reload says that is refused."""
+        """The message of a reload that is refused."""
         done = self.app.run("reload", by_script=False)
         assert done.returncode == 1
         return done.stderr

@@ -1,4 +1,4 @@
-"""A room that several processes share without knowing each other is told once in the log."""
+"""The log warns once about a room whose clients are in several processes without a gateway."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`user` and `group`: whom the program's code runs as.
+"""`user` and `group`: the user that the program's code runs as.
 
-Only root may change the user; for everybody else the same start is refused, with the way out.
+Only root may change the user; for other users the same start is refused, with the fix.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lineman.testing.client import RawClient
 IS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
 
-# Says at once, at the level of the module, whom it runs as.
+# Prints at once, at the level of the module, which user it runs as.
 TELLING = """
     import os, sys
     from lineman import Worker
@@ -60,7 +60,7 @@ def tls(open_folder: Path, ca: TestCA) -> ssl.SSLContext:
 
 @pytest.fixture
 def roots_place(open_folder: Path) -> Iterator[Path]:
-    """A folder where others may put nothing, nor on the way there, if this is root."""
+    """A folder where, if this is root, others may not write, nor in the folders above it."""
     folder = Path(tempfile.mkdtemp(dir="/run" if IS_ROOT else open_folder))
     yield folder
     shutil.rmtree(folder)
@@ -152,7 +152,7 @@ WHO = """
 
 
 def ids_in(log: Path) -> str:
-    """Whom the last process that has begun to listen runs as."""
+    """The user of the last process that has begun to listen."""
     last = log.read_text().rpartition("listening on")[2]
     with RawClient(port_in(f"listening on{last}")) as client:
         client.open().send("who?")
@@ -334,7 +334,7 @@ def test_what_is_closed_to_the_user_is_named(
 
 
 def test_another_users_program_is_told_so(open_folder: Path, prefix: list[str]) -> None:
-    """Somebody else's command is refused by the file's mode; root's own is not."""
+    """The file's mode refuses another user's command, but not root's."""
     pid_file = open_folder / "chat.pid"
     app = App(open_folder, echo())
     assert app.run("start", "-d", "--pid-file", str(pid_file)).returncode == 0

@@ -1,4 +1,4 @@
-"""`lineman bench` against real servers: one of ours, and one that is not."""
+"""`lineman bench` against real servers: Lineman's own, and one from another package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lineman bench` says, before anything else, of what cannot work."""
+"""`lineman bench` first refuses what cannot work, with a clear message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineman.cli.load import engine as engines
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair, TestCA
 
-# What cannot work is said before anything else.
+# What cannot work is refused before anything else.
 
 
 def test_a_refused_connection_is_explained(bench: Bench) -> None:

@@ -25,7 +25,7 @@ LINEMAN = [sys.executable, "-m", "lineman", "connect"]
 
 
 def talk(words: list[str], said: str | bytes = "") -> subprocess.CompletedProcess[str]:
-    """What it prints for this standard input, and its status."""
+    """Its output for this standard input, and its exit status."""
     data = said if isinstance(said, bytes) else said.encode()
     done = subprocess.run(
         [*LINEMAN, *words], input=data, capture_output=True, timeout=DEADLINE, check=False

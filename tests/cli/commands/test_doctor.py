@@ -29,7 +29,7 @@ def pair(ca: TestCA) -> IssuedPair:
 
 
 def diagnose(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, list[str]]:
-    """The status, and the names of what is wrong or good to know."""
+    """The exit status, and the names of the findings."""
     status = main(["doctor", "--json", *map(str, words)])
     read = json.loads(capsys.readouterr().out)
     assert read["status"] == status
@@ -125,7 +125,7 @@ def test_a_running_program_is_asked_for_its_certificate(
     tmp_path: Path, ca: TestCA, pair: IssuedPair, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (port,) = free_ports(1)
-    # A context of one's own is read once: the file changes, and what is served does not.
+    # The user's own context is read once: the file changes, but the served certificate does not.
     app = App(
         tmp_path,
         f"""

@@ -22,7 +22,7 @@ BASE = ["--domain", "chat.example.com", "--cert", "/etc/ssl/a.pem", "--key", "/e
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    """Where a program stands; `write` puts one there."""
+    """The path of a program; `write` creates it."""
     return tmp_path / "app.py"
 
 
@@ -65,7 +65,7 @@ def test_the_tcp_kind_is_checked_too(kind: str, capsys: pytest.CaptureFixture[st
 
 
 def test_what_the_program_refuses_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """`http2 on` is Greek to Debian's nginx."""
+    """Debian's nginx does not know `http2 on`."""
     version = installed_version(PROGRAMS["nginx"])
     assert version is not None
     if version >= (1, 25, 1):

@@ -22,7 +22,7 @@ from lineman.testing.client import RawClient
 
 MakeApp = Callable[[str], App]
 
-# Notes each message that it has accepted before it thinks about it, and then answers.
+# Records each accepted message before it handles and answers it.
 THINKING = """
     import asyncio, os
     from lineman import Worker
@@ -42,7 +42,7 @@ THINKING = """
 
 @dataclass
 class Crowd:
-    """Clients that connect, send, wait for the answer, and connect again when they are let go."""
+    """Clients that connect, send, wait for the answer, and reconnect after a close frame."""
 
     port: int
     tls: ssl.SSLContext | None
@@ -54,7 +54,7 @@ class Crowd:
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self, count: int) -> None:
-        """Starts so many clients."""
+        """Starts `count` clients."""
         for name in range(count):
             self.threads.append(threading.Thread(target=self.run, args=(name,)))
             self.threads[-1].start()
@@ -139,7 +139,7 @@ def test_reloads_under_load_lose_nothing(
     clients.finish()
     assert clients.faults == []
     assert set(clients.codes) == {1012}
-    assert clients.codes[1012] >= 4 * 8  # at each reload every client was let go, and came back
+    assert clients.codes[1012] >= 4 * 8  # at each reload every client was closed, and reconnected
     assert set(journal.read_text().split()) == clients.answered
 
 

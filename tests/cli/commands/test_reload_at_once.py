@@ -1,4 +1,4 @@
-"""Reloads that cross each other, and starts and stops: each command is answered."""
+"""Reloads, starts and stops at the same time: each command is answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def begin(app: App, *words: str) -> subprocess.Popen[str]:
 
 
 def said(commands: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    """What each has said at its end; one that does not end is a fault."""
+    """The output of each at its end; fails if one does not end."""
     found = []
     for each in commands:
         try:
@@ -51,7 +51,7 @@ def test_a_signal_right_behind_the_command_takes_no_answer_away(make_app: MakeAp
     program = app.start()
     for turn in range(1, 4):
         command = begin(app, "reload")
-        # The moment between the description and its plan is the one in which it was lost.
+        # A reload must not be lost between the description and its plan.
         wait_until(
             lambda turn=turn: count(app, "reloading: reading the program again") >= 2 * turn - 1,  # type: ignore[misc]
             "the reload begins",

@@ -1,4 +1,4 @@
-"""`start -d`, `stop`, `restart`, `reload` and what they say, on real programs."""
+"""`start -d`, `stop`, `restart`, `reload` and their output, on real programs."""
 
 from __future__ import annotations
 
@@ -340,7 +340,7 @@ def test_a_script_that_does_not_exist(word: str, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-# Lets its one client go only when it is killed.
+# Keeps its one client until it is killed.
 SLOW = """
     from lineman import Worker
 

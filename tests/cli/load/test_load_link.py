@@ -1,4 +1,4 @@
-"""Clients of a load test against a server that does what no good server does, byte by byte."""
+"""Clients of a load test against a server that breaks the rules, byte by byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Peer:
         self._events: list[Event] = []
 
     def read_request(self) -> str:
-        """Reads a handshake; its key."""
+        """Reads a handshake and returns its key."""
         parser = RequestParser(16384, 0)
         requests: list[Any] = []
         while not requests:
@@ -58,7 +58,7 @@ class Peer:
         return self._events.pop(0)
 
     def echo(self) -> None:
-        """Answers whatever comes until the client says goodbye."""
+        """Answers every message until the client's close frame."""
         while not isinstance(event := self.receive(), Close | None):
             if isinstance(event, (str, bytes)):
                 kind = frames.TEXT if isinstance(event, str) else frames.BINARY
@@ -72,7 +72,7 @@ class Peer:
 
 @contextlib.contextmanager
 def server(behaviour: Behaviour) -> Iterator[str]:
-    """Serves one connection; what the behaviour raises, the test raises."""
+    """Serves one connection; an error of the behaviour fails the test."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
 
         def serve() -> None:

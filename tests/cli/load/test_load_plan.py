@@ -1,4 +1,4 @@
-"""Options that make no sense together."""
+"""Options that contradict each other."""
 
 from __future__ import annotations
 

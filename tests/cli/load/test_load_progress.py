@@ -1,4 +1,4 @@
-"""How far a test has come, on terminals and elsewhere."""
+"""The progress of a load test, on terminals and elsewhere."""
 
 from __future__ import annotations
 

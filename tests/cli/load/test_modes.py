@@ -1,4 +1,4 @@
-"""What the clients do, with clients that only note what they are told."""
+"""The modes, with clients that only record their calls."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Note:
 
 
 class Starts:
-    """Who would start further clients."""
+    """A starter that only records the clients that it should start."""
 
     def __init__(self) -> None:
         self.due: list[int] = []
@@ -67,7 +67,7 @@ def started(mode: Mode, clients: int, **options: Any) -> tuple[Any, LoadCounts, 
 
 
 def answer(work: Work, client: Note, now: int, count: int = 1) -> None:
-    """The service sends back the client's last message, so many times in one read."""
+    """The service sends back the client's last message, `count` times in one read."""
     for _ in range(count):
         work.on_message(client, client.messages[-1], now)
     work.after_read(client, now)

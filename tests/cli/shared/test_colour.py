@@ -1,4 +1,4 @@
-"""Colours change how a picture looks, and nothing that it says."""
+"""Colours change the look of a picture, but not its text."""
 
 from __future__ import annotations
 

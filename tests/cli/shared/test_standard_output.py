@@ -1,4 +1,4 @@
-"""What commands do where standard output is closed, full, or knows ASCII only."""
+"""Commands whose standard output is closed, full, or limited to ASCII."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def test_a_report_that_cannot_be_written_says_so_and_fails(
     words = reports(app, certificate)[number]
     done = give(">/dev/full", *words)
     said = "lineman: cannot write to standard output: no space left on device\n"
-    if words[0] in ("proxy", "doctor"):  # they may have more to say, or found nothing to print
+    if words[0] in ("proxy", "doctor"):  # such commands may print more, or have nothing to print
         assert "Traceback" not in done.stderr
     else:
         assert done.stderr == said
     assert done.returncode == 1
-    # Where all is closed, nobody can be told.
+    # If both are closed, no message can be shown.
     assert give("<&- >&- 2>&-", *words).returncode == give("", *words).returncode
     assert give(">/dev/full 2>/dev/full", *words).returncode == 1
 

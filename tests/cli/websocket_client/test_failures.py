@@ -1,4 +1,4 @@
-"""What went wrong, in words with a remedy."""
+"""Failures of a client, in words with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How what happens is shown."""
+"""How the events of a connection are shown."""
 
 from __future__ import annotations
 

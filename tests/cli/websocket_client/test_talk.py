@@ -30,7 +30,7 @@ from lineman.protocols.websocket.client.url import parse
 
 
 class SilentWire:
-    """A server that says nothing; SIGINT comes when `select` has been called and waits not yet.
+    """A server that sends nothing; SIGINT comes after `select` was called and before it waits.
 
     All of `fileno` is C: between two of its own instructions Python would handle the signal.
     """

@@ -1,4 +1,4 @@
-"""What is said of a program, by its facts."""
+"""The findings about a program, from its facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is seen of a program from inside, while it runs and while it does not."""
+"""The facts about a program from inside, while it runs and while it does not."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def door(root: Path) -> Iterator[type[Knocks]]:
-    """What stands where Pebble validates http-01; open unless a test shuts it."""
+    """The server at which Pebble validates http-01; it answers unless a test stops it."""
 
     class Door(Knocks):
         gate = threading.Event()

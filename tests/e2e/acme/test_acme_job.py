@@ -1,4 +1,4 @@
-"""One attempt at a certificate, and what may go wrong with it: Pebble is real, as is the job."""
+"""One attempt to get a certificate, and its possible failures: Pebble and the job are real."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_account_that_was_deactivated_is_told_as_that(
     assert "points to this machine" not in failed.fix
 
 
-# An authority with moods.
+# An authority that refuses requests or has changed its settings.
 
 
 def test_nonces_that_are_refused_and_names_that_are_proved_already(
@@ -90,7 +90,7 @@ def test_an_authority_that_wants_an_external_account(tmp_path: Path, root: Path,
 def test_an_authority_that_has_forgotten_the_account(
     tmp_path: Path, authority: Pebble, root: Path, door: Any
 ) -> None:
-    """Pebble keeps nothing: another one stands for it after a restart."""
+    """Pebble stores nothing, so another Pebble plays the same one after a restart."""
     settings = authority.settings(root)
     assert run(wish(settings)).result == "obtained"
     (tmp_path / "new").mkdir()
@@ -134,7 +134,7 @@ def test_an_authority_whose_own_certificate_nobody_trusts(authority: Pebble, roo
     assert "ca_file" in report.fix
 
 
-# What Debian's Pebble cannot say: rate limits and renewal information. These answers are ours.
+# Debian's Pebble has no rate limits and no renewal information. The tests make these answers.
 
 
 def test_a_rate_limit_is_told_in_words_and_kept_to(

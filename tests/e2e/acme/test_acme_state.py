@@ -1,4 +1,4 @@
-"""What an attempt keeps: several at once, killed, with a full disk, with damaged files."""
+"""The state of an attempt: several at once, killed, with a full disk, with damaged files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_job_that_is_killed_in_the_middle_loses_nothing(
     assert job.stdin is not None
     with job.stdin:
         job.stdin.write(wish(settings).encode())
-    assert door.knocked.wait(DEADLINE)  # the authority is at the door
+    assert door.knocked.wait(DEADLINE)  # the authority validates
     job.kill()
     job.wait()
     assert Answers(root).is_open()  # what it has left is no harm
@@ -59,7 +59,7 @@ def test_a_job_that_is_killed_in_the_middle_loses_nothing(
 
 
 def limited(wanted: Wish, size: int) -> JobReport:
-    """A job whose files may not grow past `size` bytes: to the kernel a disk that is full."""
+    """A job whose files may not grow past `size` bytes, which acts like a full disk."""
     done = subprocess.run(
         [sys.executable, "-c", JOB],
         input=wanted.encode(),

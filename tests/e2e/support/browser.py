@@ -49,7 +49,7 @@ def trust(home: Path, authorities: Sequence[Path]) -> None:
 def chromium(
     home: Path, authorities: Sequence[Path] = (), *, here: str = ""
 ) -> Iterator[webdriver.Chrome]:
-    """A headless Chromium that refuses what a visitor's own would refuse: no switch is lenient.
+    """A headless Chromium that is as strict as a user's own: no switch makes it lenient.
 
     Args:
         home: a directory for its home and its profile; it may have a store of authorities.
@@ -84,7 +84,7 @@ def chromium(
 
 
 def console_errors(driver: webdriver.Chrome) -> list[dict[str, Any]]:
-    """What the browser's console has shown as errors and warnings since the last look."""
+    """The errors and warnings in the browser's console since the last call."""
     entries: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
     return [entry for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
 
@@ -124,7 +124,7 @@ class DemoPage:
         self.wait_for_text("status", words)
 
     def wait_for_line(self, text: str) -> None:
-        """Wait until somebody has said this in the chat."""
+        """Wait until this line is in the chat."""
         self.wait_for_text("lines", text)
 
     def call_oneself(self, name: str) -> None:

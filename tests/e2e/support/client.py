@@ -1,6 +1,6 @@
-"""A websocket client for the e2e tests: any request header, every single frame, one thread.
+"""A websocket client for the e2e tests: any request header, every frame, one thread.
 
-The protocol is the `websockets` package's, so that our two halves cannot agree on one mistake.
+The protocol is the `websockets` package's, so that client and server cannot share a mistake.
 Its client with threads is not used: reading and writing one TLS 1.3 socket from two threads loses
 an answer about once in a thousand connections (websockets 17.4, CPython 3.11).
 """
@@ -34,13 +34,13 @@ Headers = Sequence[tuple[str, str]]
 def tcp(port: int) -> socket.socket:
     """A connection to a port of 127.0.0.1, from another loopback address."""
     made = socket.create_connection(("127.0.0.1", port), DEADLINE, source_address=(CLIENT_IP, 0))
-    # Else what follows the TLS handshake waits for an acknowledgement that comes 40 ms late.
+    # Otherwise the bytes after the TLS handshake wait for an acknowledgement that comes 40 ms late.
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return made
 
 
 def tls(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """The same with TLS, asking for the howto's domain."""
+    """The same with TLS, with the howto's domain as the server name."""
     plain = tcp(port)
     try:
         return context.wrap_socket(plain, server_hostname=DOMAIN)
@@ -50,7 +50,7 @@ def tls(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 def http_get(sock: socket.socket, path: str) -> str:
-    """What the server answers to a GET, head and body, until it closes the connection."""
+    """The server's answer to a GET, head and body, until it closes the connection."""
     with sock:
         request = f"GET {path} HTTP/1.1\r\nHost: {DOMAIN}\r\nConnection: close\r\n\r\n"
         sock.sendall(request.encode())
@@ -130,12 +130,12 @@ class Client:
         self._flush()
 
     def ask(self, message: str | bytes) -> str | bytes:
-        """Send a message; the one that comes back."""
+        """Send a message and return the answer."""
         self.send(message)
         return self.recv()
 
     def is_silent_for(self, seconds: float) -> bool:
-        """Whether nothing comes for so long, not even the end."""
+        """Whether nothing comes for this time, not even the end."""
         return not select.select([self._sock], [], [], seconds)[0]
 
     def close(self, code: int, reason: str) -> None:
@@ -145,7 +145,7 @@ class Client:
             pass
 
     def send_close(self, code: int, reason: str) -> None:
-        """Say goodbye without waiting for anything."""
+        """Send a close frame without waiting for the answer."""
         self.protocol.send_close(code, reason)
         self._flush()
 
@@ -154,9 +154,9 @@ class Client:
 def websocket(
     sock: socket.socket, path: str = "/wss", headers: Headers = (), **options: Any
 ) -> Iterator[Client]:
-    """An open websocket on this socket; closed afterwards, with a goodbye where it still is open.
+    """An open websocket on this socket; closed afterwards, with a close frame if it is still open.
 
-    The goodbye is for Apache: stopped just after a client broke off, it takes ten seconds to end.
+    Apache needs the close frame: if a client vanishes just before its stop, that takes ten seconds.
     """
     with sock:
         client = Client(sock, path, headers, **options)
@@ -167,7 +167,7 @@ def websocket(
 
 
 def refusal(sock: socket.socket, path: str, headers: Headers = ()) -> Response:
-    """The answer to a handshake that is not let in."""
+    """The answer to a handshake that is refused."""
     with sock:
         response = Client(sock, path, headers).response
         assert response.status_code != 101

@@ -1,4 +1,4 @@
-"""One nginx with all that can be wrong in front of a service, and good services behind it."""
+"""One nginx with every fault that a proxy may have, and good services behind it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ UPGRADE = (
     "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 )
 
-# nginx passes on what it is not told to change: what clients claim must be cleared.
+# nginx forwards headers that it is not told to change, so the clients' claims must be cleared.
 NOBODY = 'proxy_set_header X-Forwarded-For ""; proxy_set_header Forwarded "";'
 CLEARED = 'proxy_set_header X-Real-IP "";'
 REAL_IP = "proxy_set_header X-Real-IP $remote_addr;"
 
-# By path: what stands in the location. {good} and the like are ports.
+# The lines of each location, by its path. {good} and the like are ports.
 LOCATIONS = {
     "/wss": f"proxy_pass http://127.0.0.1:{{good}}; {UPGRADE} proxy_read_timeout 60s;",
     "/lost": "proxy_pass http://127.0.0.1:{good}; proxy_http_version 1.1;",
@@ -61,7 +61,7 @@ NOWHERE = "location / { return 404; }"
 
 @dataclass
 class Clinic:
-    """What is running.
+    """The running programs.
 
     Args:
         ca: that clients trust.

@@ -1,4 +1,4 @@
-"""Asks the doctor about something that is broken in the clinic, and reads what it says."""
+"""Asks the doctor about a fault in the clinic, and reads its findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUESTION = ("origin", "subprotocols", "profile", "patience")
 
 
 def facts_of(ward: Clinic, url: str, **options: Any) -> Facts:
-    """What the doctor sees; its resolver leads to this machine unless `given` says otherwise."""
+    """The doctor's facts; its resolver leads to this machine unless `given` names addresses."""
     question = {name: options.pop(name) for name in QUESTION if name in options}
     # Longer than any of them needs on a busy machine; what must time out says so itself.
     tools = {"timeout": 10.0, "given": ("127.0.0.1",), **options}

@@ -1,7 +1,7 @@
-"""Stands between a client and the real Pebble, for what Pebble cannot say by itself.
+"""Stands between a client and the real Pebble, for answers that Pebble does not have.
 
 Debian's Pebble has no rate limits and no renewal information (RFC 9773). Everything passes
-through but what a test replaces: those answers are the test's own, and no authority's.
+through except the answers that a test replaces with its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lineman.testing.certificates import IssuedPair
 
 @dataclass
 class Answer:
-    """What is answered in Pebble's place."""
+    """An answer in place of Pebble's."""
 
     status: int
     content: Mapping[str, Any]

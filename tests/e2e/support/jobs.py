@@ -1,4 +1,4 @@
-"""Attempts to get a certificate, as the process for them makes them."""
+"""Attempts to get a certificate, made as in the job's process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands where Pebble validates http-01 in the tests of a job."""
+"""The server at which Pebble validates http-01 in the tests of a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nginx and Apache with the very lines of Workerman's manual; only ports and paths differ.
+"""nginx and Apache with the exact lines of Workerman's manual; only ports and paths differ.
 
 Source: https://www.workerman.net/doc/workerman/faq/secure-websocket-server.html
 """

@@ -19,7 +19,7 @@ from lineman.tls.acme.acme_options import AcmeOptions, AcmeSettings, settings
 
 DOMAIN = "chat.example.net"  # every name leads to 127.0.0.1 in Pebble's DNS
 
-# Fast and without chance, where a test does not ask for something else.
+# Fast and without random failures, unless a test sets other values.
 CALM = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
 
 
@@ -30,7 +30,7 @@ class Pebble:
     Args:
         program: its process.
         url: its ACME directory.
-        ca_file: what vouches for its API.
+        ca_file: the root of its API's certificate.
         http_port, tls_port: where it validates, in place of 80 and 443.
         management: base URL of its management interface.
         api_pair: certificate and key of its API, for 127.0.0.1.

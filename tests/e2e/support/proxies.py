@@ -24,7 +24,7 @@ NGINX_MODULES = "/usr/lib/nginx/modules"
 
 @dataclass(frozen=True)
 class Manner:
-    """How a program is started in the foreground, and told to read its configuration again.
+    """How a program is started in the foreground and reloads its configuration.
 
     Args:
         command: its words behind the binary; `{d}` is the directory, `{f}` the configuration.
@@ -104,7 +104,7 @@ class Proxy:
         return self.site.http_port
 
     def reload(self) -> None:
-        """Have it read its configuration and certificate again; newcomers then get the new ones."""
+        """Make it read its configuration and certificate again; new clients get the new ones."""
         manner = MANNERS[self.kind]
         write_bundle(self.directory, self.site)
         seen = self.program.output.count(manner.reloaded)
@@ -120,7 +120,7 @@ class Proxy:
             self.program.wait_for_line(manner.reloaded, count=seen + 1)
 
     def _signal_until(self, number: signal.Signals, words: str, count: int) -> None:
-        """Sends the signal until it is heard: HAProxy is deaf for a moment after its start."""
+        """Sends the signal until it works: HAProxy ignores it for a moment after its start."""
         deadline = time.monotonic() + DEADLINE
         while True:
             self.program.signal(number)

@@ -1,4 +1,4 @@
-"""Small servers that do what no real server does: each connection is given to a function."""
+"""Small servers that misbehave: a function handles each connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def serving(handler: Handler, *, context: ssl.SSLContext | None = None) -> Itera
     open_links: list[socket.socket] = []
 
     def handle(link: socket.socket) -> None:
-        # A client that goes away in the middle is what these servers are there for.
+        # Clients may leave in the middle: these servers are made for it.
         with contextlib.suppress(OSError), contextlib.closing(link):
             link.settimeout(DEADLINE)
             if context is not None:
@@ -100,7 +100,7 @@ def open_line(
 
 
 def refusing(header: str, then: Handler) -> Handler:
-    """A handler that opens a websocket for whoever does not send this header (lower case)."""
+    """A handler that opens a websocket unless the client sends this header (lower case)."""
 
     def handle(link: socket.socket) -> None:
         headers = head_of(link)
@@ -114,7 +114,7 @@ def refusing(header: str, then: Handler) -> Handler:
 
 
 def swallow(link: socket.socket) -> None:
-    """Takes everything and says nothing."""
+    """Reads everything and sends nothing."""
     while link.recv(65536):
         pass
 
@@ -135,7 +135,7 @@ def silent(link: socket.socket) -> None:
 
 
 def answering(data: bytes) -> Handler:
-    """A handler that says the same to everybody who has sent something."""
+    """A handler that sends the same answer to every client that has sent something."""
 
     def handle(link: socket.socket) -> None:
         link.recv(65536)

@@ -1,4 +1,4 @@
-"""A service in several processes, for tests: what a client says tells what the program does."""
+"""A service in several processes, for tests: a client's message names what the program does."""
 
 import asyncio
 import os

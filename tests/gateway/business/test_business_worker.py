@@ -1,4 +1,4 @@
-"""A business worker by itself, beside gateway processes that say what the test has them say."""
+"""A business worker by itself, with gateway processes whose messages the test writes."""
 
 from __future__ import annotations
 

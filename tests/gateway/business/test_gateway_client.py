@@ -1,4 +1,4 @@
-"""Clients that are destroyed, and what is asked of several nodes at once."""
+"""Clients that are destroyed, and questions to several nodes at once."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_client_whose_handshake_waits_may_be_dropped_without_an_answer(system:
 
 def test_what_is_asked_in_bulk_adds_up_over_nodes(system: System, hub: str) -> None:
     add_two_nodes(system, hub)
-    # A uid may look like a client's id, and is asked of all nodes all the same.
+    # A uid may look like a client's id; all nodes are asked for it nevertheless.
     uid = "0123456789abcdef" * 2
     api, _, ids = joined(system, "anna", uid, "carl")
     everybody = sorted(["anna", uid, "carl"])

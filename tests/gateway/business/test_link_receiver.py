@@ -39,12 +39,12 @@ MESSAGES: list[tuple[int, str | bytes]] = [
 
 
 def stream_of(messages: list[tuple[int, str | bytes]]) -> bytes:
-    """As a link brings them."""
+    """The bytes of a link that hold these messages."""
     return b"".join(message_record(number, data) for number, data in messages)
 
 
 class Work:
-    """A receiver with two clients, whose program echoes; what it does is noted."""
+    """A receiver with two clients, whose program echoes; its calls are recorded."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, str | bytes]] = []
@@ -79,12 +79,12 @@ class Work:
 
     @property
     def said(self) -> list[Any]:
-        """What left on the link."""
+        """The messages that were sent on the link."""
         return list(said_on(io.BytesIO(self.transport.written), TO_GATEWAY))
 
 
 def hear(*pieces: bytes) -> Work:
-    """What comes of bytes that a link brings."""
+    """The effect of bytes from a link."""
 
     async def run() -> Work:
         work = Work()

@@ -151,7 +151,7 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
 
 
 def follow_two_nodes(system: System, hub: str) -> list[tuple[str, bool]]:
-    """Two nodes that soon miss each other; what is told of users, whom their message names."""
+    """Two nodes that soon miss each other; records the reports about users by their messages."""
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True, times=ClusterTimes(beat=0.05, silence=0.6))
     system.add_business(
@@ -178,7 +178,7 @@ def test_nobody_is_taken_for_dead_because_the_broker_says_nothing_and_does_not_t
     system.wait_until(lambda: len(swallowed) > 40, "twenty beats of each came to nothing")
     assert [len(cluster.nodes) for cluster in clusters] == [2, 2]
     system.hub._pass_on = passes_on  # type: ignore[method-assign]
-    # It speaks again: who is silent from now on is gone.
+    # It speaks again: a node that is silent from now on is gone.
     dead = clusters[1]
     assert dead._ticker is not None
     system.call(dead._ticker.cancel)

@@ -36,7 +36,7 @@ def test_alone_a_node_is_home_of_everything() -> None:
 
 
 class World:
-    """Several nodes as they would talk to each other, every message delivered at once."""
+    """Several nodes that talk to each other; every message is delivered at once."""
 
     def __init__(self) -> None:
         self.alive: dict[str, Presence] = {}

@@ -1,4 +1,4 @@
-"""Nodes that take each other for dead, and were not."""
+"""Nodes that wrongly believe that other nodes are dead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NODES = ("a", "b", "c")
 
 
 class World:
-    """The syncs of three nodes; what one says reaches another where both are reached."""
+    """The syncs of three nodes; a message reaches another node if both are connected."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -60,7 +60,7 @@ class World:
         self.syncs[node].note([], [f"uid:{uid}"])
 
     def lose(self, node: str, *, is_mutual: bool) -> None:
-        """A node is cut off: the others take it for dead, and it them where its broker is there."""
+        """Cuts a node off: the others believe it dead; if `is_mutual`, it believes them dead too."""
         self.away = {node}
         for other in NODES:
             if other != node:
@@ -113,7 +113,7 @@ def test_who_was_told_to_be_gone_with_a_node_that_lived_is_told_to_be_back(
     assert set(news) <= set(leave)
     for uid in leave:
         assert True not in news.get(uid, [])
-    # From here on all is as ever.
+    # From here on everything is normal again.
     for uid in stay:
         world.go("b", uid)
     for uid in leave:

@@ -1,4 +1,4 @@
-"""Questions that get no answer: one exception for each way, whoever asks, and nothing is left."""
+"""Unanswered questions: one exception for each cause, for every caller, and nothing is left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SOON = ClusterTimes(answer=0.2)
 
 
 class FakeProcess:
-    """A gateway process that says Hello, and to a question what the test has it say."""
+    """A gateway process that sends Hello, and the test's answer to each question."""
 
     def __init__(self, system: System) -> None:
         self.path = str(system.directory / "fake-0.sock")
@@ -79,7 +79,7 @@ class FakeProcess:
 
 
 class Asker:
-    """Somebody who asks over a link, as ordinary code sees it: it blocks until all is over."""
+    """Asks over a link as ordinary code does: it blocks until the end."""
 
     def __init__(self, kind: str, system: System, path: str, timeout: float = 10.0) -> None:
         self._system = system
@@ -101,7 +101,7 @@ class Asker:
         return found if self._kind == "blocking client" else self._system.run(found)
 
     def cancel(self, is_asked: Callable[[], bool]) -> None:
-        """Asks, and wants no answer any more."""
+        """Asks, and cancels the question."""
 
         async def run() -> None:
             task = asyncio.ensure_future(self._api.is_online(ITS_CLIENT))
@@ -301,11 +301,11 @@ def test_who_stops_waiting_for_a_connection_leaves_none_behind(
     system.run(connect())
 
 
-# Over several nodes: where one alone can know, its silence is no answer.
+# Several nodes: if only one of them can know, its silence is not an answer.
 
 
 class SilentNode:
-    """A node that lives, and answers no question; or says why it does not."""
+    """A live node that answers no question, or answers with a refusal."""
 
     def __init__(self, system: System, hub: str) -> None:
         calls = ClusterCalls(answer=lambda asked: None, handlers={NodeQuestion: self._on_question})
@@ -348,7 +348,7 @@ def test_the_silence_of_the_one_node_that_can_know_is_no_answer(system: System, 
         system.ask(api.is_online(ITS_CLIENT))
     assert system.ask(api.get_all_client_count()) == 0  # of those that answer, as documented
     assert len(others._questions) == 0
-    # Of a node that is gone there is nothing to know, and nobody waits for it.
+    # A node that is gone has no answer, and no question waits for it.
     assert system.ask(api.is_online("e" * 8 + "0" * 24)) is False
 
 

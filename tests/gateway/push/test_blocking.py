@@ -1,4 +1,4 @@
-"""Pushing from ordinary code: threads, forks, and a gateway that does not keep up."""
+"""Pushing from ordinary code: threads, forks, and a gateway that is too slow."""
 
 from __future__ import annotations
 

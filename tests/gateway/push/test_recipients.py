@@ -1,4 +1,4 @@
-"""To whom a message is pushed: a shell and an HTTP request are told the same of one mistake."""
+"""The recipients of a push: the command and the HTTP request report a mistake in the same way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Taker(Api):
 
 
 def told_by_http(given: dict[str, Any]) -> tuple[str, list[Order]]:
-    """What a request is told, and what it has had done."""
+    """The answer to a request, and the pushes that it made."""
     taker = Taker()
     headers = Headers([("Authorization", f"Bearer {TOKEN}")])
     body = json.dumps({"message": "hi", **given}).encode()
@@ -36,7 +36,7 @@ def told_by_http(given: dict[str, Any]) -> tuple[str, list[Order]]:
 
 
 def told_by_shell(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
-    """What the command is told, which comes to no gateway."""
+    """The error of the command, which reaches no gateway."""
     words = []
     for name, value in given.items():
         for one in value if isinstance(value, list) else [value]:

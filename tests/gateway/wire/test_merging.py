@@ -1,4 +1,4 @@
-"""What several nodes answer adds up to one answer: for every question that there is."""
+"""The answers of several nodes are merged into one, for every kind of question."""
 
 from __future__ import annotations
 

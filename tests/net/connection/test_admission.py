@@ -1,4 +1,4 @@
-"""Who is let in: connections in all, of one address, and connects a second; with a clock."""
+"""Which connections are accepted: in all, from one address, and per second; with a clock."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a connection is made of calls one way only: downwards, and nobody calls it back.
+"""The parts of a connection: calls go downwards only, and no part calls the connection.
 
-Four files hold the one class that calls; what they may do to each other is held here.
+Four files hold the class of a connection; these tests hold which of them may call which.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ PACKAGE = Path(lineman.__file__).parent
 ROOM = PACKAGE / "net" / "connection"
 # From the ground up.
 CHAIN = ("peer", "lifecycle", "sender", "connection")
-# Whose methods somebody else writes: one protocol, and what stands in the poller and the wheel.
+# Interfaces that other classes implement: a protocol's, the poller's and the wheel's.
 INTERFACES = {"Session", "Handler", "Timed"}
-# What a connection owns, which must not know it.
+# The parts that a connection owns; they must not know it.
 OWNED = ("net/stream/stream", "net/connection/send_queue", "protocols/interface")
 
 
@@ -38,7 +38,7 @@ def methods(cls: ast.ClassDef) -> set[str]:
 
 
 def own_names(cls: ast.ClassDef) -> Iterator[tuple[str, bool]]:
-    """The names that stand behind `self.`, each with whether it is assigned."""
+    """The names after `self.`, each with whether it is assigned."""
     for node in ast.walk(cls):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":
             yield node.attr, isinstance(node.ctx, ast.Store)
@@ -49,7 +49,7 @@ def assigned(cls: ast.ClassDef) -> set[str]:
 
 
 def only_raises(node: ast.stmt) -> bool:
-    """Whether a function says in its docstring what another one is to do, and does nothing."""
+    """Whether a function only has a docstring and raises, as an interface's does."""
     if not isinstance(node, ast.FunctionDef):
         return False
     body = [each for each in node.body if not isinstance(each, ast.Expr)]

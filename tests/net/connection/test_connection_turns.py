@@ -1,4 +1,4 @@
-"""What a connection does when its turn comes late, or another one's turn comes to its number."""
+"""A connection whose turn comes late, or whose number gets the turn of another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a connection is a websocket: who is let in, what plain requests get, what is refused."""
+"""Before a connection is a websocket: accepted and refused handshakes, and plain requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ECHO_OF_THE_RFC = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def raw(site: Site, head: str) -> Any:
-    """The reply to a head that is sent as it stands."""
+    """The reply to a head that is sent unchanged."""
     client = site.connect()
     client.send_bytes(head.encode("latin-1"))
     reply = client.receive_reply()
@@ -34,7 +34,7 @@ def raw(site: Site, head: str) -> Any:
     return reply
 
 
-# What is let in.
+# Accepted handshakes.
 
 
 def test_the_handshake_of_the_rfc_gets_the_answer_of_the_rfc(serve: Serve, tls: bool) -> None:
@@ -112,7 +112,7 @@ def test_the_request_is_told_the_same_whether_its_head_came_whole_or_in_pieces(
     assert whole[7:9] == ("127.0.0.1", "https" if tls else "http")
 
 
-# What is refused.
+# Refused handshakes.
 
 
 @pytest.mark.parametrize(

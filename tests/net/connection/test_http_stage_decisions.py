@@ -1,4 +1,4 @@
-"""What `on_websocket_connect` decides, plain and `async def`, and what comes of it."""
+"""The decisions of `on_websocket_connect`, plain and `async def`, and their effects."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_a_client_that_leaves_while_it_is_decided_on_harms_nobody(
         client.close()
     decide.set()
     site.wait_until_empty()
-    # Whoever was told that it came is told that it left.
+    # If `on_connect` was called, `on_close` is called too.
     assert closed.calls == [1006] * len(connected.calls)
 
 

@@ -1,4 +1,4 @@
-"""How connections end, and what the program is told: `on_close` once, with code and words."""
+"""How connections end, and that the program gets one `on_close` with code and reason."""
 
 from __future__ import annotations
 

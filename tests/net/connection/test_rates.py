@@ -4,7 +4,7 @@ from lineman.net.connection.rates import BURST, Bucket, Meter, bucket
 
 
 def spent(bucket: Bucket, count: int, now: float) -> int:
-    """How many of so many may be spent at that time."""
+    """How many of `count` may be spent at that time."""
     return sum(bucket.spend(1, now) for _ in range(count))
 
 

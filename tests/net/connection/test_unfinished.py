@@ -1,4 +1,4 @@
-"""Messages that begin and do not end: what they may hold together, and how slow they may be."""
+"""Messages that begin and do not end: their total memory, and how slow they may be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Serve = Callable[..., Site]
 
 
 def bomb(size: int) -> bytes:
-    """The first part of a compressed message that inflates to so many bytes."""
+    """The first part of a compressed message that inflates to this many bytes."""
     stream = zlib.compressobj(9, zlib.DEFLATED, -15)
     return stream.compress(bytes(size)) + stream.flush(zlib.Z_SYNC_FLUSH)
 

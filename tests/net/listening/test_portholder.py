@@ -1,4 +1,4 @@
-"""Who listens on a port."""
+"""Finds the process that listens on a port."""
 
 from __future__ import annotations
 

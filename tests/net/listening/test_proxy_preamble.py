@@ -1,4 +1,4 @@
-"""A service that reads the PROXY protocol: who may speak it, what it tells, and who is refused."""
+"""A service that reads the PROXY protocol: which peers may send it, its effect, and refusals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ELSEWHERE = {"trusted_proxies": ["10.0.0.0/8"]}
 
 
 def known(connection: Connection, message: object) -> None:
-    """Answers with what the service knows about its client."""
+    """Answers with the service's facts about its client."""
     request = connection.request
     assert request is not None
     header = connection.proxy_header

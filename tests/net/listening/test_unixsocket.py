@@ -1,4 +1,4 @@
-"""Websockets on a unix socket: its file, its rights, and who its clients are."""
+"""Websockets on a unix socket: its file, its permissions, and its clients' identity."""
 
 from __future__ import annotations
 

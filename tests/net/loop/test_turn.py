@@ -1,4 +1,4 @@
-"""What of a turn there is for whom, with a clock of the test's own."""
+"""How a turn is shared between connections, with a clock of the test's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lineman.net.loop.turn import (
 
 
 class Clock:
-    """Stands until it is moved."""
+    """A clock that stands until the test moves it."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -6,7 +6,7 @@ from lineman.net.loop.wheel import GRANULARITY, LOOKS, Timed, Wheel
 
 
 class Item(Timed):
-    """Notes when it is looked at."""
+    """Records when it is called."""
 
     def __init__(self, again: Callable[[float], float] = lambda now: 0.0) -> None:
         self.filed_tick = 0

@@ -1,4 +1,4 @@
-"""What is said of a TLS handshake that fails."""
+"""The messages about a TLS handshake that fails."""
 
 from __future__ import annotations
 

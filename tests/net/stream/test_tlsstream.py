@@ -1,4 +1,4 @@
-"""TLS on real sockets: mistaken peers, alerts, goodbyes, records cut anywhere."""
+"""TLS on real sockets: peers of another protocol, alerts, close_notify, records cut anywhere."""
 
 from __future__ import annotations
 
@@ -210,11 +210,11 @@ def test_a_tls_handshake_that_stalls_is_ended_at_the_deadline(
 def test_a_client_that_is_silent_after_tls_is_ended_at_the_same_deadline(serve: Serve) -> None:
     site = serve(True, handshake_timeout=0.5)
     client = site.connect()
-    client.assert_ended()  # with a goodbye in TLS
+    client.assert_ended()  # with a close_notify
     site.wait_until_empty()
 
 
-# Bytes in every measure.
+# Bytes of every size.
 
 
 def test_tls_may_come_byte_by_byte(serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""What a process leaves for the next one, and what the next one makes of whatever it finds."""
+"""The sockets that a process leaves for the next one, and invalid contents of the store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Seat:
         return self.stores[-1]
 
     def send(self, data: bytes, *descriptors: int) -> None:
-        """Puts anything into it, as a process can that somebody has taken over."""
+        """Puts anything into it, as a process under an attacker's control can."""
         rights = array("i", descriptors)
         control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)] if rights else []
         self.ends[0].sendmsg([data], control, socket.MSG_DONTWAIT)

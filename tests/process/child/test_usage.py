@@ -1,4 +1,4 @@
-"""What the kernel says of this process, beside what is known of it in another way."""
+"""The kernel's figures about this process, compared with figures from another source."""
 
 from __future__ import annotations
 

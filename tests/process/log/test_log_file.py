@@ -1,4 +1,4 @@
-"""The log's end, on real files: renamed, gone, full, cut."""
+"""Writing the log to real files: renamed, removed, on a full disk, truncated."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_file_of_roots_is_given_to_whom_it_must_be_where_nobody_else_may_put_f
     handler.reopen()
     say(handler, "two")
     handler.close()
-    # Whoever is not root can give nothing away, and writes all the same.
+    # Only root can change a file's owner; other users write nevertheless.
     owner = nobody.pw_uid if is_given and os.geteuid() == 0 else os.geteuid()
     assert path.stat().st_uid == path.with_suffix(".1").stat().st_uid == owner
     assert path.read_text() == "two\n"

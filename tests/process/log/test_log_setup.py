@@ -48,7 +48,7 @@ def test_options_survive_the_way_to_another_process() -> None:
 
 
 def output(code: str) -> str:
-    """What a program says on its standard error."""
+    """The standard error of a program."""
     text = "import logging\nfrom lineman.process.log import log_setup as logs\n"
     text += textwrap.dedent(code)
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Lines for a descriptor that nobody reads: they are dropped and counted, and nobody waits."""
+"""Lines for a descriptor that is not read: they are dropped and counted, and nothing waits."""
 
 from __future__ import annotations
 

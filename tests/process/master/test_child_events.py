@@ -1,4 +1,4 @@
-"""What a child says to its master, which believes it nothing."""
+"""The events of a child; the master checks every value."""
 
 from __future__ import annotations
 

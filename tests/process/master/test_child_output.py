@@ -1,4 +1,4 @@
-"""What children print: it passes through the master, in whole lines."""
+"""The output of children passes through the master, in whole lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes as the master holds them: how each is run, what it says, why it ended."""
+"""The master's child processes: how each is started, its messages, and why it ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROGRAM = Program((sys.executable, "app.py", "-v"), "/srv", "app.py")
 def test_a_module_takes_the_place_of_the_program_and_its_words() -> None:
     assert PROGRAM.in_place("") is PROGRAM
     module = PROGRAM.in_place("lineman.metrics.exporter")
-    # -P: what lies where the program was started is not imported in place of the module.
+    # -P: a file in the current directory is not imported in place of the module.
     assert module.command == (sys.executable, "-P", "-m", "lineman.metrics.exporter")
 
 
@@ -42,7 +42,7 @@ def test_the_end_of_a_process_is_told_in_words(status: int, words: str) -> None:
 
 
 class Staff:
-    """One child, which is a socket of the test's, and what has come from it."""
+    """One child, which is a socket of the test's, and its messages."""
 
     def __init__(self, reactor: Reactor, popen: subprocess.Popen[bytes]) -> None:
         self.reactor = reactor
@@ -95,7 +95,7 @@ def test_a_child_that_sends_rubbish_or_too_much_is_heard_no_more(
     assert len(staff.events) <= MAX_RATE
     assert why in caplog.text
     assert caplog.records[0].levelno == logging.ERROR
-    staff.children.order(1, "stop")  # nothing is said to it, and nothing fails
+    staff.children.order(1, "stop")  # nothing is sent to it, and nothing fails
 
 
 def test_orders_go_to_the_child_that_is_named_and_to_no_other(staff: Staff) -> None:

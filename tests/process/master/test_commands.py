@@ -1,4 +1,4 @@
-"""What commands want of a master: each waits for the reload that has its own code in it."""
+"""Commands to a master: each waits for the reload that includes its own new code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a service in the background writes its log, and what the waiting command learns."""
+"""The log of a service in the background, and the result for the waiting command."""
 
 from __future__ import annotations
 

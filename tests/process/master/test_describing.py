@@ -1,4 +1,4 @@
-"""A program that is asked what it is: what it says counts once, and only after a normal end."""
+"""A program that describes itself: its description counts once, and only after a normal end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ line = json.dumps({"places": [place]}).encode() + b"\\n"
 
 
 def described(directory: Path, text: str) -> str:
-    """What is made of a program that does so, in words."""
+    """The result for a program with this code, in words."""
     script = directory / "app.py"
     script.write_text(TELLS + text)
     program = Program((sys.executable, str(script)), str(directory), str(script))

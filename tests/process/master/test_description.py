@@ -1,4 +1,4 @@
-"""What a program says of itself, read as the word of whoever it runs as."""
+"""A program's description, trusted no more than the user that the program runs as."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit of open files: raised as far as it goes, and told where that is not far."""
+"""The limit of open files: raised as far as possible, with a warning if it stays low."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process of another user that the user's others cannot look into."""
+"""A process that other processes of the same user cannot read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program leaves in the environment for the `lineman` that takes its place."""
+"""The data in the environment that a program leaves for the `lineman` that replaces it."""
 
 from __future__ import annotations
 

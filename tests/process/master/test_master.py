@@ -1,4 +1,4 @@
-"""What a service survives, on real processes."""
+"""Faults that a service survives, on real processes."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_when_the_master_is_killed_its_children_end_even_one_that_hangs(make_app
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
     program.stop()
-    app.start()  # what it has left behind does not hinder the next one
+    app.start()  # its leftovers do not hinder the next one
     assert app.run("stop").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""What the plan knows of seats and processes: when one has been silent for too long."""
+"""The plan's model of seats and processes: when a process has been silent for too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a file is a certificate or a key, and goes to another user."""
+"""The parts of a file that are certificates or keys, and may be given to another user."""
 
 from __future__ import annotations
 

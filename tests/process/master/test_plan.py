@@ -1,4 +1,4 @@
-"""What the master does next: tables of what has happened and what follows."""
+"""The master's decisions: tables of events and the actions that follow."""
 
 from __future__ import annotations
 

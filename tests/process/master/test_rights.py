@@ -1,4 +1,4 @@
-"""What a program's word can bring a master that is root to do."""
+"""What a program's description can make a master of root do."""
 
 from __future__ import annotations
 

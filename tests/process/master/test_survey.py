@@ -1,4 +1,4 @@
-"""What a program tells of its workers: believed where each value is one that may be."""
+"""A program's survey of its workers: accepted only if each value is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What systemd hears from a service, and the sockets that it hands over."""
+"""The messages of a service to systemd, and the sockets that systemd hands over."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_its_variables_do_not_reach_the_programs_own_children(make_app: MakeApp)
 
 
 def activate(app: App, port: int) -> Program:
-    """Has systemd's own program listen, and start the service for the first client."""
+    """Makes systemd's own program listen and start the service for the first client."""
     activator = find_program("systemd-socket-activate", "systemd")
     variables = [f"--setenv={name}" for name in ("RUNTIME_DIRECTORY", "PATH")]
     listen = [activator, "-l", f"127.0.0.1:{port}", *variables]

@@ -1,4 +1,4 @@
-"""Lines of JSON between processes: whole, in pieces, and what is none."""
+"""Lines of JSON between processes: whole, in pieces, and invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The role of a process, which comes through the environment and stays there for nobody else."""
+"""The role of a process, which comes through the environment and is then removed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directory of a program's own sockets: nobody else looks into it."""
+"""The directory of a program's own sockets: other users cannot read it."""
 
 from __future__ import annotations
 

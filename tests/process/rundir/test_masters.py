@@ -1,4 +1,4 @@
-"""Who a master is and where its pid file lies, found in /proc while everything moves."""
+"""Finds masters and their pid files in /proc, while processes start and end."""
 
 from __future__ import annotations
 

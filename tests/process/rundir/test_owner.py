@@ -1,4 +1,4 @@
-"""A program that runs where a user's commands do not look for it: it is found, or told of."""
+"""A program that a user's commands do not reach: they find it, or report where it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening by path as root: nobody else leads the way."""
+"""Opening files by path as root: other users cannot redirect the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel tells of real processes and sockets."""
+"""The kernel's data about real processes and sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lineman.process.rundir.procfs import children_of, pid_file_of, unix_sockets
 
 @pytest.fixture
 def ended() -> int:
-    """A process that there is no more."""
+    """The id of a process that has ended."""
     with subprocess.Popen([sys.executable, "-S", "-c", ""]) as process:
         process.wait()
         return process.pid
