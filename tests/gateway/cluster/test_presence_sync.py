@@ -60,7 +60,7 @@ class World:
         self.syncs[node].note([], [f"uid:{uid}"])
 
     def lose(self, node: str, *, is_mutual: bool) -> None:
-        """Cuts a node off: the others believe it dead; if `is_mutual`, it believes them dead too."""
+        """Cuts a node off: the others believe it dead, and if `is_mutual` it believes them dead."""
         self.away = {node}
         for other in NODES:
             if other != node:
