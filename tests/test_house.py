@@ -233,7 +233,10 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 # `tests/net/loop/test_poller.py`, or in several that begin so. These modules are tested through
 # what uses them, for one of these reasons:
 # - they are names, types, protocols or values (`callbacks`, `check_type`, `events`, `interface`,
-#   `load_shared`, `program_facts`, `stream_status`, `unopened`);
+#   `load_shared`, `program_facts`, `stream_status`, `unopened`, `version`), types for checkers,
+#   which `tests/checkers` shows to them (`callback_types`, `client_callback_types`), or fields and
+#   messages that are only declared (`history_page`, `master_setting`, `node_messages`,
+#   `process_options`, `worker_description`);
 # - they are plain twins of functions in C, which one test of their user compares (`epoll`, `steps`,
 #   `ticket_answers`, `ticket_callback`, `ticks`, `tlscalls`);
 # - they do nothing without a real program, server or line at the other end, as the words of the
@@ -264,8 +267,6 @@ gateway/test_machines.py
     gateway/wire: node_messages
 gateway/holder/test_history.py
     gateway/wire: history_page
-kit/site.py
-    testing: certificates client serving tlssocket
 net/connection/test_connection.py
     net/connection: callbacks context peer unopened
     net/stream: stream_status
