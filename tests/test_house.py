@@ -273,7 +273,7 @@ net/connection/test_connection.py
 net/loop/test_poller.py
     net/loop: epoll steps ticks
 net/stream/test_tlsstream.py
-    net/stream: stream tlscalls tlsinfo
+    net/stream: tlscalls tlsinfo
 net/test_service.py
     net/listening: acceptor arrival
 process/master/test_master.py

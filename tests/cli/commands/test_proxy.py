@@ -203,8 +203,6 @@ def test_what_the_program_still_lacks_is_said(
     ("text", "words", "status", "seen"),
     [
         ("1/0", [], 1, "ZeroDivisionError"),
-        ("import sys; sys.exit(3)", [], 1, "ended with status 3"),
-        ("x = 1", [], 1, "makes no Worker"),
         (
             "Worker('ws://127.0.0.1:1'); Worker('ws://127.0.0.1:2')",
             [],
