@@ -1,1 +1,1 @@
-"""Processes: the master that owns the sockets, its children, and the signals between them."""
+"""The master, which owns the sockets, its child processes, and the messages between them."""

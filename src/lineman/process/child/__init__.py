@@ -1,1 +1,1 @@
-"""A process of the program, below its master: the line to it, its figures, what it leaves."""
+"""A child process of the master: its link to the master, its figures, and its stored sockets."""

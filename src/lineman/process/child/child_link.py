@@ -1,4 +1,4 @@
-"""A child's end of the line to its master."""
+"""A child's end of the link to its master."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Function = Callable[..., Any | Awaitable[Any]]
 
 
 class ChildLink:
-    """Answers what the master asks, does what it orders, and says that the child is alive.
+    """Answers the master's questions, carries out its orders, and sends signs of life.
 
     Functions are registered by name before or after `open`; they get the arguments of the message
     by keyword, and may be `async def`.
 
     Args:
-        limit: bytes that a message of the master may have.
+        limit: the largest size of a message of the master, in bytes.
     """
 
     def __init__(self, limit: int = MAX_REQUEST) -> None:
@@ -46,7 +46,7 @@ class ChildLink:
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lag = 0.0
-        self._due = self._late_at = 0.0  # of the beat
+        self._due = self._late_at = 0.0  # times of the next beat
 
     def descriptors(self) -> list[int]:
         """The socket to the master, and the descriptor that shows the master's end."""
@@ -54,11 +54,11 @@ class ChildLink:
         return [self._lifeline, *([self._descriptor] if is_open else [])]
 
     def answer(self, name: str, function: Function) -> None:
-        """Has `function(**arguments)` answer `{"ask": name}`; what it returns must be JSON."""
+        """Lets `function(**arguments)` answer `{"ask": name}`; its result must fit JSON."""
         self._answers[name] = function
 
     def on(self, name: str, function: Function) -> None:
-        """Has `function(**arguments)` called for `{"do": name}`."""
+        """Calls `function(**arguments)` for each `{"do": name}`."""
         self._orders[name] = function
 
     async def open(self, descriptor: int, on_end: Callable[[], object]) -> None:
@@ -101,7 +101,7 @@ class ChildLink:
             self._writer.write(line)
 
     def event(self, name: str, **details: Any) -> None:
-        """Tells the master something; without a master this does nothing."""
+        """Sends an event to the master; without a master this does nothing."""
         self._send(encode({"event": name, **details}))
 
     def ready(self) -> None:
@@ -113,12 +113,12 @@ class ChildLink:
         self.event("failed", why=why)
 
     async def doing(self, what: str) -> None:
-        """Tells the master what this child is busy with before it is ready; it has left then."""
+        """Tells the master what this child does before it is ready; returns when this was sent."""
         self.event("doing", why=what)
-        await asyncio.sleep(0)  # uvloop writes at the end of a turn, and what follows may block it
+        await asyncio.sleep(0)  # uvloop writes at the end of a turn, and the next code may block
 
     def counted(self, counters: Mapping[str, Any]) -> None:
-        """Tells the master what this child has counted so far, for the time when it is gone."""
+        """Sends this child's counters to the master, which keeps them after the child's end."""
         self.event("counted", **counters)
 
     def renew(self, why: str, has_grown: bool = False) -> None:
@@ -126,15 +126,15 @@ class ChildLink:
         self.event("grown" if has_grown else "renew", why=why)
 
     def split(self) -> None:
-        """Tells the master that the program uses this child's clients as if they were all."""
+        """Tells the master that the program treats this child's clients as all clients."""
         self.event("split")
 
     def changed(self, path: str) -> None:
-        """Tells the master that a file of the program was written anew."""
+        """Tells the master that a file of the program has changed."""
         self.event("changed", path=path)
 
     async def close(self) -> None:
-        """Sends what is left and closes."""
+        """Sends what waits, then closes."""
         self._has_ended = True
         progress.listen(None)
         for task in list(self._tasks):
@@ -157,16 +157,16 @@ class ChildLink:
         self._late_at = now + BEAT
 
     def _beat_within_turn(self) -> None:
-        """Beats where the event loop is late with it, although something is being done.
+        """Sends a beat if the event loop is late with it, but makes progress.
 
-        Whatever waits to be written, and all that uvloop writes, waits for the end of the turn:
-        the line then leaves before that, past both.
+        A normal write would wait for the end of the turn. So the beat is written directly to the
+        socket.
         """
         now = time.monotonic()
         if now < self._late_at or self._writer is None or self._writer.is_closing():
             return
         self._say_lag(now)
-        if not self._writer.transport.get_write_buffer_size():  # else in the middle of a message
+        if not self._writer.transport.get_write_buffer_size():  # not in the middle of a message
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._lifeline, encode({"event": "beat", "lag": round(self.lag, 4)}))
 
@@ -202,7 +202,7 @@ class ChildLink:
     async def _obey(self, name: str | None, arguments: dict[str, Any]) -> None:
         function = self._orders.get(name or "")
         if function is None:
-            return  # an order of a newer master
+            return  # an order that only newer versions know
         try:
             result = function(**arguments)
             if inspect.isawaitable(result):

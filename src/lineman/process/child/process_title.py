@@ -1,9 +1,9 @@
-"""What `ps` shows for a process, where the extra `titles` is installed."""
+"""The title that `ps` shows for a process, if the extra `titles` is installed."""
 
 from __future__ import annotations
 
 PREFIX = "lineman: "
-# Followed by the path of the program.
+# The master's title begins with this; the path of the program follows.
 MASTER = "master of "
 
 

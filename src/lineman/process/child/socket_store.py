@@ -1,5 +1,5 @@
-"""The store in which a process leaves the listening sockets that it has opened itself, for its
-successor.
+"""The store in which a process leaves the listening sockets that it has opened itself, for the next
+process of its seat.
 
 The master keeps a pair of sockets for a seat, and never looks into it. The store holds one datagram
 with the sockets of the present process. The next process copies the sockets, and replaces the
@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 # Sockets that one datagram carries (SCM_MAX_FD is 253), and the bytes of their names.
 MAX_SOCKETS = 250
 MAX_BYTES = 64 * 1024
-# Datagrams that are looked through at most: the kernel queues ten, 512 on a few systems.
+# The most datagrams that are read: the kernel queues ten, on a few systems 512.
 MAX_QUEUE = 1024
 
 _LOOK = socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -65,7 +65,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 class SocketStore:
-    """The store of a seat, in a process that sits there.
+    """The store of a seat, in a process of this seat.
 
     Args:
         ends: descriptors of its two ends.
@@ -78,11 +78,11 @@ class SocketStore:
         self._count = 0
 
     def descriptors(self) -> list[int]:
-        """Those of its two ends."""
+        """The descriptors of its two ends."""
         return [self._in.fileno(), self._out.fileno()]
 
     def note(self) -> Note | None:
-        """Who has left which sockets; None if the store is empty, or cannot be read."""
+        """The note that describes the stored sockets; None if the store is empty or unreadable."""
         found = self._peek()
         return None if found is None else _read(found)
 
@@ -105,15 +105,15 @@ class SocketStore:
         for label, each in zip(note.labels, descriptors, strict=True):
             try:
                 found.append((label, socket.socket(fileno=each)))
-            except OSError:  # it is something else
+            except OSError:  # it is no socket
                 os.close(each)
         return found
 
     def put(self, sockets: Sequence[tuple[Label, int]]) -> None:
-        """Leaves these descriptors in the place of whatever is there.
+        """Stores these descriptors in place of the earlier ones.
 
         Raises:
-            OSError: the kernel does not take them; what was there is as it was.
+            OSError: the kernel refuses them; the store is unchanged.
         """
         labels = tuple(label for label, _ in sockets)
         data = json.dumps(asdict(Note(os.getpid(), self._count, labels))).encode()
@@ -132,7 +132,7 @@ class SocketStore:
             self._drop()
 
     def clear(self) -> None:
-        """Leaves nothing there; a socket that nobody else holds is closed."""
+        """Empties the store; a socket that no other process holds is closed."""
         for _ in range(MAX_QUEUE):
             if not self._drop():
                 return
@@ -160,7 +160,7 @@ def _descriptors(messages: Sequence[tuple[int, int, bytes]]) -> array[int]:
 
 
 def _read(data: bytes) -> Note | None:
-    import msgspec  # most processes never find anything
+    import msgspec  # most processes find the store empty
 
     try:
         return msgspec.json.decode(data, type=Note)

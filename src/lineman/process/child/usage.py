@@ -1,4 +1,4 @@
-"""What the kernel says about this process: memory, CPU time, descriptors."""
+"""The kernel's figures of this process: memory, CPU time, descriptors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rss() -> int:
 
 
 def pss() -> int | None:
-    """Bytes of memory in use, with a fair share of what others use too; None for unknown."""
+    """Bytes of memory in use, shared memory divided by its users; None if unknown."""
     try:
         found = _PSS.search(Path("/proc/self/smaps_rollup").read_bytes())
     except OSError:
@@ -49,7 +49,7 @@ def cpu_seconds() -> float:
 
 
 def descriptors() -> tuple[int, int]:
-    """File descriptors in use, and how many there may be; 0 for either that is not known."""
+    """The number of file descriptors in use, and their limit; 0 for an unknown number."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     try:
         # The size of this folder is their number since Linux 6.2; listing it is slow for many.

@@ -1,1 +1,1 @@
-"""The log: its set-up, its file, which may be removed, and its reader, which may be slow."""
+"""The log: its set-up, its format, its file, and output to slow readers."""

@@ -1,4 +1,4 @@
-"""The log's end: a file that may be renamed, vanish or be full, and never stops the service."""
+"""The log's file: it may be renamed or removed, or its disk full, without stopping the service."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from lineman.process.log.outlet import Outlet, PrivatePipe, Writer
 from lineman.process.rundir import paths
 from lineman.process.rundir.paths import Opener
 
-# After this time a process notices that the file was renamed or removed, even without a signal.
+# Seconds after which a process notices without a signal that the file was renamed or removed.
 LOOK_EVERY = 1.0
 
-# O_NONBLOCK: a pipe that nobody reads is an error, and not a service that stands still.
+# O_NONBLOCK: a pipe without a reader causes an error, and does not block the service.
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
 
@@ -29,12 +29,12 @@ class LineHandler(logging.Handler):
     line in the file when it works again.
 
     Args:
-        path: of the file, absolute; it is made if it is missing. None for standard error.
-        owner: user and group that a file of root's is given to, so that processes which are not
-            root can open it anew themselves; only in a folder where root alone may put files.
+        path: the absolute path of the file, which is made if missing; None for standard error.
+        owner: user and group that get a file of root's, so that processes of this user can open
+            it again; only in a folder where root alone may create files.
         opener: opens the file; None for the usual way with this process' own rights.
         errors: standard error, for lines without a file and what cannot be written to it.
-        is_told: whether it was said already that the file cannot be written.
+        is_told: whether it was already reported that the file cannot be written.
         look_every: seconds between looks whether another file lies there now.
     """
 
@@ -60,8 +60,8 @@ class LineHandler(logging.Handler):
         self._identity: tuple[int, int] | None = None
         self._looked_at = -math.inf
         self._trouble = ""  # why the file cannot be written; empty while it can
-        self._missing = 0  # records that are not in the file for it
-        self._is_torn = False  # the last line in the file is not whole
+        self._missing = 0  # records that the file lacks for this reason
+        self._is_torn = False  # the last line in the file is incomplete
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes the record."""
@@ -90,7 +90,7 @@ class LineHandler(logging.Handler):
         data = b"\n" + line if self._is_torn else line
         written = os.write(self._fd, data)
         self._is_torn = written < len(data)
-        if self._is_torn:  # a disk that is just full takes a part
+        if self._is_torn:  # a full disk may have taken a part
             self._is_torn = os.write(self._fd, data[written:]) < len(data) - written
 
     def _recover(self) -> None:
@@ -126,7 +126,7 @@ class LineHandler(logging.Handler):
         return bool(self._trouble)
 
     def look(self) -> None:
-        """Follows a file that was renamed, if it is time to look."""
+        """Opens the file again if it was renamed, if it is time to look."""
         if self._path is not None:
             with self.lock or contextlib.nullcontext(), contextlib.suppress(OSError):
                 self._look_now_and_then()
@@ -138,7 +138,7 @@ class LineHandler(logging.Handler):
             self._look()
 
     def _look(self) -> None:
-        """Opens the file where it is not open, or another one lies there now."""
+        """Opens the file if it is not open, or if another file has its path now."""
         assert self._path is not None
         try:
             found = os.stat(self._path)
@@ -165,7 +165,7 @@ class LineHandler(logging.Handler):
         _follow(before, opened)
 
     def reopen(self) -> None:
-        """Opens the file anew, now; without a file this does nothing."""
+        """Opens the file again now; without a file this does nothing."""
         if self._path is None:
             return
         with self.lock or contextlib.nullcontext():
@@ -176,7 +176,7 @@ class LineHandler(logging.Handler):
                 self._fail(error, b"")
 
     def flush(self) -> None:
-        """Waits, not for long, until what goes to standard error has left."""
+        """Waits a short time until the lines for standard error are written."""
         if isinstance(self._errors, Outlet):
             self._errors.flush()
 
@@ -189,7 +189,7 @@ class LineHandler(logging.Handler):
 
 
 def _may_give(path: Path, status: os.stat_result) -> bool:
-    """Whether this is a file of root's that nobody else can have put there, or led us to."""
+    """Whether this is a file of root's whose path other users cannot have influenced."""
     if os.geteuid() != 0 or status.st_uid != 0 or not stat.S_ISREG(status.st_mode):
         return False
     for folder in path.parents:
@@ -201,7 +201,7 @@ def _may_give(path: Path, status: os.stat_result) -> bool:
 
 
 def _follow(before: tuple[int, int] | None, opened: int) -> None:
-    """Has standard output and error go to the new file too, where they went to the old one."""
+    """Redirects standard output and error to the new file, if they led to the old one."""
     for descriptor in (1, STDERR):
         with contextlib.suppress(OSError):
             status = os.fstat(descriptor)

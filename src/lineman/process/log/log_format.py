@@ -7,20 +7,20 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-# What would move a terminal's cursor or begin a line that nobody has written.
+# Characters that would move a terminal's cursor or begin a false line.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
 _INDENT = "    "
 
-# What every record has; all else was given with `extra=`.
+# The names that every record has; others were given with `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class TextFormatter(logging.Formatter):
     """`2026-11-25 13:20:00,123 [4711] INFO listening on …`.
 
-    Lines after the first one are set in, so that text from a client cannot look like a line of the
-    log. The name of the logger comes before the message, unless it is our own.
+    Lines after the first one are indented, so that text from a client cannot look like a line of
+    the log. The name of the logger comes before the message, unless it is Lineman's.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record, its exception in the lines after it."""
+        """The record, with its exception in the following lines."""
         text = super().format(record).translate(_ESCAPES)
         return text.replace("\n", f"\n{_INDENT}")
 
@@ -41,11 +41,11 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object: `time`, `level`, `pid`, `worker`, `slot`, `logger`, `message`.
 
-    An exception is a text in `exception`; what was given with `extra=` follows under its names.
+    An exception is a text in `exception`; values that were given with `extra=` follow by name.
 
     Args:
         worker: the name of this process' worker; empty for the master.
-        slot: which of its processes this is; None for the master.
+        slot: the number of this process in the worker; None for the master.
     """
 
     def __init__(self, worker: str = "", slot: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a service says, where, and in which form: the standard `logging`, set up."""
+"""Sets up the standard `logging` of a service: level, form and file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lineman.process.rundir.paths import Opener
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-# A child's setting: whether a line has said already that the log file cannot be written.
+# A child's setting: whether it was already reported that the log file cannot be written.
 IS_TOLD = "is_log_told"
 
 _outlets: dict[int, Outlet] = {}
@@ -81,10 +81,10 @@ def set_up(
     Args:
         options: where and how to log; None for the defaults.
         worker: the name of this process' worker; for JSON.
-        slot: which of its processes this is; None for the master.
-        owner: user and group of the other processes, where they are not root and this one is.
+        slot: the number of this process in the worker; None for the master.
+        owner: user and group of the other processes, if only this process is root.
         opener: opens the log file; None for this process' own rights.
-        is_told: whether the master has said already that its file cannot be written.
+        is_told: whether the master has already reported that its file cannot be written.
     """
     options = options or LogOptions()
     root = logging.getLogger()
@@ -95,7 +95,7 @@ def set_up(
     path = None if options.log_file is None else Path(options.log_file)
     for handler in _handlers():
         is_told = is_told or (handler.is_in_trouble and handler.path == path)
-        root.removeHandler(handler)  # set up anew, after a reload
+        root.removeHandler(handler)  # set up again after a reload
         handler.close()
     errors: Writer = outlet(stdio.STDERR) if slot is None else PrivatePipe(stdio.STDERR)
     handler = LineHandler(path, owner, opener, errors, is_told=is_told)
@@ -111,36 +111,36 @@ def _handlers() -> list[LineHandler]:
 
 
 def set_up_for_child(settings: Mapping[str, Any], worker: str, slot: int) -> None:
-    """The same for a process of a master, by the settings that it was given."""
+    """Sets up the log of a master's child by the settings that it was given."""
     is_told = bool(settings.get(IS_TOLD))
     set_up(LogOptions.from_json(settings), worker, slot, is_told=is_told)
 
 
 def for_children() -> dict[str, Any]:
-    """What a master adds to the settings of its children about its own log."""
+    """The state of a master's own log, for the settings of its children."""
     return {IS_TOLD: any(handler.is_in_trouble for handler in _handlers())}
 
 
 def outlet(number: int) -> Outlet:
-    """Where to write what goes to standard output or error of this process, without waiting."""
+    """The outlet by which to write to standard output or error without waiting."""
     if number not in _outlets:
         _outlets[number] = Outlet(stdio.error_descriptor if number == stdio.STDERR else number)
     return _outlets[number]
 
 
 def flush() -> None:
-    """Waits until the lines have been written, but not for long, because nobody may read them."""
+    """Waits a short time until the lines are written; there may be no reader."""
     for each in _outlets.values():
         each.flush()
 
 
 def look() -> None:
-    """Has the output of a daemon follow its log file, where that was renamed."""
+    """Redirects the output of a daemon to the new log file, if that was renamed."""
     for handler in _handlers():
         handler.look()
 
 
 def reopen() -> None:
-    """Opens the log file anew, after it was renamed; nothing where there is none."""
+    """Opens the log file again after it was renamed; without a file this does nothing."""
     for handler in _handlers():
         handler.reopen()

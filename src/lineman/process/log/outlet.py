@@ -1,8 +1,8 @@
-"""Writing without waiting: what nobody reads is dropped and counted, and holds nobody up.
+"""Writes without waiting: lines that are not read in time are dropped and counted.
 
-A pipe, a socket or a terminal may stand still, a disk may be full. Descriptors that a launcher gave
-are shared with it, and so are their flags: making them non-blocking would break the launcher, and a
-look whether there is room says nothing, since others write there as well. A thread waits instead.
+A pipe, a socket or a terminal may block, and a disk may be full. Descriptors from a launcher are
+shared with it, and so are their flags: making them non-blocking would break the launcher. Asking
+for room is no help, because other processes write there as well. So a thread waits instead.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Protocol
 
 # Bytes that may wait for a reader.
 LIMIT = 1024 * 1024
-# At the end of a process, what waits has this time to leave; seconds.
+# Seconds for waiting lines to be written at the end of a process.
 PATIENCE = 1.0
 
 SLOW = "nobody has read them in time"
 
-# Makes a line of the number of lines that are missing, and why.
+# Makes a line from the number of missing lines and the reason.
 Note = Callable[[int, str], bytes]
 
 
 class Writer(Protocol):
-    """What lines are given to.
+    """Takes lines to write.
 
     Attributes:
         note: makes the line that stands where others are missing.
@@ -57,12 +57,12 @@ class Outlet:
         self._descriptor = descriptor
         self._waiting: list[bytes] = []
         self._size = 0
-        self._dropped = 0  # behind all that waits
+        self._dropped = 0  # lines dropped after the waiting ones
         self._is_writing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        # The thread's own.
-        self._lost = 0  # before what waits
+        # Only the thread uses these.
+        self._lost = 0  # lines lost before the waiting ones
         self._why = ""
         self._is_torn = False
 
@@ -80,7 +80,7 @@ class Outlet:
             self._changed.notify_all()
 
     def flush(self, timeout: float = PATIENCE) -> None:
-        """Returns when all has left, or after so many seconds."""
+        """Returns when all lines are written, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._waiting or self._is_writing:
@@ -102,7 +102,7 @@ class Outlet:
             self._put(data, dropped)
 
     def _put(self, data: bytes, dropped: int) -> None:
-        """Writes lines, and before and behind them how many are missing there."""
+        """Writes lines, with the numbers of missing lines before and after them."""
         head = b"\n" if self._is_torn else b""
         if self._lost:
             head += self.note(self._lost, self._why)
@@ -128,10 +128,10 @@ class Outlet:
 class PrivatePipe:
     """The pipe to the master, to which this process alone writes; the master always reads it.
 
-    A master that was stopped does not: then lines are dropped, and the service goes on.
+    A stopped master (SIGSTOP) does not read: then lines are dropped, and the service continues.
 
     Args:
-        descriptor: of the pipe.
+        descriptor: the descriptor of the pipe.
         note: makes the line that stands where others are missing.
     """
 
@@ -154,7 +154,7 @@ class PrivatePipe:
             try:
                 if not self._poll.poll(0):
                     raise BlockingIOError
-                os.write(self._descriptor, part)  # a pipe with room takes as much in one piece
+                os.write(self._descriptor, part)  # a pipe with room takes this part at once
             except OSError:
                 if start >= len(head):
                     self._dropped = 0  # it has been said

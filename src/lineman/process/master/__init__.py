@@ -1,1 +1,1 @@
-"""The master: it binds, starts children, watches them, and does what commands want of it."""
+"""The master: it binds sockets, starts and watches children, and carries out commands."""

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from lineman.process.messages.lines import MAX_EVENT, WireError, clean, decode
 
-# Messages a second, after which a child is not listened to any more. One that counts, beats and
-# answers `lineman top` sends fewer than ten.
+# Messages a second beyond which a child is ignored. A normal child, which sends beats, counters and
+# answers to `lineman top`, sends fewer than ten.
 MAX_RATE = 500
 MAX_WORDS = 1000
 # Limits of counters: names on one level, characters of a name, and levels.
@@ -28,7 +28,7 @@ def read(line: bytes) -> tuple[str, Details]:
     """The name of an event and its details, in the right types; ("", {}) for an unknown one.
 
     Raises:
-        WireError: no message, or one that no child sends.
+        WireError: the line is no message, or one that no child sends.
     """
     if len(line) > MAX_EVENT:
         raise WireError(f"an event of {len(line)} bytes, more than {MAX_EVENT}")
@@ -55,10 +55,10 @@ def _path(message: Mapping[str, Any]) -> Details:
 
 
 def number(value: object) -> float | int:
-    """A number that only counts, or measures.
+    """A number that counts or measures.
 
     Raises:
-        WireError: it is none, below 0, or beyond what JSON carries.
+        WireError: it is no number, below 0, or too large for JSON.
     """
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value < 2**63 or not math.isfinite(value):  # type: ignore[operator, arg-type]
@@ -70,7 +70,7 @@ def numbers(told: object, depth: int = MAX_DEPTH) -> Details:
     """Numbers by name, some names holding further numbers by name.
 
     Raises:
-        WireError: something else, too many of them, or too deep.
+        WireError: it is something else, has too many names, or is nested too deeply.
     """
     if not isinstance(told, Mapping) or len(told) > MAX_NAMES or depth == 0:
         raise WireError("invalid counters, or too many")
@@ -99,14 +99,14 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
 
 
 class Rate:
-    """How many messages one child sends in a second."""
+    """Counts the messages that one child sends in a second."""
 
     def __init__(self) -> None:
         self._since = 0.0
         self._count = 0
 
     def is_too_high(self, now: float) -> bool:
-        """Counts one more message; whether it is one too many."""
+        """Counts one more message; returns whether there are too many."""
         if now - self._since >= 1.0:
             self._since, self._count = now, 0
         self._count += 1

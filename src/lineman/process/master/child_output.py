@@ -1,5 +1,4 @@
-"""The output of the processes of a program: it goes through the master, which never waits for a
-reader.
+"""Passes on the output of a program's processes; the master never waits for a reader.
 
 So a `print()` of the program is never blocked by a full pipe or a full disk, and only the master
 has the descriptors of the launcher. The last output of a child, for example of a crash, is read
@@ -18,9 +17,9 @@ from lineman.process.log.outlet import Writer
 from lineman.process.master.reactor import Reactor
 
 CHUNK = 64 * 1024
-# Enough for what a pipe holds; a process that goes on writing keeps nobody here.
+# Reads in a row: enough for a full pipe, and a limit for a process that keeps writing.
 READS = 32
-# A line that is longer is passed on in parts.
+# Bytes of a line; a longer line is passed on in parts.
 MAX_LINE = 64 * 1024
 
 
@@ -28,7 +27,7 @@ class Outputs:
     """Standard output and error of all children.
 
     Args:
-        reactor: the master's.
+        reactor: the master's event loop.
     """
 
     def __init__(self, reactor: Reactor) -> None:
@@ -40,7 +39,7 @@ class Outputs:
     def opened(self) -> Iterator[tuple[int, int]]:
         """Descriptors for a new child's standard output and error, until it has them.
 
-        They are one where they lead to the same place here, so that the order of lines is kept.
+        If both lead to the same place here, they are one pipe, so that the order of lines is kept.
         """
         with ExitStack() as stack:
             error = self._pipe(stdio.STDERR)
@@ -68,7 +67,7 @@ class Outputs:
                     break
 
     def end(self) -> None:
-        """Passes on what there is; what comes later meets a closed pipe."""
+        """Passes on the rest, and closes the pipes."""
         self.drain()
         for pump in list(self._pumps):
             pump.close()
@@ -76,7 +75,7 @@ class Outputs:
 
 
 class _Pump:
-    """Passes on what one pipe brings, in whole lines."""
+    """Passes on the output of one pipe, in whole lines."""
 
     def __init__(
         self,
@@ -89,7 +88,7 @@ class _Pump:
         self._reactor = reactor
         self._descriptor = descriptor
         self._outlet = outlet
-        self._is_terminal = is_terminal  # somebody waits for a prompt, which ends no line
+        self._is_terminal = is_terminal  # a prompt must be shown although its line does not end
         self._pumps = pumps
         self._rest = b""
         reactor.watch(descriptor, self._on_ready)
@@ -98,7 +97,7 @@ class _Pump:
         self.read()
 
     def read(self) -> bool:
-        """Takes what has come; whether there may be more."""
+        """Reads from the pipe; returns whether there may be more."""
         try:
             data = os.read(self._descriptor, CHUNK)
         except OSError:
@@ -122,7 +121,7 @@ class _Pump:
         self._outlet.write(data)
 
     def close(self) -> None:
-        """Ends it; what is no whole line is passed on as one."""
+        """Closes the pipe; an incomplete line is passed on as a line."""
         if self in self._pumps:
             self._pumps.discard(self)
             if self._rest:

@@ -1,4 +1,4 @@
-"""The child processes themselves: started, listened to, ended, and gone."""
+"""Starts the child processes, receives their messages, and ends them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Program:
 
     Attributes:
         command: the words of its command line, as it was started.
-        directory: where it was started; a symbolic link on the way is followed anew each time.
+        directory: where it was started; symbolic links in it are followed again at each start.
         script: its path.
-        arguments: words on its command line that are its own, and no command.
+        arguments: the program's own words on its command line, without the command.
     """
 
     command: tuple[str, ...]
@@ -50,13 +50,13 @@ class Program:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A child process, as the master holds it.
+    """A child process, as the master knows it.
 
     Attributes:
-        number: the plan's.
+        number: its number in the plan.
         started_at: seconds since the epoch.
-        lag: of its event loop at its last beat, in seconds.
-        rate: of its messages.
+        lag: the delay of its event loop at its last beat, in seconds.
+        rate: the rate of its messages.
     """
 
     number: int
@@ -84,8 +84,8 @@ def spawn(
         role: makes the role from the descriptor of the child's end of the link.
         owner: the user that it runs as from its first instruction on; None for the user of this
             process.
-        blocked: signals that are blocked until the child is ready for them, so that none ends it
-            before.
+        blocked: signals that are blocked until the child has its handlers, so that they do not
+            end it earlier.
         outputs: descriptors for its standard output and error.
         is_guarded: whether it is protected against other processes of that user, as far as
             possible.
@@ -97,7 +97,7 @@ def spawn(
         ConfigError: the user may not run it.
     """
     if owner is not None and barrier(owner, program.script, os.R_OK):
-        raise _closed_to(owner, program)  # Python would say that in its own way, and end
+        raise _closed_to(owner, program)  # Python's own message would not help
     own, theirs = socket.socketpair()
     given = role(theirs.fileno())
     environment = {**os.environ, VARIABLE: given.encode()}
@@ -127,7 +127,7 @@ def spawn(
 
 
 def _closed_to(owner: Owner, program: Program) -> ConfigError:
-    """Why a user cannot run a program, or read it: the first directory, or file, that is closed."""
+    """The error for a user that cannot run or read a program: it names the first obstacle."""
     ways = (
         (sys.executable, os.X_OK),
         (program.directory, os.X_OK),
@@ -150,16 +150,16 @@ def _popen(owner: Owner | None, is_guarded: bool, **given: Any) -> subprocess.Po
         try:
             return subprocess.Popen(**{**given, "preexec_fn": become})
         except subprocess.SubprocessError:
-            pass  # a container's filter of system calls does not let it
+            pass  # a container's filter of system calls may forbid it
     given |= {"user": owner.uid, "group": owner.gid, "extra_groups": owner.groups}
     return subprocess.Popen(**given)
 
 
 def cause_of(status: int) -> str:
-    """Why a process ended, in words.
+    """Why a process ended, as text.
 
     Args:
-        status: as `os.waitpid` gives it.
+        status: as `os.waitpid` returns it.
     """
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
@@ -176,7 +176,8 @@ class Children:
 
     Args:
         on_event: gets the child, the name of its event, and the details.
-        on_answer: gets the process' number, the question's, and the JSON of the answer.
+        on_answer: gets the number of the process, the number of the question, and the answer as
+            JSON.
     """
 
     reactor: Reactor
@@ -187,7 +188,7 @@ class Children:
     def take(
         self, number: int, key: Key, popen: subprocess.Popen[bytes], end: socket.socket
     ) -> Child:
-        """Listens to a process that was just started."""
+        """Begins to read the messages of a process that was just started."""
         channel = Channel(
             self.reactor, end, lambda line: self._hear(child, line), lambda: None, MAX_LINE
         )
@@ -213,18 +214,18 @@ class Children:
         self.on_event(child, name, details)
 
     def _leave(self, child: Child, why: str) -> None:
-        """Listens to a child no more; it notices, and ends."""
+        """Closes the link to a child; the child notices this, and ends."""
         logger.error("messages of process %d are ignored from now on: %s", child.pid, why)
         child.channel.close()
 
     def order(self, number: int, what: str, **arguments: Any) -> None:
-        """Has one child do something; nothing where it is gone."""
+        """Sends an order to one child; a child that is gone is ignored."""
         child = self.children.get(number)
         if child is not None:
             child.channel.send(encode({"do": what, **arguments}))
 
     def order_all(self, what: str, **arguments: Any) -> None:
-        """Has every child do something."""
+        """Sends an order to every child."""
         for number in list(self.children):
             self.order(number, what, **arguments)
 
@@ -235,7 +236,7 @@ class Children:
             os.kill(child.pid, signal.SIGKILL)  # not reaped yet, so the pid is still its own
 
     def gone(self, pid: int, status: int) -> Child | None:
-        """Lets a child go that has ended; None where the pid is of no child."""
+        """Removes and returns a child that has ended; None if the pid belongs to no child."""
         for number, child in self.children.items():
             if child.pid == pid:
                 del self.children[number]

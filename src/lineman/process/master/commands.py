@@ -1,4 +1,4 @@
-"""What commands want of a master, and what they are told."""
+"""Carries out the requests of commands to a master, and sends the replies."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from lineman.process.rundir.rundir import PidFile, control_path
 
 logger = logging.getLogger("lineman")
 
-# The figures of a process for the exporter.
+# The most bytes of a process' figures for the exporter.
 MAX_TOLD = 256 * 1024
 
-# How often to look whether what somebody waits for has come.
+# Seconds between looks whether the event that a caller waits for has happened.
 SOON = 0.1
 
 
 class Boss(Protocol):
-    """What the desk needs of the master."""
+    """The part of the master that `Commands` uses."""
 
     @property
     def service(self) -> ProgramState:
-        """The plan as it is."""
+        """The present state of the plan."""
 
     @property
     def staff(self) -> Children:
@@ -40,33 +40,33 @@ class Boss(Protocol):
 
     @property
     def program(self) -> Program:
-        """What is run."""
+        """The program that is run."""
 
     @property
     def whose(self) -> Mapping[str, Any]:
-        """User and group that the program runs as, empty for this process' own; and its options."""
+        """User and group of the program, empty for this process' own; and the start's options."""
 
     def begin_reload(self) -> bool:
-        """Begins a reload; False: not now."""
+        """Begins a reload; returns False if that is not possible now."""
 
     def stop(self, event: Stop) -> None:
         """Stops the program."""
 
     def reopen_logs(self) -> None:
-        """Opens every log file anew."""
+        """Opens every log file again."""
 
     def order_all(self, what: str, arguments: Mapping[str, Any]) -> None:
-        """Has every child do something."""
+        """Sends an order to every child."""
 
 
 class _Line:
-    """A child of ours that wants to know how the service is: it gets the reply in one message."""
+    """A child of Lineman's own that asks for the service's status: it gets one message."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def reply_raw(self, parts: Iterable[bytes]) -> None:
-        """Sends it the reply."""
+        """Sends the reply to the child."""
         reply = join_reply(b"".join(parts), MAX_TOLD)
         self._channel.send(encode({"do": "informed", "reply": reply}))
 
@@ -130,7 +130,7 @@ class Commands:
             caller.reply({"error": f"the request has no command: {request!r:.200}"})
 
     def inform(self, child: Child) -> None:
-        """Has a child of ours know how the service is: as the command `status`, but on its line."""
+        """Sends the reply of the command `status` to a child of Lineman's own, by its link."""
         if child.channel.unsent > MAX_TOLD:
             return  # it has not read the last message yet
         children = {number: each.channel for number, each in self._boss.staff.children.items()}
@@ -140,7 +140,7 @@ class Commands:
     # Reloading.
 
     def want_reload(self, caller: Caller | None, waits: bool = False) -> None:
-        """Reloads, now or after the reload under way, which may have read older code.
+        """Reloads now, or after the present reload, which may have read older code.
 
         Args:
             caller: gets the outcome; None for a signal.
@@ -178,7 +178,7 @@ class Commands:
     # The clock.
 
     def expire(self, now: float) -> None:
-        """Replies where time is over, or what was waited for has come."""
+        """Replies to callers whose time is over, or whose event has happened."""
         self.questions.expire(now)
         self._go_on()
         if now >= self._resume_at:
@@ -197,7 +197,7 @@ class Commands:
         )
 
     def next_deadline(self) -> float | None:
-        """When `expire` has something to do at the latest; None for never."""
+        """The latest time for the next call of `expire`; None for never."""
         moments = [self.questions.next_deadline()]
         if self._draining or self._reload_again:
             moments.append(time.monotonic() + SOON)
@@ -212,7 +212,7 @@ class Commands:
         for caller, reply in self._draining:
             caller.reply(reply)
 
-    # What children say, and what the master knows of them.
+    # The reply: answers of the children, and the master's own data.
 
     def _compose(self, answers: Mapping[int, bytes]) -> Iterable[bytes]:
         facts = list(self._about_children())

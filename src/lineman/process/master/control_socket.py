@@ -21,9 +21,9 @@ from lineman.process.messages.lines import MAX_REQUEST, WireError, decode, encod
 logger = logging.getLogger("lineman")
 
 MAX_CLIENTS = 64
-# A connection that sends nothing is closed after this time.
+# Seconds after which a connection that sends nothing is closed.
 SILENCE = 10.0
-# How long children have to answer; one that does not is shown as busy.
+# Seconds for children to answer; a child that does not is shown as busy.
 PATIENCE = 1.0
 
 
@@ -65,8 +65,8 @@ class ControlServer:
     """Listens for commands of the same user, or of root.
 
     Args:
-        reactor: the master's.
-        path: of the socket; one that is left over from a dead master is replaced.
+        reactor: the master's event loop.
+        path: the socket's path; a socket that a dead master has left there is replaced.
         on_request: gets each caller with its request; it must reply, now or later.
         others: further sockets at which it listens; they are not closed here.
     """
@@ -100,10 +100,10 @@ class ControlServer:
                 self.reactor.forget(listener)
 
     def restore(self) -> Path | None:
-        """Listens anew where the socket's file was removed; its path then.
+        """Listens again if the socket's file was removed; returns its path in this case.
 
         Raises:
-            OSError: it cannot be made.
+            OSError: the socket cannot be created.
         """
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(self._made, self._path.lstat()):
@@ -143,7 +143,7 @@ class ControlServer:
         self._callers.add(caller)
 
     def resume(self) -> None:
-        """Accepts again where it had to pause; to be called from time to time."""
+        """Accepts again after a pause; call this from time to time."""
         if self._is_paused:
             self._is_paused = False
             self._watch()
@@ -153,7 +153,7 @@ class ControlServer:
         self._callers.discard(caller)
 
     def close(self) -> None:
-        """Stops listening and takes the socket's file away."""
+        """Stops listening and removes the socket's file."""
         self._unwatch()
         self._is_paused = True
         self._socket.close()
@@ -163,7 +163,7 @@ class ControlServer:
 
 
 def _listen(path: Path) -> tuple[socket.socket, os.stat_result]:
-    """A socket that listens at a path, and what its file is."""
+    """A socket that listens at a path, and the status of its file."""
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
@@ -193,7 +193,7 @@ class ChildQuestions:
     """Asks the children on behalf of callers; a child that is late counts as busy.
 
     Args:
-        compose: the reply to a caller, in parts, from the answers that came in time.
+        compose: makes the reply to a caller, in parts, from the answers that came in time.
     """
 
     def __init__(self, compose: Callable[[dict[int, bytes]], Iterable[bytes]]) -> None:
@@ -206,9 +206,9 @@ class ChildQuestions:
         """Asks every child; the caller gets its reply when all have answered or it is too late.
 
         Args:
-            request: with `command`; the rest of it are arguments.
-            children: by the number of their process.
-            now: on the clock of `expire`.
+            request: the `command` and its arguments.
+            children: the children by the number of their process.
+            now: the time, by the clock of `expire`.
         """
 
         def reply(question: OpenQuestion[int]) -> None:
@@ -221,7 +221,7 @@ class ChildQuestions:
             channel.send(line)
 
     def take(self, process: int, number: int, answer: bytes) -> None:
-        """Takes the answer of a child; one that comes too late is thrown away."""
+        """Takes the answer of a child; an answer that comes too late is ignored."""
         self._questions.answer(number, process, answer)
 
     def leave(self, process: int) -> None:

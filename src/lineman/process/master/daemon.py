@@ -17,11 +17,11 @@ Tell = Callable[[bool, str], None]
 
 
 def detach() -> Tell | tuple[bool, str]:
-    """Splits in two: the daemon, in a session of its own, and the process that waits for it.
+    """Forks a daemon, in its own session; the calling process waits for its start.
 
     Returns:
-        In the daemon a function to call with the outcome and its words, of which the first ones
-        count; in the process that was called, that outcome.
+        In the daemon, a function to call with the outcome and a text; only its first call counts.
+        In the calling process, that outcome and text.
     """
     reader, writer = os.pipe()
     first = os.fork()
@@ -54,7 +54,7 @@ def detach() -> Tell | tuple[bool, str]:
 
 
 def redirect(log: Path, opener: Opener) -> None:
-    """Has this process, and those that it starts, write to a file and read nothing.
+    """Redirects the output of this process and its children to a file, and gives them no input.
 
     Args:
         log: the file.
@@ -74,13 +74,13 @@ def _put_onto(descriptor: int, opened: int) -> None:
 
 
 def default_log(name: str) -> Path:
-    """The log of a daemon that names none; its directory is there, and can be written to.
+    """The log file of a daemon that names none, in a directory that exists and is writable.
 
     Args:
-        name: of the program, as `rundir.name_of` gives it.
+        name: the program's name, as `rundir.name_of` returns it.
 
     Raises:
-        ConfigError: no directory that may be used can be written to.
+        ConfigError: no suitable directory is writable.
     """
     faults = []
     for directory in _log_directories():
@@ -105,7 +105,7 @@ def default_log(name: str) -> Path:
 
 
 def _log_directories() -> Iterator[Path]:
-    """Where a log may lie, the best place first; the last is where pid files are."""
+    """The directories for a log, the best first; the last one is that of pid files."""
     if given := os.environ.get("LOGS_DIRECTORY", "").split(":")[0]:  # systemd has made one
         yield Path(given)
     elif os.geteuid() == 0:
@@ -113,6 +113,6 @@ def _log_directories() -> Iterator[Path]:
     elif state := os.environ.get("XDG_STATE_HOME"):
         yield Path(state) / "lineman"
     else:
-        with contextlib.suppress(RuntimeError):  # a user without a home
+        with contextlib.suppress(RuntimeError):  # the user has no home
             yield Path.home() / ".local" / "state" / "lineman"
     yield run_directory()

@@ -28,23 +28,23 @@ logger = logging.getLogger("lineman")
 
 Told = TypeVar("Told")
 
-# A program that has not described itself by then never will.
+# Seconds for a program to describe itself.
 TIMEOUT = 60.0
-# What it prints is kept so far, to say why it failed.
+# Bytes of its output that are kept, to explain a failure.
 MAX_OUTPUT = 64 * 1024
 MAX_WHY = 2000
 AGAIN = "correct it and try again"
 
 
 class Describing(Generic[Told]):
-    """One such process.
+    """One process that describes the program.
 
     Args:
-        reactor: the master's.
-        program: what to run.
+        reactor: the master's event loop.
+        program: the program to run.
         owner: the user that it runs as.
-        blocked: signals that wait, as for `spawn`.
-        now: on the clock of `deadline`.
+        blocked: signals that are blocked, as for `spawn`.
+        now: the time, by the clock of `deadline`.
         read: parses its answer; raises a `ConfigError` if that is invalid.
         on_done: gets the result, or the error.
         role: makes the role from the descriptor of the process' end of the link.
@@ -79,7 +79,7 @@ class Describing(Generic[Told]):
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The pid of the process."""
         return self._popen.pid
 
     @property
@@ -103,7 +103,7 @@ class Describing(Generic[Told]):
             del self._output[:-200]
 
     def give_up(self) -> None:
-        """Ends it: it is too late."""
+        """Ends the process, because its time is over."""
         self._told = {
             "error": f"{self._script} has not come to Worker.run_all() within {TIMEOUT:g} s",
             "fix": "move code that takes long, or never ends, into on_worker_start",
@@ -111,7 +111,7 @@ class Describing(Generic[Told]):
         os.kill(self.pid, signal.SIGKILL)
 
     def ended(self, status: int) -> None:
-        """Acts on its end."""
+        """Handles the end of the process."""
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         for channel in (self._link, self._stderr):
             channel.drain()
@@ -124,7 +124,7 @@ class Describing(Generic[Told]):
         self._on_done(found)
 
     def _believed(self, status: int) -> Told | ConfigError:
-        """What it has said, or why that does not count."""
+        """The description, or the reason why it does not count."""
         if self._told is None:
             return self._without_word(status)
         if "error" in self._told:
@@ -142,7 +142,7 @@ class Describing(Generic[Told]):
             return error
 
     def _without_word(self, status: int) -> ConfigError:
-        """Why a program has ended and not described itself."""
+        """The error for a program that has ended without a description."""
         if status == 0:
             return ends_early(self._script)
         last = clean(self._output[-1], MAX_WHY) if self._output else cause_of(status)
@@ -150,7 +150,7 @@ class Describing(Generic[Told]):
 
 
 def ends_early(script: str) -> ConfigError:
-    """What to say of a program that ends in order and has not come to where it would serve."""
+    """The error for a program that ends normally without a call of `Worker.run_all()`."""
     return ConfigError(
         f"{script} ends and does not come to Worker.run_all()",
         "write Worker.run_all() as its last line, where it is reached; where it stands "
@@ -164,10 +164,10 @@ def ask(
     read: Callable[[object], Told],
     role: Callable[[int], Role] = Role,
 ) -> Told:
-    """What a program says of itself; waits for it. Arguments as for `Describing`.
+    """Waits for the description of a program. Arguments as for `Describing`.
 
     Raises:
-        ConfigError: it says nothing that counts, and why.
+        ConfigError: there is no valid description; the error says why.
     """
     found: list[Told | ConfigError] = []
     reactor = Reactor((signal.SIGCHLD,))

@@ -1,4 +1,4 @@
-"""Everything that a master must know of a program, without its code: the places of its workers.
+"""All that a master must know about a program, without running its code: the places of its workers.
 Plain data.
 
 It comes from a process of the program's user, and a master that is root trusts it no more than that
@@ -21,7 +21,7 @@ from lineman.process.messages.process_rules import MAX_PROCESSES, Rules
 
 Told = TypeVar("Told")
 
-# What is shown, and so must not move a terminal's cursor; what the system takes as a path.
+# A text that is shown must not move a terminal's cursor; a path must be valid for the system.
 Text: TypeAlias = Annotated[str, Meta(max_length=500, pattern=r"\A[^\x00-\x1f\x7f-\x9f]*\Z")]
 FilePath: TypeAlias = Annotated[str, Meta(max_length=4096, pattern=r"\A[^\x00]*\Z")]
 Files: TypeAlias = Annotated[tuple[FilePath, ...], Meta(max_length=1000)]
@@ -33,22 +33,22 @@ class Place:
 
     Attributes:
         address: as the program writes it; after a reload it identifies the worker.
-        twin: which one of the workers with the same address.
+        twin: the number of this worker among those with the same address.
         title: its name in the log and in `status`.
         scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme it
             does not listen.
-        path: of a unix socket, in place of host and port.
-        socket_mode: of its file.
-        count: processes.
+        path: the path of a unix socket, in place of host and port.
+        socket_mode: the mode of its file.
+        count: the number of processes.
         backlog: connections that may wait to be accepted.
         user, group: the user and group of its processes; empty for those of the user that starts
             the program.
         certificates, keys: files that it reads at its start and that only root may be able to read;
             a file that holds both is among both.
-        takes_clients: whether clients connect to it, and not this service's own programs alone.
-        module: of Python, to be run in place of the program; empty for the program. The service
-            does without it if need be.
-        is_checked: whether the description was made with a close look at them.
+        takes_clients: whether clients connect to it, and not only programs of the operator.
+        module: a Python module that is run in place of the program; empty for the program. The
+            service continues if this module fails.
+        is_checked: whether the files were checked closely for the description.
     """
 
     address: Text
@@ -83,12 +83,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ProgramSettings:
-    """What concerns the whole program.
+    """The settings of the whole program.
 
     Attributes:
         log_file, log_format, log_level: as `logs.LogOptions`.
-        metrics: where metrics are told; None for nowhere.
-        pid_file: the one that the program names; None for none.
+        metrics: the address for metrics; None for none.
+        pid_file: the pid file that the program names; None for none.
     """
 
     log_file: FilePath | None = None
@@ -99,25 +99,25 @@ class ProgramSettings:
 
 
 class ToldProgram:
-    """A dataclass of what a program says of itself, and how it goes from process to process.
+    """The base of dataclasses that describe a program, with their form as plain data.
 
     Attributes:
-        places: those of its workers.
+        places: the places of its workers.
     """
 
     __slots__ = ()
     places: Any
 
     def to_json(self) -> dict[str, Any]:
-        """It as plain data."""
+        """The description as plain data."""
         return asdict(self)  # type: ignore[call-overload,no-any-return]
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """It from what `to_json` gave.
+        """Reads the plain data of `to_json`.
 
         Raises:
-            ConfigError: it holds what no program says.
+            ConfigError: the data is invalid.
         """
         found = convert(data, cls)
         check(found.places)
@@ -136,10 +136,10 @@ class Description(ToldProgram):
     settings: ProgramSettings = field(default_factory=ProgramSettings)
 
     def seats(self, *, at_once: bool) -> tuple[Seat, ...]:
-        """A seat for each process that it wants.
+        """A seat for each process of the program.
 
         Args:
-            at_once: whether a reload lets clients go at once, whatever drain_seconds says.
+            at_once: whether a reload closes clients at once, without regard to drain_seconds.
         """
         return tuple(
             Seat(
@@ -156,10 +156,10 @@ class Description(ToldProgram):
 
 
 def convert(data: object, kind: type[Told]) -> Told:
-    """What a program says of itself, from plain data.
+    """Reads a description from plain data.
 
     Raises:
-        ConfigError: it holds what no program says.
+        ConfigError: the data is invalid.
     """
     try:
         return msgspec.convert(data, kind)
@@ -168,10 +168,10 @@ def convert(data: object, kind: type[Told]) -> Told:
 
 
 def check(places: Sequence[Place]) -> None:
-    """Looks at what the types of its places do not say.
+    """Checks the rules that the types of places do not contain.
 
     Raises:
-        ConfigError: no program can be meant by that.
+        ConfigError: the places are invalid.
     """
     for place in places:
         for name, seconds in asdict(place.rules).items():

@@ -30,13 +30,13 @@ NAMES = (
     "hits",
 )
 
-# Those that hold further numbers, and of which of them there are as many as this.
+# The names that hold further numbers, and the largest number of those.
 GROUPS = frozenset({"totals", "closes", "failures", "refusals", "hits"})
 MAX_IN_GROUP = 500
 
 
 def counters(told: Mapping[str, Any]) -> Counters:
-    """What only ever grows of a `Report` in JSON."""
+    """The figures of a `ProcessReport` in JSON that only grow."""
     return {name: told[name] for name in NAMES}
 
 
@@ -78,7 +78,7 @@ def _grouped(told: Counters) -> Counters:
 
 
 def _bounded(told: Counters) -> Counters:
-    """The same without further names where there are too many; the oldest stay."""
+    """The same counters; if there are too many names, only the oldest stay."""
     return {
         name: dict(islice(value.items(), MAX_IN_GROUP)) if name in GROUPS else value
         for name, value in told.items()
@@ -86,18 +86,18 @@ def _bounded(told: Counters) -> Counters:
 
 
 class EndedCounters:
-    """The counters of every process that there has been, by the name of its worker."""
+    """The counters of all processes, ended ones included, by the name of the worker."""
 
     def __init__(self) -> None:
         self._living: dict[int, tuple[str, Counters]] = {}
         self._ended: dict[str, Counters] = {}
 
     def note(self, process: int, worker: str, told: Counters) -> None:
-        """Takes what a process has counted so far, as far as that is what processes count."""
+        """Takes the counters of a process; unknown names are ignored."""
         self._living[process] = (worker, {**_single(told), **_grouped(told)})
 
     def settle(self, process: int) -> None:
-        """Keeps what a process has counted that is gone."""
+        """Adds the counters of a process that is gone to those of its worker."""
         worker, told = self._living.pop(process, ("", {}))
         if told:
             self._ended[worker] = _bounded(add(self._ended.get(worker, {}), told))

@@ -1,4 +1,4 @@
-"""How many files the processes of a program may have open."""
+"""Raises the limit of open files for the processes of a program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 
 logger = logging.getLogger("lineman")
 
-# Below this, a service meets the limit before it meets its machine's.
+# With a lower limit a service meets it before other limits of the machine.
 ENOUGH = 10_000
 
 

@@ -1,8 +1,8 @@
-"""A process of another user that this user's other processes cannot look into.
+"""Protects a process against other processes of its user.
 
-The kernel lets a process take another's descriptors and memory (ptrace(2), pidfd_getfd(2),
-/proc/PID/mem) where both are the same user's, unless the other has a capability that it has not
-itself. So one that describes a program to root is given a capability that does no harm.
+The kernel lets a process read another's descriptors and memory (ptrace(2), pidfd_getfd(2),
+/proc/PID/mem) if both have the same user, unless the other has a capability that the first lacks.
+So a process that describes a program to root gets a harmless capability.
 
 Source: capabilities(7), ptrace(2), "Ptrace access mode checking"
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lineman.process.rundir.owner import Owner
 
-# The least harm first: timers that wake a sleeping machine, keeping it awake, ports below 1024.
-# In a container only the last one may be there.
+# The least harmful first: timers that wake a sleeping machine, keeping it awake, ports below 1024.
+# A container may have only the last one.
 CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_NET_BIND_SERVICE = 35, 36, 10
 HARMLESS = (CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_NET_BIND_SERVICE)
 
@@ -31,7 +31,7 @@ class _Header(ctypes.Structure):
 
 
 class _Sets(ctypes.Structure):
-    """A half of the sets: capabilities 0 to 31, or those above."""
+    """One half of the sets: capabilities 0 to 31, or those above."""
 
     _fields_ = (
         ("effective", ctypes.c_uint32),
@@ -41,19 +41,19 @@ class _Sets(ctypes.Structure):
 
 
 def guarded(owner: Owner, harmless: Sequence[int] = HARMLESS) -> Callable[[], None] | None:
-    """What makes a forked process this user's, and keeps the user's others out of it.
+    """A function that gives a forked process to a user and protects it against the user's others.
 
     Args:
         owner: the user.
-        harmless: capabilities, the first of which that this process has is given.
+        harmless: capabilities; the process gets the first one that this process has.
 
     Returns:
-        To be called before `exec`; None where this process has no capability to give.
+        A function to call before `exec`; None if this process has none of the capabilities.
     """
     chosen = next((each for each in harmless if _has(each)), None)
     if chosen is None:
         return None
-    libc = ctypes.CDLL(None, use_errno=True)  # now: a fork loads nothing
+    libc = ctypes.CDLL(None, use_errno=True)  # loaded before the fork
 
     def become() -> None:
         _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))

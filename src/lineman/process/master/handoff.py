@@ -1,4 +1,4 @@
-"""What a program gives to the `lineman` that takes its place: how to run it, and what it is."""
+"""What a program passes to the `lineman` that it becomes: how to run it, and its description."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Handoff:
 
     Attributes:
         program: how to run it.
-        pid_file: the one that it names; None for the default.
-        description: as plain data; None where the command needs none.
-        name: how its user calls it, such as `python app.py`.
+        pid_file: the pid file that it names; None for the default.
+        description: the description as plain data; None if the command needs none.
+        name: the command by which its user starts it, such as `python app.py`.
     """
 
     program: Program
@@ -28,12 +28,12 @@ class Handoff:
     name: str
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """The object as plain data."""
         return asdict(self)
 
 
 def take_handoff() -> Handoff | None:
-    """What a program has left for this process; None where `lineman` was called by hand."""
+    """The handoff from the program; None if `lineman` was called directly."""
     value = os.environ.pop(PROGRAM_VARIABLE, None)
     if value is None:
         return None

@@ -1,8 +1,7 @@
 """Keys that only root may read, for children that are not root: kept in memory, never on disk.
 
-The program says which ones; so root reads those alone that the first description has named, hands
-over nothing of them but certificates and private keys, and goes through no link that others may
-have laid.
+The program names the files. So root reads only files that the first description has named, passes
+on only certificates and private keys from them, and follows no link that other users may have made.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from lineman.process.rundir.paths import open_file
 
 logger = logging.getLogger("lineman")
 
-# How often the master looks whether one of them has changed.
+# Seconds between the master's looks whether a file has changed.
 LOOK = 5.0
 MAX_SIZE = 4 * 1024 * 1024
-# O_NONBLOCK: opening a FIFO waits for nobody.
+# O_NONBLOCK: opening a FIFO does not wait.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-# A change of any of these is a change of the file.
+# A file has changed if any of these numbers has changed.
 _Stamp = tuple[int, int, int]
 
 
@@ -37,8 +36,8 @@ class _Copy:
     """A file's blocks in memory.
 
     Attributes:
-        written: descriptor of the memory, which never leaves this process.
-        given: another one, which can only be read: children inherit it.
+        written: a descriptor of the memory, which only this process has.
+        given: a read-only descriptor of it, which children inherit.
     """
 
     kinds: frozenset[BlockKind]
@@ -70,11 +69,11 @@ class KeyFiles:
             }
 
     def for_child(self, place: Place, owner: Owner | None) -> dict[str, int]:
-        """Descriptors of those files of a worker that its user cannot read, and this process can.
+        """Descriptors of those files of a worker that this process can read, and its user cannot.
 
         Raises:
-            ConfigError: one of them holds no certificate or key, lies where others lead to it, or
-                was not named from the start.
+            ConfigError: a file holds no certificate or key, its path could be changed by other
+                users, or it was not named at the start.
         """
         if owner is None or owner.uid == 0 or os.geteuid() != 0:
             return {}
@@ -104,7 +103,7 @@ class KeyFiles:
         return known.given
 
     def refresh(self, now: float) -> bool:
-        """Copies again what has changed on disk, if it is time to look; whether something has."""
+        """Copies changed files again, if it is time to look; returns whether any has changed."""
         if not self._kept or now < self._next_look:
             return False
         self._next_look = now + LOOK
@@ -130,7 +129,7 @@ class KeyFiles:
         return True
 
     def next_look(self) -> float | None:
-        """When `refresh` has something to do; None for never."""
+        """The time for the next call of `refresh`; None for never."""
         return self._next_look if self._kept else None
 
 
@@ -143,7 +142,7 @@ def _kinds_of(place: Place) -> Iterator[tuple[str, frozenset[BlockKind]]]:
 
 
 def _can_read(path: str, owner: Owner) -> bool:
-    """Whether the user opens the file itself, or finds out by itself that it is not there."""
+    """Whether the user can open the file, or can see that it does not exist."""
     with acting_as(owner):
         try:
             os.close(os.open(path, _FLAGS))

@@ -1,6 +1,6 @@
 """The listening sockets of every seat. They outlive the processes that accept from them.
 
-So does the store of a seat, where its process leaves those that it has opened itself.
+The store of a seat, where its process leaves sockets that it has opened itself, outlives it too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Sockets:
     """Opens, keeps and closes the sockets of seats.
 
     Args:
-        bind: makes a listening socket for a place, on this port; the flag says whether it is the
-            first one there, so that a foreign one is refused.
+        bind: makes a listening socket for a place on a port; the flag says whether it is the
+            program's first socket there, so that a foreign one is refused.
         inherited: sockets that systemd has opened already.
     """
 
@@ -35,11 +35,11 @@ class Sockets:
         self._stores: dict[Key, tuple[socket.socket, socket.socket]] = {}
 
     def for_child(self, key: Key, place: Place) -> tuple[int, tuple[int, ...]]:
-        """What a process of a seat inherits.
+        """The descriptors that a process of a seat inherits.
 
         Returns:
-            The descriptor of its listening socket, -1 where it does not listen; and those of its
-            store, none where several processes have its place.
+            The descriptor of its listening socket, -1 if it does not listen; and those of its
+            store, empty if several processes have its place.
         """
         opened = self._open.get(key)
         if place.count == 1 and not place.module and key not in self._stores:
@@ -48,10 +48,10 @@ class Sockets:
         return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
 
     def open(self, places: Iterable[Place]) -> None:
-        """Opens what is missing for these places; all or nothing.
+        """Opens the missing sockets for these places; all or none.
 
         Raises:
-            ConfigError: a port that cannot be had; nothing has changed then.
+            ConfigError: a port cannot be opened; then nothing has changed.
         """
         new: list[Key] = []
         wanted = list(places)
@@ -79,10 +79,10 @@ class Sockets:
         return self._bind(place, port, not shared)
 
     def refuse_strangers(self, places: Iterable[Place]) -> None:
-        """Says which socket of systemd no worker listens on.
+        """Refuses sockets of systemd on which no worker listens.
 
         Raises:
-            ConfigError: there is one.
+            ConfigError: there is such a socket.
         """
         for each in self._inherited:
             if not any(_is_for(each, place) for place in places):
@@ -93,10 +93,10 @@ class Sockets:
                 )
 
     def check_files(self) -> None:
-        """Looks whether the file of each unix socket is still there.
+        """Checks that the file of each unix socket still exists.
 
         Raises:
-            ConfigError: one is gone. It cannot be made anew: its processes hold the old socket.
+            ConfigError: a file is gone. It cannot be created again: processes hold the old socket.
         """
         for opened in self._open.values():
             path = opened.getsockname()
@@ -121,7 +121,7 @@ class Sockets:
 
 
 def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> ConfigError:
-    """What to say of an address that this program has, for this or another of its workers."""
+    """The error for an address that this program itself uses, in this or another worker."""
     where = (place.path, place.port)
     same = [each.title for each in wanted if each.listens and (each.path, each.port) == where]
     if len(same) > 1:

@@ -62,7 +62,7 @@ from lineman.process.rundir.owner import names
 logger = logging.getLogger("lineman")
 
 SIGNALS = (*BLOCKED, signal.SIGCHLD, signal.SIGCONT)
-# What a child says to the plan.
+# The events of children that go to the plan unchanged.
 _PLAIN: dict[str, type[Beat | Ready | StoppedAccepting]] = {
     "beat": Beat,
     "ready": Ready,
@@ -70,7 +70,7 @@ _PLAIN: dict[str, type[Beat | Ready | StoppedAccepting]] = {
 }
 _IN_WORDS: dict[str, type[Failed | Renew | Doing]]
 _IN_WORDS = {"failed": Failed, "renew": Renew, "grown": Grown, "doing": Doing}
-# The master looks around at least so often; one that slept longer was itself stopped.
+# The longest wait in seconds; if it lasts longer, the master itself was stopped.
 TICK = 5.0
 OVERSLEPT = 1.0
 
@@ -104,7 +104,7 @@ class Master:
         """Runs until it gets the command to stop.
 
         Args:
-            description: of the program; None has the program describe itself.
+            description: the program's description; None to ask the program for it.
 
         Returns:
             The exit status.
@@ -189,7 +189,7 @@ class Master:
         for action in actions:
             self._do(action)
 
-    # What came in.
+    # Incoming events.
 
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -213,7 +213,7 @@ class Master:
             self._events.insert(0, Woke())
 
     def reopen_logs(self) -> None:
-        """Opens every log file anew, here and in the children."""
+        """Opens every log file again, here and in the children."""
         self._setting.reopen()
         self._staff.order_all("reopen-logs")
 
@@ -222,7 +222,7 @@ class Master:
         self._events.append(event)
 
     def order_all(self, what: str, arguments: Mapping[str, Any]) -> None:
-        """Has every child do something."""
+        """Sends an order to every child."""
         self._staff.order_all(what, **arguments)
 
     def _on_event(self, child: Child, name: str, details: Mapping[str, Any]) -> None:
@@ -234,7 +234,7 @@ class Master:
         elif name == "counted":
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
         elif name == "inquire" and self._places[child.key[:2]].module:
-            self._desk.inform(child)  # of the other processes: for ours alone, not the program's
+            self._desk.inform(child)  # only for children of Lineman's own
         elif name == "split":
             self._desk.tell_split(self._places[child.key[:2]])
         elif name == "changed":
@@ -257,7 +257,7 @@ class Master:
                 continue
             child = self._staff.gone(pid, status)
             if child is not None:
-                self._outputs.drain()  # its last words
+                self._outputs.drain()  # its last output
                 self._events.append(Ended(child.number, cause_of(status)))
                 self._desk.questions.leave(child.number)
                 self._desk.ledger.settle(child.number)
@@ -266,7 +266,7 @@ class Master:
 
     @property
     def service(self) -> ProgramState:
-        """The plan as it is."""
+        """The present state of the plan."""
         return self._service
 
     @property
@@ -276,19 +276,19 @@ class Master:
 
     @property
     def program(self) -> Program:
-        """What is run."""
+        """The program that is run."""
         return self._setting.program
 
     @property
     def whose(self) -> Mapping[str, Any]:
-        """User and group that the program runs as, empty for this process' own; and its options."""
+        """User and group of the program, empty for this process' own; and the start's options."""
         whom = self._setting.rights.describer
         user, group = ("", "") if whom is None else names(*whom.ids)
         return {"user": user, "group": group, "given": self._setting.given}
 
     @property
     def description(self) -> Description:
-        """The program as it last described itself."""
+        """The last description of the program."""
         return self._description
 
     def _describe(self) -> None:
@@ -318,7 +318,7 @@ class Master:
         self._has_begun = True
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
-        """The seats of a program; their sockets are open then, or nothing has changed."""
+        """The seats of a program; opens their sockets, or changes nothing."""
         self._admit(description)
         self._setting.sockets.open(description.places)
         if inner := [place for place in description.places if not place.listens]:
@@ -328,7 +328,7 @@ class Master:
         return description.seats(at_once=self._setting.watches)
 
     def _admit(self, description: Description) -> None:
-        """Has the program get what it describes, as far as that is its user's to have."""
+        """Accepts a description, as far as the program's user may have what it asks for."""
         rights = self._setting.rights
         rights.admit(description)
         users = [(place, rights.owner_of(place)) for place in description.places]
@@ -342,11 +342,11 @@ class Master:
         self._settings = found | {"watch": self._setting.watches}
 
     def begin_reload(self) -> bool:
-        """Has the program describe itself and then replaces its processes; False: not now."""
+        """Begins a reload, with a new description; returns False if that is not possible now."""
         if (
             self._reload_fault
             or self._describing
-            or any(isinstance(event, Reload) for event in self._events)  # described, not begun
+            or any(isinstance(event, Reload) for event in self._events)  # described, but not begun
             or self._service.reloading
             or self._service.phase is not Phase.RUNNING
         ):
@@ -370,7 +370,7 @@ class Master:
         self._notifier.ready(text)
         self._desk.reload_is_over(ok, text)
 
-    # What is to be done.
+    # Actions.
 
     def _do(self, action: Action) -> None:
         if isinstance(action, Start):

@@ -1,4 +1,4 @@
-"""What a master is started with."""
+"""The settings with which a master is started."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Setting:
     """What a master is started with.
 
     Attributes:
-        pid_file: held by this process.
-        rights: the user that the program runs as, and what this process does for it.
+        pid_file: the pid file, which this process holds.
+        rights: the user that the program runs as, and what this process does for that user.
         tell: gets whether the start succeeded, with a text; only the first call counts.
         configure: takes the settings of the program, and the user that they come from; applies them
             to this process' log, and returns those in force: the command line may have given

@@ -1,4 +1,4 @@
-"""The words of the plan: seats, processes, events and actions."""
+"""The data of the plan: seats, processes, events and actions."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TypeAlias
 
 from lineman.process.messages.process_rules import Rules
 
-# The worker's address as it is written, which of those with the same address, and the slot.
+# The worker's address as it is written, its number among equal addresses, and the slot.
 Key: TypeAlias = tuple[str, int, int]
 
 
 class Stage(Enum):
-    """Where a process is in its life."""
+    """The stage of a process' life."""
 
     STARTING = "starting"
     READY = "ready"
-    RETIRING = "retiring"  # accepts no more, lets its clients go
+    RETIRING = "retiring"  # accepts no more, closes its clients
     STOPPING = "stopping"
 
 
 class Phase(Enum):
-    """Where the whole program is in its life."""
+    """The phase of the whole program's life."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -34,10 +34,10 @@ class Process:
     """A child process.
 
     Attributes:
-        number: the plan's own; a pid comes later and may come again.
+        number: its number in the plan; a pid is known later, and may be used again.
         is_deaf: whether it has reported that it accepts no more.
         why: the failure that it reported, or why it was killed.
-        doing: what it is busy with, before it is ready.
+        doing: its activity before it is ready, as text.
         deadline: when it is killed if it has not ended; None for never.
     """
 
@@ -54,11 +54,11 @@ class Process:
 
 @dataclass(slots=True)
 class Renewal:
-    """A new process that shall take the place of the present one.
+    """A new process that will replace the present one.
 
     Attributes:
         due: when to start it.
-        number: of the process; None before it starts.
+        number: the number of the process; None before it starts.
     """
 
     why: str
@@ -73,12 +73,12 @@ class Seat:
 
     Attributes:
         start_at: when to start a process; None while one is there.
-        failures: quick ones in a row.
+        failures: quick failures in a row.
         early: processes in a row that had grown too large soon after their start.
         restarts: processes that ended without an order and were replaced.
-        last_cause: why the last one did.
+        last_cause: why the last of these ended.
         takes_clients: whether clients connect to its processes.
-        is_new: whether the reload under way has brought it.
+        is_new: whether the present reload has added it.
         is_essential: whether the service ends if no process serves this worker any more.
     """
 
@@ -100,7 +100,7 @@ class Seat:
 
     @property
     def worker(self) -> tuple[str, int]:
-        """Which worker it belongs to."""
+        """The worker that it belongs to."""
         return self.key[:2]
 
     def current(self) -> Process | None:
@@ -109,9 +109,9 @@ class Seat:
         return ready[-1] if ready else None
 
     def patience(self, process: Process) -> float | None:
-        """When one of its processes is killed if nothing more is heard of it; None for never."""
+        """The time to kill one of its processes if no sign of life comes; None for never."""
         rules = self.rules
-        if process.stage is Stage.STARTING:  # reading the program, it may have no event loop yet
+        if process.stage is Stage.STARTING:  # it may still load the program, without an event loop
             moments = [process.started_at + rules.start_timeout, process.deadline]
         elif rules.watchdog_timeout:
             moments = [process.heard_at + rules.watchdog_timeout, process.deadline]
@@ -130,13 +130,13 @@ class Seat:
 
 @dataclass(slots=True)
 class Reloading:
-    """A reload under way.
+    """The present reload.
 
     Attributes:
         pending: seats whose new process has not been started.
         removed: seats that the new program does not have.
-        done: how many new processes are ready.
-        failure: why it cannot be finished.
+        done: the number of new processes that are ready.
+        failure: the reason why it cannot be finished.
     """
 
     pending: list[Key]
@@ -169,7 +169,7 @@ class ProgramState:
         return replace(self, seats=[seat.copy() for seat in self.seats], reloading=again)
 
     def next_deadline(self) -> float | None:
-        """When the plan must be made anew even if nothing happens; None for never."""
+        """The time of the next decision even if no event comes; None for never."""
         moments = [seat.start_at for seat in self.seats]
         for seat in self.seats:
             if seat.renewal is not None and seat.renewal.number is None:
@@ -178,13 +178,13 @@ class ProgramState:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def oldest_ready(self) -> int:
-        """The number of the process that has served for longest; 0 where none serves."""
+        """The number of the process that has served for longest; 0 if none serves."""
         processes = [process for seat in self.seats for process in seat.processes]
         ready = [process.number for process in processes if process.stage is Stage.READY]
         return min(ready, default=0)
 
     def note_pid(self, number: int, pid: int) -> None:
-        """Notes which process of the machine this one has become."""
+        """Sets the pid of a process."""
         for seat in self.seats:
             for process in seat.processes:
                 if process.number == number:
@@ -214,7 +214,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A child says why it cannot start; it ends then."""
+    """A child reports why it cannot start; then it ends."""
 
     number: int
     why: str
@@ -222,7 +222,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A child that is not ready yet says what it is busy with; empty when that is done."""
+    """A child that is not ready yet reports its activity; empty when that is done."""
 
     number: int
     what: str
@@ -238,12 +238,12 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Grown(Renew):
-    """A child asks to be replaced, for it has more memory than it may; the next may be as quick."""
+    """A child asks to be replaced because of its memory; the next one may soon do so too."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoppedAccepting:
-    """A retiring child accepts no more: new clients meet its successor."""
+    """A retiring child accepts no more: new clients reach its successor."""
 
     number: int
 
@@ -263,7 +263,7 @@ class Woke:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """The program shall run its new code, which has these seats."""
+    """The program must run its new code, which has these seats."""
 
     seats: tuple[Seat, ...]
 
@@ -273,9 +273,9 @@ class Stop:
     """An order to end the program.
 
     Attributes:
-        is_graceful: clients are closed over the drain time, as in a reload.
-        is_forced: at once.
-        is_repeatable: a second order changes nothing; otherwise it kills.
+        is_graceful: whether clients are closed over the drain time, as in a reload.
+        is_forced: whether all processes are killed at once.
+        is_repeatable: whether a second order changes nothing; if not, it kills.
     """
 
     is_graceful: bool = False
@@ -301,7 +301,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Have a process stop accepting, let its clients go with this close code, and end."""
+    """Make a process stop accepting, close its clients with this close code, and end."""
 
     number: int
     code: int
@@ -311,7 +311,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class StopNow:
-    """Makes a process close all clients at once, and end."""
+    """Make a process close all clients at once, and end."""
 
     number: int
     timeout: float
@@ -327,7 +327,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Close this seat's socket: the program has no such place any more."""
+    """Close the socket of this seat, which the program no longer has."""
 
     key: Key
 
@@ -342,7 +342,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """Sends the outcome to a caller that waits for a `start` or a `reload`."""
+    """Send the outcome to a caller that waits for a `start` or a `reload`."""
 
     what: str
     ok: bool
@@ -351,7 +351,7 @@ class CommandOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """All are gone: end."""
+    """End the master: all processes are gone."""
 
     status: int
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 # RFC 7468, sections 5, 10 and 11; RFC 5915, section 4 and what OpenSSL wrote before version 3.
-# A key of OpenSSH is none that a server of TLS can use.
+# A TLS server cannot use a key in OpenSSH's own format.
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 
@@ -31,7 +31,7 @@ _HEADERS = re.compile(
     rb"\r?\n\s*\n"
 )
 _INTEGER, _BITS, _OCTETS, _SEQUENCE = 0x02, 0x03, 0x04, 0x30
-# What the content of each begins with (RFC 5280, 5958, 8017 and 5915): the tags of its parts.
+# The tags of the first parts of each content (RFC 5280, 5958, 8017 and 5915).
 _PARTS = {
     "CERTIFICATE": (_SEQUENCE, _SEQUENCE, _BITS),
     "X509 CERTIFICATE": (_SEQUENCE, _SEQUENCE, _BITS),
@@ -43,14 +43,14 @@ _PARTS = {
 
 
 class BlockKind(Enum):
-    """What a file is named as."""
+    """The kind of content for which a file is named."""
 
     CERTIFICATE = "certificate"
     KEY = "private key"
 
 
 def blocks(content: bytes, kinds: frozenset[BlockKind]) -> bytes:
-    """The blocks of a file that are of these kinds, in their order; empty where there is none."""
+    """The blocks of a file that have these kinds, in their order; empty if there are none."""
     wanted = (_CERTIFICATES if BlockKind.CERTIFICATE in kinds else ()) + (
         _KEYS if BlockKind.KEY in kinds else ()
     )
@@ -63,7 +63,7 @@ def blocks(content: bytes, kinds: frozenset[BlockKind]) -> bytes:
 
 
 def _anew(label: str, body: bytes) -> bytes:
-    """The block, written anew; empty where it is not what it is called."""
+    """The block, written again; empty if its content does not match its label."""
     headers = _HEADERS.match(body) if label in ("RSA PRIVATE KEY", "EC PRIVATE KEY") else None
     encoded = b"".join((body if headers is None else body[headers.end() :]).split())
     try:
@@ -81,7 +81,7 @@ def _anew(label: str, body: bytes) -> bytes:
 
 
 def _has_parts(content: bytes, tags: tuple[int, ...]) -> bool:
-    """Whether these bytes are one sequence of DER that begins with parts of these tags."""
+    """Whether these bytes are one DER sequence that begins with parts with these tags."""
     try:
         ((tag, start, end),) = _elements(content, 0, len(content))
         parts = list(_elements(content, start, end)) if tag == _SEQUENCE else []
@@ -91,7 +91,7 @@ def _has_parts(content: bytes, tags: tuple[int, ...]) -> bool:
 
 
 def _elements(content: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Tag, begin and end of the content of every element; ValueError where they do not fit."""
+    """Tag, begin and end of the content of every element; ValueError for invalid DER."""
     while start < end:
         if start + 2 > end:
             raise ValueError("cut off")

@@ -1,8 +1,8 @@
-"""What a master does next: seats, the processes in them, and what has happened. Pure.
+"""Decides the next actions of a master from the seats, their processes and the events. Pure.
 
 A *seat* is a place for one child process: a worker's address and a slot of it, with a listening
-socket that outlives every process. Usually one process sits in it; while a reload or a renewal
-runs there are two, and those that are retiring besides.
+socket that outlives every process. Usually a seat has one process. During a reload or a renewal it
+has two, and retiring processes besides.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from lineman.process.master.model import (
 )
 from lineman.process.master.plan_steps import Moves
 
-# A child that ends sooner after its start than this has failed quickly.
+# Seconds after the start; the end of a child within them is a quick failure.
 QUICK = 5.0
 MAX_QUICK_FAILURES = 5
-# Seconds before a restart, after so many quick failures; past the limit the last one.
+# Seconds before a restart, by the number of quick failures; the last one for more failures.
 BACK_OFF = (0.0, 0.1, 0.4, 1.0, 2.5, 15.0)
-# A process that wants to be replaced sooner after its start than this does so early.
+# Seconds after the start; a process that asks to be replaced within them is early.
 EARLY = 60.0
-# Seconds before it is done, after so many early ones in a row; past the limit the last one.
+# Seconds before a replacement, by the number of early ones in a row; the last one for more.
 RENEW_BACK_OFF = (0.0, 0.0, 60.0, 120.0, 300.0, 600.0)
-# A renewal that failed is tried again after this time.
+# Seconds after which a failed renewal is tried again.
 RENEW_AGAIN = 30.0
 # New children started at once during a reload, after the first one has shown that it works.
 SIDE_BY_SIDE = 4
@@ -59,15 +59,15 @@ SERVICE_RESTART = 1012
 def decide(
     service: ProgramState, events: Iterable[Event], now: float
 ) -> tuple[ProgramState, list[Action]]:
-    """What to do after these events, or because time has passed.
+    """The next actions after these events, or because time has passed.
 
     Args:
-        service: as it was; it is not changed.
-        events: in the order in which they came.
-        now: seconds on the clock of every other time in the plan.
+        service: the state before; it is not changed.
+        events: the events in the order in which they came.
+        now: seconds, by the clock of all other times in the plan.
 
     Returns:
-        The service as it is once the actions are carried out, and those actions, in order.
+        The state after the actions, and the actions in order.
     """
     planner = _Planner(service.copy(), now)
     for event in events:
@@ -80,7 +80,7 @@ def decide(
 
 
 class _Planner(Moves):
-    """One decision under way."""
+    """One decision in progress."""
 
     # Events.
 
@@ -122,7 +122,7 @@ class _Planner(Moves):
             self._ended(seat, process, event.cause)
 
     def _renew(self, seat: Seat, process: Process, event: Renew) -> None:
-        """Has a process replaced that has done enough; later where that would become a mill."""
+        """Replaces a process that asks for it; later if its predecessors asked too early."""
         why, lived = event.why, self.now - process.started_at
         is_early = isinstance(event, Grown) and lived < EARLY
         seat.early = seat.early + 1 if is_early else 0
@@ -172,7 +172,7 @@ class _Planner(Moves):
         renewal.number = None
         renewal.due = self.now + RENEW_AGAIN
         old = "the old one continues" if seat.current() else "nothing serves in its place"
-        new = f"the new process {process.pid or ''}".rstrip()  # none where it was not even begun
+        new = f"the new process {process.pid or ''}".rstrip()  # without a pid if it was not begun
         text = f"{seat.title}: {new} does not start: {cause}; {old}"
         self.say(logging.ERROR, text)
         if renewal.is_reload:
@@ -190,7 +190,7 @@ class _Planner(Moves):
         who = f"{_who(seat, process)} {'ended' if process.pid else 'does not start'}: {cause}"
         wait = BACK_OFF[min(seat.failures, MAX_QUICK_FAILURES)]
         if seat.renewal is None or seat.renewal.number is None:
-            seat.renewal = None  # the process that had to be replaced is gone
+            seat.renewal = None  # the process to replace is gone
             seat.start_at = self.now + wait
         if seat.failures < MAX_QUICK_FAILURES:
             self.say(logging.ERROR, f"{who}; it is restarted")
@@ -269,7 +269,7 @@ class _Planner(Moves):
     # The clock.
 
     def look_at_the_clock(self) -> None:
-        """Kills what is late."""
+        """Kills processes that are late."""
         for seat in self.service.seats:
             for process in seat.processes:
                 patience = seat.patience(process)
@@ -286,14 +286,14 @@ class _Planner(Moves):
                 f"its event loop has hung for {rules.watchdog_timeout:g} s: a callback blocks it "
                 "(watchdog_timeout=)"
             )
-        process.started_at = self.now  # once is enough
+        process.started_at = self.now  # so that it is killed only once
         doing = f": {process.doing} has not returned" if process.doing else ""
         return f"it is not ready after {rules.start_timeout:g} s (start_timeout=){doing}"
 
     # Starting.
 
     def fill_seats(self) -> None:
-        """Starts what is due."""
+        """Starts the processes that are due."""
         if self.service.phase is Phase.STOPPING:
             return
         for seat in self.service.seats:
@@ -346,7 +346,7 @@ class _Planner(Moves):
         while reloading.pending and room > 0:
             room -= 1
             seat = service.seat(reloading.pending.pop(0))
-            seat.start_at = None  # a crash restart that was due is this start
+            seat.start_at = None  # this start replaces a due restart after a crash
             seat.renewal = Renewal("reload", self.now, is_reload=True)
             seat.renewal.number = self.start(seat)
             underway.append(seat)
@@ -354,7 +354,7 @@ class _Planner(Moves):
             self._reloaded(reloading)
 
     def _hear_old_ones(self) -> bool:
-        """Whether some retiring process may still accept a client."""
+        """Whether a retiring process may still accept a client."""
         return any(
             process.stage is Stage.RETIRING and not process.is_deaf
             for seat in self.service.seats
@@ -403,7 +403,7 @@ class _Planner(Moves):
     # Ending.
 
     def finish(self) -> None:
-        """Says that all are ready, or that all are gone."""
+        """Reports that all processes are ready, or that all are gone."""
         service = self.service
         service.seats = [seat for seat in service.seats if seat.processes or not seat.is_removed]
         if service.phase is Phase.STARTING and all(
@@ -419,7 +419,7 @@ class _Planner(Moves):
 
 
 def _who(seat: Seat, process: Process) -> str:
-    """A process in words; one that could not even be begun has no number."""
+    """A process as text; one that could not be started has no pid."""
     return f"{seat.title} (process {process.pid})" if process.pid else seat.title
 
 

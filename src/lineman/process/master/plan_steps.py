@@ -1,6 +1,6 @@
-"""What a decision of the plan consists of: a process is started, retired, stopped or killed. Pure.
+"""The steps of a decision: to start, retire, stop or kill a process. Pure.
 
-Each of these changes the service that is being decided upon, and notes the action.
+Each step changes the state of the service, and adds the action.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from lineman.process.master.model import (
     StopNow,
 )
 
-# After its own deadline a child has this time before it is killed.
+# Seconds between a child's own deadline and its kill.
 GRACE = 2.0
 
 
 @dataclass(slots=True)
 class SeatedProcess:
-    """A process, and the seat that it sits in."""
+    """A process and its seat."""
 
     seat: Seat
     process: Process
 
 
 class Moves:
-    """One decision under way.
+    """One decision in progress.
 
     Args:
-        service: a copy that may be changed.
-        now: on the clock of every other time in the plan.
+        service: a copy of the state, which is changed.
+        now: seconds, by the clock of all other times in the plan.
     """
 
     def __init__(self, service: ProgramState, now: float) -> None:
@@ -46,11 +46,11 @@ class Moves:
         self.actions: list[Action] = []
 
     def say(self, level: int, text: str) -> None:
-        """Has a line written to the log."""
+        """Adds a line to the log."""
         self.actions.append(Say(level, text))
 
     def find(self, number: int) -> SeatedProcess | None:
-        """A process and its seat; None for one that is unknown."""
+        """A process and its seat; None for an unknown number."""
         for seat in self.service.seats:
             for process in seat.processes:
                 if process.number == number:
@@ -58,7 +58,7 @@ class Moves:
         return None
 
     def retire(self, seat: Seat, process: Process, code: int) -> None:
-        """Has a process let its clients go with this close code, and end."""
+        """Makes a process close its clients with this close code, and end."""
         if process.stage is Stage.STARTING:  # it has no clients
             self.order_stop(seat, process)
             return
@@ -78,10 +78,10 @@ class Moves:
         self.actions.append(Kill(process.number, why))
         process.why = process.why or f"killed: {why}"
         process.deadline = None
-        process.heard_at = self.now  # asked again only after another time-out
+        process.heard_at = self.now  # killed again only after another time-out
 
     def start(self, seat: Seat) -> int:
-        """Starts a process in a seat; its number."""
+        """Starts a process in a seat; returns its number."""
         service = self.service
         service.last_number += 1
         number = service.last_number

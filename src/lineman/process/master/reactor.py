@@ -20,7 +20,7 @@ class Reactor:
     """Waits for sockets and signals.
 
     Args:
-        signals: those that `wait` reports; everything else keeps its action.
+        signals: the signals that `wait` reports; others keep their action.
     """
 
     def __init__(self, signals: Iterable[signal.Signals]) -> None:
@@ -57,10 +57,10 @@ class Reactor:
         self._selector.unregister(file)
 
     def wait(self, timeout: float | None) -> list[int]:
-        """Serves what is ready.
+        """Handles sockets that are ready.
 
         Args:
-            timeout: seconds to wait for the first; None for as long as it takes.
+            timeout: seconds to wait for the first one; None for no limit.
 
         Returns:
             The numbers of the signals that came.
@@ -69,12 +69,12 @@ class Reactor:
             now = self._selector.get_map().get(key.fd)
             if now is not None and now.fileobj == key.fileobj:  # an earlier one may have closed it
                 now.data(events)
-        self._read_signals(0)  # one that ended the wait is not among what was ready
+        self._read_signals(0)  # a signal that ended the wait is not among the ready ones
         caught, self._caught = self._caught, []
         return caught
 
     def close(self) -> None:
-        """Frees everything; the sockets that were watched stay open."""
+        """Closes the selector; the watched sockets stay open."""
         signal.set_wakeup_fd(-1)
         self._selector.close()
         self._wakeup.close()
@@ -85,11 +85,11 @@ class Channel:
     """A socket that carries lines both ways and never blocks.
 
     Args:
-        reactor: where it waits.
-        end: the socket; the channel owns it.
+        reactor: the event loop.
+        end: the socket, which the channel owns.
         on_line: gets each line.
         on_end: called once, when the other end has closed or has sent too long a line.
-        limit: bytes that a line may have.
+        limit: the largest size of a line in bytes.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Channel:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the other end has not taken yet."""
+        """Bytes that wait to be sent."""
         return sum(map(len, self._unsent))
 
     def send(self, *parts: bytes) -> None:
-        """Sends bytes, now or when the other end reads; nothing once it is gone."""
+        """Sends bytes, now or when the other end reads; drops them if it is gone."""
         if self.is_closed:
             return
         was_idle = not self._unsent
@@ -126,13 +126,13 @@ class Channel:
             self._write()
 
     def close_when_sent(self) -> None:
-        """Closes once all that was given to `send` has left."""
+        """Closes when all that was given to `send` is sent."""
         self._closes_when_sent = True
         if not self._unsent:
             self.close()
 
     def drain(self) -> None:
-        """Takes what the other end has sent before it ended."""
+        """Reads what the other end has sent before it ended."""
         while not self.is_closed:
             try:
                 if not self._socket.recv(1, socket.MSG_PEEK):

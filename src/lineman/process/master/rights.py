@@ -1,5 +1,4 @@
-"""What a master that is root does for a program, who may decide it, and what the first description
-fixes.
+"""What a master that is root does for a program, and what the first description fixes.
 
 A description is trusted no more than the user that the program runs as. The first one says which
 user the program runs as, unless the command line does, and where it listens. Later ones may ask for
@@ -23,18 +22,18 @@ logger = logging.getLogger("lineman")
 
 RESTART = "restart to change that"
 
-# The address and which one of those with the same: one worker.
+# One worker: its address, and its number among equal addresses.
 WorkerKey: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Pin:
-    """What cannot change while the master runs.
+    """The facts about a worker that cannot change while the master runs.
 
     Attributes:
         owner: the user of the worker's processes.
         where: the address of its sockets: scheme, host, port and path.
-        module: that is run in place of the program.
+        module: the Python module that is run in place of the program.
     """
 
     owner: Owner
@@ -47,8 +46,8 @@ class Rights:
     """The user that a program runs as, and what root does for it.
 
     Attributes:
-        user, group: of the command line; empty for what the program says. `user` takes precedence
-            over user and group of the program, `group` only over its group.
+        user, group: those of the command line; empty for those of the program. `user` replaces
+            user and group of the program, `group` only its group.
     """
 
     user: str = ""
@@ -82,11 +81,11 @@ class Rights:
         return None if found is None or found.uid == 0 else found
 
     def admit(self, description: Description) -> None:
-        """Takes a description's word, or refuses what it must not change.
+        """Accepts a description, or refuses a change that is not allowed.
 
         Raises:
-            ConfigError: a part of the program would be root's and another not, or, while it runs,
-                it would run as somebody else, listen elsewhere in root's name, or be other code.
+            ConfigError: only a part of the program would run as root; or a running program would
+                run as another user, listen elsewhere with root's rights, or run another module.
         """
         if os.geteuid() != 0:
             for place in description.places:
@@ -129,7 +128,7 @@ class Rights:
                 raise ConfigError(f"{place.title} would be another program than now", RESTART)
 
     def binder(self, place: Place) -> Owner | None:
-        """The user with whose rights a worker's sockets are made; None for this process' own.
+        """The user whose rights are used to open a worker's sockets; None for this process' own.
 
         Root opens the ports that the first description has named. Later ports, and sockets with a
         path, are made with the rights of the worker's user.

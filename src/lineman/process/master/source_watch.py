@@ -1,4 +1,4 @@
-"""Which of the program's files have changed since they were loaded, for `--watch`."""
+"""Watches the program's files for changes since they were loaded, for `--watch`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 
 from lineman.process.child import usage
 
-# How often to look. A change counts once nothing more has changed for as long.
+# Seconds between looks. A change counts when nothing more has changed for this time.
 LOOK = 0.4
 
 
 async def watch_files(changed: Callable[[str], None]) -> None:
-    """Calls `changed` with a path each time files of the program have been written anew.
+    """Calls `changed` with a path each time files of the program have changed.
 
     Only files that this process has loaded count: its script and the modules that it imports,
-    but not what is installed.
+    without installed packages.
     """
     seen = stamps(program_files())
-    # What was written since this process began may have been loaded before.
+    # A file that has changed since the start may have been loaded before the change.
     started = usage.started()
     seen |= {path: 0.0 for path, at in seen.items() if started < at <= time.time()}
     while True:
@@ -36,7 +36,7 @@ async def watch_files(changed: Callable[[str], None]) -> None:
 
 
 async def _settled(now: Mapping[str, float]) -> dict[str, float]:
-    """Waits until an editor, or a checkout, has written all that it writes."""
+    """Waits until an editor or a checkout has written all its files."""
     while True:
         await asyncio.sleep(LOOK)
         later = stamps(now)
@@ -62,7 +62,7 @@ def program_files() -> set[str]:
 
 
 def stamps(paths: Iterable[str]) -> dict[str, float]:
-    """When each was written; 0 for one that is gone, as while an editor replaces it."""
+    """The time of each file's last change; 0 if it is gone, as while an editor replaces it."""
     found = {}
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Everything that `lineman doctor` and `lineman proxy` must know of a program, without its code.
+"""All that `lineman doctor` and `lineman proxy` must know about a program, without its code.
 Plain data.
 
 As with a description, it comes from a process of the program's user, and is trusted no more than
@@ -33,12 +33,12 @@ class Surveyed:
 
     Attributes:
         name: its name, or its address.
-        fault: why it cannot start; the rest is unknown then. `fix`: what mends it.
-        place: as a master would be told.
+        fault: why it cannot start; then the rest is unknown. `fix`: the remedy.
+        place: its place, as in a description.
         url: where it listens, with the scheme that clients use; empty for one that only runs code.
         certificate: SHA-256 of the first one on disk, in hexadecimal; empty if that is unknown.
         has_gateway: whether it is a gateway's, which reaches the clients of all its processes.
-        trusts_proxies: whether any proxy is believed about the client's address, and
+        trusts_proxies: whether any proxy is trusted to report the client's address, and
             `trusts_neighbour` whether a proxy on this machine is.
         real_ip_header, proxy_protocol: as the options; empty for none.
         ping_interval, ping_timeout: seconds; 0 for never.
@@ -74,9 +74,9 @@ class Survey(ToldProgram):
     Attributes:
         workers: all of them.
         sends_to_all: the first line of its source that sends to the connections of one process; 0
-            where none was found.
-        reaches: the method that it calls where it would serve: `run_all`, which has a master run
-            them, or `start`; empty where it ends before.
+            if none was found.
+        reaches: the method by which it serves: `run_all`, which starts a master, or `start`; empty
+            if it calls neither.
     """
 
     workers: Annotated[tuple[Surveyed, ...], Meta(min_length=1, max_length=1000)]

@@ -1,4 +1,4 @@
-"""What systemd wants to hear: sd_notify(3), and the sockets that it hands over."""
+"""Messages to systemd by sd_notify(3), and the sockets that systemd passes."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ class Notifier:
         where = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
             end.setblocking(False)
-            with contextlib.suppress(OSError):  # then systemd's timeout notices it
+            with contextlib.suppress(OSError):  # systemd's own timeout handles this
                 end.sendto("\n".join(lines).encode(), where)
 
     def ready(self, text: str) -> None:
-        """The service serves; after a reload: it is over."""
+        """Reports that the service is ready, or that a reload is over."""
         self._send("READY=1", f"STATUS={text}", f"MAINPID={os.getpid()}")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it."""
+        """Reports that a reload begins; `ready` ends it."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}", "STATUS=reloading")
 
     def stopping(self) -> None:
-        """The service ends."""
+        """Reports that the service is stopping."""
         self._send("STOPPING=1", "STATUS=stopping")
 
     def alive(self) -> None:
-        """A sign of life."""
+        """Sends a sign of life."""
         self._send("WATCHDOG=1")
 
 
 def take_sockets() -> list[socket.socket]:
-    """The listening sockets that systemd has opened for this process; they are taken once."""
+    """The listening sockets that systemd has passed; a second call finds none."""
     count = os.environ.pop("LISTEN_FDS", "")
     owner = os.environ.pop("LISTEN_PID", "")
     os.environ.pop("LISTEN_FDNAMES", None)

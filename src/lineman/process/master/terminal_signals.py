@@ -12,7 +12,7 @@ ECHO = 0.5
 
 
 class HangUp(Enum):
-    """What a SIGHUP means."""
+    """The meaning of a SIGHUP."""
 
     RELOAD = "a reload was asked for"
     GONE = "the terminal was closed"
@@ -20,7 +20,7 @@ class HangUp(Enum):
 
 
 class ControllingTerminal:
-    """The controlling terminal, as it was at the start; to be made before SIGHUP is handled."""
+    """The controlling terminal at the start; make this before SIGHUP is handled."""
 
     def __init__(self) -> None:
         self._was_there = _is_there()
@@ -28,13 +28,13 @@ class ControllingTerminal:
         self._is_outlived = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup
 
     def is_echo(self, now: float) -> bool:
-        """Whether a signal to stop repeats the one before it, and is no second order.
+        """Whether a signal to stop only repeats the one before, and is not a second order.
 
         `timeout` of coreutils signals the program and then its process group, and the end of a
         shell may signal both it and its children: the same order arrives twice within milliseconds.
 
         Args:
-            now: in seconds, on one clock for all calls.
+            now: seconds, by the same clock for all calls.
         """
         if now - self._told_at < ECHO:
             return True
@@ -42,7 +42,7 @@ class ControllingTerminal:
         return False
 
     def hang_up(self) -> HangUp:
-        """What a SIGHUP means that has come now."""
+        """The meaning of a SIGHUP that has come now."""
         if not self._was_there or _is_there():
             return HangUp.RELOAD
         if not self._is_outlived:

@@ -1,4 +1,4 @@
-"""What a running program has on disk is made anew where somebody has removed it."""
+"""Creates files of a running program again if they were removed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from lineman.errors import ConfigError
 
 logger = logging.getLogger("lineman")
 
-# Cleaners of /tmp, and an end of session that takes /run/user/1000 along, come at any time.
+# Seconds between looks: cleaners of /tmp, or the end of a session, which removes /run/user/1000,
+# come at any time.
 EVERY = 2.0
 
 
 class Upkeep:
-    """Looks from time to time whether everything is still there.
+    """Checks from time to time that the files still exist.
 
     Args:
-        parts: each makes one thing anew where it is gone, and returns its path then, else None. It
-            may raise OSError or ConfigError.
+        parts: functions that create one file again if it is gone, and then return its path, else
+            None. They may raise OSError or ConfigError.
     """
 
     def __init__(self, parts: Sequence[Callable[[], Path | None]]) -> None:
@@ -28,7 +29,7 @@ class Upkeep:
         self.next_look = 0.0
 
     def look(self, now: float) -> None:
-        """Looks, where it is time to."""
+        """Checks the files, if it is time."""
         if now < self.next_look:
             return
         self.next_look = now + EVERY

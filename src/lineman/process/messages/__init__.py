@@ -1,1 +1,1 @@
-"""What the processes of a program say to each other: values, and how they go over a wire."""
+"""The messages between the processes of a program, and their encoding."""

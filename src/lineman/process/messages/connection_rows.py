@@ -1,7 +1,7 @@
-"""Which connections to show, in which order, and a row for each: what goes over the wire. Pure.
+"""The table of connections: selection, order and rows, as processes send them. Pure.
 
-Every child filters, sorts and limits its own; the command puts the rows of all together and
-sorts and limits once more.
+Every child filters, sorts and limits its own connections. The command merges the rows of all
+children, and sorts and limits them again.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Row:
     Attributes:
         id: its number in its process.
         protocol: `ws` or `wss`.
-        tls: the version, cipher beside it; None for none.
-        ip: the client's; behind a proxy the one that the proxy tells. `port` belongs to it.
+        tls: the TLS version; `cipher` is the cipher; None without TLS.
+        ip: the client's address; behind a proxy the one that the proxy reports, as `port`.
         peer: `ip:port` of the other end of TCP.
-        path: what the client asked for; empty before it asked.
-        since: seconds since it was opened; None for one that is not open yet.
+        path: the requested path; empty before the request.
+        since: seconds since it was opened; None if it is not open yet.
         idle: seconds since the client sent something.
         buffered: bytes that wait for the client to read.
-        reason: why it is closing, in words.
-        worker, slot, pid: which process has it; added by the command, apart from the name of a
-            worker inside of another one.
+        reason: why it is closing, as text.
+        worker, slot, pid: the process that has it. The command adds these, except the name of an
+            inner worker.
     """
 
     id: int = 0
@@ -65,9 +65,9 @@ class Row:
 
 _LONGEST_NAME = 200
 _NAMES = tuple(each.name for each in fields(Row))
-# What a child sends of a row, in this order; the rest the command knows.
+# The columns that a child sends, in this order; the command adds the others.
 COLUMNS = _NAMES[: _NAMES.index("worker")]
-# One more column: which worker inside of the process' own has it; empty for that one.
+# One more column: the inner worker with the connection; empty for the outer worker.
 WORKER = "worker"
 
 
@@ -82,11 +82,11 @@ def by_ip(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class SortOrder:
-    """What rows are sorted by; what one wants to see first comes first.
+    """An order of rows; the most interesting rows come first.
 
     Attributes:
-        columns: names of the values that decide, as `Row` has them.
-        key: of these values.
+        columns: the names of the values that decide, as in `Row`.
+        key: makes the key for sorting from these values.
     """
 
     columns: tuple[str, ...]
@@ -97,7 +97,7 @@ SORTS: dict[str, SortOrder] = {
     "id": SortOrder(("id",), lambda number: number),
     "age": SortOrder(
         ("since",), lambda since: since or math.inf
-    ),  # what is not open yet comes last
+    ),  # connections that are not open yet come last
     "idle": SortOrder(("idle",), operator.neg),
     "messages": SortOrder(("messages_in", "messages_out"), lambda came, left: -(came + left)),
     "bytes": SortOrder(("bytes_in", "bytes_out"), lambda came, left: -(came + left)),
@@ -107,24 +107,24 @@ SORTS: dict[str, SortOrder] = {
 
 
 def sort_key(sort: str, row: Row) -> tuple[Any, ...]:
-    """What a row is sorted by; rows that are equal in it are in the order of their ids."""
+    """The sort key of a row; rows with equal values are in the order of their ids."""
     order = SORTS[sort]
     return order.key(*(getattr(row, name) for name in order.columns)), row.pid, row.id
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is asked for.
+    """A selection of connections.
 
     Attributes:
-        worker: only of this worker: its name or address; None for all.
-        pid: only of this process.
+        worker: only those of this worker, by name or address; None for all.
+        pid: only those of this process.
         ip: only clients from this address or network, such as `10.0.0.0/8`.
         state: only those in this state, one of `STATES`.
-        idle_for: only those that have been silent for so many seconds.
-        sort: one of `SORTS`.
-        reverse: the other way round.
-        limit: rows at most; 0 for all.
+        idle_for: only those that have been silent for at least this number of seconds.
+        sort: the order, one of `SORTS`.
+        reverse: whether the order is reversed.
+        limit: the largest number of rows; 0 for all.
     """
 
     worker: str | None = None
@@ -167,7 +167,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, arguments: Mapping[str, Any]) -> Self:
-        """A question as it came; what a newer command asks besides is left out."""
+        """The selection of a question; unknown arguments of newer commands are ignored."""
         names = {each.name for each in fields(cls)}
         return cls(**{name: value for name, value in arguments.items() if name in names})
 
@@ -185,9 +185,9 @@ class FoundRows:
     """The rows of all processes.
 
     Attributes:
-        rows: in order, as many as were asked for.
-        matching: how many there are that fit.
-        total: how many connections there are.
+        rows: the rows in order, at most as many as were asked for.
+        matching: the number of connections that match.
+        total: the number of all connections.
         busy: pids of processes that did not answer in time.
     """
 
@@ -213,7 +213,7 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
         try:
             told = msgspec.convert(child.get("answer"), _Answer)
             rows.extend(msgspec.convert(list(_unpack(child, told)), list[Row]))
-        except (ValueError, IndexError):  # what is no answer counts as none
+        except (ValueError, IndexError):  # an invalid answer counts as none
             busy.append(child.get("pid") or 0)
             continue
         matching += told.matching
@@ -224,7 +224,7 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a child answers: rows of values, in the order of its columns."""
+    """The answer of a child: rows of values, in the order of its columns."""
 
     rows: list[list[Any]]
     columns: list[str] = field(default_factory=lambda: list(COLUMNS))
@@ -234,10 +234,10 @@ class _Answer:
 
 
 def check_meant(reply: Mapping[str, Any], selection: Selection) -> None:
-    """Looks whether any process is meant by `worker` and `pid`; a busy one may be.
+    """Checks that a process matches `worker` and `pid`; a busy one may match.
 
     Raises:
-        UsageError: none is; the message names those that there are.
+        UsageError: no process matches; the message names those that exist.
     """
     children = list(reply.get("children") or ())
     answers = [child.get("answer") for child in children]

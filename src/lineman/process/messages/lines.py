@@ -14,33 +14,32 @@ from typing import Any
 
 from lineman.errors import LinemanError
 
-# A message longer than this is refused. The table of connections of a child that holds a hundred
-# thousand of them stays below.
+# Bytes of the longest message: the table of a child with a hundred thousand connections is shorter.
 MAX_LINE = 64 * 1024 * 1024
-# What may be asked by a command, and ordered by a master.
+# Bytes of a command's request, and of a master's order.
 MAX_REQUEST = 64 * 1024
-# The events that a child sends unasked; the description of a program.
+# Bytes of an event that a child sends, and of the description of a program.
 MAX_EVENT = 64 * 1024
 MAX_DESCRIPTION = 4 * 1024 * 1024
 # Limits of a number in a child's answer, so that nothing but a number is shown.
 MAX_DIGITS = 19
 
 _ANSWER = re.compile(rb'\{"id":(\d+),"answer":')
-# What stands for one of the following in JSON, or may be the beginning of one.
+# Bytes that encode one of the following characters in JSON, or may begin one.
 _SUSPECT = re.compile(rb"[\\\x7f\xc2\xe2]")
-# Control characters but tab and newline, and those that turn the direction of writing.
+# Control characters except tab and newline, and characters that change the direction of writing.
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class WireError(LinemanError):
-    """The other process sent what is no message; its channel cannot go on."""
+    """The other process sent an invalid message; its channel must be closed."""
 
 
 class Lines:
-    """Puts lines together from what a socket delivers.
+    """Joins the bytes from a socket into lines.
 
     Args:
-        limit: bytes that a line may have.
+        limit: the largest size of a line in bytes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,7 +48,7 @@ class Lines:
         self._size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that this completes, without their ends.
+        """The lines that these bytes complete, without their ends.
 
         Raises:
             WireError: a line is longer than the limit.
@@ -96,8 +95,8 @@ def encode_answer(number: int, answer: Any) -> bytes:
     """An answer as a line that `split_answer` understands.
 
     Args:
-        number: of the question.
-        answer: what JSON has, or JSON already, as bytes.
+        number: the number of the question.
+        answer: values that fit JSON, or bytes that are JSON already.
     """
     text = answer if isinstance(answer, bytes) else encode(answer)[:-1]
     return b'{"id":%d,"answer":%b}\n' % (number, text)
@@ -121,7 +120,7 @@ def join_reply(reply: bytes, limit: int = MAX_LINE) -> dict[str, Any]:
         limit: bytes of a child's answer; a longer one counts as none.
 
     Raises:
-        WireError: what the master's own line is no message.
+        WireError: the master's own line is no message.
     """
     own, *lines = reply.split(b"\n")
     message = decode(own)
@@ -151,10 +150,11 @@ def _finite(text: str) -> float:
 
 
 def clean(text: str, limit: int) -> str:
-    """A text of another process as it may be shown: a line that moves no cursor.
+    """A text of another process in one line, without characters that move a terminal's cursor.
 
     Args:
-        limit: characters; the rest is left out.
+        text: the text.
+        limit: the largest number of characters; the rest is left out.
     """
     short = text if len(text) <= limit else f"{text[:limit]}…"
     return "".join(each if each.isprintable() else " " for each in short)
@@ -168,7 +168,7 @@ def harmless(reply: bytes, read: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         reply: all of it, as it came.
-        read: the same as `join_reply` gives it.
+        read: the same reply, as `join_reply` returns it.
 
     Raises:
         WireError: it is nested too deeply.

@@ -15,7 +15,7 @@ from lineman.base.option_kinds import (
 )
 from lineman.errors import ConfigError
 
-# A process gives a sign of life once a second: less would kill those that are well.
+# A process sends a sign of life once a second: a shorter time would kill normal processes.
 LEAST_WATCHDOG = 2.0
 # The limit for a whole program.
 MAX_PROCESSES = 4096
@@ -23,7 +23,7 @@ MAX_PROCESSES = 4096
 
 @dataclass(frozen=True)
 class _Watchdog(Number):
-    """Seconds, but not fewer than a process that is well needs."""
+    """Seconds, with a minimum that a normal process needs."""
 
     def check(self, name: str, value: object) -> None:
         super().check(name, value)
@@ -42,13 +42,13 @@ class RuleFields:
     """The times of a worker's processes, in seconds."""
 
     drain_seconds: float = option(10.0, SECONDS_OR_NONE)
-    """Over which the clients of a retiring process are let go."""
+    """Seconds over which the clients of a retiring process are closed."""
     stop_timeout: float = option(5.0, SECONDS)
-    """For clients and handlers at work, at the end."""
+    """Seconds for clients and running handlers at the end."""
     start_timeout: float = option(60.0, SECONDS)
-    """A new process that is not ready by then is killed."""
+    """Seconds after which a new process that is not ready is killed."""
     watchdog_timeout: float = option(60.0, _WATCHDOG)
-    """A process of which nothing is heard for so long is killed; 0 for never."""
+    """Seconds without a sign of life after which a process is killed; 0 for never."""
 
 
 @frozen

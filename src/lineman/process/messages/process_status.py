@@ -27,7 +27,7 @@ class Traffic:
         return Traffic(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
 
     def since(self, earlier: Traffic, seconds: float) -> Traffic:
-        """What went on in each second since an earlier total; nothing for no time at all."""
+        """The traffic of each second since an earlier total; zeros if no time has passed."""
         if seconds <= 0:
             return Traffic()
         pairs = zip(_values(self), _values(earlier), strict=True)
@@ -44,11 +44,11 @@ class Certificate:
 
     Attributes:
         subject: the distinguished name.
-        names: DNS names and IP addresses that it is for.
+        names: the DNS names and IP addresses for which it is valid.
         serial: hexadecimal.
         expires: the end of its time, in seconds since 1970.
         loaded: when this process began to use it, in seconds since 1970; 0 for unknown.
-        error: why the files that stand there now are not used; empty where they are.
+        error: why the present files are not used; empty if they are.
     """
 
     subject: str = ""
@@ -61,13 +61,13 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A worker that the program has started inside of the one that the report is about.
+    """A worker that the program has started inside the worker of the report.
 
     Attributes:
-        url: where it listens.
-        connections: open ones.
-        messages: from clients so far.
-        requests: plain ones that were answered so far.
+        url: the address that it listens on.
+        connections: open connections.
+        messages: messages from clients so far.
+        requests: plain requests that were answered so far.
     """
 
     name: str = ""
@@ -82,17 +82,17 @@ class ProcessReport:
     """The status of one child.
 
     Attributes:
-        worker: its name, or its address where it has none.
-        url: where clients connect.
+        worker: the worker's name, or its address if it has none.
+        url: the address for clients.
         started: seconds since 1970.
         version: of lineman; `compiled` says how its data path was built.
         rss: bytes of memory in use, shared ones included; `pss` with a fair share of those.
-        cpu_seconds: spent since the start, user and system; `cpu` is the share of one core lately.
-        connections: open ones; `handshakes` are under way.
+        cpu_seconds: CPU time since the start, user and system; `cpu` is the recent share of a core.
+        connections: open connections; `handshakes` are in progress.
         accepted: connections so far; `opened` are those that became websockets.
         requests: plain ones, no handshakes, that were answered.
-        totals: since the start; `rates` are those of each second lately.
-        send_failures: messages that were not taken, or whose reader was too slow.
+        totals: traffic since the start; `rates` are the recent ones of each second.
+        send_failures: messages that were refused, and clients that read too slowly.
         exceptions: callbacks that raised.
         dropped: messages that a policy for slow readers left out.
         lag: seconds by which the event loop was late; `worst_lag` within the last minute.
@@ -103,11 +103,10 @@ class ProcessReport:
         closes: how open connections ended, by cause.
         failures: how handshakes failed, by cause.
         refusals: requests answered with an HTTP error, by status.
-        hits: how often a limit turned somebody away, by its name.
-        facts: further figures by name, of what the worker does besides; true or false counts as
-            one or none.
-        troubles: what keeps it from working as it should, in words, though it takes clients.
-        inner: workers inside of it; all figures above are without theirs.
+        hits: how often a limit refused a client or a message, by the limit's name.
+        facts: further figures of the worker by name; true counts as 1, false as 0.
+        troubles: problems of a worker that still accepts clients, as texts.
+        inner: inner workers; all figures above are without theirs.
     """
 
     worker: str = ""
@@ -154,7 +153,7 @@ class ProcessReport:
         """A report as a child of any version has sent it.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is no report.
         """
         import msgspec  # where it is read; the processes that serve do without
 
@@ -180,12 +179,12 @@ class MasterStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """One process: what the master knows of it, and its own report.
+    """One process: the master's data about it, and its own report.
 
     Attributes:
-        worker: its name, or its address where it has none.
-        slot: which of the worker's processes.
-        pid: None while there is no process.
+        worker: the worker's name, or its address if it has none.
+        slot: the number of the process in the worker.
+        pid: its pid; None while there is no process.
         state: `starting`, `ready`, `retiring`, `stopping`, or `down` while there is none.
         restarts: how often a process of this slot has ended without an order.
         last_cause: why the last of those did.
@@ -236,7 +235,7 @@ class Status:
         return list(dict.fromkeys(found))
 
     def reports(self, worker: str | None = None) -> list[ProcessReport]:
-        """What the processes of one worker tell, or those of all."""
+        """The reports of the processes of one worker, or of all."""
         return [
             child.report
             for child in self.children
@@ -261,7 +260,7 @@ def _known(kind: type, value: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was counted at one moment.
+    """The counts at one moment.
 
     Attributes:
         at: seconds on a clock that does not go back.
@@ -274,12 +273,12 @@ class Sample:
 
 
 def lately(samples: Iterable[Sample], now: Sample, at_least: float) -> tuple[Traffic, float]:
-    """What went on in each second, and the share of one core that it took.
+    """The recent traffic of each second, and the share of one core that was used.
 
     Args:
         samples: earlier ones, the oldest first.
         now: the present one.
-        at_least: seconds that must lie between the two that are compared.
+        at_least: the least seconds between the two samples that are compared.
     """
     before = [sample for sample in samples if now.at - sample.at >= at_least > 0]
     if not before:

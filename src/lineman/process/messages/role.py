@@ -32,20 +32,20 @@ PROGRAM_VARIABLE = "LINEMAN_PROGRAM"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Which part of the program this process is.
+    """The part of the program that this process runs.
 
     Attributes:
         link: descriptor of the socket to the master.
-        address: of the worker that it serves, as the program writes it.
-        twin: which one of the workers with this address.
+        address: the address of its worker, as the program writes it.
+        twin: the number of the worker among those with the same address.
         slot: index of this process among those of the worker; -1 for a process that only describes
             the program.
         listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
-        is_checked: whether somebody has looked closely at the certificate's files.
+        is_checked: whether the certificate's files were already checked closely.
         files: descriptors of files that only root may read, by their path.
-        settings: of the whole program, as `Description.settings`.
+        settings: the settings of the whole program, as `Description.settings`.
         tickets: descriptor of the memory with the secret of TLS session tickets.
-        links: directory for sockets between the program's processes; empty where none are.
+        links: the directory for sockets between the program's processes; empty if there are none.
         store: descriptors of the two ends of the seat's store; empty for a seat without one.
     """
 
@@ -68,12 +68,12 @@ class Role:
         return self.slot < 0
 
     def descriptors(self) -> tuple[int, ...]:
-        """All that the process inherits."""
+        """All descriptors that the process inherits."""
         own = [self.link, self.listener, self.tickets]
         return (*(each for each in own if each >= 0), *self.files.values(), *self.store)
 
     def tell(self, make: Callable[[], dict[str, Any]]) -> None:
-        """Says what the program is, or why that cannot be told."""
+        """Sends the description of the program, or the error that prevents it."""
         try:
             told = make()
         except ConfigError as error:
@@ -87,7 +87,7 @@ class Role:
 
 
 def take_role() -> Role | None:
-    """This process' role; None where it was started by hand.
+    """This process' role; None if it was started by hand.
 
     The variable is removed: programs that the service starts are no children of the master.
     """

@@ -1,1 +1,1 @@
-"""Where a running program is found: its run directory, its pid file, its addresses."""
+"""Finds running programs by their run directory, pid file and addresses."""

@@ -1,5 +1,4 @@
-"""Further addresses of a program, which do not vanish when directories are cleaned: abstract
-sockets.
+"""Further addresses of a program: abstract sockets, which remain when directories are cleaned.
 
 One name contains the pid file, the other the program; both contain the container, because several
 containers may share a network, and with it such names. Any user may take any name. So the holder is
@@ -23,7 +22,7 @@ from lineman.base.unixpeer import peer_pid, peer_uid
 from lineman.process.rundir.procfs import pid_file_of, unix_sockets
 
 MAX_NAME = 107  # bytes, without the zero at the beginning
-# A master that ends, or a command that looks, may have it for a moment longer.
+# Seconds to wait: an ending master, or a command that looks, may have it for a moment.
 PATIENCE = 0.5
 
 
@@ -31,7 +30,7 @@ class ClaimedError(Exception):
     """This user, or root, runs the program already.
 
     Attributes:
-        pid: of its master; 0 where it is in another container.
+        pid: the pid of its master; 0 if it is in another container.
     """
 
     def __init__(self, pid: int) -> None:
@@ -56,7 +55,7 @@ def take(pid_file: Path) -> socket.socket | None:
     """Takes the name that stands for a pid file; it is free again when the socket is closed.
 
     Returns:
-        A socket that listens; None if another user has the name, who gains nothing by that.
+        A socket that listens; None if another user has the name, which is harmless.
 
     Raises:
         ClaimedError: this user, or root, has it.
@@ -83,10 +82,10 @@ def take(pid_file: Path) -> socket.socket | None:
 
 
 def connect(end: socket.socket, pid_file: Path) -> bool:
-    """Connects to the master that has the name of a pid file; False where nobody believed has it.
+    """Connects to the master that has the name of a pid file; False if no trusted process has it.
 
     Raises:
-        TimeoutError: it takes no connection.
+        TimeoutError: it accepts no connection.
     """
     try:
         end.connect(_name(pid_file))
@@ -98,18 +97,18 @@ def connect(end: socket.socket, pid_file: Path) -> bool:
 
 
 def master_of(pid_file: Path) -> int:
-    """The master that has the name of a pid file; 0 for none that is believed."""
+    """The pid of the master that has the name of a pid file; 0 if no trusted process has it."""
     uid, pid = _who(_name(pid_file))
     return pid if uid in (0, os.geteuid()) else 0
 
 
 def _who(name: bytes) -> tuple[int | None, int]:
-    """The user and number of the process that has a name; None for none."""
+    """The user and pid of the process that has a name; None for none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
         end.setblocking(False)
         try:
             end.connect(name)
-        except OSError:  # none has it, or so many wait that it takes nobody
+        except OSError:  # no process has it, or its queue is full
             return None, 0
         return peer_uid(end), peer_pid(end)
 
@@ -119,9 +118,9 @@ class Runner:
     """A process that runs a program, or claims to.
 
     Attributes:
-        uid: the user, as the kernel says.
-        pid: of the master.
-        pid_file: its path; None if it is unknown.
+        uid: the user, as the kernel reports it.
+        pid: the pid of the master.
+        pid_file: the path of its pid file; None if it is unknown.
     """
 
     uid: int
@@ -135,11 +134,11 @@ class Runner:
 
 
 def announce(program: str, pid_file: Path) -> socket.socket | None:
-    """Publishes that a program runs, and with which pid file.
+    """Publishes that a program runs, with its pid file.
 
     Args:
-        program: its name, as `rundir.name_of` gives it.
-        pid_file: held by this process.
+        program: its name, as `rundir.name_of` returns it.
+        pid_file: the pid file, which this process holds.
 
     Returns:
         A socket that listens; None if another process has the name.

@@ -1,4 +1,4 @@
-"""How a command asks a running master: one request, one reply."""
+"""Sends one request of a command to a running master, and reads the reply."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotRunning(LinemanError):
 
 
 class NotAllowed(ConfigError):
-    """A program may hold this pid file, and this user may not talk to it."""
+    """A program may hold this pid file, but this user may not connect to it."""
 
 
 def ask(
@@ -39,9 +39,9 @@ def ask(
     """The master's reply.
 
     Args:
-        pid_file: of the program.
-        request: with its `command`.
-        timeout: seconds; None for as long as it takes.
+        pid_file: the program's pid file.
+        request: the request with its `command`.
+        timeout: seconds; None for no limit.
         is_roots: whether only root's answer counts.
 
     Raises:
@@ -97,7 +97,7 @@ def ask(
 
 
 def _connect(end: socket.socket, pid_file: Path, is_roots: bool) -> int:
-    """Connects to the master, by its second address where its socket was removed; its user."""
+    """Connects to the master, by its second address if its socket was removed; returns its user."""
     path = control_path(pid_file)
     try:
         with short_path(path) as short:
@@ -122,7 +122,7 @@ def _not_believed(user: str, path: Path) -> ConfigError:
 
 def _read(end: socket.socket) -> bytes:
     parts: list[bytes] = []
-    # A caller that is refused before its request was read gets an answer, and then a reset.
+    # A caller whose request was not read gets an answer, and then a reset.
     with contextlib.suppress(ConnectionResetError):
         while data := end.recv(CHUNK):
             parts.append(data)

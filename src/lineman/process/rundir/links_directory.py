@@ -1,4 +1,4 @@
-"""The directory where a program's own processes talk to each other, for as long as it runs."""
+"""The directory for the sockets between a running program's own processes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lineman.process.rundir.rundir import links_directory
 
 
 class Links:
-    """That directory.
+    """The directory for these sockets.
 
     Args:
-        pid_file: of the program.
+        pid_file: the program's pid file.
 
     Attributes:
-        path: of it; empty while there is none.
+        path: its path; empty while it does not exist.
     """
 
     def __init__(self, pid_file: Path) -> None:
@@ -29,7 +29,7 @@ class Links:
         self._owner: Owner | None = None
 
     def make(self, owner: Owner | None) -> None:
-        """Makes it, if it is missing; no other user can look into it.
+        """Creates it if it is missing; other users cannot read it.
 
         Args:
             owner: the user of the processes; None for the user of this process.
@@ -56,7 +56,7 @@ class Links:
         self.path, self._owner = str(directory), owner
 
     def restore(self) -> Path | None:
-        """Makes it anew where it was removed; its path then.
+        """Creates it again if it was removed; returns its path in this case.
 
         Raises:
             ConfigError: it cannot be made.
@@ -67,14 +67,14 @@ class Links:
         return self._directory
 
     def remove(self) -> None:
-        """Takes it away, if nothing is left in it."""
+        """Removes it, if it is empty."""
         if self.path:
             with contextlib.suppress(OSError):
                 self._directory.rmdir()
 
 
 def _given_to(directory: Path, owner: Owner | None) -> os.stat_result:
-    """What a directory is, after its new owner has it; one of another user is given to nobody."""
+    """Gives a directory to its owner, and returns its status; refuses one of another user."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)

@@ -19,8 +19,8 @@ STARTING = ("start", "run", "restart")
 def how_to_stop(pid: int) -> str:
     """The command that ends a process, and with it the program that it is a part of.
 
-    Where it is the master of a program of ours, or one of its processes, killing it alone is no
-    way: the master starts it again, or all of its clients are cut off.
+    For a process of a Lineman program, killing it alone is not enough: the master starts it again.
+    Killing the master would cut off all clients.
     """
     for one in (pid, parent_of(pid)):
         script = _script_of_master(one)
@@ -30,12 +30,12 @@ def how_to_stop(pid: int) -> str:
 
 
 def script_of(pid: int) -> str | None:
-    """The program of ours that a process is a part of; None where it is none, or cannot be seen."""
+    """The script of the Lineman program that a process is a part of; None if there is none."""
     return _script_of_master(pid) or _script_of_master(parent_of(pid))
 
 
 def is_of_this_program(pid: int) -> bool:
-    """Whether a process belongs to the program of this one, which is a child of a master."""
+    """Whether a process belongs to the same program as this process, a child of a master."""
     return belongs_to(pid, os.getppid())
 
 
@@ -56,7 +56,7 @@ def _stop(script: str, pid_file: str | None) -> list[str]:
 
 
 def _script_of_master(pid: int) -> str | None:
-    """The program that a master runs; None where it is no master, or may not be looked at.
+    """The script that a master runs; None if the process is no master, or cannot be inspected.
 
     Source: proc_pid_cmdline(5), proc_pid_environ(5)
     """
@@ -67,7 +67,7 @@ def _script_of_master(pid: int) -> str | None:
     if "-m" in words[:4]:
         at = words.index("-m") + 1
         given = words[at + 1 :] if words[at : at + 1] == ["lineman"] else []
-    else:  # the script that pip has made, run by its interpreter
+    else:  # the script that pip has made, run by an interpreter
         given = words[2:] if words[1:2] and os.path.basename(words[1]) == "lineman" else []
     if not given or given[0] not in STARTING:
         return None
@@ -82,13 +82,13 @@ def _handed_over(pid: int) -> str | None:
             try:
                 told = str(json.loads(text.removeprefix(prefix))["program"]["script"])
                 return spelled_here(told)
-            except (ValueError, KeyError, TypeError):  # ValueError: also what is no path
+            except (ValueError, KeyError, TypeError):  # ValueError: also for an invalid path
                 return None
     return None
 
 
 def _named(pid: int, words: list[str]) -> str | None:
-    """The script that the words after the command name."""
+    """The script in the words after the command."""
     try:
         directory = os.readlink(PROC / str(pid) / "cwd")
     except OSError:

@@ -20,7 +20,7 @@ class Owner:
     """A user with a group and further groups.
 
     Attributes:
-        name, home: what `USER` and `HOME` say in its processes.
+        name, home: the values of `USER` and `HOME` in its processes.
     """
 
     uid: int
@@ -35,7 +35,7 @@ class Owner:
         return self.uid, self.gid
 
     def environment(self) -> dict[str, str]:
-        """What its processes find in their environment."""
+        """The environment variables of its processes."""
         return {"USER": self.name, "LOGNAME": self.name, "HOME": self.home}
 
 
@@ -89,7 +89,7 @@ def _group(group: str) -> int:
 
 
 def names(uid: int, gid: int) -> tuple[str, str]:
-    """User and group as `find` takes them; numbers where they have no name."""
+    """User and group as `find` takes them; numbers if they have no name."""
     try:
         group = grp.getgrgid(gid).gr_name
     except KeyError:
@@ -109,16 +109,16 @@ def _name(uid: int) -> str:
 
 @contextmanager
 def acting_as(owner: Owner | None) -> Iterator[None]:
-    """Has this process, which has one thread, open, bind and delete with the rights of a user.
+    """Lets this process, which has one thread, open, bind and delete with a user's rights.
 
     Args:
-        owner: the user; None for this process' own rights. A process that is not root has no
-            others anyway.
+        owner: the user; None for this process' own rights. A process that is not root keeps its
+            own rights.
     """
     if owner is None or os.geteuid() != 0:
         yield
         return
-    codecs.lookup("idna")  # imported now: Python may be closed to that user
+    codecs.lookup("idna")  # imported now: that user may not be able to read Python's files
     groups, gid = os.getgroups(), os.getegid()
     try:
         os.setgroups(owner.groups)
@@ -132,12 +132,12 @@ def acting_as(owner: Owner | None) -> Iterator[None]:
 
 
 def barrier(owner: Owner, path: str, wanted: int) -> str:
-    """The first thing on the way to a path that keeps a user from it, in words; empty for none.
+    """The first part of a path that a user may not pass, as text; empty if there is none.
 
     Args:
         owner: the user.
-        path: of a file or directory, which links may lead to.
-        wanted: what the user has to do with it, as for `os.access`.
+        path: the path of a file or directory; links are followed.
+        wanted: the access that the user needs, as for `os.access`.
     """
     written, real = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     above = (*reversed(written.parents), *reversed(real.parents))
@@ -149,6 +149,6 @@ def barrier(owner: Owner, path: str, wanted: int) -> str:
             return ""
     try:
         found = each.stat()
-    except OSError:  # it is gone, and another check reports that
+    except OSError:  # it does not exist, which another check reports
         return ""
     return f"{each} (mode {stat.S_IMODE(found.st_mode):04o}, owner {_name(found.st_uid)})"

@@ -1,8 +1,8 @@
-"""Opening by path in a process that is root: through directories that are held open.
+"""Opens files by path in a process that is root, through directories that are held open.
 
-A link counts only where root alone can have put it: in a directory of root's that nobody else may
-write to, below others of that kind. What lies elsewhere is opened as the plain file that it is, or
-not at all, so that nobody leads root to another file.
+A link is followed only if root alone can have made it: in a directory of root's that no other user
+may write to, below others of that kind. Elsewhere only plain files are opened, so that no user can
+lead root to another file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lineman.process.rundir.owner import Owner, acting_as
 # Opens a path with flags and, for a new file, a mode.
 Opener: TypeAlias = Callable[[str | Path, int, int], int]
 
-# As many as the kernel follows (path_resolution(7)).
+# The number of links that the kernel follows (path_resolution(7)).
 MAX_LINKS = 40
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafePathError(PermissionError):
-    """A path leads to where others could send root anywhere."""
+    """Other users can change where a path leads, so root does not follow it."""
 
     def __init__(self, what: str, path: str | Path) -> None:
         super().__init__(errno.EPERM, what, str(path))
@@ -38,9 +38,9 @@ class _Directory:
     """A directory that is held open.
 
     Attributes:
-        is_fixed: whether nobody but root can have put another one in its place.
-        is_roots: whether, besides, nobody but root can put something into it.
-        is_sticky: whether others may add to it, but not take away what is root's.
+        is_fixed: whether only root can have replaced it.
+        is_roots: whether, besides, only root can create files in it.
+        is_sticky: whether others may add files to it, but not remove those of root.
     """
 
     descriptor: int
@@ -49,7 +49,7 @@ class _Directory:
     is_sticky: bool
 
     def below(self, descriptor: int) -> _Directory:
-        """One that lies in it."""
+        """A directory that lies in it."""
         found = os.fstat(descriptor)
         return _directory(
             descriptor, self.is_roots or (self.is_sticky and self.is_fixed and found.st_uid == 0)
@@ -64,7 +64,7 @@ def _directory(descriptor: int, is_fixed: bool) -> _Directory:
 
 
 class _Walk:
-    """The way along a path, one name after the other."""
+    """Follows a path, one name after the other."""
 
     def __init__(self, path: str | Path, held: ExitStack) -> None:
         self._path = os.path.abspath(path)
@@ -77,7 +77,7 @@ class _Walk:
         return descriptor
 
     def to_last(self) -> tuple[_Directory, str]:
-        """The directory of the last name that is no link, and that name; `.` for `/` itself."""
+        """The directory of the path's last name, after all links, and that name; `.` for `/`."""
         here = self._top
         names = _names(self._path)
         while names:
@@ -137,14 +137,14 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
     """The descriptor of a file, for root.
 
     Args:
-        path: of the file.
+        path: the file's path.
         flags: as for `os.open`.
-        mode: of a new file.
+        mode: the mode of a new file.
 
     Raises:
-        UnsafePathError: a link on the way that others may have put there, or a file there that has
-            a second name, and so may be one that they could not write.
-        OSError: as of `os.open`.
+        UnsafePathError: other users may have made a link on the way, or the file itself: it has
+            a second name, and may be a file that they cannot write.
+        OSError: as from `os.open`.
     """
     with ExitStack() as held:
         here, name = _Walk(path, held).to_last()
@@ -158,10 +158,10 @@ def open_file(path: str | Path, flags: int, mode: int = 0o600) -> int:
 
 
 def is_roots_alone(path: str | Path) -> bool:
-    """Whether nobody but root can put another directory in the place of this one.
+    """Whether only root can replace this directory.
 
     Raises:
-        OSError: the directory is not there.
+        OSError: the directory does not exist.
     """
     try:
         with ExitStack() as held:
@@ -174,10 +174,10 @@ def is_roots_alone(path: str | Path) -> bool:
 
 
 def opener(owner: Owner | None = None) -> Opener:
-    """What opens files with somebody's rights.
+    """A function that opens files with a user's rights.
 
     Args:
-        owner: whose; None for those of this process, which as root looks where it is led.
+        owner: the user; None for the rights of this process, which as root follows only safe paths.
     """
 
     def with_those_rights(path: str | Path, flags: int, mode: int = 0o600) -> int:

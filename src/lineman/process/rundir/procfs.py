@@ -10,7 +10,7 @@ PROC = Path("/proc")
 
 
 def pid_file_of(master: int) -> str | None:
-    """The pid file of a master: it stands beside its control socket, and holds its number."""
+    """The pid file of a master: it lies beside the control socket, and contains the pid."""
     own = {text[8:-1] for text in _descriptors(master) if text.startswith("socket:[")}
     for inode, path in unix_sockets():
         if inode not in own or not path.endswith(".sock"):
@@ -36,7 +36,7 @@ def unix_sockets() -> list[tuple[str, str]]:
 
 
 def user_of(pid: int) -> int | None:
-    """The user of a process; None where it has ended."""
+    """The user of a process; None if it has ended."""
     try:
         return (PROC / str(pid)).stat().st_uid
     except OSError:
@@ -44,7 +44,7 @@ def user_of(pid: int) -> int | None:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that one has started; none where it has ended."""
+    """The processes that a process has started; none if it has ended."""
     try:
         words = (PROC / str(pid) / "task" / str(pid) / "children").read_text(encoding="ascii")
     except OSError:
@@ -66,7 +66,7 @@ def _descriptors(pid: int) -> list[str]:
 
 
 def _content(path: str) -> str:
-    """The first words of a file; nothing of what is none: a pipe would hold us up."""
+    """The beginning of a regular file; empty for others: reading a pipe would block."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -80,7 +80,7 @@ def _content(path: str) -> str:
 
 
 def strings(path: Path) -> list[str]:
-    """The words of a file such as `/proc/1/cmdline`; none where it cannot be read."""
+    """The words of a file such as `/proc/1/cmdline`; none if it cannot be read."""
     try:
         return os.fsdecode(path.read_bytes()).rstrip("\0").split("\0")
     except OSError:
@@ -88,7 +88,7 @@ def strings(path: Path) -> list[str]:
 
 
 def parent_of(pid: int) -> int:
-    """The process that has started this one; 0 where that is not known."""
+    """The parent of a process; 0 if it is unknown."""
     try:
         return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""Where a running program is found: its pid file, which is its lock, and its control socket."""
+"""The pid file of a program, which is its lock, and the path of its control socket."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lineman.errors import ConfigError
 from lineman.process.rundir import claim, paths
 
 SYSTEM = Path("/run/lineman")
-# How a pid file is looked into.
+# The flags to open a pid file for reading.
 LOOKING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def run_directory() -> Path:
-    """Where this user's programs keep their pid files.
+    """The directory of this user's pid files.
 
-    `$RUNTIME_DIRECTORY` where systemd has made one, `/run/lineman` for root, else a directory of
-    the user's own.
+    It is `$RUNTIME_DIRECTORY` if systemd has made one, `/run/lineman` for root, else a directory
+    of the user.
     """
     given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     if given:
@@ -39,7 +39,7 @@ def run_directory() -> Path:
 
 
 def _is_of_another(directory: str) -> bool:
-    """Whether a directory belongs to another user: `su` and `sudo` may leave that one's name."""
+    """Whether a directory belongs to another user, whose variable `su` or `sudo` has kept."""
     try:
         return os.stat(directory).st_uid != os.geteuid()
     except OSError:
@@ -50,8 +50,8 @@ def name_of(script: str, arguments: Sequence[str] = ()) -> str:
     """A file name for a program, the same for every way of writing its path.
 
     Args:
-        script: path of the script.
-        arguments: its own, such as a port: with other ones it is another program.
+        script: the path of the script.
+        arguments: its own arguments, such as a port: with other ones it is another program.
     """
     real = os.path.realpath(script)
     stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(real).stem) or "program"
@@ -60,14 +60,14 @@ def name_of(script: str, arguments: Sequence[str] = ()) -> str:
 
 
 def default_pid_file(name: str) -> Path:
-    """The pid file of a program that names none; `name` as `name_of` gives it."""
+    """The pid file of a program that names none; `name` as `name_of` returns it."""
     return run_directory() / f"{name}.pid"
 
 
 def find_pid_file(name: str) -> Path:
-    """The pid file to look for when a command is given: that of this user, or one of systemd's.
+    """The pid file that a command uses: that of this user, or of systemd.
 
-    Where there is none, one that was removed, or stands elsewhere, of a program that runs.
+    If there is none, it is that of a running program, which was removed or lies elsewhere.
     """
     own = default_pid_file(name)
     if os.path.exists(own):
@@ -88,7 +88,7 @@ def control_path(pid_file: Path) -> Path:
 
 
 def links_directory(pid_file: Path) -> Path:
-    """Where the processes of the program with this pid file talk to each other."""
+    """The directory for sockets between the processes of the program with this pid file."""
     return _beside(pid_file, ".d")
 
 
@@ -98,7 +98,7 @@ def _beside(pid_file: Path, ending: str) -> Path:
 
 
 def _prepare(directory: Path) -> None:
-    """Makes the directory where it is missing, and refuses one that others may write to."""
+    """Creates the directory if it is missing, and refuses one that others may write to."""
     try:
         if directory == SYSTEM or directory.parent == SYSTEM:
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -140,11 +140,11 @@ def _refuse_shared(directory: Path) -> None:
 
 @dataclass(slots=True)
 class PidFile:
-    """A pid file that this process holds: nobody else can hold it until this process ends.
+    """A pid file that this process holds: no other process can hold it until this one ends.
 
     Attributes:
-        path: of the file.
-        claims: the sockets that stand for the file where that is removed, and for the program.
+        path: the file's path.
+        claims: abstract sockets for the program, and for the file in case it is removed.
     """
 
     path: Path
@@ -156,8 +156,8 @@ class PidFile:
         """Takes the file, or raises an error that names its holder.
 
         Args:
-            path: of the file.
-            program: the name of its program, as `name_of` gives it.
+            path: the file's path.
+            program: the name of its program, as `name_of` returns it.
 
         Raises:
             ConfigError: the program runs already, or the file cannot be written.
@@ -165,7 +165,7 @@ class PidFile:
         path = path.absolute()
         _prepare(path.parent)
         _refuse_shared(path.parent)
-        patience = time.monotonic() + 0.3  # a command that looks holds it for a moment
+        patience = time.monotonic() + 0.3  # a command that reads it holds it for a moment
         while True:
             descriptor = _open(path)
             _refuse_strangers(descriptor, path)
@@ -174,7 +174,7 @@ class PidFile:
                 if os.fstat(descriptor).st_ino == path.lstat().st_ino:
                     break
             except FileNotFoundError:
-                pass  # its holder has just ended and taken it away: again
+                pass  # its holder has just ended and removed it: try again
             except BlockingIOError:
                 pid = _pid_in(os.pread(descriptor, 32, 0))
                 os.close(descriptor)
@@ -195,10 +195,10 @@ class PidFile:
         return held
 
     def restore(self) -> Path | None:
-        """Makes the file anew where it was removed; its path then.
+        """Creates the file again if it was removed; returns its path in this case.
 
         Raises:
-            ConfigError: it cannot be made.
+            ConfigError: it cannot be created.
         """
         if self._is_ours():
             return None
@@ -229,7 +229,7 @@ class PidFile:
         os.pwrite(self._descriptor, b"%d\n" % pid, 0)
 
     def release(self) -> None:
-        """Takes the file away, and lets others have it."""
+        """Removes the file, so that other processes can take it."""
         for each in self.claims:
             each.close()
         if self._is_ours():
@@ -238,10 +238,10 @@ class PidFile:
 
 
 def refuse_running(path: Path) -> None:
-    """Finds out whether a pid file can be taken, without taking it.
+    """Checks whether a pid file can be taken, without taking it.
 
     Raises:
-        ConfigError: the program runs already, or this user may not look.
+        ConfigError: the program runs already, or this user may not read the file.
     """
     pid = holder(path)
     if pid:
@@ -290,14 +290,14 @@ def _pid_in(content: bytes) -> int:
 
 
 def _held_by(descriptor: int) -> int:
-    """The process in a pid file; 0 if another user has named one that is not his."""
+    """The pid in a pid file; 0 if another user has written the pid of a foreign process."""
     pid = _pid_in(os.pread(descriptor, 32, 0))
     owner = os.fstat(descriptor).st_uid
     return pid if owner in (0, os.geteuid()) or owner == _user_of(pid) else 0
 
 
 def _user_of(pid: int) -> int | None:
-    """The user that a process runs as; None where that cannot be told.
+    """The user that a process runs as; None if it is unknown.
 
     Source: proc_pid_status(5)
     """
@@ -309,14 +309,14 @@ def _user_of(pid: int) -> int | None:
 
 
 def holder(path: Path) -> int:
-    """The process that holds a pid file, also one that was removed; 0 where none does.
+    """The pid of the process that holds a pid file, also a removed one; 0 if none does.
 
     Raises:
-        ConfigError: this user may not even look.
+        ConfigError: this user may not read the file.
     """
     try:
-        # A pipe of that name, which anybody may have made where he may write, holds up nobody.
-        # No more does a link count there: no master makes one, and it may lead to anything.
+        # The flags keep a pipe with this name from blocking. They also refuse a link: no master
+        # makes one, and it may lead to any file.
         descriptor = os.open(path, LOOKING)
     except PermissionError:
         if pid := claim.master_of(path):
