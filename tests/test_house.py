@@ -1,4 +1,4 @@
-"""The rules of the house that a program can hold: arrows, circles, names, the length of modules."""
+"""The rules for the source tree: directions of imports, circles, names, lengths of modules."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MAX_LINES = 450
 
-# From the ground up. A room knows itself and the floors below; two rooms on one floor do not know
-# each other. Imports for type checkers count, and so do those inside functions.
+# From the lowest floor up. A room imports itself and the floors below, and never another room on the
+# same floor. Imports for type checkers count, and so do those inside functions.
 FLOORS: list[set[str]] = [
     {"errors"},
     {"base"},

@@ -1,4 +1,4 @@
-"""No stranger fills the log: what a peer can cause goes through a limit, whoever writes it."""
+"""A peer cannot fill the log: every line that a peer can cause goes through a limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "lineman"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 
-# Where peers come in; what is logged elsewhere, files, the master and the program itself cause.
+# The rooms that peers reach; lines of other rooms come from files, the master and the program.
 ROOMS = ("net", "gateway", "brokers", "protocols", "metrics")
 
 # Lines that no peer can cause as often as it likes, and why.

@@ -1,4 +1,4 @@
-"""The map of the house tells of every file, in its own words; the index of every decision."""
+"""The map has the first line of every file, and the index has every decision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs touch has a public address: `lineman` exports it, the reference tells of it."""
+"""Every name that programs use is public: `lineman` exports it, and the reference describes it."""
 
 from __future__ import annotations
 

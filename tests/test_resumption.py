@@ -1,4 +1,4 @@
-"""A client that comes back resumes its TLS session, whichever process of the service it meets."""
+"""A client that reconnects resumes its TLS session in any process of the service."""
 
 from __future__ import annotations
 

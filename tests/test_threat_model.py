@@ -1,4 +1,4 @@
-"""The threat model names tests and notes that are there."""
+"""The threat model names tests and documents that exist."""
 
 from __future__ import annotations
 

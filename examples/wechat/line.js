@@ -27,15 +27,15 @@ const DEFAULTS = {
   onMessage: () => {},
   onState: () => {},
   connectTimeout: 10000, // milliseconds, as all times here
-  heartbeat: 20000, // silence after which the server is asked for a sign of life; 0 for never
-  patience: 8000, // silence after that, after which the line is given up
+  heartbeat: 20000, // silence after which a message asks the server for an answer; 0 for never
+  patience: 8000, // further silence after which the line is given up
   firstDelay: 1000, // before the first new attempt; doubled for each that fails
   longestDelay: 30000,
-  stableAfter: 10000, // a line that held for so long begins anew with the first delay
+  stableAfter: 10000, // after a line that held for this time, the first delay is used again
   queueSize: 100, // messages that wait for the line; more are refused
   ping: 'ping',
-  pong: 'pong', // the server's answer, which is no message
-  finalCodes: [POLICY_VIOLATION], // close codes after which coming back is of no use
+  pong: 'pong', // the server's answer, which is not passed on as a message
+  finalCodes: [POLICY_VIOLATION], // close codes after which the line does not reconnect
   random: Math.random,
 }
 
@@ -92,7 +92,7 @@ class Line {
   }
 
   connect() {
-    // Five sockets at most: the old one goes first, whatever it thinks of itself.
+    // Five sockets at most may be open, so the old one is closed first, in any state.
     this.drop(NORMAL, 'replaced')
     this.become(CONNECTING)
     let task = null
@@ -109,7 +109,7 @@ class Line {
     task.onMessage(({ data }) => this.received(task, data))
     task.onClose(({ code, reason }) => this.lost(task, code || ABNORMAL, reason || ''))
     task.onError(failed)
-    // Neither onError nor onClose is certain to come.
+    // It is not certain that onError or onClose is called.
     this.after('connect', this.connectTimeout, () => this.lost(task, ABNORMAL, 'no answer'))
   }
 
@@ -144,7 +144,7 @@ class Line {
   }
 
   lost(task, code, reason) {
-    // An event of an older socket says nothing about this one.
+    // An event of an older socket does not concern this one.
     if (task !== this.task || this.state === CLOSED) return
     if (this.state === OPEN && Date.now() - this.openedAt >= this.stableAfter) this.attempts = 0
     this.drop(NORMAL, '')
@@ -169,7 +169,7 @@ class Line {
 
   onHide() {
     this.isHidden = true
-    // Timers sleep in the background; at the return they would all fire at once.
+    // Timers stop in the background; at the return they would all fire at once.
     Object.keys(this.timers).forEach((name) => this.stop(name))
     if (this.state === WAITING) this.become(HIDDEN)
   }

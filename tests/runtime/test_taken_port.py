@@ -1,4 +1,4 @@
-"""Ports that a program opens by hand: whose they are is told."""
+"""Ports that a program opens by hand: the error names the program that has them."""
 
 from __future__ import annotations
 

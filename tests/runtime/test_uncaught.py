@@ -1,4 +1,4 @@
-"""Exceptions that nobody catches are logged by kind, wherever they are raised."""
+"""Uncaught exceptions are logged by kind, wherever they are raised."""
 
 from __future__ import annotations
 

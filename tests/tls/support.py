@@ -1,4 +1,4 @@
-"""What several tests of TLS make files and handshakes with."""
+"""Files and handshakes for the tests of TLS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def revoke(ca: TestCA, *certificates: Path, next_update: timedelta = timedelta(d
 
 
 def damage_rsa_key(path: Path) -> None:
-    """Have an RSA key sign what does not verify, although its public half fits."""
+    """Make an RSA key whose signatures do not verify, although its public half matches."""
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     good = key.private_numbers()
@@ -62,19 +62,19 @@ def damage_rsa_key(path: Path) -> None:
 
 
 def refusal(check: bool = True, **options: Any) -> str:
-    """Why no context is made with these options."""
+    """The error with which these options are refused."""
     with pytest.raises(ConfigError) as caught:
         server_context(TlsOptions(**options), check=check)
     return str(caught.value)
 
 
 def live(pair: IssuedPair, **options: Any) -> LiveTls:
-    """TLS that follows its files."""
+    """A `LiveTls`, which follows its files."""
     return LiveTls(TlsOptions(cert=pair.cert, key=pair.key, **options))
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the log has of errors."""
+    """The errors in the log."""
     return [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
 
 
@@ -87,7 +87,7 @@ class Handshake(Protocol):
 def visit(
     tls: LiveTls, client: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[bool, ssl.SSLSession]:
-    """Connect; whether the session was resumed on both sides, and the session for next time."""
+    """Connect; return whether both sides resumed the session, and the session for next time."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = tls.context.wrap_bio(to_server, to_client, server_side=True)
     ours = client.wrap_bio(to_client, to_server, server_hostname="localhost", session=session)

@@ -1,4 +1,4 @@
-"""Who leads, and what the leader does with what the job reports; the job itself is not run here."""
+"""Which process leads, and how the leader handles the job's reports; the job itself is not run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wanted(tmp_path: Path) -> AcmeSettings:
 
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[JobReport]:
-    """What the next jobs report; the wishes that they were given take their place."""
+    """The reports of the next jobs; the jobs' wishes replace them."""
     reports: list[JobReport] = []
 
     async def attempt(wish: Wish, on_say: Callable[[str], None]) -> JobReport:
@@ -77,7 +77,7 @@ def put(wanted: AcmeSettings, ca: TestCA, next_at: datetime) -> None:
 def hand_over(
     wanted: AcmeSettings, meanwhile: Callable[[CertificateKeeper, Leads], Awaitable[None]]
 ) -> None:
-    """Has one keeper lead, and end; another, which `meanwhile` starts before that, leads then."""
+    """One keeper leads and ends; another, which `meanwhile` starts before that, leads then."""
 
     async def run() -> None:
         leads = [Leads(), Leads()]

@@ -1,4 +1,4 @@
-"""What is seen in a certificate, and what clients would say: over real files."""
+"""The facts about certificates, and which clients would accept them, with real files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def findings(cert: Path, ca: TestCA | None, *names: str) -> list[Judgement]:
 
 
 def bad(cert: Path, ca: TestCA | None, *names: str) -> Judgement:
-    """The one thing that is wrong."""
+    """The one finding that is not OK."""
     found = [each for each in findings(cert, ca, *names) if each.level is Level.ERROR]
     assert len(found) == 1, found
     assert found[0].name, "whoever must act upon it looks it up by its name"

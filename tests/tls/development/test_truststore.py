@@ -1,4 +1,4 @@
-"""The development authority in stores: with the real certutil, in directories of the test's own."""
+"""The development authority in trust stores: with the real certutil, in the test's directories."""
 
 from __future__ import annotations
 

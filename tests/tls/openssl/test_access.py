@@ -1,4 +1,4 @@
-"""The pointers under Python's `ssl`, and what happens where they are not."""
+"""The pointers below Python's `ssl`, and the behaviour without them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which clients a TLS context lets in by their certificates."""
+"""Which clients a TLS context accepts by their certificates."""
 
 from __future__ import annotations
 
