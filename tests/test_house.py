@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 MAX_LINES = 450
 
-# From the lowest floor up. A room imports itself and the floors below, and never another room on the
+# From the lowest floor up. A room imports itself and the floors below, never another room on the
 # same floor. Imports for type checkers count, and so do those inside functions.
 FLOORS: list[set[str]] = [
     {"errors"},
