@@ -213,12 +213,17 @@ def test_a_key_that_sends_when_it_is_compared_finds_the_queue_whole() -> None:
             nonlocal depth
             if depth < 2:
                 depth += 1
-                queue.put(b"inner", Key(), 1200)
+                put(b"inner")
                 depth -= 1
-                assert queue.size == sum(len(entry) for entry, _ in queue._entries.values())
+                assert queue.size == sum(len(entry) for entry, _, _ in queue._entries.values())
+
+    def put(entry: bytes) -> None:
+        key = Key()
+        hashed = hash(key)
+        queue.put(entry, (key, hashed, queue.find(key, hashed)), 1200)
 
     for _ in range(20):
-        queue.put(b"outer", Key(), 1200)
+        put(b"outer")
     size, depth = queue.size, 2
     got = [queue.pop() for _ in range(len(queue))]
     assert sum(map(len, got)) == size

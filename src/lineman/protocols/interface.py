@@ -125,7 +125,10 @@ class Session:
         return self.encode(message)
 
     def leaving(self, entry: Any) -> bytes:
-        """What `waiting` returned as it goes over the wire."""
+        """What `waiting` returned as it goes over the wire.
+
+        Also after `closing` or the last `answer_to`: the caller sends those bytes behind these.
+        """
         encoded: bytes = entry
         return encoded
 
@@ -136,6 +139,9 @@ class Session:
             code: a close code, for protocols that have them.
             reason: words for the peer.
             now: seconds, on the clock of `on_time`.
+
+        Raises:
+            UsageError: the protocol cannot say this; nothing has changed.
         """
         return None
 

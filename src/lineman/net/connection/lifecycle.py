@@ -131,7 +131,7 @@ class Lifecycle(Peer):
         queue = self._queue
         if queue is not None:
             if self._session is not None:
-                queue.pour(self._stream, self._session, self.service.wheel.now)
+                queue.pour(self._stream, self._session)
                 self.flush()
             if self._stream.is_blocked or self._state is CLOSED or self._queue is not queue:
                 return
@@ -150,7 +150,7 @@ class Lifecycle(Peer):
         """Hands everything that waits to the socket, before a close frame goes the same way."""
         if self._queue is not None:
             assert self._session is not None
-            self._queue.release(self._stream, self._session, self.service.wheel.now)
+            self._queue.release(self._stream, self._session)
 
     def _say(self, data: bytes | None) -> None:
         if data is not None:
@@ -254,15 +254,20 @@ class Lifecycle(Peer):
         self._is_ended_by_us = True
 
     def start_close(self, code: int, reason: str) -> None:
-        """Closes as the protocol does; the peer has `close_timeout` to answer."""
-        self._is_ended_by_us = True
+        """Closes as the protocol does; the peer has `close_timeout` to answer.
+
+        Raises:
+            UsageError: the protocol cannot say this; nothing has happened.
+        """
         if self._forced_close is not None:  # the peer ended it first: no answer will come
+            self._is_ended_by_us = True
             self._end_by(self._forced_close[1])
             return
-        self._note_cause(code, reason)
-        self._release_queue()
         assert self._session is not None
         last = self._session.closing(code, reason, self.service.wheel.now)
+        self._is_ended_by_us = True
+        self._note_cause(code, reason)
+        self._release_queue()
         if last is None:  # there are no words for it
             self._finish(linger=True)
             return
@@ -321,9 +326,10 @@ class Lifecycle(Peer):
 
     def _say_last(self, event: Close | ProtocolError) -> None:
         """Answers what ends the conversation, behind all that was taken before it."""
-        self._release_queue()
         assert self._session is not None
-        self._say(self._session.answer_to(event, self.service.wheel.now))
+        last = self._session.answer_to(event, self.service.wheel.now)
+        self._release_queue()
+        self._say(last)
 
     def _lost(self, error: Exception) -> None:
         """The connection is broken."""

@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from lineman.errors import ConfigError
 from lineman.net.stream.stream import Stream
-from lineman.protocols.events import Reply
 from lineman.protocols.interface import Session
 
 # What a message costs in memory besides its bytes: the object, its place, its key. Counted, or a
@@ -22,6 +21,10 @@ OVERHEAD = 160
 # A whole frame; or, where it is to be compressed with what was sent before it, the frame's first
 # byte and its payload, which are made into a frame when they really leave.
 Waiting = bytes | tuple[int, bytes]
+
+# A key, its hash, and the number of the message of this key that waits; 0 where none does.
+Place = tuple[object, int, int]
+NO_PLACE: Place = (None, 0, 0)  # of a message that replaces none
 
 
 class SlowReaders(StrEnum):
@@ -54,27 +57,29 @@ class SendQueue:
         size: bytes of the messages that wait.
         given_up: messages that were dropped or replaced so far.
         is_full: whether the program was told that as much waits as may.
-        reply: what the peer must be answered. Earlier ones that could not leave need no answer
-            (RFC 6455, section 5.5.3, for pings), so that a flood of them takes no memory.
+        reply: the answer that the peer is owed; None for none. Its earlier questions whose answers
+            could not leave need none (RFC 6455, section 5.5.3, for pings), so that a flood of them
+            takes no memory.
         waiters: those who wait for all to have left.
     """
 
     __slots__ = (
-        "_by_key", "_entries", "_last", "_replaces", "given_up", "is_full", "reply", "size",
+        "_by_hash", "_entries", "_last", "_replaces", "given_up", "is_full", "reply", "size",
         "waiters",
     )  # fmt: skip
 
     def __init__(self, replaces: bool) -> None:
-        # By a number of their own: a key's own __hash__ and __eq__ may do anything, send included,
-        # and must not come upon half a change.
-        self._entries: OrderedDict[int, tuple[Waiting, object]] = OrderedDict()
-        self._by_key: dict[object, int] = {}  # the number of the newest message of a key
+        # Each message has a number of its own, and stands under it with its key and the key's hash.
+        # The methods of a key may do anything, close the connection included: `find` alone calls
+        # them, and changes nothing.
+        self._entries: OrderedDict[int, tuple[Waiting, object, int]] = OrderedDict()
+        self._by_hash: dict[int, tuple[int, ...]] = {}  # the numbers of the messages with a key
         self._last = 0
         self._replaces = replaces
         self.size = 0
         self.given_up = 0
         self.is_full = False
-        self.reply: Reply | None = None
+        self.reply: bytes | None = None
         self.waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
@@ -86,7 +91,20 @@ class SendQueue:
         """Bytes of memory, about."""
         return self.size + OVERHEAD * len(self._entries)
 
-    def put(self, entry: Waiting, key: object, room: int) -> int:
+    def find(self, key: object, hashed: int) -> int:
+        """The number of the message of this key that waits; 0 where none does. Changes nothing.
+
+        Args:
+            key: what a message is about; its `__eq__` is called.
+            hashed: its hash.
+        """
+        for number in reversed(self._by_hash.get(hashed, ())):
+            found = self._entries.get(number)
+            if found is not None and (found[1] is key or found[1] == key):
+                return number
+        return 0
+
+    def put(self, entry: Waiting, place: Place, room: int) -> int:
         """Takes a message in, and drops the oldest ones until all have room.
 
         The newest stays, also where it has no room: the caller sees to it that it is not larger
@@ -94,26 +112,25 @@ class SendQueue:
 
         Args:
             entry: the message.
-            key: what it is about, hashable; None for a message that replaces none.
+            place: its key, the key's hash, and what `find` returned for them. The message that was
+                found may have left since.
             room: bytes that may be used, `OVERHEAD` for each message included.
 
         Returns:
             How many messages were dropped for want of room; one that is replaced is not among
             them, but both are in `given_up`.
         """
-        if not self._replaces:
-            key = None
-        number = None if key is None else self._by_key.get(key)
-        replaced = None if number is None else self._entries.get(number)
-        if number is None or replaced is None:
+        key, hashed, number = place if self._replaces else NO_PLACE
+        replaced = self._entries.get(number)
+        if replaced is None:
             self._last = number = self._last + 1
+            if key is not None:
+                self._by_hash[hashed] = (*self._by_hash.get(hashed, ()), number)
         else:
             self.size -= size_of(replaced[0])
             self.given_up += 1
-        self._entries[number] = entry, key
         self.size += size_of(entry)
-        if key is not None and replaced is None:
-            self._by_key[key] = number
+        self._entries[number] = entry, key, hashed
         dropped = 0
         while self.weight > room and len(self._entries) > 1:
             if next(iter(self._entries)) == number:  # the new one, in the place of the oldest
@@ -129,37 +146,47 @@ class SendQueue:
         Raises:
             KeyError: there is none.
         """
-        number, (entry, key) = self._entries.popitem(last=False)
-        self.size -= size_of(entry)
-        if key is not None and self._by_key.get(key) == number:
-            self._by_key.pop(key, None)
-        return entry
+        return self._take()[0]
+
+    def _take(self) -> tuple[Waiting, object, int]:
+        number, found = self._entries.popitem(last=False)
+        self.size -= size_of(found[0])
+        if found[1] is not None:
+            others = tuple(each for each in self._by_hash[found[2]] if each != number)
+            if others:
+                self._by_hash[found[2]] = others
+            else:
+                del self._by_hash[found[2]]
+        return found
 
     # Leaving.
 
-    def pour(self, stream: Stream, session: Session, now: float) -> None:
+    def pour(self, stream: Stream, session: Session) -> None:
         """Writes what waits, as far as the kernel takes it."""
-        self._answer(stream, session, now)
+        self._answer(stream)
         while self._entries and not stream.is_blocked:
-            stream.write(session.leaving(self.pop()))
+            self._leave(stream, session)
 
-    def release(self, stream: Stream, session: Session, now: float) -> None:
+    def release(self, stream: Stream, session: Session) -> None:
         """Hands everything that waits to the socket, whether the kernel takes it or not."""
-        self._answer(stream, session, now)
+        self._answer(stream)
         while self._entries:
-            stream.write(session.leaving(self.pop()))
+            self._leave(stream, session)
         self.given_up = 0  # nobody is told any more that it reads again
 
-    def _answer(self, stream: Stream, session: Session, now: float) -> None:
+    def _leave(self, stream: Stream, session: Session) -> None:
+        found = self._take()  # its key goes last, since a key may do anything when it is freed
+        stream.write(session.leaving(found[0]))
+
+    def _answer(self, stream: Stream) -> None:
         reply, self.reply = self.reply, None
-        answer = None if reply is None else session.answer_to(reply, now)
-        if answer is not None:
-            stream.write(answer)
+        if reply is not None:
+            stream.write(reply)
 
     def clear(self) -> None:
         """Forgets what waits, since nothing leaves any more."""
         self._entries.clear()
-        self._by_key.clear()
+        self._by_hash.clear()
         self.size = self.given_up = 0
         self.reply = None
 

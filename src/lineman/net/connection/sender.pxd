@@ -13,7 +13,8 @@ cdef int ROOM
 cdef class Sender(Lifecycle):
     @cython.locals(stream=Stream, session=Session, room=p_uchar, count=Py_ssize_t)
     cpdef send(self, message, key=*)
-    cdef _write_pieces(self, tuple pieces)
+    cdef bint _write_pieces(self, tuple pieces) except -1
+    cdef tuple _place_of(self, key)
     @cython.locals(stream=Stream, session=Session, room=p_uchar, count=Py_ssize_t)
     cdef bint send_memory(self, bint is_text, const unsigned char *data, Py_ssize_t start, Py_ssize_t size) except -1
     cpdef share_key(self)
@@ -22,7 +23,7 @@ cdef class Sender(Lifecycle):
     cdef bint borrow_cork(self) except -1
     cdef return_cork(self)
     cdef bint _may_send(self) except? -1
-    cdef bint _hold(self, entry, key) except? -1
+    cdef bint _hold(self, entry, tuple place) except? -1
     cdef _note_given_up(self, int count, what)
     cdef _answer(self, event)
     cdef _close_slow_reader(self)

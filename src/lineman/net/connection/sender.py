@@ -17,7 +17,7 @@ from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY
 from lineman.net.connection.lifecycle import Lifecycle
-from lineman.net.connection.send_queue import SlowReaders, Waiting, size_of
+from lineman.net.connection.send_queue import NO_PLACE, Place, SlowReaders, Waiting, size_of
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import ROOM
@@ -58,13 +58,14 @@ class Sender(Lifecycle):
         if key is not None:
             check_key(key)
         if self._state is not OPEN or self._stream.is_blocked:
+            place = NO_PLACE if key is None else self._place_of(key)
             if not self._may_send():
                 if self.service.protocol is None:
                     to_frame(message)  # what cannot be sent at all is told all the same
                 return False
             if self.service.slow_readers is not SlowReaders.CLOSE:
                 assert self._session is not None
-                return self._hold(self._session.waiting(message), key)
+                return self._hold(self._session.waiting(message), place)
         session, stream = self._session, self._stream
         assert session is not None
         room = stream.room()
@@ -72,15 +73,23 @@ class Sender(Lifecycle):
         if count >= 0:
             stream.wrote(room, count)
         else:
-            self._write_pieces(session.pieces(message))
+            return self._write_pieces(session.pieces(message))
         return self._has_written()
 
-    def _write_pieces(self, pieces: tuple[bytes, bytes, bytes]) -> None:
+    def _write_pieces(self, pieces: tuple[bytes, bytes, bytes]) -> bool:
         before, body, behind = pieces
+        if self._stream.is_blocked or self._state is not OPEN:  # see `_hold`
+            return self._hold(before + body + behind, NO_PLACE)
         self._stream.write(before)
         self._stream.write(body)
         if behind:
             self._stream.write(behind)
+        return self._has_written()
+
+    def _place_of(self, key: object) -> Place:
+        """Where a message of this key waits; the key's own methods may do anything meanwhile."""
+        hashed = hash(key)
+        return key, hashed, 0 if self._queue is None else self._queue.find(key, hashed)
 
     def send_memory(self, is_text: bool, data: Memory, start: int, size: int) -> bool:
         """Sends what lies in memory, without an object for it; False where only `send` can.
@@ -115,10 +124,11 @@ class Sender(Lifecycle):
     def send_encoded(self, encoded: bytes, key: object) -> bool:
         """Sends what `encode_shared` made, as `send` does; False before it is open."""
         if self._state is not OPEN or self._stream.is_blocked:
+            place = NO_PLACE if key is None else self._place_of(key)
             if self._state is HANDSHAKE or not self._may_send():
                 return False
             if self.service.slow_readers is not SlowReaders.CLOSE:
-                return self._hold(encoded, key)
+                return self._hold(encoded, place)
         self._stream.write(encoded)
         return self._has_written()
 
@@ -174,8 +184,19 @@ class Sender(Lifecycle):
             return False
         return True
 
-    def _hold(self, entry: Waiting, key: object) -> bool:
-        """Has a message wait until the peer reads on; False if it is larger than what may wait."""
+    def _hold(self, entry: Waiting, place: Place) -> bool:
+        """Has a message wait until the peer reads on; False if it is larger than what may wait.
+
+        Encoding it has called the message's own methods, and these may have done anything.
+        """
+        if self._state is not OPEN:
+            self.service.send_failures += 1
+            return False
+        is_waiting = self._stream.is_blocked and self.service.slow_readers is not SlowReaders.CLOSE
+        if not is_waiting:
+            assert self._session is not None
+            self._stream.write(self._session.leaving(entry))
+            return self._has_written()
         limit = self.service.limits.max_send_buffer_size
         if size_of(entry) > limit:
             self.service.send_failures += 1
@@ -183,7 +204,7 @@ class Sender(Lifecycle):
             return False
         queue = self._new_queue()
         before = queue.given_up
-        dropped = queue.put(entry, key, limit - self._stream.unsent())
+        dropped = queue.put(entry, place, limit - self._stream.unsent())
         self._count_written()
         if queue.given_up > before:
             what = "" if before else "its oldest messages are dropped"
@@ -205,7 +226,9 @@ class Sender(Lifecycle):
         """Answers the peer, unless it asks and reads nothing."""
         is_blocked = self._stream.is_blocked
         if is_blocked and self.service.slow_readers is not SlowReaders.CLOSE:
-            self._new_queue().reply = event
+            assert self._session is not None
+            reply = self._session.answer_to(event, self.service.wheel.now)
+            self._new_queue().reply = reply
         elif is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
             self._close_slow_reader()
         else:

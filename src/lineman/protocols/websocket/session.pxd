@@ -40,6 +40,7 @@ cdef class WebsocketSession(Session):
     cpdef share_key(self)
     cpdef waiting(self, message)
     cpdef bytes leaving(self, entry)
+    cdef _check_order(self)
     cdef tuple _shrunk(self, int first, bytes payload)
     cpdef bytes ping(self, bytes payload=*)
     cpdef closing(self, int code, reason, double now)

@@ -233,6 +233,7 @@ class WebsocketSession(Session):
         Where it is compressed it must be sent: with context takeover the next builds on it.
         """
         first, payload = to_frame(message)
+        self._check_order()
         first, payload = self._shrunk(first, payload)
         head = frames.header(first & 0x0F, len(payload), first & 0xF0)
         if self._masks is None:
@@ -253,6 +254,7 @@ class WebsocketSession(Session):
 
     def frame(self, first: int, payload: bytes) -> bytes:
         """The frame of a message that `to_frame` has taken apart; see `encode`."""
+        self._check_order()
         first, payload = self._shrunk(first, payload)
         return self._whole(first, payload)
 
@@ -273,11 +275,14 @@ class WebsocketSession(Session):
         if isinstance(entry, bytes):
             return entry
         first, payload = entry
-        return self.frame(first, payload)
+        first, payload = self._shrunk(first, payload)
+        return self._whole(first, payload)
 
-    def _shrunk(self, first: int, payload: bytes) -> tuple[int, bytes]:
+    def _check_order(self) -> None:
         if self._has_said:
             raise RuntimeError("defect: a message behind the close frame")
+
+    def _shrunk(self, first: int, payload: bytes) -> tuple[int, bytes]:
         shrunk = None if self._compressor is None else self._compressor.shrink(payload)
         return (first, payload) if shrunk is None else (first | frames.RSV1, shrunk)
 
