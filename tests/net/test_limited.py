@@ -14,7 +14,7 @@ from kit.recorder import Recorder
 from kit.site import Site, echo, still_serves
 from kit.waiting import wait_until
 from lineman.errors import ProtocolError
-from lineman.testing.client import RawClient
+from lineman.testing.client import RawClient, encode
 
 Serve = Callable[..., Site]
 
@@ -153,6 +153,46 @@ def test_a_client_that_sends_too_much_is_closed_and_no_other(
     service = site.worker.service
     assert service is not None
     wait_until(lambda: service.tally.closes["policy_violation"] == 1, "it is counted")
+
+
+@pytest.mark.parametrize("is_slow", [False, True], ids=["plain", "async"])
+@pytest.mark.parametrize("is_long", [False, True], ids=["usual handshake", "long handshake"])
+@pytest.mark.parametrize("when", ["with the handshake", "behind it", "both"])
+def test_what_comes_before_the_handshake_is_answered_counts(
+    serve: Serve, tls: bool, is_slow: bool, is_long: bool, when: str
+) -> None:
+    heard = Recorder()
+
+    async def decide(connection: Any, request: Any) -> None:
+        heard("asked")
+        while len(heard.calls) < 2:
+            await asyncio.sleep(0.005)
+
+    site = serve(
+        tls,
+        bytes_per_second=1000,
+        max_head_size=20_000,
+        on_websocket_connect=decide if is_slow else lambda connection, request: None,
+        on_message=lambda connection, message: heard(message),
+    )
+    client = site.connect()
+    # One burst is let through, whatever its size; it is paid for afterwards.
+    flood = [encode("x") * 1000] * 2 if when == "both" else [encode("x") * 2000]
+    headers = [("X-Long", "y" * 10_000)] if is_long else []
+    first = b"" if when == "behind it" else flood.pop()
+    client.send_bytes(client.handshake_bytes("/", headers) + first)
+    if is_slow:
+        heard.wait()
+    if flood:
+        client.send_bytes(flood.pop())
+    if is_slow:
+        heard("decide")
+    assert client.receive_reply().status == 101
+    wait_until(lambda: "x" in heard.calls, "the burst is taken")
+    with contextlib.suppress(ConnectionError):
+        client.send("y")
+    assert client.receive_close().code == 1008
+    assert "y" not in heard.calls
 
 
 def test_bytes_of_a_message_that_never_ends_count_as_they_come(serve: Serve) -> None:

@@ -278,42 +278,6 @@ def test_a_newcomer_that_never_speaks_tls_is_let_go(start: Start, tls: bool) -> 
     assert silent.receive_all() == b""
 
 
-class Calling(Lines):
-    """Its messages are functions, which give the text of a line."""
-
-    def pieces(self, message: Any) -> tuple[bytes, bytes, bytes]:
-        return super().pieces(message())
-
-
-@pytest.mark.parametrize("policy", ["close", "latest"])
-@pytest.mark.parametrize("is_full", [False, True], ids=["all leaves", "the socket is full"])
-@pytest.mark.parametrize("word", ["close", "destroy", "send"])
-def test_a_message_may_do_anything_while_it_is_encoded(
-    start: Start, policy: str, is_full: bool, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Worker, "_session_factory", Calling)
-    site = start(slow_readers=policy, max_send_buffer_size=1_000_000)
-    client = site.connect(receive_buffer=4096)
-    wait_until(lambda: len(site.worker.connections) == 1, "it is there")
-    connection = site.connection
-
-    def message() -> str:
-        connection.send(lambda: "inner") if word == "send" else getattr(connection, word)()
-        return "outer"
-
-    def talk() -> bool:
-        while is_full and connection.unsent < 10_000:
-            connection.send(lambda: "x" * 999)
-            connection.flush()
-        return connection.send(message)
-
-    assert site.call(talk) is (word == "send")
-    site.call(connection.close)
-    if word != "destroy":
-        raw = client.receive_all()
-        assert raw.lstrip(b"x\n") == (b"inner\nouter\n" if word == "send" else b"")
-
-
 class Stubborn(Lines):
     """A session that always reports the same broken rule, and that there are more events."""
 

@@ -3,6 +3,7 @@ cdef class Session:
 
     cpdef next(self, const unsigned char[::1] data)
     cpdef bytes rest(self, const unsigned char[::1] data)
+    cpdef bytes left(self, const unsigned char[::1] data)
     cpdef unfinished(self)
     cpdef Py_ssize_t held(self) except -1
     cdef Py_ssize_t encode_into(self, message, unsigned char *room, Py_ssize_t size) except -2

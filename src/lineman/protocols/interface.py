@@ -10,10 +10,11 @@ What a session gives for bytes, one at a time:
 - a `Reply`: `answer_to` has what the peer must be sent for it;
 - a `Close`, or a `ProtocolError`: the peer ends, or has broken a rule. `answer_to` has the last
   words, if there are any; nothing follows in these bytes or in others;
+- an `Upgrade`: another session goes on from here;
 - `PROGRESS`: nothing yet, and work was done;
 - None: these bytes are used up.
 
-HTTP ends in an `Upgrade` to another session. The program decides about it, so it does not come from
+HTTP ends in an `Upgrade` to a websocket. The program decides about it, so it does not come from
 `next`: `HttpStage` asks the session for it.
 """
 
@@ -52,6 +53,13 @@ class Session:
     def rest(self, data: memoryview) -> bytes:
         """What of these bytes was not taken yet: `next` is to be called with it."""
         raise NotImplementedError
+
+    def left(self, data: memoryview) -> bytes:
+        """All that was given and has not become an event yet, for another session to go on with.
+
+        As `rest`, and also what was taken of a message that is not complete, and of later ones.
+        """
+        return self.rest(data)
 
     def unfinished(self) -> Any:
         """What has come of a message that is not complete, one object for each; None without."""

@@ -15,8 +15,8 @@ PACKAGE = Path(lineman.__file__).parent
 ROOM = PACKAGE / "net" / "connection"
 # From the ground up.
 CHAIN = ("peer", "lifecycle", "sender", "connection")
-# Interfaces that other classes implement: a protocol's, the poller's and the wheel's.
-INTERFACES = {"Session", "Handler", "Timed"}
+# Interfaces that other classes implement: a protocol's, a framing's, the poller's and the wheel's.
+INTERFACES = {"Session", "StreamSession", "Handler", "Timed"}
 # The parts that a connection owns; they must not know it.
 OWNED = ("net/stream/stream", "net/connection/send_queue", "protocols/interface")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from typing import Any
@@ -129,3 +130,44 @@ def test_a_connection_that_is_closed_has_no_bytes_waiting_whoever_has_its_number
         newcomer.sendall(encode("second"))
         wait_until(lambda: told, "it has come")
     assert told == [(True, 0)]
+
+
+def test_what_is_sent_when_the_buffer_drains_leaves_also_where_reading_is_put_off(
+    serve: Serve,
+) -> None:
+    told: list[str] = []
+    got: list[bytes] = []
+
+    def hear(connection: Connection, message: str) -> None:
+        if message != "last":
+            return
+        while "full" not in told:  # it was put off within this second, and the socket is full now
+            connection.send("." * 10_000)
+            connection.flush()
+        asyncio.get_running_loop().call_soon(make_ready)
+
+    def make_ready() -> None:
+        client.plain.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                got.append(client.plain.recv(1_000_000))
+        client.plain.settimeout(20)
+        client.send("next")  # the socket is ready to be read and to be written to at once
+        told.append("ready")
+
+    def drained(connection: Connection) -> None:
+        connection.send("drained")
+
+    site = serve(
+        False,
+        slow_readers="drop_oldest",
+        max_send_buffer_size=50_000,
+        on_message=hear,
+        on_buffer_full=lambda connection: told.append("full"),
+        on_buffer_drain=drained,
+    )
+    client = site.open()
+    client.send_bytes(encode("x") * 30_000 + encode("last"))
+    wait_until(lambda: "ready" in told, "both are ready")
+    while not b"".join(got).endswith(b"drained"):
+        got.append(client.receive_bytes())

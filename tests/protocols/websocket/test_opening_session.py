@@ -40,7 +40,7 @@ def asked(data: bytes) -> tuple[OpeningSession, Opening | Request]:
     event = one.next(memoryview(data))
     while not isinstance(event, Opening | Request):
         event = one.next(memoryview(data))
-    assert one.is_answering
+    assert one.request is not None
     if isinstance(event, Request):
         assert one.is_handshake(event)
         one.check(event)

@@ -7,7 +7,7 @@ from lineman.base cimport unknown_names
 from lineman.net.loop cimport steps
 from lineman.net.loop.turn cimport Turn
 from lineman.net.connection.http_stage cimport HttpStage
-from lineman.protocols.interface cimport Session
+from lineman.protocols.interface cimport Session, Upgrade
 
 # As C numbers, for they are compared for every event.
 cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PAUSED_BY_USER, PLAIN, READ, SECURED, WRITE
@@ -40,7 +40,11 @@ cdef class Connection(Sender):
     cdef _take_http(self, const unsigned char[::1] data)
     cpdef begin(self, bytes data=*)
     cdef _open_at_once(self)
-    cpdef open(self, Session session, bytes rest)
+    @cython.locals(rest=bytes)
+    cpdef upgrade(self, Upgrade upgrade)
+    cdef _open(self, Session session)
+    @cython.locals(again=double)
+    cdef _ask_clock(self)
     @cython.locals(callbacks=Callbacks)
     cdef _call_on_connect(self)
     cdef _process(self, event)

@@ -41,8 +41,9 @@ from lineman.net.stream.tlsstream import not_listed
 from lineman.protocols.events import PROGRESS, Close, Progress, Reply
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
-from lineman.protocols.interface import Session
+from lineman.protocols.interface import Session, Upgrade
 from lineman.protocols.websocket import close as closing
+from lineman.protocols.websocket.session import UNANSWERED_CLOSE
 
 # A second is little for a burst, and a flood that comes in portions is one all the same.
 BEHIND_TIME = 1.0
@@ -176,8 +177,6 @@ class Connection(Sender, ConnectionNames):
         self.flush()  # it may still read what its last bytes were answered with
         if self._state is OPEN:
             self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
-        elif self._state is HANDSHAKE and self._stage is not None and self._stage.is_waiting:
-            self._stage.peer_ended()
         else:
             self._lose(closing.ABNORMAL, "the peer ended the connection")
 
@@ -204,7 +203,7 @@ class Connection(Sender, ConnectionNames):
         """Takes bytes from the peer; the view is valid during the call only."""
         session = self._session
         if session is None:
-            if self._state is HANDSHAKE:
+            if self._state is HANDSHAKE and self.service.protocol is None:
                 self._take_http(data)
             return
         if self._forced_close is not None:
@@ -213,7 +212,11 @@ class Connection(Sender, ConnectionNames):
         turn = self.poller.turn
         while (event := session.next(data)) is not None:
             self._process(event)
-            if not session.has_more or self._session is not session:
+            if self._session is not session:
+                if self._session is not None:
+                    self.keep(session.left(data))
+                break
+            if not session.has_more:
                 break
             if self._forced_close is not None:
                 break  # that was its last word
@@ -231,7 +234,9 @@ class Connection(Sender, ConnectionNames):
         if stage is None:
             stage = HttpStage(self, self._last_received)
             self._use_stage(stage)
-        stage.take(data)
+        upgrade = stage.take(data)
+        if upgrade is not None:
+            self.upgrade(upgrade)
 
     # Opening.
 
@@ -257,37 +262,46 @@ class Connection(Sender, ConnectionNames):
             service.tally.refusals[refusal.status] += 1
             self.finish()
             return
-        assert service.protocol is not None
-        session = service.protocol(service.limits)
-        self.open(session, b"")
-        now = service.wheel.now
-        if self._state is OPEN and (again := session.on_time(now, now)[2]):
-            service.wheel.file(self, again)
+        session = service.new_session(self.peer_address)
+        if session is None:
+            self._lose(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
+            return
+        self._open(session)
+        self._ask_clock()
 
-    def open(self, session: Session, rest: bytes) -> None:
-        """Begins with messages.
+    def upgrade(self, upgrade: Upgrade) -> None:
+        """Goes on in another protocol, which gets first what this one has not taken."""
+        self._release_queue()
+        self._stream.write(upgrade.answer)
+        rest = upgrade.rest + self._stream.take_kept()
+        if rest:
+            self.keep(rest)
+        if self._state is HANDSHAKE:
+            if self.service.limits.ping_interval:  # a websocket has nothing to say before
+                self._look_after(self.service.limits.ping_interval)
+            self._open(upgrade.session)
+        else:
+            self._speak(upgrade.session)
+            self._ask_clock()
 
-        Args:
-            session: of the protocol.
-            rest: what the peer sent already.
-        """
+    def _open(self, session: Session) -> None:
+        """Begins with messages; what the peer has sent already is kept."""
         service = self.service
         if isinstance(self._request, Request):
             self._request.forget_looks()
         if service.is_metered:
             self._meter = service.admission.meter(self)
         self._heard()
-        if service.limits.ping_interval:
-            self._look_after(service.limits.ping_interval)
         self._speak(session)
         self._call_on_connect()
-        if not rest or (self._meter is not None and self._is_too_much(len(rest))):
-            return
-        if self.poller.is_in_turn and self._stream.kept is None:
-            self.take_bytes(memoryview(rest))
-        else:
-            # What came behind it while the program decided is kept already.
-            self.keep(rest + self._stream.take_kept())
+        kept = self._stream.kept
+        if kept is not None and self._meter is not None:
+            self._is_too_much(len(kept))
+
+    def _ask_clock(self) -> None:
+        """Has the session do what is due, and notes when it is to be asked again."""
+        if self._state is OPEN and (again := self._check_alive(self.service.wheel.now)):
+            self.service.wheel.file(self, again)
 
     def _call_on_connect(self) -> None:
         callbacks = self._callbacks
@@ -320,10 +334,8 @@ class Connection(Sender, ConnectionNames):
         kind = type(event)
         if self._state is not OPEN or (kind is not str and kind is not bytes):
             self._other_event(event)
-        elif self._inbox is not None:
-            self._inbox.put(event)
-        elif (result := self._deliver(event)) is not None:
-            self._start_inbox(result)
+        else:
+            self._hand_on(event)
 
     def _is_too_much(self, count: int) -> bool:
         """Counts bytes; whether they were more than the peer may send, which ends it."""
@@ -351,15 +363,15 @@ class Connection(Sender, ConnectionNames):
             else:
                 self._end_later(event)
                 inbox.put(event)
+        elif isinstance(event, Upgrade):
+            self.upgrade(event)
         elif not isinstance(event, Progress):
             self._hand_on(event)
 
     def _hand_on(self, message: Any) -> None:
         if self._inbox is not None:
             self._inbox.put(message)
-            return
-        result = self._deliver(message)
-        if result is not None:
+        elif (result := self._deliver(message)) is not None:
             self._start_inbox(result)
 
     def _start_inbox(self, first: Coroutine[Any, Any, Any]) -> None:
@@ -430,7 +442,7 @@ class Connection(Sender, ConnectionNames):
         if self._has_progressed():  # a long answer on a slow line
             return now + self.service.limits.close_timeout
         if self._state is not HANDSHAKE:
-            self._lose(closing.ABNORMAL, "the peer did not finish closing in time")
+            self._lose(closing.ABNORMAL, UNANSWERED_CLOSE)
         elif self.service.protocol is None:
             return (self._stage or HttpStage(self, self._last_received)).on_time(now)
         else:

@@ -137,6 +137,23 @@ class ConnectionContext:
             return None
         return TlsStream(self.tls_context, fd, self.challenges)
 
+    def new_session(self, peer: str) -> Session | None:
+        """What the factory makes for a new connection; None where it failed, which is logged.
+
+        Args:
+            peer: the peer's address, for the log.
+        """
+        assert self.protocol is not None
+        try:
+            session = self.protocol(self.limits)
+            if not isinstance(session, Session):
+                raise TypeError(f"protocol made {session!r}; it must return a Session")
+        except BaseException as error:  # the program's own code, as in a callback
+            self.exceptions += 1
+            self.log.exception(error, "%s: protocol raised; the connection is dropped", peer)
+            return None
+        return session
+
     def serve_tls(self, context: ssl.SSLContext) -> None:
         """Has the next connections use this context; open ones go on as they are."""
         self.tls_context = context

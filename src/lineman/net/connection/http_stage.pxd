@@ -14,7 +14,7 @@ cdef class HttpStage:
     cdef tuple _claims
     cdef object _refusal
 
-    @cython.locals(connection=Lifecycle, session=OpeningSession)
+    @cython.locals(connection=Lifecycle, session=OpeningSession, upgrade=Upgrade)
     cpdef take(self, const unsigned char[::1] data)
     cdef _act(self, event)
     @cython.locals(connection=Lifecycle)
@@ -24,5 +24,5 @@ cdef class HttpStage:
     cdef _judge(self, request, bint is_asked)
     @cython.locals(connection=Lifecycle, service=ConnectionContext)
     cdef _decide(self)
-    @cython.locals(connection=Lifecycle, service=ConnectionContext, upgrade=Upgrade)
+    @cython.locals(connection=Lifecycle, service=ConnectionContext)
     cdef _accept(self)

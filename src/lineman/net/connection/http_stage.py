@@ -18,6 +18,7 @@ from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
 from lineman.protocols.http.http_messages import response_to
 from lineman.protocols.http.http_session import TlsClientError
 from lineman.protocols.http.requests import Request, Response
+from lineman.protocols.interface import Upgrade
 from lineman.protocols.proxies import forwarded
 from lineman.protocols.websocket import checkup, handshake
 from lineman.protocols.websocket.fast_handshake import Opening
@@ -52,31 +53,40 @@ class HttpStage:
         """Whether a request was answered, and nothing of another one has come."""
         return self._session.is_idle
 
-    def take(self, data: memoryview) -> None:
-        """Takes bytes, of which there may be none; answers what is complete."""
+    def take(self, data: memoryview) -> Upgrade | None:
+        """Takes bytes, of which there may be none; answers what is complete.
+
+        Returns:
+            What the connection is to go on with, if these bytes have opened a websocket.
+        """
         connection, session = self._connection, self._session
         if session.request is not None:
             connection.keep(bytes(data))
-            return
+            return None
         while (event := session.next(data)) is not None:
-            self._act(event)
+            upgrade = self._act(event)
+            if upgrade is not None:
+                if session.has_more:
+                    upgrade.rest += session.rest(data)
+                return upgrade
             if not session.has_more or connection.is_over:
                 break
-            if self.is_waiting or not connection.is_unopened or connection.poller.turn.spend():
+            if self.is_waiting or connection.poller.turn.spend():
                 rest = session.rest(data)
                 if rest or not self.is_waiting:
                     connection.keep(rest)
                 break
         if connection.is_unopened:
             connection.note_unfinished(session.unfinished(), session.held())
+        return None
 
-    def _act(self, event: Any) -> None:
+    def _act(self, event: Any) -> Upgrade | None:
         connection = self._connection
         if isinstance(event, Opening):
-            self._begin(event)
-        elif isinstance(event, Request):
-            self._handle(event)
-        elif isinstance(event, HttpError):
+            return self._begin(event)
+        if isinstance(event, Request):
+            return self._handle(event)
+        if isinstance(event, HttpError):
             if isinstance(event, TlsClientError):
                 self._tell_tls_client()
             else:
@@ -88,18 +98,18 @@ class HttpStage:
             answer = self._session.answer_to(event, connection.service.wheel.now)
             if answer is not None:
                 connection.write(answer)
+        return None
 
-    def _begin(self, opening: Opening) -> None:
+    def _begin(self, opening: Opening) -> Upgrade | None:
         """Takes a usual handshake."""
         connection = self._connection
         connection.request = opening.head
         if opening.is_bare and self._is_direct():
-            self._decide()
-        else:
-            request = connection.request
-            assert request is not None
-            self._find_client(request)
-            self._judge(request, False)
+            return self._decide()
+        request = connection.request
+        assert request is not None
+        self._find_client(request)
+        return self._judge(request, False)
 
     def _tell_tls_client(self) -> None:
         connection = self._connection
@@ -111,7 +121,7 @@ class HttpStage:
             connection.peer_address,
         )
 
-    def _handle(self, request: Request) -> None:
+    def _handle(self, request: Request) -> Upgrade | None:
         connection = self._connection
         service = connection.service
         request.remote_ip, request.remote_port = connection.peer
@@ -121,18 +131,18 @@ class HttpStage:
         refusal = service.newcomers.get(connection)
         if refusal is not None:
             connection.refuse(refusal)
-            return
-        if self._session.is_handshake(request):
+        elif self._session.is_handshake(request):
             try:
                 self._session.check(request)
             except HttpError as error:
                 self._refuse(request, error, error.text)
             else:
-                self._judge(request, checkup.QUESTION in request.headers)
+                return self._judge(request, checkup.QUESTION in request.headers)
         elif service.callbacks.on_request is None:
             connection.refuse(handshake.plain_request_error())
         else:
             self._answer(request)
+        return None
 
     def _is_direct(self) -> bool:
         """Whether the peer is the client, and its address is spelled as it should be."""
@@ -195,7 +205,7 @@ class HttpStage:
         if not self._connection.is_over:
             self._respond(result)
             if not self._connection.is_over:
-                self.take(memoryview(b""))  # those that came behind it
+                self._connection.take_bytes(memoryview(b""))  # those that came behind it
 
     def _respond(self, result: object) -> None:
         connection = self._connection
@@ -244,7 +254,7 @@ class HttpStage:
 
     # The handshake.
 
-    def _judge(self, request: Request, is_asked: bool) -> None:
+    def _judge(self, request: Request, is_asked: bool) -> Upgrade | None:
         """Looks at what a handshake offers and where it comes from.
 
         Args:
@@ -261,7 +271,7 @@ class HttpStage:
                 raise HttpError(403, verdict.words)
         except HttpError as error:
             self._refuse(request, error, f"refused handshakes with {error.status}")
-            return
+            return None
         if is_asked:
             self._session.add_header(*checkup.answer(verdict.standing, request.remote_ip))
         if verdict is not OWN:  # a proxy may have made other headers of a user's credentials
@@ -269,7 +279,7 @@ class HttpStage:
         if service.subprotocols:
             self._session.prefer(request, service.subprotocols)
             connection.subprotocol = self._session.subprotocol
-        self._decide()
+        return self._decide()
 
     def _shows_certificate(self) -> bool:
         return self._connection.shows_certificate
@@ -297,7 +307,7 @@ class HttpStage:
         )
         self._connection.refuse(error)
 
-    def _decide(self) -> None:
+    def _decide(self) -> Upgrade | None:
         connection = self._connection
         service = connection.service
         refusal = service.newcomers.get(connection)
@@ -305,39 +315,39 @@ class HttpStage:
             refusal = service.admission.admit(connection, self._claims)
         if refusal is not None:
             connection.refuse(refusal)
-            return
+            return None
         callback = service.callbacks.on_websocket_connect
         if callback is None:
-            self._accept()
-            return
+            return self._accept()
         self.is_deciding = True
         try:
             result = callback(connection, connection.request)
         except BaseException as error:
             self.is_deciding = False
             self._callback_raised("on_websocket_connect", error)
-            return
+            return None
         if isinstance(result, CoroutineType):
             self._wait()
             service.spawn(result, lambda _: self._decided(), self._async_failed)
-        else:
-            self.is_deciding = False
-            self._accept()
+            return None
+        self.is_deciding = False
+        return self._accept()
 
     def _decided(self) -> None:
         self._stop_waiting()
-        if not self._connection.is_over:
-            self._accept()
+        upgrade = self._accept()
+        if upgrade is not None:
+            self._connection.upgrade(upgrade)
 
-    def _accept(self) -> None:
+    def _accept(self) -> Upgrade | None:
         connection = self._connection
         if connection.is_over:
-            return
+            return None
         if self._refusal is not None:
             connection.service.tally.refusals[self._refusal.status] += 1
             connection.write(self._refusal.encode(keep_alive=False))
             connection.finish()
-            return
+            return None
         service = connection.service
         refusal = None
         if service.is_stopping:
@@ -346,10 +356,8 @@ class HttpStage:
             refusal = service.admission.check_room(len(service.connections))
         if refusal is not None:
             connection.refuse(refusal)
-            return
-        upgrade = self._session.upgrade(service.limits, service.compression)
-        connection.write(upgrade.answer)
-        connection.open(upgrade.session, upgrade.rest)
+            return None
+        return self._session.upgrade(service.limits, service.compression)
 
     def reject(self, status: int, body: str) -> None:
         """Has the handshake refused when the callback has returned."""
@@ -369,10 +377,6 @@ class HttpStage:
         self._session.add_header(name, value)  # raises here, in the program
 
     # What goes wrong.
-
-    def peer_ended(self) -> None:
-        """Notes that the peer sends no more; an answer under way is still sent."""
-        self._session.end()
 
     def on_time(self, now: float) -> float:
         """Ends a handshake that took too long; when to ask again, 0 for not at all."""

@@ -67,13 +67,14 @@ class Lifecycle(Peer):
         return self._state is OPEN and self._goodbye is None
 
     def _speak(self, session: Session) -> None:
-        """Begins with messages."""
+        """Goes on in this protocol; the first one that has messages opens the connection."""
         self._session = session
-        self._stage = None
-        self.note_unfinished(None, 0)  # the requests before it are whole
-        self._enter(OPEN)
-        self._owes_on_close = True
-        self._enlist()
+        self.note_unfinished(None, 0)  # what was before it is whole
+        if self._state is HANDSHAKE:
+            self._stage = None
+            self._enter(OPEN)
+            self._owes_on_close = True
+            self._enlist()
 
     def _use_inbox(self, inbox: Inbox | None) -> None:
         self._inbox = inbox

@@ -2,7 +2,6 @@ from lineman.net.connection.end_causes cimport close_cause, failure_cause
 from lineman.net.loop.poller cimport Handler, Poller
 from lineman.net.connection.context cimport ConnectionContext
 from lineman.net.stream.stream cimport Stream
-from lineman.net.connection.counters cimport Tally
 from lineman.protocols.websocket.close cimport words
 
 cdef class Peer(Handler):

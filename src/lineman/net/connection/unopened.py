@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from lineman.errors import HttpError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.loop.poller import Poller
-from lineman.protocols.interface import Session
+from lineman.protocols.interface import Upgrade
 
 
 class Unopened(Protocol):
@@ -76,7 +76,11 @@ class Unopened(Protocol):
         """Takes the reason back."""
         ...
 
-    def open(self, session: Session, rest: bytes) -> None:
+    def take_bytes(self, data: memoryview) -> None:
+        """Takes bytes, of which there may be none, as if they came now."""
+        ...
+
+    def upgrade(self, upgrade: Upgrade) -> None:
         """Goes on as a websocket."""
         ...
 

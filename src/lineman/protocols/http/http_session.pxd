@@ -14,7 +14,6 @@ cdef class HttpSession(Session):
     cdef list _requests
     cdef Py_ssize_t _position
     cdef double _since
-    cdef bint _has_ended
 
     cdef _begin(self, limits, double since)
     @cython.locals(size=Py_ssize_t)

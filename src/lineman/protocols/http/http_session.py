@@ -77,8 +77,7 @@ class HttpSession(Session):
     """
 
     __slots__ = (
-        "_has_ended", "_limits", "_parser", "_position", "_requests", "_since", "is_idle",
-        "is_over", "request",
+        "_limits", "_parser", "_position", "_requests", "_since", "is_idle", "is_over", "request",
     )  # fmt: skip
 
     def __init__(self, limits: HttpLimits, since: float) -> None:
@@ -92,15 +91,9 @@ class HttpSession(Session):
         self._parser: RequestParser | None = None  # made for the first bytes
         self._requests: list[Request] = []  # that came behind one that is not answered yet
         self._position = 0  # in the bytes that are being given
-        self._has_ended = False  # the peer sends no more
         self.request: Any = None
         self.is_idle = False
         self.is_over = False
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a request waits for its answer."""
-        return self.request is not None
 
     # What comes.
 
@@ -171,10 +164,6 @@ class HttpSession(Session):
         body = self.unfinished()
         return 0 if body is None else body.__sizeof__()
 
-    def end(self) -> None:
-        """Notes that the peer sends no more; what it has asked is still answered."""
-        self._has_ended = True
-
     # What goes.
 
     def respond(self, response: Response, may_keep: bool, now: float) -> bytes:
@@ -192,10 +181,7 @@ class HttpSession(Session):
         if request is None:
             raise RuntimeError("defect: an answer to no request")
         keeps = (
-            request.keep_alive
-            and may_keep
-            and (self._parser is None or self._parser.error is None)
-            and not (self._has_ended and not self._requests)
+            request.keep_alive and may_keep and (self._parser is None or self._parser.error is None)
         )
         answer = response.encode(head_only=request.method == "HEAD", keep_alive=keeps)
         self.request = None
