@@ -41,6 +41,7 @@ SHOWN = {
 # Likewise, where the part that is not for programs is the smaller one.
 HIDDEN = {
     "CertificateInfo": {"refuse_dates"},
+    "Delay": {"args", "drop", "filed_tick", "function", "on_deadline", "owner"},
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
     "Response": {"encode"},
@@ -236,8 +237,9 @@ def arguments_of(name: str, method: str) -> str | None:
     if found is None:
         return None
     arguments = copy.deepcopy(found.args)
-    for each in [*arguments.args, *arguments.kwonlyargs]:
-        each.annotation = None
+    for each in [*arguments.args, *arguments.kwonlyargs, arguments.vararg]:
+        if each is not None:
+            each.annotation = None
     written = ast.unparse(arguments).removeprefix("self").removeprefix(", ")
     for value, figure in VALUES.items():
         written = written.replace(value, figure)

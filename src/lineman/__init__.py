@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
     from lineman.net.connection.send_queue import SlowReaders
+    from lineman.net.loop.delay import Delay
     from lineman.net.stream.tlsinfo import TlsInfo
     from lineman.protocols.http.http_messages import Headers, Request, Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
@@ -58,6 +59,7 @@ __all__ = [
     "Connection",
     "ConnectionLost",
     "DeflateOptions",
+    "Delay",
     "DevelopmentCertificate",
     "ErrorCode",
     "Gateway",
@@ -102,6 +104,7 @@ _HOMES = {
     "ConfigError": "errors",
     "Connection": "net.connection.connection",
     "ConnectionLost": "errors",
+    "Delay": "net.loop.delay",
     "DeflateOptions": "protocols.websocket.negotiation",
     "DevelopmentCertificate": "tls.development.devca",
     "ErrorCode": "net.connection.callbacks",

@@ -274,8 +274,18 @@ REQUEST: Mapping[str, str] = {
 
 # The public names of a connection, which the reference shows; other names are internal.
 MEMBERS = (
-    *("add_header", "bytes_read", "bytes_written", "choose_subprotocol", "close", "close_code"),
-    *("close_reason", "data", "destroy", "drain", "id", "idle", "is_open", "local_address"),
+    *("add_header", "after", "bytes_read", "bytes_written", "choose_subprotocol", "close"),
+    *(
+        "close_code",
+        "close_reason",
+        "data",
+        "destroy",
+        "drain",
+        "id",
+        "idle",
+        "is_open",
+        "local_address",
+    ),
     *("messages_dropped", "messages_read", "messages_written", "opened_at", "pause_recv"),
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
     *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),

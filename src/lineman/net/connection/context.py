@@ -11,6 +11,7 @@ from types import CoroutineType
 from typing import Any
 
 from lineman.base import progress
+from lineman.base.durations import name_of
 from lineman.base.forks import keep_from_children
 from lineman.base.loglimit import LogLimit
 from lineman.errors import HttpError
@@ -168,6 +169,17 @@ class ConnectionContext:
         if isinstance(result, CoroutineType):
             self.spawn(result, lambda _: None, self._log_failure)
 
+    def call_named(self, name: str, function: Callback, *args: Any) -> None:
+        """The same, and the log says by whose order it is called, such as `connection.after`."""
+        try:
+            result = function(*args)
+        except BaseException as error:
+            self.note_failure(f"{name}: {name_of(function)}", error)
+            return
+        if isinstance(result, CoroutineType):
+            what = f"{name}: {name_of(function)}"
+            self.spawn(result, lambda _: None, lambda error: self.note_failure(what, error))
+
     def spawn(
         self,
         coroutine: Coroutine[Any, Any, Any],
@@ -197,6 +209,14 @@ class ConnectionContext:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _log_failure(self, error: BaseException) -> None:
+    def note_failure(self, what: str, error: BaseException) -> None:
+        """Counts and logs what the program raised where nobody else takes it.
+
+        Args:
+            what: the name of the failed function.
+        """
         self.exceptions += 1
-        self.log.exception(error, "a callback raised")
+        self.log.exception(error, "%s raised", what)
+
+    def _log_failure(self, error: BaseException) -> None:
+        self.note_failure("a callback", error)

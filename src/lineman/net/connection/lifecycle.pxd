@@ -1,4 +1,4 @@
-from lineman.net.connection.peer cimport Peer
+from lineman.net.connection.delays cimport DelayedCalls
 from lineman.net.stream.stream cimport Stream
 from lineman.net.loop cimport syscalls
 from lineman.net.connection.context cimport ConnectionContext
@@ -9,7 +9,7 @@ cimport cython
 # As C numbers.
 cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_GOODBYE, UNBLOCKED, WILL_LINGER
 
-cdef class Lifecycle(Peer):
+cdef class Lifecycle(DelayedCalls):
     cdef Session _session
     cdef object _stage
     cdef object _queue

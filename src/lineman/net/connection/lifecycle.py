@@ -10,9 +10,9 @@ from typing import Any
 from lineman.errors import HttpError, ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.delays import DelayedCalls
 from lineman.net.connection.end_causes import DROPPED, STOPPING
 from lineman.net.connection.inbox import Inbox
-from lineman.net.connection.peer import Peer
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
@@ -31,7 +31,7 @@ LINGER = 2.0
 NO_LINGER, WILL_LINGER, LINGERS = 0, 1, 2
 
 
-class Lifecycle(Peer):
+class Lifecycle(DelayedCalls):
     """Owns what a connection is made of: its session, its queue, its inbox; and ends it."""
 
     __slots__ = (
@@ -41,7 +41,7 @@ class Lifecycle(Peer):
 
     def _begin_life(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
         """In place of `__init__`, as `_begin_facts`."""
-        self._begin_facts(service, fd, peer)
+        self._begin_delays(service, fd, peer)
         self._session: Session | None = None  # as long as something can come of it
         self._stage: Any = None  # an `HttpStage` before the websocket
         self._queue: SendQueue | None = None  # while the kernel takes no more
@@ -394,6 +394,8 @@ class Lifecycle(Peer):
         self._unlist(self._is_ended_by_us, self._linger != NO_LINGER)
         self._enter(CLOSED)
         self.service.wheel.remove(self)
+        if self._delays is not None:
+            self._drop_delays()
         self._stream.shut()
         self.note_unfinished(None, 0)
         self._stage = self._session = None
