@@ -8,6 +8,7 @@ import pytest
 
 from lineman import ConfigError, Gateway
 from lineman.base import option_kinds
+from lineman.config import checked_options
 from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, GatewayOptions
 
 
@@ -42,3 +43,28 @@ def test_what_was_misspelt_or_cannot_work_is_refused_when_a_gateway_is_made() ->
 def test_the_times_and_the_user_are_of_all_processes_and_the_rest_of_some() -> None:
     assert set(SHARED) <= set(OF_HOLDERS) <= set(OPTIONS)
     assert {"gateways", "workers", "broker", "history"} <= set(OPTIONS) - set(OF_HOLDERS)
+
+
+@pytest.mark.usefixtures("no_traces")
+@pytest.mark.parametrize(
+    ("address", "ping_data", "says"),
+    [
+        ("text://127.0.0.1:0", "a\nb", "text://127.0.0.1:0 cannot carry it; fix: a message of te"),
+        ("tcp://127.0.0.1:0", "", "ping_data is empty, and tcp://127.0.0.1:0 sends nothing"),
+    ],
+)
+def test_ping_data_that_a_client_cannot_be_sent_is_refused(
+    address: str, ping_data: str, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Gateway(address, ping_interval=25, ping_data=ping_data)
+
+
+@pytest.mark.usefixtures("no_traces")
+@pytest.mark.parametrize("name", ["on_websocket_connect", "on_request"])
+def test_a_callback_for_http_is_refused_where_no_client_speaks_it(name: str) -> None:
+    gateway = Gateway("text://127.0.0.1:0")
+    checked_options.read(gateway._holding)
+    setattr(gateway, name, lambda client: None)
+    with pytest.raises(ConfigError, match=f"{name} is set, and text://127.0.0.1:0 has no HTTP"):
+        checked_options.read(gateway._holding)

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Protocol, Self, TypeVar
 
+from kit.device import Device
 from kit.waiting import DEADLINE
 from lineman import Worker
+from lineman.base.address import parse
 from lineman.brokers.embedded import Embedded, Hub
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions
@@ -137,21 +139,24 @@ class System:
         limits: GuardOptions | None = None,
         at: str = "",
         worker_options: Any = None,
+        address: str = "ws://127.0.0.1:0",
         **options: Any,
     ) -> Node:
         """A gateway process; business workers that are added later serve it too.
 
         With `at` it replaces the one that listens there, which continues to run.
-        `worker_options` are those of the worker that holds the clients.
+        `worker_options` are those of the worker that holds the clients at `address`.
         """
 
         async def add() -> Node:
-            node = Node(events, routing, limits, **options)
-            worker = Worker("ws://127.0.0.1:0", **(worker_options or {}))
+            protocol = parse(address).protocol
+            node = Node(events, routing, limits, protocol=protocol, **options)
+            worker = Worker(address, **(worker_options or {}))
             worker.on_connect = node.on_connect
             worker.on_message = node.on_message
             worker.on_close = node.on_close
-            worker.on_websocket_connect = node.on_websocket_connect
+            if protocol == "ws":
+                worker.on_websocket_connect = node.on_websocket_connect
             path = at or str(self.directory / f"node-{len(self.nodes)}.sock")
             await node.start(path)
             await worker.start()
@@ -181,6 +186,13 @@ class System:
         client = RawClient(self.workers[node].port)
         self.clients.append(client)
         return client.open(target, **options)
+
+    def attach(self, node: int = 0, **options: Any) -> Device:
+        """A device that is connected to a node whose address is no websocket's."""
+        worker = self.workers[node]
+        device = Device(parse(worker.address).protocol, worker.port, **options)
+        self.peers.append(device)
+        return device
 
     def ask(self, question: Awaitable[T]) -> T:
         """The answer to a question of a business worker."""

@@ -160,7 +160,7 @@ def _refuse_callbacks(worker: WorkerDescription) -> None:
 def _refuse_websocket_options(worker: WorkerDescription, address: Address) -> None:
     """Refuses what means something for websockets and HTTP only."""
     for name in ("on_websocket_connect", "on_request"):
-        if getattr(worker.callbacks, name) is not None:
+        if worker._has_callback(name):
             raise ConfigError(
                 f"{name} is set, and {address} has no HTTP",
                 f"take it away, or write ws:// or wss:// in the address of {worker!r}",

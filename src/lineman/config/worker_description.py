@@ -57,3 +57,7 @@ class WorkerDescription(WorkerOptions, Declared):
         self.facts = None
         self.troubles = None
         self.links_directory = ""
+
+    def _has_callback(self, name: str) -> bool:
+        """Whether the program has set this callback."""
+        return getattr(self.callbacks, name) is not None

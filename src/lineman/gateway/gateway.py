@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lineman.base import address as addresses
 from lineman.base import option_kinds
 from lineman.base.option_kinds import taking
 from lineman.base.unknown_names import ObjectKind
@@ -26,7 +27,13 @@ from lineman.config.options import ServiceFields
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.business.gateway_client import Client
-from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, GatewayOptions
+from lineman.gateway.gateway_options import (
+    OF_HOLDERS,
+    OPTIONS,
+    SHARED,
+    GatewayOptions,
+    check_ping_data,
+)
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
@@ -66,6 +73,15 @@ class _Pushing(Worker):
     """The worker at which other programs push; it accepts no clients."""
 
     takes_clients = False
+
+
+class _Holding(Worker):
+    """The worker whose processes hold the clients; its node calls for the program's callbacks."""
+
+    of_gateway: _Callbacks
+
+    def _has_callback(self, name: str) -> bool:
+        return self.of_gateway[name] is not None
 
 
 class _Callbacks:
@@ -133,7 +149,7 @@ class Gateway(Api, Declared):
     _node: Node | None
     _hub: Hub | None
     _client: AsyncGatewayClient | None
-    _holding: Worker
+    _holding: _Holding
     _serving: Worker
 
     @taking(GatewayOptions)
@@ -156,7 +172,8 @@ class Gateway(Api, Declared):
         shared = {key: given[key] for key in SHARED if key in given}
         of_holders = {key: given[key] for key in OF_HOLDERS if key in given}
         of_holders |= {"name": options.name, "reloadable": options.reloadable}
-        self._holding = Worker(address, context, count=options.gateways, **of_holders)
+        self._holding = _Holding(address, context, count=options.gateways, **of_holders)
+        self._holding.of_gateway = self.callbacks
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
         self._serving = Worker(count=options.workers, name=f"{self.name} business", **shared)
@@ -187,6 +204,8 @@ class Gateway(Api, Declared):
             broker_maker(options.broker, options.name)  # a wrong broker is reported now
         if options.push is not None:
             check_token(options.push_token)
+        if options.ping_data is not None:
+            check_ping_data(options)
 
     def __repr__(self) -> str:
         return f"<Gateway {self.name} {self._holding.address}>"
@@ -213,6 +232,7 @@ class Gateway(Api, Declared):
             self._limits,
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
+            protocol=addresses.parse(worker.address).protocol,
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts

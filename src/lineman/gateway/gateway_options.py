@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lineman.base import address as addresses
 from lineman.base.option_kinds import FLAG, SECONDS, CheckedBy, Text, Typed, names_of, option
+from lineman.config import session_factories
 from lineman.config.options import ServiceFields
 from lineman.config.process_options import PROCESSES
-from lineman.errors import ConfigError
+from lineman.errors import ConfigError, UsageError
 from lineman.gateway.cluster.signing import check_secret
 from lineman.gateway.holder.client_deadlines import GuardFields
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.push.push_endpoint import check_token
+from lineman.net.connection.limits import Limits
 
 
 def _check_frame(value: object) -> None:
@@ -75,6 +78,29 @@ class GatewayOptions(ServiceFields, GuardFields):
     """The token of these requests: at least 16 ASCII characters; required by `push`."""
     reloadable: bool = option(False, FLAG)
     """Whether a reload also replaces the processes that hold clients, and closes these (1012)."""
+
+
+def check_ping_data(options: GatewayOptions) -> None:
+    """Checks that the clients of a gateway can be sent its `ping_data`.
+
+    Raises:
+        ConfigError: the protocol of its address cannot carry it.
+    """
+    new_session = session_factories.of(addresses.parse(options.address).protocol)
+    if new_session is None:
+        return
+    try:
+        sent = new_session(Limits()).encode(options.ping_data)
+    except UsageError as error:
+        raise ConfigError(
+            f"ping_data is {options.ping_data!r:.80}, and {options.address} cannot carry it",
+            str(error),
+        ) from None
+    if not sent:
+        raise ConfigError(
+            f"ping_data is empty, and {options.address} sends nothing for an empty message",
+            "give at least one byte",
+        )
 
 
 OPTIONS = names_of(GatewayOptions)

@@ -33,6 +33,6 @@ def test_a_business_worker_learns_all_that_is_known_before_the_first_event() -> 
 
 def test_a_client_of_whom_nothing_is_known_is_introduced_too() -> None:
     told = held(None).introduction()
-    assert (told.target, told.headers, told.uid, told.groups) == ("/", (), None, ())
+    assert (told.target, told.headers, told.uid, told.groups) == ("", (), None, ())
     assert told.session == EMPTY_SESSION
     assert decode_session(told.session) == {}

@@ -50,3 +50,19 @@ def test_records_about_clients_that_nobody_knows_do_nothing(system: System) -> N
     peer.socket.sendall(b"".join([*strangers, done_record(number, 1000)]))
     peer.socket.sendall(message_record(number, "still here"))
     assert client.receive() == "still here"
+
+
+def test_a_record_that_a_line_cannot_carry_is_counted_and_the_next_one_arrives(
+    system: System,
+) -> None:
+    system.add_node("on_message", address="text://127.0.0.1:0")
+    peer = worker(system)
+    device = system.attach()
+    device.send("x")
+    number, _ = peer.wait_for(Said)
+    records = [message_record(number, message) for message in ("a\nb", b"a\nb", "one line")]
+    peer.socket.sendall(b"".join(records))
+    assert device.receive() == b"one line"
+    service = system.workers[0].service
+    assert service is not None
+    assert service.send_failures == 2

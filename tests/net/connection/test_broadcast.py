@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from kit.site import Serve
+from kit.device import Device
+from kit.site import Serve, compressing
 from kit.waiting import wait_until
 from lineman import Connection, Request, Worker
 from lineman.errors import UsageError
@@ -183,3 +184,31 @@ def test_the_dictionary_itself_and_a_lone_connection_are_refused(serve: Serve) -
         site.call(lambda: site.worker.broadcast("x", to=site.worker.connections))
     with pytest.raises(UsageError, match="to is <Connection 1"):
         site.call(lambda: site.worker.broadcast("x", to=site.connection))
+
+
+def test_what_one_protocol_cannot_carry_reaches_those_of_another(serve: Serve) -> None:
+    site = serve()
+    browsers = [site.open(), compressing(site)]
+    lines = Worker("text://127.0.0.1:0")
+    site.run(lines.start())
+    devices = [Device("text", lines.port) for _ in range(2)]
+
+    def all_of_both() -> list[Connection]:
+        both = zip(lines.connections.values(), site.worker.connections.values(), strict=True)
+        return [connection for pair in both for connection in pair]
+
+    try:
+        wait_until(lambda: site.call(lambda: len(lines.connections)) == 2, "both are open")
+        assert site.call(lambda: site.worker.broadcast("two\nlines", to=all_of_both())) == 2
+        assert site.call(lambda: site.worker.broadcast("one line", to=all_of_both())) == 4
+        for browser in browsers:
+            assert [browser.receive() for _ in range(2)] == ["two\nlines", "one line"]
+        assert [device.receive() for device in devices] == [b"one line"] * 2
+        assert lines.service is not None
+        assert lines.service.send_failures == 2
+        with pytest.raises(UsageError, match="is one line"):
+            site.call(lambda: lines.broadcast("two\nlines"))
+    finally:
+        for device in devices:
+            device.close()
+        site.run(lines.stop())

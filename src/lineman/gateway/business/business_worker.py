@@ -350,7 +350,7 @@ class Business(Api):
         self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
     ) -> None:
         """Closes the client whose callback is running."""
-        self.close_client(self._current("close_current_client"), message, code, reason)
+        self._current("close_current_client").close(message, code, reason)
 
     def destroy_current_client(self) -> None:
         """Drops the client whose callback is running."""

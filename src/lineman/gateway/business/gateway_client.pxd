@@ -21,6 +21,8 @@ cdef class Client(_Base):
     cdef public object queue
     cdef readonly object remote_ip
     cdef readonly int remote_port
+    cdef readonly object protocol
+    cdef bint _is_of_lines
     cdef public object stored_session
 
     @cython.locals(link=Link)

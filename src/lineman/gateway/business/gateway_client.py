@@ -12,6 +12,7 @@ from lineman.gateway.wire.messages import Bind, Change, Changed, Event, Introduc
 from lineman.gateway.wire.session_data import decode_session, encode_session, merge
 from lineman.links.link import Link
 from lineman.links.records import MessageData
+from lineman.protocols.codecs.text_session import line_of
 from lineman.protocols.http.requests import Headers, Request
 from lineman.protocols.websocket import close as closing
 
@@ -53,12 +54,14 @@ class Client(_Base, ClientNames):
         id: the client's id on every node; nobody can guess it, and each connection has a new one.
         remote_ip: its address; behind a trusted proxy the one that the proxy reports.
         remote_port: its port; 0 if a proxy does not report it.
+        protocol: the protocol that it speaks: `ws` (also with TLS), `text`, `frame` or `tcp`.
     """
 
     __slots__ = (
         "_business",
         "_groups",
         "_introduction",
+        "_is_of_lines",
         "_loaded",
         "_request",
         "_session",
@@ -67,6 +70,7 @@ class Client(_Base, ClientNames):
         "link",
         "number",
         "ordered",
+        "protocol",
         "queue",
         "remote_ip",
         "remote_port",
@@ -85,6 +89,8 @@ class Client(_Base, ClientNames):
         self._groups = frozenset(introduction.groups)
         self.remote_ip = introduction.remote_ip
         self.remote_port = introduction.remote_port
+        self.protocol = introduction.protocol
+        self._is_of_lines = self.protocol == "text"
         self.stored_session = introduction.session
         self.ordered = introduction.applied  # orders about it, of all its workers so far
         self._loaded = b""  # what `session` was made of
@@ -107,9 +113,9 @@ class Client(_Base, ClientNames):
         return self._groups
 
     @property
-    def request(self) -> Request:
-        """The handshake: path, query, headers, cookies."""
-        if self._request is None:
+    def request(self) -> Request | None:
+        """The handshake: path, query, headers, cookies; None if its protocol has none."""
+        if self._request is None and self._introduction.target:
             headers = Headers([(name, value) for name, value in self._introduction.headers])
             self._request = Request("GET", self._introduction.target, "1.1", headers)
             self._request.remote_ip = self.remote_ip
@@ -180,10 +186,13 @@ class Client(_Base, ClientNames):
 
         Raises:
             LinkFullError: its gateway process reads too slowly; see `Gateway.drain`.
+            UsageError: its protocol cannot carry the message.
         """
         link = self.link
         if link.is_full:
             link.check_room()
+        if self._is_of_lines:
+            line_of(message)  # its mistake is reported here, not in the gateway process
         link.send(self.number, message)
 
     def close(
@@ -193,6 +202,8 @@ class Client(_Base, ClientNames):
         reason: str = "",
     ) -> None:
         """Closes this client's connection, after a last message where one is given."""
+        if self._is_of_lines and message is not None:
+            line_of(message)
         self._business.close_client(self, message, code, reason)
 
     def destroy(self) -> None:

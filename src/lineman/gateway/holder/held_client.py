@@ -19,6 +19,7 @@ class HeldClient(Member):
     Attributes:
         id: its name for the program, on every node.
         connection: its connection.
+        protocol: the protocol that it speaks, as `Address.protocol` names it.
         number: its name between this process and its business workers; never used again.
         session: the program's dictionary, in MessagePack.
         link: to the business worker that serves it; None while it has none.
@@ -43,6 +44,7 @@ class HeldClient(Member):
         "is_paused",
         "link",
         "number",
+        "protocol",
         "session",
         "unacknowledged",
         "unacknowledged_size",
@@ -50,11 +52,12 @@ class HeldClient(Member):
         "waits_since",
     )
 
-    def __init__(self, client_id: str, connection: Connection) -> None:
+    def __init__(self, client_id: str, connection: Connection, protocol: str = "ws") -> None:
         super().__init__()
         self.id = client_id
         self.connection = connection
         self.number = connection.id
+        self.protocol = protocol
         self.session = EMPTY_SESSION
         self.link: Link | None = None
         self.unacknowledged: list[Event] | None = None
@@ -79,10 +82,11 @@ class HeldClient(Member):
             client=self.id,
             remote_ip=connection.remote_ip,
             remote_port=connection.remote_port,
-            target="/" if request is None else request.target,
+            target="" if request is None else request.target,
             headers=() if request is None else tuple(request.headers.items()),
             uid=self.uid,
             groups=tuple(self.groups or ()),
             session=self.session,
             applied=self.applied,
+            protocol=self.protocol,
         )

@@ -63,6 +63,7 @@ class Node:
         limits: the deadlines of the clients.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
+        protocol: the protocol that the clients speak, as `Address.protocol` names it.
 
     Attributes:
         name: the name of this process among all nodes.
@@ -80,7 +81,9 @@ class Node:
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
+        protocol: str = "ws",
     ) -> None:
+        self._protocol = protocol
         self._loop = asyncio.get_running_loop()
         self._events = frozenset(events)
         self._wait_timeout = wait_timeout
@@ -221,7 +224,7 @@ class Node:
         """The client of a connection; the first call makes it."""
         client: HeldClient | None = self._numbers.get(connection.id)
         if client is None:
-            client = HeldClient(names.new_client_id(self.name), connection)
+            client = HeldClient(names.new_client_id(self.name), connection, self._protocol)
             self._numbers[connection.id] = client
             connection.data = client
         return client
@@ -264,7 +267,7 @@ class Node:
             raise
 
     def on_connect(self, connection: Connection) -> None:
-        """A client has opened its websocket."""
+        """A client is connected; a websocket has done its handshake."""
         client = self.client_of(connection)
         self.orders.let_in(client)
         self.routing.note_change()
@@ -294,7 +297,10 @@ class Node:
         elif due is Due.DEATH:
             connection.close(code=closing.GOING_AWAY, reason=due.value)
         elif self.guard.ping_data is not None:
-            connection.send(self.guard.ping_data)
+            try:
+                connection.send(self.guard.ping_data)
+            except UsageError as error:
+                connection.note_unsendable(error)
 
     def _leave(self, client: HeldClient) -> None:
         client.is_gone = True

@@ -105,11 +105,14 @@ class Orders:
                 self._log.log(logging.ERROR, "refused early orders", text, client, error)
 
     def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
-        self.delivered += broadcast(data, [client.connection for client in to])
+        try:
+            self.delivered += broadcast(data, [client.connection for client in to])
+        except UsageError:
+            to_payload(data)  # raises if it is no message; otherwise each client was counted
 
     def _change(self, client: HeldClient, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):
-            client.connection.close(order.data, order.code, order.reason)
+            self._close(client, order)
             return
         if isinstance(order, DestroyClient):
             client.connection.destroy()
@@ -129,6 +132,16 @@ class Orders:
                 given = merge(decode_session(client.session), given)
             client.session = encode_session(given)
         self._on_changed(client)
+
+    def _close(self, client: HeldClient, order: CloseClient) -> None:
+        connection = client.connection
+        try:
+            connection.close(order.data, order.code, order.reason)
+        except UsageError as error:
+            if order.data is None:
+                raise
+            connection.note_unsendable(error)  # it is closed all the same
+            connection.close(None, order.code, order.reason)
 
     def _receivers(self, order: Send) -> Collection[HeldClient]:
         if order.is_to_all:

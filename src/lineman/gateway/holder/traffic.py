@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from lineman.base.loglimit import LogLimit
+from lineman.errors import UsageError
 from lineman.gateway.holder.client_deadlines import Guard
 from lineman.gateway.holder.dispatch import Dispatch
 from lineman.gateway.holder.held_client import HeldClient
@@ -72,6 +73,8 @@ class ClientTraffic(RecordReceiver):
             self._say(client.connection, kind, data, start, end)
         except UnicodeDecodeError:
             raise
+        except UsageError as error:
+            client.connection.note_unsendable(error)
         except Exception as error:
             self._log.exception(error, "a message of process %s could not be sent", link.peer)
 

@@ -13,7 +13,7 @@ from typing import Any
 from lineman.errors import NotReachedError, RefusedError
 from lineman.links.framing import Message, WireFormat
 
-VERSION = 3
+VERSION = 4
 
 # `str` or `bytes`: the decoder cannot check this, so the code that sends it on does.
 Payload = Any
@@ -173,7 +173,9 @@ class IntroduceClient(Message, tag=20):
     Attributes:
         number: the client's number in this gateway process.
         client: the client's id.
-        request: path, query string and headers of its handshake.
+        target: path and query string of its handshake; empty if its protocol has no handshake.
+        headers: those of its handshake.
+        protocol: the protocol that it speaks, as `Address.protocol` names it.
     """
 
     number: int
@@ -186,6 +188,7 @@ class IntroduceClient(Message, tag=20):
     groups: tuple[str, ...]
     session: bytes
     applied: int
+    protocol: str = "ws"
 
 
 class HandshakeRequest(Message, tag=21):
@@ -195,7 +198,7 @@ class HandshakeRequest(Message, tag=21):
 
 
 class Opened(Message, tag=22):
-    """The client has opened its websocket."""
+    """The client is connected: a websocket has done its handshake."""
 
     number: int
 

@@ -18,8 +18,10 @@ def broadcast(
     """Sends a message to each of the connections.
 
     A slow reader fares as with `send` and holds up nobody else; a connection that is closed, or
-    not open yet, is passed over. The connections may come from a generator, be of several workers,
-    and open and close meanwhile.
+    not open yet, is passed over. Where only some of the connections have a protocol that cannot
+    carry the message (a text of two lines and `text://`), the others get it, and it is counted and
+    logged. The connections may come from a generator, be of several workers, and open and close
+    meanwhile.
 
     Args:
         message: as for `Connection.send`.
@@ -31,14 +33,17 @@ def broadcast(
 
     Raises:
         UsageError: the message is neither text nor bytes, `to` holds something else than
-            connections, or the key cannot be hashed; nobody has got the message then.
+            connections, the key cannot be hashed, or all of the connections have a protocol that
+            cannot carry the message; nobody has got the message then.
     """
     if key is not None:
         check_key(key)
     message = plain(message)  # a callback must not change it for later receivers
     to_frame(message)
-    encoded: dict[object, bytes] = {}  # by what those who get the same bytes have in common
-    last, shared = None, b""
+    encoded: dict[object, bytes | UsageError] = {}  # by what those with the same bytes share
+    last: object = None
+    shared = b""
+    refused: UsageError | None = None
     taken = 0
     for connection in receivers(to):
         if not connection.is_open:
@@ -51,10 +56,25 @@ def broadcast(
         if group is not last:
             last = group
             if group not in encoded:
-                encoded[group] = connection.encode_shared(message)
-            shared = encoded[group]
+                encoded[group] = _encoded(connection, message)
+            found = encoded[group]
+            if isinstance(found, UsageError):
+                last, refused = None, found
+                connection.note_unsendable(found)
+                continue
+            shared = found
         taken += connection.send_encoded(shared, key)
+    if refused is not None and not taken and len(encoded) == 1:
+        raise refused
     return taken
+
+
+def _encoded(connection: Connection, message: object) -> bytes | UsageError:
+    """The message as the connection's protocol has it, or the reason why it cannot carry it."""
+    try:
+        return connection.encode_shared(message)
+    except UsageError as error:
+        return error
 
 
 def receivers(to: Iterable[Connection]) -> list[Connection]:

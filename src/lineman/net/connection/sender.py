@@ -13,6 +13,7 @@ from typing import Any
 
 from lineman.base import buffers
 from lineman.base.buffers import Memory
+from lineman.base.loglimit import kind_of
 from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY
@@ -131,6 +132,13 @@ class Sender(Lifecycle):
                 return self._hold(encoded, place)
         self._stream.write(encoded)
         return self._has_written()
+
+    def note_unsendable(self, error: UsageError) -> None:
+        """Counts and logs a message that others got, and that this protocol cannot carry."""
+        self.service.send_failures += 1
+        kind = kind_of("messages that a protocol cannot carry", str(error))
+        text = "%s: a message that the program sent was not sent to it: %s"
+        self.service.log.log(logging.WARNING, kind, text, self, error)
 
     def _has_written(self) -> bool:
         """Counts a message that was given to the socket, and looks at what waits; True."""

@@ -12,6 +12,5 @@ cdef class TextSession(StreamSession):
     cdef _keep(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t stop)
     cdef _line(self, const unsigned char *data, Py_ssize_t start, Py_ssize_t end)
     cdef Py_ssize_t _put(self, const unsigned char *payload, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2
-    @cython.locals(line=bytes)
     cpdef tuple pieces(self, message)
     cpdef share_key(self)

@@ -68,14 +68,23 @@ class TextSession(StreamSession):
 
     def pieces(self, message: Any) -> tuple[bytes, bytes, bytes]:
         """See `Session`."""
-        line = payload_bytes(message)
-        if b"\n" in line:
-            raise UsageError(_NOT_ONE_LINE)
-        return b"", line, b"\n"
+        return b"", line_of(message), b"\n"
 
     def share_key(self) -> object:
         """See `Session`."""
         return "text"
+
+
+def line_of(message: object) -> bytes:
+    """The line of a message that `send` was given, without its line end.
+
+    Raises:
+        UsageError: it is neither text nor bytes, or more than one line.
+    """
+    line = payload_bytes(message)
+    if b"\n" in line:
+        raise UsageError(_NOT_ONE_LINE)
+    return line
 
 
 _NOT_ONE_LINE = (
