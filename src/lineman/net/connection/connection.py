@@ -173,10 +173,12 @@ class Connection(Sender, ConnectionNames):
             self._open_at_once()
 
     def _ended(self) -> None:
-        """The peer will send no more."""
-        self.flush()  # it may still read what its last bytes were answered with
+        """The peer sends no more; it may still read what its last bytes were answered with."""
+        self.flush()
         if self._state is OPEN:
             self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
+        elif self.unsent or (self._stage is not None and self._stage.is_idle):
+            self._send_last()
         else:
             self._lose(closing.ABNORMAL, "the peer ended the connection")
 

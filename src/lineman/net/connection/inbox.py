@@ -59,6 +59,7 @@ class Inbox:
 
     Attributes:
         is_read: whether an `async for` has begun.
+        is_unbegun: whether the coroutine of `on_connect` waits for its first step.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Inbox:
         "_waiter",
         "is_read",
         "is_stream",
+        "is_unbegun",
     )
 
     def __init__(self, connection: Source, is_stream: bool = False) -> None:
@@ -89,6 +91,7 @@ class Inbox:
         self._waiter: asyncio.Future[None] | None = None
         self.is_stream = is_stream
         self.is_read = False
+        self.is_unbegun = False
 
     @property
     def is_unread(self) -> bool:
@@ -140,13 +143,14 @@ class Inbox:
         self, on_connect: Coroutine[Any, Any, Any], on_done: Callable[[], None] | None
     ) -> None:
         """Runs the coroutine of `on_connect`, as `start` does."""
-        self._is_opening = True
+        self._is_opening = self.is_unbegun = True
         self.start(on_connect, on_done)
 
     async def _work(
         self, coroutine: Coroutine[Any, Any, Any], on_done: Callable[[], None] | None
     ) -> None:
         connection = self._connection
+        self.is_unbegun = False
         try:
             if await self._guarded(coroutine) and on_done is not None:
                 on_done()

@@ -7,7 +7,7 @@ from lineman.protocols.interface cimport Session
 cimport cython
 
 # As C numbers.
-cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_GOODBYE, UNBLOCKED, WILL_LINGER
+cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_END, PAUSED_BY_GOODBYE, UNBLOCKED, WILL_LINGER
 
 cdef class Lifecycle(DelayedCalls):
     cdef Session _session
@@ -54,6 +54,7 @@ cdef class Lifecycle(DelayedCalls):
     cdef _say_last(self, event)
     cdef _lost(self, error)
     cdef _finish(self, bint linger)
+    cdef _send_last(self)
     cdef _all_sent(self)
     cdef _lose(self, int code, reason)
     cdef _note_cause(self, int code, reason)

@@ -16,7 +16,13 @@ from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
-from lineman.net.stream.stream_status import BLOCKED, BROKE, PAUSED_BY_GOODBYE, UNBLOCKED
+from lineman.net.stream.stream_status import (
+    BLOCKED,
+    BROKE,
+    PAUSED_BY_END,
+    PAUSED_BY_GOODBYE,
+    UNBLOCKED,
+)
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.protocols.events import Close
 from lineman.protocols.http.http_session import TOO_LATE
@@ -376,8 +382,13 @@ class Lifecycle(DelayedCalls):
             else:
                 self._all_sent()
 
+    def _send_last(self) -> None:
+        """Ends a connection whose peer sends no more, once all that waits for it has left."""
+        self.pause(PAUSED_BY_END)
+        self._finish(linger=False)
+
     def _all_sent(self) -> None:
-        if self._linger == NO_LINGER:
+        if self._linger == NO_LINGER or self._stream.paused & PAUSED_BY_END:
             self._lose(self.close_code, self.close_reason)
         elif self._linger == WILL_LINGER:
             self._linger = LINGERS
@@ -419,8 +430,12 @@ class Lifecycle(DelayedCalls):
         self._set_cause(code, reason)
 
     def _tell_end(self) -> None:
-        """Has `on_close` called: not while the program ends it, for that may walk a set of them."""
-        if self._is_ended_by_us:
+        """Has `on_close` called: not while the program ends it, for that may walk a set of them.
+
+        Nor before `on_connect`, if that is a coroutine which the loop has not begun yet.
+        """
+        is_unbegun = self._inbox is not None and self._inbox.is_unbegun
+        if self._is_ended_by_us or is_unbegun:
             self.service.loop.call_soon(self.on_delivered_all)
         else:
             self.on_delivered_all()

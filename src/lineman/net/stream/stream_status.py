@@ -17,3 +17,4 @@ BROKE = 3  # the connection is broken, see `Stream.take_error`
 
 # Why a socket is not read, as bits.
 PAUSED_BY_USER, PAUSED_BY_INBOX, PAUSED_BY_HANDSHAKE, PAUSED_BY_GOODBYE = 1, 2, 4, 8
+PAUSED_BY_END = 16  # the peer sends no more: epoll would tell of it without end
