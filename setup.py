@@ -30,6 +30,7 @@ COMPILED = (
     "lineman/net/connection/end_causes",
     "lineman/net/connection/connection",
     "lineman/net/connection/delays",
+    "lineman/net/connection/delivery",
     "lineman/net/connection/lifecycle",
     "lineman/net/connection/peer",
     "lineman/net/loop/poller",

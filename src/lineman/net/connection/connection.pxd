@@ -1,7 +1,6 @@
 cimport cython
 
-from lineman.net.connection.callbacks cimport Callbacks
-from lineman.net.connection.sender cimport Sender
+from lineman.net.connection.delivery cimport Delivery
 from lineman.net.stream.stream cimport Stream
 from lineman.base cimport unknown_names
 from lineman.net.loop cimport steps
@@ -10,12 +9,10 @@ from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.interface cimport Session, Upgrade
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PAUSED_BY_USER, PLAIN, READ, SECURED, WRITE
+cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PLAIN, READ, SECURED, WRITE
 cdef double _BEHIND_TIME
 
-cdef class Connection(Sender):
-    cdef Callbacks _callbacks
-    cdef object _meter
+cdef class Connection(Delivery):
     cdef bint _is_behind
     cdef double _behind_until
 
@@ -45,14 +42,4 @@ cdef class Connection(Sender):
     cdef _open(self, Session session)
     @cython.locals(again=double)
     cdef _ask_clock(self)
-    @cython.locals(callbacks=Callbacks)
-    cdef _call_on_connect(self)
-    cdef _process(self, event)
-    cdef bint _is_too_much(self, Py_ssize_t count) except -1
-    cdef _other_event(self, event)
-    cdef _hand_on(self, message)
-    cdef _start_inbox(self, first)
-    cdef _deliver(self, message)
-    cpdef take(self, event)
-    cpdef inbox_is_empty(self)
     cpdef double on_deadline(self, double now) except? -2

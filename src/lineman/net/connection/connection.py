@@ -5,7 +5,8 @@ its `SendQueue`, while the peer reads too slowly, what waits. The connection alo
 the stream what came, the session what that means, and the program what to answer. None of the three
 knows it, so any callback may send to, close or destroy any connection, and sees nothing half done.
 
-`Peer` is what is known of it, `Lifecycle` how it ends, `Sender` what is sent; here is what comes.
+`Peer` is what is known of it, `Lifecycle` how it ends, `Sender` what is sent, `Delivery` what the
+program gets; here is what comes.
 
 A turn is limited, see `lineman.net.loop.turn`: who has not shaken hands yet, has used up a share
 within the last second, or has bytes that epoll does not tell of is served in the poller's queue.
@@ -13,19 +14,14 @@ within the last second, or has bytes that epoll does not tell of is served in th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine
-from types import CoroutineType
-from typing import Any, Never
+from typing import Never
 
 from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
-from lineman.errors import ProtocolError
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.delivery import Delivery
 from lineman.net.connection.http_stage import HttpStage
-from lineman.net.connection.inbox import Inbox, messages_of
-from lineman.net.connection.metered import TrafficMeter
-from lineman.net.connection.sender import Sender
-from lineman.net.connection.state import CLOSED, CLOSING, HANDSHAKE, OPEN
+from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.net.loop import steps
 from lineman.net.loop.poller import BROKEN, READ, WRITE
 from lineman.net.stream.stream_status import (
@@ -33,12 +29,10 @@ from lineman.net.stream.stream_status import (
     LOST,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
-    PAUSED_BY_USER,
     PLAIN,
     SECURED,
 )
 from lineman.net.stream.tlsstream import not_listed
-from lineman.protocols.events import PROGRESS, Close, Progress, Reply
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
 from lineman.protocols.interface import Session, Upgrade
@@ -50,7 +44,7 @@ BEHIND_TIME = 1.0
 _BEHIND_TIME = BEHIND_TIME  # as a C number
 
 
-class Connection(Sender, ConnectionNames):
+class Connection(Delivery, ConnectionNames):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -70,12 +64,10 @@ class Connection(Sender, ConnectionNames):
         close_reason: the same in words.
     """
 
-    __slots__ = ("_behind_until", "_callbacks", "_is_behind", "_meter")
+    __slots__ = ("_behind_until", "_is_behind")
 
     def __init__(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
-        self._begin_life(service, fd, peer)
-        self._callbacks = service.callbacks
-        self._meter: TrafficMeter | None = None  # where something is limited
+        self._begin_delivery(service, fd, peer)
         self._is_behind = True
         self._behind_until = 0.0
         self.poller.add(fd, self, READ)
@@ -213,7 +205,10 @@ class Connection(Sender, ConnectionNames):
         self._heard()
         turn = self.poller.turn
         while (event := session.next(data)) is not None:
-            self._process(event)
+            if type(event) is not Upgrade:
+                self._process(event)
+            elif self._state is OPEN:
+                self.upgrade(event)
             if self._session is not session:
                 if self._session is not None:
                     self.keep(session.left(data))
@@ -292,7 +287,7 @@ class Connection(Sender, ConnectionNames):
         if isinstance(self._request, Request):
             self._request.forget_looks()
         if service.is_metered:
-            self._meter = service.admission.meter(self)
+            self._use_meter(service.admission.meter(self))
         self._heard()
         self._speak(session)
         self._call_on_connect()
@@ -304,136 +299,6 @@ class Connection(Sender, ConnectionNames):
         """Has the session do what is due, and notes when it is to be asked again."""
         if self._state is OPEN and (again := self._check_alive(self.service.wheel.now)):
             self.service.wheel.file(self, again)
-
-    def _call_on_connect(self) -> None:
-        callbacks = self._callbacks
-        if callbacks.on_connect is None:
-            return
-        try:
-            result = callbacks.on_connect(self)
-        except BaseException as error:
-            self.callback_failed(error)
-            return
-        if isinstance(result, CoroutineType):
-            is_stream = callbacks.on_message is None
-            if self._inbox is None:
-                self._use_inbox(Inbox(self, is_stream))
-            assert self._inbox is not None
-            self._inbox.open(result, self._end_conversation if is_stream else None)
-
-    def _end_conversation(self) -> None:
-        if self._state is OPEN:
-            code, reason = self._goodbye or (closing.NORMAL, "")
-            self.start_close(code, reason)
-
-    # From what a session gives to the program, in order, whatever its callbacks are.
-
-    def _process(self, event: Any) -> None:
-        if self._meter is not None and event is not PROGRESS:
-            event = self._meter.message() or event
-            if isinstance(event, ProtocolError):
-                self._meter = None
-        kind = type(event)
-        if self._state is not OPEN or (kind is not str and kind is not bytes):
-            self._other_event(event)
-        else:
-            self._hand_on(event)
-
-    def _is_too_much(self, count: int) -> bool:
-        """Counts bytes; whether they were more than the peer may send, which ends it."""
-        assert self._meter is not None
-        error = self._meter.bytes(count)
-        if error is None:
-            return False
-        self._meter = None
-        self._other_event(error)
-        return True
-
-    def _other_event(self, event: Any) -> None:
-        if self._state is not OPEN:
-            if self._state is CLOSING and isinstance(event, (Close, ProtocolError)):
-                self._finish(linger=isinstance(event, ProtocolError))
-        elif isinstance(event, Reply):  # at once: a pong must not depend on the program
-            self._answer(event)
-        elif isinstance(event, (Close, ProtocolError)):
-            inbox = self._inbox
-            if inbox is None:
-                self._end_by(event)
-            elif inbox.is_unread:
-                self._end_by(event)  # no coroutine would come upon it
-                inbox.wake()
-            else:
-                self._end_later(event)
-                inbox.put(event)
-        elif isinstance(event, Upgrade):
-            self.upgrade(event)
-        elif not isinstance(event, Progress):
-            self._hand_on(event)
-
-    def _hand_on(self, message: Any) -> None:
-        if self._inbox is not None:
-            self._inbox.put(message)
-        elif (result := self._deliver(message)) is not None:
-            self._start_inbox(result)
-
-    def _start_inbox(self, first: Coroutine[Any, Any, Any]) -> None:
-        """Has what comes wait until a coroutine of the program is done."""
-        inbox = Inbox(self)
-        self._use_inbox(inbox)
-        inbox.start(first, None)
-
-    def _deliver(self, message: Any) -> Coroutine[Any, Any, Any] | None:
-        if self._is_ended_by_us:
-            return None
-        self._count_read()
-        callback = self._callbacks.on_message
-        if callback is None:
-            return None
-        try:
-            result = callback(self, message)
-        except BaseException as error:
-            self.callback_failed(error)
-            return None
-        if result is None or result is True or result is False:
-            return None
-        return result if isinstance(result, CoroutineType) else None
-
-    def take(self, event: Any) -> Coroutine[Any, Any, Any] | None:
-        """Acts on an event whose turn has come; the coroutine of an `async def` callback."""
-        if isinstance(event, (Close, ProtocolError)):
-            self._end_by(event)
-            return None
-        return self._deliver(event)
-
-    def inbox_is_empty(self) -> None:
-        """Lets the inbox go, once its last event has been worked off."""
-        self._use_inbox(None)
-        if self._state is CLOSED:
-            self.on_delivered_all()
-        elif self._goodbye is not None and self._state is OPEN and self._stream.kept is None:
-            code, reason = self._goodbye
-            self.start_close(code, reason)
-
-    def pause_recv(self) -> None:
-        """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""
-        if self._state is OPEN:
-            self.pause(PAUSED_BY_USER)
-            if self._inbox is None:
-                self._use_inbox(Inbox(self))
-            assert self._inbox is not None
-            self._inbox.hold()
-
-    def resume_recv(self) -> None:
-        """Reads again; what waited is delivered first."""
-        self.resume(PAUSED_BY_USER)
-        if self._inbox is not None:
-            self._inbox.release()
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        """The messages as they come; ends when the connection does."""
-        if self._inbox is None and self._state is OPEN:
-            self._use_inbox(Inbox(self, is_stream=True))
-        return messages_of(self._inbox)
 
     # The clock.
 
