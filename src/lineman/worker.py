@@ -18,7 +18,7 @@ from lineman.net.connection.broadcast import broadcast
 from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import inner_workers
+from lineman.runtime import inner_workers, service_events
 from lineman.runtime.running_worker import RunningWorker
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
@@ -27,12 +27,19 @@ if TYPE_CHECKING:  # only workers with TLS need these modules
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
     OfWorker = Callable[["Worker"], Nothing] | Callable[[], Nothing]
+    OfExit = Callable[["Worker", int, int], Nothing] | Callable[["Worker", int], Nothing] | OfWorker
     W = TypeVar("W", bound=OfWorker)
+    Exit = TypeVar("Exit", bound=OfExit)
 
     class ForWorker(BoundSlot):
-        """`on_worker_start` and `on_worker_stop`."""
+        """`on_worker_start`, `on_worker_stop` and `on_worker_reload`."""
 
         def __call__(self, function: W) -> W: ...  # noqa: D102
+
+    class ForExit(BoundSlot):
+        """`on_worker_exit`."""
+
+        def __call__(self, function: Exit) -> Exit: ...  # noqa: D102
 
 
 _FIXED = {"address", "context", *OPTIONS}
@@ -58,6 +65,8 @@ class Worker(WorkerDescription):
 
     on_worker_start: Slot[ForWorker, OfWorker] = Slot()
     on_worker_stop: Slot[ForWorker, OfWorker] = Slot()
+    on_worker_reload: Slot[ForWorker, OfWorker] = Slot()
+    on_worker_exit: Slot[ForExit, OfExit] = Slot()
 
     pid_file: ClassVar[str | Path | None] = None
     log_file: ClassVar[str | Path | None] = None
@@ -114,6 +123,22 @@ class Worker(WorkerDescription):
             Worker.metrics,
         )
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
+
+    @staticmethod
+    def stop_all(reason: str = "", *, graceful: bool = False) -> None:
+        """Asks the master to stop the whole service, as the command `stop` does; returns at once.
+
+        It may be called in any callback, and in any thread. This process is stopped like the
+        others. `await worker.stop()` ends this process alone, and another one takes its place.
+
+        Args:
+            reason: why, for the log.
+            graceful: whether clients are closed one by one over `drain_seconds`.
+
+        Raises:
+            UsageError: this process is none of a service that `run_all` has started.
+        """
+        service_events.stop_all(str(reason), graceful)
 
     @property
     def connections(self) -> Mapping[int, Connection]:
@@ -205,6 +230,9 @@ class Worker(WorkerDescription):
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
         """Stops listening, closes every client with a close frame, and frees everything.
+
+        In a callback of a worker that a master runs, it ends this process, and a new one takes its
+        place.
 
         Args:
             timeout: seconds for clients and running handlers to end.

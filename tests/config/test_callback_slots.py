@@ -145,7 +145,7 @@ def test_what_cannot_be_called_is_refused_at_once(worker: Worker, function: Any,
     [
         ("on_mesage", "did you mean on_message?"),
         ("on_open", "a Worker has no on_open"),
-        ("on_worker_reload", "on_worker_stop is called in the old one"),
+        ("on_worker_reloaded", "did you mean on_worker_reload?"),
         ("on_xyz", "there are on_buffer_drain"),
     ],
 )

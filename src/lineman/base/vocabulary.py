@@ -13,7 +13,10 @@ _EVENT_LOOP = "uvloop is used if it is installed, asyncio otherwise"
 _LOOP = "write asyncio.get_running_loop()"
 _PINGS = "the worker answers pings, and sends them; see ping_interval"
 _MASTER = "the master runs none of the program's code; the log says what it does"
-_BY_COMMAND = "`python app.py stop` ends the service; max_requests and max_memory replace a process"
+_STOP_ALL = (
+    "Worker.stop_all() stops the whole service; Workerman's stopAll ends one process, which is "
+    "`await worker.stop()`"
+)
 _CONVERT = "check the type of the message: str is text, bytes is binary"
 _ON_WORKER = "callbacks are set on the worker; values of one client belong into connection.data"
 _OF_WORKER = "it is an option of the worker"
@@ -39,8 +42,7 @@ WORKER: Mapping[str, str] = {
     "eventLoop": _EVENT_LOOP,
     "onWorkerStart": "on_worker_start",
     "onWorkerStop": "on_worker_stop",
-    "onWorkerReload": "a reload replaces the process: on_worker_stop is called in the old one, "
-    "on_worker_start in the new one",
+    "onWorkerReload": "on_worker_reload",
     "onConnect": "on_connect",
     "onWebSocketConnect": "on_websocket_connect",
     "onWebSocketConnected": "on_connect",
@@ -54,7 +56,7 @@ WORKER: Mapping[str, str] = {
     "onBufferDrain": "on_buffer_drain",
     "onMasterReload": _MASTER,
     "onMasterStop": _MASTER,
-    "onWorkerExit": "the log and `status` show how a process ended",
+    "onWorkerExit": "on_worker_exit",
     "daemonize": "write `python app.py start -d`",
     "stdoutFile": "log_file",
     "pidFile": "pid_file",
@@ -70,7 +72,7 @@ WORKER: Mapping[str, str] = {
     "getAllWorkers": "all_workers",
     "getEventLoop": _LOOP,
     "getMainSocket": "the kernel spreads clients over the processes; port and url are the address",
-    "stopAll": _BY_COMMAND,
+    "stopAll": _STOP_ALL,
     "getStatus": "`python app.py status --json` shows it",
     "getGracefulStop": "every stop and reload closes clients gracefully",
     "log": 'write logging.getLogger("app").info(…)',

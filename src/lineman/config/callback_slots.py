@@ -96,6 +96,8 @@ class Slot(Generic[B, F]):
 ARGUMENTS = {
     "on_worker_start": ("worker",),
     "on_worker_stop": ("worker",),
+    "on_worker_reload": ("worker",),
+    "on_worker_exit": ("worker", "status", "pid"),
     "on_websocket_connect": ("connection", "request"),
     "on_connect": ("connection",),
     "on_message": ("connection", "message"),

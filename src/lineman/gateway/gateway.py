@@ -47,11 +47,13 @@ from lineman.worker import Worker
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
     from lineman.gateway import client_callback_types as ours
-    from lineman.worker import ForWorker, OfWorker
+    from lineman.worker import ForExit, ForWorker, OfExit, OfWorker
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
     "on_worker_stop": ("worker",),
+    "on_worker_reload": ("worker",),
+    "on_worker_exit": ("worker", "status", "pid"),
     "on_websocket_connect": ("client", "request"),
     "on_connect": ("client",),
     "on_message": ("client", "message"),
@@ -130,6 +132,8 @@ class Gateway(Api, Declared):
 
     on_worker_start: Slot[ForWorker, OfWorker] = Slot(ARGUMENTS)
     on_worker_stop: Slot[ForWorker, OfWorker] = Slot(ARGUMENTS)
+    on_worker_reload: Slot[ForWorker, OfWorker] = Slot(ARGUMENTS)
+    on_worker_exit: Slot[ForExit, OfExit] = Slot(ARGUMENTS)
     on_websocket_connect: Slot[ours.ForClientHandshake, ours.OfClientHandshake] = Slot(ARGUMENTS)
     on_connect: Slot[ours.ForClient, ours.OfClient] = Slot(ARGUMENTS)
     on_message: Slot[ours.ForClientMessage, ours.OfClientMessage] = Slot(ARGUMENTS)
@@ -180,6 +184,8 @@ class Gateway(Api, Declared):
         self._holding.push_remedy = self._serving.push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
+        self._serving.on_worker_reload = self._reload_business
+        self._serving.on_worker_exit = self._business_exited
         if options.gateways > 1 and options.broker is None:
             hub = Worker(name=f"{self.name} hub", reloadable=False, **shared)
             hub.on_worker_start = self._start_hub
@@ -296,6 +302,12 @@ class Gateway(Api, Declared):
         finally:
             self._business.close()
 
+    async def _reload_business(self, worker: Worker) -> None:
+        await _call(self.callbacks["on_worker_reload"], worker)
+
+    async def _business_exited(self, worker: Worker, status: int, pid: int) -> None:
+        await _call(self.callbacks["on_worker_exit"], worker, status, pid)
+
     def _working(self) -> Business:
         if self._business is None:
             raise UsageError(
@@ -358,8 +370,8 @@ def _limits(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:
     )
 
 
-async def _call(callback: Any, worker: Worker) -> None:
+async def _call(callback: Any, *arguments: Any) -> None:
     if callback is not None:
-        result = callback(worker)
+        result = callback(*arguments)
         if hasattr(result, "__await__"):
             await result

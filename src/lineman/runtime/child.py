@@ -19,7 +19,7 @@ from lineman.process.master.ended_counters import counters
 from lineman.process.master.source_watch import watch_files
 from lineman.process.messages.role import BLOCKED, Role
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import inner_workers, leaving, starting, uncaught
+from lineman.runtime import inner_workers, leaving, service_events, starting, uncaught
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
@@ -77,6 +77,11 @@ class _Child:
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         link.on("reload-certificates", self._reload_certificates)
+        link.on("reloaded", self._tell_reloaded)
+        link.on("ended", self._tell_ended)
+        service_events.ask_to_stop = lambda why, is_graceful: loop.call_soon_threadsafe(
+            link.stop_all, why, is_graceful
+        )
         descriptor = self._role.listener
         listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
         worker = self._worker
@@ -91,6 +96,7 @@ class _Child:
         if worker.worker.count > 1:
             worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
         worker.worker.links_directory = self._role.links
+        worker.on_stop = self._stopped_by_program
         starting.watch = starting.Watch(link.doing, worker.worker.start_timeout)
         self._starting = loop.create_task(
             worker.start(listener, check_files=not self._role.is_checked)
@@ -149,13 +155,28 @@ class _Child:
             for each in (self._worker, *inner_workers.inside()):
                 each.reload_certificates()
 
+    def _stopped_by_program(self) -> None:
+        if self._ending is None:
+            self._link.renew("the program has stopped its worker")
+
+    async def _tell_reloaded(self) -> None:
+        if self._worker is not None and self._ending is None:
+            await service_events.tell(self._worker.worker, "on_worker_reload")
+
+    async def _tell_ended(self, processes: Sequence[Sequence[int]]) -> None:
+        for pid, status in processes:
+            if self._worker is not None:
+                await service_events.tell(self._worker.worker, "on_worker_exit", status, pid)
+
     def _stop(self, timeout: float | None = None) -> None:
         self._end(timeout, None, GOING_AWAY)
 
-    def _drain(self, code: int, seconds: float, timeout: float) -> None:
-        self._end(timeout, seconds, code)
+    def _drain(self, code: int, seconds: float, timeout: float, is_reload: bool = False) -> None:
+        self._end(timeout, seconds, code, is_reload)
 
-    def _end(self, timeout: float | None, drain: float | None, code: int) -> None:
+    def _end(
+        self, timeout: float | None, drain: float | None, code: int, is_reload: bool = False
+    ) -> None:
         worker = self._worker
         if worker is None or (self._ending is not None and not self._is_draining):
             return
@@ -172,13 +193,16 @@ class _Child:
 
         async def end() -> None:
             patience = worker.worker.stop_timeout if timeout is None else timeout
+            if is_reload:
+                await service_events.tell_reload(worker.worker, patience)
+            if drain is not None:
+                loop.call_soon(self._link.event, "deaf")  # after `stop` has stopped accepting
             await worker.stop(patience, drain=drain, code=code)
+            await worker.wait_stopped(patience)
             self._ended.set()
 
         loop = asyncio.get_running_loop()
         self._ending = loop.create_task(end())
-        if self._is_draining:
-            loop.call_soon(self._link.event, "deaf")  # after `end` has stopped accepting
 
 
 def _innermost(error: Exception) -> Exception:

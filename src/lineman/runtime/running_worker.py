@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from lineman.net.listening.proxy_lists import ListWatch
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import certificate_reload, inner_workers, memory, starting
+from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
@@ -39,6 +40,7 @@ class RunningWorker:
     Attributes:
         service: the service that serves it; None while it does not run.
         plan: its checked options; None before the first start.
+        on_stop: called when it begins to stop; None for nothing.
         tell_split: called once, when the program reads the connections of a worker that other
             processes serve too; None if there are none.
     """
@@ -47,11 +49,15 @@ class RunningWorker:
         self.worker = worker
         self.service: Service | None = None
         self.plan: CheckedOptions | None = None
+        self.on_stop: Callable[[], object] | None = None
         self.tell_split: Callable[[], object] | None = None
         self._certifier: Certifier | None = None
         self._secret: TicketSecret | None = None
         self._own_secret: TicketSecret | None = None
         self._socket_file: SocketFile | None = None
+        self._is_starting = False
+        self._stopped = asyncio.Event()  # not set while on_worker_stop runs
+        self._stopped.set()
 
     def __repr__(self) -> str:
         return repr(self.worker)
@@ -127,6 +133,7 @@ class RunningWorker:
             self.plan = plan = replace(plan, address=address)
             proofs = None if self._certifier is None else self._certifier.answers
             self.service = _service(self.worker, plan, proofs)
+            self._is_starting = True
             await starting.run(self.worker.callbacks.on_worker_start, self.worker)
         except BaseException:
             await self._end_certifier()
@@ -139,6 +146,8 @@ class RunningWorker:
                 self.service.close()
                 self.service = None
             raise
+        finally:
+            self._is_starting = False
         if host is not None:
             listener = host.hold(self, listener)
         self.service.start(listener)
@@ -163,19 +172,19 @@ class RunningWorker:
             inner_workers.remove(self._socket_file)
             self._socket_file = None
 
-    async def _tell(self, name: str) -> None:
-        callback = getattr(self.worker.callbacks, name)
-        if callback is not None:
-            result = callback(self.worker)
-            if hasattr(result, "__await__"):
-                await result
-
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
     ) -> None:
         """Stops it, as `Worker.stop`."""
         if self.service is None:
             return
+        if self._is_starting:
+            raise UsageError(
+                f"{self!r} cannot be stopped before on_worker_start has returned; to refuse the "
+                "start, raise an exception"
+            )
+        if self.on_stop is not None:
+            self.on_stop()
         service, host = self.service, inner_workers.of(self)
         if host is not None:
             host.leave(self)
@@ -188,12 +197,16 @@ class RunningWorker:
             self._own_secret.close()
             self._own_secret = None
         self.remove_socket_file()
+        self._stopped.clear()
         try:
-            await self._tell("on_worker_stop")
-        except BaseException as error:
-            logger.error("on_worker_stop raised", exc_info=error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+            await service_events.tell(self.worker, "on_worker_stop")
+        finally:
+            self._stopped.set()
+
+    async def wait_stopped(self, timeout: float) -> None:
+        """Returns when a call of `stop` is over, on_worker_stop included, or after `timeout` s."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), timeout)
 
 
 def _service(

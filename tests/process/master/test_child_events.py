@@ -73,6 +73,15 @@ def test_what_no_child_says_is_an_error_and_no_end_of_the_master(message: bytes)
         read(message)
 
 
+@pytest.mark.parametrize(("given", "is_graceful"), [(True, True), (1, False), (None, False)])
+def test_the_wish_to_stop_is_a_reason_and_yes_or_no(given: object, is_graceful: bool) -> None:
+    name, details = read(line(event="stop-all", why="\x1b[2J" + "x" * 5000, is_graceful=given))
+    assert name == "stop-all"
+    assert details["is_graceful"] is is_graceful
+    assert "\x1b" not in details["why"]
+    assert len(details["why"]) <= childevents.MAX_WORDS + 1
+
+
 def test_a_flood_is_noticed() -> None:
     rate = Rate()
     assert not any(rate.is_too_high(10.0 + number / 10_000) for number in range(MAX_RATE))

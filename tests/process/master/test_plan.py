@@ -176,7 +176,7 @@ def test_a_reload_starts_the_new_before_it_retires_the_old() -> None:
     assert story.at(10, seats(1)) == [Start(2, (ADDRESS, 0, 0))]
     assert story.stages() == {1: Stage.READY, 2: Stage.STARTING}
     text = "reloaded: 1 process runs the new code"
-    assert story.at(11, Ready(2)) == [Drain(1, 1012, 10, 5)]
+    assert story.at(11, Ready(2)) == [Drain(1, 1012, 10, 5, is_reload=True)]
     assert story.at(11.1, StoppedAccepting(1)) == [
         CommandOutcome("reload", True, text)
     ]  # new clients meet new code
@@ -247,9 +247,9 @@ def test_a_program_with_more_processes_gets_them() -> None:
 def test_a_program_with_fewer_processes_loses_them_once_all_is_well() -> None:
     story = running(2)
     story.at(10, seats(1))
-    assert story.at(11, Ready(3)) == [Drain(1, 1012, 10, 5)]
+    assert story.at(11, Ready(3)) == [Drain(1, 1012, 10, 5, is_reload=True)]
     assert story.at(11.1, StoppedAccepting(1)) == [
-        Drain(2, 1012, 10, 5),
+        Drain(2, 1012, 10, 5, is_reload=True),
         Remove((ADDRESS, 0, 1)),
         CommandOutcome(
             "reload",

@@ -45,6 +45,20 @@ def refused(rights: Rights, *places: Place) -> str:
     return told.value.seen
 
 
+def test_a_process_may_stop_the_service_of_its_own_user_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mine, other = as_nobody(CHAT), replace(PUSH, user="daemon")
+    rights = started(mine, other)
+    assert rights.may_stop(mine, (mine, as_nobody(PUSH)))
+    for _ in range(3):
+        assert not rights.may_stop(mine, (mine, other))
+        assert not rights.may_stop(other, (mine,))
+    told = [record for record in caplog.records if "asked to stop the service" in record.message]
+    assert len(told) == 2  # once for each worker
+    assert "lineman stop" in told[0].message
+
+
 @pytest.mark.parametrize("said", ["", "root", "daemon", "nobody"])
 def test_the_command_line_beats_the_program(said: str) -> None:
     place = replace(CHAT, user=said, group="root")

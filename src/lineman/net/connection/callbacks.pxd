@@ -1,6 +1,8 @@
 cdef class Callbacks:
     cdef public object on_worker_start
     cdef public object on_worker_stop
+    cdef public object on_worker_reload
+    cdef public object on_worker_exit
     cdef public object on_websocket_connect
     cdef public object on_connect
     cdef public object on_message

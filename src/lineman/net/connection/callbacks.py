@@ -32,6 +32,8 @@ class Callbacks:
         "on_message",
         "on_request",
         "on_websocket_connect",
+        "on_worker_exit",
+        "on_worker_reload",
         "on_worker_start",
         "on_worker_stop",
     )
@@ -39,6 +41,8 @@ class Callbacks:
     def __init__(self) -> None:
         self.on_worker_start: Callback | None = None
         self.on_worker_stop: Callback | None = None
+        self.on_worker_reload: Callback | None = None
+        self.on_worker_exit: Callback | None = None
         self.on_websocket_connect: Callback | None = None
         self.on_connect: Callback | None = None
         self.on_message: Callback | None = None

@@ -125,6 +125,10 @@ class ChildLink:
         """Asks to be replaced: a new child starts, and this one is drained once it is ready."""
         self.event("grown" if has_grown else "renew", why=why)
 
+    def stop_all(self, why: str, is_graceful: bool) -> None:
+        """Asks the master to stop the whole service."""
+        self.event("stop-all", why=why, is_graceful=is_graceful)
+
     def split(self) -> None:
         """Tells the master that the program treats this child's clients as all clients."""
         self.event("split")

@@ -54,6 +54,10 @@ def _path(message: Mapping[str, Any]) -> Details:
     return {"path": clean(str(message.get("path", "")), MAX_WORDS)}
 
 
+def _stop(message: Mapping[str, Any]) -> Details:
+    return {**_why(message), "is_graceful": message.get("is_graceful") is True}
+
+
 def number(value: object) -> float | int:
     """A number that counts or measures.
 
@@ -95,6 +99,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Details]] = {
     "deaf": _nothing,
     "changed": _path,
     "split": _nothing,
+    "stop-all": _stop,
 }
 
 

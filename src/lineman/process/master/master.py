@@ -18,6 +18,7 @@ from lineman.errors import ConfigError
 from lineman.process.child.process_title import MASTER, set_title
 from lineman.process.log import log_setup
 from lineman.process.master import plan
+from lineman.process.master.child_orders import order_of
 from lineman.process.master.child_output import Outputs
 from lineman.process.master.children import Child, Children, Program, cause_of, reap, spawn
 from lineman.process.master.commands import Commands
@@ -30,13 +31,13 @@ from lineman.process.master.model import (
     Beat,
     CommandOutcome,
     Doing,
-    Drain,
     Ended,
     Event,
     Exit,
     Failed,
     Grown,
     Kill,
+    Order,
     Phase,
     ProgramState,
     Ready,
@@ -47,7 +48,6 @@ from lineman.process.master.model import (
     Seat,
     Start,
     Stop,
-    StopNow,
     StoppedAccepting,
     Woke,
 )
@@ -239,6 +239,16 @@ class Master:
             self._desk.tell_split(self._places[child.key[:2]])
         elif name == "changed":
             self._changed(number, details["path"])
+        elif name == "stop-all":
+            self._stop_for(child, **details)
+
+    def _stop_for(self, child: Child, why: str, is_graceful: bool) -> None:
+        """Stops the service for one of its processes, unless others run as another user."""
+        place, places = self._places[child.key[:2]], self._description.places
+        if self._setting.rights.may_stop(place, places):
+            said = f": {why}" if why else ""
+            logger.info("%s (process %d) stops the service%s", place.title, child.pid, said)
+            self._events.append(Stop(is_graceful=is_graceful, is_repeatable=True))
 
     def _changed(self, number: int, path: str) -> None:
         """Reloads for a changed file, if `--watch` is on; the report of one child is enough."""
@@ -258,7 +268,8 @@ class Master:
             child = self._staff.gone(pid, status)
             if child is not None:
                 self._outputs.drain()  # its last output
-                self._events.append(Ended(child.number, cause_of(status)))
+                code = os.waitstatus_to_exitcode(status)
+                self._events.append(Ended(child.number, cause_of(status), code))
                 self._desk.questions.leave(child.number)
                 self._desk.ledger.settle(child.number)
 
@@ -375,16 +386,9 @@ class Master:
     def _do(self, action: Action) -> None:
         if isinstance(action, Start):
             self._start(action)
-        elif isinstance(action, Drain):
-            self._staff.order(
-                action.number,
-                "drain",
-                code=action.code,
-                seconds=action.seconds,
-                timeout=action.timeout,
-            )
-        elif isinstance(action, StopNow):
-            self._staff.order(action.number, "stop", timeout=action.timeout)
+        elif isinstance(action, Order):
+            name, arguments = order_of(action)
+            self._staff.order(action.number, name, **arguments)
         elif isinstance(action, Kill):
             self._kill(action)
         elif isinstance(action, Remove):

@@ -67,6 +67,18 @@ class Renewal:
     number: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EndedProcess:
+    """A process that is gone.
+
+    Attributes:
+        status: its exit status; a negative number is that of the signal that ended it.
+    """
+
+    pid: int
+    status: int
+
+
 @dataclass(slots=True)
 class Seat:
     """A place for one process.
@@ -80,6 +92,7 @@ class Seat:
         takes_clients: whether clients connect to its processes.
         is_new: whether the present reload has added it.
         is_essential: whether the service ends if no process serves this worker any more.
+        ended: its last processes that are gone, until a process that serves learns of them.
     """
 
     key: Key
@@ -95,6 +108,7 @@ class Seat:
     early: int = 0
     restarts: int = 0
     last_cause: str = ""
+    ended: tuple[EndedProcess, ...] = ()
     is_new: bool = False
     is_removed: bool = False
 
@@ -151,6 +165,7 @@ class ProgramState:
 
     Attributes:
         is_draining: whether it stops gracefully.
+        is_forced: whether it was told to end at once.
         status: the exit status.
     """
 
@@ -158,6 +173,7 @@ class ProgramState:
     phase: Phase = Phase.STARTING
     reloading: Reloading | None = None
     is_draining: bool = False
+    is_forced: bool = False
     status: int = 0
     last_number: int = 0
 
@@ -250,10 +266,16 @@ class StoppedAccepting:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A child is gone."""
+    """A child is gone.
+
+    Attributes:
+        cause: why, as text.
+        status: as `EndedProcess.status`; None for a child that could not be started.
+    """
 
     number: int
     cause: str
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +323,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Make a process stop accepting, close its clients with this close code, and end."""
+    """Make a process stop accepting, close its clients with this close code, and end.
+
+    Attributes:
+        is_reload: whether that is because of a reload, of which the program is told.
+    """
 
     number: int
     code: int
     seconds: float
     timeout: float
+    is_reload: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +342,21 @@ class StopNow:
 
     number: int
     timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class TellReloaded:
+    """Tell a process that a reload has not replaced it, because it is not reloadable."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellEnded:
+    """Tell a process which processes of its seat have ended."""
+
+    number: int
+    ended: tuple[EndedProcess, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,4 +398,6 @@ class Exit:
     status: int
 
 
-Action: TypeAlias = Start | Drain | StopNow | Kill | Remove | Say | CommandOutcome | Exit
+# What is carried out by an order to one child.
+Order: TypeAlias = Drain | StopNow | TellReloaded | TellEnded
+Action: TypeAlias = Start | Order | Kill | Remove | Say | CommandOutcome | Exit

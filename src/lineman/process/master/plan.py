@@ -75,6 +75,7 @@ def decide(
     planner.look_at_the_clock()
     planner.fill_seats()
     planner.go_on_reloading()
+    planner.tell_ended()
     planner.finish()
     return planner.service, planner.actions
 
@@ -117,8 +118,9 @@ class _Planner(Moves):
             if is_current and seat.renewal is None:
                 self._renew(seat, process, event)
         elif isinstance(event, StoppedAccepting):
-            process.is_deaf = True
+            self.note_deaf(seat, process)
         elif isinstance(event, Ended):
+            self.note_end(seat, process, event.status)
             self._ended(seat, process, event.cause)
 
     def _renew(self, seat: Seat, process: Process, event: Renew) -> None:
@@ -142,14 +144,16 @@ class _Planner(Moves):
             return
         process.stage = Stage.READY
         renewal = seat.renewal
+        is_reload = False
         if renewal is not None and renewal.number == process.number:
             seat.last_cause = renewal.why
             seat.renewal = None
-            if renewal.is_reload and self.service.reloading is not None:
+            is_reload = renewal.is_reload
+            if is_reload and self.service.reloading is not None:
                 self.service.reloading.done += 1
         for other in seat.processes:
             if other.number < process.number and other.stage in (Stage.STARTING, Stage.READY):
-                self.retire(seat, other, SERVICE_RESTART)
+                self.retire(seat, other, SERVICE_RESTART, is_reload=is_reload)
 
     def _ended(self, seat: Seat, process: Process, cause: str) -> None:
         seat.processes.remove(process)
@@ -259,6 +263,7 @@ class _Planner(Moves):
     def _kill_all(self) -> None:
         service = self.service
         service.phase = Phase.STOPPING
+        service.is_forced = True
         for seat in service.seats:
             seat.start_at = None
             seat.renewal = None
@@ -364,10 +369,11 @@ class _Planner(Moves):
     def _reloaded(self, reloading: Reloading) -> None:
         service = self.service
         service.reloading = None
-        for seat in service.seats:
-            seat.is_new = False
         for key in reloading.removed:
             self._remove(service.seat(key))
+        self.tell_reloaded()
+        for seat in service.seats:
+            seat.is_new = False
         text = f"reloaded: {_new_code(reloading.done)}"
         if gone := len(reloading.removed):
             text += (
@@ -397,7 +403,7 @@ class _Planner(Moves):
         seat.is_removed = True
         for process in seat.processes:
             if process.stage in (Stage.STARTING, Stage.READY):
-                self.retire(seat, process, SERVICE_RESTART)
+                self.retire(seat, process, SERVICE_RESTART, is_reload=True)
         self.actions.append(Remove(seat.key))
 
     # Ending.

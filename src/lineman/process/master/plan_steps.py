@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from lineman.process.master.model import (
     Action,
     Drain,
+    EndedProcess,
     Kill,
+    Phase,
     Process,
     ProgramState,
     Say,
@@ -18,10 +20,14 @@ from lineman.process.master.model import (
     Stage,
     Start,
     StopNow,
+    TellEnded,
+    TellReloaded,
 )
 
 # Seconds between a child's own deadline and its kill.
 GRACE = 2.0
+# Ended processes that a seat keeps while it has no process that could learn of them.
+MAX_ENDED = 16
 
 
 @dataclass(slots=True)
@@ -57,15 +63,26 @@ class Moves:
                     return SeatedProcess(seat, process)
         return None
 
-    def retire(self, seat: Seat, process: Process, code: int) -> None:
+    def retire(self, seat: Seat, process: Process, code: int, *, is_reload: bool = False) -> None:
         """Makes a process close its clients with this close code, and end."""
         if process.stage is Stage.STARTING:  # it has no clients
             self.order_stop(seat, process)
             return
         rules = seat.rules
         process.stage = Stage.RETIRING
-        process.deadline = self.now + rules.drain_seconds + rules.stop_timeout + GRACE
-        self.actions.append(Drain(process.number, code, rules.drain_seconds, rules.stop_timeout))
+        process.deadline = self._end_of_drain(seat)
+        self.actions.append(
+            Drain(process.number, code, rules.drain_seconds, rules.stop_timeout, is_reload)
+        )
+
+    def note_deaf(self, seat: Seat, process: Process) -> None:
+        """A process accepts no more: its drain begins, after the end of on_worker_reload."""
+        if process.stage is Stage.RETIRING and not process.is_deaf:
+            process.deadline = self._end_of_drain(seat)
+        process.is_deaf = True
+
+    def _end_of_drain(self, seat: Seat) -> float:
+        return self.now + seat.rules.drain_seconds + seat.rules.stop_timeout + GRACE
 
     def order_stop(self, seat: Seat, process: Process) -> None:
         """Makes a process close all clients at once, and end."""
@@ -79,6 +96,28 @@ class Moves:
         process.why = process.why or f"killed: {why}"
         process.deadline = None
         process.heard_at = self.now  # killed again only after another time-out
+
+    def note_end(self, seat: Seat, process: Process, status: int | None) -> None:
+        """Keeps the end of a process until another one of its seat serves."""
+        if status is not None and process.pid:
+            seat.ended = (*seat.ended, EndedProcess(process.pid, status))[-MAX_ENDED:]
+
+    def tell_ended(self) -> None:
+        """Tells the processes that serve which others of their seats have ended."""
+        if self.service.phase is Phase.STOPPING:
+            return
+        for seat in self.service.seats:
+            current = seat.current() if seat.ended else None
+            if current is not None:
+                self.actions.append(TellEnded(current.number, seat.ended))
+                seat.ended = ()
+
+    def tell_reloaded(self) -> None:
+        """Tells the processes that a reload does not replace that it is over."""
+        for seat in self.service.seats:
+            current = seat.current()
+            if current is not None and not seat.is_reloadable and not seat.is_new:
+                self.actions.append(TellReloaded(current.number))
 
     def start(self, seat: Seat) -> int:
         """Starts a process in a seat; returns its number."""

@@ -127,6 +127,26 @@ class Rights:
             if place.module != pin.module:
                 raise ConfigError(f"{place.title} would be another program than now", RESTART)
 
+    def may_stop(self, place: Place, places: Iterable[Place]) -> bool:
+        """Whether a process of this worker may stop the whole service.
+
+        It may if all processes have the same user: that user can end each of them anyway.
+        """
+        if len({self._uid_of(each) for each in (place, *places)}) == 1:
+            return True
+        text = (
+            f"{place.title} asked to stop the service, which goes on: its workers run as different "
+            "users; fix: `lineman stop`, or give each Worker the same user"
+        )
+        if text not in self._told:
+            self._told.add(text)
+            logger.warning("%s", text)
+        return False
+
+    def _uid_of(self, place: Place) -> int | None:
+        owner = self.owner_of(place)
+        return None if owner is None else owner.uid
+
     def binder(self, place: Place) -> Owner | None:
         """The user whose rights are used to open a worker's sockets; None for this process' own.
 
