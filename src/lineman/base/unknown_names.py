@@ -94,6 +94,9 @@ class ObjectKind:
         wanted = plain(name)
         right = next((each for each in [*self.options, *own] if plain(each) == wanted), None)
         owner = ""
+        advice = lookup(next(iter(self.tables.values())), name)
+        if advice is not None and " " in advice and right in own:
+            right = advice  # Workerman means something else by a name that this object has too
         for whose, table in self.tables.items():
             if right is None:
                 owner, right = whose, lookup(table, name)
