@@ -1,4 +1,4 @@
-"""`lineman bench URL`: puts load on a websocket service and measures how it performs.
+"""`lineman bench URL`: puts load on a service and measures how it performs.
 
 Exit status: 0 when everything was answered, 1 when something failed, 2 for invalid options.
 """
@@ -13,16 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from lineman.cli.load.engine import Address, LoadEngine, resolve
+from lineman.cli.load.engine import Address, LoadEngine, addresses_of
 from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_progress import choose
 from lineman.cli.load.load_report import as_json, render
-from lineman.cli.websocket_client import arguments
+from lineman.cli.load.load_talk import StreamOpening
+from lineman.cli.websocket_client import arguments, stream_target
 from lineman.cli.websocket_client.arguments import number, seconds
 from lineman.cli.websocket_client.failures import of_error
-from lineman.errors import ConfigError
-from lineman.protocols.websocket.client import url as targets
-from lineman.protocols.websocket.client.url import Target
+from lineman.cli.websocket_client.stream_target import AnyTarget, StreamTarget
+from lineman.errors import ConfigError, UsageError
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
 
 EXAMPLES = """\
 examples:
@@ -30,12 +31,16 @@ examples:
   lineman bench wss://localhost:8282/ --ca certs/ca.pem --connections 1000 --rate 5000
   lineman bench wss://example.com/chat --mode idle --connections 10000 --duration 60
   lineman bench ws://127.0.0.1:8282/ --any-reply --text --json
+  lineman bench text://127.0.0.1:8383
+  lineman bench frame+tls://localhost:8384 --insecure --mode connect
 
 modes:
   echo       every client sends, and waits for the answer to each message
   broadcast  one more client sends, and every other one waits for its copy
   connect    every client connects, opens a websocket, closes it, and starts again
   idle       every client connects and stays silent
+
+Over tcp://, which has no messages of its own, --size bytes count as one, however they arrive.
 
 With --rate, latency counts from the time at which a message was due, so that a service which falls
 behind cannot hide it. Ctrl-C ends the measurement, and a second Ctrl-C ends the wait for the last
@@ -47,13 +52,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command and its options."""
     made = commands.add_parser(
         "bench",
-        help="put load on a websocket service and measure it",
-        description="Puts load on a websocket service and measures how it performs.",
+        help="put load on a service and measure it",
+        description="Puts load on a service and measures how it performs.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(run=run)
-    made.add_argument("url", metavar="URL", help="ws://… or wss://…")
+    made.add_argument("url", metavar="URL", help="ws://… or wss://…, or text://…, frame://…, "
+        "tcp://…, each also as text+tls://… and text+unix:///…")  # fmt: skip
+
     _add_work(made)
     arguments.add_handshake(made)
     made.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -127,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         UsageError: options contradict each other.
         ConfigError: the service cannot be reached, and why.
     """
-    target = targets.parse(options.url)
+    target = stream_target.parse(options.url)
     plan = plan_of(options, target)
     context = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
     addresses = _addresses(target)
@@ -144,23 +151,43 @@ def run(options: argparse.Namespace) -> int:
     return 0 if result.is_good else 1
 
 
-def plan_of(options: argparse.Namespace, target: Target) -> Plan:
+def plan_of(options: argparse.Namespace, target: AnyTarget) -> Plan:
     """The options as a plan.
 
     Raises:
         UsageError: they contradict each other, or a header would break the handshake.
     """
+    if isinstance(target, StreamTarget):
+        _refuse_what_only_websockets_have(options, target)
+        is_text = target.protocol == "text"
+        is_bytes = target.protocol == "tcp" and not options.any_reply
+        opening: ClientOpening | StreamOpening = StreamOpening(
+            target, options.size if is_bytes else 0
+        )
+    else:
+        is_text = options.text
+        opening = arguments.opening_of(options, target)
     return Plan(
-        arguments.opening_of(options, target),
+        opening,
         Mode(options.mode), options.connections, options.size, options.depth,
-        options.duration, options.warmup, options.rate, options.text, options.any_reply,
+        options.duration, options.warmup, options.rate, is_text, options.any_reply,
         options.batch, options.spin, options.timeout, options.pid,
     )  # fmt: skip
 
 
-def _addresses(target: Target) -> list[Address]:
+def _refuse_what_only_websockets_have(options: argparse.Namespace, target: StreamTarget) -> None:
+    for name in ("header", "origin", "subprotocol", "text", "binary"):
+        if getattr(options, name):
+            what = "kinds of messages" if name in ("text", "binary") else "a handshake"
+            raise UsageError(
+                f"--{name} is for websockets: {target.protocol}:// does not have {what};"
+                f" leave --{name} out"
+            )
+
+
+def _addresses(target: AnyTarget) -> list[Address]:
     try:
-        return resolve(target.host, target.port)
+        return addresses_of(target)
     except socket.gaierror as error:
         failure = of_error(error, target)
         raise ConfigError(failure.seen, failure.fix) from None

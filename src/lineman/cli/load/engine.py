@@ -16,6 +16,7 @@ from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_shared import HANG_UP, Net
 from lineman.cli.load.modes import WORKS
 from lineman.cli.load.work import wrong_replies
+from lineman.cli.websocket_client.stream_target import AnyTarget, StreamTarget
 from lineman.errors import ConfigError
 
 SECOND = 1_000_000_000
@@ -27,9 +28,20 @@ FUTILE = 2.0  # seconds after which a service with other answers is distinguishe
 LOOPBACKS = 32  # local addresses to connect from; one has some 28,000 ports for a service
 MANY = 20_000  # connections, from which on one local address is not enough
 
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+Address = tuple[socket.AddressFamily, Any]
 # The phase, its progress (0 to 1), and the counts so far.
 Show = Callable[[str, float, LoadCounts], None]
+
+
+def addresses_of(target: AnyTarget) -> list[Address]:
+    """Where a target is, best first.
+
+    Raises:
+        socket.gaierror: the name is unknown.
+    """
+    if isinstance(target, StreamTarget) and target.address.path:
+        return [(socket.AF_UNIX, target.address.path)]
+    return resolve(target.host, target.port)
 
 
 def resolve(host: str, port: int) -> list[Address]:
@@ -193,7 +205,7 @@ class LoadEngine:
         patience = min(self._plan.timeout, GOODBYE)
         self._enter("closing", patience)
         for link in list(self._net.links.values()):
-            link.say_goodbye(self._clock(), round(patience * SECOND))
+            link.leave(self._clock(), round(patience * SECOND))
         while self._net.links and not self._is_stopped and self._clock() < self._phase[2]:
             self._turn(self._phase[2])
         for link in list(self._net.links.values()):

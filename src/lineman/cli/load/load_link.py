@@ -1,6 +1,6 @@
 """One client's socket: connects, speaks TLS where it is asked to, reads and writes what it can.
 
-`WebsocketSession` knows what the bytes mean; the link's user decides what to do.
+Its talk (`load_talk`) knows what the bytes mean; the link's user decides what to do.
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ from enum import Enum
 from typing import Protocol
 
 from lineman.cli.load.load_shared import Net
+from lineman.cli.load.load_talk import talk_of
 from lineman.cli.websocket_client.client_socket import tls_of
 from lineman.cli.websocket_client.failures import (
     Failure,
     closed_by_server,
     ended_early,
+    never_ended,
     of_error,
     timed_out,
 )
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.client.client_handshake import (
-    ClientHandshake,
-    HandshakeRefusedError,
-)
+from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.control import Event, Ping
-from lineman.protocols.websocket.session import WebsocketSession
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -47,7 +45,7 @@ class LinkState(Enum):
     TLS = 1
     UPGRADING = 2
     OPEN = 3
-    CLOSING = 4  # we have sent our close frame
+    CLOSING = 4  # we have sent our close frame, or ended our half of the connection
     CLOSED = 5
 
 
@@ -55,7 +53,7 @@ class User(Protocol):
     """The owner of links, which gets their events."""
 
     def on_open(self, client: LoadLink, now: int) -> None:
-        """The websocket is open."""
+        """The websocket, or the connection of another protocol, is open."""
         ...
 
     def on_message(self, client: LoadLink, message: str | bytes, now: int) -> None:
@@ -68,6 +66,10 @@ class User(Protocol):
 
     def on_close_code(self, code: int) -> None:
         """The server's close frame has come, or its end without one (1006)."""
+        ...
+
+    def on_end(self, client: LoadLink, now: int) -> None:
+        """The server, too, has ended a connection without close frames that we have ended."""
         ...
 
     def on_failure(self, client: LoadLink, failure: Failure) -> None:
@@ -95,13 +97,11 @@ class LoadLink:
         owed: messages that are due and could not be sent yet.
         heard: messages received that count.
         deadline: nanoseconds at which it is given up; 0 for never.
-        subprotocol: what the server chose.
     """
 
     __slots__ = (
-        "_closed_by_peer", "_fd", "_handshake", "_net", "_out", "_out_sent", "_session", "_socket",
-        "_user", "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent",
-        "state", "subprotocol",
+        "_closed_by_peer", "_fd", "_net", "_out", "_out_sent", "_socket", "_talk", "_user",
+        "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent", "state",
     )  # fmt: skip
 
     def __init__(self, net: Net[LoadLink], user: User, number: int) -> None:
@@ -115,9 +115,7 @@ class LoadLink:
         self.owed = 0
         self.heard = 0
         self.deadline = 0
-        self.subprotocol: str | None = None
-        self._handshake: ClientHandshake | None = ClientHandshake(net.opening, net.new_mask)
-        self._session: WebsocketSession | None = None
+        self._talk = talk_of(net.opening, net.new_mask)
         self._socket: socket.socket = socket.socket(net.family, socket.SOCK_STREAM)
         self._fd = self._socket.fileno()
         self._out = b""
@@ -138,18 +136,24 @@ class LoadLink:
         self.deadline = now + self._net.timeout
         try:
             self._socket.setblocking(False)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._net.family is not socket.AF_UNIX:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if source is not None:
                 # The port is chosen at `connect`, where it need only differ for this server.
                 option = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
                 self._socket.setsockopt(socket.IPPROTO_IP, option, 1)
                 self._socket.bind((source, 0))
             self._socket.connect(self._net.place)
-        except BlockingIOError:
-            pass
         except OSError as error:
+            # A unix socket that is not connected at once never will be.
+            if isinstance(error, BlockingIOError) and self._net.family is not socket.AF_UNIX:
+                self._watch_new()
+                return
             self._fail(of_error(error, self._net.opening.target), now)
-            return
+        else:
+            self._watch_new()
+
+    def _watch_new(self) -> None:
         self._net.links[self._fd] = self
         self._watch(WRITE)
 
@@ -186,7 +190,7 @@ class LoadLink:
             return
         self._socket = self._net.tls.wrap_socket(
             self._socket,
-            server_hostname=self._net.opening.target.host,
+            server_hostname=self._net.opening.target.server_name,
             do_handshake_on_connect=False,
         )
         self.state = LinkState.TLS
@@ -204,10 +208,17 @@ class LoadLink:
             self._upgrade(now)
 
     def _upgrade(self, now: int) -> None:
-        self.state = LinkState.UPGRADING
         self._watch(READ)
-        assert self._handshake is not None
-        self._put(self._handshake.request, now)
+        if self._talk.request:
+            self.state = LinkState.UPGRADING
+            self._put(self._talk.request, now)
+        else:
+            self._open(now)
+
+    def _open(self, now: int) -> None:
+        self.state = LinkState.OPEN
+        self.deadline = 0
+        self._user.on_open(self, now)
 
     # Reading.
 
@@ -218,6 +229,8 @@ class LoadLink:
                 count = self._socket.recv_into(buffer)
             except _NOT_NOW:
                 return
+            except ssl.SSLZeroReturnError:  # both sides have ended TLS
+                count = 0
             if not count:
                 self._on_end(now)
                 return
@@ -229,20 +242,13 @@ class LoadLink:
                 return
 
     def _take(self, data: bytes | memoryview, now: int) -> None:
-        if self._handshake is not None:
-            opened = self._handshake.feed(data)
-            if opened is None:
+        if self.state is LinkState.UPGRADING:
+            rest = self._talk.open_with(data)
+            if rest is None:
                 return
-            assert isinstance(opened.session, WebsocketSession)
-            self._session = opened.session
-            self.subprotocol = self._handshake.subprotocol
-            self._handshake = None
-            self.state = LinkState.OPEN
-            self.deadline = 0
-            self._user.on_open(self, now)
-            data = opened.rest
-        assert self._session is not None
-        for event in self._session.feed(data):
+            self._open(now)
+            data = rest
+        for event in self._talk.feed(data):
             if isinstance(event, (str, bytes)):
                 if self.state is LinkState.OPEN:
                     self._user.on_message(self, event, now)
@@ -258,8 +264,7 @@ class LoadLink:
             self._user.after_read(self, now)
 
     def _answer(self, event: Event, now: int) -> None:
-        assert self._session is not None
-        answer = self._session.answer_to(event, now / SECOND)
+        answer = self._talk.answer_to(event, now / SECOND)
         if answer is not None and self.state is LinkState.OPEN:
             self._put(answer, now)
 
@@ -278,18 +283,19 @@ class LoadLink:
 
     def _on_end(self, now: int) -> None:
         if self.state is LinkState.UPGRADING:
-            assert self._handshake is not None
-            self._handshake.feed_end()  # raises where a refusal ends with the connection
+            self._talk.end_early()  # raises where a refusal ends with the connection
             self._fail(ended_early(self._net.opening.target), now)
+        elif self.state is LinkState.CLOSING and not self._talk.has_close_frames:
+            self._user.on_end(self, now)
+            self.drop(now)
         else:
             self._on_lost(now)
 
     def _on_lost(self, now: int) -> None:
-        if not self._closed_by_peer:
+        if self._talk.has_close_frames and not self._closed_by_peer:
             self._user.on_close_code(close.ABNORMAL)
-        if self.state is LinkState.OPEN:
-            words = "connection lost without a close frame"
-            self._fail(Failure(words, words, "check whether the service or a proxy has ended"), now)
+        if self.state is LinkState.OPEN or not self._talk.has_close_frames:
+            self._fail(self._talk.lost, now)
         else:
             self.drop(now)
 
@@ -303,18 +309,17 @@ class LoadLink:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the websocket is open."""
+        """Whether the connection is open."""
         return self.state is LinkState.OPEN
 
     @property
     def is_ready(self) -> bool:
-        """Whether the websocket is open and nothing waits to be written."""
+        """Whether the connection is open and nothing waits to be written."""
         return self.state is LinkState.OPEN and not self._out
 
     def send(self, message: str | bytes, count: int, now: int) -> None:
         """Sends a message `count` times; what the socket does not take waits until it can."""
-        assert self._session is not None
-        encode = self._session.encode
+        encode = self._talk.encode
         frames = (
             encode(message) if count == 1 else b"".join([encode(message) for _ in range(count)])
         )
@@ -364,20 +369,40 @@ class LoadLink:
     # The end.
 
     def say_goodbye(self, now: int, timeout: int) -> None:
-        """Sends a close frame and waits for the server's, for a limited time in nanoseconds."""
+        """Ends our side and waits for the server's end, for a limited time in nanoseconds.
+
+        With a close frame, or without one by the end of our half of the connection.
+        """
         if self.state is LinkState.OPEN:
-            assert self._session is not None
             self.state = LinkState.CLOSING
             self.deadline = now + timeout
-            frame = self._session.closing(close.NORMAL, "", now / SECOND)
+            frame = self._talk.closing(now / SECOND)
             if frame is not None:
                 self._put(frame, now)
+            else:
+                self._end_writing()
         elif self.state is not LinkState.CLOSING:
             self.drop(now)
 
+    def leave(self, now: int, timeout: int) -> None:
+        """As `say_goodbye`, but waits for the server only where its answer is a close frame."""
+        self.say_goodbye(now, timeout)
+        if not self._talk.has_close_frames:
+            self.drop(now)
+
+    def _end_writing(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.unwrap()  # sends TLS' word for the end, and does not wait
+        with contextlib.suppress(OSError):
+            # `SSLSocket.shutdown` would take the encrypted rest for plain bytes.
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+
     def give_up(self, now: int) -> None:
         """Drops it after its deadline; reports a failure if it waited for the server's answer."""
-        if self.state is LinkState.CLOSING:
+        if self.state is LinkState.CLOSING and not self._talk.has_close_frames:
+            self._fail(never_ended(self._net.opening.target), now)
+        elif self.state is LinkState.CLOSING:
             self._on_lost(now)
         elif self.state is LinkState.OPEN:
             seconds = self._net.timeout / SECOND
@@ -403,6 +428,11 @@ class LoadLink:
                 self._net.epoll.unregister(self._fd)
         self._socket.close()
         self._user.on_gone(self, now)
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server chose of the offered subprotocols of a websocket."""
+        return self._talk.subprotocol
 
     @property
     def tls(self) -> str | None:

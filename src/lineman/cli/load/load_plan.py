@@ -7,6 +7,7 @@ import string
 from dataclasses import dataclass
 from enum import Enum
 
+from lineman.cli.load.load_talk import StreamOpening
 from lineman.errors import UsageError
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 
@@ -25,7 +26,7 @@ class Plan:
     """One load test.
 
     Attributes:
-        opening: the target of the clients, and their handshake.
+        opening: the target of the clients, and their handshake or the protocol without one.
         mode: what they do.
         connections: how many at a time.
         size: bytes of payload of a message.
@@ -43,7 +44,7 @@ class Plan:
         pids: processes of the server, if it runs on this machine, whose CPU time is measured.
     """
 
-    opening: ClientOpening
+    opening: ClientOpening | StreamOpening
     mode: Mode = Mode.ECHO
     connections: int = 100
     size: int = 32
@@ -63,6 +64,23 @@ class Plan:
             raise UsageError("--mode idle sends nothing; leave --rate out")
         if self.rate is not None and self.batch:
             raise UsageError("--rate and --batch both say when to send; give one of them")
+        if self.protocol == "tcp":
+            self._check_bytes()
+
+    def _check_bytes(self) -> None:
+        if self.size == 0 and self.mode in (Mode.ECHO, Mode.BROADCAST):
+            raise UsageError("--size 0 sends nothing over tcp://; give 1 or more")
+        if self.any_reply and self.depth > 1:
+            raise UsageError(
+                "--any-reply takes what one read brings as an answer, and over tcp:// that may be"
+                " several answers; leave --depth out"
+            )
+
+    @property
+    def protocol(self) -> str:
+        """`ws`, `text`, `frame` or `tcp`."""
+        opening = self.opening
+        return opening.target.protocol if isinstance(opening, StreamOpening) else "ws"
 
 
 def new_payload(size: int) -> bytes:

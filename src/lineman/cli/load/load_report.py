@@ -73,7 +73,8 @@ def _head(result: Result) -> list[str]:
 def _what(plan: Plan) -> str:
     words = [plan.mode.value, f"{plan.connections:,} connections"]
     if plan.mode in (Mode.ECHO, Mode.BROADCAST):
-        words.append(f"{plan.size:,} B {'text' if plan.is_text else 'binary'}")
+        kind = {"ws": "text" if plan.is_text else "binary"}.get(plan.protocol, "")
+        words.append(f"{plan.size:,} B {kind}".rstrip())
         if plan.depth > 1:
             words.append(f"{plan.depth} in flight")
     if plan.rate is not None:

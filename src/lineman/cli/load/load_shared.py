@@ -7,6 +7,7 @@ import socket
 import ssl
 from typing import Any, Generic, TypeVar
 
+from lineman.cli.load.load_talk import StreamOpening
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 from lineman.protocols.websocket.masks import Masks
 
@@ -20,17 +21,17 @@ class Net(Generic[L]):
     """What all links share, and the links themselves by their descriptors.
 
     Args:
-        opening: what their handshakes say.
+        opening: what their handshakes say, or the protocol without one.
         address: where they connect to, as `getaddrinfo` gives it.
         tls: how they speak TLS; None for plain connections.
-        timeout: nanoseconds that the way to an open websocket may take.
+        timeout: nanoseconds that the way to an open connection may take.
         hang_up: nanoseconds that a server has to end the connection after its close frame.
     """
 
     def __init__(
         self,
-        opening: ClientOpening,
-        address: tuple[socket.AddressFamily, tuple[Any, ...]],
+        opening: ClientOpening | StreamOpening,
+        address: tuple[socket.AddressFamily, Any],
         tls: ssl.SSLContext | None,
         timeout: int,
         hang_up: int = HANG_UP,

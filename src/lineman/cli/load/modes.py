@@ -82,7 +82,11 @@ class Idle(Work):
 
 
 class Connect(Work):
-    """Clients connect, open a websocket, close it, and begin anew."""
+    """Clients connect, close, and begin anew.
+
+    A websocket counts when it is open; a connection of another protocol, which the kernel opens
+    alone, when the server has ended it after its client.
+    """
 
     GIVE_UP = 100
 
@@ -119,11 +123,19 @@ class Connect(Work):
     def on_open(self, client: LoadClient, now: int) -> None:
         """Counts it and closes the connection."""
         super().on_open(client, now)
-        self._failed_in_turn = 0
         if self._running:  # not the one before all others
-            self.tally.count += 1
-            self.tally.latency.add(now - client.began)
+            if self.plan.protocol == "ws":
+                self._count_one(client, now)
             client.say_goodbye(now, self.timeout)
+
+    def on_end(self, client: LoadClient, now: int) -> None:
+        """Counts it: the server has served it."""
+        self._count_one(client, now)
+
+    def _count_one(self, client: LoadClient, now: int) -> None:
+        self._failed_in_turn = 0
+        self.tally.count += 1
+        self.tally.latency.add(now - client.began)
 
     def on_gone(self, client: LoadClient, now: int) -> None:
         """Starts the next in its place."""

@@ -94,7 +94,7 @@ class Work:
         """Begins what has become due."""
 
     def on_open(self, client: LoadClient, now: int) -> None:
-        """A client has opened its websocket."""
+        """A client has opened its connection."""
         self.tally.opened += 1
 
     def on_message(self, client: LoadClient, message: str | bytes, now: int) -> None:
@@ -107,6 +107,9 @@ class Work:
     def on_close_code(self, code: int) -> None:
         """A close frame has come from the server, or its end without one (1006)."""
         self.tally.close_codes[code] += 1
+
+    def on_end(self, client: LoadClient, now: int) -> None:
+        """The server, too, has ended a connection without close frames."""
 
     def on_failure(self, client: LoadClient, failure: Failure) -> None:
         """Something went wrong with a client; it is gone afterwards."""

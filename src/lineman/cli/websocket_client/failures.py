@@ -9,11 +9,11 @@ import socket
 import ssl
 from typing import NamedTuple
 
+from lineman.cli.websocket_client.stream_target import AnyTarget
 from lineman.errors import ConfigError
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import Answer, NotHttpError
-from lineman.protocols.websocket.client.url import Target
 from lineman.tls.development.machine import dev_directory
 
 
@@ -43,7 +43,7 @@ def closed_by_server(code: int, reason: str) -> Failure:
     return Failure(words, f"{words} ({reason})" if reason else words, "see the service's log")
 
 
-def of_error(error: Exception, target: Target) -> Failure:
+def of_error(error: Exception, target: AnyTarget) -> Failure:
     """Why a connection could not be opened.
 
     Args:
@@ -67,7 +67,7 @@ def of_error(error: Exception, target: Target) -> Failure:
     return _of_system(error, target)
 
 
-def timed_out(target: Target, seconds: float | None = None) -> Failure:
+def timed_out(target: AnyTarget, seconds: float | None = None) -> Failure:
     """The connection did not open in time.
 
     Args:
@@ -77,30 +77,40 @@ def timed_out(target: Target, seconds: float | None = None) -> Failure:
     within = "" if seconds is None else f" within {seconds:g} s"
     return Failure(
         "timeout while opening",
-        f"{target} did not open a websocket{within}",
+        f"{target} did not open a {target.opened}{within}",
         "see whether a firewall drops it, whether the service answers at all, or wait longer:"
         " --timeout",
     )
 
 
-def ended_early(target: Target) -> Failure:
+def ended_early(target: AnyTarget) -> Failure:
     """The server ended the connection in place of an answer."""
-    other = "ws" if target.is_tls else "wss"
+    other = target.with_tls(not target.is_tls)
     return Failure(
         "closed the connection during the handshake",
         f"{target} closed the connection without an answer to the handshake",
-        f"see the service's log; if the port speaks {other}, use {target.with_scheme(other)}",
+        f"see the service's log; if the port speaks {other.scheme}, use {other}",
     )
 
 
-def _of_system(error: Exception, target: Target) -> Failure:
+def never_ended(target: AnyTarget) -> Failure:
+    """The client has ended its half of the connection, and the server not the other one."""
+    return Failure(
+        "the server did not end its half",
+        f"{target} did not end a connection after its client had ended it",
+        "--mode connect needs a service that ends then; measure this one with --mode echo",
+    )
+
+
+def _of_system(error: Exception, target: AnyTarget) -> Failure:
     number = getattr(error, "errno", None)
-    place = f"{target.host}, port {target.port}"
+    place = target.place
     if number == errno.ECONNREFUSED:
         return Failure(
             "connection refused",
             f"nothing listens on {place}: connection refused",
-            f"start the service, or find its port: ss -ltn 'sport = :{target.port}'",
+            "start the service, or find its port: "
+            + (f"ss -ltn 'sport = :{target.port}'" if target.port else "ss -xl"),
         )
     if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return Failure(
@@ -122,11 +132,19 @@ def _of_system(error: Exception, target: Target) -> Failure:
             f"there is no free local port for another connection to {place}",
             "use fewer --connections, or widen `sysctl net.ipv4.ip_local_port_range`",
         )
+    if number == errno.ENOENT:
+        return Failure("no such socket", f"there is no socket {place}", "check the path")
+    if number == errno.EAGAIN:
+        return Failure(
+            "backlog full",
+            f"the socket {place} accepts no more connections at a time",
+            "raise the service's backlog, or use fewer --connections",
+        )
     words = os.strerror(number).lower() if number else str(error)
     return Failure(words, f"cannot connect to {place}: {words}", "see the service's log")
 
 
-def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
+def _of_tls(error: ssl.SSLError, target: AnyTarget) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         words = error.verify_message.rstrip(".")
         fix = "give its authority (--ca FILE), or accept any certificate (--insecure)"
@@ -138,8 +156,8 @@ def _of_tls(error: ssl.SSLError, target: Target) -> Failure:
     if reason in ("wrong version number", "record layer failure", "http request"):
         return Failure(
             "the server speaks no TLS",
-            f"{target.host}, port {target.port}, does not speak TLS",
-            f"use {target.with_scheme('ws')}",
+            f"{target.place} does not speak TLS",
+            f"use {target.with_tls(False)}",
         )
     if isinstance(error, ssl.SSLEOFError) or reason.startswith("unexpected eof"):
         return ended_early(target)
@@ -164,33 +182,32 @@ def development_authority() -> str:
         return ""
 
 
-def _of_bytes(error: NotHttpError, target: Target) -> Failure:
+def _of_bytes(error: NotHttpError, target: AnyTarget) -> Failure:
     if error.is_tls:
         return _wants_tls(target, "")
     if error.start.startswith(b"HTTP/1."):
         return Failure(
             "HTTP that cannot be read",
-            f"{target.host}, port {target.port}, answered with HTTP that cannot be read"
+            f"{target.place} answered with HTTP that cannot be read"
             f" ({error.start!r}): its status is invalid, or its head has more than 64 KiB",
             "check what answers there",
         )
     return Failure(
         "the answer is not HTTP",
-        f"{target.host}, port {target.port}, answered with something that is not HTTP"
-        f" ({error.start!r})",
+        f"{target.place} answered with something that is not HTTP ({error.start!r})",
         "check the port: no websocket service listens there",
     )
 
 
-def _wants_tls(target: Target, quoted: str) -> Failure:
+def _wants_tls(target: AnyTarget, quoted: str) -> Failure:
     return Failure(
         "the server demands TLS",
-        f"{target.host}, port {target.port}, speaks TLS only{quoted}",
-        f"use {target.with_scheme('wss')}",
+        f"{target.place} speaks TLS only{quoted}",
+        f"use {target.with_tls(True)}",
     )
 
 
-def _of_answer(answer: Answer, objection: str | None, target: Target) -> Failure:
+def _of_answer(answer: Answer, objection: str | None, target: AnyTarget) -> Failure:
     if objection is not None:
         return Failure(
             "no valid websocket handshake",

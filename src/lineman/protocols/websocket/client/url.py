@@ -45,6 +45,25 @@ class Target:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def opened(self) -> str:
+        """What a client opens there."""
+        return "websocket"
+
+    @property
+    def server_name(self) -> str:
+        """The name that the server's certificate must have."""
+        return self.host
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words: `example.com, port 443`."""
+        return f"{self.host}, port {self.port}"
+
+    def with_tls(self, is_tls: bool) -> Target:
+        """The same place with TLS or without, for a hint."""
+        return self.with_scheme("wss" if is_tls else "ws")
+
     def with_scheme(self, scheme: str) -> Target:
         """The same place by another scheme, for a hint."""
         return Target(scheme, self.host, self.port, self.resource)

@@ -1,0 +1,95 @@
+"""Where clients of `text://`, `frame://` and `tcp://` connect: `text+tls://localhost:9000`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lineman.base import address
+from lineman.base.address import STREAMS, Address
+from lineman.errors import ConfigError, UsageError
+from lineman.protocols.websocket.client import url as websocket_url
+from lineman.protocols.websocket.client.url import Target
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTarget:
+    """Where the clients connect.
+
+    Attributes:
+        address: of the service.
+    """
+
+    address: Address
+
+    @property
+    def scheme(self) -> str:
+        """The protocol, with `+tls` where the clients speak it."""
+        return self.address.scheme
+
+    @property
+    def protocol(self) -> str:
+        """`text`, `frame` or `tcp`."""
+        return self.address.protocol
+
+    @property
+    def host(self) -> str:
+        """A name or an IP address, IPv6 without brackets; for a unix socket its path."""
+        return self.address.path or self.address.host
+
+    @property
+    def server_name(self) -> str:
+        """The name that the server's certificate must have: `localhost` on a unix socket."""
+        return self.address.host or "localhost"
+
+    @property
+    def port(self) -> int:
+        """1 to 65535; 0 for a unix socket."""
+        return self.address.port
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words: `localhost, port 9000`."""
+        return self.address.path or f"{self.host}, port {self.port}"
+
+    @property
+    def opened(self) -> str:
+        """What a client opens there."""
+        return "connection"
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the clients speak TLS."""
+        return self.address.is_tls
+
+    def with_tls(self, is_tls: bool) -> StreamTarget:
+        """The same place with TLS or without, for a hint."""
+        return StreamTarget(self.address.over(is_tls))
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
+AnyTarget = Target | StreamTarget
+
+
+def parse(url: str) -> AnyTarget:
+    """Reads the URL of a service that speaks websocket or a protocol on a byte stream.
+
+    Raises:
+        UsageError: it is none; the message holds the right spelling where it can be guessed.
+    """
+    name, _, rest = url.partition(":")
+    if name.lower().partition("+")[0] not in STREAMS:
+        return websocket_url.parse(url)
+    is_unix = name.lower().endswith("+unix")
+    if not is_unix and rest.startswith("//") and (path := rest[2:].partition("/")[2]):
+        raise UsageError(f"{url!r} has a path, /{path}, which {name}:// cannot send; leave it out")
+    try:
+        found = address.parse(url if is_unix else url.rstrip("/"))
+    except ConfigError as error:
+        raise UsageError(f"{error.seen}; {error.fix}") from None
+    if not (found.path or found.port):
+        raise UsageError(
+            f"{url!r} has no port that a client can connect to; give that of the service"
+        )
+    return StreamTarget(found)
