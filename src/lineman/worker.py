@@ -12,6 +12,7 @@ from lineman.base.option_kinds import taking
 from lineman.config.callback_slots import BoundSlot, Slot
 from lineman.config.declared import refuse_option
 from lineman.config.options import OPTIONS, WorkerOptions
+from lineman.config.program_slots import ProgramSlot
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.broadcast import broadcast
@@ -52,7 +53,8 @@ class Worker(WorkerDescription):
         address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        pid_file, log_file, log_format, log_level, metrics: of the whole program, set on the class.
+        pid_file, log_file, log_format, log_level, metrics, on_master_reload, on_master_stop: of
+            the whole program, set on the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 
@@ -73,6 +75,8 @@ class Worker(WorkerDescription):
     log_format: ClassVar[str] = "text"
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
+    on_master_reload: ClassVar[Any] = ProgramSlot()
+    on_master_stop: ClassVar[Any] = ProgramSlot()
     all_workers: ClassVar[list[Worker]] = []
     runtime: RunningWorker  # for Lineman itself: runs the worker in this process
 
@@ -121,6 +125,10 @@ class Worker(WorkerDescription):
             Worker.log_format,
             Worker.log_level,
             Worker.metrics,
+            {
+                "reload": Worker.on_master_reload.callback,
+                "stop": Worker.on_master_stop.callback,
+            },
         )
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 

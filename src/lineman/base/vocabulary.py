@@ -12,7 +12,6 @@ from collections.abc import Mapping
 _EVENT_LOOP = "uvloop is used if it is installed, asyncio otherwise"
 _LOOP = "write asyncio.get_running_loop()"
 _PINGS = "the worker answers pings, and sends them; see ping_interval"
-_MASTER = "the master runs none of the program's code; the log says what it does"
 _STOP_ALL = (
     "Worker.stop_all() stops the whole service; Workerman's stopAll ends one process, which is "
     "`await worker.stop()`"
@@ -54,8 +53,8 @@ WORKER: Mapping[str, str] = {
     "onError": "on_error",
     "onBufferFull": "on_buffer_full",
     "onBufferDrain": "on_buffer_drain",
-    "onMasterReload": _MASTER,
-    "onMasterStop": _MASTER,
+    "onMasterReload": "on_master_reload",
+    "onMasterStop": "on_master_stop",
     "onWorkerExit": "on_worker_exit",
     "daemonize": "write `python app.py start -d`",
     "stdoutFile": "log_file",
