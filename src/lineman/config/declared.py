@@ -80,7 +80,7 @@ class Declared(metaclass=Declaring):
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
             if _is_of_class(cls, name):
-                raise UsageError(_of_program(_base(cls), name))
+                raise UsageError(_of_program(cls, name))
             if name in cls._kind.calls and isinstance(_find(cls, name), property):
                 raise UsageError(cls._kind.only_read(name))
             super().__setattr__(name, value)
@@ -155,7 +155,7 @@ def refuse_option(cls: Declaring, name: str) -> NoReturn:
     if name in cls._kind.calls:
         raise UsageError(cls._kind.only_read(name))
     if isinstance(_find(cls, name), ProgramSlot):
-        raise UsageError(_of_program(_base(cls), name))
+        raise UsageError(_of_program(cls, name))
     if callable(getattr(cls, name, None)):
         call = f"{cls._kind.place.partition('.')[0]}.{name}(…)"
         raise UsageError(f"{name} is no option of {cls.__name__}(…); call it: {call}")
