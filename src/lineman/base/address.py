@@ -15,13 +15,14 @@ _SCHEMES = {
     "ws": "ws",
     "wss": "wss",
     "websocket": "ws",
+    "udp": "udp",
     **{scheme: scheme for pair in STREAMS.items() for scheme in pair},
 }
-_UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items()}
+_UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items() if name != "udp"}
 _OVER_TLS = {"ws": "wss", **STREAMS}
 _WITHOUT_TLS = {over_tls: plain for plain, over_tls in _OVER_TLS.items()}
 MAX_PATH = 107  # bytes of a unix socket's path (unix(7), sun_path)
-_LATER_SCHEMES = frozenset({"http", "https", "ssl", "udp", "unix"})
+_LATER_SCHEMES = frozenset({"http", "https", "ssl", "unix"})
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 _HOST_NAME = re.compile(

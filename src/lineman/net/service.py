@@ -15,6 +15,7 @@ from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import STOPPING
 from lineman.net.connection.limits import Limits
 from lineman.net.connection.open_connections import Connections
+from lineman.net.datagrams.datagram_socket import DatagramSocket
 from lineman.net.listening.acceptor import Acceptor
 from lineman.net.listening.proxy_preamble import Preamble
 from lineman.net.loop.lag import LagMeter
@@ -40,7 +41,7 @@ class Service(ConnectionContext):
         super().__init__(owner, callbacks, limits, **shared)
         self.open_connections = Connections(self.connections)
         self.lag = LagMeter()
-        self._listeners: list[Acceptor] = []
+        self._listeners: list[Acceptor | DatagramSocket] = []
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -58,7 +59,10 @@ class Service(ConnectionContext):
 
     def listen(self, listener: socket.socket) -> None:
         """Accepts from one more socket, as `start` does."""
-        self._listeners.append(Acceptor(self, listener))
+        is_udp = listener.type is socket.SOCK_DGRAM
+        self._listeners.append(
+            DatagramSocket(self, listener) if is_udp else Acceptor(self, listener)
+        )
 
     def _tick(self) -> None:
         now = time.monotonic()

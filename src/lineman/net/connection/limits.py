@@ -68,6 +68,8 @@ class LimitFields:
     """Silence after a ping after which a peer is given up."""
     idle_timeout: float = option(0.0, SECONDS_OR_NONE)
     """Silence after which a client of `tcp`, `text` or `frame` is given up; 0 for never."""
+    udp_amplification: float = option(1.0, Number(is_whole=False, zero="no limit"))
+    """Bytes with which a datagram may be answered, for each of its own; 0 for any number."""
     backlog: int = option(4096, COUNT)
     """Connections that may wait to be accepted."""
     max_connections: int = option(0, COUNT_OR_NONE)

@@ -45,21 +45,25 @@ def bind(
     found = resolve(address)
     if is_first:
         _tell_which(address.host, [str(each[4][0]) for each in found])
-    listener = socket.socket(found[0][0], socket.SOCK_STREAM)
+    kind = _kind(address)
+    listener = socket.socket(found[0][0], kind)
     try:
         if reuse_port and address.port and is_first:
             # Sockets that share a port would share it with a service that runs already as well.
-            with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with socket.socket(found[0][0], kind) as probe:
+                if kind is socket.SOCK_STREAM:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(found[0][4])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Accepted sockets inherit both.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if kind is socket.SOCK_STREAM:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Accepted sockets inherit both.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.bind(found[0][4])
-        listener.listen(backlog)
+        if kind is socket.SOCK_STREAM:
+            listener.listen(backlog)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
@@ -80,7 +84,7 @@ def resolve(address: Address) -> list[Found]:
                 address.host,
                 address.port,
                 family if _is_ip(address.host) else 0,
-                socket.SOCK_STREAM,
+                _kind(address),
             )
         ]
     except socket.gaierror as error:
@@ -91,6 +95,10 @@ def resolve(address: Address) -> list[Found]:
     # A client without a name uses 127.0.0.1 (every proxy's configuration does).
     found.sort(key=lambda each: each[0] is not socket.AF_INET)
     return found
+
+
+def _kind(address: Address) -> socket.SocketKind:
+    return socket.SOCK_DGRAM if address.protocol == "udp" else socket.SOCK_STREAM
 
 
 def listens_at(found: socket.socket, address: Address) -> bool:
