@@ -24,6 +24,7 @@ COMPILED = (
     "lineman/gateway/holder/registry",
     "lineman/gateway/holder/traffic",
     "lineman/gateway/business/gateway_client",
+    "lineman/net/datagrams/datagram_output",
     "lineman/net/datagrams/datagram_peer",
     "lineman/net/datagrams/datagram_socket",
     "lineman/net/listening/acceptor",

@@ -177,6 +177,25 @@ class Worker(WorkerDescription):
         everyone = self.connections.values()
         return broadcast(message, everyone if to is None else to, key)
 
+    def send_to(self, address: tuple[str, int], data: str | bytes | bytearray | memoryview) -> bool:
+        """Sends a datagram of the program's own accord, from a `udp://` address of this worker.
+
+        `udp_amplification` does not limit it: send to addresses that have proved to be true.
+
+        Args:
+            address: an IP address (a broadcast one as well) and a port, as
+                `(peer.remote_ip, peer.remote_port)`.
+            data: `bytes`, `bytearray` or `memoryview`; or `str`, which is sent as UTF-8.
+
+        Returns:
+            Whether the kernel took it; what it did not take is counted as unsent.
+
+        Raises:
+            UsageError: the worker listens on no `udp://` address or does not run, the address is
+                none, or there are more than 65,507 bytes.
+        """
+        return self.runtime.send_to(address, data)
+
     @property
     def service(self) -> Service | None:
         """The service of this worker in this process; None while it does not run."""

@@ -171,6 +171,45 @@ CONNECTION: Mapping[str, str] = {
     "uid": 'keep your own values in connection.data: connection.data["uid"]',
 }
 
+_NO_STATE = "each datagram has a peer of its own; keep values in worker.data, by the peer's address"
+_UNCONNECTED = "UDP has no connections: a datagram is sent at once, or lost"
+
+# The sender of a datagram: the names of a connection, and these.
+PEER: Mapping[str, str] = {
+    **CONNECTION,
+    "id": _NO_STATE,
+    "context": _NO_STATE,
+    "data": _NO_STATE,
+    "session": _NO_STATE,
+    "uid": _NO_STATE,
+    "transport": "it is always udp",
+    "protocol": "it is always udp",
+    "bytesRead": "`python app.py status` shows what all have sent",
+    "bytesWritten": "`python app.py status` shows what all were sent",
+    "maxSendBufferSize": _UNCONNECTED,
+    "defaultMaxSendBufferSize": _UNCONNECTED,
+    "lingerTimeout": _UNCONNECTED,
+    "defaultLingerTimeout": _UNCONNECTED,
+    "headers": "a datagram has no headers that a program sees",
+    "websocketType": "every datagram is bytes",
+    "destroy": _UNCONNECTED,
+    "pauseRecv": _UNCONNECTED,
+    "resumeRecv": _UNCONNECTED,
+    "getStatus": _UNCONNECTED,
+    "isIpV4": "write ipaddress.ip_address(peer.remote_ip).version == 4",
+    "isIpV6": "write ipaddress.ip_address(peer.remote_ip).version == 6",
+    "getSendBufferQueueSize": _UNCONNECTED,
+    "getRecvBufferQueueSize": _UNCONNECTED,
+    "bufferIsEmpty": _UNCONNECTED,
+    "consumeRecvBuffer": "callbacks get whole datagrams",
+    "doSslHandshake": "there is no TLS over UDP",
+    "jsonSerialize": "`python app.py status --json` shows the figures",
+    "errorHandler": "an exception of a callback is logged and counted",
+    "realIP": "remote_ip; it may be forged",
+    "lastMessageTime": _NO_STATE,
+    "websocketPingInterval": _UNCONNECTED,
+}
+
 # A client, as the callbacks of a `Gateway` get it: the names of a connection, and these.
 CLIENT: Mapping[str, str] = {
     **CONNECTION,
@@ -291,6 +330,10 @@ MEMBERS = (
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
     *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),
     "worker",
+)
+# The public names of the sender of a datagram.
+PEER_MEMBERS = (
+    *("close", "local_address", "peer_address", "remote_ip", "remote_port", "send", "worker"),
 )
 # The public names of a request.
 REQUEST_MEMBERS = (

@@ -202,6 +202,12 @@ class Gateway(Api, Declared):
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
         _check_name(options.name)
+        if str(options.address).lower().startswith("udp:"):
+            raise ConfigError(
+                f"the address of a Gateway is {options.address!r}, and UDP has no connections that "
+                "it could keep",
+                "take a Worker for datagrams; it can push to the Gateway's clients",
+            )
         if options.name in Gateway.all_names:
             raise UsageError(
                 f"there are two gateways called {options.name!r}; give each a name of its own"

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Never
 
+from lineman.base import unknown_names
 from lineman.base.address import format_ip_port
-from lineman.errors import UsageError
-from lineman.net.connection.context import ConnectionContext
+from lineman.base.unknown_names import PeerNames
 from lineman.net.datagrams import datagram_calls
 from lineman.net.datagrams.datagram_calls import Sender
+from lineman.net.datagrams.datagram_output import DatagramOutput
 from lineman.protocols.websocket.session import to_frame
 
+# Bytes of a datagram's headers, IPv6 and UDP: many empty answers are an amplification as well.
+HEADERS = 48
+_HEADERS = HEADERS  # as a C number
 
-class DatagramPeer:
+
+class _PeerBase:
+    """Cython lets a class have a base in Python only behind one in C."""
+
+    __slots__ = ()
+
+
+class DatagramPeer(_PeerBase, PeerNames):
     """The sender of one datagram, as `on_message` gets it.
 
     UDP has no connections: each datagram comes with a peer of its own, and whether its address is
@@ -22,19 +33,21 @@ class DatagramPeer:
     more.
     """
 
-    __slots__ = ("_address", "_allowed", "_fd", "_sender", "_service", "_size")
+    __slots__ = ("_address", "_allowed", "_output", "_sender", "_size")
 
-    def __init__(self, service: ConnectionContext, fd: int, sender: Sender, size: int) -> None:
-        self._begin(service, fd, sender, size)
+    def __init__(self, output: DatagramOutput, sender: Sender, size: int) -> None:
+        self._begin(output, sender, size)
 
-    def _begin(self, service: ConnectionContext, fd: int, sender: Sender, size: int) -> None:
+    def _begin(self, output: DatagramOutput, sender: Sender, size: int) -> None:
         """All of `__init__`, as a call in C."""
-        self._service = service
-        self._fd = fd
+        self._output = output
         self._sender = sender
         self._size = size
-        self._allowed = -1.0
+        self._allowed = -1.0  # not yet known
         self._address: tuple[str, int] | None = None
+
+    def __setattr__(self, name: str, value: Never) -> None:
+        unknown_names.set_or_refuse(self, name, value)
 
     def __repr__(self) -> str:
         return f"<DatagramPeer {self.peer_address}>"
@@ -42,7 +55,7 @@ class DatagramPeer:
     @property
     def worker(self) -> Any:
         """The worker that the datagram came to."""
-        return self._service.owner
+        return self._output.service.owner
 
     @property
     def remote_ip(self) -> str:
@@ -51,13 +64,18 @@ class DatagramPeer:
 
     @property
     def remote_port(self) -> int:
-        """The port of the sender."""
+        """The port of the sender; 0 if it takes no answer."""
         return self._where()[1]
 
     @property
     def peer_address(self) -> str:
         """`ip:port` of the sender."""
         return format_ip_port(*self._where())
+
+    @property
+    def local_address(self) -> str:
+        """`ip:port` that the datagram was sent to, from where it is answered."""
+        return self._output.local_address(datagram_calls.local_ip_of(self._sender))
 
     def _where(self) -> tuple[str, int]:
         if self._address is None:
@@ -73,28 +91,31 @@ class DatagramPeer:
             counted as unsent.
 
         Raises:
-            UsageError: for any other type, and for more bytes than a datagram can have.
+            UsageError: for any other type, and for more than 65,507 bytes.
         """
         payload = data if type(data) is bytes else to_frame(data)[1]
-        service = self._service
-        factor = service.limits.udp_amplification
+        output = self._output
+        factor = output.service.limits.udp_amplification
         if factor:
             if self._allowed < 0.0:
-                self._allowed = self._size * factor
-            if len(payload) > self._allowed:
+                self._allowed = (self._size + _HEADERS) * factor
+            cost = len(payload) + _HEADERS
+            if cost > self._allowed:
                 self._refuse(len(payload), factor)
                 return False
-            self._allowed -= len(payload)
-        return send_to(service, self._fd, self._sender, payload)
+            self._allowed -= cost
+        return output.send(self._sender, payload)
 
     def _refuse(self, size: int, factor: float) -> None:
-        service = self._service
+        service = self._output.service
         service.send_failures += 1
+        service.tally.hits["udp_amplification"] += 1
         service.log.log(
             logging.WARNING,
             "amplified answers",
-            "%s sent %d bytes and would get %d: not sent, since the address may be forged "
-            "(udp_amplification is %g); raise it where clients prove who they are",
+            "%s sent %d bytes, and an answer of %d was not sent: all answers together would have "
+            "more bytes than it has sent, and its address may be forged (udp_amplification is %g; "
+            "raise it if your clients prove who they are)",
             self.peer_address,
             self._size,
             size,
@@ -102,29 +123,6 @@ class DatagramPeer:
         )
 
     def close(self, data: Any = None) -> None:
-        """Sends a last datagram; there is nothing to close."""
+        """Sends a last datagram, if there is one; nothing has to be closed."""
         if data is not None:
             self.send(data)
-
-
-def send_to(service: ConnectionContext, fd: int, sender: Sender, payload: bytes) -> bool:
-    """Sends a datagram, and counts it; see `DatagramPeer.send`."""
-    try:
-        if not datagram_calls.send(fd, sender, payload):
-            service.send_failures += 1
-            return False
-    except OSError as error:
-        if len(payload) > MOST:
-            raise UsageError(f"a datagram of {len(payload)} bytes; {MOST} are the most") from None
-        service.send_failures += 1
-        where = format_ip_port(*datagram_calls.address_of(sender))
-        kind = "unsent datagrams"
-        service.log.log(logging.INFO, kind, "%s: cannot be sent to: %s", where, error.strerror)
-        return False
-    service.tally.messages_written += 1
-    service.tally.bytes_written += len(payload)
-    return True
-
-
-# 65,535 less the headers of IPv4 and UDP.
-MOST = 65_507
