@@ -230,6 +230,7 @@ def _service(
         worker,
         worker.callbacks,
         plan.limits,
+        scheme="" if plan.address is None else plan.address.scheme,
         tls_context=None if plan.tls is None else plan.tls.context,
         origins=plan.origins,
         subprotocols=tuple(plan.given.subprotocols),
