@@ -22,7 +22,10 @@ _OF_WORKER = "it is an option of the worker"
 _NO_CLIENTS = "there are no clients (as AsyncTcpConnection) in this version"
 _NO_PORT = "gateway and business processes find each other by sockets in the run directory"
 _FIXED = "it is fixed: 64 messages or 256 KiB of each client, 64 MiB in all"
-_ROUTER = "a client belongs to the worker process that has the fewest clients"
+_ROUTER = (
+    "a client belongs to the worker with the fewest clients, or to the one that "
+    "Gateway(…, router=…) chooses"
+)
 _FOREGROUND = "write to sys.stdout or to logging; log_file says where it goes"
 
 WORKER: Mapping[str, str] = {
@@ -254,7 +257,6 @@ GATEWAY: Mapping[str, str] = {
     "pingInterval": "give it to Gateway(…, ping_interval=…)",
     "pingData": "give it to Gateway(…, ping_data=…)",
     "secretKey": "give it to Gateway(…, secret=…)",
-    "router": _ROUTER,
     "routerBind": _ROUTER,
     "selectLoadBalancingMode": _ROUTER,
     "sendToWorkerBufferSize": _FIXED,
@@ -284,7 +286,7 @@ GATEWAY: Mapping[str, str] = {
 # The names that a program sets in GatewayWorker; the others are functions.
 GATEWAY_SETTINGS = frozenset({
     *("count", "businessWorkers", "registerAddress", "lanIp", "lanPort", "startPort"),
-    *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),
+    *("innerTcpWorkerListen", "pingNotResponseLimit", "pingInterval"),
     *("pingData", "secretKey", "sendToWorkerBufferSize", "sendToGatewayBufferSize"),
     *("sendToClientBufferSize", "protocolAccelerate", "eventHandler", "connectTimeout"),
     *("persistentConnection", "addressesCacheDisable"),

@@ -33,6 +33,7 @@ from lineman.gateway.gateway_options import (
     SHARED,
     GatewayOptions,
     check_ping_data,
+    checked_router,
 )
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
@@ -245,6 +246,7 @@ class Gateway(Api, Declared):
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
             protocol=addresses.parse(worker.address).protocol,
+            router=checked_router(self._options),
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
