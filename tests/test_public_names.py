@@ -35,7 +35,6 @@ NAMES = sorted({*lineman.__all__} - {"__version__"})
 SHOWN = {
     "Client": vocabulary.CLIENT_MEMBERS,
     "Connection": vocabulary.MEMBERS,
-    "DatagramPeer": vocabulary.PEER_MEMBERS,
     "LiveTls": ("shares_tickets", "unknown_names"),
     "Request": vocabulary.REQUEST_MEMBERS,
 }
@@ -119,7 +118,9 @@ def classes_in(module: str, expression: ast.AST) -> Iterator[str]:
         where, what = pair
         if isinstance(what, ast.ClassDef):
             yield f"{where}.{what.name}"
-        elif not isinstance(what, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        elif what is not expression and not isinstance(
+            what, (ast.FunctionDef, ast.AsyncFunctionDef)
+        ):  # a type variable has its own name in it
             yield from classes_in(where, what)
 
 

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
     from lineman.net.connection.send_queue import SlowReaders
-    from lineman.net.datagrams.datagram_peer import DatagramPeer
     from lineman.net.loop.delay import Delay
     from lineman.net.stream.tlsinfo import TlsInfo
+    from lineman.protocols.codecs.own_protocol import Protocol
+    from lineman.protocols.codecs.ready_made import LengthPrefixed, Lines
     from lineman.protocols.http.http_messages import Headers, Request, Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
     from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -59,7 +60,6 @@ __all__ = [
     "ConfigError",
     "Connection",
     "ConnectionLost",
-    "DatagramPeer",
     "DeflateOptions",
     "Delay",
     "DevelopmentCertificate",
@@ -74,10 +74,13 @@ __all__ = [
     "HistoryPage",
     "HttpError",
     "KeptMessage",
+    "LengthPrefixed",
     "LinemanError",
+    "Lines",
     "LinkFullError",
     "LiveTls",
     "NotReachedError",
+    "Protocol",
     "ProtocolError",
     "ProxyHeader",
     "RefusedError",
@@ -107,7 +110,6 @@ _HOMES = {
     "Connection": "net.connection.connection",
     "ConnectionLost": "errors",
     "Delay": "net.loop.delay",
-    "DatagramPeer": "net.datagrams.datagram_peer",
     "DeflateOptions": "protocols.websocket.negotiation",
     "DevelopmentCertificate": "tls.development.devca",
     "ErrorCode": "net.connection.callbacks",
@@ -121,10 +123,13 @@ _HOMES = {
     "HistoryPage": "gateway.wire.history_page",
     "HttpError": "errors",
     "KeptMessage": "gateway.wire.history_page",
+    "LengthPrefixed": "protocols.codecs.ready_made",
     "LinemanError": "errors",
+    "Lines": "protocols.codecs.ready_made",
     "LinkFullError": "errors",
     "LiveTls": "tls.serving.live_certificates",
     "NotReachedError": "errors",
+    "Protocol": "protocols.codecs.own_protocol",
     "ProtocolError": "errors",
     "ProxyHeader": "protocols.proxies.proxy_header",
     "RefusedError": "errors",
@@ -155,7 +160,6 @@ _THEIRS = {
     "Websocket": 'the address contains it: Worker("ws://…")',
     "TcpConnection": "write Connection",
     "ConnectionInterface": "write Connection",
-    "UdpConnection": "write DatagramPeer",
     "AsyncTcpConnection": "there are no clients in this version",
     "AsyncUdpConnection": "there are no clients in this version",
 }

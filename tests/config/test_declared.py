@@ -79,7 +79,6 @@ BODIES = [
     ("trusted_proxys", ["10.0.0.1"], r"did you mean trusted_proxies\?"),
     ("origin", ["https://a.example"], r"did you mean origins\?"),
     ("daemonize", True, "python app.py start -d"),
-    ("protocol", "text", "the address contains it"),
     ("logFile", "a.log", r"did you mean log_file\?"),
     ("log_file", "a.log", r"of the whole program: Worker.log_file = …"),
     ("pid_file", "a.pid", r"of the whole program: Worker.pid_file = …"),

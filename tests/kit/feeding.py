@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lineman.errors import ProtocolError
+from lineman.protocols.events import LATER
 from lineman.protocols.interface import Session
 
 
@@ -14,10 +15,18 @@ def events_of(session: Session, parts: list[bytes]) -> list[Any]:
     found: list[Any] = []
     for part in parts:
         data = memoryview(part)
-        while (event := session.next(data)) is not None:
+        found += _taken(session, data)
+    session.on_time(0.0, 0.0)  # what waits for the clock is asked for as well
+    return found + (_taken(session, memoryview(b"")) if session.has_more else [])
+
+
+def _taken(session: Session, data: memoryview) -> list[Any]:
+    found: list[Any] = []
+    while (event := session.next(data)) is not None:
+        if event is not LATER:
             found.append(event.code if isinstance(event, ProtocolError) else event)
-            if not session.has_more:
-                break
+        if not session.has_more:
+            break
     return found
 
 

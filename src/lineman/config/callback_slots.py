@@ -119,16 +119,11 @@ def set_callback(
     """
     if function is not None and not callable(function):
         raise UsageError(f"{name} takes a function, got {type(function).__name__}")
-    fits = None if function is None else fitted(name, function, arguments[name])
-    setattr(callbacks, name, fits)
+    fitted = None if function is None else _fitted(name, function, arguments[name])
+    setattr(callbacks, name, fitted)
 
 
-def fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
-    """The function, made to take these arguments if it leaves out the last ones.
-
-    Raises:
-        UsageError: it requires more arguments than there are.
-    """
+def _fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

@@ -16,7 +16,7 @@ from lineman.base import address as addresses
 from lineman.base import option_kinds
 from lineman.base.address import STREAMS, Address
 from lineman.base.option_kinds import names_of
-from lineman.config import datagram_options, session_factories
+from lineman.config import session_factories
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
@@ -70,7 +70,9 @@ class CheckedOptions:
     @property
     def new_session(self) -> Callable[[Limits], Session] | None:
         """Makes the session of a new connection; None for websockets, with HTTP before them."""
-        return None if self.address is None else session_factories.of(self.address.protocol)
+        if self.address is None:
+            return None
+        return session_factories.of(self.address.protocol, self.given.protocol)
 
     @property
     def url(self) -> str:
@@ -101,14 +103,16 @@ def read(
     """
     option_kinds.check(WorkerOptions, worker)
     address = addresses.parse(worker.address) if worker.address else None
+    if worker.protocol is not None and (address is None or address.protocol != "tcp"):
+        raise ConfigError(
+            f"protocol is given, and {address or 'a worker without an address'} speaks no protocol "
+            "of the program's own",
+            "write tcp:// in the address, or leave protocol out",
+        )
     if address is None:
         _refuse_callbacks(worker)
     elif address.protocol in STREAMS:
         _refuse_websocket_options(worker, address)
-    if address is not None and address.protocol == "udp":
-        datagram_options.refuse_others(worker, address)
-    else:
-        datagram_options.refuse_own(worker, address)
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -28,6 +28,7 @@ from lineman.net.connection.limits import LimitFields
 from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.listening.proxy_lists import DIRECTORY
 from lineman.net.listening.proxy_preamble import OPTIONAL, REQUIRED
+from lineman.protocols.codecs.chosen import check as check_protocol
 from lineman.protocols.proxies.forwarded import real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
@@ -36,6 +37,7 @@ from lineman.tls.serving.tls_options import TlsFields
 # Modules for TLS, and those that few programs use, are imported where they are used: together they
 # are a third of the time that `from lineman import Worker` would take.
 if TYPE_CHECKING:
+    from lineman.protocols.codecs.own_protocol import Protocol
     from lineman.tls.acme.acme_options import AcmeOptions
 
 
@@ -117,6 +119,9 @@ class WorkerOptions(ServiceFields):
     """Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`."""
     count: int = option(1, PROCESSES)
     """The number of processes."""
+    protocol: Callable[[], Protocol[Any]] | None = option(None, CheckedBy(check_protocol))
+    """On `tcp://`: the class of a protocol of the program's own, or what makes its objects, such as
+    `Lines()`. Each connection has an object; None: messages are bytes as they come."""
 
 
 OPTIONS = names_of(WorkerOptions)

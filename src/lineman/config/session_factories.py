@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lineman.net.connection.limits import Limits
-from lineman.protocols.codecs.frame_session import FrameSession
-from lineman.protocols.codecs.tcp_session import TcpSession
-from lineman.protocols.codecs.text_session import TextSession
+from lineman.protocols.codecs.chosen import STREAMS, sessions_of
 from lineman.protocols.interface import Session
 
-_STREAMS: dict[str, Callable[[Limits], Session]] = {
-    "tcp": TcpSession,
-    "text": TextSession,
-    "frame": FrameSession,
-}
 
-
-def of(protocol: str) -> Callable[[Limits], Session] | None:
+def of(protocol: str, own: Any = None) -> Callable[[Limits], Session] | None:
     """Makes the session of a new connection; None for websockets, with HTTP before them.
 
     Args:
         protocol: of an `Address`.
+        own: what the program has given as `protocol`; None for none. It is spoken on `tcp`.
     """
-    return _STREAMS.get(protocol)
+    if own is not None and protocol == "tcp":
+        return sessions_of(own)
+    return STREAMS.get(protocol)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lineman.process.messages.lines import (
-    Lines,
+    LineSplitter,
     WireError,
     clean,
     decode,
@@ -29,7 +29,7 @@ def test_a_message_is_one_line() -> None:
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_lines_come_out_whole_however_they_came(size: int) -> None:
     stream = MESSAGE * 3 + b"tail"
-    lines = Lines(1000)
+    lines = LineSplitter(1000)
     found = [
         line
         for start in range(0, len(stream), size)
@@ -42,7 +42,7 @@ def test_lines_come_out_whole_however_they_came(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 5, 100])
 def test_a_line_at_the_limit_passes_and_one_past_it_does_not(size: int) -> None:
     def feed(stream: bytes) -> list[bytes]:
-        lines = Lines(10)
+        lines = LineSplitter(10)
         pieces = [stream[start : start + size] for start in range(0, len(stream), size)]
         return [line for piece in pieces for line in lines.feed(piece)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from typing import Any
 
 from lineman.errors import UsageError
 from lineman.net.connection.connection import Connection
@@ -11,7 +12,7 @@ from lineman.protocols.websocket.session import plain, to_frame
 
 
 def broadcast(
-    message: str | bytes | bytearray | memoryview,
+    message: Any,
     to: Iterable[Connection],
     key: Hashable | None = None,
 ) -> int:
@@ -38,20 +39,26 @@ def broadcast(
     """
     if key is not None:
         check_key(key)
-    message = plain(message)  # a callback must not change it for later receivers
-    to_frame(message)
+    everyone = receivers(to)
+    if isinstance(message, (str, bytes, bytearray, memoryview)) or _has_websocket(everyone):
+        message = plain(message)  # a callback must not change it for later receivers
+        to_frame(message)
     encoded: dict[object, bytes | UsageError] = {}  # by what those with the same bytes share
     last: object = None
     shared = b""
     refused: UsageError | None = None
     taken = 0
-    for connection in receivers(to):
+    for connection in everyone:
         if not connection.is_open:
             connection.send_encoded(b"", key)  # which counts that it was too late
             continue
         group = connection.share_key()
-        if group is None:  # its messages build on those before them
-            taken += connection.send(message, key)
+        if group is None:  # its messages are its own, or build on those before them
+            try:
+                taken += connection.send(message, key)
+            except UsageError as error:
+                refused = error
+                connection.note_unsendable(error)
             continue
         if group is not last:
             last = group
@@ -64,7 +71,7 @@ def broadcast(
                 continue
             shared = found
         taken += connection.send_encoded(shared, key)
-    if refused is not None and not taken and len(encoded) == 1:
+    if refused is not None and not taken and len(encoded) <= 1:
         raise refused
     return taken
 
@@ -75,6 +82,10 @@ def _encoded(connection: Connection, message: object) -> bytes | UsageError:
         return connection.encode_shared(message)
     except UsageError as error:
         return error
+
+
+def _has_websocket(connections: list[Connection]) -> bool:
+    return any(connection.service.protocol is None for connection in connections)
 
 
 def receivers(to: Iterable[Connection]) -> list[Connection]:

@@ -14,7 +14,7 @@ from lineman.base import progress
 from lineman.base.durations import name_of
 from lineman.base.forks import keep_from_children
 from lineman.base.loglimit import LogLimit
-from lineman.errors import HttpError
+from lineman.errors import HttpError, ProtocolError
 from lineman.net.connection.admission import Admission
 from lineman.net.connection.callbacks import Callback, Callbacks
 from lineman.net.connection.counters import Tally
@@ -25,6 +25,7 @@ from lineman.net.loop.poller import Poller
 from lineman.net.stream.tlsstream import Challenges, TlsStream
 from lineman.protocols.interface import Session
 from lineman.protocols.proxies.forwarded import TrustedProxies
+from lineman.protocols.websocket.close import INTERNAL_ERROR
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
 
@@ -38,8 +39,7 @@ class ConnectionContext:
         owner: what `connection.worker` gives back.
         callbacks: the program's functions; looked up live.
         limits: sizes and times.
-        scheme: of the address, as clients and logs name it.
-        tls_context: None for no TLS.
+        tls_context: None for plain ws.
         origins: who may connect from a browser.
         subprotocols: what may be agreed on, best first.
         trusted_proxies: the proxies that are believed about the client's address.
@@ -64,7 +64,6 @@ class ConnectionContext:
         callbacks: Callbacks,
         limits: Limits,
         *,
-        scheme: str = "ws",
         tls_context: ssl.SSLContext | None = None,
         origins: OriginPolicy | None = None,
         subprotocols: Sequence[str] = (),
@@ -80,7 +79,6 @@ class ConnectionContext:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
-        self.scheme = scheme
         self.tls_context = tls_context
         self.challenges = challenges
         self.http_scheme = "http" if tls_context is None else "https"
@@ -157,6 +155,21 @@ class ConnectionContext:
             self.log.exception(error, "%s: protocol raised; the connection is dropped", peer)
             return None
         return session
+
+    def log_broken_rule(self, connection: object, error: ProtocolError) -> None:
+        """Logs what a session has ended with: the peer's fault, or that of the program's protocol.
+
+        Args:
+            connection: whose session it was.
+            error: what the session gave; 1011 for a fault of the program.
+        """
+        if error.code == INTERNAL_ERROR:
+            self.exceptions += 1
+            cause = error.__cause__ or error
+            self.log.exception(cause, "%s: closed with %s", connection, error)
+        else:
+            kind = f"protocol errors with {error.code}"
+            self.log.log(logging.INFO, kind, "%s: closed with %s", connection, error)
 
     def serve_tls(self, context: ssl.SSLContext) -> None:
         """Has the next connections use this context; open ones go on as they are."""

@@ -17,7 +17,8 @@ from lineman.net.connection.metered import TrafficMeter
 from lineman.net.connection.sender import Sender
 from lineman.net.connection.state import CLOSED, CLOSING, OPEN
 from lineman.net.stream.stream_status import PAUSED_BY_USER
-from lineman.protocols.events import PROGRESS, Close, Progress, Reply
+from lineman.protocols.events import LATER, PROGRESS, Close, Progress, Reply
+from lineman.protocols.websocket import close as closing
 
 
 class Delivery(Sender):
@@ -48,10 +49,15 @@ class Delivery(Sender):
             if self._inbox is None:
                 self._use_inbox(Inbox(self, is_stream))
             assert self._inbox is not None
-            self._inbox.open(result, self._leave if is_stream else None)
+            self._inbox.open(result, self._end_conversation if is_stream else None)
+
+    def _end_conversation(self) -> None:
+        if self._state is OPEN:
+            code, reason = self._goodbye or (closing.NORMAL, "")
+            self.start_close(code, reason)
 
     def _process(self, event: Any) -> None:
-        if self._meter is not None and event is not PROGRESS:
+        if self._meter is not None and event is not PROGRESS and event is not LATER:
             event = self._meter.message() or event
             if isinstance(event, ProtocolError):
                 self._meter = None
@@ -89,6 +95,8 @@ class Delivery(Sender):
                 inbox.put(event)
         elif not isinstance(event, Progress):
             self._hand_on(event)
+        elif event is LATER:
+            self._look_after(0)
 
     def _hand_on(self, message: Any) -> None:
         if self._inbox is not None:
@@ -130,8 +138,9 @@ class Delivery(Sender):
         self._use_inbox(None)
         if self._state is CLOSED:
             self.on_delivered_all()
-        elif self._goodbye is not None and self._stream.kept is None:
-            self._leave()
+        elif self._goodbye is not None and self._state is OPEN and self._stream.kept is None:
+            code, reason = self._goodbye
+            self.start_close(code, reason)
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""

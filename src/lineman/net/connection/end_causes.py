@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lineman.protocols.codecs.byte_stream import CUT, SILENT
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.heartbeat import NO_PONG
@@ -12,7 +11,6 @@ DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
 TLS = "TLS: "
-UNREACHED = "the peer acknowledges nothing"
 GAVE_WAY = "let go for others: it said nothing"
 
 _BROKEN_RULES = {
@@ -27,14 +25,7 @@ _OURS = {
     closing.INTERNAL_ERROR: "callback_failed",
     closing.TRY_AGAIN_LATER: "slow_reader",
 }
-_LOST = (
-    (NO_PONG, "ping_timeout"),
-    (UNREACHED, "ping_timeout"),
-    (SILENT, "idle_timeout"),
-    (CUT, "cut_message"),
-    (DESTROYED, "destroyed"),
-    (DROPPED, "dropped"),
-)
+_LOST = ((NO_PONG, "ping_timeout"), (DESTROYED, "destroyed"), (DROPPED, "dropped"))
 
 CLOSE_CAUSES = (
     "client",
@@ -42,7 +33,7 @@ CLOSE_CAUSES = (
     *_OURS.values(),
     "protocol_error",
     *_BROKEN_RULES.values(),
-    *dict.fromkeys(cause for _, cause in _LOST),
+    *(cause for _, cause in _LOST),
     "lost",
 )
 FAILURE_CAUSES = ("tls", "timeout", "stopping", "overload", "lost")
@@ -62,7 +53,7 @@ def close_cause(code: int, reason: str, is_ours: bool, is_broken_rule: bool) -> 
             if reason.startswith(words):
                 return cause
         return "lost"
-    if is_ours:
+    if is_ours or (is_broken_rule and code == closing.INTERNAL_ERROR):  # a protocol of the program
         return _OURS.get(code, "program")
     if is_broken_rule:
         return _BROKEN_RULES.get(code, "protocol_error")

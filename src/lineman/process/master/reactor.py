@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from lineman.process.messages.lines import Lines, WireError
+from lineman.process.messages.lines import LineSplitter, WireError
 
 CHUNK = 256 * 1024
 
@@ -105,7 +105,7 @@ class Channel:
         self._socket = end
         self._on_line = on_line
         self._on_end = on_end
-        self._lines = Lines(limit)
+        self._lines = LineSplitter(limit)
         self._unsent: deque[memoryview] = deque()
         self._closes_when_sent = False
         self.is_closed = False

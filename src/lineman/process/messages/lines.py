@@ -35,7 +35,7 @@ class WireError(LinemanError):
     """The other process sent an invalid message; its channel must be closed."""
 
 
-class Lines:
+class LineSplitter:
     """Joins the bytes from a socket into lines.
 
     Args:

@@ -1,1 +1,0 @@
-"""Datagrams: one socket for all peers, and no connections."""
