@@ -1,4 +1,4 @@
-"""The codec against its twin, with inputs that follow the branches of the plain one (atheris).
+"""The codecs against their twins, with inputs that follow the branches of the plain ones (atheris).
 
     python tests/fuzz/guided.py --seconds 20 [--seed N]
 
@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz import properties
+from fuzz import properties, streams
 
 try:
     import atheris
@@ -35,8 +35,16 @@ AGREED = (True, True, 15, 15)
 
 
 def one(data: bytes) -> None:
-    """Feeds both decoders the same bytes, cut once."""
+    """Feeds both twins of one codec the same bytes, cut once."""
     choose = atheris.FuzzedDataProvider(data)
+    if choose.ConsumeBool():
+        protocol = choose.PickValueInList(sorted(streams.STREAMS))
+        limit = choose.PickValueInList([5, 100, 2**31])
+        turns = choose.ConsumeIntInRange(0, 2)
+        cut = choose.ConsumeIntInRange(0, LONGEST)
+        wire = choose.ConsumeBytes(choose.remaining_bytes())
+        streams.feeding(protocol, limit, [wire[:cut], wire[cut:]], turns)
+        return
     is_masked = choose.ConsumeBool()
     agreed = AGREED if choose.ConsumeBool() else None
     limit = choose.PickValueInList([100, 2**20, 2**63 - 1])
@@ -66,7 +74,9 @@ def main() -> None:
             raise SystemExit("fuzz: atheris is not installed; fix: tools/setup dev")
         print("left out: there is no atheris for this Python and machine", flush=True)
         return
-    for module in (properties.PLAIN.messages, properties.PLAIN.deflate):
+    plain = properties.PLAIN
+    codecs = [getattr(plain, protocol) for protocol in streams.STREAMS]
+    for module in (plain.messages, plain.deflate, plain.byte_stream, *codecs):
         for each in functions(module):
             atheris.instrument_func(each)
     deadline = time.monotonic() + options.seconds

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from fuzz.streams import STREAMS
 from kit.rubbish import HANDSHAKE, client_hello, frame, half_request, mutated_request, noise
 from kit.waiting import wait_until
 from lineman import Connection, DeflateOptions, Request, Response, Worker
@@ -33,19 +34,26 @@ class Defects(logging.Handler):
             self.seen.append(text)
 
 
-def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
+PROTOCOLS = ("ws", *STREAMS)
+
+
+def served(random: Random, protocol: str, pair: tuple[Path, Path] | None) -> Worker:
     """A worker with random limits and policies, whose callbacks do a little of everything."""
-    options = DeflateOptions(random.random() < 0.5, random.random() < 0.5, threshold=0)
+    scheme = protocol if pair is None else {"ws": "wss"}.get(protocol, f"{protocol}+tls")
     worker = Worker(
-        "ws://127.0.0.1:0" if pair is None else "wss://127.0.0.1:0",
+        f"{scheme}://127.0.0.1:0",
         slow_readers=random.choice(["close", "drop_oldest", "latest"]),
-        compression=random.choice([True, False, options]),
         max_message_size=random.choice([10, 1000, 100_000, 100_000]),
         max_send_buffer_size=random.choice([1, 1000, 100_000]),
-        max_head_size=random.choice([100, 4096, 4096, 4096]),
         close_timeout=0.5,
         handshake_timeout=1.0,
     )
+    if protocol == "ws":
+        options = DeflateOptions(random.random() < 0.5, random.random() < 0.5, threshold=0)
+        worker.compression = random.choice([True, False, options])
+        worker.max_head_size = random.choice([100, 4096, 4096, 4096])
+    else:
+        worker.idle_timeout = random.choice([0, 0.5])
     if pair is not None:
         worker.cert, worker.key = pair
     late = random.random() < 0.3
@@ -75,42 +83,68 @@ def served(random: Random, pair: tuple[Path, Path] | None) -> Worker:
         return Response(request.path + str(request.query) + str(request.cookies))
 
     worker.on_message = on_message_late if late else on_message
-    if random.random() < 0.5:
+    if protocol == "ws" and random.random() < 0.5:
         worker.on_request = on_request
     return worker
 
 
-def attack(random: Random, port: int, tls: ssl.SSLContext | None) -> RawClient | None:
+def attack(
+    random: Random, protocol: str, port: int, tls: ssl.SSLContext | None
+) -> RawClient | None:
     """One hostile peer: it connects, sends invalid bytes, perhaps reads, and leaves in some way."""
     try:
         client = RawClient(port, tls=tls, timeout=0.05, receive_buffer=random.choice([None, 4096]))
     except (OSError, ssl.SSLError):
         return None
     with contextlib.suppress(OSError, EOFError):
-        kind = random.randrange(7)
-        if kind < 4:
-            client.send_bytes([noise, half_request, mutated_request, client_hello][kind](random))
-        else:
-            wire = b"".join(
-                frame(random) if kind < 6 else encode(random.randbytes(random.randrange(100)))
-                for _ in range(random.randrange(1, 8))
-            )
-            if random.random() < 0.5:
-                client.send_bytes(HANDSHAKE)
-                client.receive_bytes()
-            else:
-                wire = HANDSHAKE + wire
-            cut = random.randrange(len(wire) + 1)
-            for part in (wire[:cut], wire[cut:]):
-                client.send_bytes(part)
-            if random.random() < 0.3:
-                client.receive_bytes()
+        (_on_websocket if protocol == "ws" else _on_stream)(random, protocol, client)
     with contextlib.suppress(OSError):
         random.choice([client.close, client.reset, client.end_writing, lambda: None])()
     return client
 
 
-def round_(random: Random, authority: TestCA | None, count: int, deadline: float) -> Counter[str]:
+def _on_websocket(random: Random, protocol: str, client: RawClient) -> None:
+    kind = random.randrange(7)
+    if kind < 4:
+        client.send_bytes([noise, half_request, mutated_request, client_hello][kind](random))
+        return
+    wire = b"".join(
+        frame(random) if kind < 6 else encode(random.randbytes(random.randrange(100)))
+        for _ in range(random.randrange(1, 8))
+    )
+    if random.random() < 0.5:
+        client.send_bytes(HANDSHAKE)
+        client.receive_bytes()
+    else:
+        wire = HANDSHAKE + wire
+    _cut(random, client, wire)
+
+
+def _on_stream(random: Random, protocol: str, client: RawClient) -> None:
+    kind = random.randrange(6)
+    if kind < 3:
+        client.send_bytes([noise, half_request, client_hello][kind](random))
+        return
+    framed = STREAMS[protocol].framed
+    sizes = [0, 1, 7, random.randrange(100), random.randrange(3000), 70_000]
+    parts = [framed(random.randbytes(random.choice(sizes))) for _ in range(random.randrange(1, 30))]
+    wire = bytearray(b"".join(parts if kind < 5 else [framed(b"x" * 5)] * 3000))
+    for _ in range(random.choice([0, 0, 1, 3]) if wire else 0):
+        wire[random.randrange(len(wire))] = random.randrange(256)
+    _cut(random, client, bytes(wire[: random.randrange(len(wire) + 1)] if kind == 4 else wire))
+
+
+def _cut(random: Random, client: RawClient, wire: bytes) -> None:
+    cut = random.randrange(len(wire) + 1)
+    for part in (wire[:cut], wire[cut:]):
+        client.send_bytes(part)
+    if random.random() < 0.3:
+        client.receive_bytes()
+
+
+def round_(
+    random: Random, protocol: str, authority: TestCA | None, count: int, deadline: float
+) -> Counter[str]:
     """Attacks one service for a while; returns how often, and how far the peers got.
 
     Raises:
@@ -124,13 +158,15 @@ def round_(random: Random, authority: TestCA | None, count: int, deadline: float
     defects = Defects()
     logger = logging.getLogger("lineman")
     logger.addHandler(defects)
-    worker = served(random, pair)
+    worker = served(random, protocol, pair)
     done: Counter[str] = Counter()
     left: list[RawClient] = []
     try:
         with Serving(worker) as serving:
             while done["attacks"] < count and time.monotonic() < deadline:
-                rude = attack(random, serving.port, None if random.random() < 0.2 else tls)
+                rude = attack(
+                    random, protocol, serving.port, None if random.random() < 0.2 else tls
+                )
                 done["attacks"] += 1
                 if rude is not None:
                     left.append(rude)
@@ -148,7 +184,7 @@ def round_(random: Random, authority: TestCA | None, count: int, deadline: float
                 lambda: len(serving.call(service.poller.handlers)) == 1, "only the listener is left"
             )
             assert not serving.faults, serving.faults
-            done["websockets"] = service.opened
+            done["opened"] = service.opened
     finally:
         logger.removeHandler(defects)
     assert not defects.seen, defects.seen[0]

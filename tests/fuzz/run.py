@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hypothesis import HealthCheck, seed, settings
 
-from fuzz import live, properties, reentry
+from fuzz import live, properties, reentry, streams
 from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
@@ -34,7 +34,8 @@ EXAMPLES = 100  # of one property, then the clock is looked at
 
 def codec(random: Random, deadline: float) -> int:
     """Compares the twins until the deadline; returns how many inputs it tried at most."""
-    for prove in properties.ALL:
+    proved = (*properties.ALL, *streams.ALL)
+    for prove in proved:
         settings(
             max_examples=EXAMPLES,
             deadline=None,
@@ -42,24 +43,25 @@ def codec(random: Random, deadline: float) -> int:
             suppress_health_check=list(HealthCheck),
         )(prove)
     tried = 0
-    for prove in cycle(properties.ALL):
+    for prove in cycle(proved):
         if time.monotonic() >= deadline:
             return tried
         seed(random.getrandbits(64))(prove)()
         for _ in range(EXAMPLES):
             properties.random_messages(random)
-        tried += 2 * EXAMPLES
+            streams.random_streams(random)
+        tried += 3 * EXAMPLES
     raise AssertionError("a cycle does not end")
 
 
 def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
-    """Attacks services until the deadline, ws and wss in turn; returns a summary."""
+    """Attacks services until the deadline, every protocol in turn; returns a summary."""
     authority = TestCA(directory)
     done: Counter[str] = Counter()
-    for who in cycle([None, authority]):
+    for protocol, who in cycle(product(live.PROTOCOLS, [None, authority])):
         if time.monotonic() >= deadline:
             return done
-        done += live.round_(random, who, 200, deadline)
+        done += live.round_(random, protocol, who, 100, deadline)
     raise AssertionError("a cycle does not end")
 
 
@@ -104,8 +106,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             done = service(random, time.monotonic() + options.service, Path(directory))
         print(
-            f"fuzz: {done['attacks']} attacks on a service, {done['websockets']} of them opened a"
-            " websocket, and nothing is left of them",
+            f"fuzz: {done['attacks']} attacks on services of {', '.join(live.PROTOCOLS)},"
+            f" {done['opened']} of them opened a connection, and nothing is left of them",
             flush=True,
         )
     if options.callbacks:

@@ -12,11 +12,12 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fuzz import live, properties
+from fuzz import live, properties, streams
 from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
-for prove in properties.ALL:
+PROVED = (*properties.ALL, *streams.ALL)
+for prove in PROVED:
     settings(
         max_examples=20,
         derandomize=True,
@@ -30,9 +31,13 @@ def test_the_twins_are_two() -> None:
     assert properties.BUILT.is_compiled == build.is_compiled()
     assert not properties.PLAIN.is_compiled
     assert properties.PLAIN.errors.ProtocolError is not properties.BUILT.errors.ProtocolError
+    for protocol in streams.STREAMS:
+        built, plain = (getattr(one, protocol) for one in (properties.BUILT, properties.PLAIN))
+        assert str(built.__file__).endswith(".py") != build.is_compiled()
+        assert str(plain.__file__).endswith(".py")
 
 
-@pytest.mark.parametrize("prove", properties.ALL, ids=lambda prove: prove.__name__)
+@pytest.mark.parametrize("prove", PROVED, ids=lambda prove: prove.__name__)
 def test_both_codecs_say_the_same(prove: Callable[[], None]) -> None:
     prove()
 
@@ -41,6 +46,7 @@ def test_both_decoders_say_the_same_of_random_messages() -> None:
     random = Random(20261125)
     for _ in range(300):
         properties.random_messages(random)
+        streams.random_streams(random)
 
 
 def test_the_guided_one_runs() -> None:
@@ -82,9 +88,39 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         properties.decoding([b"\x82\x80abcd"], True, 100, None)
 
 
-@pytest.mark.parametrize("is_tls", [False, True], ids=["ws", "wss"])
-def test_a_service_survives_a_round(is_tls: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("protocol", sorted(streams.STREAMS))
+def test_a_wrong_codec_is_found_by_what_the_stream_means(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        has_more = False
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def next(self, data: memoryview) -> None:
+            return None
+
+        def unfinished(self) -> None:
+            return None
+
+        def held(self) -> int:
+            return 0
+
+    wire = streams.STREAMS[protocol].framed(b"hello")
+    streams.feeding(protocol, 100, [wire], 0)
+    for twin in (properties.PLAIN, properties.BUILT):
+        monkeypatch.setattr(getattr(twin, protocol), streams.STREAMS[protocol].session, Deaf)
+        with pytest.raises(AssertionError):
+            streams.feeding(protocol, 100, [wire], 0)
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("protocol", live.PROTOCOLS)
+def test_a_service_survives_a_round(
+    protocol: str, is_tls: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     authority = TestCA(tmp_path_factory.mktemp("authority")) if is_tls else None
-    done = live.round_(Random(20261125), authority, 40, time.monotonic() + 20)
+    done = live.round_(Random(20261125), protocol, authority, 40, time.monotonic() + 20)
     assert done["attacks"] == 40
-    assert done["websockets"] > 0
+    assert done["opened"] > 0

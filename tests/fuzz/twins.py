@@ -23,6 +23,10 @@ NAMES = {
     "origins": "lineman.protocols.websocket.origins",
     "http": "lineman.protocols.http.requests",
     "forwarded": "lineman.protocols.proxies.forwarded",
+    "byte_stream": "lineman.protocols.codecs.byte_stream",
+    "text": "lineman.protocols.codecs.text_session",
+    "frame": "lineman.protocols.codecs.frame_session",
+    "tcp": "lineman.protocols.codecs.tcp_session",
     "errors": "lineman.errors",
 }
 
@@ -38,6 +42,10 @@ class Codec:
     origins: ModuleType
     http: ModuleType
     forwarded: ModuleType
+    byte_stream: ModuleType
+    text: ModuleType
+    frame: ModuleType
+    tcp: ModuleType
     errors: ModuleType
 
     @property
