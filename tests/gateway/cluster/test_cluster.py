@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from kit.gateway import System, add_two_nodes, routing_by
 from lineman.brokers.embedded import Hub, Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.wire.names import ALL_NODES
+from lineman.gateway.wire.node_messages import NodeLeaves
 
 
 def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:
@@ -210,3 +213,104 @@ def test_users_of_a_node_that_was_not_heard_for_a_while_are_told_to_be_back(
     system.wait_until(lambda: len(news) >= 36, "all are online again")
     for part, is_online in ((news[12:24], False), (news[24:], True)):
         assert sorted(part) == [(name, is_online) for name in names]
+
+
+def epochs_of(system: System, api: Any, groups: list[str], text: str) -> list[str]:
+    """Publishes to each group; the epochs of their histories then."""
+    for group in groups:
+        system.call(api.publish_to_group, group, text)
+    epochs: list[str] = []
+    for group in groups:
+        page = system.ask(api.get_history(group))
+        while not page.missed or page.missed[-1].data != text:
+            page = system.ask(api.get_history(group))
+        epochs.append(page.epoch)
+    return epochs
+
+
+def all_new(before: list[str], after: list[str]) -> bool:
+    return not set(before) & set(after)
+
+
+def test_a_history_is_answered_here_while_the_broker_is_away(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    api = system.add_business()
+    groups = [f"group{number}" for number in range(6)]  # with homes on both nodes
+    epochs_of(system, api, groups, "before")
+    cut_off_and_back(system, hub, lambda: epochs_of(system, api, groups, "meanwhile") and None)
+
+
+def test_a_node_that_stood_still_gives_its_histories_a_new_epoch(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    node = system.nodes[0]
+    cluster = node.routing.cluster
+    assert cluster is not None
+    groups = [f"g{n}" for n in range(99) if node.routing._home_of(f"g{n}") == node.name][:3]
+    api = system.add_business()
+    before = epochs_of(system, api, groups, "before")
+    system.call(setattr, cluster._living, "_looked_at", -1000.0)  # as if it had been stopped
+    for group, epoch in zip(groups, before, strict=True):
+        assert not system.ask(api.get_history(group, epoch, 1)).is_complete
+    after = epochs_of(system, api, groups, "after")
+    assert all_new(before, after)
+
+
+def test_a_node_that_the_others_count_as_gone_learns_it(system: System, hub: str) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    node, other = system.nodes
+    groups = [f"g{n}" for n in range(99) if node.routing._home_of(f"g{n}") == node.name][:3]
+    api = system.add_business()
+    before = epochs_of(system, api, groups, "before")
+    cluster = other.routing.cluster
+    assert cluster is not None
+    system.call(cluster._publish, ALL_NODES, NodeLeaves(node.name, was_lost=True))
+    histories = node.orders.histories
+    assert histories is not None
+    system.wait_until(
+        lambda: all_new(before, [histories.since(group, "", 0).epoch for group in groups]),
+        "they have new epochs",
+    )
+
+
+def test_where_a_node_is_gone_without_a_word_histories_begin_a_new_epoch_and_when_it_is_back(
+    system: System, hub: str
+) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions(), times=ClusterTimes(beat=0.05, silence=0.6))
+    node, other = system.nodes
+    group = next(f"g{n}" for n in range(99) if node.routing._home_of(f"g{n}") == node.name)
+    histories = node.orders.histories
+    assert histories is not None
+    epochs = [system.call(histories.add, group, "x").epoch]
+    assert system.hub is not None
+    passes_on = system.hub._pass_on
+    mute = other.name.encode()
+
+    def pass_others_on(message: Publish) -> None:
+        if mute not in message.payload:
+            passes_on(message)
+
+    def has_renewed() -> bool:
+        return histories.since(group, "", 0).epoch not in epochs
+
+    system.hub._pass_on = pass_others_on  # type: ignore[method-assign]
+    system.wait_until(has_renewed, "the other one is gone")
+    epochs.append(histories.since(group, "", 0).epoch)
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    system.wait_until(has_renewed, "it is back")
+
+
+def test_a_node_that_stops_normally_leaves_the_other_histories_as_they_are(
+    system: System, hub: str
+) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions())
+    node, other = system.nodes
+    group = next(f"g{n}" for n in range(99) if node.routing._home_of(f"g{n}") == node.name)
+    histories = node.orders.histories
+    assert histories is not None
+    epoch = system.call(histories.add, group, "x").epoch
+    ending, cluster = other.routing.cluster, node.routing.cluster
+    assert ending is not None
+    assert cluster is not None
+    system.run(ending.stop())
+    system.wait_until(lambda: len(cluster.nodes) == 1, "it is gone")
+    assert histories.since(group, epoch, 1).is_complete

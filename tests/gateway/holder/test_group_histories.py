@@ -75,3 +75,15 @@ def test_a_history_frame_that_raises_is_logged_and_the_link_stays(
     client.send("y")
     assert client.receive() == "y"
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_renewed_history_keeps_its_messages_and_no_place_of_before_is_complete() -> None:
+    histories = Histories(HistoryOptions(), lambda: 0.0)
+    before = histories.add("a", "x")
+    histories.renew()
+    assert not histories.since("a", before.epoch, 1).is_complete
+    page = histories.since("a", "", 0)
+    assert [kept.data for kept in page.missed] == ["x"]
+    after = histories.add("a", "y")
+    assert (after.epoch, after.offset) == (page.epoch, 2)
+    assert after.epoch != before.epoch

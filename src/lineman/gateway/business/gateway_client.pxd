@@ -8,7 +8,8 @@ cdef class _Base:
 
 cdef class Client(_Base):
     cdef object _business
-    cdef object _groups
+    cdef set _groups
+    cdef object _groups_shown
     cdef object _loaded
     cdef object _introduction
     cdef object _request

@@ -60,6 +60,7 @@ class Client(_Base, ClientNames):
     __slots__ = (
         "_business",
         "_groups",
+        "_groups_shown",
         "_introduction",
         "_is_of_lines",
         "_loaded",
@@ -86,7 +87,8 @@ class Client(_Base, ClientNames):
         self.link = link
         self.number = introduction.number
         self._uid = introduction.uid
-        self._groups = frozenset(introduction.groups)
+        self._groups = set(introduction.groups)
+        self._groups_shown: frozenset[str] | None = None
         self.remote_ip = introduction.remote_ip
         self.remote_port = introduction.remote_port
         self.protocol = introduction.protocol
@@ -110,7 +112,9 @@ class Client(_Base, ClientNames):
     @property
     def groups(self) -> frozenset[str]:
         """The groups that it is in; `join` and `leave` change them."""
-        return self._groups
+        if self._groups_shown is None:
+            self._groups_shown = frozenset(self._groups)
+        return self._groups_shown
 
     @property
     def request(self) -> Request | None:
@@ -153,7 +157,8 @@ class Client(_Base, ClientNames):
         if changed.applied != self.ordered:
             return False
         self._uid = changed.uid
-        self._groups = frozenset(changed.groups)
+        self._groups = set(changed.groups)
+        self._groups_shown = None
         self.stored_session = changed.session
         return True
 
@@ -166,9 +171,11 @@ class Client(_Base, ClientNames):
         if isinstance(order, Bind):
             self._uid = order.uid
         elif isinstance(order, Join):
-            self._groups |= {order.group}
+            self._groups.add(order.group)
+            self._groups_shown = None
         elif isinstance(order, Leave):
-            self._groups -= {order.group}
+            self._groups.discard(order.group)
+            self._groups_shown = None
         elif not order.is_update:
             self.stored_session = order.session
         else:

@@ -14,6 +14,7 @@ from lineman.base.loglimit import LogLimit
 from lineman.base.open_questions import OpenQuestions
 from lineman.brokers.base import MakeBroker, Subscriber
 from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
+from lineman.gateway.cluster.living_nodes import LivingNodes
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
@@ -68,6 +69,8 @@ class ClusterCalls:
             question. None in a program that only pushes: it holds no clients and is no node.
         on_missed: called when messages may have been lost in either direction; gets whether the
             broker was away.
+        on_gap: called when messages of a node may have been lost: it is gone without having stopped
+            normally, or is back after that.
         on_unheard_end: called with a node that has ended, and of which this node knew nothing.
         is_ending: whether this process is stopping; then the state of the broker is not logged.
         handlers: functions for further messages from other nodes, by type.
@@ -78,6 +81,7 @@ class ClusterCalls:
     on_nodes: Callable[[list[str]], None] = lambda nodes: None
     answer: Callable[[LinkQuestion], Any] | None = None
     on_missed: Callable[[bool], None] = lambda was_away: None
+    on_gap: Callable[[], None] = lambda: None
     on_unheard_end: Callable[[str], None] = lambda node: None
     is_ending: Callable[[], bool] = lambda: False
     handlers: Mapping[type[NodeMessage], Callable[[Any], None]] = field(default_factory=dict)
@@ -116,12 +120,11 @@ class Cluster:
         self._is_state_told = False
         self._late_at = 0.0  # when a broker that has not reported its state counts as away
         self._refused_at: float | None = None
-        self._echoed = 0.0  # when this node last received one of its own messages
         self._dropped = 0
         self.has_refused = False
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
-        self._heard: dict[str, float] = {}  # other nodes, and the time of the last beat of each
+        self._living = LivingNodes(times.silence, self._loop.time())
         self._questions: OpenQuestions[str] = OpenQuestions()
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -149,13 +152,13 @@ class Cluster:
         if self._is_node:
             self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
-        for node in list(self._heard):
+        for node in self._living:
             self._questions.leave(node)  # no answer can come any more
 
     @property
     def nodes(self) -> list[str]:
         """All live nodes, in the same order on every node."""
-        return sorted((self._node, *self._heard) if self._is_node else self._heard)
+        return sorted((self._node, *self._living) if self._is_node else self._living)
 
     def _topics(self) -> Iterator[str]:
         yield names.ALL_NODES
@@ -171,19 +174,36 @@ class Cluster:
         if self._is_node and self.broker.is_connected:
             self._publish(names.ALL_NODES, NodeBeat(self._node))
 
+    def notice_pause(self) -> None:
+        """Notices that this process stood still for so long that the others count it as gone.
+
+        A stopped process, a frozen machine and a callback that blocks are alike. To be called
+        before this node answers, or gives a message its place in a history: others may have given
+        places meanwhile.
+        """
+        pause = self._living.pause(self._loop.time())
+        if pause and self._is_node:
+            self._come_back(f"it stood still for {pause:.1f} s")
+
+    def _come_back(self, why: str) -> None:
+        """Begins anew as a node that others may have replaced meanwhile."""
+        text = "the other nodes count this process as gone: %s; its histories begin a new epoch"
+        self._log.log(logging.WARNING, "nodes that counted as gone", text, why)
+        self._living.listen_anew(self._loop.time())
+        self._beat()  # first: the others give no more places in its stead from then on
+        self._calls.on_missed(True)
+
     def _tick(self) -> None:
+        self.notice_pause()
         self._beat()
         if not self._is_state_told and self._loop.time() >= self._late_at:
             self._say_away(logging.WARNING)
-        # Silence while the broker was away says nothing about the nodes. If this node does not
-        # receive its own messages either, the broker is away, and may not have noticed it yet.
+        # Silence while the broker was away says nothing about the nodes.
         if self.broker.is_connected:
-            until = self._echoed if self._is_node else self._loop.time()
-            for node, heard in list(self._heard.items()):
-                if until - heard > self._times.silence:
-                    self._lose(node, "was not heard of")
-                    # A node that has started since then cannot notice the loss, so it is told.
-                    self._publish(names.ALL_NODES, NodeLeaves(node))
+            for node in self._living.silent(None if self._is_node else self._loop.time()):
+                self._lose(node, "was not heard of", was_lost=True)
+                # A node that has started since then cannot notice the loss, so it is told.
+                self._publish(names.ALL_NODES, NodeLeaves(node, was_lost=True))
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
                 self._calls.on_missed(False)
@@ -197,7 +217,7 @@ class Cluster:
             return
         self._is_state_told = True
         self._dropped = self.broker.dropped
-        self._listen_anew()
+        self._living.listen_anew(self._loop.time())
         self._beat()
         if is_new and not self._calls.is_ending():
             logger.info("the broker is reached")
@@ -229,37 +249,30 @@ class Cluster:
             )
         return found
 
-    def _listen_anew(self) -> None:
-        """The broker was away, so silence of a node in that time means nothing."""
-        self._echoed = self._loop.time()
-        self._heard = dict.fromkeys(self._heard, self._echoed)
-
-    def _on_echo(self) -> None:
-        if self._loop.time() - self._echoed > self._times.silence:
-            self._listen_anew()
-        self._echoed = self._loop.time()
-
     def _on_beat(self, beat: NodeBeat) -> None:
-        is_new = beat.origin not in self._heard
-        self._heard[beat.origin] = self._loop.time()
-        if is_new:
+        if self._living.on_beat(beat.origin, self._loop.time()):
             if self._is_node:
                 self._publish(
                     names.node_topic(beat.origin), NodeBeat(self._node)
                 )  # so the new node need not wait for the next beat
             self._calls.on_nodes(self.nodes)
+            if self._living.take_back(beat.origin):
+                self._calls.on_gap()
 
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
-        if leaving.origin in self._heard:
-            self._lose(leaving.origin, "has ended")
+        if leaving.origin in self._living:
+            why = "is not heard of by another node" if leaving.was_lost else "has ended"
+            self._lose(leaving.origin, why, leaving.was_lost)
         else:
             self._calls.on_unheard_end(leaving.origin)
 
-    def _lose(self, node: str, why: str) -> None:
-        del self._heard[node]
+    def _lose(self, node: str, why: str, was_lost: bool) -> None:
+        self._living.on_end(node, was_lost)
         logger.info("the gateway process %s %s", node, why)
         self._questions.leave(node)
         self._calls.on_nodes(self.nodes)
+        if was_lost:
+            self._calls.on_gap()
 
     def tell_all(self, message: NodeMessage) -> None:
         """Sends a message to all other nodes."""
@@ -311,6 +324,7 @@ class Cluster:
             self.broker.publish(topic, self._signer.sign(topic, data))
 
     def _on_message(self, topic: str, data: bytes) -> None:
+        self.notice_pause()
         opened = self._signer.verify(topic, data)
         try:
             if opened is None:
@@ -325,7 +339,9 @@ class Cluster:
             return
         if message.origin == self._node:
             if isinstance(message, NodeBeat):
-                self._on_echo()
+                self._living.on_echo(self._loop.time())
+            elif isinstance(message, NodeLeaves) and message.was_lost and self._is_node:
+                self._come_back("another node did not hear it")
             return
         try:
             self._handlers[type(message)](message)
@@ -365,14 +381,21 @@ class Cluster:
         kind = QUESTION_KINDS.get(asked.what)
         if kind is None:
             raise UsageError(f"there is no question {asked.what!r}")
+        self.notice_pause()
         holder = self._who_knows(kind, asked)
         answers: list[Any] = []
         if self._calls.answer is not None and not (kind.is_for_home and holder != self._node):
             answers.append(self._calls.answer(asked))
-        wanted = set(self._heard) if holder is None else set(self._heard) & {holder}
+        wanted = set(self._living) if holder is None else set(self._living) & {holder}
         if wanted and self.broker.is_connected:
             topic = names.ALL_NODES if holder is None else names.node_topic(holder)
             answers += await self._ask_others(wanted, topic, asked, holder)
+        if kind.is_for_home and not answers:
+            raise NotReachedError(
+                f"the gateway process that knows the answer to {asked.what!r} about "
+                f"{asked.names[0]!r} is gone",
+                "ask again: another one takes its place",
+            )
         return kind.merge(answers)
 
     async def _ask_others(
@@ -389,10 +412,10 @@ class Cluster:
             )
         except (NotReachedError, RefusedError, LinkFullError):
             # A node that is gone has lost its clients: nothing is known about them.
-            if not self._is_node or (holder is not None and holder in self._heard):
+            if not self._is_node or (holder is not None and holder in self._living):
                 raise
             answers = {}
-        if silent := sorted((wanted & self._heard.keys()) - answers.keys()):
+        if silent := sorted((wanted & set(self._living)) - answers.keys()):
             text = "%s did not answer within %g s: %s"
             kind = "questions that were not answered"
             who = ", ".join(silent)
@@ -401,7 +424,9 @@ class Cluster:
 
     def _who_knows(self, kind: QuestionKind, asked: LinkQuestion) -> str | None:
         """The one node that can answer; None where each can answer a part."""
-        if kind.is_for_home and self.broker.is_connected:
+        if kind.is_for_home:
+            if not self.broker.is_connected:
+                return self._node  # which is the home of all while no other node is reachable
             return homes_of(asked.names[0], self.nodes)[0]
         # A uid may look like a client's id, but does not say where the user's clients are.
         return names.node_of(asked.names[0]) if kind.is_about_client else None

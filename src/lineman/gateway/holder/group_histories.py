@@ -60,6 +60,11 @@ class Histories:
         """Forgets the groups of which `is_kept` is false."""
         self._groups = {group: history for group, history in self._groups.items() if is_kept(group)}
 
+    def renew(self) -> None:
+        """Begins a new epoch for all: messages may be missing behind those that are kept."""
+        for history in self._groups.values():
+            history.renew()
+
     def sweep(self) -> None:
         """Forgets groups whose messages are all too old; called every second."""
         now = self._clock()

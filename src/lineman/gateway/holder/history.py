@@ -50,6 +50,10 @@ class GroupHistory:
         self.expire(now)
         return self.offset
 
+    def renew(self) -> None:
+        """Begins a new epoch: no place of the old one is complete any more."""
+        self.epoch = secrets.token_hex(8)
+
     def expire(self, now: float) -> bool:
         """Drops messages that are too many or too old; returns whether any are left."""
         kept, options = self._kept, self._options

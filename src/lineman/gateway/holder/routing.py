@@ -99,6 +99,7 @@ class Routing:
                 on_nodes=self._on_nodes,
                 answer=self._answer,
                 on_missed=self._on_missed,
+                on_gap=self._on_gap,
                 on_unheard_end=self._on_unheard_end,
                 is_ending=options.is_ending,
                 handlers=self._handlers(),
@@ -182,11 +183,17 @@ class Routing:
             self._presence_sync.forget(node)
 
     def _on_missed(self, was_away: bool) -> None:
-        if was_away and self.orders.histories is not None:
-            self.orders.histories.keep(lambda group: False)  # they have continued elsewhere
+        if was_away:
+            self._on_gap()  # others may have continued the histories of this node
         if self._presence_sync is not None and self.cluster is not None:
             self.cluster.tell_all(AskHeldUids(self._node))
             self._presence_sync.tell_held_uids()
+
+    def _on_gap(self) -> None:
+        histories = self.orders.histories
+        if histories is not None:
+            histories.keep(lambda group: self._home_of(group) == self._node)
+            histories.renew()
 
     def _home_of(self, group: str) -> str:
         if self.cluster is None or not self.cluster.broker.is_connected:
@@ -228,6 +235,8 @@ class Routing:
         histories = self.orders.histories
         if histories is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
+        if self.cluster is not None:
+            self.cluster.notice_pause()
         home = self._home_of(order.group)
         if home in (self._node, origin):  # never sent back to its origin: that would loop
             self.carry_out(histories.add(order.group, order.data))

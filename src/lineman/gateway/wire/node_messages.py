@@ -40,9 +40,16 @@ class NodeAnswer(Message, tag=43):
 
 
 class NodeLeaves(Message, tag=44):
-    """A node stops normally: the others need not wait until its beats are missing."""
+    """A node has gone: the others need not wait until its beats are missing.
+
+    Attributes:
+        origin: the node.
+        was_lost: whether another node says so, which does not hear its beats any more; False for
+            one that stops normally, and has sent all before.
+    """
 
     origin: str
+    was_lost: bool = False
 
 
 class Hold(Message, tag=45):
