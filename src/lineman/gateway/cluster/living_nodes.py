@@ -16,7 +16,7 @@ class LivingNodes:
     def __init__(self, silence: float, now: float) -> None:
         self._silence = silence
         self._heard: dict[str, float] = {}  # the time of the last beat of each
-        self._lost: set[str] = set()  # they went without a word, and may come back
+        self._lost: set[str] = set()  # they did not stop normally, and may come back
         self._looked_at = now
         self._echoed = 0.0  # when this node last received one of its own messages
 
@@ -33,7 +33,7 @@ class LivingNodes:
         return is_new
 
     def take_back(self, node: str) -> bool:
-        """Whether a node lives again that had gone without a word; it is told once."""
+        """Whether a node lives again that had not stopped normally; true only once."""
         was_lost = node in self._lost
         self._lost.discard(node)
         return was_lost
@@ -43,7 +43,7 @@ class LivingNodes:
 
         Args:
             node: which.
-            was_lost: whether it went without a word.
+            was_lost: whether it went without having stopped normally.
         """
         del self._heard[node]
         if was_lost:
