@@ -9,7 +9,8 @@ each, every server does every row once, so that other load on the machine affect
 
 The environment variables WSLOAD and RAWWS may name a load generator and a server in plain C. Then
 these take part, and ratios are to that server. `sidebyside/generators.py` and `start` below show
-their command lines.
+their command lines. The rows without HTTP stand beside `servers/stream_echo.c`, which is compiled
+into a temporary directory where a C compiler is at hand.
 """
 
 from __future__ import annotations
@@ -22,17 +23,24 @@ import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import floods
 from sidebyside import machine
 from sidebyside.document import SKELETON, Circumstances, figures, replace_figures
-from sidebyside.environment import PACKAGES, ROOT, CannotSetUpError, set_up
-from sidebyside.generators import LinemanBench, LoadFailedError, Wsload, choose, wait
+from sidebyside.environment import (
+    PACKAGES,
+    ROOT,
+    CannotSetUpError,
+    build_stream_floor,
+    compiler,
+    set_up,
+)
+from sidebyside.generators import LinemanBench, LoadFailedError, Wsload, choose, for_row, wait
 from sidebyside.processes import Server, ServerFailedError, serving
-from sidebyside.rows import ROWS, Row
+from sidebyside.rows import ROWS, STREAM_FLOOR, Row
 from sidebyside.rows import choose as choose_rows
 from sidebyside.samples import Sample, Samples
 from sidebyside.table import number
@@ -41,6 +49,11 @@ from lineman import development_certificate
 
 FLOOR = "rawws"
 SERVERS = Path(__file__).parent / "servers"
+STREAM_NOTE = (
+    f"`{STREAM_FLOOR}` is a server in plain C with nothing but epoll and the framing of a\n"
+    "protocol without HTTP (`bench/servers/stream_echo.c`): it has no limits, no timeouts, no TLS\n"
+    "and no log, and waits in place for a client that does not read."
+)
 ROUNDS = 3
 SECONDS = 2.0
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
@@ -64,7 +77,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         options.rows_chosen = choose_rows(options.rows, options.short)
     except ValueError as error:
         parser.error(str(error))
-    options.servers = options.only.split(",") if options.only else list(PACKAGES)
+    options.servers = options.only.split(",") if options.only else _all_servers()
     for name in options.servers:
         if name not in PACKAGES:
             parser.error(f"there is no server {name!r}; there are {', '.join(PACKAGES)}")
@@ -75,13 +88,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def _all_servers() -> list[str]:
+    return [name for name in PACKAGES if name != STREAM_FLOOR or compiler()]
+
+
 class Comparison:
     """One run of everything.
 
     Args:
         options: from `parse`.
         python: the interpreter of the servers.
-        directory: for certificates.
+        directory: for certificates, and for the server in C.
+
+    Raises:
+        CannotSetUpError: that one cannot be compiled.
     """
 
     def __init__(self, options: argparse.Namespace, python: str, directory: Path) -> None:
@@ -98,20 +118,26 @@ class Comparison:
         warmup = 0.05 if self.is_short else 0.3
         self.generator: LinemanBench | Wsload = choose(self.load_core, warmup)
         self.certificate = development_certificate(directory, ["localhost"])
+        self.stream_floor = ""
+        if STREAM_FLOOR in self.servers:
+            source = SERVERS / f"{STREAM_FLOOR}.c"
+            self.stream_floor = str(build_stream_floor(source, directory))
 
-    def start(self, name: str, is_tls: bool, stack: ExitStack) -> Server:
-        """A server, running until the stack is closed."""
-        script = SERVERS / f"{name}_server.py"
-        words = [str(self.floor)] if name == FLOOR else [self.python, str(script)]
-        words.append("{port}")
-        if is_tls:
+    def start(self, name: str, row: Row, stack: ExitStack) -> Server:
+        """A server for a row, running until the stack is closed."""
+        script = SERVERS / f"{name}_{'stream_' if row.is_stream else ''}server.py"
+        words = {FLOOR: [str(self.floor)], STREAM_FLOOR: [self.stream_floor]}.get(
+            name, [self.python, str(script)]
+        )
+        words += [row.protocol, "{port}"] if row.is_stream else ["{port}"]
+        if row.is_tls:
             words += [str(self.certificate.cert), str(self.certificate.key)]
         return stack.enter_context(serving(name, words, self.core))
 
     def run(self) -> None:
         """Measures all rows, round by round; memory once, with fresh processes."""
         times = [row for row in self.rows if not row.is_memory]
-        running: dict[tuple[str, bool], Server] = {}
+        running: dict[tuple[str, str], Server] = {}
         with ExitStack() as stack:
             for number_of_round in range(1, self.rounds + 1):
                 found: dict[tuple[str, str], Sample] = {}
@@ -120,40 +146,41 @@ class Comparison:
                 first = (number_of_round - 1) % len(self.servers)
                 order = self.servers[first:] + self.servers[:first]
                 for row in times:
-                    for name in order:
+                    for name in row.done_by(order):
                         self._sample(number_of_round, row, name, found, running, stack)
         for row in self.rows:
             if row.is_memory:
-                for name in self.servers:
+                for name in row.done_by(self.servers):
                     self._memory(row, name)
 
     def _sample(
         self, number_of_round: int, row: Row, name: str, found: dict[tuple[str, str], Sample],
-        running: dict[tuple[str, bool], Server], stack: ExitStack,
+        running: dict[tuple[str, str], Server], stack: ExitStack,
     ) -> None:  # fmt: skip
         try:
-            server = running.get((name, row.is_tls))
+            server = running.get((name, row.scheme))
             if server is None or not server.is_alive:
-                server = running[name, row.is_tls] = self.start(name, row.is_tls, stack)
-            sample = self.generator.measure(row, server, self.seconds)
+                server = running[name, row.scheme] = self.start(name, row, stack)
+            sample = for_row(self.generator, row).measure(row, server, self.seconds)
         except (LoadFailedError, ServerFailedError) as error:
             self._fail(row, name, error)
             return
         found[row.name, name] = sample
         shown = f"{number(sample.cost):>6} µs  {sample.per_second:>10,.0f} /s"
-        print(f"round {number_of_round}  {row.name:<4} {name:<11} {shown}", flush=True)
+        print(f"round {number_of_round}  {row.name:<7} {name:<11} {shown}", flush=True)
 
     def _memory(self, row: Row, name: str) -> None:
         count = row.connections
         try:
             with ExitStack() as stack:
-                server = self.start(name, row.is_tls, stack)
-                few = Row(row.name, row.title, row.kind, row.is_tls, connections=10)
-                with self.generator.holding(few, server, 60):
+                server = self.start(name, row, stack)
+                generator = for_row(self.generator, row)
+                few = replace(row, connections=10)
+                with generator.holding(few, server, 60):
                     pass  # only the first connection loads modules
                 wait(0.2 if self.is_short else 1.0)
                 before = machine.memory_kib(server.pid)
-                with self.generator.holding(row, server, 600):
+                with generator.holding(row, server, 600):
                     wait(0.2 if self.is_short else 3.0)
                     grown = machine.memory_kib(server.pid) - before
         except (LoadFailedError, ServerFailedError) as error:
@@ -161,11 +188,11 @@ class Comparison:
             return
         sample = Sample(max(0.0, grown / count))
         self.samples.rounds[0][row.name, name] = sample
-        print(f"memory   {row.name:<4} {name:<11} {number(sample.cost):>6} KiB", flush=True)
+        print(f"memory   {row.name:<7} {name:<11} {number(sample.cost):>6} KiB", flush=True)
 
     def _fail(self, row: Row, name: str, error: Exception) -> None:
         self.samples.failures[row.name, name] = str(error)
-        print(f"FAILED   {row.name:<4} {name:<11} {error}", flush=True)
+        print(f"FAILED   {row.name:<7} {name:<11} {error}", flush=True)
 
     def document(self, command: str) -> str:
         """The figures as Markdown.
@@ -173,7 +200,8 @@ class Comparison:
         Args:
             command: what repeats the run.
         """
-        packages = [name for name in (*self.servers, "uvloop") if name not in ("lineman", FLOOR)]
+        ours = ("lineman", FLOOR, STREAM_FLOOR)
+        packages = [name for name in (*self.servers, "uvloop") if name not in ours]
         floor = f"`{FLOOR}` is a server in plain C with nothing but epoll and OpenSSL: the floor."
         facts = Circumstances(
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -185,7 +213,7 @@ class Comparison:
             seconds=self.seconds,
             is_on_one_core=self.core == self.load_core,
             floor=FLOOR if self.floor else None,
-            notes=(floor,) if self.floor else (),
+            notes=(*([floor] if self.floor else []), *([STREAM_NOTE] if self.stream_floor else [])),
         )
         return figures(self.samples, self.rows, self.servers, facts)
 
@@ -235,7 +263,11 @@ def main(arguments: list[str]) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as directory:
-        comparison = Comparison(options, python, Path(directory))
+        try:
+            comparison = Comparison(options, python, Path(directory))
+        except CannotSetUpError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
         comparison.run()
     if options.json is not None:
         keep(comparison.samples, options.json)

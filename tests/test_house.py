@@ -36,7 +36,7 @@ INSIDE: dict[str, list[set[str]]] = {
     "cli": [{"shared"}, {"websocket_client"}, {"load"}, {"commands"}, {"commands.cert"}, {""}],
     "doctor": [{""}, {"checks"}, {"looks"}],
     "gateway": [{"wire"}, {"cluster"}, {"push"}, {"holder", "business"}, {""}],
-    "net": [{"loop"}, {"stream"}, {"connection"}, {"listening"}, {""}],
+    "net": [{"loop"}, {"stream"}, {"connection"}, {"datagrams"}, {"listening"}, {""}],
     "process": [{"messages"}, {"child"}, {"rundir"}, {"log"}, {"master"}, {""}],
     "protocols": [{""}, {"http"}, {"proxies"}, {"websocket"}, {"websocket.client", "codecs"}],
     "tls": [{"files", "openssl"}, {"advice", "development", "serving"}, {"acme"}, {""}],

@@ -35,6 +35,7 @@ NAMES = sorted({*lineman.__all__} - {"__version__"})
 SHOWN = {
     "Client": vocabulary.CLIENT_MEMBERS,
     "Connection": vocabulary.MEMBERS,
+    "DatagramPeer": vocabulary.PEER_MEMBERS,
     "LiveTls": ("shares_tickets", "unknown_names"),
     "Request": vocabulary.REQUEST_MEMBERS,
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sidebyside.rows import Row
+from sidebyside.rows import STREAM_FLOOR, Row
 from sidebyside.samples import TIE, Samples
-from sidebyside.table import bold_least, number, render
+from sidebyside.table import MISSING, bold_least, number, render
 
 Marks = tuple[str, str]  # the program writes between these lines
 
@@ -79,6 +79,10 @@ def replace_figures(text: str, figures: str, marks: Marks = (BEGIN, END)) -> str
 
 def figures(samples: Samples, rows: list[Row], servers: list[str], facts: Circumstances) -> str:
     """All results of a run, as Markdown."""
+    streams = [row for row in rows if row.is_stream]
+    rows = [row for row in rows if not row.is_stream]
+    streaming = [server for server in (STREAM_FLOOR, "lineman") if server in servers]
+    servers = [server for server in servers if server != STREAM_FLOOR]
     times = [row for row in rows if not row.is_memory]
     memory = [row for row in rows if row.is_memory]
     blocks = [_circumstances(facts)]
@@ -88,6 +92,8 @@ def figures(samples: Samples, rows: list[Row], servers: list[str], facts: Circum
         blocks += [_latencies(samples, times, servers)]
     if memory:
         blocks.append(_memory(samples, memory, servers, facts.floor))
+    if streams:
+        blocks.append(_streams(samples, streams, streaming))
     competitors = [server for server in servers if server != facts.floor]
     blocks.append(_winners(samples, rows, competitors))
     if samples.failures:
@@ -168,6 +174,24 @@ def _memory(samples: Samples, rows: list[Row], servers: list[str], floor: str | 
         "## Memory for each connection, KiB\n\n"
         "What the server's resident memory grows by while so many connections are open and idle,\n"
         "divided by their number. Less is better.\n\n" + render(["", *servers], lines)
+    )
+
+
+def _streams(samples: Samples, rows: list[Row], servers: list[str]) -> str:
+    base = servers[0]
+    lines = []
+    for row in rows:
+        title = row.title + (f", {row.connections:,} of them" if row.is_memory else "")
+        ratios = [] if row.is_memory else [samples.ratio(row.name, one, base) for one in servers]
+        cells = [number(value) for value in ratios] or [MISSING] * len(servers)
+        costs = [number(samples.cost(row.name, one)) for one in servers]
+        lines.append([f"{row.name}: {title}", *cells, *costs])
+    head = ["work", *servers, *(f"{one}, µs" for one in servers)]
+    return (
+        f"## Protocols without HTTP, {base} = 1.0\n\n"
+        "CPU time for each message as above, in ratios and in microseconds; for `tcph`, for each\n"
+        "connection; `mt` is memory for each connection in KiB. The load is `lineman bench`.\n\n"
+        + render(head, lines)
     )
 
 

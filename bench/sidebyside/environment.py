@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sidebyside.rows import STREAM_FLOOR
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv-bench"
 
@@ -20,6 +22,7 @@ PACKAGES = {
     "picows": ["picows", "uvloop"],
     "uvicorn": ["uvicorn[standard]", "uvloop"],
     "tornado": ["tornado", "uvloop"],
+    STREAM_FLOOR: [],
 }
 
 # The same for `make bench-gateway`.
@@ -45,13 +48,13 @@ def set_up(servers: list[str], keep: bool) -> str:
         keep: use it as it is, without network, also for Lineman alone.
 
     Returns:
-        The path of its interpreter. Where Lineman alone takes part, that is the one that runs this
-        program: nothing needs to be installed then.
+        The path of its interpreter. Where Lineman alone takes part, or beside the server in C, that
+        is the one that runs this program: nothing needs to be installed then.
 
     Raises:
         CannotSetUpError: pip or the compiler failed, or there is nothing to keep.
     """
-    if servers == ["lineman"] and not keep:
+    if set(servers) <= {"lineman", STREAM_FLOOR} and not keep:
         return sys.executable
     python = FOLDER / "bin" / "python"
     if keep:
@@ -70,9 +73,33 @@ def set_up(servers: list[str], keep: bool) -> str:
     return str(python)
 
 
+def compiler() -> str | None:
+    """A C compiler on this machine."""
+    return next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
+
+
+def build_stream_floor(source: Path, directory: Path) -> Path:
+    """Compiles the server in C; returns its program.
+
+    Args:
+        source: its only file.
+        directory: where to put the program.
+
+    Raises:
+        CannotSetUpError: there is no C compiler, or it refuses the source.
+    """
+    found = compiler()
+    if found is None:
+        raise CannotSetUpError(
+            f"{source.name} needs a C compiler (cc, gcc or clang); leave it out: --only lineman"
+        )
+    program = directory / source.stem
+    _run([found, "-O3", "-Wall", "-Wextra", "-o", str(program), str(source)])
+    return program
+
+
 def _install_lineman(python: Path) -> None:
-    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
-    choice = "required" if compiler else "no"
+    choice = "required" if compiler() else "no"
     print(f"installing lineman from this checkout, LINEMAN_COMPILE={choice}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "lineman"

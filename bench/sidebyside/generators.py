@@ -189,6 +189,11 @@ class Wsload(Generator):
         return Sample(values["srv_us_msg"], values["rate"], values["p50"], values["p99"])
 
 
+def for_row(generator: LinemanBench | Wsload, row: Row) -> LinemanBench | Wsload:
+    """The generator, or our own where `wsload`, which knows websockets only, cannot do the row."""
+    return LinemanBench(generator.core, generator.warmup) if row.is_stream else generator
+
+
 def _list(pids: list[int]) -> str:
     return ",".join(map(str, pids))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 KIB = 1024
+STREAM_FLOOR = "stream_echo"  # the server in plain C for the rows without HTTP
 
 
 class Kind(Enum):
@@ -32,6 +33,7 @@ class Row:
         is_batched: the next ones are sent when all of the last are answered.
         spins: the clients poll without sleeping, so that the server does not pay for waking them.
         looks: for each message the handler looks at the path and at a header of the handshake.
+        protocol: `ws`; or `text`, `frame` or `tcp`, which only Lineman and `stream_echo` serve.
     """
 
     name: str
@@ -44,15 +46,32 @@ class Row:
     is_batched: bool = False
     spins: bool = False
     looks: bool = False
+    protocol: str = "ws"
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a protocol without HTTP."""
+        return self.protocol != "ws"
+
+    def done_by(self, servers: list[str]) -> list[str]:
+        """Those of the servers that do this work."""
+        streaming = (STREAM_FLOOR, "lineman")
+        if self.is_stream:
+            return [name for name in servers if name in streaming]
+        return [name for name in servers if name != STREAM_FLOOR]
 
     @property
     def scheme(self) -> str:
-        """`ws` or `wss`."""
+        """`ws`, `wss`, or the protocol."""
+        if self.is_stream:
+            return self.protocol
         return "wss" if self.is_tls else "ws"
 
     @property
     def path(self) -> str:
         """The path at which the servers do this work."""
+        if self.is_stream:
+            return ""
         if self.looks:
             return "/look?room=7"
         return "/b" if self.kind is Kind.BROADCAST else "/"
@@ -83,6 +102,14 @@ ROWS = (
     Row("i", "broadcast of 128 B to 1000", Kind.BROADCAST, connections=1000, size=128, depth=2),
     Row("m", "idle ws connection", Kind.IDLE, connections=10_000),
     Row("ms", "idle wss connection", Kind.IDLE, is_tls=True, connections=5_000),
+    *(row for protocol in ("text", "frame", "tcp") for row in (
+        Row(protocol, f"{protocol} echo, 100 connections, 32 B", Kind.ECHO, spins=True,
+            protocol=protocol),
+        Row(f"{protocol}16", "the same, 16 in flight on each", Kind.ECHO, depth=16,
+            is_batched=True, spins=True, protocol=protocol),
+    )),
+    Row("tcph", "tcp connect + close", Kind.CONNECT, connections=32, protocol="tcp"),
+    Row("mt", "idle tcp connection", Kind.IDLE, connections=10_000, protocol="tcp"),
 )  # fmt: skip
 
 

@@ -45,16 +45,23 @@ class Samples:
         """The samples of one server at one work, round by round."""
         return [found[row, server] for found in self.rounds if (row, server) in found]
 
-    def ratio(self, row: str, server: str) -> float | None:
+    def ratio(self, row: str, server: str, base: str | None = None) -> float | None:
         """The cost against the base's in the same round: the median of all rounds.
 
-        None where one of the two is missing in every round.
+        Args:
+            row: the work.
+            server: whose cost.
+            base: the server to compare with; None for the usual one.
+
+        Returns:
+            None where one of the two is missing in every round.
         """
+        base = base or self.base
         ratios = [
-            found[row, server].cost / found[row, self.base].cost
+            found[row, server].cost / found[row, base].cost
             for found in self.rounds
-            if (row, server) in found and (row, self.base) in found
-            if found[row, self.base].cost > 0
+            if (row, server) in found and (row, base) in found
+            if found[row, base].cost > 0
         ]
         return statistics.median(ratios) if ratios else None
 

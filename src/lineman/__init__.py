@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
     from lineman.net.connection.send_queue import SlowReaders
+    from lineman.net.datagrams.datagram_peer import DatagramPeer
     from lineman.net.loop.delay import Delay
     from lineman.net.stream.tlsinfo import TlsInfo
     from lineman.protocols.codecs.own_protocol import Protocol
@@ -60,6 +61,7 @@ __all__ = [
     "ConfigError",
     "Connection",
     "ConnectionLost",
+    "DatagramPeer",
     "DeflateOptions",
     "Delay",
     "DevelopmentCertificate",
@@ -110,6 +112,7 @@ _HOMES = {
     "Connection": "net.connection.connection",
     "ConnectionLost": "errors",
     "Delay": "net.loop.delay",
+    "DatagramPeer": "net.datagrams.datagram_peer",
     "DeflateOptions": "protocols.websocket.negotiation",
     "DevelopmentCertificate": "tls.development.devca",
     "ErrorCode": "net.connection.callbacks",
@@ -160,6 +163,7 @@ _THEIRS = {
     "Websocket": 'the address contains it: Worker("ws://…")',
     "TcpConnection": "write Connection",
     "ConnectionInterface": "write Connection",
+    "UdpConnection": "write DatagramPeer",
     "AsyncTcpConnection": "there are no clients in this version",
     "AsyncUdpConnection": "there are no clients in this version",
 }

@@ -12,6 +12,7 @@ from lineman.base.option_kinds import taking
 from lineman.config.callback_slots import BoundSlot, Slot
 from lineman.config.declared import refuse_option
 from lineman.config.options import OPTIONS, WorkerOptions
+from lineman.config.program_slots import ProgramSlot
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.broadcast import broadcast
@@ -52,7 +53,8 @@ class Worker(WorkerDescription):
         address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        pid_file, log_file, log_format, log_level, metrics: of the whole program, set on the class.
+        pid_file, log_file, log_format, log_level, metrics, on_master_reload, on_master_stop: of
+            the whole program, set on the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 
@@ -73,6 +75,8 @@ class Worker(WorkerDescription):
     log_format: ClassVar[str] = "text"
     log_level: ClassVar[str | int] = "INFO"
     metrics: ClassVar[str | None] = None
+    on_master_reload: ClassVar[Any] = ProgramSlot()
+    on_master_stop: ClassVar[Any] = ProgramSlot()
     all_workers: ClassVar[list[Worker]] = []
     runtime: RunningWorker  # for Lineman itself: runs the worker in this process
 
@@ -121,6 +125,10 @@ class Worker(WorkerDescription):
             Worker.log_format,
             Worker.log_level,
             Worker.metrics,
+            {
+                "reload": Worker.on_master_reload.callback,
+                "stop": Worker.on_master_stop.callback,
+            },
         )
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 
@@ -169,6 +177,25 @@ class Worker(WorkerDescription):
         """
         everyone = self.connections.values()
         return broadcast(message, everyone if to is None else to, key)
+
+    def send_to(self, address: tuple[str, int], data: str | bytes | bytearray | memoryview) -> bool:
+        """Sends a datagram of the program's own accord, from a `udp://` address of this worker.
+
+        `udp_amplification` does not limit it: send to addresses that have proved to be true.
+
+        Args:
+            address: an IP address (a broadcast one as well) and a port, as
+                `(peer.remote_ip, peer.remote_port)`.
+            data: `bytes`, `bytearray` or `memoryview`; or `str`, which is sent as UTF-8.
+
+        Returns:
+            Whether the kernel took it; what it did not take is counted as unsent.
+
+        Raises:
+            UsageError: the worker listens on no `udp://` address or does not run, the address is
+                none, or there are more than 65,507 bytes.
+        """
+        return self.runtime.send_to(address, data)
 
     @property
     def service(self) -> Service | None:

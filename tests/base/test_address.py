@@ -20,6 +20,8 @@ from lineman.errors import ConfigError
         ("tcp://0.0.0.0:7000", Address("tcp", "0.0.0.0", 7000), "tcp://0.0.0.0:7000"),
         ("TEXT://[::1]:7000", Address("text", "::1", 7000), "text://[::1]:7000"),
         ("frame+tls://a:1", Address("frame+tls", "a", 1), "frame+tls://a:1"),
+        ("udp://0.0.0.0:9000", Address("udp", "0.0.0.0", 9000), "udp://0.0.0.0:9000"),
+        ("UDP://[::1]:0", Address("udp", "::1", 0), "udp://[::1]:0"),
         ("tcp+unix:///s", Address("tcp", "", 0, "/s"), "tcp+unix:///s"),
         ("tcp+tls+unix:///s", Address("tcp+tls", "", 0, "/s"), "tcp+tls+unix:///s"),
     ],
@@ -42,7 +44,7 @@ def test_the_scheme_tells_of_tls() -> None:
     assert not parse("websocket://a").is_tls
 
 
-@pytest.mark.parametrize("scheme", ["http", "https", "udp", "unix", "HTTP"])
+@pytest.mark.parametrize("scheme", ["http", "https", "unix", "HTTP"])
 def test_a_scheme_of_a_later_version_is_refused_as_such(scheme: str) -> None:
     with pytest.raises(ConfigError, match=f"does not serve {scheme}:// yet") as caught:
         parse(f"{scheme}://0.0.0.0:80")
@@ -71,6 +73,10 @@ def test_what_others_call_ssl_is_named() -> None:
         ("", "no scheme", "ws://0.0.0.0:8282"),
         ("ws://", "no host", "ws://0.0.0.0 "),
         ("tcp://0.0.0.0", "no port", "tcp://0.0.0.0:8282"),
+        ("udp://0.0.0.0", "no port", "udp://0.0.0.0:8282"),
+        ("udp+tls://0.0.0.0:1", "sent in the clear", "take a stream: tcp://"),
+        ("UDP+unix:///s", "sent in the clear", "take a stream: tcp://"),
+        ("udp://0.0.0.0:9/x", "not part of the listening address", "write udp://0.0.0.0:9"),
         ("ws://:8282", "no host", "ws://0.0.0.0:8282"),
         ("wss:///chat", "no host", "wss://0.0.0.0"),
         ("ws://a:65536", "'65536'", "ws://a:8282"),

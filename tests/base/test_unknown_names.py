@@ -42,7 +42,7 @@ WORKER = [
     ("onWorkerReload", "did you mean on_worker_reload?"),
     ("onWorkerExit", "did you mean on_worker_exit?"),
     ("stopAll", "Worker.stop_all() stops the whole service; Workerman's stopAll ends one process"),
-    ("onMasterStop", "the master runs none of the program's code"),
+    ("onMasterStop", "did you mean on_master_stop?"),
     ("on_open", "there are on_buffer_drain, on_buffer_full, on_close, on_connect"),
     ("maxPackageSize", "did you mean max_message_size?"),
     ("cuont", "did you mean count?"),

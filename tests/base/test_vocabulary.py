@@ -109,7 +109,7 @@ HOUSE: dict[type, set[str]] = {
     Request: {"of_handshake"},
     Connection: {
         *("begin", "inbox_is_empty", "keep", "on_deadline", "on_events", "on_turn", "open"),
-        *("take", "take_bytes"),
+        *("take", "take_bytes", "upgrade"),
     },
     Client: {
         *("apply", "change", "link", "number", "ordered", "queue", "stored_session"),

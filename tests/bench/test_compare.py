@@ -29,9 +29,23 @@ def test_every_row_works_with_lineman_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "FAILED" not in done.stdout
     (found,) = json.loads(kept.read_text())["rounds"]
-    names = ["a", "b", "c", "l", "d", "e", "f32", "f8k", "h", "hs", "i", "m", "ms"]
-    assert [sample["row"] for sample in found] == names
+    http = ["a", "b", "c", "l", "d", "e", "f32", "f8k", "h", "hs", "i"]
+    streams = ["text", "text16", "frame", "frame16", "tcp", "tcp16", "tcph"]
+    assert [sample["row"] for sample in found] == [*http, *streams, "m", "ms", "mt"]
     assert all(sample["cost"] >= 0 for sample in found)
+
+
+def test_the_server_in_c_does_every_row_without_http(tmp_path: Path) -> None:
+    kept = tmp_path / "samples.json"
+    names = "text,text16,frame,frame16,tcp,tcp16,tcph,mt"
+    words = ["--short", "--only", "lineman,stream_echo", "--rows", names, "--seconds", "0.1"]
+    done = run(*words, "--json", str(kept))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (found,) = json.loads(kept.read_text())["rounds"]
+    servers = {sample["row"]: set() for sample in found}
+    for sample in found:
+        servers[sample["row"]].add(sample["server"])
+    assert servers == {name: {"lineman", "stream_echo"} for name in names.split(",")}
 
 
 def test_a_page_is_written_where_it_is_wanted(tmp_path: Path) -> None:

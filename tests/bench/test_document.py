@@ -78,6 +78,20 @@ def test_memory_has_a_table_of_its_own() -> None:
     assert "| m: idle ws connection, 10,000 of them | **2.00** |   28.0 |\n" in text
 
 
+def test_protocols_without_http_have_a_table_of_their_own_beside_the_server_in_c() -> None:
+    found = samples(text_lineman=3.0, text_echo=2.0, mt_lineman=0.6, b_lineman=2.0, b_picows=3.0)
+    (one,) = found.rounds
+    one["text", "stream_echo"] = one.pop(("text", "echo"))
+    servers = ["lineman", "picows", "stream_echo"]
+    text = figures(found, rows("b", "text", "mt"), servers, FACTS)
+    assert "| b: ws echo, 100 connections, 32 B | **1.00** |   1.50 |\n" in text
+    streams = text.partition("## Protocols without HTTP, stream_echo = 1.0\n")[2]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in streams.splitlines()]
+    assert ["work", "stream_echo", "lineman", "stream_echo, µs", "lineman, µs"] in cells
+    assert ["text: text echo, 100 connections, 32 B", "1.00", "1.50", "2.00", "3.00"] in cells
+    assert ["mt: idle tcp connection, 10,000 of them", "–", "–", "–", "0.60"] in cells
+
+
 def test_rows_where_others_are_better_are_named() -> None:
     text = page(samples(b_lineman=2.0, b_picows=1.0, d_lineman=1.0, d_picows=3.0), "b", "d")
     wins = text.partition("## Where others are better\n")[2]

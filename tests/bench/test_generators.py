@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sidebyside.generators import LinemanBench, LoadFailedError, Wsload, choose
+from sidebyside.generators import LinemanBench, LoadFailedError, Wsload, choose, for_row
 from sidebyside.processes import Server
 from sidebyside.rows import ROWS
 from sidebyside.samples import Sample
 
 from lineman.cli.commands.bench import plan_of
 from lineman.cli.main import parser
-from lineman.protocols.websocket.client.url import parse
+from lineman.cli.websocket_client.stream_target import parse
 
 ROW = {row.name: row for row in ROWS}
 OURS = LinemanBench(1, 0.3)
@@ -43,6 +43,11 @@ def test_our_own_generator_understands_what_it_is_asked(row: Any) -> None:
         )  # fmt: skip
         assert (plan.duration, plan.warmup, plan.pids) == (2.0, 0.3, (4711,))
         assert options.json
+
+
+def test_rows_without_http_are_measured_by_our_own_generator() -> None:
+    assert for_row(THEIRS, ROW["b"]) == THEIRS
+    assert for_row(THEIRS, ROW["tcp"]) == OURS
 
 
 def test_wsload_is_asked_in_its_own_words() -> None:

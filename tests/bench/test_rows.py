@@ -34,5 +34,13 @@ def test_a_row_knows_its_scheme_its_path_and_its_unit() -> None:
     assert (rows["b"].scheme, rows["f32"].scheme) == ("ws", "wss")
     assert (rows["b"].path, rows["i"].path) == ("/", "/b")
     assert (rows["b"].unit, rows["h"].unit) == ("message", "connection")
-    assert [row.name for row in ROWS if row.is_memory] == ["m", "ms"]
+    assert (rows["text16"].scheme, rows["text16"].path) == ("text", "")
+    assert [row.name for row in ROWS if row.is_memory] == ["m", "ms", "mt"]
     assert rows["hs"].kind is Kind.CONNECT
+
+
+def test_the_rows_without_http_are_done_by_lineman_and_the_server_in_c() -> None:
+    rows = {row.name: row for row in ROWS}
+    servers = ["picows", "lineman", "stream_echo"]
+    assert rows["tcp"].done_by(servers) == ["lineman", "stream_echo"]
+    assert rows["b"].done_by(servers) == ["picows", "lineman"]

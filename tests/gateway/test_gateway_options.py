@@ -21,6 +21,7 @@ from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, Gateway
         ("history", 100, "history is the int 100"),
         ("history_frame", "json", "give a function of group, epoch, offset and message"),
         ("redeliver", 1, "redeliver is 1"),
+        ("router", "least", "router is 'least'; fix: give a function of the connection"),
         ("wait_timeout", 0, "wait_timeout is 0"),
         ("push_token", "short", "push_token"),
         ("push_socket", 5, "push_socket is the int 5"),

@@ -25,6 +25,8 @@ def serve(
 ) -> Iterator[Serve]:
     """Starts services: `serve(tls, on_message=..., max_message_size=...)`; all end with the test.
 
+    They speak websockets, or what `scheme` says.
+
     A service that logged a defect of its own, or left a failed task behind, fails the test.
     """
     caplog.set_level("INFO", "lineman")
@@ -32,13 +34,15 @@ def serve(
 
     with contextlib.ExitStack() as stack:
 
-        def start(tls: bool = False, **options: Any) -> Site:
+        def start(tls: bool = False, scheme: str = "ws", **options: Any) -> Site:
             callbacks = {
                 name: options.pop(name) for name in list(options) if name.startswith("on_")
             }
             if tls:
                 options = {"cert": certificate.cert, "key": certificate.key, **options}
-            worker = Worker(f"{'wss' if tls else 'ws'}://127.0.0.1:0", **options)
+            if scheme == "ws" and tls:
+                scheme = "wss"
+            worker = Worker(f"{scheme}://127.0.0.1:0", **options)
             for name, function in callbacks.items():
                 setattr(worker, name, function)
             site = Site(worker, client_tls if tls else None)

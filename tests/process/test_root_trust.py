@@ -123,6 +123,29 @@ def test_a_forged_message_of_a_changed_file_reloads_nothing(
     assert "reloading" not in started.text
 
 
+def test_on_master_stop_runs_as_the_programs_user(attacked: Callable[..., App]) -> None:
+    app = attacked(last='Worker.on_master_stop = lambda: print("the end as", os.getuid())')
+    started = Started(app, *AS_NOBODY)
+    app.run("stop", by_script=False)
+    assert f"the end as {NOBODY.pw_uid}" in started.text
+
+
+def test_a_process_may_not_stop_the_workers_of_another_user(
+    attacked: Callable[..., App],
+) -> None:
+    app = attacked(
+        options='"ws://127.0.0.1:0", user="nobody"',
+        then='Worker.stop_all("mine")',
+        last='Worker("ws://127.0.0.1:0", name="other", user="daemon")',
+    )
+    started = Started(app)
+    first = started.ask()
+    assert app.status()["children"]  # the master has heard the message by now: its link is a queue
+    assert started.ask() == first
+    assert "asked to stop the service, which goes on" in started.text
+    assert "stopping" not in started.text
+
+
 GARBAGE = """
 def attack():
     os.write(ROLE["link"], b'{"event":"beat","lag":"soon"}\\n')

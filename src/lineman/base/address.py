@@ -15,13 +15,14 @@ _SCHEMES = {
     "ws": "ws",
     "wss": "wss",
     "websocket": "ws",
+    "udp": "udp",
     **{scheme: scheme for pair in STREAMS.items() for scheme in pair},
 }
-_UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items()}
+_UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items() if name != "udp"}
 _OVER_TLS = {"ws": "wss", **STREAMS}
 _WITHOUT_TLS = {over_tls: plain for plain, over_tls in _OVER_TLS.items()}
 MAX_PATH = 107  # bytes of a unix socket's path (unix(7), sun_path)
-_LATER_SCHEMES = frozenset({"http", "https", "ssl", "udp", "unix"})
+_LATER_SCHEMES = frozenset({"http", "https", "ssl", "unix"})
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 _HOST_NAME = re.compile(
@@ -36,8 +37,8 @@ class Address:
     """Where a worker listens and what it speaks there.
 
     Attributes:
-        scheme: `ws` or `wss` (the alias `websocket` has become `ws`), `tcp`, `text`, `frame`, or
-            one of these three with `+tls`.
+        scheme: `ws` or `wss` (the alias `websocket` has become `ws`), `udp`, `tcp`, `text`,
+            `frame`, or one of the last three with `+tls`.
         host: an IP address (IPv6 without brackets) or a host name.
         port: 0 to 65535; 0 lets the kernel choose.
         path: the path of a unix socket, which has neither host nor port; empty for TCP.
@@ -55,7 +56,7 @@ class Address:
 
     @property
     def protocol(self) -> str:
-        """What is spoken there, with TLS or without: `ws`, `tcp`, `text` or `frame`."""
+        """What is spoken there, with TLS or without: `ws`, `tcp`, `text`, `frame` or `udp`."""
         return _WITHOUT_TLS.get(self.scheme, self.scheme)
 
     def over(self, is_tls: bool) -> Address:
@@ -111,10 +112,12 @@ def parse(text: str) -> Address:
             f" or {name}://127.0.0.1{authority} for this machine only",
         )
     if tail:
+        has_paths = scheme in _DEFAULT_PORTS
+        why = ": a worker answers every path" if has_paths else ""
+        more = " and look at request.path in on_websocket_connect" if has_paths else ""
         raise ConfigError(
-            f"{tail!r} in {text!r} is not part of the listening address:"
-            " a worker answers every path",
-            f"write {name}://{authority} and look at request.path in on_websocket_connect",
+            f"{tail!r} in {text!r} is not part of the listening address{why}",
+            f"write {name}://{authority}{more}",
         )
     host, port = _split_port(text, name, authority)
     if port is None:
@@ -151,7 +154,12 @@ def _scheme(text: str, name: str) -> str:
     known = _SCHEMES.get(name.lower())
     if known is not None:
         return known
-    served = "use ws://, wss:// or websocket://, tcp://, text:// or frame://"
+    served = "use ws://, wss:// or websocket://, tcp://, text://, frame:// or udp://"
+    if name.lower() in ("udp+tls", "udp+unix"):
+        raise ConfigError(
+            f"{name}:// is not served (address {text!r}): datagrams are sent in the clear, by UDP",
+            "write udp://; for TLS and unix sockets take a stream: tcp://, text:// or frame://",
+        )
     if name.lower() == "unix":
         served += f"; for websockets on a unix socket write ws+{text}, for bytes tcp+{text}"
     if name.lower() == "ssl":

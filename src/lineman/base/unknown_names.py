@@ -159,6 +159,11 @@ CLIENT = ObjectKind(
     {"client": vocabulary.CLIENT, "gateway": vocabulary.GATEWAY},
     calls=vocabulary.CLIENT_CALLS,
 )
+PEER = ObjectKind(
+    "a DatagramPeer",
+    "worker.data",
+    {"peer": vocabulary.PEER, "peer.worker": vocabulary.WORKER},
+)
 REQUEST = ObjectKind("a Request", "connection.data", {"request": vocabulary.REQUEST})
 
 
@@ -179,6 +184,17 @@ class ClientNames:
     __slots__ = ()
     kind_of_object = CLIENT
     own_names: Collection[str] = vocabulary.CLIENT_MEMBERS
+
+    def __dir__(self) -> list[str]:
+        return _own_directory(self)
+
+
+class PeerNames:
+    """The same base for the sender of a datagram."""
+
+    __slots__ = ()
+    kind_of_object = PEER
+    own_names: Collection[str] = vocabulary.PEER_MEMBERS
 
     def __dir__(self) -> list[str]:
         return _own_directory(self)
@@ -223,7 +239,7 @@ def _own_directory(thing: object) -> list[str]:
     return [name for name in names if not isinstance(found.get(name), _Refused)]
 
 
-for names in (ConnectionNames, ClientNames, RequestNames):
+for names in (ConnectionNames, ClientNames, PeerNames, RequestNames):
     for theirs in next(iter(names.kind_of_object.tables.values())):
         for spelt in {theirs, re.sub("([A-Z]+)", r"_\1", theirs).lower()}.difference(
             names.own_names
@@ -269,7 +285,7 @@ def refuse_to_set(thing: Any, name: str, error: AttributeError) -> NoReturn:
 
 def explain(error: BaseException) -> None:
     """Adds a note to an error that the program caused by an unknown name of such an object."""
-    names = (ConnectionNames, ClientNames, RequestNames)
+    names = (ConnectionNames, ClientNames, PeerNames, RequestNames)
     if type(error) is AttributeError and isinstance(error.obj, names):
         thing, name = error.obj, str(error.name)
         if not hasattr(type(thing), name):

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 _EVENT_LOOP = "uvloop is used if it is installed, asyncio otherwise"
 _LOOP = "write asyncio.get_running_loop()"
 _PINGS = "the worker answers pings, and sends them; see ping_interval"
-_MASTER = "the master runs none of the program's code; the log says what it does"
 _STOP_ALL = (
     "Worker.stop_all() stops the whole service; Workerman's stopAll ends one process, which is "
     "`await worker.stop()`"
@@ -23,7 +22,10 @@ _OF_WORKER = "it is an option of the worker"
 _NO_CLIENTS = "there are no clients (as AsyncTcpConnection) in this version"
 _NO_PORT = "gateway and business processes find each other by sockets in the run directory"
 _FIXED = "it is fixed: 64 messages or 256 KiB of each client, 64 MiB in all"
-_ROUTER = "a client belongs to the worker process that has the fewest clients"
+_ROUTER = (
+    "a client belongs to the worker with the fewest clients, or to the one that "
+    "Gateway(…, router=…) chooses"
+)
 _FOREGROUND = "write to sys.stdout or to logging; log_file says where it goes"
 
 WORKER: Mapping[str, str] = {
@@ -53,8 +55,8 @@ WORKER: Mapping[str, str] = {
     "onError": "on_error",
     "onBufferFull": "on_buffer_full",
     "onBufferDrain": "on_buffer_drain",
-    "onMasterReload": _MASTER,
-    "onMasterStop": _MASTER,
+    "onMasterReload": "on_master_reload",
+    "onMasterStop": "on_master_stop",
     "onWorkerExit": "on_worker_exit",
     "daemonize": "write `python app.py start -d`",
     "stdoutFile": "log_file",
@@ -171,6 +173,45 @@ CONNECTION: Mapping[str, str] = {
     "uid": 'keep your own values in connection.data: connection.data["uid"]',
 }
 
+_NO_STATE = "each datagram has a peer of its own; keep values in worker.data, by the peer's address"
+_UNCONNECTED = "UDP has no connections: a datagram is sent at once, or lost"
+
+# The sender of a datagram: the names of a connection, and these.
+PEER: Mapping[str, str] = {
+    **CONNECTION,
+    "id": _NO_STATE,
+    "context": _NO_STATE,
+    "data": _NO_STATE,
+    "session": _NO_STATE,
+    "uid": _NO_STATE,
+    "transport": "it is always udp",
+    "protocol": "it is always udp",
+    "bytesRead": "`python app.py status` shows what all have sent",
+    "bytesWritten": "`python app.py status` shows what all were sent",
+    "maxSendBufferSize": _UNCONNECTED,
+    "defaultMaxSendBufferSize": _UNCONNECTED,
+    "lingerTimeout": _UNCONNECTED,
+    "defaultLingerTimeout": _UNCONNECTED,
+    "headers": "a datagram has no headers that a program sees",
+    "websocketType": "every datagram is bytes",
+    "destroy": _UNCONNECTED,
+    "pauseRecv": _UNCONNECTED,
+    "resumeRecv": _UNCONNECTED,
+    "getStatus": _UNCONNECTED,
+    "isIpV4": "write ipaddress.ip_address(peer.remote_ip).version == 4",
+    "isIpV6": "write ipaddress.ip_address(peer.remote_ip).version == 6",
+    "getSendBufferQueueSize": _UNCONNECTED,
+    "getRecvBufferQueueSize": _UNCONNECTED,
+    "bufferIsEmpty": _UNCONNECTED,
+    "consumeRecvBuffer": "callbacks get whole datagrams",
+    "doSslHandshake": "there is no TLS over UDP",
+    "jsonSerialize": "`python app.py status --json` shows the figures",
+    "errorHandler": "an exception of a callback is logged and counted",
+    "realIP": "remote_ip; it may be forged",
+    "lastMessageTime": _NO_STATE,
+    "websocketPingInterval": _UNCONNECTED,
+}
+
 # A client, as the callbacks of a `Gateway` get it: the names of a connection, and these.
 CLIENT: Mapping[str, str] = {
     **CONNECTION,
@@ -215,7 +256,6 @@ GATEWAY: Mapping[str, str] = {
     "pingInterval": "give it to Gateway(…, ping_interval=…)",
     "pingData": "give it to Gateway(…, ping_data=…)",
     "secretKey": "give it to Gateway(…, secret=…)",
-    "router": _ROUTER,
     "routerBind": _ROUTER,
     "selectLoadBalancingMode": _ROUTER,
     "sendToWorkerBufferSize": _FIXED,
@@ -245,7 +285,7 @@ GATEWAY: Mapping[str, str] = {
 # The names that a program sets in GatewayWorker; the others are functions.
 GATEWAY_SETTINGS = frozenset({
     *("count", "businessWorkers", "registerAddress", "lanIp", "lanPort", "startPort"),
-    *("innerTcpWorkerListen", "router", "pingNotResponseLimit", "pingInterval"),
+    *("innerTcpWorkerListen", "pingNotResponseLimit", "pingInterval"),
     *("pingData", "secretKey", "sendToWorkerBufferSize", "sendToGatewayBufferSize"),
     *("sendToClientBufferSize", "protocolAccelerate", "eventHandler", "connectTimeout"),
     *("persistentConnection", "addressesCacheDisable"),
@@ -291,6 +331,10 @@ MEMBERS = (
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
     *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),
     "worker",
+)
+# The public names of the sender of a datagram.
+PEER_MEMBERS = (
+    *("close", "local_address", "peer_address", "remote_ip", "remote_port", "send", "worker"),
 )
 # The public names of a request.
 REQUEST_MEMBERS = (

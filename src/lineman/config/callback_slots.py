@@ -119,11 +119,16 @@ def set_callback(
     """
     if function is not None and not callable(function):
         raise UsageError(f"{name} takes a function, got {type(function).__name__}")
-    fitted = None if function is None else _fitted(name, function, arguments[name])
-    setattr(callbacks, name, fitted)
+    fits = None if function is None else fitted(name, function, arguments[name])
+    setattr(callbacks, name, fits)
 
 
-def _fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
+def fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
+    """The function, made to take these arguments if it leaves out the last ones.
+
+    Raises:
+        UsageError: it requires more arguments than there are.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

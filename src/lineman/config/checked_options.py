@@ -16,7 +16,7 @@ from lineman.base import address as addresses
 from lineman.base import option_kinds
 from lineman.base.address import STREAMS, Address
 from lineman.base.option_kinds import names_of
-from lineman.config import session_factories
+from lineman.config import datagram_options, session_factories
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
@@ -113,6 +113,10 @@ def read(
         _refuse_callbacks(worker)
     elif address.protocol in STREAMS:
         _refuse_websocket_options(worker, address)
+    if address is not None and address.protocol == "udp":
+        datagram_options.refuse_others(worker, address)
+    else:
+        datagram_options.refuse_own(worker, address)
     limits, tls = _read_context(worker)
     acme = _acme(worker, address, tls)
     if acme is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from lineman.base.unknown_names import ObjectKind
 from lineman.config.callback_slots import Slot
+from lineman.config.program_slots import ProgramSlot
 from lineman.errors import UnknownNameError, UsageError
 
 if sys.version_info >= (3, 14):
@@ -46,6 +47,10 @@ class Declaring(type):
                 raise UsageError(_of_program(base, name))
             if name in _of_objects(base):
                 raise UsageError(f"{_of_object(base, name)} = …")
+            found = _find(cls, name)
+            if isinstance(found, ProgramSlot):
+                found.set(value)
+                return
             super().__setattr__(name, value)
 
         def __getattr__(cls, name: str) -> Any:
@@ -75,7 +80,7 @@ class Declared(metaclass=Declaring):
             if not _is_declared(cls, name):
                 raise UnknownNameError(_explain(cls, name))
             if _is_of_class(cls, name):
-                raise UsageError(_of_program(_base(cls), name))
+                raise UsageError(_of_program(cls, name))
             if name in cls._kind.calls and isinstance(_find(cls, name), property):
                 raise UsageError(cls._kind.only_read(name))
             super().__setattr__(name, value)
@@ -149,6 +154,8 @@ def refuse_option(cls: Declaring, name: str) -> NoReturn:
     """
     if name in cls._kind.calls:
         raise UsageError(cls._kind.only_read(name))
+    if isinstance(_find(cls, name), ProgramSlot):
+        raise UsageError(_of_program(cls, name))
     if callable(getattr(cls, name, None)):
         call = f"{cls._kind.place.partition('.')[0]}.{name}(…)"
         raise UsageError(f"{name} is no option of {cls.__name__}(…); call it: {call}")
@@ -208,6 +215,8 @@ def _check(cls: type, base: Declaring, name: str, value: object) -> None:
                 f"{where} hides the callback, and would never be called; "
                 f"give it another name, and set it in __init__: self.{name} = self.its_name"
             )
+    elif isinstance(_find(base, name), ProgramSlot):
+        raise UsageError(f"{where} would never be called; {_of_program(base, name)}")
     elif _is_declared(base, name):
         if not _is_value(value) or value is _ANNOTATED:
             return

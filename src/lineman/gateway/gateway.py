@@ -33,6 +33,7 @@ from lineman.gateway.gateway_options import (
     SHARED,
     GatewayOptions,
     check_ping_data,
+    checked_router,
 )
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
@@ -202,6 +203,12 @@ class Gateway(Api, Declared):
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
         _check_name(options.name)
+        if str(options.address).lower().startswith("udp:"):
+            raise ConfigError(
+                f"the address of a Gateway is {options.address!r}, and UDP has no connections that "
+                "it could keep",
+                "take a Worker for datagrams; it can push to the Gateway's clients",
+            )
         if options.name in Gateway.all_names:
             raise UsageError(
                 f"there are two gateways called {options.name!r}; give each a name of its own"
@@ -239,6 +246,7 @@ class Gateway(Api, Declared):
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
             protocol=addresses.parse(worker.address).protocol,
+            router=checked_router(self._options),
         )
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts

@@ -15,9 +15,11 @@ from lineman.config.process_options import PROCESSES
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.cluster.signing import check_secret
 from lineman.gateway.holder.client_deadlines import GuardFields
+from lineman.gateway.holder.dispatch import Router
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.push.push_endpoint import check_token
+from lineman.net.connection.connection import Connection
 from lineman.net.connection.limits import Limits
 
 
@@ -26,6 +28,14 @@ def _check_frame(value: object) -> None:
         raise ConfigError(
             f"history_frame is {value!r}",
             "give a function of group, epoch, offset and message, or leave it out",
+        )
+
+
+def _check_router(value: object) -> None:
+    if value is not None and not callable(value):
+        raise ConfigError(
+            f"router is {value!r}",
+            "give a function of the connection and a list of ids that returns one of these",
         )
 
 
@@ -68,6 +78,10 @@ class GatewayOptions(ServiceFields, GuardFields):
     they are dropped and counted (at most once)."""
     wait_timeout: float = option(30.0, SECONDS)
     """Seconds that a client's message waits for a worker."""
+    router: Router | None = option(None, CheckedBy(_check_router))
+    """`(connection, ids) -> id`: chooses the business worker that serves a client, by the ids of
+    the workers that take clients now; None for the one with the fewest clients. The client waits
+    for a worker that is not ready."""
     push_socket: str | Path | None = option(None, Typed((str, Path), "the path of a unix socket"))
     """Path of a unix socket where programs of this machine push
     (`GatewayClient("unix:///run/app.sock")`) as the service's user or as root; None for the one in
@@ -101,6 +115,23 @@ def check_ping_data(options: GatewayOptions) -> None:
             f"ping_data is empty, and {options.address} sends nothing for an empty message",
             "give at least one byte",
         )
+
+
+def checked_router(options: GatewayOptions) -> Router | None:
+    """The router of a gateway, whose result is checked; None without one."""
+    router, count = options.router, options.workers
+    if router is None:
+        return None
+
+    def checked(connection: Connection, ids: list[int]) -> int:
+        found: object = router(connection, ids)
+        if type(found) is not int or not 0 <= found < count:
+            raise UsageError(
+                f"router returned {found!r}; return the id of a worker, 0 to {count - 1}"
+            )
+        return found
+
+    return checked
 
 
 OPTIONS = names_of(GatewayOptions)

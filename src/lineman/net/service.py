@@ -15,6 +15,8 @@ from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import STOPPING
 from lineman.net.connection.limits import Limits
 from lineman.net.connection.open_connections import Connections
+from lineman.net.datagrams.datagram_output import DatagramOutput
+from lineman.net.datagrams.datagram_socket import DatagramSocket
 from lineman.net.listening.acceptor import Acceptor
 from lineman.net.listening.proxy_preamble import Preamble
 from lineman.net.loop.lag import LagMeter
@@ -40,7 +42,8 @@ class Service(ConnectionContext):
         super().__init__(owner, callbacks, limits, **shared)
         self.open_connections = Connections(self.connections)
         self.lag = LagMeter()
-        self._listeners: list[Acceptor] = []
+        self._listeners: list[Acceptor | DatagramSocket] = []
+        self.outputs: list[DatagramOutput] = []
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -58,7 +61,12 @@ class Service(ConnectionContext):
 
     def listen(self, listener: socket.socket) -> None:
         """Accepts from one more socket, as `start` does."""
-        self._listeners.append(Acceptor(self, listener))
+        if listener.type is socket.SOCK_DGRAM:
+            datagrams = DatagramSocket(self, listener)
+            self._listeners.append(datagrams)
+            self.outputs.append(datagrams.output)
+        else:
+            self._listeners.append(Acceptor(self, listener))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -73,6 +81,9 @@ class Service(ConnectionContext):
                 "use async def with await, or asyncio.to_thread for blocking work",
                 elapsed - GRANULARITY,
             )
+        for listener in self._listeners:
+            if isinstance(listener, DatagramSocket):
+                listener.count_drops()
         self._ticker = self.loop.call_later(GRANULARITY, self._tick)
         if self.wheel.advance(elapsed):
             self.loop.call_soon(self._look_on)
@@ -84,11 +95,18 @@ class Service(ConnectionContext):
 
     # Ending.
 
-    def stop_accepting(self) -> None:
-        """Closes the listening socket; open connections go on."""
-        for listener in self._listeners:
+    def stop_accepting(self, *, serves_rest: bool = False) -> None:
+        """Closes the listening socket; open connections go on.
+
+        Args:
+            serves_rest: whether datagrams that wait in a socket are served first: where the program
+                stops nobody else will.
+        """
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            if serves_rest and isinstance(listener, DatagramSocket):
+                listener.serve_rest()
             listener.close()
-        self._listeners.clear()
 
     async def drain(
         self, seconds: float, timeout: float, code: int = closing.SERVICE_RESTART
@@ -139,7 +157,7 @@ class Service(ConnectionContext):
             code: the close code that clients get.
         """
         self.is_stopping = True
-        self.stop_accepting()
+        self.stop_accepting(serves_rest=True)
         deadline = self.loop.time() + timeout
         for connection in list(self.connections.values()):
             connection.say_goodbye(code, STOPPING)
@@ -169,6 +187,8 @@ class Service(ConnectionContext):
         """Frees the poller and the clock, once nothing is left in them."""
         if self._ticker is not None:
             self._ticker.cancel()
+        for output in self.outputs:
+            output.close()
         self.log.tell()
         if self.poller.is_closed:
             return

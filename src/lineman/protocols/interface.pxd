@@ -6,6 +6,7 @@ cdef class Session:
     cpdef bytes left(self, const unsigned char[::1] data)
     cpdef unfinished(self)
     cpdef Py_ssize_t held(self) except -1
+    cpdef ended(self)
     cdef Py_ssize_t encode_into(self, message, unsigned char *room, Py_ssize_t size) except -2
     cdef Py_ssize_t encode_memory(self, bint is_text, const unsigned char *data, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2
     cpdef tuple pieces(self, message)

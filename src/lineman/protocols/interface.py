@@ -69,6 +69,14 @@ class Session:
         """Bytes of memory that this takes."""
         return 0
 
+    def ended(self) -> Any:
+        """What the end of the bytes means, where the peer has not ended the protocol before.
+
+        Returns:
+            A `Close`, and the peer may still read its answers; None if this is an abnormal end.
+        """
+        return None
+
     # What goes.
 
     def encode_into(self, message: Any, room: Room, size: int) -> int:

@@ -271,7 +271,7 @@ class Host:
         stops = []
         for worker in self.workers:
             if worker.service is not None:
-                worker.service.stop_accepting()
+                worker.service.stop_accepting(serves_rest=drain is None)
                 stops.append(worker.stop(timeout, drain=drain, code=code))
         return stops
 
@@ -310,7 +310,7 @@ async def end(
     if host is None or host.outer is not worker:
         await ending
         return
-    service.stop_accepting()
+    service.stop_accepting(serves_rest=drain is None)
     stops = host.end(timeout, drain, code)
     for error in await asyncio.gather(ending, *stops, return_exceptions=True):
         if error is not None:
@@ -331,7 +331,8 @@ def _follow_options(worker: Hosted, listener: socket.socket) -> None:
     if plan is None or plan.address is None:
         return
     try:
-        listener.listen(plan.limits.backlog)
+        if listener.type is socket.SOCK_STREAM:
+            listener.listen(plan.limits.backlog)
         if plan.address.path:
             unixsocket.give_mode(plan.address.path, plan.given.socket_mode)
     except OSError as error:

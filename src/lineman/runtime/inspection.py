@@ -57,7 +57,7 @@ SORTED = 5000
 # rows are made only for the connections that are shown.
 _READ: dict[str, Callable[[Connection], Any]] = {
     "id": lambda connection: connection.id,
-    "protocol": lambda connection: "ws" if connection.service.tls_context is None else "wss",
+    "protocol": lambda connection: connection.service.scheme,
     "tls": lambda connection: connection.tls_version,
     "cipher": lambda connection: connection.tls_cipher,
     "subprotocol": lambda connection: connection.subprotocol,

@@ -9,9 +9,10 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lineman.errors import ConfigError, UsageError
 from lineman.process.log import log_setup
@@ -30,13 +31,18 @@ STARTING = ("start", "restart")
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """The settings of the whole program: the attributes of `Worker` with the same names."""
+    """The settings of the whole program: the attributes of `Worker` with the same names.
+
+    Attributes:
+        callbacks: `on_master_reload` and `on_master_stop`, by `Role.moment`.
+    """
 
     pid_file: str | Path | None
     log_file: str | Path | None
     log_format: str
     log_level: str | int
     metrics: str | None
+    callbacks: Mapping[str, Callable[[], object] | None] = field(default_factory=dict)
 
     def settings(self) -> dict[str, object]:
         """The settings for a master.
@@ -45,7 +51,12 @@ class ProgramOptions:
             ConfigError: a value that cannot work, and the fix.
         """
         log = LogOptions.read(self.log_file, self.log_format, self.log_level)
-        return {**log.to_json(), "metrics": self.metrics, "pid_file": self.place()}
+        return {
+            **log.to_json(),
+            "metrics": self.metrics,
+            "pid_file": self.place(),
+            "has_master_stop": self.callbacks.get("stop") is not None,
+        }
 
     def place(self) -> str | None:
         """The absolute path of the pid file; None for the default."""
@@ -77,8 +88,31 @@ def run_all(
 
 def _describe(workers: Sequence[RunningWorker], role: Role, program: ProgramOptions) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)  # the master logs these lines
-    role.tell(lambda: describe([each.worker for each in workers], program.settings()).to_json())
+
+    def told() -> dict[str, Any]:
+        described = describe([each.worker for each in workers], program.settings()).to_json()
+        return {**described, "fault": _called(role.moment, program.callbacks.get(role.moment))}
+
+    role.tell(told)
     sys.exit(0)
+
+
+def _called(moment: str, callback: Callable[[], Any] | None) -> str:
+    """Calls `on_master_reload` or `on_master_stop`; returns how it failed, as text."""
+    if callback is None:
+        return ""
+    try:
+        result = callback()
+        if hasattr(result, "__await__"):
+            asyncio.run(_awaited(result))
+    except BaseException as error:
+        logging.getLogger("lineman").exception("on_master_%s raised an exception", moment)
+        return f"on_master_{moment} raised {type(error).__name__}: {error}"
+    return ""
+
+
+async def _awaited(result: Any) -> None:
+    await result
 
 
 def _hand_over(

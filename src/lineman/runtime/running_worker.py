@@ -15,6 +15,7 @@ from lineman.config.checked_options import CheckedOptions
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.connection import Connection
+from lineman.net.datagrams.send_to import send_to
 from lineman.net.listening.proxy_lists import ListWatch
 from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
@@ -69,6 +70,12 @@ class RunningWorker:
             tell, self.tell_split = self.tell_split, None
             tell()
         return {} if self.service is None else self.service.open_connections
+
+    def send_to(self, address: tuple[str, int], data: str | bytes | bytearray | memoryview) -> bool:
+        """Sends a datagram, as `Worker.send_to`."""
+        if self.service is None:
+            raise UsageError("the worker does not run; send_to works from on_worker_start on")
+        return send_to(self.service.outputs, address, data)
 
     @property
     def port(self) -> int:
@@ -223,6 +230,7 @@ def _service(
         worker,
         worker.callbacks,
         plan.limits,
+        scheme="" if plan.address is None else plan.address.scheme,
         tls_context=None if plan.tls is None else plan.tls.context,
         origins=plan.origins,
         subprotocols=tuple(plan.given.subprotocols),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ import lineman
 from gateway.peers import echo, worker
 from kit.gateway import Said, System
 from lineman.gateway.business.business_worker import Business
+from lineman.gateway.gateway_options import GatewayOptions, checked_router
 from lineman.gateway.wire import messages
 
 
@@ -145,3 +147,66 @@ def test_a_worker_that_reads_nothing_holds_up_its_own_clients_only(system: Syste
     assert client.receive() == "z"
     assert len(link._drained) <= 1, "one callback for a link, not one for each event"
     peer.close()
+
+
+def by_path(connection: lineman.Connection, ids: list[int]) -> int:
+    assert connection.request is not None
+    return int(connection.request.path[1:])
+
+
+def test_a_router_chooses_the_worker_of_each_client(system: System) -> None:
+    seen: list[list[int]] = []
+
+    def router(connection: lineman.Connection, ids: list[int]) -> int:
+        seen.append(ids)
+        return by_path(connection, ids)
+
+    system.add_node("on_message", router=router)
+    for name in ("zero", "one"):
+        system.add_business(on_message=lambda client, message, name=name: client.send(name))
+    clients = [system.connect(f"/{number % 2}") for number in range(6)]
+    for client in clients:
+        client.send("who?")
+    assert [client.receive() for client in clients] == ["zero", "one"] * 3
+    assert seen == [[0, 1]] * 6
+
+
+def test_a_client_waits_for_the_worker_that_the_router_chooses(system: System) -> None:
+    system.add_node("on_message", router=by_path)
+    system.add_business(on_message=lambda client, message: client.send("zero"))
+    client, other = system.connect("/1"), system.connect("/0")
+    client.send("who?")
+    other.send("who?")
+    assert other.receive() == "zero"
+    node = system.nodes[0]
+    system.wait_until(lambda: node.dispatch.waiting_clients == 1, "it waits")
+    system.add_business(on_message=lambda client, message: client.send("one"))
+    assert client.receive() == "one"
+
+
+def test_the_new_worker_of_an_id_takes_over_when_the_old_one_retires(system: System) -> None:
+    system.add_node("on_message", router=by_path)
+    old = system.add_business(on_message=lambda client, message: client.send("old"))
+    client = system.connect("/0")
+    client.send("who?")
+    assert client.receive() == "old"
+    system.add_business(on_message=lambda client, message: client.send("another id"))
+    worker(system, slot=0)  # it is ready, and has not to answer
+    system.run(old.retire(5))
+    client.send("who?")
+    node = system.nodes[0]
+    (held,) = node.orders.clients.values()
+    system.wait_until(lambda: held.link is not None and held.link.peer == "4711", "it moves")
+
+
+@pytest.mark.parametrize("wrong", [lambda connection, ids: 1 / 0, lambda connection, ids: "0"])
+def test_a_router_that_fails_costs_no_client(
+    system: System, caplog: pytest.LogCaptureFixture, wrong: Any
+) -> None:
+    options = GatewayOptions("ws://127.0.0.1:0", router=wrong)
+    system.add_node("on_message", router=checked_router(options))
+    system.add_business(on_message=echo)
+    client = system.connect()
+    client.send("x")
+    assert client.receive() == "x"
+    assert "router failed for <Connection 1" in caplog.text

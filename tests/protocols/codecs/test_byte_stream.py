@@ -9,7 +9,7 @@ from lineman.protocols.codecs.text_session import TextSession
 def test_the_peer_is_given_up_after_its_silence_and_not_while_nobody_reads() -> None:
     made = TextSession(Limits(idle_timeout=10))
     assert made.on_time(5.0, 0.0) == (None, None, 10.0)
-    assert made.on_time(10.0, 0.0) == (None, "silent for 10 s", 10.0)
+    assert made.on_time(10.0, 0.0) == (None, "silent for 10 s (idle_timeout)", 10.0)
     assert made.on_time(10.0, 0.0, False) == (None, None, 20.0)
     assert TextSession(Limits()).on_time(10.0, 0.0) == (None, None, 0.0)
 

@@ -14,6 +14,8 @@ cdef class Dispatch:
     cdef object _on_lost
     cdef bint _redeliver
     cdef double _wait_timeout
+    cdef object _router
+    cdef dict _ids
     cdef dict _clients
     cdef set _retiring
     cdef dict _stalled

@@ -17,6 +17,7 @@ from lineman.base.loglimit import LogLimit
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.wire.messages import Event, Forget, Retired
 from lineman.links.link import Link
+from lineman.net.connection.connection import Connection
 from lineman.protocols.websocket import close as closing
 
 # The most events of one client that a worker may have unacknowledged.
@@ -24,6 +25,10 @@ MAX_EVENTS = 64
 MAX_SIZE = 256 * 1024
 # An event is dropped after this number of workers in a row have died with it.
 MAX_DEATHS = 3
+
+
+# (connection, ids of the workers that take clients) -> id of a worker.
+Router = Callable[[Connection, list[int]], int]
 
 
 def size_of(event: Event) -> int:
@@ -43,6 +48,8 @@ class Dispatch:
         redeliver: whether events that a worker had when it died go to another worker (at least
             once); if not, they are dropped and counted (at most once).
         wait_timeout: seconds that a client's event waits for a worker before the client is closed.
+        router: chooses the worker of each client by its id; None for the one with the fewest
+            clients. A client waits for a worker that is not ready.
 
     Attributes:
         dropped: events that no worker has handled, or perhaps not.
@@ -57,7 +64,10 @@ class Dispatch:
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
+        router: Router | None = None,
     ) -> None:
+        self._router = router
+        self._ids: dict[Link, int] = {}
         self._clock = clock
         self._log = log
         self._on_settled = on_settled
@@ -89,9 +99,10 @@ class Dispatch:
 
     # Workers come and go.
 
-    def add_worker(self, link: Link) -> None:
+    def add_worker(self, link: Link, worker_id: int = 0) -> None:
         """Adds a worker that is ready; it gets the waiting events."""
         self._clients[link] = set()
+        self._ids[link] = worker_id
         self._settle_stalled()
 
     def retire_worker(self, link: Link) -> None:
@@ -114,6 +125,7 @@ class Dispatch:
     def remove_worker(self, link: Link) -> None:
         """Removes a worker that is gone, with the events that it had."""
         clients = self._clients.pop(link, None)
+        self._ids.pop(link, None)
         self._clogged.pop(link, None)
         self._retiring.discard(link)
         for client in clients or ():
@@ -191,7 +203,7 @@ class Dispatch:
     def _may_post(self, client: HeldClient) -> bool:
         link = client.link
         if link is None:
-            link = self._choose()
+            link = self._choose(client)
             if link is None:
                 return False
             self._assign(client, link)
@@ -200,10 +212,17 @@ class Dispatch:
         has = client.unacknowledged
         return not has or (len(has) < MAX_EVENTS and client.unacknowledged_size < MAX_SIZE)
 
-    def _choose(self) -> Link | None:
-        able = [
-            link for link in self._clients if link not in self._retiring and not link.is_clogged
-        ]
+    def _choose(self, client: HeldClient) -> Link | None:
+        able = [link for link in self._clients if link not in self._retiring]
+        if self._router is not None and able:
+            by_id = {self._ids[link]: link for link in able}  # of two in a reload the new one
+            try:
+                chosen = by_id.get(self._router(client.connection, sorted(by_id)))
+                able = [] if chosen is None else [chosen]
+            except Exception as error:
+                text = "router failed for %s, which gets the worker with the fewest clients"
+                self._log.exception(error, text, client.connection)
+        able = [link for link in able if not link.is_clogged]
         return min(able, key=lambda link: len(self._clients[link]), default=None)
 
     def _assign(self, client: HeldClient, link: Link) -> None:

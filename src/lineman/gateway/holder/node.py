@@ -12,7 +12,7 @@ from lineman.base.loglimit import LogLimit, kind_of
 from lineman.base.open_questions import OpenQuestions
 from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
-from lineman.gateway.holder.dispatch import Dispatch
+from lineman.gateway.holder.dispatch import Dispatch, Router
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
@@ -64,6 +64,7 @@ class Node:
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
         protocol: the protocol that the clients speak, as `Address.protocol` names it.
+        router: see `Dispatch`.
 
     Attributes:
         name: the name of this process among all nodes.
@@ -82,6 +83,7 @@ class Node:
         redeliver: bool = False,
         wait_timeout: float = 30.0,
         protocol: str = "ws",
+        router: Router | None = None,
     ) -> None:
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
@@ -100,6 +102,7 @@ class Node:
             self._on_lost,
             redeliver=redeliver,
             wait_timeout=wait_timeout,
+            router=router,
         )
         self.guard = Guard(limits or GuardOptions(), self._loop.time)
         self._is_guarded = not self.guard.is_idle
@@ -402,7 +405,7 @@ class Node:
         link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
         if hello.slot >= 0:
             link.receiver = self._traffic
-            self.dispatch.add_worker(link)
+            self.dispatch.add_worker(link, hello.slot)
 
     def _on_retire(self, link: Link, message: Retire) -> None:
         self.dispatch.retire_worker(link)

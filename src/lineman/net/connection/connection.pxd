@@ -9,7 +9,7 @@ from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.interface cimport Session, Upgrade
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, ENDED, LOST, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PLAIN, READ, SECURED, WRITE
+cdef int BROKEN, ENDED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PLAIN, READ, SECURED, TRUNCATED, WRITE
 cdef double _BEHIND_TIME
 
 cdef class Connection(Delivery):
@@ -26,7 +26,8 @@ cdef class Connection(Delivery):
     cdef _receive(self)
     cdef _act_on(self, Py_ssize_t status)
     cdef _secured(self)
-    cdef _ended(self)
+    cdef _ended(self, int status)
+    cdef _end_when_answered(self, end, bint is_truncated)
     cpdef keep(self, bytes rest)
     cdef _fall_behind(self)
     @cython.locals(kept=bytes)

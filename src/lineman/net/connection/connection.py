@@ -27,18 +27,22 @@ from lineman.net.loop.poller import BROKEN, READ, WRITE
 from lineman.net.stream.stream_status import (
     ENDED,
     LOST,
+    PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
     PLAIN,
     SECURED,
+    TRUNCATED,
 )
 from lineman.net.stream.tlsstream import not_listed
+from lineman.protocols.events import Close
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
 from lineman.protocols.interface import Session, Upgrade
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.session import UNANSWERED_CLOSE
 
+TRUNCATED_TLS = "the peer ended TCP without ending TLS: something may be missing"
 # A second is little for a burst, and a flood that comes in portions is one all the same.
 BEHIND_TIME = 1.0
 _BEHIND_TIME = BEHIND_TIME  # as a C number
@@ -146,8 +150,8 @@ class Connection(Delivery, ConnectionNames):
                 return
 
     def _act_on(self, status: int) -> None:
-        if status == ENDED:
-            self._ended()
+        if status in (ENDED, TRUNCATED):
+            self._ended(status)
         elif status == LOST:
             self._lost(self._stream.take_error())
         elif status == PLAIN:
@@ -164,15 +168,40 @@ class Connection(Delivery, ConnectionNames):
         if self.service.protocol is not None:
             self._open_at_once()
 
-    def _ended(self) -> None:
+    def _ended(self, status: int) -> None:
         """The peer sends no more; it may still read what its last bytes were answered with."""
         self.flush()
         if self._state is OPEN:
-            self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
+            assert self._session is not None
+            self._end_when_answered(self._session.ended(), status == TRUNCATED)
         elif self.unsent or (self._stage is not None and self._stage.is_idle):
             self._send_last()
         else:
             self._lose(closing.ABNORMAL, "the peer ended the connection")
+
+    def _end_when_answered(self, end: Close | None, is_truncated: bool) -> None:
+        """The peer sends no more, and may still read: all that it has sent is answered first.
+
+        Args:
+            end: what that means in its protocol; None where it is lost.
+            is_truncated: whether it has not ended TLS: OpenSSL sends nothing more then.
+        """
+        inbox = self._inbox
+        if end is None:
+            self._lose(closing.ABNORMAL, "the peer ended TCP without a close frame")
+        elif is_truncated:
+            reason = TRUNCATED_TLS if end.code == closing.NORMAL else end.reason
+            self._lose(closing.ABNORMAL, reason)
+        elif self._is_waited_for():
+            self._set_cause(end.code, end.reason)
+            self._work_off(end.code, end.reason)
+        elif inbox is None or inbox.is_unread:
+            self.pause(PAUSED_BY_END)
+            self._end_by(end)
+        else:  # a task of the program reads, and comes upon it
+            self.pause(PAUSED_BY_END)
+            self._end_later(end)
+            inbox.put(end)
 
     def keep(self, rest: bytes) -> None:
         """Keeps bytes, of which there may be none, and goes on with them in another turn."""

@@ -39,7 +39,8 @@ class ConnectionContext:
         owner: what `connection.worker` gives back.
         callbacks: the program's functions; looked up live.
         limits: sizes and times.
-        tls_context: None for plain ws.
+        scheme: of the address, as clients and logs name it.
+        tls_context: None for no TLS.
         origins: who may connect from a browser.
         subprotocols: what may be agreed on, best first.
         trusted_proxies: the proxies that are believed about the client's address.
@@ -64,6 +65,7 @@ class ConnectionContext:
         callbacks: Callbacks,
         limits: Limits,
         *,
+        scheme: str = "ws",
         tls_context: ssl.SSLContext | None = None,
         origins: OriginPolicy | None = None,
         subprotocols: Sequence[str] = (),
@@ -79,6 +81,7 @@ class ConnectionContext:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
+        self.scheme = scheme
         self.tls_context = tls_context
         self.challenges = challenges
         self.http_scheme = "http" if tls_context is None else "https"

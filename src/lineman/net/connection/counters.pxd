@@ -1,9 +1,9 @@
 cdef class Tally:
     cdef readonly long long ended
-    cdef readonly long long messages_read
-    cdef readonly long long messages_written
-    cdef readonly long long bytes_read
-    cdef readonly long long bytes_written
+    cdef public long long messages_read
+    cdef public long long messages_written
+    cdef public long long bytes_read
+    cdef public long long bytes_written
     cdef readonly object closes
     cdef readonly object failures
     cdef readonly object refusals

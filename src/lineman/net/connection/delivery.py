@@ -18,7 +18,6 @@ from lineman.net.connection.sender import Sender
 from lineman.net.connection.state import CLOSED, CLOSING, OPEN
 from lineman.net.stream.stream_status import PAUSED_BY_USER
 from lineman.protocols.events import LATER, PROGRESS, Close, Progress, Reply
-from lineman.protocols.websocket import close as closing
 
 
 class Delivery(Sender):
@@ -49,12 +48,7 @@ class Delivery(Sender):
             if self._inbox is None:
                 self._use_inbox(Inbox(self, is_stream))
             assert self._inbox is not None
-            self._inbox.open(result, self._end_conversation if is_stream else None)
-
-    def _end_conversation(self) -> None:
-        if self._state is OPEN:
-            code, reason = self._goodbye or (closing.NORMAL, "")
-            self.start_close(code, reason)
+            self._inbox.open(result, self._leave if is_stream else None)
 
     def _process(self, event: Any) -> None:
         if self._meter is not None and event is not PROGRESS and event is not LATER:
@@ -138,9 +132,8 @@ class Delivery(Sender):
         self._use_inbox(None)
         if self._state is CLOSED:
             self.on_delivered_all()
-        elif self._goodbye is not None and self._state is OPEN and self._stream.kept is None:
-            code, reason = self._goodbye
-            self.start_close(code, reason)
+        elif self._goodbye is not None and self._stream.kept is None:
+            self._leave()
 
     def pause_recv(self) -> None:
         """Stops reading: the peer is slowed by its own full socket. Messages at hand wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lineman.protocols.codecs.byte_stream import CUT, SILENT
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.heartbeat import NO_PONG
@@ -11,6 +12,7 @@ DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
 TLS = "TLS: "
+UNREACHED = "the peer acknowledges nothing"
 GAVE_WAY = "let go for others: it said nothing"
 
 _BROKEN_RULES = {
@@ -25,7 +27,14 @@ _OURS = {
     closing.INTERNAL_ERROR: "callback_failed",
     closing.TRY_AGAIN_LATER: "slow_reader",
 }
-_LOST = ((NO_PONG, "ping_timeout"), (DESTROYED, "destroyed"), (DROPPED, "dropped"))
+_LOST = (
+    (NO_PONG, "ping_timeout"),
+    (UNREACHED, "ping_timeout"),
+    (SILENT, "idle_timeout"),
+    (CUT, "cut_message"),
+    (DESTROYED, "destroyed"),
+    (DROPPED, "dropped"),
+)
 
 CLOSE_CAUSES = (
     "client",
@@ -33,7 +42,7 @@ CLOSE_CAUSES = (
     *_OURS.values(),
     "protocol_error",
     *_BROKEN_RULES.values(),
-    *(cause for _, cause in _LOST),
+    *dict.fromkeys(cause for _, cause in _LOST),
     "lost",
 )
 FAILURE_CAUSES = ("tls", "timeout", "stopping", "overload", "lost")

@@ -45,9 +45,10 @@ cdef class Lifecycle(DelayedCalls):
     cdef _look_anew(self, double seconds)
     @cython.locals(stream=Stream)
     cdef bint _has_progressed(self) except -1
-    cdef _refuse_plain(self)
     cdef _end_ourselves(self)
     cpdef start_close(self, int code, reason)
+    cdef bint _is_waited_for(self) except -1
+    cdef _work_off(self, int code, reason)
     cdef _end_later(self, event)
     cdef _end_by(self, event)
     cpdef on_broken_rule(self, error)

@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Sized
 from typing import Any
 
-from lineman.errors import HttpError, ProtocolError
+from lineman.errors import ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.delays import DelayedCalls
-from lineman.net.connection.end_causes import DROPPED, STOPPING
+from lineman.net.connection.end_causes import DESTROYED, DROPPED
 from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
@@ -25,8 +25,6 @@ from lineman.net.stream.stream_status import (
 )
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
 from lineman.protocols.events import Close
-from lineman.protocols.http.http_session import TOO_LATE
-from lineman.protocols.http.requests import error_response
 from lineman.protocols.interface import Session
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.close import words
@@ -215,46 +213,11 @@ class Lifecycle(DelayedCalls):
         self._seen_written = stream.bytes_written
         return has_progressed
 
-    # Before the websocket.
-
-    def refuse(self, error: HttpError) -> None:
-        """Answers a handshake with an HTTP error and ends the connection."""
-        self.service.tally.refusals[error.status] += 1
-        self.write(error_response(error))
-        self._finish(linger=True)
-
-    def _refuse_plain(self) -> None:
-        """Tells a client that speaks plain HTTP or ws on this TLS port what to do instead."""
-        self.service.log.log(
-            logging.WARNING,
-            "plain clients on a wss port",
-            "%s: a client without TLS on a wss port: it must use wss:// (or https://); "
-            "a proxy in front must forward with TLS, or this worker listen on ws://",
-            self.peer_address,
-        )
-        if self.service.protocol is None:
-            self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
-        else:
-            self.finish()
+    # The end.
 
     def finish(self) -> None:
-        """Ends a connection that never became a websocket, once its last answer has left."""
+        """Ends a connection that never opened, once its last answer has left."""
         self._finish(linger=True)
-
-    def leave_handshake(self) -> None:
-        """Ends a connection that has not become a websocket and waits for nothing of ours."""
-        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_waiting):
-            self._lose(closing.GOING_AWAY, STOPPING)
-
-    def give_up_handshake(self, answer: bytes | None) -> None:
-        """Ends a handshake that took too long, with an answer where something was asked."""
-        if answer is not None and not self.is_over:
-            self.write(answer)
-            self._finish(linger=True)
-        else:
-            self._lose(closing.ABNORMAL, TOO_LATE)
-
-    # The end.
 
     def _end_ourselves(self) -> None:
         """Notes that this side ends it: nothing more is sent or delivered."""
@@ -289,19 +252,35 @@ class Lifecycle(DelayedCalls):
         """Closes as soon as what was received has been worked off; nothing more is read."""
         if self._state is not OPEN or self._goodbye is not None:
             return
+        if self._is_waited_for():
+            self._work_off(code, reason)
+        else:
+            self.start_close(code, reason)
+
+    def _is_waited_for(self) -> bool:
+        """Whether something is worked off, and somebody will tell us when that is done."""
         inbox = self._inbox
         if inbox is None:
-            is_waited_for = self._stream.kept is not None
-        else:
-            is_waited_for = not inbox.is_unread and (not inbox.is_stream or inbox.is_busy)
-        if not is_waited_for:
-            self.start_close(code, reason)  # nobody would tell us that it is worked off
-            return
+            return self._stream.kept is not None
+        return not inbox.is_unread and (not inbox.is_stream or inbox.is_busy)
+
+    def _work_off(self, code: int, reason: str) -> None:
+        """Reads nothing more; `_leave` follows when all that was received is worked off."""
         self._goodbye = (code, reason)
         self.pause(PAUSED_BY_GOODBYE)
-        if inbox is not None:
-            inbox.release()
-            inbox.wake()
+        if self._inbox is not None:
+            self._inbox.release()
+            self._inbox.wake()
+
+    def _leave(self) -> None:
+        """Ends, now that everything is worked off."""
+        if self._state is not OPEN:
+            return
+        code, reason = self._goodbye or (closing.NORMAL, "")
+        if self.close_code:  # the peer was the first to end it
+            self._end_by(Close(code, reason))
+        else:
+            self.start_close(code, reason)
 
     def _end_later(self, event: Close | ProtocolError) -> None:
         """Has the peer's end wait its turn, but not for longer than it can be kept waiting."""
@@ -406,7 +385,10 @@ class Lifecycle(DelayedCalls):
         self.service.wheel.remove(self)
         if self._delays is not None:
             self._drop_delays()
-        self._stream.shut()
+        if self.service.protocol is not None and (self.unsent or reason in (DESTROYED, DROPPED)):
+            self._stream.break_off()  # the protocol has no word that its peer would miss
+        else:
+            self._stream.shut()
         self.note_unfinished(None, 0)
         self._stage = self._session = None
         queue, self._queue = self._queue, None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lineman.base import option_kinds
 from lineman.base.option_kinds import (
     BYTES,
+    BYTES_OR_NONE,
     COUNT,
     COUNT_OR_NONE,
     KIB,
@@ -40,6 +41,8 @@ HITS = (
     "messages_per_second_per_ip",
     "bytes_per_second_per_ip",
     "authenticate_within",
+    "udp_amplification",
+    "udp_receive_buffer",
 )
 
 
@@ -68,6 +71,10 @@ class LimitFields:
     """Silence after a ping after which a peer is given up."""
     idle_timeout: float = option(0.0, SECONDS_OR_NONE)
     """Silence after which a client of `tcp`, `text` or `frame` is given up; 0 for never."""
+    udp_amplification: float = option(1.0, Number(is_whole=False, zero="no limit"))
+    """Bytes with which a datagram may be answered, for each of its own; 0 for any number."""
+    udp_receive_buffer: int = option(0, BYTES_OR_NONE)
+    """Bytes of datagrams that the kernel keeps until they are read; 0 for the kernel's default."""
     backlog: int = option(4096, COUNT)
     """Connections that may wait to be accepted."""
     max_connections: int = option(0, COUNT_OR_NONE)

@@ -22,6 +22,7 @@ cdef class Sender(Lifecycle):
     cdef bint _has_written(self) except -1
     cdef bint borrow_cork(self) except -1
     cdef return_cork(self)
+    cdef _refuse_plain(self)
     cdef bint _may_send(self) except? -1
     cdef bint _hold(self, entry, tuple place) except? -1
     cdef _note_given_up(self, int count, what)

@@ -16,13 +16,14 @@ from lineman.base.buffers import Memory
 from lineman.base.loglimit import kind_of
 from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.callbacks import ErrorCode
-from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY
+from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, STOPPING
 from lineman.net.connection.lifecycle import Lifecycle
 from lineman.net.connection.send_queue import NO_PLACE, Place, SlowReaders, Waiting, size_of
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import ROOM
 from lineman.protocols.events import Reply
+from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.session import to_frame
@@ -330,6 +331,46 @@ class Sender(Lifecycle):
         if self._stage is None or not self._stage.is_deciding:
             raise UsageError(f"{method}() works in on_websocket_connect only, before the 101")
         return self._stage
+
+    # Before it is open.
+
+    def refuse(self, error: HttpError) -> None:
+        """Answers a handshake with an HTTP error and ends the connection."""
+        self.service.tally.refusals[error.status] += 1
+        self.write(error_response(error))
+        self._finish(linger=True)
+
+    def _refuse_plain(self) -> None:
+        """Tells a client that does not speak TLS on this port what to do instead."""
+        scheme = self.service.scheme
+        is_http = self.service.protocol is None
+        self.service.log.log(
+            logging.WARNING,
+            f"plain clients on a {scheme} port",
+            "%s: a client without TLS on a %s port: it must use %s; "
+            "a proxy in front must forward with TLS, or this worker listen on %s",
+            self.peer_address,
+            scheme,
+            "wss:// (or https://)" if is_http else "TLS",
+            "ws://" if is_http else f"{scheme.removesuffix('+tls')}:// without a certificate",
+        )
+        if is_http:
+            self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
+        else:
+            self.finish()
+
+    def leave_handshake(self) -> None:
+        """Ends a connection that has not become a websocket and waits for nothing of ours."""
+        if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_waiting):
+            self._lose(closing.GOING_AWAY, STOPPING)
+
+    def give_up_handshake(self, answer: bytes | None) -> None:
+        """Ends a handshake that took too long, with an answer where something was asked."""
+        if answer is not None and not self.is_over:
+            self.write(answer)
+            self._finish(linger=True)
+        else:
+            self._lose(closing.ABNORMAL, TOO_LATE)
 
     # A newcomer among many.
 

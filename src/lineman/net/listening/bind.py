@@ -30,7 +30,8 @@ def bind(
     """A bound, listening, non-blocking socket that its process' children may inherit.
 
     Args:
-        address: where to listen; port 0 lets the kernel choose.
+        address: where to listen; port 0 lets the kernel choose. A UDP socket has no connections to
+            listen for: it is bound only.
         backlog: connections that may wait to be accepted.
         reuse_port: whether several sockets share the port (SO_REUSEPORT).
         is_first: whether this is the first of those; a foreign one is refused then.
@@ -45,21 +46,24 @@ def bind(
     found = resolve(address)
     if is_first:
         _tell_which(address.host, [str(each[4][0]) for each in found])
-    listener = socket.socket(found[0][0], socket.SOCK_STREAM)
+    kind = _kind(address)
+    listener = socket.socket(found[0][0], kind)
     try:
         if reuse_port and address.port and is_first:
             # Sockets that share a port would share it with a service that runs already as well.
-            with socket.socket(found[0][0], socket.SOCK_STREAM) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with socket.socket(found[0][0], kind) as probe:
+                _reuse_address(probe)
                 probe.bind(found[0][4])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reuse_address(listener)
         if reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Accepted sockets inherit both.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if kind is socket.SOCK_STREAM:
+            # Accepted sockets inherit both.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         listener.bind(found[0][4])
-        listener.listen(backlog)
+        if kind is socket.SOCK_STREAM:
+            listener.listen(backlog)
         listener.setblocking(False)
     except OSError as error:
         listener.close()
@@ -80,7 +84,7 @@ def resolve(address: Address) -> list[Found]:
                 address.host,
                 address.port,
                 family if _is_ip(address.host) else 0,
-                socket.SOCK_STREAM,
+                _kind(address),
             )
         ]
     except socket.gaierror as error:
@@ -93,11 +97,22 @@ def resolve(address: Address) -> list[Found]:
     return found
 
 
+def _reuse_address(opened: socket.socket) -> None:
+    """Lets a stream's port be bound again at once; with UDP two services could share one by it."""
+    if opened.type is socket.SOCK_STREAM:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _kind(address: Address) -> socket.SocketKind:
+    return socket.SOCK_DGRAM if address.protocol == "udp" else socket.SOCK_STREAM
+
+
 def listens_at(found: socket.socket, address: Address) -> bool:
     """Whether a socket of which nothing is known listens, and at this address."""
     try:
+        kind = _kind(address)
         listens = found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        if not listens or found.type is not socket.SOCK_STREAM:
+        if found.type is not kind or (kind is socket.SOCK_STREAM and not listens):
             return False
         where = found.getsockname()
         if address.path:
@@ -125,9 +140,11 @@ def _is_ip(host: str) -> bool:
 def _explained(address: Address, error: OSError, how_to_stop: Callable[[int], str]) -> ConfigError:
     seen = f"cannot listen on {address}: {(error.strerror or str(error)).lower()}"
     if error.errno == errno.EADDRINUSE:
-        found = portholder.find(address.port)
+        transport = "udp" if address.protocol == "udp" else "tcp"
+        found = portholder.find(address.port, transport=transport)
         if found is None:
-            holder = f"the process that `ss -ltnp 'sport = :{address.port}'` shows"
+            shows = "ss -lunp" if transport == "udp" else "ss -ltnp"
+            holder = f"the process that `{shows} 'sport = :{address.port}'` shows"
             return AddressInUseError(seen, f"stop {holder}, or listen on another port", 0)
         return AddressInUseError(
             f"{seen} by {found.name} (process {found.pid})",

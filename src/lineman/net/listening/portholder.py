@@ -1,4 +1,4 @@
-"""Which process listens on a port, as far as this one may know."""
+"""Which process has a port, as far as this one may know."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
+# What a socket that receives is in, in the tables of /proc/net: TCP_LISTEN; for UDP, TCP_CLOSE.
+_STATES = {"tcp": "0A", "udp": "07"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,22 @@ class PortHolder:
     name: str
 
 
-def find(port: int, proc: Path = PROC) -> PortHolder | None:
+def find(port: int, proc: Path = PROC, transport: str = "tcp") -> PortHolder | None:
     """The first process that listens on this port; None where it cannot be seen.
 
-    Source: proc_net_tcp(5), proc_pid_fd(5)
+    Args:
+        port: its number.
+        proc: where the kernel's data is.
+        transport: `tcp` or `udp`; each has ports of its own.
+
+    Source: proc_net_tcp(5), proc_net_udp(5), proc_pid_fd(5)
     """
-    return next(_holders(port, proc), None)
+    return next(_holders(port, proc, transport), None)
 
 
-def holders(port: int) -> list[PortHolder]:
+def holders(port: int, transport: str = "tcp") -> list[PortHolder]:
     """Every process that listens on this port, as far as can be seen: a child may share it."""
-    return [*_holders(port, PROC)]
+    return [*_holders(port, PROC, transport)]
 
 
 def named(pid: int) -> PortHolder:
@@ -37,8 +43,8 @@ def named(pid: int) -> PortHolder:
     return PortHolder(pid, _name(PROC / str(pid)))
 
 
-def _holders(port: int, proc: Path) -> Iterator[PortHolder]:
-    wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc)}
+def _holders(port: int, proc: Path, transport: str) -> Iterator[PortHolder]:
+    wanted = {f"socket:[{inode}]" for inode in _inodes(port, proc, transport)}
     if not wanted:
         return
     for folder in sorted(proc.glob("[0-9]*"), key=lambda each: int(each.name)):
@@ -46,15 +52,16 @@ def _holders(port: int, proc: Path) -> Iterator[PortHolder]:
             yield PortHolder(int(folder.name), _name(folder))
 
 
-def _inodes(port: int, proc: Path) -> Iterable[str]:
-    for table in ("tcp", "tcp6"):
+def _inodes(port: int, proc: Path, transport: str) -> Iterable[str]:
+    for table in (transport, f"{transport}6"):
         try:
             lines = (proc / "net" / table).read_text().splitlines()[1:]
         except OSError:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+            is_receiving = fields[3] == _STATES[transport]
+            if is_receiving and int(fields[1].rpartition(":")[2], 16) == port:
                 yield fields[9]
 
 

@@ -160,7 +160,8 @@ class Preamble(Handler):
         waiting = self._read
         with contextlib.suppress(OSError):
             waiting += self._receive(65536)  # unread bytes would reset our answer
-        if waiting and waiting[0] != HANDSHAKE_RECORD and isinstance(error, NoHeaderError):
+        speaks_http = self._service.protocol is None and isinstance(error, NoHeaderError)
+        if speaks_http and waiting and waiting[0] != HANDSHAKE_RECORD:
             with contextlib.suppress(OSError):
                 syscalls.send(self._fd, error_response(HttpError(400, _ANSWER)))
                 syscalls.finish_writing(self._fd)

@@ -21,6 +21,8 @@ from lineman.protocols.proxies.forwarded import UNIX
 AGAIN = -1
 ENDED = -2
 
+_NOWHERE = bytes(16)  # a struct sockaddr of AF_UNSPEC
+
 
 @contextlib.contextmanager
 def borrowed(fd: int) -> Iterator[socket.socket]:
@@ -125,6 +127,17 @@ def close_fd(fd: int) -> None:
     with contextlib.suppress(OSError), borrowed(fd) as tcp:
         tcp.shutdown(socket.SHUT_RDWR)
     os.close(fd)
+
+
+def reset(fd: int) -> None:
+    """Breaks a TCP connection: the peer meets a reset, and no end that looks like a good one.
+
+    What is unsent is lost. A unix socket has no resets; there this does nothing.
+    """
+    import ctypes  # most programs do not need it
+
+    # See connect(2): an address of no family dissolves the association.
+    ctypes.CDLL(None).connect(fd, _NOWHERE, len(_NOWHERE))
 
 
 def hold_back(fd: int) -> None:

@@ -6,7 +6,7 @@ from lineman.net.loop.poller cimport Poller
 from lineman.net.stream.tlsstream cimport TlsStream
 
 # As C numbers, for they are compared for every event.
-cdef int AGAIN, BLOCKED, BROKE, ENDED, LOST, PLAIN, QUIET, SECURED, UNBLOCKED
+cdef int AGAIN, BLOCKED, BROKE, ENDED, LOST, PLAIN, QUIET, SECURED, TRUNCATED, UNBLOCKED
 cdef int CORK_SIZE, HANDSHAKE_RECORD, LARGE, READ, ROOM, WRITE
 
 @cython.final
@@ -75,4 +75,5 @@ cdef class Stream:
 
     cdef end_writing(self)
     cdef bint abandon_tls(self) except -1
+    cdef break_off(self)
     cdef shut(self)

@@ -26,6 +26,7 @@ from lineman.net.stream.stream_status import (
     PLAIN,
     QUIET,
     SECURED,
+    TRUNCATED,
     UNBLOCKED,
 )
 from lineman.net.stream.tlsstream import HANDSHAKE_RECORD, TlsStream, is_end_of_tcp
@@ -96,7 +97,7 @@ class Stream:
         """Reads once into the poller's buffer.
 
         Returns:
-            How many bytes came, or `ENDED`, `AGAIN`, `LOST`, `PLAIN` or `SECURED`.
+            How many bytes came, or `ENDED`, `AGAIN`, `LOST`, `PLAIN`, `SECURED` or `TRUNCATED`.
         """
         try:
             if self.tls is not None:
@@ -119,7 +120,7 @@ class Stream:
                 count = tls.read(self.poller.buffer)
         except OSError as error:  # ssl.SSLError is one
             if tls.is_established and is_end_of_tcp(error):
-                return ENDED
+                return TRUNCATED
             raise
         if count > 0:
             self.bytes_read += count
@@ -412,6 +413,13 @@ class Stream:
         self.tls = None
         self._drop_unsent()  # or it would leave in the clear
         return True
+
+    def break_off(self) -> None:
+        """Closes the socket now, so that the peer does not take it for a good end."""
+        if not self.is_dead:
+            self.abandon_tls()
+            syscalls.reset(self.fd)
+            self.shut()
 
     def shut(self) -> None:
         """Closes the socket now; what is unsent is lost."""

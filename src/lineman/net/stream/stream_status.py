@@ -8,6 +8,7 @@ AGAIN = -1  # nothing is there now
 LOST = -2  # the connection is broken, see `Stream.take_error`
 PLAIN = -3  # the peer does not speak TLS; what is written from now on leaves in the clear
 SECURED = -4  # TLS's handshake is done
+TRUNCATED = -5  # the peer sends no more, and has not ended TLS: something may be missing
 
 # What `Stream.flush` returns.
 QUIET = 0  # nothing new

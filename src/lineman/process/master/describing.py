@@ -48,6 +48,7 @@ class Describing(Generic[Told]):
         read: parses its answer; raises a `ConfigError` if that is invalid.
         on_done: gets the result, or the error.
         role: makes the role from the descriptor of the process' end of the link.
+        timeout: seconds until it must have ended.
 
     Attributes:
         deadline: when to call `give_up`.
@@ -63,8 +64,10 @@ class Describing(Generic[Told]):
         read: Callable[[object], Told],
         on_done: Callable[[Told | ConfigError], None],
         role: Callable[[int], Role] = Role,
+        timeout: float = TIMEOUT,
     ) -> None:
-        self.deadline = now + TIMEOUT
+        self._timeout = timeout
+        self.deadline = now + timeout
         self._read = read
         self._on_done = on_done
         self._script = os.path.basename(program.script)
@@ -105,7 +108,8 @@ class Describing(Generic[Told]):
     def give_up(self) -> None:
         """Ends the process, because its time is over."""
         self._told = {
-            "error": f"{self._script} has not come to Worker.run_all() within {TIMEOUT:g} s",
+            "error": f"{self._script} has not come to Worker.run_all(), or not come back from "
+            f"on_master_reload or on_master_stop, within {self._timeout:g} s",
             "fix": "move code that takes long, or never ends, into on_worker_start",
         }
         os.kill(self.pid, signal.SIGKILL)
@@ -136,6 +140,8 @@ class Describing(Generic[Told]):
                 f"({cause_of(status)}), so what it said does not count",
                 "check what the program does at its end",
             )
+        if self._told.get("fault"):  # a callback has failed, and its description counts
+            logger.error("%s", clean(str(self._told["fault"]), MAX_WHY))
         try:
             return self._read(self._told)
         except ConfigError as error:

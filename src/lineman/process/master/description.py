@@ -89,6 +89,7 @@ class ProgramSettings:
         log_file, log_format, log_level: as `logs.LogOptions`.
         metrics: the address for metrics; None for none.
         pid_file: the pid file that the program names; None for none.
+        has_master_stop: whether the program has an `on_master_stop`.
     """
 
     log_file: FilePath | None = None
@@ -96,6 +97,7 @@ class ProgramSettings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     metrics: Text | None = None
     pid_file: FilePath | None = None
+    has_master_stop: bool = False
 
 
 class ToldProgram:

@@ -87,9 +87,11 @@ class Sockets:
         for each in self._inherited:
             if not any(_is_for(each, place) for place in places):
                 host, port = each.getsockname()[:2]
+                is_udp = each.type is socket.SOCK_DGRAM
+                option = "ListenDatagram" if is_udp else "ListenStream"
                 raise ConfigError(
                     f"systemd passed a socket on {host}:{port}, where no worker listens",
-                    "write the same address in ListenStream= of the .socket unit and in Worker(…)",
+                    f"write the same address in {option}= of the .socket unit and in Worker(…)",
                 )
 
     def check_files(self) -> None:
@@ -122,8 +124,12 @@ class Sockets:
 
 def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> ConfigError:
     """The error for an address that this program itself uses, in this or another worker."""
-    where = (place.path, place.port)
-    same = [each.title for each in wanted if each.listens and (each.path, each.port) == where]
+    where = (place.path, place.port, _kind(place))
+    same = [
+        each.title
+        for each in wanted
+        if each.listens and (each.path, each.port, _kind(each)) == where
+    ]
     if len(same) > 1:
         what = "path" if place.path else "port"
         return ConfigError(
@@ -137,8 +143,12 @@ def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> 
     )
 
 
+def _kind(place: Place) -> socket.SocketKind:
+    return socket.SOCK_DGRAM if place.scheme == "udp" else socket.SOCK_STREAM
+
+
 def _is_for(opened: socket.socket, place: Place) -> bool:
-    if opened.family not in (socket.AF_INET, socket.AF_INET6):
+    if opened.family not in (socket.AF_INET, socket.AF_INET6) or opened.type is not _kind(place):
         return False
     host, port = opened.getsockname()[:2]
     everywhere = {"0.0.0.0", "::"}

@@ -6,6 +6,7 @@ program's own command with its role in the environment, so that a reload loads n
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -17,8 +18,8 @@ from typing import Any
 from lineman.errors import ConfigError
 from lineman.process.child.process_title import MASTER, set_title
 from lineman.process.log import log_setup
-from lineman.process.master import plan
-from lineman.process.master.child_orders import order_of
+from lineman.process.master import master_stop, plan
+from lineman.process.master.child_orders import event_of, order_of
 from lineman.process.master.child_output import Outputs
 from lineman.process.master.children import Child, Children, Program, cause_of, reap, spawn
 from lineman.process.master.commands import Commands
@@ -28,27 +29,20 @@ from lineman.process.master.keyfiles import KeyFiles
 from lineman.process.master.master_setting import Setting
 from lineman.process.master.model import (
     Action,
-    Beat,
     CommandOutcome,
-    Doing,
     Ended,
     Event,
     Exit,
-    Failed,
-    Grown,
     Kill,
     Order,
     Phase,
     ProgramState,
-    Ready,
     Reload,
     Remove,
-    Renew,
     Say,
     Seat,
     Start,
     Stop,
-    StoppedAccepting,
     Woke,
 )
 from lineman.process.master.reactor import Reactor
@@ -62,14 +56,6 @@ from lineman.process.rundir.owner import names
 logger = logging.getLogger("lineman")
 
 SIGNALS = (*BLOCKED, signal.SIGCHLD, signal.SIGCONT)
-# The events of children that go to the plan unchanged.
-_PLAIN: dict[str, type[Beat | Ready | StoppedAccepting]] = {
-    "beat": Beat,
-    "ready": Ready,
-    "deaf": StoppedAccepting,
-}
-_IN_WORDS: dict[str, type[Failed | Renew | Doing]]
-_IN_WORDS = {"failed": Failed, "renew": Renew, "grown": Grown, "doing": Doing}
 # The longest wait in seconds; if it lasts longer, the master itself was stopped.
 TICK = 5.0
 OVERSLEPT = 1.0
@@ -89,7 +75,7 @@ class Master:
         self._places: dict[tuple[str, int], Place] = {}
         self._description = Description(())
         self._settings: dict[str, Any] = {}
-        self._describing: Describing[Description] | None = None
+        self._describing: Describing[Any] | None = None
         self._keyfiles = KeyFiles()
         self._notifier = Notifier()
         self._desk = Commands(self._reactor, setting.pid_file, self)
@@ -97,7 +83,7 @@ class Master:
         parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
         self._upkeep = Upkeep((*parts, setting.sockets.check_files))
         self._exit: int | None = None
-        self._has_begun = False
+        self._has_begun = self._is_leaving = False
         self._reload_fault = ""
 
     def run(self, description: Description | None) -> int:
@@ -227,10 +213,9 @@ class Master:
 
     def _on_event(self, child: Child, name: str, details: Mapping[str, Any]) -> None:
         number = child.number
-        if name in _PLAIN:
-            self._events.append(_PLAIN[name](number))
-        elif name in _IN_WORDS:
-            self._events.append(_IN_WORDS[name](number, details["why"]))
+        event = event_of(number, name, details)
+        if event is not None:
+            self._events.append(event)
         elif name == "counted":
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
         elif name == "inquire" and self._places[child.key[:2]].module:
@@ -306,7 +291,14 @@ class Master:
         now = time.monotonic()
         whom = self._setting.rights.describer
         self._describing = Describing(
-            self._reactor, self.program, whom, BLOCKED, now, Description.from_json, self._described
+            self._reactor,
+            self.program,
+            whom,
+            BLOCKED,
+            now,
+            Description.from_json,
+            self._described,
+            functools.partial(Role, moment="reload") if self._has_begun else Role,
         )
 
     def _described(self, description: Description | ConfigError) -> None:
@@ -398,8 +390,23 @@ class Master:
         elif isinstance(action, CommandOutcome):
             self._announce(action)
         elif isinstance(action, Exit):
-            self._exit = action.status
-            logger.info("stopped")
+            self._leave(action.status)
+
+    def _leave(self, status: int) -> None:
+        """Ends, after the program's on_master_stop; an order to end at once leaves that out."""
+        if self._service.is_forced or not self._settings.get("has_master_stop"):
+            self._left(status)
+        elif not self._is_leaving:
+            self._is_leaving = True
+            if self._describing is not None:
+                os.kill(self._describing.pid, signal.SIGKILL)
+            self._describing = master_stop.begin(
+                self._reactor, self._setting, functools.partial(self._left, status)
+            )
+
+    def _left(self, status: int) -> None:
+        self._exit = status
+        logger.info("stopped")
 
     def _announce(self, outcome: CommandOutcome) -> None:
         if outcome.what == "reload":
@@ -424,19 +431,10 @@ class Master:
 
             def role(link: int) -> Role:
                 return Role(
-                    link,
-                    place.address,
-                    place.twin,
-                    action.key[2],
-                    listener,
-                    place.is_checked,
-                    files,
-                    self._settings,
-                    place.title,
-                    self._setting.tickets,
-                    self._links.path,
+                    link, place.address, place.twin, action.key[2], listener, place.is_checked,
+                    files, self._settings, place.title, self._setting.tickets, self._links.path,
                     store,
-                )
+                )  # fmt: skip
 
             what = self.program.in_place(place.module)
             with self._outputs.opened() as outputs:

@@ -47,6 +47,8 @@ class Role:
         tickets: descriptor of the memory with the secret of TLS session tickets.
         links: the directory for sockets between the program's processes; empty if there are none.
         store: descriptors of the two ends of the seat's store; empty for a seat without one.
+        moment: for a process that describes the program: `reload` or `stop` if it then calls
+            `on_master_reload` or `on_master_stop`; empty if neither.
     """
 
     link: int
@@ -61,6 +63,7 @@ class Role:
     tickets: int = -1
     links: str = ""
     store: tuple[int, ...] = ()
+    moment: str = ""
 
     @property
     def describes(self) -> bool:

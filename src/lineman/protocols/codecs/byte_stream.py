@@ -7,11 +7,16 @@ from typing import Any, Protocol
 from lineman.base import buffers
 from lineman.base.buffers import Memory, Room
 from lineman.errors import ProtocolError
+from lineman.protocols.events import Close
 from lineman.protocols.interface import Session
-from lineman.protocols.websocket.close import MESSAGE_TOO_BIG
+from lineman.protocols.websocket.close import ABNORMAL, MESSAGE_TOO_BIG, NORMAL
 from lineman.protocols.websocket.session import LARGE, to_frame
 
 _LARGE = LARGE  # as a C number
+
+# Why a connection ended whose peer was not done; how many bytes had come stands behind it.
+CUT = "the peer ended in the middle of a message"
+SILENT = "silent for"
 
 
 class StreamLimits(Protocol):
@@ -103,6 +108,12 @@ class StreamSession(Session):
         """See `Session`."""
         return 0 if self._begun is None else self._begun.__sizeof__()
 
+    def ended(self) -> Any:
+        """The end of the stream is how a peer closes; one in the middle of a message cuts it."""
+        if self._begun is None:
+            return Close(NORMAL, "the peer ended the connection")
+        return Close(ABNORMAL, f"{CUT}: {len(self._begun)} bytes of it had come")
+
     # What goes.
 
     def encode_into(self, message: Any, room: Room, size: int) -> int:
@@ -139,7 +150,7 @@ class StreamSession(Session):
         if not is_reading:
             return None, None, now + most
         due = last_received + most
-        return None, f"silent for {most:g} s" if now >= due else None, due
+        return None, f"{SILENT} {most:g} s (idle_timeout)" if now >= due else None, due
 
 
 def payload_bytes(message: object) -> bytes:

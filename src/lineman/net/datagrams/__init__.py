@@ -1,0 +1,1 @@
+"""Datagrams: one socket for all peers, and no connections."""
