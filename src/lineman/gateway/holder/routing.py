@@ -20,6 +20,7 @@ from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.wire import names
+from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
 from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
 
@@ -252,6 +253,8 @@ class Routing:
             UsageError: there is no such question.
             NotReachedError, RefusedError: see `Cluster.ask`.
         """
+        if asked.what == BROKER_STATE:
+            return self.cluster is None or self.cluster.broker.is_connected
         if self.cluster is None:
             return self._answer(asked)
         return await self.cluster.ask(asked)

@@ -22,6 +22,7 @@ from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names, node_messages
+from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, PublishToGroup
 from lineman.links.link import Link
 from lineman.links.rendezvous import StrangerError, dial
@@ -310,6 +311,8 @@ class _ByBroker:
                 raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        if what == BROKER_STATE:
+            return self.is_connected
         cluster = self._up()
         # Every node sends its first beat within this time; an earlier answer might leave nodes out.
         now = asyncio.get_running_loop().time()
