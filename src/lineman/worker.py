@@ -53,8 +53,8 @@ class Worker(WorkerDescription):
         address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        pid_file, log_file, log_format, log_level, metrics, on_master_reload, on_master_stop: of
-            the whole program, set on the class.
+        pid_file, log_file, log_format, log_level, log_max_size, log_keep, metrics, signals,
+            on_master_reload, on_master_stop: of the whole program, set on the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 
@@ -74,6 +74,9 @@ class Worker(WorkerDescription):
     log_file: ClassVar[str | Path | None] = None
     log_format: ClassVar[str] = "text"
     log_level: ClassVar[str | int] = "INFO"
+    log_max_size: ClassVar[int | None] = None
+    log_keep: ClassVar[int] = 1
+    signals: ClassVar[str] = "lineman"
     metrics: ClassVar[str | None] = None
     on_master_reload: ClassVar[Any] = ProgramSlot()
     on_master_stop: ClassVar[Any] = ProgramSlot()
@@ -125,6 +128,9 @@ class Worker(WorkerDescription):
             Worker.log_format,
             Worker.log_level,
             Worker.metrics,
+            Worker.log_max_size,
+            Worker.log_keep,
+            Worker.signals,
             {
                 "reload": Worker.on_master_reload.callback,
                 "stop": Worker.on_master_stop.callback,

@@ -63,7 +63,7 @@ WORKER: Mapping[str, str] = {
     "pidFile": "pid_file",
     "statusFile": "`python app.py status` asks the processes themselves",
     "logFile": "log_file",
-    "logFileMaxSize": "let logrotate do it: the log continues in a new file when its file is moved",
+    "logFileMaxSize": "log_max_size",
     "globalEvent": _LOOP,
     "eventLoopClass": _EVENT_LOOP,
     "stopTimeout": "stop_timeout",
