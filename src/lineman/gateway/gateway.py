@@ -238,6 +238,7 @@ class Gateway(Api, Declared):
             self._options.history_frame,
             bool(self.on_uid_online or self.on_uid_offline),
             lambda: worker.service is not None and worker.service.is_stopping,
+            service=self.name,
         )
         node = self._node = Node(
             self.callbacks.names(),

@@ -219,6 +219,7 @@ class Node:
             found["gateway_nodes"] = len(cluster.nodes)
             found["gateway_broker_connected"] = cluster.broker.is_connected
             found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+            found["gateway_broker_refused_messages"] = cluster.refused
         return found
 
     # Clients.
