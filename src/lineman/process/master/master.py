@@ -437,7 +437,7 @@ class Master:
                 return Role(
                     link, place.address, place.twin, action.key[2], listener, place.is_checked,
                     files, self._settings, place.title, self._setting.tickets, self._links.path,
-                    store,
+                    store, sheet=self._setting.sockets.time_sheet(action.key, place),
                 )  # fmt: skip
 
             what = self.program.in_place(place.module)
