@@ -212,6 +212,7 @@ class Worker(WorkerDescription):
                 none, or there are more than 65,507 bytes.
         """
         return self.runtime.send_to(address, data)
+
     # Time and tasks.
 
     def every(

@@ -173,6 +173,23 @@ def test_a_task_that_does_not_finish_is_cut_off_in_time_and_named(
     assert "has waited 0.1 s for tasks that may finish, and cuts them off: forever" in caplog.text
 
 
+def test_a_stop_ends_a_drain_that_waits_for_tasks(worker: Worker) -> None:
+    told: list[str] = []
+    worker.on_worker_stop = lambda: told.append("on_worker_stop")
+
+    async def main() -> None:
+        draining = asyncio.ensure_future(worker.stop(30, drain=0))
+        await asyncio.sleep(0.2)
+        draining.cancel()
+        await worker.stop(0.1)
+        assert draining.cancelled()
+
+    with Serving(worker) as serving:
+        serving.call(lambda: worker.spawn(forever(), finish=True))
+        serving.run(main())
+    assert told == ["on_worker_stop"]
+
+
 def test_a_task_that_swallows_its_cancellation_is_named(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
