@@ -252,6 +252,7 @@ class Gateway(Api, Declared):
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
         worker.troubles = node.troubles
+        worker._identity = node.identity
         worker.on_request = self.callbacks["on_request"]
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message

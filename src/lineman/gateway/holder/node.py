@@ -224,6 +224,11 @@ class Node:
 
     # Clients.
 
+    def identity(self, connection: Connection) -> tuple[str, int]:
+        """The user of a connection's client, empty for none, and the number of its groups."""
+        client = self._numbers.get(connection.id)
+        return ("", 0) if client is None else (client.uid or "", len(client.groups or ()))
+
     def client_of(self, connection: Connection) -> HeldClient:
         """The client of a connection; the first call makes it."""
         client: HeldClient | None = self._numbers.get(connection.id)
