@@ -344,7 +344,17 @@ REQUEST_MEMBERS = (
 # The public names of a client of a `Gateway`.
 CLIENT_MEMBERS = (
     *("add_header", "bind", "choose_subprotocol", "close", "destroy", "groups", "id", "join"),
-    *("leave", "reject", "remote_ip", "remote_port", "request", "send", "session", "uid"),
+    *(
+        "leave",
+        "protocol",
+        "reject",
+        "remote_ip",
+        "remote_port",
+        "request",
+        "send",
+        "session",
+        "uid",
+    ),
 )
 
 # The read-only names of a `Worker`, and how to get another value.
