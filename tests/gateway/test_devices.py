@@ -60,7 +60,7 @@ def test_a_business_worker_serves_a_device_as_it_serves_a_websocket(
     device.close()
     system.wait_until(lambda: len(told) == 3, "on_close is called")
     message = "21.5 degrees" if protocol == "text" else b"21.5 degrees"
-    assert told == ["on_connect", (protocol, None, "127.0.0.1", message), ("on_close", 1006)]
+    assert told == ["on_connect", (protocol, None, "127.0.0.1", message), ("on_close", 1000)]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -225,7 +225,7 @@ def test_a_silent_device_is_ended_after_its_idle_timeout(system: System) -> None
     system.add_business(on_close=lambda client, code, reason: ends.append((code, reason)))
     assert system.attach().rest() == b""
     system.wait_until(lambda: ends, "on_close is called")
-    assert ends == [(1006, "silent for 0.05 s")]
+    assert ends == [(1006, "silent for 0.05 s (idle_timeout)")]
 
 
 @pytest.mark.parametrize("protocol", ["text", "frame"])
