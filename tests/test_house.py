@@ -20,7 +20,6 @@ FLOORS: list[set[str]] = [
     {"base"},
     {"protocols", "tls", "process", "webservers"},
     {"net", "links"},
-    {"scheduling"},
     {"brokers", "config"},
     {"runtime"},
     {"worker"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lineman import ConfigError, Gateway, Worker
+from lineman import ConfigError, Gateway, Lines, Worker
 from lineman.config import checked_options
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.datagram_options import CALLBACKS
@@ -55,11 +55,16 @@ def test_what_means_something_for_datagrams_is_taken(name: str) -> None:
     assert plan.tls is None
 
 
-@pytest.mark.parametrize("name", sorted({*OPTIONS} - {*TAKEN} - {"address"}))
+@pytest.mark.parametrize("name", sorted({*OPTIONS} - {*TAKEN} - {"address", "protocol"}))
 def test_every_other_option_is_refused(name: str) -> None:
     told = refusal(UDP, **{name: other_value(name)})
     assert told.startswith(f"{name} is given, and {UDP} has no ")
     assert "secret" not in told
+
+
+def test_it_has_no_protocol_of_the_program_s_own() -> None:
+    told = refusal(UDP, protocol=Lines(b"\n"))
+    assert told.startswith(f"protocol is given, and {UDP} ")
 
 
 @pytest.mark.parametrize("name", sorted({*ARGUMENTS} - {*CALLBACKS}))

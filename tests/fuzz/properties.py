@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import socket
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from enum import Enum
@@ -183,4 +187,66 @@ def forwarded(data: st.DataObject, source: str | None, peer: str) -> None:
     agree(run)
 
 
-ALL = (messages, inflating, deflating, handshakes, forwarded)
+DATAGRAMS = st.lists(st.binary(max_size=40) | st.sampled_from([bytes(65_507)]), max_size=40)
+HOSTS = st.sampled_from(["127.0.0.1", "0.0.0.0", "::1", "::"])
+
+
+@given(
+    sent=DATAGRAMS, answers=DATAGRAMS, host=HOSTS, factor=st.sampled_from([0, 0.5, 1, 3]),
+    most=st.sampled_from([1, 20, 65_507]), rate=st.sampled_from([0, 2]),
+)  # fmt: skip
+def datagrams(
+    sent: list[bytes], answers: list[bytes], host: str, factor: float, most: int, rate: float
+) -> None:
+    """Datagrams that wait in a socket, and their answers."""
+    given_limits = {
+        "udp_amplification": factor,
+        "max_message_size": most,
+        "messages_per_second": rate,
+        "udp_receive_buffer": 65_536,
+    }
+    agree(lambda codec: asyncio.run(exchanged(codec, host, sent, answers, given_limits)))
+
+
+async def exchanged(
+    codec: twins.Codec, host: str, sent: list[bytes], answers: list[bytes], limits: dict[str, Any]
+) -> list[Any]:
+    """All that the program sees of these datagrams, what it is told of its answers, and the counts.
+
+    The answers are sent one after the other, to one datagram after the other.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    to = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    seen: list[Any] = []
+    waiting = deque(answers)
+
+    def answer(peer: Any, data: bytes) -> None:
+        told = [peer.send(waiting.popleft()) for _ in range(min(2, len(waiting)))]
+        where = (peer.remote_ip, peer.local_address.rpartition(":")[0])
+        seen.append((data, told, where, peer.remote_port == client.getsockname()[1]))
+
+    callbacks = codec.callbacks.Callbacks()
+    callbacks.on_message = answer
+    service = codec.context.ConnectionContext(None, callbacks, codec.limits.Limits(**limits))
+    udp = socket.socket(family, socket.SOCK_DGRAM)
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
+        udp.bind((host, 0))
+        udp.setblocking(False)
+        served = codec.datagrams.DatagramSocket(service, udp)
+        client.connect((to, udp.getsockname()[1]))
+        for data in sent:
+            client.send(data)
+        served.serve_rest()
+        served.close()
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                seen.append(client.recv(65_536))
+    tally = service.tally
+    seen += [tally.messages_read, tally.bytes_read, tally.messages_written, tally.bytes_written]
+    seen += [service.send_failures, service.messages_dropped, sorted(tally.hits.items())]
+    service.poller.close()
+    return seen
+
+
+ALL = (messages, inflating, deflating, handshakes, forwarded, datagrams)

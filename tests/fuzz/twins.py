@@ -28,6 +28,10 @@ NAMES = {
     "frame": "lineman.protocols.codecs.frame_session",
     "tcp": "lineman.protocols.codecs.tcp_session",
     "errors": "lineman.errors",
+    "context": "lineman.net.connection.context",
+    "callbacks": "lineman.net.connection.callbacks",
+    "limits": "lineman.net.connection.limits",
+    "datagrams": "lineman.net.datagrams.datagram_socket",
 }
 
 
@@ -47,6 +51,10 @@ class Codec:
     frame: ModuleType
     tcp: ModuleType
     errors: ModuleType
+    context: ModuleType
+    callbacks: ModuleType
+    limits: ModuleType
+    datagrams: ModuleType
 
     @property
     def is_compiled(self) -> bool:

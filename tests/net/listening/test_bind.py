@@ -84,3 +84,29 @@ def test_only_a_listening_socket_of_the_very_address_is_taken(
         assert listens_at(unix, parse(f"ws+unix://{tmp_path}/a"))
         assert not listens_at(unix, parse(f"ws+unix://{tmp_path}/b"))
         assert not listens_at(unix, parse("ws://127.0.0.1:0"))
+
+
+def test_a_udp_socket_is_bound_and_shares_its_port_with_nobody_else() -> None:
+    with bind(parse("udp://127.0.0.1:0"), 5) as made:
+        assert made.type is socket.SOCK_DGRAM
+        assert not made.getblocking()
+        address = parse(f"udp://127.0.0.1:{made.getsockname()[1]}")
+        for reuse_port in (False, True):
+            with pytest.raises(ConfigError, match="address already in use by") as caught:
+                bind(address, 5, reuse_port=reuse_port)
+            assert "stop it: kill " in caught.value.fix
+    first = bind(address, 5, reuse_port=True)
+    with first:
+        bind(address, 5, reuse_port=True, is_first=False).close()
+        with pytest.raises(ConfigError, match="address already in use"):
+            bind(address, 5, reuse_port=True)
+
+
+def test_a_udp_socket_of_the_very_address_is_taken(listener: socket.socket) -> None:
+    with bind(parse("udp://127.0.0.1:0"), 5) as made:
+        port = made.getsockname()[1]
+        assert listens_at(made, parse(f"udp://127.0.0.1:{port}"))
+        assert listens_at(made, parse("udp://127.0.0.1:0"))
+        for address in (f"udp://0.0.0.0:{port}", f"tcp://127.0.0.1:{port}", "udp://[::1]:0"):
+            assert not listens_at(made, parse(address))
+    assert not listens_at(listener, parse(f"udp://127.0.0.1:{listener.getsockname()[1]}"))

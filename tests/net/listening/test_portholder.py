@@ -23,6 +23,18 @@ def test_a_port_of_ours_is_found(host: str) -> None:
     assert found is None or found.pid != os.getpid()  # somebody else may have it by now
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_udp_port_is_another_one_than_that_of_a_stream(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.bind((host, 0))
+        port = udp.getsockname()[1]
+        holder = PortHolder(os.getpid(), Path("/proc/self/comm").read_text().strip())
+        assert portholder.find(port, transport="udp") == holder
+        assert portholder.holders(port, "udp") == [holder]
+        assert holder not in portholder.holders(port)
+
+
 def test_a_port_that_is_connected_only_has_no_holder() -> None:
     server = socket.create_server(("127.0.0.1", 0))
     with server, socket.create_connection(server.getsockname()) as client:

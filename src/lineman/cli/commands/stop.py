@@ -32,7 +32,6 @@ def add_to(
         "stop a running program",
         "Stops the program: clients are closed with 1001, and handlers at work have stop_timeout.",
     )
-    program_target.add_quiet(made)
     program_target.add_graceful(made, "close clients one by one over drain_seconds, then stop")
 
 
@@ -44,12 +43,12 @@ def run(options: argparse.Namespace) -> int:
         process = os.pidfd_open(pid) if pid > 0 else None
         program.ask("stop", None, graceful=options.graceful)
     except NotRunning as error:
-        program_target.say(options, f"{program.shown} does not run{error.beside}")
+        print(f"{program.shown} does not run{error.beside}")
         return 0
     except ProcessLookupError:
-        program_target.say(options, f"{program.shown} does not run")
+        print(f"{program.shown} does not run")
         return 0
     if process is not None and not select.select([process], [], [], LEAVING)[0]:
         raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
-    program_target.say(options, f"{program.shown} is stopped (process {pid})")
+    print(f"{program.shown} is stopped (process {pid})")
     return 0

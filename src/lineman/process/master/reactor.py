@@ -30,14 +30,9 @@ class Reactor:
             end.setblocking(False)
         self._caught: list[int] = []
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._read_signals)
-        self._wanted: set[int] = set()
+        self._wanted = frozenset(signals)
         signal.set_wakeup_fd(self._wakeup_end.fileno(), warn_on_full_buffer=False)
-        self.catch(signals)
-
-    def catch(self, signals: Iterable[int]) -> None:
-        """Lets `wait` report further signals."""
-        for number in signals:
-            self._wanted.add(number)
+        for number in self._wanted:
             signal.signal(number, lambda number, frame: None)
 
     def _read_signals(self, _: int) -> None:

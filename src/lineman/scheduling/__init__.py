@@ -1,1 +1,0 @@
-"""Jobs, timers and tasks of a worker: when they run, which process runs them, and their end."""
