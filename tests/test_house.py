@@ -20,6 +20,7 @@ FLOORS: list[set[str]] = [
     {"base"},
     {"protocols", "tls", "process", "webservers"},
     {"net", "links"},
+    {"scheduling"},
     {"brokers", "config"},
     {"runtime"},
     {"worker"},

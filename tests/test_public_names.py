@@ -47,7 +47,7 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode"},
     "Worker": {
-        *("callbacks", "facts", "links_directory", "push_remedy", "runtime", "service"),
+        *("callbacks", "facts", "jobs", "links_directory", "push_remedy", "runtime", "service"),
         *("takes_clients", "troubles"),
     },
 }
@@ -117,6 +117,8 @@ def classes_in(module: str, expression: ast.AST) -> Iterator[str]:
         if pair is None:
             continue
         where, what = pair
+        if what is expression:  # the name of a TypeVar, in its own call
+            continue
         if isinstance(what, ast.ClassDef):
             yield f"{where}.{what.name}"
         elif what is not expression and not isinstance(

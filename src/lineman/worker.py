@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -21,14 +22,20 @@ from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers, service_events
 from lineman.runtime.running_worker import RunningWorker
+from lineman.scheduling.job_spec import JobSpec, interval, spec_of
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
+    from datetime import tzinfo
+
     from lineman.config.callback_types import Nothing
+    from lineman.scheduling.job_clock import JobSchedule
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
     OfWorker = Callable[["Worker"], Nothing] | Callable[[], Nothing]
     OfExit = Callable[["Worker", int, int], Nothing] | Callable[["Worker", int], Nothing] | OfWorker
+    J = TypeVar("J", bound=Callable[[], Any])
+    T = TypeVar("T")
     W = TypeVar("W", bound=OfWorker)
     Exit = TypeVar("Exit", bound=OfExit)
 
@@ -46,6 +53,9 @@ if TYPE_CHECKING:  # only workers with TLS need these modules
 _FIXED = {"address", "context", *OPTIONS}
 
 
+def _nothing() -> None: ...
+
+
 class Worker(WorkerDescription):
     """A service on one address, with its options and callbacks.
 
@@ -53,8 +63,8 @@ class Worker(WorkerDescription):
         address, context, **options: see `WorkerOptions`.
 
     Attributes:
-        pid_file, log_file, log_format, log_level, metrics, on_master_reload, on_master_stop: of
-            the whole program, set on the class.
+        pid_file, log_file, log_format, log_level, log_max_size, log_keep, metrics, signals,
+            on_master_reload, on_master_stop: of the whole program, set on the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 
@@ -74,6 +84,9 @@ class Worker(WorkerDescription):
     log_file: ClassVar[str | Path | None] = None
     log_format: ClassVar[str] = "text"
     log_level: ClassVar[str | int] = "INFO"
+    log_max_size: ClassVar[int | None] = None
+    log_keep: ClassVar[int] = 1
+    signals: ClassVar[str] = "lineman"
     metrics: ClassVar[str | None] = None
     on_master_reload: ClassVar[Any] = ProgramSlot()
     on_master_stop: ClassVar[Any] = ProgramSlot()
@@ -125,6 +138,9 @@ class Worker(WorkerDescription):
             Worker.log_format,
             Worker.log_level,
             Worker.metrics,
+            Worker.log_max_size,
+            Worker.log_keep,
+            Worker.signals,
             {
                 "reload": Worker.on_master_reload.callback,
                 "stop": Worker.on_master_stop.callback,
@@ -196,6 +212,98 @@ class Worker(WorkerDescription):
                 none, or there are more than 65,507 bytes.
         """
         return self.runtime.send_to(address, data)
+
+    # Time and tasks.
+
+    def every(
+        self,
+        seconds: float,
+        *,
+        process: int | None = None,
+        overlap: bool = False,
+        finish: bool = False,
+    ) -> Callable[[J], J]:
+        """Runs the decorated function every so many seconds; plain or `async def`.
+
+        The first run is due after `seconds`. If a run still goes on when the next one is due, the
+        next one is left out, and the log says so. What the function raises is logged and counted.
+
+        Args:
+            seconds: 0.001 or more.
+            process: the number of the only process that runs it; None for every process.
+            overlap: whether a run may begin while the run before goes on.
+            finish: whether a run may go on at a stop or reload; otherwise it is cancelled.
+
+        Raises:
+            UsageError: an argument that cannot work.
+        """
+        schedule = interval("worker.every(seconds)", seconds)
+        return self._add(schedule, process=process, overlap=overlap, finish=finish)
+
+    def cron(
+        self,
+        line: str,
+        *,
+        tz: str | tzinfo | None = None,
+        process: int | None = None,
+        overlap: bool = False,
+        finish: bool = False,
+    ) -> Callable[[J], J]:
+        """Runs the decorated function when a line of cron says so; plain or `async def`.
+
+        Args:
+            line: `"*/5 * * * *"`: minute, hour, day of month, month, day of week; with six fields
+                the first one is the second.
+            tz: the time zone, such as `"Asia/Shanghai"`; None for this machine's own.
+            process, overlap, finish: as for `every`.
+
+        Raises:
+            UsageError: an argument that cannot work; of the line it names the field.
+        """
+        from lineman.scheduling.cron_line import CronLine  # most programs do not need it
+
+        return self._add(CronLine(line, tz), process=process, overlap=overlap, finish=finish)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T], finish: bool = False) -> asyncio.Task[T]:
+        """Runs a coroutine as a task that this worker owns; what it raises is logged and counted.
+
+        Args:
+            finish: whether it may go on at a stop or reload, for `stop_timeout`, in a reload after
+                `drain_seconds`; otherwise it is cancelled at once.
+
+        Raises:
+            UsageError: no coroutine, or the worker does not run in this process.
+        """
+        time = self.runtime.time
+        if time is None:
+            if asyncio.iscoroutine(coroutine):
+                coroutine.close()  # otherwise Python warns that it was never awaited
+            raise UsageError(
+                f"spawn: {self!r} does not run in this process (yet); call it in on_worker_start "
+                "or later"
+            )
+        return time.spawn(coroutine, finish)
+
+    def _add(self, schedule: JobSchedule, **options: Any) -> Callable[[J], J]:
+        spec_of(schedule, _nothing, **options)  # a mistake is an error at once
+
+        def take(function: J) -> J:
+            self._add_job(spec_of(schedule, function, **options))
+            return function
+
+        return take
+
+    def _add_job(self, spec: JobSpec) -> None:
+        time, host = self.runtime.time, inner_workers.host
+        if time is not None:
+            time.add(spec)
+        elif host is not None and self in Worker.all_workers and host.outer is not self.runtime:
+            raise UsageError(
+                f"{spec.name}: {self!r} does not run in this process, which serves "
+                f"{host.outer!r}; decorate the function before Worker.run_all()"
+            )
+        else:
+            self.jobs.append(spec)
 
     @property
     def service(self) -> Service | None:

@@ -18,6 +18,7 @@ from kit.peer_client import PeerClient
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
 from lineman.testing.certificates import TestCA
+from lineman.testing.client import RawClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HELLO = ("hello_wss.py", "workerman_style.py")
@@ -199,3 +200,24 @@ def test_the_demo_hands_its_authority_to_a_phone(demo: str, tmp_path: Path) -> N
     authority, headers = get(demo.replace("wss:", "https:") + "/ca.pem", tmp_path)
     assert authority == (tmp_path / "ca.pem").read_text()
     assert headers["Content-Type"] == "application/x-x509-ca-cert"
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "answer"),
+    [
+        ("json_lines.py", b'{"temperature": 21}\n', b'{"got":{"temperature":21}}\n'),
+        ("length_prefixed.py", b"\0\2hi", b"\0\2hi"),
+    ],
+)
+def test_a_protocol_of_ones_own_answers(
+    name: str, sent: bytes, answer: bytes, tmp_path: Path
+) -> None:
+    with (
+        example(name, tmp_path) as address,
+        RawClient(int(address.rsplit(":", 1)[1])) as client,
+    ):
+        client.send_bytes(sent)
+        got = b""
+        while len(got) < len(answer):
+            got += client.receive_bytes()
+        assert got == answer

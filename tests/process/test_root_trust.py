@@ -123,6 +123,26 @@ def test_a_forged_message_of_a_changed_file_reloads_nothing(
     assert "reloading" not in started.text
 
 
+def test_a_log_that_root_renames_stays_the_users(attacked: Callable[..., App]) -> None:
+    app = attacked(
+        first="import logging",
+        then='[logging.getLogger("app").warning("%s %d", message, each) for each in range(300)]',
+        last="Worker.log_max_size, Worker.log_keep = 4096, 9",
+    )
+    started = Started(app, *AS_NOBODY)
+    owner = started.log.stat().st_uid
+    with RawClient(port_in(started.text)) as client:
+        client.open().send("round")
+        client.receive()
+        wait_until(started.log.with_name("log.1").exists, "the log is renamed")
+        client.send("another")
+        client.receive()
+    assert started.log.stat().st_uid == owner
+    text = "".join(each.read_text() for each in started.log.parent.glob("log*"))
+    assert all(f"{words} {each}\n" in text for words in ("round", "another") for each in range(300))
+    assert "missing" not in text
+
+
 def test_on_master_stop_runs_as_the_programs_user(attacked: Callable[..., App]) -> None:
     app = attacked(last='Worker.on_master_stop = lambda: print("the end as", os.getuid())')
     started = Started(app, *AS_NOBODY)

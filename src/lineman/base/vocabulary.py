@@ -63,7 +63,7 @@ WORKER: Mapping[str, str] = {
     "pidFile": "pid_file",
     "statusFile": "`python app.py status` asks the processes themselves",
     "logFile": "log_file",
-    "logFileMaxSize": "let logrotate do it: the log continues in a new file when its file is moved",
+    "logFileMaxSize": "log_max_size",
     "globalEvent": _LOOP,
     "eventLoopClass": _EVENT_LOOP,
     "stopTimeout": "stop_timeout",
@@ -344,7 +344,17 @@ REQUEST_MEMBERS = (
 # The public names of a client of a `Gateway`.
 CLIENT_MEMBERS = (
     *("add_header", "bind", "choose_subprotocol", "close", "destroy", "groups", "id", "join"),
-    *("leave", "reject", "remote_ip", "remote_port", "request", "send", "session", "uid"),
+    *(
+        "leave",
+        "protocol",
+        "reject",
+        "remote_ip",
+        "remote_port",
+        "request",
+        "send",
+        "session",
+        "uid",
+    ),
 )
 
 # The read-only names of a `Worker`, and how to get another value.

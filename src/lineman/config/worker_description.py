@@ -11,9 +11,11 @@ from lineman.config.options import WorkerOptions
 from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.limits import Limits
 from lineman.protocols.interface import Session
+from lineman.scheduling.job_spec import JobSpec
 
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
+    from lineman.net.connection.connection import Connection
 
 # The remedy where a feature works with one process only.
 USE_GATEWAY = (
@@ -44,7 +46,10 @@ class WorkerDescription(WorkerOptions, Declared):
     facts: Callable[[], Mapping[str, float]] | None
     # The problems of that part, as texts.
     troubles: Callable[[], Sequence[str]] | None
+    # The user of a connection's client and the number of its groups, as that part knows them.
+    _identity: Callable[[Connection], tuple[str, int]] | None = None
     links_directory: str  # for sockets between this program's processes
+    jobs: list[JobSpec]  # those that were given before the start
     # Makes the session of a new connection; None for websockets, with HTTP before them.
     _session_factory: Callable[[Limits], Session] | None = None
 
@@ -57,6 +62,7 @@ class WorkerDescription(WorkerOptions, Declared):
         self.facts = None
         self.troubles = None
         self.links_directory = ""
+        self.jobs = []
 
     def _has_callback(self, name: str) -> bool:
         """Whether the program has set this callback."""

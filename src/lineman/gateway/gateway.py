@@ -238,6 +238,7 @@ class Gateway(Api, Declared):
             self._options.history_frame,
             bool(self.on_uid_online or self.on_uid_offline),
             lambda: worker.service is not None and worker.service.is_stopping,
+            service=self.name,
         )
         node = self._node = Node(
             self.callbacks.names(),
@@ -251,6 +252,7 @@ class Gateway(Api, Declared):
         worker.on_websocket_connect = node.on_websocket_connect
         worker.facts = node.facts
         worker.troubles = node.troubles
+        worker._identity = node.identity
         worker.on_request = self.callbacks["on_request"]
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message

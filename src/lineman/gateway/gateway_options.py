@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,9 @@ class GatewayOptions(ServiceFields, GuardFields):
     broker: str | None = option(None, Text("redis://127.0.0.1"))
     """`redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` for a service on
     several machines; None for one machine."""
-    secret: str | None = option(None, CheckedBy(check_secret))
+    secret: str | Sequence[str] | None = option(None, CheckedBy(check_secret))
     """16 to 64 bytes that all nodes share: messages from the broker without its signature are
-    refused."""
+    refused. Of a list the first one signs, and each is accepted."""
     history: HistoryOptions | None = option(
         None, Typed((HistoryOptions,), "a HistoryOptions(messages=…, seconds=…)")
     )

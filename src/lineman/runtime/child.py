@@ -23,6 +23,7 @@ from lineman.runtime import inner_workers, leaving, service_events, starting, un
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
+from lineman.scheduling import seat_duty
 from lineman.tls.files import inherited_files
 from lineman.tls.openssl.tickets import TicketSecret
 
@@ -91,6 +92,7 @@ class _Child:
             return 1
         secret = TicketSecret(self._role.tickets)
         worker.use_ticket_secret(secret)
+        seat_duty.open_sheet(self._role.sheet)
         host = inner_workers.open_host(worker, listener, self._role.store, secret)
         worker.worker.id = self._role.slot
         if worker.worker.count > 1:
@@ -130,6 +132,8 @@ class _Child:
         link.answer("status", functools.partial(self._status, looking))
         link.answer("connections", looking.connections)
         link.ready()
+        if seat_duty.of_process is not None:
+            seat_duty.of_process.ask()
         watching = [
             loop.create_task(watch_limits(worker, link.renew)),
             loop.create_task(looking.tell(link.counted)),
@@ -190,6 +194,8 @@ class _Child:
                 return
             self._ending.cancel()  # a stop ends a drain early
         self._is_draining = drain is not None
+        if seat_duty.of_process is not None:
+            seat_duty.of_process.leave()
 
         async def end() -> None:
             patience = worker.worker.stop_timeout if timeout is None else timeout

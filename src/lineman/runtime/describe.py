@@ -53,6 +53,8 @@ def _place(worker: WorkerDescription, twin: int) -> Place:
     # files to them.
     is_checked = can_read_files(worker)
     plan = checked_options.read(worker, open_files=is_checked or os.geteuid() == 0)
+    for job in worker.jobs:
+        job.check_process(plan.given.count)
     for line in without_effect((worker.context or {}).get("ssl")):
         logger.warning("%s", line)
     return place_of(worker, twin, plan, is_checked)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lineman.base.version import VERSION
+from lineman.config.worker_description import WorkerDescription
 from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
 from lineman.process.child import usage
@@ -74,7 +75,15 @@ _READ: dict[str, Callable[[Connection], Any]] = {
     "buffered": lambda connection: connection.unsent,
     "state": lambda connection: connection.state,
     "reason": lambda connection: connection.close_reason,
+    "uid": lambda connection: _identity(connection)[0],
+    "groups": lambda connection: _identity(connection)[1],
 }
+
+
+def _identity(connection: Connection) -> tuple[str, int]:
+    """The user of a connection's client, and the number of its groups, where a Gateway has it."""
+    worker: WorkerDescription = connection.worker
+    return ("", 0) if worker._identity is None else worker._identity(connection)
 
 
 def _key(sort: str) -> Callable[[Connection], Any]:
@@ -289,6 +298,8 @@ def _fits(connection: Connection, selection: Selection, network: Network | None)
     if connection.state == "closed":
         return False  # it has ended in the meantime
     if selection.state is not None and connection.state != selection.state:
+        return False
+    if selection.uid is not None and _identity(connection)[0] != selection.uid:
         return False
     if selection.idle_for and connection.idle < selection.idle_for:
         return False

@@ -20,6 +20,7 @@ from lineman.process.log.log_setup import LogOptions
 from lineman.process.log.outlet import PATIENCE
 from lineman.process.master.children import Program
 from lineman.process.master.handoff import Handoff
+from lineman.process.master.signal_meanings import TABLES
 from lineman.process.messages.role import PROGRAM_VARIABLE, Role, take_role
 from lineman.runtime import child
 from lineman.runtime.describe import describe
@@ -42,6 +43,9 @@ class ProgramOptions:
     log_format: str
     log_level: str | int
     metrics: str | None
+    log_max_size: int | None = None
+    log_keep: int = 1
+    signals: str = "lineman"
     callbacks: Mapping[str, Callable[[], object] | None] = field(default_factory=dict)
 
     def settings(self) -> dict[str, object]:
@@ -50,9 +54,14 @@ class ProgramOptions:
         Raises:
             ConfigError: a value that cannot work, and the fix.
         """
-        log = LogOptions.read(self.log_file, self.log_format, self.log_level)
+        log = LogOptions.read(
+            self.log_file, self.log_format, self.log_level, self.log_max_size, self.log_keep
+        )
+        if self.signals not in TABLES:
+            raise ConfigError(f"signals is {self.signals!r}", 'give "lineman" or "workerman"')
         return {
             **log.to_json(),
+            "signals": self.signals,
             "metrics": self.metrics,
             "pid_file": self.place(),
             "has_master_stop": self.callbacks.get("stop") is not None,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
+from lineman.scheduling.timekeeper import Timekeeper
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
@@ -42,6 +43,9 @@ class RunningWorker:
         service: the service that serves it; None while it does not run.
         plan: its checked options; None before the first start.
         on_stop: called when it begins to stop; None for nothing.
+        time: its jobs, timers and tasks; None while it does not run.
+        before_finish: called at the end when no client is left, before its tasks are waited for;
+            must not raise.
         tell_split: called once, when the program reads the connections of a worker that other
             processes serve too; None if there are none.
     """
@@ -51,6 +55,8 @@ class RunningWorker:
         self.service: Service | None = None
         self.plan: CheckedOptions | None = None
         self.on_stop: Callable[[], object] | None = None
+        self.time: Timekeeper | None = None
+        self.before_finish: Callable[[], Awaitable[None]] | None = None
         self.tell_split: Callable[[], object] | None = None
         self._certifier: Certifier | None = None
         self._secret: TicketSecret | None = None
@@ -141,6 +147,7 @@ class RunningWorker:
             proofs = None if self._certifier is None else self._certifier.answers
             self.service = _service(self.worker, plan, proofs)
             self._is_starting = True
+            self._keep_time(self.service)
             await starting.run(self.worker.callbacks.on_worker_start, self.worker)
         except BaseException:
             await self._end_certifier()
@@ -149,6 +156,7 @@ class RunningWorker:
             if listener is not None:
                 listener.close()
             self.remove_socket_file()
+            self._end_time()
             if self.service is not None:
                 self.service.close()
                 self.service = None
@@ -158,11 +166,24 @@ class RunningWorker:
         if host is not None:
             listener = host.hold(self, listener)
         self.service.start(listener)
+        if self.time is not None:
+            self.time.begin()
         if plan.tls is not None and self._secret is None:
             self._own_secret = TicketSecret.create()
         _attend(self.service, plan, self._secret or self._own_secret, self.worker.address)
         if listener is not None:
             logger.info("listening on %s", self.plan.url)
+
+    def _keep_time(self, service: Service) -> None:
+        worker = self.worker
+        self.time = Timekeeper(repr(worker), worker.id, worker.count, service)
+        for job in worker.jobs:
+            self.time.add(job)
+
+    def _end_time(self) -> None:
+        time, self.time = self.time, None
+        if time is not None:
+            time.close()
 
     async def _end_certifier(self) -> None:
         certifier, self._certifier = self._certifier, None
@@ -193,10 +214,18 @@ class RunningWorker:
         if self.on_stop is not None:
             self.on_stop()
         service, host = self.service, inner_workers.of(self)
+        time, loop = self.time, asyncio.get_running_loop()
+        deadline = loop.time() + timeout + (drain or 0.0)
+        if time is not None:
+            time.retire()
         if host is not None:
             host.leave(self)
         await self._end_certifier()
         await inner_workers.end(self, service, timeout, drain, code)
+        if self.before_finish is not None:
+            await self.before_finish()
+        if time is not None:
+            await time.finish(deadline - loop.time())
         if self.service is not service:
             return  # another call of `stop` was first
         self.service = None
@@ -208,6 +237,7 @@ class RunningWorker:
         try:
             await service_events.tell(self.worker, "on_worker_stop")
         finally:
+            self._end_time()
             self._stopped.set()
 
     async def wait_stopped(self, timeout: float) -> None:

@@ -240,6 +240,15 @@ def test_a_history_is_answered_here_while_the_broker_is_away(system: System, hub
     cut_off_and_back(system, hub, lambda: epochs_of(system, api, groups, "meanwhile") and None)
 
 
+def test_the_gateway_knows_whether_it_reaches_the_others(system: System, hub: str) -> None:
+    add_two_nodes(system, hub)
+    api = system.add_business()
+    assert system.ask(api.is_broker_connected())
+    found: list[bool] = []
+    cut_off_and_back(system, hub, lambda: found.append(system.ask(api.is_broker_connected())))
+    assert found == [False]
+
+
 def test_a_node_that_stood_still_gives_its_histories_a_new_epoch(system: System, hub: str) -> None:
     add_two_nodes(system, hub, history=HistoryOptions())
     node = system.nodes[0]

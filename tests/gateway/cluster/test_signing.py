@@ -39,3 +39,23 @@ def test_without_a_secret_messages_are_as_they_are() -> None:
 def test_a_secret_of_another_size_is_refused(secret: str) -> None:
     with pytest.raises(ConfigError, match="16 to 64"):
         Signer(secret)
+
+
+def test_secrets_are_changed_one_node_at_a_time() -> None:
+    old, both, new = Signer("o" * 16), Signer(["n" * 16, "o" * 16]), Signer("n" * 16)
+    assert both.verify("a", old.sign("a", b"x")) == b"x"
+    assert both.verify("a", new.sign("a", b"x")) == b"x"
+    assert new.verify("a", both.sign("a", b"x")) == b"x"
+    assert old.verify("a", both.sign("a", b"x")) is None
+
+
+def test_a_message_to_another_service_with_the_same_secret_is_not_taken() -> None:
+    signed = Signer(SECRET, "shop").sign("a", b"x")
+    assert Signer(SECRET, "shop").verify("a", signed) == b"x"
+    assert Signer(SECRET, "chat").verify("a", signed) is None
+
+
+@pytest.mark.parametrize("secrets", [[], ["short"], [SECRET, None], [SECRET, ""]])
+def test_a_list_of_secrets_has_good_ones_only(secrets: list[str]) -> None:
+    with pytest.raises(ConfigError, match="secret"):
+        Signer(secrets)

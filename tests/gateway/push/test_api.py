@@ -37,6 +37,7 @@ QUESTIONS = [
     "get_client_id_by_uid",
     "get_uid_by_client_id",
     "batch_get_client_id_by_uid",
+    "is_broker_connected",
     "get_session",
     "get_all_client_count",
     "get_all_client_id_list",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -16,20 +17,29 @@ CLIENT = "0" * 32
 
 
 class Taker(Api):
-    def __init__(self) -> None:
+    def __init__(self, is_whole: bool = True) -> None:
         self.orders: list[Order] = []
+        self._is_whole = is_whole
+
+    async def _ask(self, what: str, *about: str) -> Any:
+        assert (what, about) == ("is_broker_connected", ())
+        return self._is_whole
 
     def _give(self, order: Order) -> None:
         self.orders.append(order)
 
 
 def push(
-    body: Any, token: str = TOKEN, path: str = "/push", method: str = "POST"
+    body: Any,
+    token: str = TOKEN,
+    path: str = "/push",
+    method: str = "POST",
+    is_whole: bool = True,
 ) -> tuple[int, str, list[Order]]:
-    taker = Taker()
+    taker = Taker(is_whole)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = Headers([("Authorization", f"Bearer {token}")] if token else [])
-    response = HttpPush(taker, TOKEN)(Request(method, path, "1.1", headers, data))
+    response = asyncio.run(HttpPush(taker, TOKEN)(Request(method, path, "1.1", headers, data)))
     return response.status, str(json.loads(response.body).get("error", "")), taker.orders
 
 
@@ -49,6 +59,13 @@ def push(
 )  # fmt: skip
 def test_a_request_becomes_an_order(body: dict[str, Any], order: Order) -> None:
     assert push(body) == (202, "", [order])
+
+
+def test_while_the_broker_is_away_nobody_gets_it_and_the_answer_says_so() -> None:
+    status, why, orders = push({"all": True, "message": "hi"}, is_whole=False)
+    assert (status, orders) == (503, [])
+    assert "the broker is not reached" in why
+    assert push({"all": "yes"}, is_whole=False)[0] == 400, "what is wrong is said first"
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", TOKEN[:-1], "ü" * 20])

@@ -49,6 +49,8 @@ COLUMNS = (
     Column("UNSENT", is_number=True, rank=1),
     Column("STATE"),
     Column("REASON", shrinks_to=8, rank=5),
+    Column("UID", shrinks_to=8, rank=3),
+    Column("GROUPS", is_number=True, rank=5),
 )
 
 
@@ -86,6 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="only clients from this address or network, such as 10.0.0.0/8",
     )
+    add("--uid", metavar="UID", help="only clients of this user of a Gateway")
     add("--state", choices=STATES, help="only clients in this state")
     add(
         "--idle-for",
@@ -124,6 +127,7 @@ def selection(options: argparse.Namespace) -> Selection:
         pid=options.pid,
         ip=options.ip,
         state=options.state,
+        uid=options.uid,
         idle_for=options.idle_for,
         sort=options.sort,
         reverse=options.reverse,
@@ -191,6 +195,8 @@ def _cells(row: Row, now: float) -> list[str]:
         units.size(row.buffered),
         row.state,
         row.reason,
+        row.uid,
+        str(row.groups or ""),
     ]
 
 

@@ -27,6 +27,7 @@ def add_to(
         "Starts new processes with new code, and closes the clients of the old ones with 1012, "
         "over drain_seconds. Waits until all processes run the new code.",
     )
+    program_target.add_quiet(made)
     program_target.add_graceful(made, "also wait until the old processes have ended")
 
 
@@ -44,5 +45,5 @@ def run(options: argparse.Namespace) -> int:
     if not reply.get("ok"):
         print(f"lineman: {program.shown}: {reply.get('text')}", file=sys.stderr)
         return 1
-    print(f"{program.shown}: {reply['text']}")
+    program_target.say(options, f"{program.shown}: {reply['text']}")
     return 0

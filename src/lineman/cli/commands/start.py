@@ -74,6 +74,8 @@ def add_to(
             made.add_argument(
                 "-d", dest="daemon", action="store_true", help="as a daemon, in the background"
             )
+        quiet = "print nothing if it succeeds; in the foreground: log warnings and errors only"
+        program_target.add_quiet(made, quiet)
         if word == "restart":
             program_target.add_graceful(made, "close clients one by one over drain_seconds")
         made.add_argument(
@@ -139,7 +141,8 @@ def _keep_what_it_was_given(options: argparse.Namespace) -> None:
         setattr(options, word, given[word])
     if kept:
         words = (f"--{each}" if given[each] is True else f"--{each} {given[each]}" for each in kept)
-        print(f"restart uses the options of the start: {clean(' '.join(words), MAX_PATH)}")
+        said = f"restart uses the options of the start: {clean(' '.join(words), MAX_PATH)}"
+        program_target.say(options, said)
 
 
 def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
@@ -148,7 +151,7 @@ def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
     if options.log is not None:
         # A restart may be called in another directory.
         options.log = os.path.abspath(options.log)
-    log = _Log(None if options.log is None else Path(options.log), None)
+    log = _Log(None if options.log is None else Path(options.log), None, options.quiet)
     settings, whom = ProgramSettings(), None
     if program.description is not None:
         settings = program.description.settings
@@ -159,7 +162,7 @@ def _start(options: argparse.Namespace, program: ProgramTarget) -> int:
         path = log.usable(settings, whom)
         outcome = daemon.detach()
         if isinstance(outcome, tuple):
-            return _report(program, path, *outcome)
+            return _report(options, program, path, *outcome)
         tell = outcome
         daemon.redirect(path, log.opener(settings, whom))
     told: set[str] = set()
@@ -199,10 +202,12 @@ class _Log:
         named: the file on the command line, which takes precedence over the program's; None if
             there was none.
         default: a daemon's file, used if the program names none either.
+        is_quiet: whether the terminal gets warnings and errors only.
     """
 
     named: Path | None
     default: Path | None
+    is_quiet: bool = False
 
     def path(self, settings: ProgramSettings) -> Path | None:
         """The file; None for standard error."""
@@ -252,11 +257,14 @@ class _Log:
         if path is not None and whom is not None and self.named is None:
             self.usable(settings, whom)
         in_force = replace(settings, log_file=None if path is None else str(path))
+        if self.is_quiet and path is None and in_force.log_level in ("DEBUG", "INFO"):
+            in_force = replace(in_force, log_level="WARNING")
         ids = None if whom is None else whom.ids
         log_setup.set_up(
             LogOptions.from_json(asdict(in_force)),
             owner=ids,
             opener=self.opener(settings, whom),
+            open_folder=paths.folder_opener(whom if self._is_the_programs(settings) else None),
         )
         return in_force
 
@@ -326,10 +334,12 @@ def _say_nothing(ok: bool, text: str) -> None:
     """Does nothing: in the foreground the log is on the terminal and holds the message."""
 
 
-def _report(program: ProgramTarget, log: Path, ok: bool, text: str) -> int:
+def _report(
+    options: argparse.Namespace, program: ProgramTarget, log: Path, ok: bool, text: str
+) -> int:
     if ok:
-        print(f"{program.shown} runs: {text}")
-        print(f"log: {log}\nto stop it: {program.command('stop')}")
+        said = f"{program.shown} runs: {text}\nlog: {log}\nto stop it: {program.command('stop')}"
+        program_target.say(options, said)
         return 0
     print(f"lineman: {program.shown} does not start: {text}\nlog: {log}", file=sys.stderr)
     return 1

@@ -32,6 +32,7 @@ def add_to(
         "stop a running program",
         "Stops the program: clients are closed with 1001, and handlers at work have stop_timeout.",
     )
+    program_target.add_quiet(made)
     program_target.add_graceful(made, "close clients one by one over drain_seconds, then stop")
 
 
@@ -43,12 +44,12 @@ def run(options: argparse.Namespace) -> int:
         process = os.pidfd_open(pid) if pid > 0 else None
         program.ask("stop", None, graceful=options.graceful)
     except NotRunning as error:
-        print(f"{program.shown} does not run{error.beside}")
+        program_target.say(options, f"{program.shown} does not run{error.beside}")
         return 0
     except ProcessLookupError:
-        print(f"{program.shown} does not run")
+        program_target.say(options, f"{program.shown} does not run")
         return 0
     if process is not None and not select.select([process], [], [], LEAVING)[0]:
         raise ConfigError(f"process {pid} does not end", f"kill -KILL {pid}")
-    print(f"{program.shown} is stopped (process {pid})")
+    program_target.say(options, f"{program.shown} is stopped (process {pid})")
     return 0

@@ -179,6 +179,17 @@ def add_graceful(made: argparse.ArgumentParser, text: str) -> None:
     made.add_argument("-g", dest="graceful", action="store_true", help=text)
 
 
+def add_quiet(made: argparse.ArgumentParser, text: str = "print nothing if it succeeds") -> None:
+    """Adds `-q`."""
+    made.add_argument("-q", "--quiet", action="store_true", help=text)
+
+
+def say(options: argparse.Namespace, text: str) -> None:
+    """Prints what a command has done, unless `-q` is given; errors are printed in any case."""
+    if not options.quiet:
+        print(text)
+
+
 def add_to(made: argparse.ArgumentParser, handoff: Handoff | None) -> None:
     """Adds the arguments that name the program: only the pid file for `python app.py COMMAND`."""
     made.set_defaults(handoff=handoff)

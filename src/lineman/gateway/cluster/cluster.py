@@ -99,7 +99,7 @@ class Cluster:
 
     Attributes:
         broker: carries the messages.
-        has_refused: whether a message came that was not signed with this service's secret.
+        refused: messages that came and were not signed with this service's secret.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Cluster:
         self._late_at = 0.0  # when a broker that has not reported its state counts as away
         self._refused_at: float | None = None
         self._dropped = 0
-        self.has_refused = False
+        self.refused = 0
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._living = LivingNodes(times.silence, self._loop.time())
@@ -328,7 +328,7 @@ class Cluster:
         opened = self._signer.verify(topic, data)
         try:
             if opened is None:
-                self.has_refused = True
+                self.refused += 1
                 self._refused_at = self._loop.time()
                 raise BadMessageError("it was not signed with this service's secret")
             message: NodeMessage = BETWEEN_NODES.decode(opened)

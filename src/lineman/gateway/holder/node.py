@@ -14,6 +14,7 @@ from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageEr
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
 from lineman.gateway.holder.dispatch import Dispatch, Router
 from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.node_figures import figures
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
 from lineman.gateway.wire import messages, names
@@ -204,24 +205,15 @@ class Node:
 
     def facts(self) -> dict[str, float]:
         """The figures of this process for `status` and the metrics."""
-        orders, dispatch = self.orders, self.dispatch
-        found: dict[str, float] = {
-            "gateway_clients": len(orders.clients),
-            "gateway_uids": len(orders.registry.uids()),
-            "gateway_groups": len(orders.registry.groups()),
-            "gateway_workers_ready": dispatch.workers,
-            "gateway_waiting_clients": dispatch.waiting_clients,
-            "gateway_dropped_events": dispatch.dropped,
-            "gateway_delivered_messages": orders.delivered + self._traffic.delivered,
-        }
-        cluster = self.routing.cluster
-        if cluster is not None:
-            found["gateway_nodes"] = len(cluster.nodes)
-            found["gateway_broker_connected"] = cluster.broker.is_connected
-            found["gateway_broker_dropped_messages"] = cluster.broker.dropped
-        return found
+        delivered = self.orders.delivered + self._traffic.delivered
+        return figures(self.orders, self.dispatch, delivered, self.routing.cluster)
 
     # Clients.
+
+    def identity(self, connection: Connection) -> tuple[str, int]:
+        """The user of a connection's client, empty for none, and the number of its groups."""
+        client = self._numbers.get(connection.id)
+        return ("", 0) if client is None else (client.uid or "", len(client.groups or ()))
 
     def client_of(self, connection: Connection) -> HeldClient:
         """The client of a connection; the first call makes it."""

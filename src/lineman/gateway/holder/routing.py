@@ -13,13 +13,14 @@ from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
-from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.wire import names
+from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
 from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
 
@@ -30,23 +31,25 @@ class RoutingOptions:
 
     Attributes:
         make_broker: makes the broker that leads to the other nodes; None if there are none.
-        secret: the secret that the nodes share; None for none.
+        secret: the secret that the nodes share, or several; None for none.
         history: how much is kept of each group; None for nothing.
         frame: makes what members get of a kept message.
         tells_users: whether the program has a callback for users that come online or go offline.
         is_ending: whether this process is stopping; then the state of the broker is not logged.
         times: of the cluster.
         uids_at_once: the largest number of uids in one message between nodes.
+        service: its name, which a signature is for.
     """
 
     make_broker: MakeBroker | None = None
-    secret: str | None = field(default=None, repr=False)
+    secret: Secret = field(default=None, repr=False)
     history: HistoryOptions | None = None
     frame: Frame = frame_as_json
     tells_users: bool = False
     is_ending: Callable[[], bool] = lambda: False
     times: ClusterTimes = DEFAULT_TIMES
     uids_at_once: int = AT_ONCE
+    service: str = ""
 
 
 class Routing:
@@ -104,9 +107,8 @@ class Routing:
                 is_ending=options.is_ending,
                 handlers=self._handlers(),
             )
-            self.cluster = Cluster(
-                node, options.make_broker, calls, Signer(options.secret), options.times
-            )
+            signer = Signer(options.secret, options.service)
+            self.cluster = Cluster(node, options.make_broker, calls, signer, options.times)
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         presence_sync = self._presence_sync
@@ -252,6 +254,8 @@ class Routing:
             UsageError: there is no such question.
             NotReachedError, RefusedError: see `Cluster.ask`.
         """
+        if asked.what == BROKER_STATE:
+            return self.cluster is None or self.cluster.broker.is_connected
         if self.cluster is None:
             return self._answer(asked)
         return await self.cluster.ask(asked)

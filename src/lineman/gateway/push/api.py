@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from lineman.errors import UsageError
 from lineman.gateway.wire import names
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
+from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import (
     Bind,
     CloseClient,
@@ -190,6 +191,10 @@ class Api(OrderApi):
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
         epoch, last, missed, is_complete = found
         return HistoryPage(epoch, last, [KeptMessage(*one) for one in missed], is_complete)
+
+    async def is_broker_connected(self) -> bool:
+        """Whether the gateway process reaches the others now; True if it is the only one."""
+        return bool(await self._ask(BROKER_STATE))
 
     async def get_session(self, client: ClientOrId) -> dict[str, Any] | None:
         """A client's session; None if there is no such client."""

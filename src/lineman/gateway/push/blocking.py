@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from lineman.errors import NotReachedError
+from lineman.gateway.cluster.signing import Secret
 from lineman.gateway.push.api import Api, OrderApi
 from lineman.gateway.push.pushing import TIMEOUT, AsyncGatewayClient
 from lineman.gateway.wire.messages import Order
@@ -29,7 +30,7 @@ class _Loop:
         given, timeout: the arguments of an `AsyncGatewayClient`.
     """
 
-    def __init__(self, given: tuple[str, str, str | None], timeout: float) -> None:
+    def __init__(self, given: tuple[str, str, Secret], timeout: float) -> None:
         self._given = given
         self._timeout = timeout
         self._client: AsyncGatewayClient | None = None
@@ -138,7 +139,7 @@ class GatewayClient(OrderApi):
         self,
         address: str,
         name: str = "gateway",
-        secret: str | None = None,
+        secret: Secret = None,
         *,
         timeout: float = TIMEOUT,
     ) -> None:
@@ -191,6 +192,7 @@ class GatewayClient(OrderApi):
     # Questions: the methods of `Api`, which here wait for the answer.
 
     get_history = _waiting(Api.get_history)
+    is_broker_connected = _waiting(Api.is_broker_connected)
     get_session = _waiting(Api.get_session)
     is_online = _waiting(Api.is_online)
     is_uid_online = _waiting(Api.is_uid_online)

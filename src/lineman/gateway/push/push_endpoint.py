@@ -13,9 +13,9 @@ import hmac
 import json
 from typing import Any
 
-from lineman.errors import ConfigError, LinemanError, UsageError
+from lineman.errors import ConfigError, LinemanError, NotReachedError, UsageError
 from lineman.gateway.push import recipients
-from lineman.gateway.push.api import OrderApi
+from lineman.gateway.push.api import Api
 from lineman.gateway.push.recipients import recipients_of
 from lineman.protocols.http.requests import Request, Response
 
@@ -35,13 +35,17 @@ class HttpPush:
         ConfigError: the token is too short.
     """
 
-    def __init__(self, gateway: OrderApi, token: str) -> None:
+    def __init__(self, gateway: Api, token: str) -> None:
         check_token(token)
         self._gateway = gateway
         self._authorization = f"Bearer {token}".encode()
 
-    def __call__(self, request: Request) -> Response:
-        """The answer to one request; 202 where the message is on its way."""
+    async def __call__(self, request: Request) -> Response:
+        """The answer to one request.
+
+        202 if the message is on its way to all; 503 if it was sent to nobody, since a gateway
+        process, or the broker to the others, is not reached.
+        """
         given = (request.headers.get("Authorization") or "").encode("latin-1", "replace")
         if not hmac.compare_digest(given, self._authorization):
             return _answer(401, "Authorization: Bearer TOKEN is missing or wrong", _CHALLENGE)
@@ -50,16 +54,22 @@ class HttpPush:
         if request.method != "POST":
             return _answer(405, "POST it", {"Allow": "POST"})
         try:
-            self._push(_parse(request.body))
+            await self._push(_parse(request.body))
         except UsageError as error:
             return _answer(400, str(error))
         except LinemanError as error:
             return _answer(503, str(error))
         return _answer(202, "")
 
-    def _push(self, body: dict[str, Any]) -> None:
+    async def _push(self, body: dict[str, Any]) -> None:
         found = recipients_of(body, lambda field: f'"{field}"')
-        found.send(self._gateway, _message(body))
+        message = _message(body)
+        if not await self._gateway.is_broker_connected():
+            raise NotReachedError(
+                "the broker is not reached, so the message would not reach every gateway process",
+                "send it again later",
+            )
+        found.send(self._gateway, message)
 
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}

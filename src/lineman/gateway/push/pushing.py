@@ -18,10 +18,11 @@ from lineman.brokers.choice import FORMS, NoBrokerError, broker_maker
 from lineman.errors import ConfigError, NotReachedError
 from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names, node_messages
+from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, PublishToGroup
 from lineman.links.link import Link
 from lineman.links.rendezvous import StrangerError, dial
@@ -52,7 +53,7 @@ class AsyncGatewayClient(Api):
         self,
         address: str,
         name: str = "gateway",
-        secret: str | None = None,
+        secret: Secret = None,
         *,
         timeout: float = TIMEOUT,
     ) -> None:
@@ -241,13 +242,13 @@ def _remedy(path: str) -> str:
 class _ByBroker:
     """Pushes through the broker that the nodes share; this machine needs no gateway process."""
 
-    def __init__(self, url: str, name: str, secret: str | None, timeout: float) -> None:
+    def __init__(self, url: str, name: str, secret: Secret, timeout: float) -> None:
         self._timeout = timeout
         self._times = replace(DEFAULT_TIMES, answer=min(DEFAULT_TIMES.answer, timeout))
         self._shown = without_login(url)
         self._name = name
         self._make_broker = broker_maker(url, name)
-        self._signer = Signer(secret)
+        self._signer = Signer(secret, name)
         self._cluster: Cluster | None = None
         self._connected_at = 0.0
 
@@ -287,7 +288,7 @@ class _ByBroker:
         return self._cluster
 
     def _nobody(self, cluster: Cluster) -> NotReachedError:
-        if cluster.has_refused:
+        if cluster.refused:
             return NotReachedError(
                 f"what gateway processes of {self._name!r} say at {self._shown} is signed with "
                 "another secret",
@@ -310,6 +311,8 @@ class _ByBroker:
                 raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:
+        if what == BROKER_STATE:
+            return self.is_connected
         cluster = self._up()
         # Every node sends its first beat within this time; an earlier answer might leave nodes out.
         now = asyncio.get_running_loop().time()

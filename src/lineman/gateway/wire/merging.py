@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# The question whether other nodes are reached; each node answers it for itself.
+BROKER_STATE = "is_broker_connected"
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionKind:

@@ -13,15 +13,22 @@ from lineman.base import stdio
 from lineman.errors import ConfigError
 from lineman.process.log.log_file import LineHandler
 from lineman.process.log.log_format import JsonFormatter, TextFormatter
+from lineman.process.log.log_rotation import LogRotation
 from lineman.process.log.outlet import Outlet, PrivatePipe, Writer
-from lineman.process.rundir.paths import Opener
+from lineman.process.rundir.paths import Opener, OpenFolder
 
 FORMATS = ("text", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # A child's setting: whether it was already reported that the log file cannot be written.
 IS_TOLD = "is_log_told"
 
+# The limits of log_max_size: below, files would be renamed all the time.
+MIN_SIZE = 4096
+MAX_SIZE = 2**50
+MAX_KEEP = 1000
+
 _outlets: dict[int, Outlet] = {}
+_rotation: LogRotation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +39,25 @@ class LogOptions:
         log_file: absolute path; None for standard error.
         log_format: `text` or `json`.
         log_level: one of `LEVELS`.
+        log_max_size: bytes from which the file is renamed; None for no limit.
+        log_keep: how many renamed files stay.
     """
 
     log_file: str | None = None
     log_format: str = "text"
     log_level: str = "INFO"
+    log_max_size: int | None = None
+    log_keep: int = 1
 
     @classmethod
-    def read(cls, file: object, form: object, level: object) -> Self:
+    def read(
+        cls,
+        file: object,
+        form: object,
+        level: object,
+        max_size: object = None,
+        keep: object = 1,
+    ) -> Self:
         """The options, checked.
 
         Raises:
@@ -52,7 +70,17 @@ class LogOptions:
         name = logging.getLevelName(level) if isinstance(level, int) else str(level).upper()
         if name not in LEVELS:
             raise ConfigError(f"log_level is {level!r}", f"give one of {', '.join(LEVELS)}")
-        return cls(None if file is None else os.path.abspath(file), str(form), name)
+        if max_size is not None and not _is_count(max_size, MIN_SIZE, MAX_SIZE):
+            raise ConfigError(
+                f"log_max_size is {max_size!r}",
+                f"give a number of bytes from {MIN_SIZE}, such as 10 * 1024 * 1024, or None",
+            )
+        if not _is_count(keep, 0, MAX_KEEP):
+            raise ConfigError(
+                f"log_keep is {keep!r}", f"give how many old files stay, from 0 to {MAX_KEEP}"
+            )
+        path = None if file is None else os.path.abspath(file)
+        return cls(path, str(form), name, max_size, keep)  # type: ignore[arg-type]  # just checked
 
     def to_json(self) -> dict[str, Any]:
         """The options in the form in which every process gets them."""
@@ -65,6 +93,10 @@ class LogOptions:
         return cls(**known)
 
 
+def _is_count(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 def set_up(
     options: LogOptions | None = None,
     worker: str = "",
@@ -72,6 +104,7 @@ def set_up(
     owner: tuple[int, int] | None = None,
     opener: Opener | None = None,
     *,
+    open_folder: OpenFolder | None = None,
     is_told: bool = False,
 ) -> None:
     """Sends the log of this process to the place that the options name.
@@ -84,6 +117,7 @@ def set_up(
         slot: the number of this process in the worker; None for the master.
         owner: user and group of the other processes, if only this process is root.
         opener: opens the log file; None for this process' own rights.
+        open_folder: opens its directory, for a master that limits its size; None likewise.
         is_told: whether the master has already reported that its file cannot be written.
     """
     options = options or LogOptions()
@@ -104,6 +138,10 @@ def set_up(
     handler.reopen()  # so that a problem is reported now, and a daemon's output goes to the file
     root.addHandler(handler)
     root.setLevel(options.log_level)
+    global _rotation
+    _rotation = None
+    if slot is None and path is not None and options.log_max_size is not None:
+        _rotation = LogRotation(path, options.log_max_size, options.log_keep, open_folder)
 
 
 def _handlers() -> list[LineHandler]:
@@ -132,6 +170,12 @@ def flush() -> None:
     """Waits a short time until the lines are written; there may be no reader."""
     for each in _outlets.values():
         each.flush()
+
+
+def limit_size() -> None:
+    """Gives a file that has grown too large another name, as far as the options ask for it."""
+    if _rotation is not None and _rotation.look():
+        reopen()
 
 
 def look() -> None:

@@ -86,15 +86,19 @@ class ProgramSettings:
     """The settings of the whole program.
 
     Attributes:
-        log_file, log_format, log_level: as `logs.LogOptions`.
+        log_file, log_format, log_level, log_max_size, log_keep: as `LogOptions`.
         metrics: the address for metrics; None for none.
         pid_file: the pid file that the program names; None for none.
+        signals: what signals to the master mean: a table of `signal_meanings`.
         has_master_stop: whether the program has an `on_master_stop`.
     """
 
     log_file: FilePath | None = None
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_max_size: Annotated[int, Meta(ge=4096, le=2**50)] | None = None
+    log_keep: Annotated[int, Meta(ge=0, le=1000)] = 1
+    signals: Literal["lineman", "workerman"] = "lineman"
     metrics: Text | None = None
     pid_file: FilePath | None = None
     has_master_stop: bool = False

@@ -1,6 +1,7 @@
 """The listening sockets of every seat. They outlive the processes that accept from them.
 
-The store of a seat, where its process leaves sockets that it has opened itself, outlives it too.
+So do the store of a seat, where its process leaves sockets that it has opened itself, and its time
+sheet, by which its processes agree which of them runs the jobs.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Sockets:
         self._inherited = list(inherited)
         self._open: dict[Key, socket.socket] = {}
         self._stores: dict[Key, tuple[socket.socket, socket.socket]] = {}
+        self._sheets: dict[Key, int] = {}
 
     def for_child(self, key: Key, place: Place) -> tuple[int, tuple[int, ...]]:
         """The descriptors that a process of a seat inherits.
@@ -46,6 +48,14 @@ class Sockets:
             self._stores[key] = socket_store.pair()
         ends = self._stores.get(key, ()) if place.count == 1 else ()
         return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
+
+    def time_sheet(self, key: Key, place: Place) -> int:
+        """The descriptor of a seat's time sheet; -1 for a process of Lineman, which has no jobs."""
+        if place.module:
+            return -1
+        if key not in self._sheets:
+            self._sheets[key] = os.memfd_create("time sheet")
+        return self._sheets[key]
 
     def open(self, places: Iterable[Place]) -> None:
         """Opens the missing sockets for these places; all or none.
@@ -111,6 +121,8 @@ class Sockets:
 
     def close(self, key: Key) -> None:
         """Closes the sockets of a seat that is gone."""
+        if (sheet := self._sheets.pop(key, None)) is not None:
+            os.close(sheet)
         opened = self._open.pop(key, None)
         for each in (opened, *self._stores.pop(key, ())):
             if each is not None:
@@ -118,7 +130,7 @@ class Sockets:
 
     def close_all(self) -> None:
         """Closes every socket."""
-        for key in {*self._open, *self._stores}:
+        for key in {*self._open, *self._stores, *self._sheets}:
             self.close(key)
 
 

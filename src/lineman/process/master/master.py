@@ -46,6 +46,7 @@ from lineman.process.master.model import (
     Woke,
 )
 from lineman.process.master.reactor import Reactor
+from lineman.process.master.signal_meanings import ASKING, REMEDIES, STOPS, TABLES, Meaning
 from lineman.process.master.systemd_notify import Notifier
 from lineman.process.master.terminal_signals import ControllingTerminal, HangUp
 from lineman.process.master.upkeep import Upkeep
@@ -81,7 +82,7 @@ class Master:
         self._desk = Commands(self._reactor, setting.pid_file, self)
         self._links = Links(setting.pid_file.path)
         parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
-        self._upkeep = Upkeep((*parts, setting.sockets.check_files))
+        self._upkeep = Upkeep((*parts, setting.sockets.check_files, log_setup.limit_size))
         self._exit: int | None = None
         self._has_begun = self._is_leaving = False
         self._reload_fault = ""
@@ -178,25 +179,32 @@ class Master:
     # Incoming events.
 
     def _on_signal(self, number: int) -> None:
-        if number in (signal.SIGTERM, signal.SIGINT):
+        meaning = TABLES[self._settings.get("signals", "lineman")].get(number)
+        if meaning is Meaning.STOP:
             if not self._terminal.is_echo(time.monotonic()):
                 self._events.append(Stop())
-        elif number == signal.SIGQUIT:
-            self._events.append(Stop(is_forced=True))
-        elif number == signal.SIGHUP:
-            meaning = self._terminal.hang_up()
-            if meaning is HangUp.RELOAD:
-                self._desk.want_reload(None)
-            else:
-                logger.info(meaning.value)
-            if meaning is HangUp.GONE:
-                self._events.append(Stop())
-        elif number == signal.SIGUSR1:
+        elif meaning in STOPS:
+            self._events.append(STOPS[meaning])
+        elif meaning in (Meaning.RELOAD_OR_GONE, Meaning.STOP_OR_SURVIVE):
+            self._hang_up(meaning)
+        elif meaning is Meaning.RELOAD:
+            self._desk.want_reload(None)
+        elif meaning is Meaning.REOPEN_LOGS:
             self.reopen_logs()
-        elif number == signal.SIGUSR2:
-            logger.info("SIGUSR2 does nothing here; SIGHUP reloads")
+        elif meaning is Meaning.NOTHING:
+            logger.info("%s does nothing here; %s", *REMEDIES[number])
         elif number == signal.SIGCONT:
             self._events.insert(0, Woke())
+
+    def _hang_up(self, meaning: Meaning) -> None:
+        found = self._terminal.hang_up()
+        if found is HangUp.RELOAD and meaning is Meaning.RELOAD_OR_GONE:
+            self._desk.want_reload(None)
+            return
+        if found is not HangUp.RELOAD:
+            logger.info(found.value)
+        if found is not HangUp.SURVIVED:
+            self._events.append(Stop())
 
     def reopen_logs(self) -> None:
         """Opens every log file again, here and in the children."""
@@ -282,11 +290,6 @@ class Master:
         user, group = ("", "") if whom is None else names(*whom.ids)
         return {"user": user, "group": group, "given": self._setting.given}
 
-    @property
-    def description(self) -> Description:
-        """The last description of the program."""
-        return self._description
-
     def _describe(self) -> None:
         now = time.monotonic()
         whom = self._setting.rights.describer
@@ -343,6 +346,7 @@ class Master:
             asdict(self._setting.configure(description.settings, whom)) | log_setup.for_children()
         )
         self._settings = found | {"watch": self._setting.watches}
+        self._reactor.catch(set(ASKING) & set(TABLES[found["signals"]]))
 
     def begin_reload(self) -> bool:
         """Begins a reload, with a new description; returns False if that is not possible now."""
@@ -433,7 +437,7 @@ class Master:
                 return Role(
                     link, place.address, place.twin, action.key[2], listener, place.is_checked,
                     files, self._settings, place.title, self._setting.tickets, self._links.path,
-                    store,
+                    store, sheet=self._setting.sockets.time_sheet(action.key, place),
                 )  # fmt: skip
 
             what = self.program.in_place(place.module)

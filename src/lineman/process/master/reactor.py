@@ -30,9 +30,14 @@ class Reactor:
             end.setblocking(False)
         self._caught: list[int] = []
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._read_signals)
-        self._wanted = frozenset(signals)
+        self._wanted: set[int] = set()
         signal.set_wakeup_fd(self._wakeup_end.fileno(), warn_on_full_buffer=False)
-        for number in self._wanted:
+        self.catch(signals)
+
+    def catch(self, signals: Iterable[int]) -> None:
+        """Lets `wait` report further signals."""
+        for number in signals:
+            self._wanted.add(number)
             signal.signal(number, lambda number, frame: None)
 
     def _read_signals(self, _: int) -> None:

@@ -36,6 +36,8 @@ class Row:
         idle: seconds since the client sent something.
         buffered: bytes that wait for the client to read.
         reason: why it is closing, as text.
+        uid: the user that a Gateway has bound its client to; empty for none.
+        groups: the number of the client's groups in a Gateway.
         worker, slot, pid: the process that has it. The command adds these, except the name of an
             inner worker.
     """
@@ -58,6 +60,8 @@ class Row:
     buffered: int = 0
     state: str = ""
     reason: str = ""
+    uid: str = ""
+    groups: int = 0
     worker: str = ""
     slot: int = 0
     pid: int = 0
@@ -125,6 +129,7 @@ class Selection:
         sort: the order, one of `SORTS`.
         reverse: whether the order is reversed.
         limit: the largest number of rows; 0 for all.
+        uid: only the clients of this user of a Gateway.
     """
 
     worker: str | None = None
@@ -135,6 +140,7 @@ class Selection:
     sort: str = "id"
     reverse: bool = False
     limit: int = 0
+    uid: str | None = None
 
     def __post_init__(self) -> None:
         if self.sort not in SORTS:

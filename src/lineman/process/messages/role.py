@@ -46,6 +46,7 @@ class Role:
         settings: the settings of the whole program, as `Description.settings`.
         tickets: descriptor of the memory with the secret of TLS session tickets.
         links: the directory for sockets between the program's processes; empty if there are none.
+        sheet: descriptor of the seat's time sheet, see `scheduling/seat_duty.py`; -1 for none.
         store: descriptors of the two ends of the seat's store; empty for a seat without one.
         moment: for a process that describes the program: `reload` or `stop` if it then calls
             `on_master_reload` or `on_master_stop`; empty if neither.
@@ -64,6 +65,7 @@ class Role:
     links: str = ""
     store: tuple[int, ...] = ()
     moment: str = ""
+    sheet: int = -1
 
     @property
     def describes(self) -> bool:
@@ -72,7 +74,7 @@ class Role:
 
     def descriptors(self) -> tuple[int, ...]:
         """All descriptors that the process inherits."""
-        own = [self.link, self.listener, self.tickets]
+        own = [self.link, self.listener, self.tickets, self.sheet]
         return (*(each for each in own if each >= 0), *self.files.values(), *self.store)
 
     def tell(self, make: Callable[[], dict[str, Any]]) -> None:

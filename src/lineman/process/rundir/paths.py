@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +20,9 @@ from lineman.process.rundir.owner import Owner, acting_as
 
 # Opens a path with flags and, for a new file, a mode.
 Opener: TypeAlias = Callable[[str | Path, int, int], int]
+
+# Opens the directory of a path: gives its descriptor, and the name of the file in it.
+OpenFolder: TypeAlias = Callable[[Path], AbstractContextManager[tuple[int, str]]]
 
 # The number of links that the kernel follows (path_resolution(7)).
 MAX_LINKS = 40
@@ -186,4 +189,30 @@ def opener(owner: Owner | None = None) -> Opener:
 
     if owner is None and os.geteuid() == 0:
         return open_file
+    return with_those_rights
+
+
+def folder_opener(owner: Owner | None = None) -> OpenFolder:
+    """A function that opens the directory of a file with a user's rights, to rename the file in it.
+
+    As long as the directory is open, the process has that user's rights. A link at the end of the
+    path is followed.
+
+    Args:
+        owner: the user; None for the rights of this process, which as root follows only safe paths.
+    """
+
+    @contextmanager
+    def with_those_rights(path: Path) -> Iterator[tuple[int, str]]:
+        with ExitStack() as held:
+            if owner is None and os.geteuid() == 0:
+                here, name = _Walk(path, held).to_last()
+                yield here.descriptor, name
+                return
+            held.enter_context(acting_as(owner))
+            real = os.path.realpath(path)
+            folder = os.open(os.path.dirname(real), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            held.callback(os.close, folder)
+            yield folder, os.path.basename(real)
+
     return with_those_rights

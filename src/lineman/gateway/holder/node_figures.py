@@ -1,0 +1,35 @@
+"""The figures of a gateway process for `status` and the metrics."""
+
+from __future__ import annotations
+
+from lineman.gateway.cluster.cluster import Cluster
+from lineman.gateway.holder.dispatch import Dispatch
+from lineman.gateway.holder.orders import Orders
+
+
+def figures(
+    orders: Orders, dispatch: Dispatch, delivered: int, cluster: Cluster | None
+) -> dict[str, float]:
+    """The figures by name.
+
+    Args:
+        orders: of the process.
+        dispatch: of the process.
+        delivered: messages given to clients.
+        cluster: the other nodes; None if there are none.
+    """
+    found: dict[str, float] = {
+        "gateway_clients": len(orders.clients),
+        "gateway_uids": len(orders.registry.uids()),
+        "gateway_groups": len(orders.registry.groups()),
+        "gateway_workers_ready": dispatch.workers,
+        "gateway_waiting_clients": dispatch.waiting_clients,
+        "gateway_dropped_events": dispatch.dropped,
+        "gateway_delivered_messages": delivered,
+    }
+    if cluster is not None:
+        found["gateway_nodes"] = len(cluster.nodes)
+        found["gateway_broker_connected"] = cluster.broker.is_connected
+        found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+        found["gateway_broker_refused_messages"] = cluster.refused
+    return found
