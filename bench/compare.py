@@ -132,7 +132,8 @@ class Comparison:
         words += [row.protocol, "{port}"] if row.is_stream else ["{port}"]
         if row.is_tls:
             words += [str(self.certificate.cert), str(self.certificate.key)]
-        return stack.enter_context(serving(name, words, self.core))
+        is_udp = row.protocol == "udp"
+        return stack.enter_context(serving(name, words, self.core, is_udp))
 
     def run(self) -> None:
         """Measures all rows, round by round; memory once, with fresh processes."""

@@ -1,6 +1,6 @@
 """Lineman without HTTP: an echo as a user writes it, in one process and without a master.
 
-python lineman_stream_server.py text|frame|tcp PORT
+python lineman_stream_server.py text|frame|tcp|udp PORT
 """
 
 import asyncio
@@ -8,13 +8,13 @@ import sys
 
 from common import HOST, run
 
-from lineman import Connection, Worker
+from lineman import Connection, DatagramPeer, Worker
 
 worker = Worker(f"{sys.argv[1]}://{HOST}:{sys.argv[2]}")
 
 
 @worker.on_message
-def answer(connection: Connection, message: str | bytes) -> None:
+def answer(connection: Connection | DatagramPeer, message: str | bytes) -> None:
     """Echoes."""
     connection.send(message)
 

@@ -72,13 +72,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(name: str, command: list[str], core: int) -> Iterator[Server]:
+def serving(name: str, command: list[str], core: int, is_udp: bool = False) -> Iterator[Server]:
     """A server, listening, for as long as the block lasts.
 
     Args:
         name: the name of the server.
         command: its program; `{port}` in it becomes the port.
         core: the core that it runs on.
+        is_udp: it answers datagrams, and accepts no connections.
 
     Raises:
         ServerFailedError: it ended, or did not listen in time.
@@ -95,24 +96,35 @@ def serving(name: str, command: list[str], core: int) -> Iterator[Server]:
         )
         server = Server(name, port, process, Path(log.name))
         try:
-            _wait(server)
+            _wait(server, is_udp)
             yield server
         finally:
             stop(process)
 
 
-def _wait(server: Server) -> None:
+def _wait(server: Server, is_udp: bool) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if not server.is_alive:
             raise ServerFailedError(f"{server.name} ended at its start: {server.last_words()}")
         try:
-            socket.create_connection((HOST, server.port), 1).close()
+            if is_udp:
+                _ask(server.port)
+            else:
+                socket.create_connection((HOST, server.port), 1).close()
         except OSError:
             time.sleep(0.02)
         else:
             return
     raise ServerFailedError(f"{server.name} does not listen: {server.last_words()}")
+
+
+def _ask(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        asking.connect((HOST, port))
+        asking.send(b"?")
+        asking.recv(64)  # raises where nobody listens yet
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

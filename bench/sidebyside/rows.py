@@ -33,7 +33,8 @@ class Row:
         is_batched: the next ones are sent when all of the last are answered.
         spins: the clients poll without sleeping, so that the server does not pay for waking them.
         looks: for each message the handler looks at the path and at a header of the handshake.
-        protocol: `ws`; or `text`, `frame` or `tcp`, which only Lineman and `stream_echo` serve.
+        protocol: `ws`; or `text`, `frame`, `tcp` or `udp`, which only Lineman and `stream_echo`
+            serve.
     """
 
     name: str
@@ -108,6 +109,10 @@ ROWS = (
         Row(f"{protocol}16", "the same, 16 in flight on each", Kind.ECHO, depth=16,
             is_batched=True, spins=True, protocol=protocol),
     )),
+    Row("udp", "udp echo, 100 clients, 32 B", Kind.ECHO, spins=True, protocol="udp"),
+    # The kernel's usual buffer holds 277 short datagrams; others are lost.
+    Row("udp16", "udp echo, 10 clients, 16 in flight on each", Kind.ECHO, connections=10,
+        depth=16, is_batched=True, spins=True, protocol="udp"),
     Row("tcph", "tcp connect + close", Kind.CONNECT, connections=32, protocol="tcp"),
     Row("mt", "idle tcp connection", Kind.IDLE, connections=10_000, protocol="tcp"),
 )  # fmt: skip

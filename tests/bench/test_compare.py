@@ -30,14 +30,14 @@ def test_every_row_works_with_lineman_alone(tmp_path: Path) -> None:
     assert "FAILED" not in done.stdout
     (found,) = json.loads(kept.read_text())["rounds"]
     http = ["a", "b", "c", "l", "d", "e", "f32", "f8k", "h", "hs", "i"]
-    streams = ["text", "text16", "frame", "frame16", "tcp", "tcp16", "tcph"]
+    streams = ["text", "text16", "frame", "frame16", "tcp", "tcp16", "udp", "udp16", "tcph"]
     assert [sample["row"] for sample in found] == [*http, *streams, "m", "ms", "mt"]
     assert all(sample["cost"] >= 0 for sample in found)
 
 
 def test_the_server_in_c_does_every_row_without_http(tmp_path: Path) -> None:
     kept = tmp_path / "samples.json"
-    names = "text,text16,frame,frame16,tcp,tcp16,tcph,mt"
+    names = "text,text16,frame,frame16,tcp,tcp16,udp,udp16,tcph,mt"
     words = ["--short", "--only", "lineman,stream_echo", "--rows", names, "--seconds", "0.1"]
     done = run(*words, "--json", str(kept))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -14,8 +14,10 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from kit.waiting import DEADLINE
+from lineman import Connection, Worker
 from lineman.cli.main import main
 from lineman.testing.certificates import IssuedPair
+from lineman.testing.serving import Serving
 
 
 @contextmanager
@@ -37,6 +39,20 @@ def other(pair: IssuedPair | None = None) -> Iterator[str]:
         yield f"{scheme}://localhost:{server.socket.getsockname()[1]}/"
         server.shutdown()
         thread.join(DEADLINE)
+
+
+def echo(connection: Connection, message: str | bytes) -> None:
+    connection.send(message)
+
+
+@contextmanager
+def serving(scheme: str, place: str = "127.0.0.1:0", **options: Any) -> Iterator[str]:
+    """The URL of a worker that echoes, unless an option says otherwise."""
+    worker = Worker(f"{scheme}://{place}")
+    for name, value in ({"on_message": echo} | options).items():
+        setattr(worker, name, value)
+    with Serving(worker) as running:
+        yield f"{scheme}://{place.replace(':0', f':{running.port}')}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`lineman bench` of services that speak `text://`, `frame://` or `tcp://`."""
+"""`lineman bench` of services that speak `text://`, `frame://`, `tcp://` or `udp://`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.benching import Bench, answered, assert_good
+from cli.benching import Bench, answered, assert_good, serving
 from kit.program import free_ports
 from kit.waiting import DEADLINE
 from lineman import Connection, Worker
@@ -22,20 +22,6 @@ from lineman.testing.serving import Serving
 PROTOCOLS = ("text", "frame", "tcp")
 
 Start = Callable[..., AbstractContextManager[str]]
-
-
-def echo(connection: Connection, message: str | bytes) -> None:
-    connection.send(message)
-
-
-@contextmanager
-def serving(scheme: str, place: str = "127.0.0.1:0", **options: Any) -> Iterator[str]:
-    """The URL of a worker that echoes, unless an option says otherwise."""
-    worker = Worker(f"{scheme}://{place}")
-    for name, value in ({"on_message": echo} | options).items():
-        setattr(worker, name, value)
-    with Serving(worker) as running:
-        yield f"{scheme}://{place.replace(':0', f':{running.port}')}"
 
 
 @pytest.fixture(params=["plain", "tls", "unix", "tls+unix"])
@@ -246,6 +232,12 @@ def test_a_service_that_is_not_there_is_named(bench: Bench, tmp_path: Path) -> N
         (["tcp://localhost:80", "--size", "0"], "--size 0 sends nothing over tcp://"),
         (["tcp://localhost:80", "--any-reply", "--depth", "2"], "leave --depth out"),
         (["text://localhost:80", "--mode", "idle", "--rate", "5"], "leave --rate out"),
+        (["udp://localhost:80", "--mode", "idle"], "--mode idle needs connections"),
+        (["udp://localhost:80", "--mode", "connect"], "udp:// has none; use --mode echo"),
+        (["udp://localhost:80", "--mode", "broadcast"], "--mode broadcast needs connections"),
+        (["udp://localhost:80", "--size", "65508"], "does not fit into a datagram; 65507"),
+        (["udp+unix:///run/s"], "write udp://"),
+        (["udp+tls://localhost:80"], "write udp://"),
     ],
 )
 def test_what_makes_no_sense_ends_with_status_2(bench: Bench, words: list[str], said: str) -> None:

@@ -40,7 +40,8 @@ modes:
   connect    every client connects, opens a websocket, closes it, and starts again
   idle       every client connects and stays silent
 
-Over tcp://, which has no messages of its own, --size bytes count as one, however they arrive.
+Over tcp://, which has no messages of its own, --size bytes count as one, however they arrive. Over
+udp:// a datagram without an answer after --timeout counts as lost, and the client goes on.
 
 With --rate, latency counts from the time at which a message was due, so that a service which falls
 behind cannot hide it. Ctrl-C ends the measurement, and a second Ctrl-C ends the wait for the last
@@ -59,7 +60,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     made.set_defaults(run=run)
     made.add_argument("url", metavar="URL", help="ws://… or wss://…, or text://…, frame://…, "
-        "tcp://…, each also as text+tls://… and text+unix:///…")  # fmt: skip
+        "tcp://…, each also as text+tls://… and text+unix:///…; or udp://…")  # fmt: skip
 
     _add_work(made)
     arguments.add_handshake(made)

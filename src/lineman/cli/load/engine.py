@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lineman.cli.load import servercpu
+from lineman.cli.load.datagram_link import DatagramLink
 from lineman.cli.load.load_counts import LoadCounts, Result, ServerCpu
 from lineman.cli.load.load_link import LinkState, LoadLink
 from lineman.cli.load.load_plan import Mode, Plan
@@ -234,7 +235,8 @@ class LoadEngine:
             self._new_link(now).began = due
 
     def _new_link(self, now: int) -> LoadLink:
-        link = LoadLink(self._net, self._work, self._started)
+        kind = DatagramLink if self._plan.protocol == "udp" else LoadLink
+        link = kind(self._net, self._work, self._started)
         self._started += 1
         source = None
         is_many = self._plan.mode is Mode.CONNECT or self._plan.connections > MANY

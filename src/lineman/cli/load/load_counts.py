@@ -19,6 +19,7 @@ class LoadCounts:
         latency: nanoseconds each took.
         others: messages that are no answer, such as a greeting or news of other clients.
         opened: connections that have opened.
+        lost: datagrams that nothing answered in time.
         failures: how often each kind of failure was seen.
         examples: the first failure of each kind, in full.
         close_codes: how often each close code came; 1006 for an end without one.
@@ -31,6 +32,7 @@ class LoadCounts:
         self.latency = Histogram()
         self.others = 0
         self.opened = 0
+        self.lost = 0
         self.failures: Counter[str] = Counter()
         self.examples: dict[str, Failure] = {}
         self.close_codes: Counter[int] = Counter()

@@ -72,6 +72,10 @@ class User(Protocol):
         """The server, too, has ended a connection without close frames that we have ended."""
         ...
 
+    def on_silence(self, client: LoadLink, now: int) -> None:
+        """Nothing has come in time over a protocol that may lose messages."""
+        ...
+
     def on_failure(self, client: LoadLink, failure: Failure) -> None:
         """Something went wrong; `on_gone` follows."""
         ...
@@ -104,6 +108,8 @@ class LoadLink:
         "_watched", "began", "deadline", "heard", "number", "owed", "pending", "sent", "state",
     )  # fmt: skip
 
+    kind = socket.SOCK_STREAM
+
     def __init__(self, net: Net[LoadLink], user: User, number: int) -> None:
         self._net = net
         self._user = user
@@ -116,7 +122,7 @@ class LoadLink:
         self.heard = 0
         self.deadline = 0
         self._talk = talk_of(net.opening, net.new_mask)
-        self._socket: socket.socket = socket.socket(net.family, socket.SOCK_STREAM)
+        self._socket: socket.socket = socket.socket(net.family, self.kind)
         self._fd = self._socket.fileno()
         self._out = b""
         self._out_sent = 0

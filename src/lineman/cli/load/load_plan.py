@@ -11,6 +11,8 @@ from lineman.cli.load.load_talk import StreamOpening
 from lineman.errors import UsageError
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 
+MOST_OF_DATAGRAM = 65_507  # bytes, in IPv4
+
 
 class Mode(Enum):
     """What the clients do."""
@@ -66,6 +68,8 @@ class Plan:
             raise UsageError("--rate and --batch both say when to send; give one of them")
         if self.protocol == "tcp":
             self._check_bytes()
+        if self.protocol == "udp":
+            self._check_datagrams()
 
     def _check_bytes(self) -> None:
         if self.size == 0 and self.mode in (Mode.ECHO, Mode.BROADCAST):
@@ -76,9 +80,19 @@ class Plan:
                 " several answers; leave --depth out"
             )
 
+    def _check_datagrams(self) -> None:
+        if self.mode is not Mode.ECHO:
+            raise UsageError(
+                f"--mode {self.mode.value} needs connections, and udp:// has none; use --mode echo"
+            )
+        if self.size > MOST_OF_DATAGRAM:
+            raise UsageError(
+                f"--size {self.size} does not fit into a datagram; {MOST_OF_DATAGRAM} are the most"
+            )
+
     @property
     def protocol(self) -> str:
-        """`ws`, `text`, `frame` or `tcp`."""
+        """`ws`, `text`, `frame`, `tcp` or `udp`."""
         opening = self.opening
         return opening.target.protocol if isinstance(opening, StreamOpening) else "ws"
 

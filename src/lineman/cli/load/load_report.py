@@ -132,7 +132,8 @@ def _troubles(result: Result) -> list[str]:
     if not result.failures:
         lines.append(_line("failures", "none"))
     if result.unanswered:
-        lines.append(_line("unanswered", f"{result.unanswered:,} at the end"))
+        when = "lost or late" if result.plan.protocol == "udp" else "at the end"
+        lines.append(_line("unanswered", f"{result.unanswered:,} {when}"))
     if result.others:
         lines.append(_line("other messages", f"{result.others:,}, which were no answers"))
     if result.close_codes:

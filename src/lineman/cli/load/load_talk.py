@@ -1,4 +1,7 @@
-"""What a client of a load test says, by protocol: websocket, or messages on a byte stream. Pure."""
+"""What a client of a load test says, by protocol: websocket, messages on a byte stream, datagrams.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ MAX_MESSAGE_SIZE = 1 << 30  # bytes; a load test takes what the service sends
 
 @dataclass(frozen=True, slots=True)
 class StreamOpening:
-    """What clients of a protocol on a byte stream must know; nothing is said before the first one.
+    """What clients of a protocol without HTTP must know; nothing is said before the first one.
 
     Attributes:
         target: the server.
@@ -179,6 +182,7 @@ SESSIONS: dict[str, Callable[[StreamClientLimits], Session]] = {
     "text": TextSession,
     "frame": FrameSession,
     "tcp": TcpSession,
+    "udp": TcpSession,  # bytes as they come; `DatagramLink` keeps the datagrams apart
 }
 
 

@@ -55,6 +55,12 @@ class Echo(Work):
         # long ago if the rate is too high.
         client.deadline = now + self.timeout if pending else 0
 
+    def on_silence(self, client: LoadClient, now: int) -> None:
+        """Counts what was not answered as lost, and goes on."""
+        self.tally.lost += len(client.pending)
+        client.pending.clear()
+        self.after_read(client, now)
+
     def _send(self, client: LoadClient, count: int, now: int) -> None:
         if self.schedule is None:
             client.pending.extend([now] * count)
@@ -69,7 +75,8 @@ class Echo(Work):
     @property
     def unanswered(self) -> int:
         """The messages that were sent and not answered, or were due and not sent."""
-        return sum(len(client.pending) + client.owed for client in self.clients)
+        waiting = sum(len(client.pending) + client.owed for client in self.clients)
+        return self.tally.lost + waiting
 
     @property
     def awaited(self) -> int:

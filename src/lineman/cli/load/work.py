@@ -111,6 +111,9 @@ class Work:
     def on_end(self, client: LoadClient, now: int) -> None:
         """The server, too, has ended a connection without close frames."""
 
+    def on_silence(self, client: LoadClient, now: int) -> None:
+        """Nothing has come in time over a protocol that may lose messages."""
+
     def on_failure(self, client: LoadClient, failure: Failure) -> None:
         """Something went wrong with a client; it is gone afterwards."""
         self.tally.fail(failure)

@@ -106,11 +106,12 @@ def _of_system(error: Exception, target: AnyTarget) -> Failure:
     number = getattr(error, "errno", None)
     place = target.place
     if number == errno.ECONNREFUSED:
+        kind = "u" if target.scheme == "udp" else "t"
         return Failure(
             "connection refused",
             f"nothing listens on {place}: connection refused",
             "start the service, or find its port: "
-            + (f"ss -ltn 'sport = :{target.port}'" if target.port else "ss -xl"),
+            + (f"ss -l{kind}n 'sport = :{target.port}'" if target.port else "ss -xl"),
         )
     if number in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return Failure(

@@ -1,4 +1,4 @@
-"""Where clients of `text://`, `frame://` and `tcp://` connect: `text+tls://localhost:9000`."""
+"""Where clients of protocols without HTTP connect: `text+tls://localhost:9000`, `udp://[::1]:53`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StreamTarget:
 
     @property
     def protocol(self) -> str:
-        """`text`, `frame` or `tcp`."""
+        """`text`, `frame`, `tcp` or `udp`."""
         return self.address.protocol
 
     @property
@@ -62,7 +62,9 @@ class StreamTarget:
         return self.address.is_tls
 
     def with_tls(self, is_tls: bool) -> StreamTarget:
-        """The same place with TLS or without, for a hint."""
+        """The same place with TLS or without, for a hint; UDP has no TLS."""
+        if self.protocol == "udp":
+            return self
         return StreamTarget(self.address.over(is_tls))
 
     def __str__(self) -> str:
@@ -73,13 +75,13 @@ AnyTarget = Target | StreamTarget
 
 
 def parse(url: str) -> AnyTarget:
-    """Reads the URL of a service that speaks websocket or a protocol on a byte stream.
+    """Reads the URL of a service that speaks websocket or a protocol without HTTP.
 
     Raises:
         UsageError: it is none; the message holds the right spelling where it can be guessed.
     """
     name, _, rest = url.partition(":")
-    if name.lower().partition("+")[0] not in STREAMS:
+    if name.lower().partition("+")[0] not in (*STREAMS, "udp"):
         return websocket_url.parse(url)
     is_unix = name.lower().endswith("+unix")
     if not is_unix and rest.startswith("//") and (path := rest[2:].partition("/")[2]):
