@@ -17,6 +17,7 @@ from lineman.net.connection.limits import Limits
 from lineman.net.connection.open_connections import Connections
 from lineman.net.datagrams.datagram_output import DatagramOutput
 from lineman.net.datagrams.datagram_socket import DatagramSocket
+from lineman.net.listening import keepalive
 from lineman.net.listening.acceptor import Acceptor
 from lineman.net.listening.proxy_preamble import Preamble
 from lineman.net.loop.lag import LagMeter
@@ -65,8 +66,10 @@ class Service(ConnectionContext):
             datagrams = DatagramSocket(self, listener)
             self._listeners.append(datagrams)
             self.outputs.append(datagrams.output)
-        else:
-            self._listeners.append(Acceptor(self, listener))
+            return
+        if self.protocol is not None:
+            keepalive.set_up(listener, self.limits.ping_interval, self.limits.ping_timeout)
+        self._listeners.append(Acceptor(self, listener))
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -18,6 +18,7 @@ cdef class ConnectionContext:
     cdef readonly object loop
     cdef readonly object poller
     cdef readonly object protocol
+    cdef readonly bint asks_tcp
     cdef readonly object slow_readers
     cdef readonly Wheel wheel
     cdef readonly dict connections

@@ -54,6 +54,7 @@ class ConnectionContext:
         protocol: makes the session of a new connection; None for websockets, with HTTP before.
 
     Attributes:
+        asks_tcp: whether dead peers are noticed by TCP, since the protocol has no pings.
         newcomers: who is no websocket (yet) and waits for its client, the oldest first; with what
             it will be answered, if that is settled.
         admission: counts who comes, where `is_guarded`, and what is sent, where `is_metered`.
@@ -95,6 +96,7 @@ class ConnectionContext:
         self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
         self.protocol = protocol
+        self.asks_tcp = protocol is not None and limits.ping_interval > 0
         self.loop = asyncio.get_running_loop()
         self.log = LogLimit(logger)
         self.poller = Poller(self.loop.call_soon, self.log)

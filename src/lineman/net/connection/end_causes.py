@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from lineman.protocols.codecs.byte_stream import CUT, SILENT
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.websocket import close as closing
@@ -12,6 +15,7 @@ DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
 TLS = "TLS: "
+TIMED_OUT = os.strerror(errno.ETIMEDOUT).lower()  # what TCP itself says of a dead peer
 UNREACHED = "the peer acknowledges nothing"
 GAVE_WAY = "let go for others: it said nothing"
 
@@ -30,6 +34,7 @@ _OURS = {
 _LOST = (
     (NO_PONG, "ping_timeout"),
     (UNREACHED, "ping_timeout"),
+    (TIMED_OUT, "ping_timeout"),
     (SILENT, "idle_timeout"),
     (CUT, "cut_message"),
     (DESTROYED, "destroyed"),

@@ -66,7 +66,7 @@ class LimitFields:
     close_timeout: float = option(5.0, SECONDS)
     """For the peer's answer to a close frame, and for last bytes to leave."""
     ping_interval: float = option(25.0, SECONDS_OR_NONE)
-    """Silence after which a peer is pinged; 0 for never."""
+    """Silence after which a peer is pinged, or probed by TCP; 0 for never."""
     ping_timeout: float = option(20.0, SECONDS)
     """Silence after a ping after which a peer is given up."""
     idle_timeout: float = option(0.0, SECONDS_OR_NONE)

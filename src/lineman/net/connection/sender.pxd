@@ -28,4 +28,6 @@ cdef class Sender(Lifecycle):
     cdef _note_given_up(self, int count, what)
     cdef _answer(self, event)
     cdef _close_slow_reader(self)
+    @cython.locals(again=double, soon=double)
     cdef double _check_alive(self, double now) except? -2
+    cdef tuple _ask_tcp(self, double now)

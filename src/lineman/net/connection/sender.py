@@ -16,7 +16,7 @@ from lineman.base.buffers import Memory
 from lineman.base.loglimit import kind_of
 from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.callbacks import ErrorCode
-from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, STOPPING
+from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, STOPPING, UNREACHED
 from lineman.net.connection.lifecycle import Lifecycle
 from lineman.net.connection.send_queue import NO_PLACE, Place, SlowReaders, Waiting, size_of
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, OPEN
@@ -271,6 +271,9 @@ class Sender(Lifecycle):
             self._heard()  # silence says nothing about the peer
         assert self._session is not None
         ping, reason, again = self._session.on_time(now, self._last_received, is_reading)
+        if reason is None and self.service.asks_tcp:
+            reason, soon = self._ask_tcp(now)
+            again = min(again or soon, soon)
         if reason is not None:
             self._lose(closing.ABNORMAL, reason)
             return 0.0
@@ -281,6 +284,21 @@ class Sender(Lifecycle):
             self._stream.keep(b"")
             self._put_off()
         return again
+
+    def _ask_tcp(self, now: float) -> tuple[str | None, float]:
+        """Why a peer is given up that acknowledges nothing; when to ask again.
+
+        A peer that is there acknowledges bytes, and probes while it takes none.
+        """
+        limits = self.service.limits
+        most = limits.ping_interval + limits.ping_timeout
+        due = self._last_received + most
+        if now < due:
+            return None, due
+        silence = syscalls.unacknowledged(self._stream.fd)
+        if silence < most:
+            return None, now + max(most - silence, 1.0)
+        return f"{UNREACHED} for {silence:.0f} s", now
 
     # Ending.
 

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 from lineman.base.buffers import Memory
@@ -21,6 +22,8 @@ from lineman.protocols.proxies.forwarded import UNIX
 AGAIN = -1
 ENDED = -2
 
+# Of linux/tcp.h's struct tcp_info: tcpi_probes, tcpi_unacked, tcpi_last_ack_recv.
+_TCP_INFO = struct.Struct("=3xB20xI28xI")
 _NOWHERE = bytes(16)  # a struct sockaddr of AF_UNSPEC
 
 
@@ -138,6 +141,20 @@ def reset(fd: int) -> None:
 
     # See connect(2): an address of no family dissolves the association.
     ctypes.CDLL(None).connect(fd, _NOWHERE, len(_NOWHERE))
+
+
+def unacknowledged(fd: int) -> float:
+    """Seconds since the peer last acknowledged something; 0 if it has nothing to acknowledge.
+
+    A unix socket has no acknowledgements; there it is 0.
+    """
+    try:
+        with borrowed(fd) as tcp:
+            info = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:
+        return 0.0
+    probes, segments, milliseconds = _TCP_INFO.unpack(info)
+    return milliseconds / 1000 if probes or segments else 0.0
 
 
 def hold_back(fd: int) -> None:
