@@ -16,7 +16,7 @@ cdef class StreamSession(Session):
     cpdef next(self, const unsigned char[::1] data)
     cdef _take(self, const unsigned char *data, Py_ssize_t size)
     cdef _fail(self, int code, str reason)
-    cdef _too_big(self, size)
+    cdef _too_big(self, size, str hint=*)
     cpdef bytes rest(self, const unsigned char[::1] data)
     @cython.locals(begun=bytearray, rest=bytes)
     cpdef bytes left(self, const unsigned char[::1] data)

@@ -82,10 +82,9 @@ class StreamSession(Session):
         self._begun = None
         return ProtocolError(code, reason)
 
-    def _too_big(self, size: int) -> ProtocolError:
-        return self._fail(
-            MESSAGE_TOO_BIG, f"a message of {size} bytes or more; {self._most} are the most"
-        )
+    def _too_big(self, size: int, hint: str = "") -> ProtocolError:
+        reason = f"a message of {size} bytes or more; {self._most} are the most{hint}"
+        return self._fail(MESSAGE_TOO_BIG, reason)
 
     def rest(self, data: memoryview) -> bytes:
         """See `Session`."""

@@ -10,6 +10,7 @@ from typing import Any
 from lineman.base import buffers
 from lineman.base.buffers import Memory, Room
 from lineman.errors import UsageError
+from lineman.protocols.codecs import other_protocols
 from lineman.protocols.codecs.byte_stream import StreamSession, payload_bytes
 from lineman.protocols.websocket.close import PROTOCOL_ERROR
 
@@ -51,7 +52,9 @@ class FrameSession(StreamSession):
                 reason = f"a frame's length is {self._need}; its own {_HEAD} bytes are part of it"
                 return self._fail(PROTOCOL_ERROR, reason)
             if self._need - _HEAD > self._most:
-                return self._too_big(self._need - _HEAD)
+                stranger = other_protocols.of_length(bytes(begun))
+                hint = "" if stranger is None else f"; it looks like {stranger}"
+                return self._too_big(self._need - _HEAD, hint)
         self._add(data, size, self._need)
         if len(begun) < self._need:
             return None

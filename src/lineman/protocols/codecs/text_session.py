@@ -7,8 +7,9 @@ from typing import Any
 from lineman.base import buffers
 from lineman.base.buffers import Memory, Room
 from lineman.errors import UsageError
+from lineman.protocols.codecs import other_protocols
 from lineman.protocols.codecs.byte_stream import StreamSession, payload_bytes
-from lineman.protocols.websocket.close import INVALID_DATA
+from lineman.protocols.websocket.close import INVALID_DATA, PROTOCOL_ERROR
 
 NEWLINE = 0x0A
 RETURN = 0x0D
@@ -19,11 +20,19 @@ _RETURN = RETURN
 class TextSession(StreamSession):
     """Messages are `str` without their line ends; `bytes` are sent as they are, as one line."""
 
-    __slots__ = ()
+    __slots__ = ("_is_first",)
+
+    def __init__(self, limits: Any) -> None:
+        StreamSession.__init__(self, limits)
+        self._is_first = True  # no line has ended yet
 
     def _take(self, data: Memory, size: int) -> Any:
         start = self._position
         end = buffers.find(data, start, size, _NEWLINE)
+        if self._is_first:
+            error = self._check_first(data, start, size if end < 0 else end, end >= 0)
+            if error is not None:
+                return error
         if end < 0:
             self._position = size
             return self._keep(data, start, size)
@@ -35,6 +44,14 @@ class TextSession(StreamSession):
         line = bytes(self._begun)
         self._begun = None
         return self._line(buffers.data_of(line), 0, len(line))
+
+    def _check_first(self, data: Memory, start: int, stop: int, is_whole: bool) -> Any:
+        """Refuses a client of another protocol, whose lines a program might obey."""
+        begun = b"" if self._begun is None else bytes(self._begun[: other_protocols.ENOUGH])
+        begun += buffers.bytes_of(data, start, min(stop - start, other_protocols.ENOUGH))
+        self._is_first = not is_whole and len(begun) < other_protocols.ENOUGH
+        stranger = other_protocols.of_line(begun[: other_protocols.ENOUGH], is_whole)
+        return None if stranger is None else self._fail(PROTOCOL_ERROR, stranger)
 
     def _keep(self, data: Memory, start: int, stop: int) -> Any:
         """Adds to the line that has begun; the error where it is too long."""
