@@ -66,6 +66,8 @@ ARGUMENTS = {
 
 # Bytes of a gateway's name: the names of its sockets have at most 255.
 MAX_NAME = 100
+# Seconds that a gateway process waits for the others at its start before it admits clients.
+SETTLE_TIME = 2.0
 _PUSH_REMEDY = (
     "have programs push with GatewayClient, `lineman push` or Gateway(…, push=…, push_token=…): "
     "that reaches every client"
@@ -261,6 +263,7 @@ class Gateway(Api, Declared):
         if self._options.push_socket is not None and worker.id == 0:
             paths.append(str(self._options.push_socket))
         await node.start(*paths)
+        await node.routing.settle(SETTLE_TIME)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
         if self._options.broker is not None:

@@ -10,6 +10,7 @@ from kit.gateway import System, add_two_nodes, routing_by
 from lineman.brokers.embedded import Hub, Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.wire.names import ALL_NODES
 from lineman.gateway.wire.node_messages import NodeLeaves
 
@@ -323,3 +324,49 @@ def test_a_node_that_stops_normally_leaves_the_other_histories_as_they_are(
     system.run(ending.stop())
     system.wait_until(lambda: len(cluster.nodes) == 1, "it is gone")
     assert histories.since(group, epoch, 1).is_complete
+
+
+def test_a_node_that_starts_knows_the_users_of_the_others_before_it_admits_clients(
+    system: System, hub: str
+) -> None:
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    callbacks = {
+        "on_message": lambda client, message: client.bind(message),
+        "on_uid_online": lambda uid: news.append((uid, True)),
+        "on_uid_offline": lambda uid: news.append((uid, False)),
+    }
+    system.add_business(**callbacks)
+    uids = [f"u{number}" for number in range(40)]
+    for uid in uids:
+        system.connect(node=0).send(uid)
+    system.wait_until(lambda: len(news) == 40, "all are online")
+    third = system.add_node(
+        "on_message", routing=RoutingOptions(routing_by(hub).make_broker, tells_users=True)
+    )
+    system.run(third.routing.settle(20.0))
+    assert not third.routing.is_presence_partial
+    system.add_business(**callbacks)
+    for uid in uids:
+        system.connect(node=2).send(uid)
+    registry = third.orders.registry
+    system.wait_until(lambda: len(registry.uids()) == 40, "they are there as well")
+    for client in [system.connect(node=2) for _ in range(3)]:
+        client.send("new")
+    system.wait_until(lambda: len(news) > 40, "what is new is told")
+    assert news[40:] == [("new", True)]
+
+
+def test_a_node_whose_broker_is_away_admits_clients_after_a_while_and_says_so(
+    system: System, hub: str
+) -> None:
+    add_two_nodes(system, hub, tells_users=True)
+    routing = system.nodes[0].routing
+
+    def settle() -> None:
+        system.run(routing.settle(0.1))
+        assert routing.is_presence_partial
+
+    cut_off_and_back(system, hub, settle)
+    system.run(routing.settle(20.0))
+    assert not routing.is_presence_partial

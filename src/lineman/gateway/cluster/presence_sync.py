@@ -35,6 +35,9 @@ class PresenceSync:
         on_change: called with a uid and whether it is online now, once over all nodes.
         clock: seconds that only go forward.
         at_once: the largest number of uids in one message between nodes.
+
+    Attributes:
+        awaited: nodes that were asked for all that they hold, and have not told it yet.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class PresenceSync:
         self._parts: dict[str, int] = {}  # the next part of `HeldUids` that is expected, by node
         self._named: dict[str, set[str]] = {}  # uids of unfinished `HeldUids`, by node
         self._missing: dict[str, _Missing] = {}  # by the lost node
+        self.awaited: set[str] = set()
 
     def note(self, gained: Iterable[str], lost: Iterable[str]) -> None:
         """Tells the homes which topics this node has begun and ceased to hold."""
@@ -178,6 +182,7 @@ class PresenceSync:
                 self._do(iter([(origin, AskHeldUids(self._node))]))
         elif held.is_last:
             del self._parts[origin]
+            self.awaited.discard(origin)
             self._do(self._release_others(origin))
         else:
             self._parts[origin] += 1
@@ -214,6 +219,7 @@ class PresenceSync:
         for gone in set(before) - set(nodes):
             self._forget_told(gone)
         self._presence.nodes = tuple(nodes)
+        self.awaited &= set(nodes)
         self._do(self._review(before, set(before) - set(nodes)))
         self._do(self._tell_new_homes(before))
 

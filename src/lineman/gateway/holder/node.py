@@ -206,7 +206,7 @@ class Node:
     def facts(self) -> dict[str, float]:
         """The figures of this process for `status` and the metrics."""
         delivered = self.orders.delivered + self._traffic.delivered
-        return figures(self.orders, self.dispatch, delivered, self.routing.cluster)
+        return figures(self.orders, self.dispatch, delivered, self.routing)
 
     # Clients.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lineman.gateway.cluster.cluster import Cluster
 from lineman.gateway.holder.dispatch import Dispatch
 from lineman.gateway.holder.orders import Orders
+from lineman.gateway.holder.routing import Routing
 
 
 def figures(
-    orders: Orders, dispatch: Dispatch, delivered: int, cluster: Cluster | None
+    orders: Orders, dispatch: Dispatch, delivered: int, routing: Routing
 ) -> dict[str, float]:
     """The figures by name.
 
@@ -16,7 +16,7 @@ def figures(
         orders: of the process.
         dispatch: of the process.
         delivered: messages given to clients.
-        cluster: the other nodes; None if there are none.
+        routing: to the other nodes.
     """
     found: dict[str, float] = {
         "gateway_clients": len(orders.clients),
@@ -27,9 +27,11 @@ def figures(
         "gateway_dropped_events": dispatch.dropped,
         "gateway_delivered_messages": delivered,
     }
+    cluster = routing.cluster
     if cluster is not None:
         found["gateway_nodes"] = len(cluster.nodes)
         found["gateway_broker_connected"] = cluster.broker.is_connected
         found["gateway_broker_dropped_messages"] = cluster.broker.dropped
+        found["gateway_presence_partial"] = routing.is_presence_partial
         found["gateway_broker_refused_messages"] = cluster.refused
     return found

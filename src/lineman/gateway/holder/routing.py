@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,13 @@ from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
 from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
+
+logger = logging.getLogger("lineman")
+
+# A node that has just started counts its acquaintance as complete when for so many seconds no other
+# node has answered; and looks so often.
+QUIET = 0.3
+SETTLE_STEP = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,53 @@ class Routing:
         """Begins to connect to the other nodes."""
         if self.cluster is not None:
             await self.cluster.start()
+
+    async def settle(self, timeout: float) -> None:
+        """Returns when the others are known, and have told which users they hold.
+
+        A node that admits clients before takes itself for the only one, and reports users online
+        who never were away.
+
+        Args:
+            timeout: seconds after which it returns all the same; `is_presence_partial` then.
+        """
+        cluster = self.cluster
+        if cluster is None:
+            return
+        deadline = self._loop.time() + timeout
+        await self._meet(cluster, deadline)
+        sync = self._presence_sync
+        if sync is not None:
+            sync.awaited.update(set(cluster.nodes) - {self._node})
+            cluster.tell_all(AskHeldUids(self._node))
+            while sync.awaited and self._loop.time() < deadline:
+                await asyncio.sleep(SETTLE_STEP)
+        if self.is_presence_partial:
+            why = "the broker is not reached" if sync is None else ", ".join(sorted(sync.awaited))
+            logger.warning(
+                "clients are admitted before the other nodes have told their users (%s): presence "
+                "may be partial for a while",
+                why or "the broker is not reached",
+            )
+
+    async def _meet(self, cluster: Cluster, deadline: float) -> None:
+        """Returns when the broker is reached and no further node answers, or at the deadline."""
+        known, quiet_at = -1, 0.0
+        while (now := self._loop.time()) < deadline:
+            count = len(cluster.nodes) if cluster.broker.is_connected else -1
+            if count != known:
+                known, quiet_at = count, now + QUIET
+            if known >= 0 and now >= quiet_at:
+                return
+            await asyncio.sleep(SETTLE_STEP)
+
+    @property
+    def is_presence_partial(self) -> bool:
+        """Whether some node has not told its users, or none can be reached."""
+        if self.cluster is None:
+            return False
+        sync = self._presence_sync
+        return not self.cluster.broker.is_connected or bool(sync is not None and sync.awaited)
 
     async def stop(self) -> None:
         """Tells the other nodes that this one ends."""
