@@ -54,6 +54,11 @@ class WorkerFacts:
     served: str = ""
     on_disk: str = ""
 
+    @property
+    def is_udp(self) -> bool:
+        """Whether it takes datagrams: it has no connections, and no proxy in front."""
+        return self.url.startswith("udp:")
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -230,6 +230,11 @@ class Inspection:
             "matching": matching,
             "total": total,
             "is_meant": is_meant,
+            "unconnected": [
+                each.worker.name or each.url
+                for each in (self._worker, *inside)
+                if each.service is not None and each.service.outputs
+            ],
             "inner": [worker.worker.name or worker.url for worker in inside],
         }
         head = json.dumps(told)

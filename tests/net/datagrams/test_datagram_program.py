@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -137,7 +140,37 @@ def test_status_shows_what_came_and_what_was_not_sent(start: Start) -> None:
     shown = app.run("status", by_script=False).stdout
     assert "sensors: limits that were reached: " in shown
     assert "1 of 1 processes accept clients" in shown
-    assert "0 of 0 connections" in app.run("connections", by_script=False).stdout
+    shown = app.run("connections", by_script=False).stdout
+    assert "0 of 0 connections; sensors takes datagrams, which have no connections" in shown
+
+
+def test_the_doctor_says_whether_it_runs_and_nothing_of_proxies(start: Start) -> None:
+    app = start(2)
+    port = app.port
+    fixed = app.script.read_text().replace("127.0.0.1:0", f"0.0.0.0:{port}")
+    app.write(fixed)
+    found = app.run("doctor", by_script=False)
+    assert f"sensors: udp://0.0.0.0:{port} is running" in found.stdout
+    assert not re.search("proxy|remote_ip|TLS|ping|backlog|Gateway", found.stdout)
+    app.stop()
+    found = app.run("doctor", by_script=False)
+    assert f"sensors: udp://0.0.0.0:{port}: nothing listens there" in found.stdout
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", port))
+        found = app.run("doctor", by_script=False)
+    assert "listens there, and does not belong to" in found.stdout
+
+
+def test_commands_that_need_connections_say_so(start: Start) -> None:
+    app = start()
+    for command in ("connect", "doctor"):
+        words = [sys.executable, "-m", "lineman", command, f"udp://127.0.0.1:{app.port}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE)
+        assert done.returncode
+        assert "is a service for datagrams, which have no connections" in done.stderr
+    words = [sys.executable, "-m", "lineman", "proxy", "nginx", str(app.script), "--domain", "a.b"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE)
+    assert "a web server in front forwards no datagrams" in done.stderr
 
 
 def test_a_port_that_another_program_has_is_refused_with_its_name(make_app: MakeApp) -> None:

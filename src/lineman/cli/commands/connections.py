@@ -16,7 +16,7 @@ from dataclasses import asdict
 
 from lineman.cli.shared import program_target, table, units
 from lineman.cli.shared.program_target import Ask
-from lineman.cli.shared.table import Column
+from lineman.cli.shared.table import Column, printable
 from lineman.process.master.handoff import Handoff
 from lineman.process.messages.connection_rows import (
     SORTS,
@@ -209,4 +209,6 @@ def summary(found: FoundRows) -> str:
         text += "; --limit 0 shows all"
     if found.busy:
         text += f"; without the processes {', '.join(map(str, found.busy))}: busy"
+    for worker in found.unconnected:
+        text += f"; {printable(worker)} takes datagrams, which have no connections"
     return text

@@ -210,7 +210,13 @@ def _address_of(worker: Surveyed) -> Address:
         raise ConfigError(
             "the worker has no address", "name a worker that has an address: --worker NAME"
         )
-    return addresses.parse(worker.url)
+    address = addresses.parse(worker.url)
+    if address.protocol == "udp":
+        raise ConfigError(
+            f"the worker listens on {address}, and a web server in front forwards no datagrams",
+            "let clients send to the worker itself; or name another worker: --worker NAME",
+        )
+    return address
 
 
 def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any]:

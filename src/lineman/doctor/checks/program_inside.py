@@ -90,7 +90,7 @@ def certificate(facts: ProgramFacts) -> Iterator[Finding]:
 
 def addresses(facts: ProgramFacts) -> Iterator[Finding]:
     """Where the workers listen, and which clients can reach them there."""
-    for worker in _sound(facts):
+    for worker in _connected(facts):
         if worker.path:
             continue
         if _is_loopback(worker.host) and worker.is_tls:
@@ -111,7 +111,7 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
 
 def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether the clients' addresses get through a proxy."""
-    for worker in _sound(facts):
+    for worker in _connected(facts):
         if worker.trusts_proxies and worker.real_ip_header == "x-real-ip":
             yield info(
                 "real-ip-by-x-real-ip",
@@ -143,7 +143,7 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
 
 def processes(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether a message to all clients reaches only those of one process."""
-    for worker in _sound(facts):
+    for worker in _connected(facts):
         if worker.count == 1 or worker.has_gateway:
             continue
         seen = f"{worker.name} runs in {worker.count} processes, and each has its own connections"
@@ -157,7 +157,7 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
 
 def pings(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether a silent connection outlives a proxy's idle limit."""
-    for worker in _sound(facts):
+    for worker in _connected(facts):
         if worker.ping_interval == 0 or worker.ping_interval >= _PROXY_PING:
             how = f"every {worker.ping_interval:g} s" if worker.ping_interval else "never"
             yield warning(
@@ -182,7 +182,7 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
             "systemd: LimitNOFILE=65535; a container: --ulimit nofile=65535; a shell: "
             f"/etc/security/limits.conf; and restart: python {facts.script} restart",
         )
-    backlog = max((worker.backlog for worker in _sound(facts)), default=0)
+    backlog = max((worker.backlog for worker in _connected(facts)), default=0)
     if machine.somaxconn is not None and machine.somaxconn < backlog:
         yield warning(
             "backlog-limit",
@@ -190,7 +190,7 @@ def limits(facts: ProgramFacts) -> Iterator[Finding]:
             f"{backlog}",
             f"sysctl -w net.core.somaxconn={backlog}  (for good: /etc/sysctl.d/)",
         )
-    behind = [worker for worker in _sound(facts) if not worker.is_tls and not worker.path]
+    behind = [worker for worker in _connected(facts) if not worker.is_tls and not worker.path]
     if behind and machine.ports is not None and machine.ports < MIN_PORTS:
         yield warning(
             "port-range",
@@ -220,6 +220,11 @@ def _runs(worker: WorkerFacts) -> bool:
 def _sound(facts: ProgramFacts) -> Iterator[WorkerFacts]:
     """Those that could start and have an address to listen on."""
     return (worker for worker in facts.workers if not worker.fault and (worker.host or worker.path))
+
+
+def _connected(facts: ProgramFacts) -> Iterator[WorkerFacts]:
+    """Those of them that have connections."""
+    return (worker for worker in _sound(facts) if not worker.is_udp)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ from lineman.doctor.looks.probe import Ask, Way, shake_hands
 from lineman.doctor.looks.strangers import masters_of, stranger_at
 from lineman.doctor.program_facts import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError
+from lineman.net.listening import portholder
 from lineman.process.master.describing import ends_early
 from lineman.process.master.survey import Survey, Surveyed
 from lineman.process.messages.process_status import Status
@@ -113,6 +114,9 @@ def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None
         return _reach_file(address.path, timeout), None, ""
     if not address.port:
         return None, None, ""
+    if address.protocol == "udp":
+        is_there = portholder.is_taken(address.port, "udp")
+        return Outcome.DONE if is_there else Outcome.REFUSED, None, ""
     ip = _ANYWHERE.get(address.host, address.host)
     outcome = reach([ip], address.port, timeout)[0].outcome
     if outcome is not Outcome.DONE:

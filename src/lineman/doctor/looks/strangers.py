@@ -44,12 +44,16 @@ def stranger_at(
         masters: the result of `masters_of`.
         owner: the user with whose rights a unix socket is checked.
     """
-    found = _at_path(address.path, owner) if address.path else portholder.holders(address.port)
+    transport, shows = ("udp", "ss -lunp") if address.protocol == "udp" else ("tcp", "ss -ltnp")
+    if address.path:
+        found = _at_path(address.path, owner)
+    else:
+        found = portholder.holders(address.port, transport)
     if not found:
         if masters:
             return "", ""
         look = f"ss -lxp 'src = {address.path}'" if address.path else ""
-        look = look or f"ss -ltnp 'sport = :{address.port}'"
+        look = look or f"{shows} 'sport = :{address.port}'"
         return "another process", f"end the one that `{look}`, as root, shows"
     if _SYSTEMD in found or any(_is_of(each.pid, script, masters) for each in found):
         return "", ""

@@ -38,6 +38,11 @@ def holders(port: int, transport: str = "tcp") -> list[PortHolder]:
     return [*_holders(port, PROC, transport)]
 
 
+def is_taken(port: int, transport: str = "tcp") -> bool:
+    """Whether any process listens on this port, also one that cannot be seen."""
+    return any(True for _ in _inodes(port, PROC, transport))
+
+
 def named(pid: int) -> PortHolder:
     """A process, with its name."""
     return PortHolder(pid, _name(PROC / str(pid)))

@@ -195,12 +195,14 @@ class FoundRows:
         matching: the number of connections that match.
         total: the number of all connections.
         busy: pids of processes that did not answer in time.
+        unconnected: workers that take datagrams, and so have no connections for them.
     """
 
     rows: tuple[Row, ...]
     matching: int
     total: int
     busy: tuple[int, ...]
+    unconnected: tuple[str, ...] = ()
 
 
 def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
@@ -215,6 +217,7 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
     rows: list[Row] = []
     matching = total = 0
     busy: list[int] = []
+    unconnected: list[str] = []
     for child in reply.get("children") or ():
         try:
             told = msgspec.convert(child.get("answer"), _Answer)
@@ -224,8 +227,10 @@ def merge(reply: Mapping[str, Any], selection: Selection) -> FoundRows:
             continue
         matching += told.matching
         total += told.total
+        unconnected += [clean(name, _LONGEST_NAME) for name in told.unconnected]
     rows.sort(key=lambda row: sort_key(selection.sort, row), reverse=selection.reverse)
-    return FoundRows(tuple(rows[: selection.limit or None]), matching, total, tuple(busy))
+    chosen, names = tuple(rows[: selection.limit or None]), tuple(dict.fromkeys(unconnected))
+    return FoundRows(chosen, matching, total, tuple(busy), names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,7 @@ class _Answer:
     matching: int = 0
     total: int = 0
     is_meant: bool = True
+    unconnected: list[str] = field(default_factory=list)
 
 
 def check_meant(reply: Mapping[str, Any], selection: Selection) -> None:

@@ -87,6 +87,12 @@ def parse(url: str) -> Target:
         raise UsageError(f"{url!r} has no scheme; {example}")
     if scheme in _INSTEAD:
         raise UsageError(f"{url!r} is not a websocket address; write {_INSTEAD[scheme]}://{rest}")
+    if scheme == "udp":
+        raise UsageError(
+            f"{url!r} is a service for datagrams, which have no connections; "
+            "`lineman doctor app.py` looks at its program, and `lineman status app.py` shows what "
+            "came and what was dropped"
+        )
     if scheme not in _PORTS:
         raise UsageError(f"{url!r} has the scheme {scheme!r}; {example}")
     try:
