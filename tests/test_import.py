@@ -49,10 +49,9 @@ def test_a_process_that_serves_reads_no_descriptions() -> None:
     [
         ("GatewayWorker", "lineman has no GatewayWorker; write Gateway"),
         ("BusinessWorker", "write Gateway(…, workers=4)"),
-        ("Timer", "await asyncio.sleep(1)"),
         ("Channel", "write Gateway"),
         ("GlobalData", "client.session"),
-        ("Crontab", "write asyncio"),
+        ("Crontab", "write @worker.cron"),
         ("TcpConnection", "write Connection"),
     ],
 )

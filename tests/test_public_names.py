@@ -43,6 +43,7 @@ SHOWN = {
 HIDDEN = {
     "CertificateInfo": {"refuse_dates"},
     "Delay": {"args", "drop", "filed_tick", "function", "on_deadline", "owner"},
+    "Job": {"__init__", "begin", "has_begun", "key", "retire"},
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
     "Response": {"encode"},

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from lineman.protocols.http.http_messages import Headers, Request, Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
     from lineman.protocols.websocket.negotiation import DeflateOptions
+    from lineman.scheduling.job import Job
+    from lineman.scheduling.timer import Timer
     from lineman.tls.acme.acme_options import AcmeOptions
     from lineman.tls.development.devca import DevelopmentCertificate, development_certificate
     from lineman.tls.files.certificate_info import CertificateInfo
@@ -75,6 +77,7 @@ __all__ = [
     "HistoryOptions",
     "HistoryPage",
     "HttpError",
+    "Job",
     "KeptMessage",
     "LengthPrefixed",
     "LinemanError",
@@ -89,6 +92,7 @@ __all__ = [
     "Request",
     "Response",
     "SlowReaders",
+    "Timer",
     "TlsInfo",
     "UnknownNameError",
     "UsageError",
@@ -125,6 +129,7 @@ _HOMES = {
     "HistoryOptions": "gateway.holder.history",
     "HistoryPage": "gateway.wire.history_page",
     "HttpError": "errors",
+    "Job": "scheduling.job",
     "KeptMessage": "gateway.wire.history_page",
     "LengthPrefixed": "protocols.codecs.ready_made",
     "LinemanError": "errors",
@@ -139,6 +144,7 @@ _HOMES = {
     "Request": "protocols.http.http_messages",
     "Response": "protocols.http.http_messages",
     "SlowReaders": "net.connection.send_queue",
+    "Timer": "scheduling.timer",
     "TlsInfo": "net.stream.tlsinfo",
     "UnknownNameError": "errors",
     "UsageError": "errors",
@@ -156,8 +162,7 @@ _THEIRS = {
     "Events": "write the callbacks of a Gateway: @gateway.on_message",
     "Channel": "write Gateway: its groups reach the clients of all processes",
     "GlobalData": "keep shared values in a database; client.session holds those of one client",
-    "Crontab": "write asyncio, as for Timer, or let cron call `lineman push`",
-    "Timer": "write asyncio: a task with `await asyncio.sleep(1)` in a loop, in on_worker_start",
+    "Crontab": 'write @worker.cron("*/5 * * * *") above the function',
     "Http": "write worker.on_request, Request and Response",
     "WebServer": "let a web server do it; worker.on_request answers plain requests",
     "Websocket": 'the address contains it: Worker("ws://…")',

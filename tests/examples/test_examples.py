@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 import urllib.error
@@ -121,6 +122,23 @@ def test_behind_proxy_answers_with_the_address_that_its_proxy_reports(tmp_path: 
     ):
         connection.send("who am I?")
         assert connection.recv(DEADLINE) == "ok, 203.0.113.9"
+
+
+def test_timer_push_sends_each_second_and_what_was_said_half_a_second_ago(tmp_path: Path) -> None:
+    with example("timer_push.py", tmp_path) as address, client(address) as connection:
+        assert re.fullmatch(r"\d\d:\d\d:\d\d", str(connection.recv(DEADLINE)))
+        connection.send("hello")
+        said = {connection.recv(DEADLINE) for _ in range(4)}
+        assert "half a second ago: hello" in said
+
+
+def test_cron_runs_its_jobs(tmp_path: Path) -> None:
+    program = Program("cron.py", [sys.executable, EXAMPLES / "cron.py", "start"], cwd=tmp_path)
+    try:
+        program.wait_for_line("each second", count=2)
+    finally:
+        assert program.stop() == 0, program.output
+    assert "Traceback" not in program.output
 
 
 def test_push_inside_passes_on_what_other_programs_post(tmp_path: Path) -> None:

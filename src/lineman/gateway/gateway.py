@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -46,9 +47,11 @@ from lineman.runtime import inner_workers, starting
 from lineman.worker import Worker
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from lineman.config import callback_types as types
     from lineman.gateway import client_callback_types as ours
-    from lineman.worker import ForExit, ForWorker, OfExit, OfWorker
+    from lineman.worker import ForExit, ForWorker, J, OfExit, OfWorker, T
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
@@ -187,6 +190,7 @@ class Gateway(Api, Declared):
         self._holding.push_remedy = self._serving.push_remedy = _PUSH_REMEDY
         self._serving.on_worker_start = self._start_business
         self._serving.on_worker_stop = self._stop_business
+        self._serving.runtime.before_finish = self._retire_business
         self._serving.on_worker_reload = self._reload_business
         self._serving.on_worker_exit = self._business_exited
         if options.gateways > 1 and options.broker is None:
@@ -306,10 +310,14 @@ class Gateway(Api, Declared):
         await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 
+    async def _retire_business(self) -> None:
+        """Takes no new events; tasks that may finish can still reach every client."""
+        if self._business is not None:
+            await self._business.retire(self._serving.stop_timeout)
+
     async def _stop_business(self, worker: Worker) -> None:
         if self._business is None:
             return
-        await self._business.retire(worker.stop_timeout)
         try:
             await _call(self.callbacks["on_worker_stop"], worker)
         finally:
@@ -320,6 +328,39 @@ class Gateway(Api, Declared):
 
     async def _business_exited(self, worker: Worker, status: int, pid: int) -> None:
         await _call(self.callbacks["on_worker_exit"], worker, status, pid)
+
+    def every(
+        self,
+        seconds: float,
+        *,
+        process: int | None = None,
+        overlap: bool = False,
+        finish: bool = False,
+    ) -> Callable[[J], J]:
+        """Runs the decorated function every so many seconds in the `workers` processes.
+
+        The arguments and errors are those of `Worker.every`.
+        """
+        return self._serving.every(seconds, process=process, overlap=overlap, finish=finish)
+
+    def cron(
+        self,
+        line: str,
+        *,
+        tz: str | tzinfo | None = None,
+        process: int | None = None,
+        overlap: bool = False,
+        finish: bool = False,
+    ) -> Callable[[J], J]:
+        """Runs the decorated function in the `workers` processes when a line of cron says so.
+
+        The arguments and errors are those of `Worker.cron`.
+        """
+        return self._serving.cron(line, tz=tz, process=process, overlap=overlap, finish=finish)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T], finish: bool = False) -> asyncio.Task[T]:
+        """Runs a coroutine as a task of this `workers` process; as `Worker.spawn`."""
+        return self._serving.spawn(coroutine, finish)
 
     def _working(self) -> Business:
         if self._business is None:

@@ -75,6 +75,11 @@ class Job:
         """Whether it sleeps or runs."""
         return self._clock is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it begins no more runs."""
+        return self._is_over
+
     def cancel(self) -> None:
         """Ends the job; a run that goes on is not touched. Does nothing the second time."""
         self.retire()

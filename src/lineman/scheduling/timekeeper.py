@@ -14,7 +14,7 @@ from lineman.net.loop.delay import Delay
 from lineman.net.service import Service
 from lineman.scheduling import seat_duty
 from lineman.scheduling.job import Job
-from lineman.scheduling.job_spec import JobSpec, check_call
+from lineman.scheduling.job_spec import JobSpec
 from lineman.scheduling.owned_tasks import OwnedTasks, check_coroutine
 
 # Those of this process that run, the oldest first; `Timer` looks for its own here.
@@ -32,6 +32,7 @@ class Timekeeper:
 
     Attributes:
         is_retired: whether this process begins no more runs.
+        timers: the jobs that `Timer` has made.
     """
 
     def __init__(self, worker: str, process: int, count: int, service: Service) -> None:
@@ -45,6 +46,7 @@ class Timekeeper:
         self._jobs: dict[Job, None] = {}
         self._names: Counter[str] = Counter()
         self._delays: set[Delay] = set()
+        self.timers: set[Job] = set()
         self._is_ready = False
         running.append(self)
         if self.duty is not None:
@@ -128,10 +130,7 @@ class Timekeeper:
     def forget(self, job: Job) -> None:
         """Keeps a job no longer."""
         self._jobs.pop(job, None)
-
-    def jobs(self) -> list[Job]:
-        """The jobs of this process."""
-        return list(self._jobs)
+        self.timers.discard(job)
 
     def delay(self, seconds: object, function: Callable[..., Any], args: tuple[Any, ...]) -> Delay:
         """Calls a function once, later; `cancel()` of the result takes that back."""
@@ -139,7 +138,6 @@ class Timekeeper:
         self._check_thread(call)
         wait = check_seconds(call, seconds)
         check_function(call, function)
-        check_call(call, function, args)
         delay = Delay(self, wait, function, args)
         self._delays.add(delay)
         return delay

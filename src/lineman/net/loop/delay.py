@@ -46,6 +46,11 @@ class Delay(Timed):
         else:
             owner.service.loop.call_later(seconds, self._look)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the call was made or taken back."""
+        return self.owner is None
+
     def cancel(self) -> None:
         """Takes the call back; does nothing after it was made."""
         owner = self.owner
