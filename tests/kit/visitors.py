@@ -12,6 +12,7 @@ import ssl
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 from lineman.protocols.websocket import frames, handshake
 from lineman.testing.client import RawClient
@@ -89,11 +90,31 @@ def compressed(connect: Connect, number: int) -> None:
     client.close()
 
 
+# Of each protocol without HTTP: a message, the beginning of a long one, and what breaks a rule.
+STREAMS = {
+    "text": (b"hello\n", b"x" * 9000, b"\xff\xff\n"),
+    "frame": (b"\0\0\0\x09hello", b"\0\0\x80\0" + bytes(9000), b"\0\0\0\x01"),
+    "tcp": (b"hello", b"y" * 9000, b""),
+}
+
+
+def stream(connect: Connect, number: int, protocol: str) -> None:
+    """Sends a message and leaves: in the middle of the next, after a wrong one, in three ways."""
+    whole, begun, wrong = STREAMS[protocol]
+    client = connect()
+    client.send_bytes(whole * (1 + number % 3))
+    client.receive_bytes()
+    client.send_bytes(wrong if number % 4 == 3 else begun)
+    [client.close, client.reset, client.end_writing][number % 3]()
+    client.close()
+
+
 KINDS: dict[str, Callable[[Connect, int], None]] = {
     "rude": rude,
     "refused": refused,
     "hello": hello,
     "compressed": compressed,
+    **{protocol: partial(stream, protocol=protocol) for protocol in STREAMS},
 }
 
 

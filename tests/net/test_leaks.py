@@ -66,6 +66,33 @@ def test_visitors_leave_nothing(serve: Serve, scheme: str, kind: str, count: int
     assert_nothing_is_left(left, count)
 
 
+@pytest.mark.parametrize(("protocol", "tls", "count"), [("tcp", False, 2000), ("text", True, 200)])
+def test_connections_without_http_leave_nothing(
+    serve: Serve, protocol: str, tls: bool, count: int
+) -> None:
+    site = serve(tls, scheme=protocol, on_message=echo)
+    left, done = growth(
+        lambda count: bench(site.worker.url, "connect", count, "--connections", "1"),
+        lambda: at_rest(site),
+        count,
+    )
+    assert_nothing_is_left(left, done)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "tls", "count"),
+    [("text", False, 1000), ("frame", False, 1000), ("tcp", False, 1000), ("frame", True, 300)],
+)
+def test_visitors_without_http_leave_nothing(
+    serve: Serve, protocol: str, tls: bool, count: int
+) -> None:
+    site = serve(tls, scheme=protocol, on_message=echo)
+    left, done = growth(
+        lambda count: visit(site.port, tls, protocol, count), lambda: at_rest(site), count
+    )
+    assert_nothing_is_left(left, done)
+
+
 MANY = 2000
 
 
@@ -84,6 +111,16 @@ def test_what_is_kept_of_each_connection_is_seen(serve: Serve, size: int) -> Non
 
 def test_messages_leave_nothing(serve: Serve, tls: bool) -> None:
     site = serve(tls, on_message=echo)
+    left, count = growth(
+        lambda count: bench(site.worker.url, "echo", count, "--connections", "20", "--depth", "8"),
+        lambda: at_rest(site),
+        20_000,
+    )
+    assert_nothing_is_left(left, count // 10)
+
+
+def test_messages_without_http_leave_nothing(serve: Serve) -> None:
+    site = serve(scheme="text", on_message=echo)
     left, count = growth(
         lambda count: bench(site.worker.url, "echo", count, "--connections", "20", "--depth", "8"),
         lambda: at_rest(site),
