@@ -42,6 +42,7 @@ COMPILED = (
     "lineman/net/service",
     "lineman/net/stream/stream",
     "lineman/net/connection/context",
+    "lineman/net/connection/endpoint",
     "lineman/net/connection/counters",
     "lineman/net/loop/turn",
     "lineman/net/connection/unfinished",

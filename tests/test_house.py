@@ -269,7 +269,7 @@ gateway/test_machines.py
 gateway/holder/test_history.py
     gateway/wire: history_page
 net/connection/test_connection.py
-    net/connection: callbacks context peer unopened
+    net/connection: callbacks context endpoint peer unopened
     net/stream: stream_status
 net/loop/test_poller.py
     net/loop: epoll steps ticks

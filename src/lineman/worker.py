@@ -12,6 +12,7 @@ from lineman.base import unknown_names
 from lineman.base.option_kinds import taking
 from lineman.config.callback_slots import BoundSlot, Slot
 from lineman.config.declared import refuse_option
+from lineman.config.listen_addresses import name_of
 from lineman.config.options import OPTIONS, WorkerOptions
 from lineman.config.program_slots import ProgramSlot
 from lineman.config.worker_description import WorkerDescription
@@ -95,7 +96,10 @@ class Worker(WorkerDescription):
 
     @taking(WorkerOptions)
     def __init__(
-        self, address: str = "", context: Mapping[str, Any] | None = None, **given: Any
+        self,
+        address: str | Sequence[str] = "",
+        context: Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> None:
         super().__init__(address, context)
         self.runtime = RunningWorker(self)
@@ -107,7 +111,7 @@ class Worker(WorkerDescription):
             Worker.all_workers.append(self)
 
     def __repr__(self) -> str:
-        return f"<Worker {self.name or self.address}>"
+        return f"<Worker {self.name or name_of(self.address)}>"
 
     if not TYPE_CHECKING:
 
@@ -312,13 +316,18 @@ class Worker(WorkerDescription):
 
     @property
     def port(self) -> int:
-        """The port that it listens on; useful if the address has port 0."""
+        """The port that it listens on (its first address); useful if the address has port 0."""
         return self.runtime.port
 
     @property
     def url(self) -> str:
-        """The address that it listens on, with the scheme that clients use."""
+        """The address that it listens on (the first one), with the scheme that clients use."""
         return self.runtime.url
+
+    @property
+    def urls(self) -> list[str]:
+        """All addresses that it listens on, in their order, with the schemes that clients use."""
+        return self.runtime.urls
 
     @property
     def live_tls(self) -> LiveTls | None:
@@ -345,7 +354,10 @@ class Worker(WorkerDescription):
         return self.runtime.reload_certificates(contents)
 
     async def start(
-        self, listener: socket.socket | None = None, *, check_files: bool = True
+        self,
+        listener: socket.socket | Sequence[socket.socket] | None = None,
+        *,
+        check_files: bool = True,
     ) -> None:
         """Listens and serves inside the running event loop, together with its other tasks.
 
@@ -353,14 +365,16 @@ class Worker(WorkerDescription):
         passed on to the process that replaces this one.
 
         Args:
-            listener: a bound, listening socket to use; None binds the worker's address.
+            listener: a bound, listening socket to use, or one for each address in their order;
+                None binds the worker's addresses.
             check_files: whether to look closely at the certificate's files.
 
         Raises:
             ConfigError: an option that cannot work, and the fix.
             UsageError: it runs already, or this process is about to end.
         """
-        await self.runtime.start(listener, check_files=check_files)
+        given = [listener] if isinstance(listener, socket.socket) else listener
+        await self.runtime.start(given, check_files=check_files)
 
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY

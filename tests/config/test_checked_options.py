@@ -118,7 +118,7 @@ def test_what_cannot_work_is_refused_with_what_was_seen_and_the_fix(
 def test_a_worker_that_no_client_can_reach_has_no_callbacks_for_clients(name: str) -> None:
     worker = Worker()
     worker.on_worker_start = print
-    assert checked_options.read(worker).address is None
+    assert checked_options.read(worker).addresses == ()
     setattr(worker, name, print)
     error = refusal(worker)
     assert f"a worker without an address serves no clients, but it has {name}" in error.seen
@@ -177,7 +177,7 @@ def test_a_plan_without_a_certificate_yet_speaks_of_wss(tmp_path: Path) -> None:
     plan = checked_options.read(worker)
     assert plan.tls is None
     assert plan.acme is not None
-    assert plan.url == "wss://127.0.0.1:443"
+    assert plan.urls == ["wss://127.0.0.1:443"]
     assert not (tmp_path / "state").exists()  # it is made by whoever serves
 
 

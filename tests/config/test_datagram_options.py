@@ -51,7 +51,7 @@ def other_value(name: str) -> Any:
 @pytest.mark.parametrize("name", sorted(TAKEN))
 def test_what_means_something_for_datagrams_is_taken(name: str) -> None:
     plan = checked_options.read(Worker(UDP, **{name: TAKEN[name]}))
-    assert str(plan.address) == UDP
+    assert plan.urls == [UDP]
     assert plan.tls is None
 
 

@@ -23,6 +23,7 @@ from kit.site import Serve, echo
 from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, Worker
 from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.limits import Limits
 from lineman.net.listening import acceptor as acceptor_module
 from lineman.net.loop.wheel import Timed
@@ -325,7 +326,8 @@ def test_a_service_can_be_made_without_a_worker() -> None:
         service = Service("anything", callbacks, Limits())
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
-        service.start(listener)
+        service.start()
+        service.listen(listener, Endpoint())
         port = listener.getsockname()[1]
 
         def talk() -> object:

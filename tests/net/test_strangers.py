@@ -218,12 +218,12 @@ def test_the_address_of_a_plain_worker_is_no_sites_name_and_that_of_a_worker_wit
     lines = [("Host", "chat.example:8282"), PAGE, SECRETS[0]]
     request = Request("GET", "/", "1.1", Headers(lines), upgrade=True)
     plain = checked_options.read(Worker("ws://chat.example:8282"))
-    assert plain.origins.judge(request).standing is Standing.STRANGER
+    assert plain.addresses[0].origins.judge(request).standing is Standing.STRANGER
     files = {"cert": certificate.cert, "key": certificate.key}
     tls = checked_options.read(Worker("wss://chat.example:8282", **files))
-    assert tls.origins.judge(request).standing is Standing.REFUSED
+    assert tls.addresses[0].origins.judge(request).standing is Standing.REFUSED
     other = checked_options.read(Worker("ws://chat.example:8283"))
-    assert other.origins.judge(request).standing is Standing.REFUSED
+    assert other.addresses[0].origins.judge(request).standing is Standing.REFUSED
 
 
 @pytest.mark.parametrize(

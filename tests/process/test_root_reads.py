@@ -326,9 +326,11 @@ def forged(change: str, end: str = "os._exit(0)") -> str:
     return (
         "import lineman.process.messages.role as r, lineman.process.messages.lines as w, gc; "
         "role = next(o for o in gc.get_objects() if type(o) is r.Role); "
-        'place = {"address": "ws://127.0.0.1:9", "twin": 0, "title": "x", "scheme": "ws", '
-        '"host": "127.0.0.1", "port": 9, "count": 1, "backlog": 5}; '
-        'worker = {"name": "x", "place": place, "url": "ws://127.0.0.1:9"}; '
+        'place = {"address": "ws://127.0.0.1:9", "twin": 0, "title": "x", "count": 1, '
+        '"backlog": 5, "addresses": [{"text": "ws://127.0.0.1:9", "scheme": "ws", '
+        '"host": "127.0.0.1", "port": 9}]}; '
+        'where = {"url": "ws://127.0.0.1:9"}; '
+        'worker = {"name": "x", "place": place, "addresses": [where]}; '
         f'told = {{"workers": [worker]}}; {change}; '
         f"os.write(role.link, w.encode(told)); {end}"
     )
@@ -337,10 +339,10 @@ def forged(change: str, end: str = "os._exit(0)") -> str:
 @pytest.mark.parametrize(
     ("change", "end", "why"),
     [
-        ("worker['url'] = 'ws+unix:///run/a b'", "os._exit(0)", "no absolute path of a socket"),
-        ("worker['url'] = 'ws+unix:///run/a;b'", "os._exit(0)", "no absolute path of a socket"),
-        ("worker['url'] = 'ws://a\\n:1'", "os._exit(0)", "description of the program is invalid"),
-        ("worker['url'] = 'ws://a b:1'", "os._exit(0)", "neither an IP address nor a host name"),
+        ("where['url'] = 'ws+unix:///run/a b'", "os._exit(0)", "no absolute path of a socket"),
+        ("where['url'] = 'ws+unix:///run/a;b'", "os._exit(0)", "no absolute path of a socket"),
+        ("where['url'] = 'ws://a\\n:1'", "os._exit(0)", "description of the program is invalid"),
+        ("where['url'] = 'ws://a b:1'", "os._exit(0)", "neither an IP address nor a host name"),
         ("worker['max_message_size'] = '1; include /x'", "os._exit(0)", "the program is invalid"),
         ("worker['ping_interval'] = float('nan')", "os._exit(0)", "the program is invalid"),
         ("place['count'] = 10**9", "os._exit(0)", "description of the program is invalid"),
@@ -359,7 +361,7 @@ def test_a_forged_survey_gains_nothing(
 
 
 def test_a_forged_address_is_no_address_to_the_doctor(make: Callable[..., Program]) -> None:
-    program = make(forged("worker['url'] = 'ws://a b:1'"))
+    program = make(forged("where['url'] = 'ws://a b:1'"))
     assert "neither an IP address" in program.findings(*AS_NOBODY)["worker-cannot-start"]
 
 

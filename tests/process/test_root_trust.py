@@ -252,8 +252,9 @@ if ROLE and ROLE["slot"] < 0:
     {end}
 """
 PLACE = (
-    '{"address": "ws://127.0.0.1:0", "twin": 0, "title": "x", "scheme": "ws", '
-    '"host": "127.0.0.1", "port": 0, "count": 1, "backlog": 5}'
+    '{"address": "ws://127.0.0.1:0", "twin": 0, "title": "x", "addresses": [{"text": '
+    '"ws://127.0.0.1:0", "scheme": "ws", "host": "127.0.0.1", "port": 0}], "count": 1, '
+    '"backlog": 5}'
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lineman import ConfigError, Worker
-from lineman.process.master.description import Description
+from lineman.process.master.description import Description, PlaceAddress
 from lineman.runtime.describe import MAX_TITLE, METRICS, describe
 
 pytestmark = pytest.mark.usefixtures("no_traces")
@@ -33,11 +33,18 @@ def test_a_place_says_where_its_processes_listen_and_how_they_run(tmp_path: Path
     tcp = Worker(WS, count=3, name="chat", user="www-data", drain_seconds=2, backlog=9)
     unix = Worker(f"ws+unix://{path}", socket_mode=0o666, reloadable=False)
     jobs, chat = described(tcp, unix).places[::-1]
-    assert (chat.title, chat.scheme, chat.host, chat.port) == ("chat", "ws", "127.0.0.1", 8282)
+    assert (chat.title, chat.addresses) == ("chat", (PlaceAddress(WS, "ws", "127.0.0.1", 8282),))
     assert (chat.count, chat.user, chat.backlog, chat.rules.drain_seconds) == (3, "www-data", 9, 2)
-    assert (jobs.path, jobs.socket_mode, jobs.is_reloadable) == (str(path), 0o666, False)
+    assert (jobs.addresses[0].path, jobs.socket_mode) == (str(path), 0o666)
+    assert not jobs.is_reloadable
     assert chat.listens
     assert not described(Worker()).places[0].listens
+
+
+def test_a_place_has_every_address_and_is_known_by_the_first() -> None:
+    (place,) = described(Worker([WS, "text://127.0.0.1:7000"])).places
+    assert (place.address, place.twin, place.title) == (WS, 0, f"{WS}, text://127.0.0.1:7000")
+    assert [each.text for each in place.addresses] == [WS, "text://127.0.0.1:7000"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ def test_metrics_run_in_a_process_of_their_own_with_the_workers_user_and_longest
     one = Worker(WS, drain_seconds=3, stop_timeout=8)
     two = Worker("ws://127.0.0.1:8283", user="www-data", drain_seconds=4)
     *_, place = described(one, two, metrics="127.0.0.1:9100").places
-    assert (place.title, place.count, place.port) == (METRICS, 1, 9100)
+    assert (place.title, place.count, place.addresses[0].port) == (METRICS, 1, 9100)
     assert (place.user, place.takes_clients) == ("www-data", False)
     assert (place.rules.drain_seconds, place.rules.stop_timeout) == (4, 8)
     assert place.module

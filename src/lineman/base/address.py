@@ -60,9 +60,10 @@ class Address:
         return _WITHOUT_TLS.get(self.scheme, self.scheme)
 
     def over(self, is_tls: bool) -> Address:
-        """The same with TLS, or without."""
+        """The same with TLS, or without; a protocol that cannot be over TLS stays as it is."""
         protocol = self.protocol
-        return replace(self, scheme=_OVER_TLS[protocol] if is_tls else protocol)
+        scheme = _OVER_TLS.get(protocol, protocol) if is_tls else protocol
+        return replace(self, scheme=scheme)
 
     def __str__(self) -> str:
         if self.path:

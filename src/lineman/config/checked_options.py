@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lineman.base import address as addresses
 from lineman.base import option_kinds
-from lineman.base.address import STREAMS, Address
+from lineman.base.address import Address
 from lineman.base.option_kinds import names_of
-from lineman.config import datagram_options, session_factories
+from lineman.config import datagram_options, listen_addresses
 from lineman.config.callback_slots import ARGUMENTS
+from lineman.config.listen_addresses import ListenAddress
 from lineman.config.options import WorkerOptions
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError
@@ -27,7 +27,6 @@ from lineman.net.connection.send_queue import SlowReaders
 from lineman.net.listening.bind import bind
 from lineman.net.listening.proxy_lists import ProxyLists
 from lineman.process.messages.process_rules import RuleFields, Rules
-from lineman.protocols.interface import Session
 from lineman.protocols.proxies.forwarded import TrustedProxies, real_ip_source
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.origins import OriginPolicy
@@ -51,15 +50,15 @@ class CheckedOptions:
 
     Attributes:
         given: the options as they were given; the other attributes are derived from them.
+        addresses: where clients connect to it; none for a worker that serves no clients.
     """
 
     given: WorkerOptions
-    address: Address | None
+    addresses: tuple[ListenAddress, ...]
     limits: Limits
     rules: Rules
     is_tls: bool
     tls: LiveTls | None
-    origins: OriginPolicy
     trusted_proxies: TrustedProxies
     proxy_lists: ProxyLists
     real_ip_header: str | None
@@ -68,16 +67,9 @@ class CheckedOptions:
     slow_readers: SlowReaders
 
     @property
-    def new_session(self) -> Callable[[Limits], Session] | None:
-        """Makes the session of a new connection; None for websockets, with HTTP before them."""
-        if self.address is None:
-            return None
-        return session_factories.of(self.address.protocol, self.given.protocol)
-
-    @property
-    def url(self) -> str:
-        """The address for clients, with the scheme that they use; empty if no clients connect."""
-        return "" if self.address is None else str(self.address)
+    def urls(self) -> list[str]:
+        """The addresses for clients, with the schemes that they use."""
+        return [each.url for each in self.addresses]
 
     def listen(self, address: Address) -> socket.socket:
         """A socket of this process alone that listens at an address; raises like `listen.bind`."""
@@ -102,23 +94,23 @@ def read(
         ConfigError: an option that cannot work, and the fix.
     """
     option_kinds.check(WorkerOptions, worker)
-    address = addresses.parse(worker.address) if worker.address else None
-    if worker.protocol is not None and (address is None or address.protocol != "tcp"):
+    listens = listen_addresses.parse_all(listen_addresses.texts_of(worker.address))
+    if worker.protocol is not None and not any(each.address.protocol == "tcp" for each in listens):
+        where = " and ".join(each.url for each in listens) or "a worker without an address"
         raise ConfigError(
-            f"protocol is given, and {address or 'a worker without an address'} speaks no protocol "
-            "of the program's own",
+            f"protocol is given, and {where} {_speak(listens)} no protocol of the program's own",
             "write tcp:// in the address, or leave protocol out",
         )
-    if address is None:
+    if not listens:
         _refuse_callbacks(worker)
-    elif address.protocol in STREAMS:
-        _refuse_websocket_options(worker, address)
-    if address is not None and address.protocol == "udp":
-        datagram_options.refuse_others(worker, address)
-    else:
-        datagram_options.refuse_own(worker, address)
+    elif not any(each.has_http for each in listens):
+        _refuse_websocket_options(worker, listens[0].address)
+    if listens and all(each.address.protocol == "udp" for each in listens):
+        datagram_options.refuse_others(worker, listens[0].address)
+    elif not any(each.address.protocol == "udp" for each in listens):
+        datagram_options.refuse_own(worker, listens[0].address if listens else None)
     limits, tls = _read_context(worker)
-    acme = _acme(worker, address, tls)
+    acme = _acme(worker, listens, tls)
     if acme is not None:
         from lineman.tls.acme.acme_store import AcmeStore
 
@@ -129,22 +121,20 @@ def read(
         opens = store.is_usable(datetime.now(UTC)) if open_files else False
         spoken: TlsOptions | None = tls
     else:
-        spoken = _spoken(worker, address, tls, check_files)
+        spoken = _spoken(worker, listens, tls, check_files)
         opens = open_files
     lists = ProxyLists(tuple(worker.trusted_proxies), Path(worker.proxy_lists))
     _refuse_proxies_that_nobody_trusts(worker)
-    if address is not None:  # with transport="ssl" the scheme for clients differs
-        address = address.over(is_tls=spoken is not None)
+    listens = _secured(worker, listens, spoken is not None)
     return CheckedOptions(
         given=WorkerOptions(
             address=worker.address, context=worker.context, **_values(worker, WorkerOptions)
         ),
-        address=address,
+        addresses=tuple(_with_origins(worker, each) for each in listens),
         limits=limits,
         rules=Rules(**_values(worker, RuleFields)),
         is_tls=spoken is not None,
         tls=_live_tls(spoken, check_files) if spoken is not None and opens else None,
-        origins=_origins(worker, address, spoken),
         trusted_proxies=lists.load(),
         proxy_lists=lists,
         real_ip_header=real_ip_source(worker.real_ip_header),
@@ -201,12 +191,10 @@ def _refuse_proxies_that_nobody_trusts(worker: WorkerDescription) -> None:
         )
 
 
-def _origins(
-    worker: WorkerDescription, address: Address | None, spoken: TlsOptions | None
-) -> OriginPolicy:
-    if address is None or not address.host or spoken is not None:
-        return OriginPolicy(worker.origins)
-    return OriginPolicy(worker.origins, (address.host, address.port))
+def _with_origins(worker: WorkerDescription, listen: ListenAddress) -> ListenAddress:
+    address = listen.address
+    own = None if not address.host or address.is_tls else (address.host, address.port)
+    return replace(listen, origins=OriginPolicy(worker.origins, own))
 
 
 def tls_files(worker: WorkerDescription) -> list[str]:
@@ -251,11 +239,22 @@ def _read_context(worker: WorkerDescription) -> tuple[Limits, TlsOptions]:
     return Limits(**limits), from_php_context(php)
 
 
+def _secured(
+    worker: WorkerDescription, listens: Sequence[ListenAddress], has_certificate: bool
+) -> list[ListenAddress]:
+    return listen_addresses.over_tls(
+        listens, transport=worker.transport, has_certificate=has_certificate
+    )
+
+
 def _spoken(
-    worker: WorkerDescription, address: Address | None, tls: TlsOptions, check_files: bool
+    worker: WorkerDescription,
+    listens: Sequence[ListenAddress],
+    tls: TlsOptions,
+    check_files: bool,
 ) -> TlsOptions | None:
     """The worker's TLS options; None without TLS."""
-    if address is None:
+    if not listens:
         if tls.has_certificate or worker.tls is not None or worker.transport == "ssl":
             raise ConfigError(
                 "a certificate is given to a worker without an address",
@@ -264,27 +263,26 @@ def _spoken(
         return None
     if worker.tls is not None:
         tls = _development(tls, check_files)
-    if not _speaks_tls(worker, address, tls):
+    secured = [each for each in _secured(worker, listens, tls.has_certificate) if each.is_tls]
+    if not secured:
         if tls.has_certificate:
+            plain = " and ".join(each.url for each in listens)
             raise ConfigError(
-                f"a certificate is given, but {address} speaks plain ws",
+                f"a certificate is given, but {plain} {_speak(listens)} plain ws",
                 'write wss:// in the address, or worker.transport = "ssl"',
             )
         return None
     if not tls.has_certificate:
         raise ConfigError(
-            f"{worker.address} speaks TLS, but no certificate is given",
+            f"{secured[0].text} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; or have it get one: '
             'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
         )
     return tls
 
 
-def _speaks_tls(worker: WorkerDescription, address: Address, tls: TlsOptions) -> bool:
-    """Whether it does; where the protocol has no scheme for it, a certificate says it."""
-    if address.is_tls or worker.transport == "ssl":
-        return True
-    return address.protocol in STREAMS and tls.has_certificate
+def _speak(listens: Sequence[ListenAddress]) -> str:
+    return "speak" if len(listens) > 1 else "speaks"
 
 
 def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
@@ -294,7 +292,7 @@ def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
 
 
 def _acme(
-    worker: WorkerDescription, address: Address | None, tls: TlsOptions
+    worker: WorkerDescription, listens: Sequence[ListenAddress], tls: TlsOptions
 ) -> AcmeSettings | None:
     """The settings by which the worker gets its certificate; None if it is given one."""
     if worker.acme is None:
@@ -305,10 +303,10 @@ def _acme(
                     'give your e-mail address as well: acme="you@example.com"',
                 )
         return None
-    is_secured = address is not None and (address.is_tls or address.protocol in STREAMS)
-    if not is_secured and (address is None or worker.transport != "ssl"):
+    if not any(each.is_tls for each in _secured(worker, listens, True)):
+        plain = " and ".join(each.url for each in listens) or "a worker without an address"
         raise ConfigError(
-            f"acme is given, but {address or 'a worker without an address'} speaks plain ws",
+            f"acme is given, but {plain} {_speak(listens)} plain ws",
             "write wss:// in the address",
         )
     if tls.has_certificate:
@@ -319,7 +317,21 @@ def _acme(
         raise ConfigError("acme needs packages that are not there", "pip install 'lineman[acme]'")
     from lineman.tls.acme.acme_options import from_worker
 
-    return from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
+    settings = from_worker(worker.acme, worker.domains, worker.acme_ca, worker.acme_directory_path)
+    _refuse_second_plain_port(listens, settings)
+    return settings
+
+
+def _refuse_second_plain_port(listens: Sequence[ListenAddress], settings: AcmeSettings) -> None:
+    """Refuses an address at the port where the worker answers the authority."""
+    for each in listens:
+        if settings.http_port is not None and each.address.port == settings.http_port:
+            raise ConfigError(
+                f"acme answers the authority on port {settings.http_port}, and {each.text} is "
+                "there as well",
+                f"leave {each.text} out: that port sends browsers to https; or give the address "
+                "another port",
+            )
 
 
 def _development(tls: TlsOptions, check_files: bool) -> TlsOptions:

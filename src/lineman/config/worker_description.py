@@ -53,7 +53,7 @@ class WorkerDescription(WorkerOptions, Declared):
     # Makes the session of a new connection; None for websockets, with HTTP before them.
     _session_factory: Callable[[Limits], Session] | None = None
 
-    def __init__(self, address: str, context: Mapping[str, Any] | None) -> None:
+    def __init__(self, address: str | Sequence[str], context: Mapping[str, Any] | None) -> None:
         self.callbacks = Callbacks()
         self.address = address
         self.context = context

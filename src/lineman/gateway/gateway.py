@@ -24,6 +24,7 @@ from lineman.brokers.choice import broker_maker
 from lineman.brokers.embedded import Hub
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
+from lineman.config.listen_addresses import name_of
 from lineman.config.options import ServiceFields
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.business.business_worker import Business
@@ -252,7 +253,7 @@ class Gateway(Api, Declared):
             self._limits,
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
-            protocol=addresses.parse(worker.address).protocol,
+            protocol=addresses.parse(name_of(worker.address)).protocol,
             router=checked_router(self._options),
         )
         worker.on_websocket_connect = node.on_websocket_connect

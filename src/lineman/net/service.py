@@ -13,6 +13,7 @@ from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import STOPPING
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.limits import Limits
 from lineman.net.connection.open_connections import Connections
 from lineman.net.datagrams.datagram_output import DatagramOutput
@@ -48,28 +49,27 @@ class Service(ConnectionContext):
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
-    def start(self, listener: socket.socket | None) -> None:
-        """Serves a bound, listening, non-blocking socket; the service owns it from here on.
-
-        Args:
-            listener: None for a worker that no client connects to.
-        """
+    def start(self) -> None:
+        """Begins to serve; `listen` says from where clients come."""
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
-        if listener is not None:
-            self.listen(listener)
         self._ticked_at = time.monotonic()
         self._tick()
 
-    def listen(self, listener: socket.socket) -> None:
-        """Accepts from one more socket, as `start` does."""
+    def listen(self, listener: socket.socket, endpoint: Endpoint) -> None:
+        """Serves a bound, non-blocking socket, which is the service's from now on.
+
+        Args:
+            listener: it listens, or takes datagrams.
+            endpoint: what its connections have in common.
+        """
         if listener.type is socket.SOCK_DGRAM:
             datagrams = DatagramSocket(self, listener)
             self._listeners.append(datagrams)
             self.outputs.append(datagrams.output)
             return
-        if self.protocol is not None:
+        if endpoint.protocol is not None:
             keepalive.set_up(listener, self.limits.ping_interval, self.limits.ping_timeout)
-        self._listeners.append(Acceptor(self, listener))
+        self._listeners.append(Acceptor(self, listener, endpoint))
 
     def _tick(self) -> None:
         now = time.monotonic()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lineman.config.listen_addresses import name_of, texts_of
 from lineman.config.worker_description import WorkerDescription
-from lineman.errors import LinemanError
+from lineman.errors import ConfigError, LinemanError
 from lineman.process.child.child_link import ChildLink
 from lineman.process.child.process_title import set_title
 from lineman.process.log import log_setup
@@ -83,17 +85,21 @@ class _Child:
         service_events.ask_to_stop = lambda why, is_graceful: loop.call_soon_threadsafe(
             link.stop_all, why, is_graceful
         )
-        descriptor = self._role.listener
-        listener = None if descriptor < 0 else socket.socket(fileno=descriptor)
         worker = self._worker
         if worker is None:
             link.failed(f"the program has no worker {self._role.address} any more: reload it")
             await link.close()
             return 1
+        try:
+            listeners = _listeners(worker, self._role.listeners)
+        except ConfigError as changed:
+            link.failed(str(changed))
+            await link.close()
+            return 1
         secret = TicketSecret(self._role.tickets)
         worker.use_ticket_secret(secret)
         seat_duty.open_sheet(self._role.sheet)
-        host = inner_workers.open_host(worker, listener, self._role.store, secret)
+        host = inner_workers.open_host(worker, listeners, self._role.store, secret)
         worker.worker.id = self._role.slot
         if worker.worker.count > 1:
             worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
@@ -101,7 +107,7 @@ class _Child:
         worker.on_stop = self._stopped_by_program
         starting.watch = starting.Watch(link.doing, worker.worker.start_timeout)
         self._starting = loop.create_task(
-            worker.start(listener, check_files=not self._role.is_checked)
+            worker.start(listeners, check_files=not self._role.is_checked)
         )
         try:
             await self._starting
@@ -230,5 +236,25 @@ def _in_words(error: Exception, worker: WorkerDescription) -> str:
 
 def _find(workers: Sequence[RunningWorker], address: str, twin: int) -> RunningWorker | None:
     """The worker with this address in a description; None if the program no longer has it."""
-    same = [each for each in workers if each.worker.address == address]
+    same = [each for each in workers if name_of(each.worker.address) == address]
     return same[twin] if twin < len(same) else None
+
+
+def _listeners(worker: RunningWorker, passed: Mapping[str, int]) -> list[socket.socket]:
+    """The sockets that the master has passed, in the order of the worker's addresses.
+
+    The program may have changed since the master has read it: a socket of an address that the
+    worker no longer has is closed.
+
+    Raises:
+        ConfigError: the master does not know one of the worker's addresses.
+    """
+    given = dict(passed)
+    found = []
+    for text in texts_of(worker.worker.address):
+        if text not in given:
+            raise ConfigError(f"{worker!r} now listens on {text} as well", "reload the program")
+        found.append(socket.socket(fileno=given.pop(text)))
+    for descriptor in given.values():
+        os.close(descriptor)
+    return found

@@ -9,10 +9,12 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from lineman.base import address as addresses
 from lineman.config import checked_options
+from lineman.config.listen_addresses import name_of
 from lineman.errors import ConfigError
 from lineman.process.messages.lines import clean
 from lineman.process.messages.process_rules import Rules
@@ -41,8 +43,9 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
     twins: Counter[str] = Counter()
     places = []
     for worker in workers:
-        places.append(_place(worker, twins[worker.address]))
-        twins[worker.address] += 1
+        name = name_of(worker.address)
+        places.append(_place(worker, twins[name]))
+        twins[name] += 1
     if settings.get("metrics") is not None:
         places.append(_metrics_place(settings["metrics"], places))
     return Description(tuple(places), ProgramSettings(**settings))
@@ -74,21 +77,17 @@ def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_chec
         twin, is_checked: as in `Place`.
         plan: its checked options.
     """
-    from lineman.process.master.description import Place
+    from lineman.process.master.description import Place, PlaceAddress
 
     certificates, keys = checked_options.tls_pairs(worker)
     given = plan.given
-    address = plan.address
     return Place(
-        address=worker.address,
+        address=name_of(worker.address),
         twin=twin,
-        title=clean(worker.name or plan.url or "worker without an address", MAX_TITLE),
-        scheme="" if address is None else address.scheme,
-        host="" if address is None else address.host,
-        port=0 if address is None else address.port,
+        title=clean(worker.name or ", ".join(plan.urls) or "worker without an address", MAX_TITLE),
+        addresses=tuple(PlaceAddress(each.text, *astuple(each.address)) for each in plan.addresses),
         count=given.count,
         backlog=plan.limits.backlog,
-        path="" if address is None else address.path,
         socket_mode=given.socket_mode,
         user=given.user,
         group=given.group,
@@ -96,7 +95,7 @@ def place_of(worker: WorkerDescription, twin: int, plan: CheckedOptions, is_chec
         keys=keys,
         is_checked=is_checked,
         is_reloadable=given.reloadable,
-        takes_clients=address is not None and worker.takes_clients,
+        takes_clients=bool(plan.addresses) and worker.takes_clients,
         rules=plan.rules,
     )
 
@@ -112,16 +111,14 @@ def _metrics_place(address: object, places: Sequence[Place]) -> Place:
             f"metrics is {address!r}, but prometheus-client is not installed",
             f"{sys.executable} -m pip install prometheus-client",
         )
-    from lineman.process.master.description import Place
+    from lineman.process.master.description import Place, PlaceAddress
 
     rules = [place.rules for place in places]
     return Place(
         address=f"metrics {address}",
         twin=0,
         title=METRICS,
-        scheme=where.scheme,
-        host=where.host,
-        port=where.port,
+        addresses=(PlaceAddress(address, *astuple(where)),),
         count=1,
         backlog=64,
         # It runs as the same user as the workers, so that no process listens as root without need.

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from lineman.base.address import Address
 from lineman.base.forks import keep_from_children
 from lineman.config.checked_options import CheckedOptions
+from lineman.config.listen_addresses import ListenAddress
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import AddressInUseError, ConfigError, UsageError
 from lineman.net.listening import unixsocket
@@ -42,8 +43,12 @@ class Hosted(Protocol):
     plan: CheckedOptions | None
 
     @property
-    def url(self) -> str:
-        """The address that it listens on."""
+    def urls(self) -> list[str]:
+        """The addresses that it listens on."""
+        ...
+
+    def accept(self, listeners: Sequence[socket.socket]) -> None:
+        """Begins to accept, from a socket for each address."""
         ...
 
     def use_ticket_secret(self, secret: TicketSecret) -> None:
@@ -68,7 +73,7 @@ class Host:
 
     Args:
         outer: the worker that the master knows.
-        listener: its socket.
+        listeners: its sockets.
         ends: descriptors of the seat's store; empty if it has none.
         secret: the secret of TLS session tickets, which the next process uses too.
 
@@ -79,18 +84,18 @@ class Host:
     def __init__(
         self,
         outer: Hosted,
-        listener: socket.socket | None,
+        listeners: Sequence[socket.socket],
         ends: Sequence[int],
         secret: TicketSecret,
     ) -> None:
         self.outer = outer
-        self._listener = listener
+        self._listeners = listeners
         self.secret = secret
         self.workers: list[Hosted] = []
         self._store = SocketStore(ends) if ends else None
         self._inherited = [] if self._store is None else self._store.copy()
-        self._own: dict[Hosted, tuple[Label, socket.socket]] = {}
-        self._waiting: dict[Hosted, socket.socket] = {}
+        self._own: dict[Hosted, list[tuple[Label, socket.socket]]] = {}
+        self._waiting: dict[Hosted, Sequence[socket.socket]] = {}
         self._is_ready = False
         self._is_ending = False
         self._has_written = False
@@ -99,10 +104,12 @@ class Host:
     def descriptors(self) -> list[int]:
         """The descriptors of the store, and of sockets that are not served yet."""
         found = [] if self._store is None else self._store.descriptors()
-        found += [each.fileno() for _, each in (*self._inherited, *self._own.values())]
-        if self._listener is not None:
-            found.append(self._listener.fileno())
+        found += [each.fileno() for _, each in (*self._inherited, *self._labelled())]
+        found += [each.fileno() for each in self._listeners]
         return [each for each in found if each >= 0]
+
+    def _labelled(self) -> list[tuple[Label, socket.socket]]:
+        return [each for some in self._own.values() for each in some]
 
     # Starting.
 
@@ -124,24 +131,28 @@ class Host:
             raise UsageError(f"{worker!r} cannot start: this process is about to end")
         worker.use_ticket_secret(self.secret)
 
-    async def listen(self, worker: Hosted, plan: CheckedOptions, address: Address) -> socket.socket:
-        """The socket of a worker: one that an earlier process has left, or a new one.
+    async def listen(
+        self, worker: Hosted, plan: CheckedOptions, where: ListenAddress
+    ) -> socket.socket:
+        """A socket of a worker: one that an earlier process has left, or a new one.
 
         Raises:
             ConfigError: the socket cannot be opened.
         """
-        listener = self._inherit(worker, address)
+        address = where.address
+        listener = self._inherit(where)
         if listener is None:
             self._make_room(address)
             listener = await self._open(worker, plan, address)
         file = unixsocket.identity(address.path) if address.path else None
-        self._own[worker] = (Label(worker.worker.address, file), listener)
+        self._own.setdefault(worker, []).append((Label(where.text, file), listener))
         return listener
 
-    def _inherit(self, worker: Hosted, address: Address) -> socket.socket | None:
+    def _inherit(self, where: ListenAddress) -> socket.socket | None:
+        address = where.address
         for each in self._inherited:
             label, found = each
-            if label.address != worker.worker.address or not listens_at(found, address):
+            if label.address != where.text or not listens_at(found, address):
                 continue
             try:
                 if address.path and label.file != unixsocket.identity(address.path):
@@ -181,21 +192,19 @@ class Host:
             await asyncio.sleep(0.05)
             self.admit(worker)
 
-    def hold(self, worker: Hosted, listener: socket.socket | None) -> socket.socket | None:
+    def hold(self, worker: Hosted, listeners: Sequence[socket.socket]) -> bool:
         """Adds a worker that is about to serve.
 
         Returns:
-            The listener, if it may accept now; None if the outer worker is not ready yet.
+            Whether it may accept now; if not, it begins when the outer worker is ready.
         """
         self.workers.append(worker)
         if self._is_ready:
             self._write()
-            if listener is not None:
-                _follow_options(worker, listener)
-            return listener
-        if listener is not None:
-            self._waiting[worker] = listener
-        return None
+            _follow_options(worker, listeners)
+            return True
+        self._waiting[worker] = listeners
+        return False
 
     def ready(self) -> None:
         """Begins to accept on all sockets, as the outer worker does, and stores them."""
@@ -204,11 +213,10 @@ class Host:
         for _, each in self._inherited:
             each.close()
         self._inherited.clear()
-        for worker, listener in self._waiting.items():
+        for worker, listeners in self._waiting.items():
             if worker.service is not None:
-                _follow_options(worker, listener)
-                worker.service.listen(listener)
-                logger.info("listening on %s", worker.url)
+                _follow_options(worker, listeners)
+                worker.accept(listeners)
         self._waiting.clear()
 
     def _write(self) -> None:
@@ -220,7 +228,7 @@ class Host:
             return
         if note is not None and self._has_written and note.owner != os.getpid():
             return  # the store belongs to the next process now
-        own = list(self._own.values())
+        own = self._labelled()
         try:
             if len(own) > MAX_SOCKETS:
                 raise OSError(f"{len(own)} are more than {MAX_SOCKETS}")
@@ -240,8 +248,7 @@ class Host:
         if self._is_ending:
             return
         was_own = self._own.pop(worker, None) is not None
-        waiting = self._waiting.pop(worker, None)
-        if waiting is not None:
+        for waiting in self._waiting.pop(worker, ()):
             waiting.close()
         if worker in self.workers:
             self.workers.remove(worker)
@@ -281,11 +288,11 @@ host: Host | None = None
 
 
 def open_host(
-    outer: Hosted, listener: socket.socket | None, ends: Sequence[int], secret: TicketSecret
+    outer: Hosted, listeners: Sequence[socket.socket], ends: Sequence[int], secret: TicketSecret
 ) -> Host:
     """Allows inner workers in this process."""
     global host
-    host = Host(outer, listener, ends, secret)
+    host = Host(outer, listeners, ends, secret)
     return host
 
 
@@ -325,18 +332,19 @@ def remove(file: SocketFile) -> None:
         file.remove()
 
 
-def _follow_options(worker: Hosted, listener: socket.socket) -> None:
-    """Applies the present options to a socket that an earlier process may have opened."""
+def _follow_options(worker: Hosted, listeners: Sequence[socket.socket]) -> None:
+    """Applies the present options to sockets that an earlier process may have opened."""
     plan = worker.plan
-    if plan is None or plan.address is None:
+    if plan is None:
         return
-    try:
-        if listener.type is socket.SOCK_STREAM:
-            listener.listen(plan.limits.backlog)
-        if plan.address.path:
-            unixsocket.give_mode(plan.address.path, plan.given.socket_mode)
-    except OSError as error:
-        logger.warning("%s keeps its backlog and socket_mode: %s", worker.url, error)
+    for where, listener in zip(plan.addresses, listeners, strict=True):
+        try:
+            if listener.type is socket.SOCK_STREAM:
+                listener.listen(plan.limits.backlog)
+            if where.address.path:
+                unixsocket.give_mode(where.address.path, plan.given.socket_mode)
+        except OSError as error:
+            logger.warning("%s keeps its backlog and socket_mode: %s", where.url, error)
 
 
 def _port(listener: socket.socket) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lineman.base.version import VERSION
+from lineman.config.listen_addresses import texts_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
@@ -58,7 +59,7 @@ SORTED = 5000
 # rows are made only for the connections that are shown.
 _READ: dict[str, Callable[[Connection], Any]] = {
     "id": lambda connection: connection.id,
-    "protocol": lambda connection: connection.service.scheme,
+    "protocol": lambda connection: connection.endpoint.scheme,
     "tls": lambda connection: connection.tls_version,
     "cipher": lambda connection: connection.tls_cipher,
     "subprotocol": lambda connection: connection.subprotocol,
@@ -142,8 +143,8 @@ class Inspection:
         rates, cpu = lately(self._samples, sample, self._at_least)
         used, limit = usage.descriptors()
         return ProcessReport(
-            worker=told.name or self._worker.url,
-            url=self._worker.url,
+            worker=told.name or _urls(self._worker),
+            url=_urls(self._worker),
             pid=os.getpid(),
             started=self._started,
             version=VERSION,
@@ -177,7 +178,7 @@ class Inspection:
             troubles=()
             if self._worker.worker.troubles is None
             else tuple(self._worker.worker.troubles()),
-            inner=tuple(_about(each) for each in inner_workers.inside() if each.url),
+            inner=tuple(_about(each) for each in inner_workers.inside() if each.urls),
         )
 
     def counters(self) -> Counters:
@@ -213,7 +214,7 @@ class Inspection:
         for each in (self._worker, *inside):
             own = _connections(each)
             total += len(own)
-            names = (None, each.worker.name, each.url, each.worker.address)
+            names = (None, *_names(each))
             if selection.worker in names and selection.pid in (None, os.getpid()):
                 is_meant = True
                 found += own
@@ -231,11 +232,11 @@ class Inspection:
             "total": total,
             "is_meant": is_meant,
             "unconnected": [
-                each.worker.name or each.url
+                each.worker.name or _urls(each)
                 for each in (self._worker, *inside)
-                if each.service is not None and each.service.outputs
+                if each.urls and all(url.startswith("udp://") for url in each.urls)
             ],
-            "inner": [worker.worker.name or worker.url for worker in inside],
+            "inner": [worker.worker.name or _urls(worker) for worker in inside],
         }
         head = json.dumps(told)
         return f'{head[:-1]},"rows":[{",".join(parts)}]}}'.encode()
@@ -243,7 +244,7 @@ class Inspection:
     def _inner_name(self, connection: Connection) -> str:
         """The name of the inner worker with the connection; empty for the outer worker."""
         worker = connection.worker
-        return "" if worker is self._worker.worker else worker.name or worker.url
+        return "" if worker is self._worker.worker else worker.name or ", ".join(worker.urls)
 
     async def _choose(
         self, found: list[Connection], selection: Selection
@@ -266,13 +267,22 @@ class Inspection:
         return [connection for _, _, connection in best], matching
 
 
+def _urls(worker: Hosted) -> str:
+    return ", ".join(worker.urls)
+
+
+def _names(worker: Hosted) -> Sequence[str]:
+    """The names by which a command may ask for a worker: its own, and those of its addresses."""
+    return worker.worker.name, _urls(worker), *worker.urls, *texts_of(worker.worker.address)
+
+
 def _about(worker: Hosted) -> Inner:
     service = worker.service
     if service is None:  # it has just ended
-        return Inner(worker.worker.name, worker.url)
+        return Inner(worker.worker.name, _urls(worker))
     return Inner(
         name=worker.worker.name,
-        url=worker.url,
+        url=_urls(worker),
         connections=len(service.connections),
         messages=service.tally.carried(service.connections.values())[0],
         requests=service.plain_requests,

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lineman.config import checked_options
+from lineman.config import checked_options, session_factories
 from lineman.config.checked_options import CheckedOptions
+from lineman.config.listen_addresses import ListenAddress, name_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.connection import Connection
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.datagrams.send_to import send_to
 from lineman.net.listening.proxy_lists import ListWatch
 from lineman.net.listening.unixsocket import SocketFile
@@ -26,7 +28,9 @@ from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
     from lineman.net.stream.tlsstream import Challenges
+    from lineman.runtime.inner_workers import Host
     from lineman.runtime.worker_certificates import Certifier
+    from lineman.tls.acme.acme_options import AcmeSettings
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
 
@@ -61,7 +65,7 @@ class RunningWorker:
         self._certifier: Certifier | None = None
         self._secret: TicketSecret | None = None
         self._own_secret: TicketSecret | None = None
-        self._socket_file: SocketFile | None = None
+        self._socket_files: list[SocketFile] = []
         self._is_starting = False
         self._stopped = asyncio.Event()  # not set while on_worker_stop runs
         self._stopped.set()
@@ -88,16 +92,21 @@ class RunningWorker:
         """The port that it listens on; useful if the address has port 0."""
         if self.plan is None:
             raise UsageError("the worker does not run yet; its port is known after start()")
-        if self.plan.address is None:
+        if not self.plan.addresses:
             raise UsageError("the worker has no address, and so no port")
-        return self.plan.address.port
+        return self.plan.addresses[0].address.port
 
     @property
     def url(self) -> str:
-        """The address that it listens on, with the scheme that clients use."""
+        """The first address that it listens on, with the scheme that clients use."""
+        return next(iter(self.urls), "")
+
+    @property
+    def urls(self) -> list[str]:
+        """All addresses that it listens on, with the schemes that clients use."""
         if self.plan is None:
             raise UsageError("the worker does not run yet; its address is known after start()")
-        return self.plan.url
+        return self.plan.urls
 
     @property
     def live_tls(self) -> LiveTls | None:
@@ -116,7 +125,7 @@ class RunningWorker:
         return certificate_reload.reload(self.live_tls, self.service, contents)
 
     async def start(
-        self, listener: socket.socket | None = None, *, check_files: bool = True
+        self, given: Sequence[socket.socket] | None = None, *, check_files: bool = True
     ) -> None:
         """Listens and serves inside the running event loop, as `Worker.start`."""
         if self.service is not None:
@@ -125,25 +134,19 @@ class RunningWorker:
         if host is not None:
             host.admit(self)
         plan = checked_options.read(self.worker, check_files=check_files)
-        address = plan.address
-        if listener is None and address is not None:
-            if host is None:
-                listener = plan.listen(address)
-            else:
-                listener = await host.listen(self, plan, address)
-            if address.path:
-                self._socket_file = SocketFile(address.path)
+        if given is not None and len(given) != len(plan.addresses):
+            raise UsageError(
+                f"{self!r} has {len(plan.addresses)} addresses, and start() got {len(given)} "
+                "sockets; give one for each, in their order"
+            )
+        listeners = [] if given is None else [*given]
         try:
-            if listener is not None and address is not None:
-                if not address.path:
-                    address = replace(address, port=listener.getsockname()[1])
-                if plan.acme is not None:
-                    from lineman.runtime.worker_certificates import Certifier
-
-                    self._certifier = Certifier(plan.acme, address)
-                    await self._certifier.start(listener, plan.limits)
-                    plan = checked_options.read(self.worker, check_files=False)
-            self.plan = plan = replace(plan, address=address)
+            if given is None:
+                await self._open(plan, host, listeners)
+            plan = replace(plan, addresses=_with_ports(plan, listeners))
+            if plan.acme is not None:
+                plan = await self._certify(plan, plan.acme, listeners)
+            self.plan = plan
             proofs = None if self._certifier is None else self._certifier.answers
             self.service = _service(self.worker, plan, proofs)
             self._is_starting = True
@@ -153,7 +156,7 @@ class RunningWorker:
             await self._end_certifier()
             if host is not None:
                 host.leave(self)
-            if listener is not None:
+            for listener in listeners:
                 listener.close()
             self.remove_socket_file()
             self._end_time()
@@ -163,16 +166,58 @@ class RunningWorker:
             raise
         finally:
             self._is_starting = False
-        if host is not None:
-            listener = host.hold(self, listener)
-        self.service.start(listener)
+        self.service.start()
         if self.time is not None:
             self.time.begin()
         if plan.tls is not None and self._secret is None:
             self._own_secret = TicketSecret.create()
-        _attend(self.service, plan, self._secret or self._own_secret, self.worker.address)
-        if listener is not None:
-            logger.info("listening on %s", self.plan.url)
+        name = name_of(self.worker.address)
+        _attend(self.service, plan, self._secret or self._own_secret, name)
+        if host is None or host.hold(self, listeners):
+            self.accept(listeners)
+
+    async def _open(
+        self, plan: CheckedOptions, host: Host | None, opened: list[socket.socket]
+    ) -> None:
+        """Opens a socket for each address; those that are open already are in `opened`."""
+        for each in plan.addresses:
+            address = each.address
+            if host is None:
+                opened.append(plan.listen(address))
+            else:
+                opened.append(await host.listen(self, plan, each))
+            if address.path:
+                self._socket_files.append(SocketFile(address.path))
+
+    async def _certify(
+        self, plan: CheckedOptions, acme: AcmeSettings, listeners: Sequence[socket.socket]
+    ) -> CheckedOptions:
+        """Gets the certificate; returns the options with it."""
+        from lineman.runtime.worker_certificates import Certifier, asked_at
+
+        number = asked_at([each.address for each in plan.addresses])
+        self._certifier = Certifier(acme, plan.addresses[number].address)
+        await self._certifier.start(listeners[number], plan.limits)
+        certified = checked_options.read(self.worker, check_files=False)
+        return replace(certified, addresses=plan.addresses)
+
+    def accept(self, listeners: Sequence[socket.socket]) -> None:
+        """Begins to accept, from a socket for each address."""
+        assert self.service is not None
+        assert self.plan is not None
+        for each, listener in zip(self.plan.addresses, listeners, strict=True):
+            self.service.listen(listener, self._endpoint(each, self.plan))
+            logger.info("listening on %s", each.url)
+
+    def _endpoint(self, listen: ListenAddress, plan: CheckedOptions) -> Endpoint:
+        factory = session_factories.of(listen.address.protocol, plan.given.protocol)
+        return Endpoint(
+            listen.text,
+            listen.address.scheme,
+            self.worker._session_factory or factory,
+            listen.is_tls,
+            listen.origins,
+        )
 
     def _keep_time(self, service: Service) -> None:
         worker = self.worker
@@ -195,10 +240,10 @@ class RunningWorker:
         self._secret = secret
 
     def remove_socket_file(self) -> None:
-        """Deletes the file of its unix socket, unless the next process listens there."""
-        if self._socket_file is not None:
-            inner_workers.remove(self._socket_file)
-            self._socket_file = None
+        """Deletes the files of its unix sockets, unless the next process listens there."""
+        for file in self._socket_files:
+            inner_workers.remove(file)
+        self._socket_files.clear()
 
     async def stop(
         self, timeout: float = 5.0, *, drain: float | None = None, code: int = GOING_AWAY
@@ -260,9 +305,7 @@ def _service(
         worker,
         worker.callbacks,
         plan.limits,
-        scheme="" if plan.address is None else plan.address.scheme,
         tls_context=None if plan.tls is None else plan.tls.context,
-        origins=plan.origins,
         subprotocols=tuple(plan.given.subprotocols),
         trusted_proxies=plan.trusted_proxies,
         real_ip_header=plan.real_ip_header,
@@ -271,7 +314,16 @@ def _service(
         client_fingerprints=frozenset() if plan.tls is None else plan.tls.options.fingerprints,
         proxy_protocol=plan.given.proxy_protocol,
         slow_readers=plan.slow_readers,
-        protocol=worker._session_factory or plan.new_session,
+    )
+
+
+def _with_ports(
+    plan: CheckedOptions, listeners: Sequence[socket.socket]
+) -> tuple[ListenAddress, ...]:
+    """The addresses with the ports that they have got."""
+    return tuple(
+        each if each.address.path else each.with_port(listener.getsockname()[1])
+        for each, listener in zip(plan.addresses, listeners, strict=True)
     )
 
 

@@ -7,11 +7,12 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from lineman.base.address import Address
 from lineman.errors import ConfigError
 from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.limits import Limits
 from lineman.net.listening.bind import bind
 from lineman.net.listening.plainport import PlainPort
@@ -24,6 +25,19 @@ logger = logging.getLogger("lineman")
 
 _BACKLOG = 128
 _GOODBYE = 1.0  # seconds that an authority's connection has when the certificate is there
+
+
+def asked_at(addresses: Sequence[Address]) -> int:
+    """At which of a worker's addresses the authority is answered, as its number.
+
+    The authority comes to port 443; and browsers that ask for http are sent to a wss address.
+    """
+
+    def fits(number: int) -> tuple[bool, bool, bool]:
+        address = addresses[number]
+        return address.is_tls, address.port == 443, address.protocol == "ws"
+
+    return max(range(len(addresses)), key=fits)
 
 
 class Certifier:
@@ -73,7 +87,8 @@ class Certifier:
         # Not listener.dup(): that would make the socket blocking in every process that has it.
         duplicate = socket.socket(fileno=os.dup(listener.fileno()))
         duplicate.setblocking(False)
-        service.start(duplicate)
+        service.start()
+        service.listen(duplicate, Endpoint(is_tls=True))
         try:
             yield
         finally:

@@ -13,12 +13,13 @@ from kit.stories import seat
 from lineman.base.version import VERSION
 from lineman.process.master.children import Children, Program
 from lineman.process.master.commands import Commands
-from lineman.process.master.description import Place
+from lineman.process.master.description import Place, PlaceAddress
 from lineman.process.master.model import Phase, Process, ProgramState, Stage, Stop
 from lineman.process.master.reactor import Reactor
 from lineman.process.rundir.rundir import PidFile
 
-PLACE = Place("ws://0.0.0.0:80", 0, "chat", "ws", "0.0.0.0", 80, 2, 100)
+HERE = PlaceAddress("ws://0.0.0.0:80", "ws", "0.0.0.0", 80)
+PLACE = Place("ws://0.0.0.0:80", 0, "chat", (HERE,), 2, 100)
 
 
 class Boss:
@@ -138,6 +139,6 @@ def test_a_split_room_is_told_once_for_a_worker_and_not_for_a_single_process(
         desk.commands.tell_split(place)
     assert caplog.text.count("chat runs in 2 processes") == 1
     caplog.clear()
-    alone = Place("ws://0.0.0.0:81", 0, "jobs", "ws", "0.0.0.0", 81, 1, 100)
+    alone = Place("ws://0.0.0.0:81", 0, "jobs", (HERE,), 1, 100)
     desk.commands.tell_split(alone)
     assert caplog.text == ""

@@ -14,8 +14,8 @@ from lineman.process.master.describing import describe
 TELLS = """
 import json, os
 link = int(json.loads(os.environ["LINEMAN_ROLE"])["link"])
-place = dict(address="ws://h:1", twin=0, title="chat", scheme="ws", host="h", port=1, count=1,
-             backlog=9)
+where = dict(text="ws://h:1", scheme="ws", host="h", port=1)
+place = dict(address="ws://h:1", twin=0, title="chat", addresses=[where], count=1, backlog=9)
 line = json.dumps({"places": [place]}).encode() + b"\\n"
 """
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.process.master.description import MAX_PROCESSES, Description, Place, ProgramSettings
+from lineman.process.master.description import (
+    MAX_PROCESSES,
+    Description,
+    Place,
+    PlaceAddress,
+    ProgramSettings,
+)
+from lineman.process.messages.process_rules import MAX_ADDRESSES
 
+HERE = PlaceAddress("wss://0.0.0.0:443", "wss", "0.0.0.0", 443)
 PLACE = Place(
-    "wss://0.0.0.0:443", 0, "chat", "wss", "0.0.0.0", 443, 2, 100,
+    "wss://0.0.0.0:443", 0, "chat", (HERE,), 2, 100,
     certificates=("/etc/cert.pem",), keys=("/etc/key.pem",),
 )  # fmt: skip
 WHOLE = Description(
@@ -36,10 +45,9 @@ def test_what_is_unknown_is_left_out() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"port": 65536},
-        {"port": -1},
-        {"port": "443"},
-        {"port": True},
+        {"addresses": None},
+        {"addresses": ["ws://h:1"]},
+        {"addresses": [asdict(HERE)] * (MAX_ADDRESSES + 1)},
         {"count": 0},
         {"count": 10**9},
         {"backlog": -1},
@@ -59,12 +67,27 @@ def test_what_is_unknown_is_left_out() -> None:
         {"rules": {"stop_timeout": -1}},
         {"rules": None},
         {"twin": 0.5},
-        {"path": "/" * 5000},
     ],
 )
 def test_what_no_program_describes_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="description of the program is invalid"):
         Description.from_json(told(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"port": 65536},
+        {"port": -1},
+        {"port": "443"},
+        {"port": True},
+        {"path": "/" * 5000},
+        {"text": "ws://h\x1b[2J"},
+    ],
+)
+def test_an_address_that_no_program_describes_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="description of the program is invalid"):
+        Description.from_json(told(addresses=[asdict(HERE) | change]))
 
 
 @pytest.mark.parametrize(

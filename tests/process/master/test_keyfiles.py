@@ -10,7 +10,7 @@ import pytest
 
 from lineman.errors import ConfigError
 from lineman.process.master import keyfiles
-from lineman.process.master.description import Place
+from lineman.process.master.description import Place, PlaceAddress
 from lineman.process.master.keyfiles import LOOK, KeyFiles
 from lineman.process.rundir.owner import Owner
 from lineman.testing.certificates import IssuedPair, TestCA
@@ -32,9 +32,12 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> KeyFiles:
     return KeyFiles()
 
 
+WHERE = PlaceAddress("wss://127.0.0.1:0", "wss", "127.0.0.1", 0)
+
+
 def place(certificates: tuple[str, ...] = (), keys: tuple[str, ...] = ()) -> Place:
     return Place(
-        "wss://127.0.0.1:0", 0, "chat", "wss", "127.0.0.1", 0, 1, 100,
+        "wss://127.0.0.1:0", 0, "chat", (WHERE,), 1, 100,
         certificates=certificates, keys=keys,
     )  # fmt: skip
 

@@ -7,16 +7,18 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lineman.base.address import Address
 from lineman.errors import ConfigError
 from lineman.net.listening.bind import bind as bind_address
-from lineman.process.master.description import Place
+from lineman.process.master.description import Place, PlaceAddress
 from lineman.process.master.listening_sockets import Sockets
 
-PLACE = Place("ws://127.0.0.1:0", 0, "chat", "ws", "127.0.0.1", 0, 2, 100)
+HERE = PlaceAddress("ws://127.0.0.1:0", "ws", "127.0.0.1", 0)
+PLACE = Place("ws://127.0.0.1:0", 0, "chat", (HERE,), 2, 100)
 
 
 class Opened:
@@ -26,13 +28,18 @@ class Opened:
         self.asked: list[tuple[int, bool]] = []
         self.sockets = Sockets(self._bind, inherited)
 
-    def _bind(self, place: Place, port: int, is_first: bool) -> socket.socket:
-        self.asked.append((port, is_first))
-        where = Address(place.scheme, place.host, port, place.path)
-        return bind_address(where, place.backlog, reuse_port=not place.path, is_first=is_first)
+    def _bind(self, place: Place, address: PlaceAddress, is_first: bool) -> socket.socket:
+        self.asked.append((address.port, is_first))
+        where = Address(address.scheme, address.host, address.port, address.path)
+        return bind_address(where, place.backlog, reuse_port=not address.path, is_first=is_first)
 
     def descriptors(self, place: Place) -> list[int]:
-        return [self.sockets.for_child(key, place)[0] for key in place.seats()]
+        """Those of every process, in the order of the addresses."""
+        return [
+            descriptor
+            for key in place.seats()
+            for descriptor in self.sockets.for_child(key, place)[0].values()
+        ]
 
 
 @pytest.fixture
@@ -40,6 +47,11 @@ def opened() -> Iterator[Opened]:
     made = Opened()
     yield made
     made.sockets.close_all()
+
+
+def at(port: int, **changes: Any) -> Place:
+    """The place at another port."""
+    return replace(PLACE, addresses=(replace(HERE, port=port),), **changes)
 
 
 def port_of(descriptor: int) -> int:
@@ -62,17 +74,17 @@ def test_where_one_cannot_be_opened_none_is_and_those_of_before_stay(opened: Ope
     before = opened.descriptors(PLACE)
     new = replace(PLACE, address="ws://127.0.0.1:0/new")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = replace(PLACE, address="other", port=taken.getsockname()[1])
+        closed = at(taken.getsockname()[1], address="other")
         with pytest.raises(ConfigError, match="address already in use"):
             opened.sockets.open([PLACE, new, closed])
-    assert opened.descriptors(new) == [-1, -1]
+    assert opened.descriptors(new) == []
     assert opened.descriptors(PLACE) == before
 
 
 def test_two_workers_at_one_port_are_named(opened: Opened) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    one = replace(PLACE, port=port, count=1)
+    one = at(port, count=1)
     two = replace(one, address="ws://localhost", title="jobs")
     with pytest.raises(ConfigError, match="chat and jobs, which are of this program, have the sam"):
         opened.sockets.open([one, two])
@@ -81,7 +93,7 @@ def test_two_workers_at_one_port_are_named(opened: Opened) -> None:
 def test_a_socket_of_systemd_serves_every_seat_and_one_for_nobody_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as given:
         port = given.getsockname()[1]
-        place = replace(PLACE, port=port)
+        place = at(port)
         opened = Opened(given)
         opened.sockets.open([place])
         assert {port_of(descriptor) for descriptor in opened.descriptors(place)} == {port}
@@ -94,7 +106,8 @@ def test_a_socket_of_systemd_serves_every_seat_and_one_for_nobody_is_refused() -
 
 def test_a_unix_socket_whose_file_is_gone_is_told(opened: Opened, tmp_path: Path) -> None:
     path = tmp_path / "app.sock"
-    place = replace(PLACE, host="", path=str(path))
+    file = PlaceAddress(f"ws+unix://{path}", "ws", "", 0, str(path))
+    place = replace(PLACE, addresses=(file,))
     opened.sockets.open([place])
     assert len(opened.asked) == 1, "its processes share one socket, since it has one file"
     opened.sockets.check_files()
@@ -106,8 +119,8 @@ def test_a_unix_socket_whose_file_is_gone_is_told(opened: Opened, tmp_path: Path
 def test_one_process_gets_a_store_and_several_none(opened: Opened) -> None:
     single = replace(PLACE, count=1)
     (key,) = single.seats()
-    listener, store = opened.sockets.for_child(key, single)
-    assert listener == -1  # nothing was opened for it
+    listeners, store = opened.sockets.for_child(key, single)
+    assert listeners == {}  # nothing was opened for it
     assert len(store) == 2
     assert opened.sockets.for_child(key, single)[1] == store
     assert opened.sockets.for_child(PLACE.seats()[0], PLACE)[1] == ()

@@ -10,11 +10,15 @@ from dataclasses import replace
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.process.master.description import Description, Place
+from lineman.process.master.description import Description, Place, PlaceAddress
 from lineman.process.master.rights import Rights
 
-CHAT = Place("ws://0.0.0.0:443", 0, "chat", "ws", "0.0.0.0", 443, 1, 100)
-PUSH = replace(CHAT, address="ws://0.0.0.0:8443", title="push", port=8443)
+HERE = PlaceAddress("ws://0.0.0.0:443", "ws", "0.0.0.0", 443)
+THERE = PlaceAddress("text://0.0.0.0:70", "text", "0.0.0.0", 70)
+CHAT = Place("ws://0.0.0.0:443", 0, "chat", (HERE,), 1, 100)
+PUSH = replace(
+    CHAT, address="ws://0.0.0.0:8443", title="push", addresses=(replace(HERE, port=8443),)
+)
 NOBODY = pwd.getpwnam("nobody")
 
 
@@ -125,8 +129,19 @@ def test_a_program_is_not_roots_in_part() -> None:
 )
 def test_an_address_stays_what_it_was(change: dict[str, object]) -> None:
     rights = started(as_nobody(CHAT))
-    moved = replace(as_nobody(CHAT), **change)  # type: ignore[arg-type]
+    there = replace(HERE, **change)  # type: ignore[arg-type]
+    moved = replace(as_nobody(CHAT), addresses=(there,))
     assert refused(rights, moved) == "chat would listen elsewhere than it does"
+
+
+def test_a_reload_may_take_addresses_away_and_give_them_back_but_add_none() -> None:
+    both = replace(as_nobody(CHAT), addresses=(HERE, THERE))
+    rights = started(both)
+    rights.admit(Description((as_nobody(CHAT),)))
+    rights.admit(Description((both,)))
+    for other in (replace(THERE, port=71), replace(THERE, scheme="tcp"), replace(HERE, port=22)):
+        wider = replace(both, addresses=(HERE, THERE, other))
+        assert refused(rights, wider) == "chat would listen elsewhere than it does"
 
 
 def test_a_module_stays_what_it_was() -> None:
@@ -136,11 +151,13 @@ def test_a_module_stays_what_it_was() -> None:
 
 
 def test_only_ports_that_were_named_at_the_start_are_roots_to_open() -> None:
-    socket = replace(as_nobody(CHAT), address="ws+unix:///run/app.sock", path="/run/app.sock")
-    rights = started(as_nobody(CHAT), socket)
-    assert rights.binder(replace(as_nobody(CHAT), count=4)) is None
-    for place in (as_nobody(PUSH), socket):
-        owner = rights.binder(place)
+    file = PlaceAddress("ws+unix:///run/app.sock", "ws", "", 0, "/run/app.sock")
+    chat = replace(as_nobody(CHAT), addresses=(HERE, THERE, file))
+    rights = started(chat)
+    for address in (HERE, THERE):
+        assert rights.binder(replace(chat, count=4), address) is None
+    for place, address in ((as_nobody(PUSH), PUSH.addresses[0]), (chat, file)):
+        owner = rights.binder(place, address)
         assert owner is not None
         assert owner.uid == NOBODY.pw_uid
 

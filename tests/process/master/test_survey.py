@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from lineman.errors import ConfigError
-from lineman.process.master.description import Place
-from lineman.process.master.survey import MAX_WORDS, Survey, Surveyed
+from lineman.process.master.description import Place, PlaceAddress
+from lineman.process.master.survey import MAX_WORDS, Survey, Surveyed, SurveyedAddress
+from lineman.process.messages.process_rules import MAX_ADDRESSES
 
-PLACE = Place("ws://0.0.0.0:80", 0, "chat", "ws", "0.0.0.0", 80, 2, 100)
-WHOLE = Survey((Surveyed("chat", place=PLACE, url="ws://0.0.0.0:80"), Surveyed("jobs")))
+HERE = PlaceAddress("ws://0.0.0.0:80", "ws", "0.0.0.0", 80)
+PLACE = Place("ws://0.0.0.0:80", 0, "chat", (HERE,), 2, 100)
+CHAT = Surveyed("chat", place=PLACE, addresses=(SurveyedAddress("ws://0.0.0.0:80", True),))
+WHOLE = Survey((CHAT, Surveyed("jobs")))
 
 
 def told(**change: Any) -> Any:
@@ -35,7 +38,8 @@ def test_it_comes_over_the_wire_as_it_was() -> None:
         {"ping_interval": -1},
         {"max_message_size": 2**63},
         {"real_ip_header": "X-Real-IP"},
-        {"url": 5},
+        {"addresses": [{"url": 5}]},
+        {"addresses": [{"url": "ws://0.0.0.0:80"}] * (MAX_ADDRESSES + 1)},
     ],
 )
 def test_what_no_program_tells_is_refused(change: dict[str, Any]) -> None:

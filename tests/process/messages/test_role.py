@@ -26,8 +26,14 @@ def test_a_role_comes_as_it_was_given_and_only_once(monkeypatch: pytest.MonkeyPa
 
 
 def test_what_a_process_inherits_is_all_that_its_role_names() -> None:
-    role = Role(3, listener=4, files={"/etc/key.pem": 5}, tickets=6, store=(7, 8))
-    assert sorted(role.descriptors()) == [3, 4, 5, 6, 7, 8]
+    role = Role(
+        3,
+        listeners={"ws://h:1": 4, "tcp://h:2": 9},
+        files={"/etc/key.pem": 5},
+        tickets=6,
+        store=(7, 8),
+    )
+    assert sorted(role.descriptors()) == [3, 4, 5, 6, 7, 8, 9]
     assert Role(3).descriptors() == (3,)
 
 

@@ -18,11 +18,10 @@ from types import ModuleType
 from typing import Any
 
 from lineman.base import address as addresses
-from lineman.base.address import Address
 from lineman.cli.shared import program_survey
 from lineman.cli.shared.surveying import neighbour
 from lineman.errors import ConfigError, UsageError
-from lineman.process.master.survey import Surveyed
+from lineman.process.master.survey import Surveyed, SurveyedAddress
 from lineman.tls.development import devca
 from lineman.webservers import PROGRAMS, Site, Upstream, Version, read_upstream
 from lineman.webservers import server_version as versions
@@ -203,47 +202,54 @@ def _worker_of(options: argparse.Namespace) -> Surveyed:
     return found
 
 
-def _address_of(worker: Surveyed) -> Address:
+def _address_of(worker: Surveyed, is_tcp: bool) -> SurveyedAddress:
+    """The address to which the proxy forwards: the first one that fits best."""
     if worker.fault:
         raise ConfigError(worker.fault, worker.fix)
-    if not worker.url:
+    if not worker.addresses:
         raise ConfigError(
             "the worker has no address", "name a worker that has an address: --worker NAME"
         )
-    address = addresses.parse(worker.url)
-    if address.protocol == "udp":
+
+    def fits(each: SurveyedAddress) -> tuple[bool, bool, bool]:
+        address = addresses.parse(each.url)
+        return address.protocol != "udp", address.protocol == "ws", is_tcp or not address.is_tls
+
+    chosen = max(worker.addresses, key=fits)
+    if addresses.parse(chosen.url).protocol == "udp":
         raise ConfigError(
-            f"the worker listens on {address}, and a web server in front forwards no datagrams",
+            f"the worker listens on {chosen.url}, and a web server in front forwards no datagrams",
             "let clients send to the worker itself; or name another worker: --worker NAME",
         )
-    return address
+    return chosen
 
 
 def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any]:
-    address = _address_of(worker)
-    is_tls = address.is_tls
     is_tcp = options.tcp or bool(worker.proxy_protocol)
+    chosen = _address_of(worker, is_tcp)
+    address = addresses.parse(chosen.url)
+    is_tls = address.is_tls
     if is_tls and not is_tcp:
         raise ConfigError(
-            f"the worker speaks TLS itself ({worker.url}), and the proxy would do the same",
+            f"the worker speaks TLS itself ({chosen.url}), and the proxy would do the same",
             f"let the worker listen on ws://127.0.0.1:{address.port or 8282}, or pass TLS through "
             'with --tcp and proxy_protocol="required"',
         )
     if is_tls and options.cert:
         raise ConfigError(
-            f"the worker speaks TLS itself ({worker.url}), and with --cert the proxy ends TLS",
+            f"the worker speaks TLS itself ({chosen.url}), and with --cert the proxy ends TLS",
             "leave --cert and --key out, or let the worker listen on ws://",
         )
     if is_tcp and not is_tls and not options.cert:
         raise ConfigError(
-            f"TLS would pass through to the worker, which does not speak TLS ({worker.url})",
+            f"TLS would pass through to the worker, which does not speak TLS ({chosen.url})",
             "give --cert and --key, so that the proxy ends TLS; or the worker a certificate and "
             "a wss:// address",
         )
     if not address.path and not address.port and not options.upstream:
         raise ConfigError("the worker's port is chosen when it starts", "give it a port")
     upstream = Upstream(neighbour(address.host), address.port, address.path)
-    _warn(worker, address, upstream, is_tcp)
+    _warn(worker, chosen, upstream, is_tcp)
     if not options.upstream:
         # Checked like an option, so that a program cannot add a line to the configuration.
         upstream = read_upstream(str(upstream))
@@ -256,12 +262,14 @@ def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any
     }
 
 
-def _warn(worker: Surveyed, address: Address, upstream: Upstream, is_tcp: bool) -> None:
+def _warn(worker: Surveyed, chosen: SurveyedAddress, upstream: Upstream, is_tcp: bool) -> None:
     """Warns about settings that the program needs behind a proxy and lacks."""
     where = "unix" if upstream.path else upstream.host
-    if address.host in ("0.0.0.0", "::"):
+    if len(worker.addresses) > 1:
+        _note(f"of the worker's {len(worker.addresses)} addresses the proxy gets {chosen.url}")
+    if addresses.parse(chosen.url).host in ("0.0.0.0", "::"):
         _note(f"the worker's port {upstream.port} is open to everybody: listen on {where}")
-    if not worker.trusts_neighbour:
+    if not chosen.trusts_neighbour:
         _note(f'the worker does not trust the proxy: set trusted_proxies=["{where}"]')
     if is_tcp and not worker.proxy_protocol:
         _note('the worker does not read PROXY headers: set proxy_protocol="required"')

@@ -29,7 +29,7 @@ from lineman.process.log import log_setup
 from lineman.process.log.log_setup import LogOptions
 from lineman.process.master import daemon, file_limit, systemd_notify
 from lineman.process.master.describing import describe
-from lineman.process.master.description import Place, ProgramSettings
+from lineman.process.master.description import Place, PlaceAddress, ProgramSettings
 from lineman.process.master.handoff import Handoff
 from lineman.process.master.listening_sockets import Sockets
 from lineman.process.master.master import Master
@@ -312,21 +312,21 @@ def _bind(
     files: list[tuple[SocketFile, Owner | None]],
     rights: Rights,
     place: Place,
-    port: int,
+    address: PlaceAddress,
     is_first: bool,
 ) -> socket.socket:
-    whom = rights.binder(place)
+    whom = rights.binder(place, address)
     with acting_as(whom):
         opened = bind(
-            Address(place.scheme, place.host, port, place.path),
+            Address(address.scheme, address.host, address.port, address.path),
             place.backlog,
             reuse_port=True,
             is_first=is_first,
             socket_mode=place.socket_mode,
             how_to_stop=masters.how_to_stop,
         )
-        if place.path:
-            files.append((SocketFile(place.path), whom))
+        if address.path:
+            files.append((SocketFile(address.path), whom))
     return opened
 
 

@@ -17,11 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lineman.base.address import Address
 from lineman.config import checked_options
 from lineman.config.checked_options import CheckedOptions
+from lineman.config.listen_addresses import name_of
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.gateway import Gateway
-from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed
+from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed, SurveyedAddress
 from lineman.process.messages.lines import clean
 from lineman.process.messages.role import take_role
 from lineman.runtime import describe
@@ -69,13 +71,14 @@ def survey(script: Path, workers: Sequence[Worker], reaches: Reaches, files: str
     twins: Counter[str] = Counter()
     found = []
     for worker in workers:
-        found.append(_surveyed(worker, twins[str(worker.address)], files))
-        twins[str(worker.address)] += 1
+        name = name_of(worker.address)
+        found.append(_surveyed(worker, twins[name], files))
+        twins[name] += 1
     return Survey(tuple(found), _sends_to_all(script), reaches)
 
 
 def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
-    name = clean(worker.name or worker.address, describe.MAX_TITLE)
+    name = clean(worker.name or name_of(worker.address), describe.MAX_TITLE)
     try:
         opens = files == ALL or (files == READABLE and describe.can_read_files(worker))
         plan = checked_options.read(worker, check_files=files != NONE, open_files=opens)
@@ -83,22 +86,24 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
     except (ConfigError, UsageError) as error:
         seen, fix = getattr(error, "seen", str(error)), getattr(error, "fix", "")
         return Surveyed(name, fault=clean(seen, MAX_WORDS), fix=clean(fix, MAX_WORDS))
-    address = plan.address
-    where = "" if address is None else "unix" if address.path else neighbour(address.host)
     return Surveyed(
         name,
         place=place,
-        url=plan.url,
+        addresses=tuple(_address(plan, each.address) for each in plan.addresses),
         certificate=_fingerprint(plan),
         has_gateway=worker.name in Gateway.all_names,
         trusts_proxies=bool(worker.trusted_proxies),
-        trusts_neighbour=where in plan.trusted_proxies,
         real_ip_header=plan.real_ip_header or "",
         proxy_protocol=plan.given.proxy_protocol or "",
         ping_interval=plan.limits.ping_interval,
         ping_timeout=plan.limits.ping_timeout,
         max_message_size=plan.limits.max_message_size,
     )
+
+
+def _address(plan: CheckedOptions, address: Address) -> SurveyedAddress:
+    where = "unix" if address.path else neighbour(address.host)
+    return SurveyedAddress(str(address), where in plan.trusted_proxies)
 
 
 def neighbour(host: str) -> str:

@@ -19,6 +19,7 @@ from lineman.doctor.program_facts import Machine, ProgramFacts, WorkerFacts
 from lineman.errors import ConfigError
 from lineman.net.listening import portholder
 from lineman.process.master.describing import ends_early
+from lineman.process.master.description import Place
 from lineman.process.master.survey import Survey, Surveyed
 from lineman.process.messages.process_status import Status
 from lineman.process.rundir.control_request import NotRunning, ask
@@ -53,7 +54,9 @@ def look(
     return ProgramFacts(
         str(script),
         tuple(
-            _worker(worker, owner_of(worker), timeout, script, masters) for worker in survey.workers
+            facts
+            for worker in survey.workers
+            for facts in _worker(worker, owner_of(worker), timeout, script, masters)
         ),
         machine(script),
         survey.sends_to_all,
@@ -67,23 +70,42 @@ def _worker(
     timeout: float,
     script: Path,
     masters: Sequence[int] | None,
-) -> WorkerFacts:
+) -> list[WorkerFacts]:
+    """The facts about a worker, for each of its addresses."""
     place = worker.place
     try:
         # A master reads the description in the same way.
-        address = addresses.parse(worker.url) if worker.url else Address("ws", "", 0)
+        found = [addresses.parse(each.url) for each in worker.addresses]
     except ConfigError as error:
         worker = worker.failing(error)
     if place is None or worker.fault:
-        return WorkerFacts(worker.name, fault=worker.fault, fix=worker.fix)
+        return [WorkerFacts(worker.name, fault=worker.fault, fix=worker.fix)]
+    if not found:
+        return [WorkerFacts(worker.name, count=place.count, has_gateway=worker.has_gateway)]
+    return [_address(worker, place, each, owner, timeout, script, masters) for each in found]
+
+
+def _address(
+    worker: Surveyed,
+    place: Place,
+    address: Address,
+    owner: Owner | None,
+    timeout: float,
+    script: Path,
+    masters: Sequence[int] | None,
+) -> WorkerFacts:
+    """The facts about one address of a worker."""
+    name = worker.name
+    if len(worker.addresses) > 1:  # one without a name is named by each address
+        name = str(address) if name == place.address else f"{name} at {address}"
     with acting_as(owner):
         listening, speaks_tls, served = _ask(address, address.is_tls, timeout)
     stranger = ending = ""
     if listening is Outcome.DONE and masters is not None:
         stranger, ending = stranger_at(address, script, masters, owner)
     return WorkerFacts(
-        worker.name,
-        url=worker.url,
+        name,
+        url=str(address),
         host=address.host,
         port=address.port,
         path=address.path,

@@ -20,6 +20,7 @@ from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.delivery import Delivery
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.http_stage import HttpStage
 from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.net.loop import steps
@@ -70,8 +71,10 @@ class Connection(Delivery, ConnectionNames):
 
     __slots__ = ("_behind_until", "_is_behind")
 
-    def __init__(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
-        self._begin_delivery(service, fd, peer)
+    def __init__(
+        self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
+    ) -> None:
+        self._begin_delivery(service, endpoint, fd, peer)
         self._is_behind = True
         self._behind_until = 0.0
         self.poller.add(fd, self, READ)
@@ -165,7 +168,7 @@ class Connection(Delivery, ConnectionNames):
             if fingerprint not in allowed:
                 self._lost(not_listed(fingerprint))
                 return
-        if self.service.protocol is not None:
+        if self.endpoint.protocol is not None:
             self._open_at_once()
 
     def _ended(self, status: int) -> None:
@@ -226,7 +229,7 @@ class Connection(Delivery, ConnectionNames):
         """Takes bytes from the peer; the view is valid during the call only."""
         session = self._session
         if session is None:
-            if self._state is HANDSHAKE and self.service.protocol is None:
+            if self._state is HANDSHAKE and self.endpoint.protocol is None:
                 self._take_http(data)
             return
         if self._forced_close is not None:
@@ -272,7 +275,7 @@ class Connection(Delivery, ConnectionNames):
         Args:
             data: what was read of it already.
         """
-        if self.service.protocol is not None and self._stream.tls is None:
+        if self.endpoint.protocol is not None and self._stream.tls is None:
             self._open_at_once()
         if data:
             self.take_bytes(memoryview(data))
@@ -288,7 +291,9 @@ class Connection(Delivery, ConnectionNames):
             service.tally.refusals[refusal.status] += 1
             self.finish()
             return
-        session = service.new_session(self.peer_address)
+        protocol = self.endpoint.protocol
+        assert protocol is not None
+        session = service.new_session(protocol, self.peer_address)
         if session is None:
             self._lose(closing.INTERNAL_ERROR, closing.words(closing.INTERNAL_ERROR))
             return
@@ -339,7 +344,7 @@ class Connection(Delivery, ConnectionNames):
             return now + self.service.limits.close_timeout
         if self._state is not HANDSHAKE:
             self._lose(closing.ABNORMAL, UNANSWERED_CLOSE)
-        elif self.service.protocol is None:
+        elif self.endpoint.protocol is None:
             return (self._stage or HttpStage(self, self._last_received)).on_time(now)
         else:
             self._lose(closing.ABNORMAL, TOO_LATE)

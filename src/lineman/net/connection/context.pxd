@@ -9,16 +9,12 @@ cdef class ConnectionContext:
     cdef readonly object limits
     cdef readonly object tls_context
     cdef public object challenges
-    cdef readonly object http_scheme
-    cdef readonly object origins
     cdef readonly tuple subprotocols
     cdef public object trusted_proxies
     cdef readonly object compression
     cdef readonly bint compresses
     cdef readonly object loop
     cdef readonly object poller
-    cdef readonly object protocol
-    cdef readonly bint asks_tcp
     cdef readonly object slow_readers
     cdef readonly Wheel wheel
     cdef readonly dict connections

@@ -27,7 +27,6 @@ from lineman.protocols.interface import Session
 from lineman.protocols.proxies.forwarded import TrustedProxies
 from lineman.protocols.websocket.close import INTERNAL_ERROR
 from lineman.protocols.websocket.negotiation import DeflateOptions
-from lineman.protocols.websocket.origins import OriginPolicy
 
 logger = logging.getLogger("lineman")
 
@@ -39,9 +38,7 @@ class ConnectionContext:
         owner: what `connection.worker` gives back.
         callbacks: the program's functions; looked up live.
         limits: sizes and times.
-        scheme: of the address, as clients and logs name it.
-        tls_context: None for no TLS.
-        origins: who may connect from a browser.
+        tls_context: for connections with TLS; None if there are none.
         subprotocols: what may be agreed on, best first.
         trusted_proxies: the proxies that are believed about the client's address.
         real_ip_header: the one header in which they say it; None for whichever they agree in.
@@ -51,10 +48,8 @@ class ConnectionContext:
         proxy_protocol: whether connections begin with a PROXY header, `required` or `optional`;
             None for never.
         slow_readers: what happens to a client with more waiting bytes than allowed.
-        protocol: makes the session of a new connection; None for websockets, with HTTP before.
 
     Attributes:
-        asks_tcp: whether dead peers are noticed by TCP, since the protocol has no pings.
         newcomers: who is no websocket (yet) and waits for its client, the oldest first; with what
             it will be answered, if that is settled.
         admission: counts who comes, where `is_guarded`, and what is sent, where `is_metered`.
@@ -66,9 +61,7 @@ class ConnectionContext:
         callbacks: Callbacks,
         limits: Limits,
         *,
-        scheme: str = "ws",
         tls_context: ssl.SSLContext | None = None,
-        origins: OriginPolicy | None = None,
         subprotocols: Sequence[str] = (),
         trusted_proxies: TrustedProxies | None = None,
         real_ip_header: str | None = None,
@@ -77,16 +70,12 @@ class ConnectionContext:
         client_fingerprints: frozenset[str] = frozenset(),
         proxy_protocol: str | None = None,
         slow_readers: SlowReaders = SlowReaders.CLOSE,
-        protocol: Callable[[Limits], Session] | None = None,
     ) -> None:
         self.owner = owner
         self.callbacks = callbacks
         self.limits = limits
-        self.scheme = scheme
         self.tls_context = tls_context
         self.challenges = challenges
-        self.http_scheme = "http" if tls_context is None else "https"
-        self.origins = origins or OriginPolicy(None)
         self.subprotocols = tuple(subprotocols)
         self.trusted_proxies = trusted_proxies or TrustedProxies()
         self.real_ip_header = real_ip_header
@@ -95,8 +84,6 @@ class ConnectionContext:
         self.compresses = compression is not None
         self.client_fingerprints = client_fingerprints
         self.slow_readers = slow_readers
-        self.protocol = protocol
-        self.asks_tcp = protocol is not None and limits.ping_interval > 0
         self.loop = asyncio.get_running_loop()
         self.log = LogLimit(logger)
         self.poller = Poller(self.loop.call_soon, self.log)
@@ -138,21 +125,20 @@ class ConnectionContext:
         self._last_id += 1
         return self._last_id
 
-    def new_tls(self, fd: int) -> TlsStream | None:
-        """TLS for a new connection; None where there is none."""
-        if self.tls_context is None:
-            return None
+    def new_tls(self, fd: int) -> TlsStream:
+        """TLS for a new connection."""
+        assert self.tls_context is not None
         return TlsStream(self.tls_context, fd, self.challenges)
 
-    def new_session(self, peer: str) -> Session | None:
+    def new_session(self, protocol: Callable[[Limits], Session], peer: str) -> Session | None:
         """What the factory makes for a new connection; None where it failed, which is logged.
 
         Args:
+            protocol: the factory.
             peer: the peer's address, for the log.
         """
-        assert self.protocol is not None
         try:
-            session = self.protocol(self.limits)
+            session = protocol(self.limits)
             if not isinstance(session, Session):
                 raise TypeError(f"protocol made {session!r}; it must return a Session")
         except BaseException as error:  # the program's own code, as in a callback

@@ -1,10 +1,11 @@
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.endpoint cimport Endpoint
 from lineman.net.connection.peer cimport Peer
 
 cdef class DelayedCalls(Peer):
     cdef object _delays
 
-    cdef _begin_delays(self, ConnectionContext service, int fd, tuple peer)
+    cdef _begin_delays(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
     cpdef run_delay(self, delay)
     cpdef forget_delay(self, delay)
     cdef _drop_delays(self)

@@ -7,6 +7,7 @@ from typing import Any
 
 from lineman.base.durations import check_function, check_seconds
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.peer import Peer
 from lineman.net.connection.state import CLOSED
 from lineman.net.loop.delay import Delay
@@ -17,9 +18,11 @@ class DelayedCalls(Peer):
 
     __slots__ = ("_delays",)
 
-    def _begin_delays(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_delays(
+        self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
+    ) -> None:
         """In place of `__init__`, as `_begin_facts`."""
-        self._begin_facts(service, fd, peer)
+        self._begin_facts(service, endpoint, fd, peer)
         # None, the only one, or a set of several: most connections have none or one.
         self._delays: Delay | set[Delay] | None = None
 

@@ -2,6 +2,7 @@ cimport cython
 
 from lineman.net.connection.callbacks cimport Callbacks
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.endpoint cimport Endpoint
 from lineman.net.connection.sender cimport Sender
 
 cdef int PAUSED_BY_USER  # as a C number
@@ -10,7 +11,7 @@ cdef class Delivery(Sender):
     cdef Callbacks _callbacks
     cdef object _meter
 
-    cdef _begin_delivery(self, ConnectionContext service, int fd, tuple peer)
+    cdef _begin_delivery(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
     cdef _use_meter(self, meter)
     @cython.locals(callbacks=Callbacks)
     cdef _call_on_connect(self)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lineman.errors import ProtocolError
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.inbox import Inbox, messages_of
 from lineman.net.connection.metered import TrafficMeter
 from lineman.net.connection.sender import Sender
@@ -25,9 +26,11 @@ class Delivery(Sender):
 
     __slots__ = ("_callbacks", "_meter")
 
-    def _begin_delivery(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_delivery(
+        self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
+    ) -> None:
         """In place of `__init__`, as `_begin_life`."""
-        self._begin_life(service, fd, peer)
+        self._begin_life(service, endpoint, fd, peer)
         self._callbacks = service.callbacks
         self._meter: TrafficMeter | None = None  # where something is limited
 

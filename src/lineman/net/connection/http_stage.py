@@ -125,7 +125,7 @@ class HttpStage:
         connection = self._connection
         service = connection.service
         request.remote_ip, request.remote_port = connection.peer
-        request.scheme = service.http_scheme
+        request.scheme = connection.endpoint.http_scheme
         self._find_client(request)
         connection.request = request
         refusal = service.newcomers.get(connection)
@@ -266,7 +266,7 @@ class HttpStage:
         try:
             if service.compresses:
                 self._session.negotiate(request, service.compression)
-            verdict = service.origins.judge(request, self._shows_certificate)
+            verdict = connection.endpoint.origins.judge(request, self._shows_certificate)
             if verdict is not OWN and verdict.standing is Standing.REFUSED:
                 raise HttpError(403, verdict.words)
         except HttpError as error:

@@ -2,6 +2,7 @@ from lineman.net.connection.delays cimport DelayedCalls
 from lineman.net.stream.stream cimport Stream
 from lineman.net.loop cimport syscalls
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.endpoint cimport Endpoint
 from lineman.protocols.interface cimport Session
 
 cimport cython
@@ -23,7 +24,7 @@ cdef class Lifecycle(DelayedCalls):
     cdef bint _owes_on_close
     cdef long long _seen_written
 
-    cdef _begin_life(self, ConnectionContext service, int fd, tuple peer)
+    cdef _begin_life(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
     cdef _speak(self, Session session)
     cdef _use_inbox(self, inbox)
     cdef _use_stage(self, stage)

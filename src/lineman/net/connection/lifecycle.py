@@ -12,6 +12,7 @@ from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.delays import DelayedCalls
 from lineman.net.connection.end_causes import DESTROYED, DROPPED
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
 from lineman.net.connection.state import CLOSED, CLOSING, FINISHING, HANDSHAKE, OPEN
@@ -43,9 +44,11 @@ class Lifecycle(DelayedCalls):
         "_linger", "_owes_on_close", "_queue", "_seen_written", "_session", "_stage",
     )  # fmt: skip
 
-    def _begin_life(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_life(
+        self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
+    ) -> None:
         """In place of `__init__`, as `_begin_facts`."""
-        self._begin_delays(service, fd, peer)
+        self._begin_delays(service, endpoint, fd, peer)
         self._session: Session | None = None  # as long as something can come of it
         self._stage: Any = None  # an `HttpStage` before the websocket
         self._queue: SendQueue | None = None  # while the kernel takes no more
@@ -385,7 +388,7 @@ class Lifecycle(DelayedCalls):
         self.service.wheel.remove(self)
         if self._delays is not None:
             self._drop_delays()
-        if self.service.protocol is not None and (self.unsent or reason in (DESTROYED, DROPPED)):
+        if self.endpoint.protocol is not None and (self.unsent or reason in (DESTROYED, DROPPED)):
             self._stream.break_off()  # the protocol has no word that its peer would miss
         else:
             self._stream.shut()

@@ -1,11 +1,13 @@
 from lineman.net.connection.end_causes cimport close_cause, failure_cause
 from lineman.net.loop.poller cimport Handler, Poller
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.endpoint cimport Endpoint
 from lineman.net.stream.stream cimport Stream
 from lineman.protocols.websocket.close cimport words
 
 cdef class Peer(Handler):
     cdef readonly ConnectionContext service
+    cdef readonly Endpoint endpoint
     cdef readonly Poller poller
     cdef Stream _stream
     cdef object _state
@@ -29,7 +31,7 @@ cdef class Peer(Handler):
     cdef double _quiet_since
     cdef long long _quiet_messages
 
-    cdef _begin_facts(self, ConnectionContext service, int fd, tuple peer)
+    cdef _begin_facts(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
     cdef _enter(self, state)
     cdef _heard(self)
     cdef _count_read(self)

@@ -8,6 +8,7 @@ from typing import Any
 from lineman.base.address import format_ip_port
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import close_cause, failure_cause
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
@@ -23,22 +24,26 @@ class Peer(Handler):
 
     __slots__ = (
         "_data", "_last_received", "_local", "_quiet_messages", "_quiet_since", "_request",
-        "_state", "_stream", "_tls_info", "close_code", "close_reason", "id", "messages_dropped",
-        "messages_read", "messages_written", "opened_at", "peer", "poller", "proxy_header",
-        "remote_ip", "remote_port", "service", "subprotocol",
+        "_state", "_stream", "_tls_info", "close_code", "close_reason", "endpoint", "id",
+        "messages_dropped", "messages_read", "messages_written", "opened_at", "peer", "poller",
+        "proxy_header", "remote_ip", "remote_port", "service", "subprotocol",
     )  # fmt: skip
 
-    def _begin_facts(self, service: ConnectionContext, fd: int, peer: tuple[str, int]) -> None:
+    def _begin_facts(
+        self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
+    ) -> None:
         """In place of `__init__`: several that call each other cost more than what they do.
 
         Args:
             service: that it belongs to.
+            endpoint: at which it has come.
             fd: its descriptor.
             peer: address and port of the peer.
         """
         self.service = service
+        self.endpoint = endpoint
         self.poller = service.poller
-        self._stream = Stream(self.poller, fd, service.new_tls(fd))
+        self._stream = Stream(self.poller, fd, service.new_tls(fd) if endpoint.is_tls else None)
         self._state: State = HANDSHAKE
         self.id = service.next_id()
         self.peer = peer
@@ -95,7 +100,7 @@ class Peer(Handler):
         if isinstance(self._request, bytes):
             request = self._request = Request.of_handshake(self._request)
             request.remote_ip, request.remote_port = self.remote_ip, self.remote_port
-            request.scheme = self.service.http_scheme
+            request.scheme = self.endpoint.http_scheme
         return self._request
 
     @request.setter
@@ -118,6 +123,11 @@ class Peer(Handler):
             except OSError:
                 return ""
         return self._local
+
+    @property
+    def listen_address(self) -> str:
+        """The address of the worker at which it has come, as the program writes it."""
+        return self.endpoint.address
 
     @property
     def tls(self) -> TlsInfo | None:

@@ -62,7 +62,7 @@ class Sender(Lifecycle):
         if self._state is not OPEN or self._stream.is_blocked:
             place = NO_PLACE if key is None else self._place_of(key)
             if not self._may_send():
-                if self.service.protocol is None:
+                if self.endpoint.protocol is None:
                     to_frame(message)  # what cannot be sent at all is told all the same
                 return False
             if self.service.slow_readers is not SlowReaders.CLOSE:
@@ -271,7 +271,8 @@ class Sender(Lifecycle):
             self._heard()  # silence says nothing about the peer
         assert self._session is not None
         ping, reason, again = self._session.on_time(now, self._last_received, is_reading)
-        if reason is None and self.service.asks_tcp:
+        asks_tcp = self.endpoint.protocol is not None and self.service.limits.ping_interval > 0
+        if reason is None and asks_tcp:  # the protocol has no pings
             reason, soon = self._ask_tcp(now)
             again = min(again or soon, soon)
         if reason is not None:
@@ -360,8 +361,8 @@ class Sender(Lifecycle):
 
     def _refuse_plain(self) -> None:
         """Tells a client that does not speak TLS on this port what to do instead."""
-        scheme = self.service.scheme
-        is_http = self.service.protocol is None
+        scheme = self.endpoint.scheme
+        is_http = self.endpoint.protocol is None
         self.service.log.log(
             logging.WARNING,
             f"plain clients on a {scheme} port",

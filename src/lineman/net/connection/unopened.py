@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from lineman.errors import HttpError
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.loop.poller import Poller
 from lineman.protocols.interface import Upgrade
 
@@ -20,6 +21,7 @@ class Unopened(Protocol):
     subprotocol: str | None
     proxy_header: Any
     service: ConnectionContext
+    endpoint: Endpoint
     poller: Poller
     peer: tuple[str, int]
 

@@ -1,6 +1,7 @@
 from lineman.net.loop cimport syscalls
 from lineman.net.loop.poller cimport Handler
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.endpoint cimport Endpoint
 
 cdef class Reserve:
     cdef int _size
@@ -12,6 +13,7 @@ cdef class Reserve:
 cdef class Acceptor(Handler):
     cdef object __weakref__
     cdef ConnectionContext _service
+    cdef Endpoint _endpoint
     cdef object _socket
     cdef int _fd
     cdef Py_ssize_t _limit

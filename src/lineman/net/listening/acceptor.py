@@ -19,6 +19,7 @@ from lineman.errors import HttpError
 from lineman.net.connection.admission import RETRY_AFTER
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.listening import arrival, proxy_preamble
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
@@ -86,15 +87,19 @@ class Acceptor(Handler):
     Args:
         service: whose connections come from it.
         listener: bound, listening and non-blocking.
+        endpoint: what its connections have in common.
     """
 
-    def __init__(self, service: ConnectionContext, listener: socket.socket) -> None:
+    def __init__(
+        self, service: ConnectionContext, listener: socket.socket, endpoint: Endpoint
+    ) -> None:
         self._service = service
+        self._endpoint = endpoint
         self._socket = listener
         self._fd = listener.fileno()
         self._limit = service.limits.max_handshakes
         # Only the client itself names its address, so it is not counted.
-        special = service.is_guarded, service.proxy_protocol, service.protocol
+        special = service.is_guarded, service.proxy_protocol, endpoint.protocol
         self._is_usual = not any(special)
         self._reserve = Reserve()
         self._short_at = -NEW_SHORTAGE
@@ -118,14 +123,14 @@ class Acceptor(Handler):
             self._take(accepted[0], accepted[1], None)
 
     def _take(self, fd: int, peer: tuple[str, int], refusal: HttpError | None) -> None:
-        service = self._service
+        service, endpoint = self._service, self._endpoint
         service.accepted += 1
         if refusal is None and self._is_usual:
-            Connection(service, fd, peer)
+            Connection(service, endpoint, fd, peer)
         elif service.proxy_protocol is not None:
-            proxy_preamble.receive(service, fd, peer, refusal)
+            proxy_preamble.receive(service, endpoint, fd, peer, refusal)
         else:
-            arrival.take(service, fd, peer, refusal)
+            arrival.take(service, endpoint, fd, peer, refusal)
 
     # Where there is no room.
 

@@ -8,15 +8,21 @@ from lineman.errors import HttpError
 from lineman.net.connection.admission import DroppedError
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 
 
 def take(
-    service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+    service: ConnectionContext,
+    endpoint: Endpoint,
+    fd: int,
+    peer: tuple[str, int],
+    refusal: HttpError | None = None,
 ) -> None:
     """Makes a connection of a descriptor whose first byte is the client's own, or a proxy's.
 
     Args:
         service: for which it was accepted.
+        endpoint: at which it has come.
         fd: the descriptor.
         peer: address and port of the other end.
         refusal: what its first request is answered with; None for what the limits say.
@@ -32,7 +38,7 @@ def take(
         service.tally.add(0, 0, 0, 0)
         os.close(fd)
         return
-    connection = Connection(service, fd, peer)
+    connection = Connection(service, endpoint, fd, peer)
     if refusal is not None:
         service.newcomers[connection] = refusal
     elif not is_proxy:

@@ -16,6 +16,7 @@ from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.sender import SILENT, SLOW
 from lineman.net.listening import arrival
 from lineman.net.loop import syscalls
@@ -36,12 +37,17 @@ _ANSWER = "This port wants the PROXY protocol: connect through the proxy."
 
 
 def receive(
-    service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None = None
+    service: ConnectionContext,
+    endpoint: Endpoint,
+    fd: int,
+    peer: tuple[str, int],
+    refusal: HttpError | None = None,
 ) -> None:
     """Takes an accepted connection of a service that speaks the PROXY protocol.
 
     Args:
         service: for which it was accepted.
+        endpoint: at which it has come.
         fd: its descriptor.
         peer: address and port of the other end.
         refusal: what its first request is answered with; None for what the limits say.
@@ -49,9 +55,9 @@ def receive(
     if peer[0] in service.trusted_proxies:
         if refusal is None and service.is_guarded:
             refusal = service.admission.arrive()
-        Preamble(service, fd, peer, refusal)
+        Preamble(service, endpoint, fd, peer, refusal)
     elif service.proxy_protocol == OPTIONAL:
-        arrival.take(service, fd, peer, refusal)  # a peer that is not a trusted proxy
+        arrival.take(service, endpoint, fd, peer, refusal)  # a peer that is not a trusted proxy
     else:
         service.log.log(
             logging.WARNING,
@@ -69,15 +75,22 @@ class Preamble(Handler):
 
     Args:
         service: for which it was accepted.
+        endpoint: at which it has come.
         fd: its descriptor.
         peer: the proxy's address and port.
         refusal: see `receive`.
     """
 
     def __init__(
-        self, service: ConnectionContext, fd: int, peer: tuple[str, int], refusal: HttpError | None
+        self,
+        service: ConnectionContext,
+        endpoint: Endpoint,
+        fd: int,
+        peer: tuple[str, int],
+        refusal: HttpError | None,
     ) -> None:
         self._service = service
+        self._endpoint = endpoint
         self._fd = fd
         self._peer = peer
         self._read = b""  # taken from the socket already
@@ -128,14 +141,14 @@ class Preamble(Handler):
 
     def _hand_over(self, header: ProxyHeader | None) -> None:
         service = self._service
-        if self._read and service.tls_context is not None:
+        if self._read and self._endpoint.is_tls:
             self._refuse(NoHeaderError(f"neither TLS nor a PROXY header: {self._read!r}"))
             return
         service.wheel.remove(self)
         service.poller.forget(self._fd)
         refusal = service.newcomers.pop(self, None)
         fd, self._fd = self._fd, -1
-        connection = self._successor = Connection(service, fd, self._peer)
+        connection = self._successor = Connection(service, self._endpoint, fd, self._peer)
         if header is not None:
             connection.proxy_header = header
             connection.remote_ip, connection.remote_port = header.client or self._peer
@@ -160,7 +173,7 @@ class Preamble(Handler):
         waiting = self._read
         with contextlib.suppress(OSError):
             waiting += self._receive(65536)  # unread bytes would reset our answer
-        speaks_http = self._service.protocol is None and isinstance(error, NoHeaderError)
+        speaks_http = self._endpoint.protocol is None and isinstance(error, NoHeaderError)
         if speaks_http and waiting and waiting[0] != HANDSHAKE_RECORD:
             with contextlib.suppress(OSError):
                 syscalls.send(self._fd, error_response(HttpError(400, _ANSWER)))

@@ -17,7 +17,7 @@ from msgspec import Meta
 from lineman.base.option_kinds import MAX_SECONDS
 from lineman.errors import ConfigError
 from lineman.process.master.model import Key, Seat
-from lineman.process.messages.process_rules import MAX_PROCESSES, Rules
+from lineman.process.messages.process_rules import MAX_ADDRESSES, MAX_PROCESSES, Rules
 
 Told = TypeVar("Told")
 
@@ -28,17 +28,38 @@ Files: TypeAlias = Annotated[tuple[FilePath, ...], Meta(max_length=1000)]
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceAddress:
+    """One address at which a worker listens.
+
+    Attributes:
+        text: as the program writes it.
+        scheme, host, port: where it is; port 0 lets the kernel choose.
+        path: the path of a unix socket, in place of host and port.
+    """
+
+    text: Text
+    scheme: Text
+    host: Text
+    port: Annotated[int, Meta(ge=0, le=65535)]
+    path: FilePath = ""
+
+    @property
+    def where(self) -> tuple[bool, str, int, str]:
+        """The socket that serves it, whatever is spoken there."""
+        return self.scheme == "udp", self.host, self.port, self.path
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """One worker's place.
 
     Attributes:
-        address: as the program writes it; after a reload it identifies the worker.
+        address: its first address as the program writes it; after a reload it identifies the
+            worker.
         twin: the number of this worker among those with the same address.
         title: its name in the log and in `status`.
-        scheme, host, port: where it listens; port 0 lets the kernel choose, and without a scheme it
-            does not listen.
-        path: the path of a unix socket, in place of host and port.
-        socket_mode: the mode of its file.
+        addresses: where it listens; none for a worker that does not.
+        socket_mode: the mode of the files of unix sockets.
         count: the number of processes.
         backlog: connections that may wait to be accepted.
         user, group: the user and group of its processes; empty for those of the user that starts
@@ -54,12 +75,9 @@ class Place:
     address: Text
     twin: Annotated[int, Meta(ge=0, le=MAX_PROCESSES)]
     title: Text
-    scheme: Text
-    host: Text
-    port: Annotated[int, Meta(ge=0, le=65535)]
+    addresses: Annotated[tuple[PlaceAddress, ...], Meta(max_length=MAX_ADDRESSES)]
     count: Annotated[int, Meta(ge=1, le=MAX_PROCESSES)]
     backlog: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    path: FilePath = ""
     socket_mode: Annotated[int, Meta(ge=0, le=0o777)] = 0o660
     user: Text = ""
     group: Text = ""
@@ -74,7 +92,7 @@ class Place:
     @property
     def listens(self) -> bool:
         """Whether clients connect to it."""
-        return bool(self.scheme)
+        return bool(self.addresses)
 
     def seats(self) -> list[Key]:
         """The keys of its seats."""

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 from lineman.errors import AddressInUseError, ConfigError
 from lineman.process.child import socket_store
-from lineman.process.master.description import Place
+from lineman.process.master.description import Place, PlaceAddress
 from lineman.process.master.model import Key
 from lineman.process.rundir.masters import belongs_to
 
-# Binds: host, port, scheme, backlog, whether it is the first one of its port.
-Bind = Callable[[Place, int, bool], socket.socket]
+# Binds: the worker, the address with the port to use, whether it is the first one of its port.
+Bind = Callable[[Place, PlaceAddress, bool], socket.socket]
+# Where a socket is, as `PlaceAddress.where` says it.
+Where: TypeAlias = tuple[bool, str, int, str]
 
 
 class Sockets:
     """Opens, keeps and closes the sockets of seats.
 
     Args:
-        bind: makes a listening socket for a place on a port; the flag says whether it is the
+        bind: makes a listening socket for an address of a place; the flag says whether it is the
             program's first socket there, so that a foreign one is refused.
         inherited: sockets that systemd has opened already.
     """
@@ -32,22 +36,27 @@ class Sockets:
     def __init__(self, bind: Bind, inherited: Iterable[socket.socket] = ()) -> None:
         self._bind = bind
         self._inherited = list(inherited)
-        self._open: dict[Key, socket.socket] = {}
+        self._open: dict[Key, dict[Where, socket.socket]] = {}
         self._stores: dict[Key, tuple[socket.socket, socket.socket]] = {}
         self._sheets: dict[Key, int] = {}
 
-    def for_child(self, key: Key, place: Place) -> tuple[int, tuple[int, ...]]:
+    def for_child(self, key: Key, place: Place) -> tuple[dict[str, int], tuple[int, ...]]:
         """The descriptors that a process of a seat inherits.
 
         Returns:
-            The descriptor of its listening socket, -1 if it does not listen; and those of its
-            store, empty if several processes have its place.
+            The descriptors of its listening sockets, by the addresses as the program writes them;
+            and those of its store, empty if several processes have its place.
         """
-        opened = self._open.get(key)
+        opened = self._open.get(key, {})
+        listeners = {
+            each.text: opened[each.where].fileno()
+            for each in place.addresses
+            if each.where in opened
+        }
         if place.count == 1 and not place.module and key not in self._stores:
             self._stores[key] = socket_store.pair()
         ends = self._stores.get(key, ()) if place.count == 1 else ()
-        return -1 if opened is None else opened.fileno(), tuple(end.fileno() for end in ends)
+        return listeners, tuple(end.fileno() for end in ends)
 
     def time_sheet(self, key: Key, place: Place) -> int:
         """The descriptor of a seat's time sheet; -1 for a process of Lineman, which has no jobs."""
@@ -63,30 +72,46 @@ class Sockets:
         Raises:
             ConfigError: a port cannot be opened; then nothing has changed.
         """
-        new: list[Key] = []
+        new: list[tuple[Key, Where]] = []
         wanted = list(places)
         try:
             for place in wanted:
-                for key in place.seats() if place.listens else ():
-                    if key not in self._open:
-                        self._open[key] = self._make(place, key)
-                        new.append(key)
+                for address in place.addresses:
+                    for key in place.seats():
+                        opened = self._open.setdefault(key, {})
+                        if address.where not in opened:
+                            opened[address.where] = self._make(place, address, key)
+                            new.append((key, address.where))
         except BaseException as error:
-            for key in new:
-                self.close(key)
+            for key, where in new:
+                self._open[key].pop(where).close()
             if isinstance(error, AddressInUseError) and belongs_to(error.holder, os.getpid()):
-                raise _is_our_own(error, place, wanted) from None
+                raise _is_our_own(error, address, wanted) from None
             raise
 
-    def _make(self, place: Place, key: Key) -> socket.socket:
+    def _make(self, place: Place, address: PlaceAddress, key: Key) -> socket.socket:
         for each in self._inherited:
-            if _is_for(each, place):
+            if _is_for(each, address):
                 return each.dup()  # systemd's own socket serves every slot
-        shared = [opened for other, opened in self._open.items() if other[:2] == key[:2]]
-        if shared and place.path:
+        shared = [
+            opened[address.where]
+            for other, opened in self._open.items()
+            if other[:2] == key[:2] and address.where in opened
+        ]
+        if shared and address.path:
             return shared[0].dup()  # a unix socket has one file: its processes share the socket
-        port = shared[0].getsockname()[1] if shared else place.port
-        return self._bind(place, port, not shared)
+        if shared:
+            address = replace(address, port=shared[0].getsockname()[1])
+        return self._bind(place, address, not shared)
+
+    def narrow(self, places: Iterable[Place]) -> None:
+        """Closes the sockets of addresses that a worker no longer has, once it is reloaded."""
+        for place in places:
+            wanted = {each.where for each in place.addresses}
+            for key in place.seats():
+                opened = self._open.get(key, {})
+                for where in opened.keys() - wanted:
+                    opened.pop(where).close()
 
     def refuse_strangers(self, places: Iterable[Place]) -> None:
         """Refuses sockets of systemd on which no worker listens.
@@ -95,7 +120,7 @@ class Sockets:
             ConfigError: there is such a socket.
         """
         for each in self._inherited:
-            if not any(_is_for(each, place) for place in places):
+            if not any(_is_for(each, address) for place in places for address in place.addresses):
                 host, port = each.getsockname()[:2]
                 is_udp = each.type is socket.SOCK_DGRAM
                 option = "ListenDatagram" if is_udp else "ListenStream"
@@ -110,7 +135,7 @@ class Sockets:
         Raises:
             ConfigError: a file is gone. It cannot be created again: processes hold the old socket.
         """
-        for opened in self._open.values():
+        for opened in [each for some in self._open.values() for each in some.values()]:
             path = opened.getsockname()
             if opened.family is socket.AF_UNIX and not os.path.lexists(path):
                 raise ConfigError(
@@ -123,10 +148,8 @@ class Sockets:
         """Closes the sockets of a seat that is gone."""
         if (sheet := self._sheets.pop(key, None)) is not None:
             os.close(sheet)
-        opened = self._open.pop(key, None)
-        for each in (opened, *self._stores.pop(key, ())):
-            if each is not None:
-                each.close()
+        for each in (*self._open.pop(key, {}).values(), *self._stores.pop(key, ())):
+            each.close()
 
     def close_all(self) -> None:
         """Closes every socket."""
@@ -134,18 +157,21 @@ class Sockets:
             self.close(key)
 
 
-def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> ConfigError:
+def _is_our_own(
+    error: AddressInUseError, address: PlaceAddress, wanted: Sequence[Place]
+) -> ConfigError:
     """The error for an address that this program itself uses, in this or another worker."""
-    where = (place.path, place.port, _kind(place))
+    where = (address.path, address.port, _kind(address))
     same = [
-        each.title
-        for each in wanted
-        if each.listens and (each.path, each.port, _kind(each)) == where
+        place.title if len(place.addresses) == 1 else f"{place.title} ({each.text})"
+        for place in wanted
+        for each in place.addresses
+        if (each.path, each.port, _kind(each)) == where
     ]
     if len(same) > 1:
-        what = "path" if place.path else "port"
+        what = "path" if address.path else "port"
         return ConfigError(
-            f"cannot listen on {place.address}: {' and '.join(same)}, which are of this program, "
+            f"cannot listen on {address.text}: {' and '.join(same)}, which are of this program, "
             f"have the same {what}",
             "give each Worker a different address",
         )
@@ -155,14 +181,14 @@ def _is_our_own(error: AddressInUseError, place: Place, wanted: list[Place]) -> 
     )
 
 
-def _kind(place: Place) -> socket.SocketKind:
-    return socket.SOCK_DGRAM if place.scheme == "udp" else socket.SOCK_STREAM
+def _kind(address: PlaceAddress) -> socket.SocketKind:
+    return socket.SOCK_DGRAM if address.scheme == "udp" else socket.SOCK_STREAM
 
 
-def _is_for(opened: socket.socket, place: Place) -> bool:
-    if opened.family not in (socket.AF_INET, socket.AF_INET6) or opened.type is not _kind(place):
+def _is_for(opened: socket.socket, address: PlaceAddress) -> bool:
+    if opened.family not in (socket.AF_INET, socket.AF_INET6) or opened.type is not _kind(address):
         return False
     host, port = opened.getsockname()[:2]
     everywhere = {"0.0.0.0", "::"}
-    same = host == place.host or (host in everywhere and place.host in everywhere)
-    return same and port == place.port
+    same = host == address.host or (host in everywhere and address.host in everywhere)
+    return same and port == address.port

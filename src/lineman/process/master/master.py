@@ -414,6 +414,8 @@ class Master:
 
     def _announce(self, outcome: CommandOutcome) -> None:
         if outcome.what == "reload":
+            if outcome.ok:
+                self._setting.sockets.narrow(self._description.places)
             self._reloaded(outcome.ok, outcome.text)
             return
         self._setting.tell(outcome.ok, outcome.text)
@@ -431,11 +433,11 @@ class Master:
         try:
             owner = self._setting.rights.owner_of(place)
             files = self._keyfiles.for_child(place, owner)
-            listener, store = self._setting.sockets.for_child(action.key, place)
+            listeners, store = self._setting.sockets.for_child(action.key, place)
 
             def role(link: int) -> Role:
                 return Role(
-                    link, place.address, place.twin, action.key[2], listener, place.is_checked,
+                    link, place.address, place.twin, action.key[2], listeners, place.is_checked,
                     files, self._settings, place.title, self._setting.tickets, self._links.path,
                     store, sheet=self._setting.sockets.time_sheet(action.key, place),
                 )  # fmt: skip

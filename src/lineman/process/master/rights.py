@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lineman.errors import ConfigError
-from lineman.process.master.description import Description, Place
+from lineman.process.master.description import Description, Place, PlaceAddress
 from lineman.process.rundir import owner as owners
 from lineman.process.rundir.owner import Owner
 
@@ -22,8 +22,10 @@ logger = logging.getLogger("lineman")
 
 RESTART = "restart to change that"
 
-# One worker: its address, and its number among equal addresses.
+# One worker: its first address, and its number among equal addresses.
 WorkerKey: TypeAlias = tuple[str, int]
+# Scheme, host, port and path.
+Where: TypeAlias = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,12 @@ class _Pin:
 
     Attributes:
         owner: the user of the worker's processes.
-        where: the address of its sockets: scheme, host, port and path.
+        where: the addresses of its sockets: scheme, host, port and path of each.
         module: the Python module that is run in place of the program.
     """
 
     owner: Owner
-    where: tuple[str, str, int, str]
+    where: frozenset[Where]
     module: str
 
 
@@ -122,7 +124,7 @@ class Rights:
                 raise ConfigError(
                     f"{place.title} would run as {who}, and runs as {pin.owner.name}", RESTART
                 )
-            if _where(place) != pin.where:
+            if not _where(place) <= pin.where:  # it may listen at fewer addresses
                 raise ConfigError(f"{place.title} would listen elsewhere than it does", RESTART)
             if place.module != pin.module:
                 raise ConfigError(f"{place.title} would be another program than now", RESTART)
@@ -147,14 +149,14 @@ class Rights:
         owner = self.owner_of(place)
         return None if owner is None else owner.uid
 
-    def binder(self, place: Place) -> Owner | None:
-        """The user whose rights are used to open a worker's sockets; None for this process' own.
+    def binder(self, place: Place, address: PlaceAddress) -> Owner | None:
+        """The user whose rights are used to open this socket of a worker; None for this process'.
 
         Root opens the ports that the first description has named. Later ports, and sockets with a
         path, are made with the rights of the worker's user.
         """
         pin = self._pins.get(_key(place))
-        if pin is None or place.path:
+        if pin is None or address.path:
             return self.owner_of(place)
         return None
 
@@ -180,8 +182,8 @@ def _key(place: Place) -> WorkerKey:
     return place.address, place.twin
 
 
-def _where(place: Place) -> tuple[str, str, int, str]:
-    return place.scheme, place.host, place.port, place.path
+def _where(place: Place) -> frozenset[Where]:
+    return frozenset((each.scheme, each.host, each.port, each.path) for each in place.addresses)
 
 
 def _refuse_mixture(

@@ -16,6 +16,7 @@ from lineman.base.option_kinds import MAX_SECONDS
 from lineman.errors import ConfigError
 from lineman.process.master.description import Place, Text, ToldProgram
 from lineman.process.messages.lines import clean
+from lineman.process.messages.process_rules import MAX_ADDRESSES
 
 # The limit of the text of a fault; `clean` makes a line of it.
 MAX_WORDS = 2000
@@ -28,6 +29,19 @@ Reaches: TypeAlias = Literal["run_all", "start", ""]
 
 
 @dataclass(frozen=True, slots=True)
+class SurveyedAddress:
+    """One address of a worker.
+
+    Attributes:
+        url: with the scheme that clients use.
+        trusts_neighbour: whether a proxy on this machine is trusted to report the client's address.
+    """
+
+    url: Text
+    trusts_neighbour: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Surveyed:
     """One worker.
 
@@ -35,11 +49,10 @@ class Surveyed:
         name: its name, or its address.
         fault: why it cannot start; then the rest is unknown. `fix`: the remedy.
         place: its place, as in a description.
-        url: where it listens, with the scheme that clients use; empty for one that only runs code.
+        addresses: where it listens; none for one that only runs code.
         certificate: SHA-256 of the first one on disk, in hexadecimal; empty if that is unknown.
         has_gateway: whether it is a gateway's, which reaches the clients of all its processes.
-        trusts_proxies: whether any proxy is trusted to report the client's address, and
-            `trusts_neighbour` whether a proxy on this machine is.
+        trusts_proxies: whether any proxy is trusted to report the client's address.
         real_ip_header, proxy_protocol: as the options; empty for none.
         ping_interval, ping_timeout: seconds; 0 for never.
         max_message_size: bytes.
@@ -49,11 +62,10 @@ class Surveyed:
     fault: Words = ""
     fix: Words = ""
     place: Place | None = None
-    url: Text = ""
+    addresses: Annotated[tuple[SurveyedAddress, ...], Meta(max_length=MAX_ADDRESSES)] = ()
     certificate: Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")] = ""
     has_gateway: bool = False
     trusts_proxies: bool = False
-    trusts_neighbour: bool = False
     real_ip_header: Word = ""
     proxy_protocol: Word = ""
     ping_interval: Seconds = 0.0

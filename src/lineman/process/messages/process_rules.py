@@ -19,6 +19,8 @@ from lineman.errors import ConfigError
 LEAST_WATCHDOG = 2.0
 # The limit for a whole program.
 MAX_PROCESSES = 4096
+# The addresses of one worker: each needs a socket in each process, and in the master.
+MAX_ADDRESSES = 64
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,12 @@ class Role:
 
     Attributes:
         link: descriptor of the socket to the master.
-        address: the address of its worker, as the program writes it.
+        address: the first address of its worker, as the program writes it.
         twin: the number of the worker among those with the same address.
         slot: index of this process among those of the worker; -1 for a process that only describes
             the program.
-        listener: descriptor of the slot's listening socket; -1 for a worker that does not listen.
+        listeners: descriptors of the slot's listening sockets, by the addresses as the program
+            writes them.
         is_checked: whether the certificate's files were already checked closely.
         files: descriptors of files that only root may read, by their path.
         settings: the settings of the whole program, as `Description.settings`.
@@ -56,7 +57,7 @@ class Role:
     address: str = ""
     twin: int = 0
     slot: int = -1
-    listener: int = -1
+    listeners: dict[str, int] = field(default_factory=dict)
     is_checked: bool = True
     files: dict[str, int] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class Role:
 
     def descriptors(self) -> tuple[int, ...]:
         """All descriptors that the process inherits."""
-        own = [self.link, self.listener, self.tickets, self.sheet]
+        own = [self.link, self.tickets, self.sheet, *self.listeners.values()]
         return (*(each for each in own if each >= 0), *self.files.values(), *self.store)
 
     def tell(self, make: Callable[[], dict[str, Any]]) -> None:

@@ -1,0 +1,7 @@
+cdef class Endpoint:
+    cdef readonly object address
+    cdef readonly object scheme
+    cdef readonly object protocol
+    cdef readonly bint is_tls
+    cdef readonly object http_scheme
+    cdef readonly object origins

@@ -1,0 +1,38 @@
+"""What all connections to one of a worker's addresses have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lineman.net.connection.limits import Limits
+from lineman.protocols.interface import Session
+from lineman.protocols.websocket.origins import OriginPolicy
+
+
+class Endpoint:
+    """One of the addresses of a worker.
+
+    Args:
+        address: as the program writes it.
+        scheme: of the address for clients, such as `wss` or `text+tls`.
+        protocol: makes the session of a new connection; None for websockets, with HTTP before.
+        is_tls: whether connections begin with TLS.
+        origins: who may connect from a browser.
+    """
+
+    __slots__ = ("address", "http_scheme", "is_tls", "origins", "protocol", "scheme")
+
+    def __init__(
+        self,
+        address: str = "",
+        scheme: str = "ws",
+        protocol: Callable[[Limits], Session] | None = None,
+        is_tls: bool = False,
+        origins: OriginPolicy | None = None,
+    ) -> None:
+        self.address = address
+        self.scheme = scheme
+        self.protocol = protocol
+        self.is_tls = is_tls
+        self.http_scheme = "https" if is_tls else "http"
+        self.origins = origins or OriginPolicy(None)
