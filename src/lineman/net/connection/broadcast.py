@@ -85,7 +85,7 @@ def _encoded(connection: Connection, message: object) -> bytes | UsageError:
 
 
 def _has_websocket(connections: list[Connection]) -> bool:
-    return any(connection.service.protocol is None for connection in connections)
+    return any(connection.endpoint.protocol is None for connection in connections)
 
 
 def receivers(to: Iterable[Connection]) -> list[Connection]:
