@@ -363,9 +363,7 @@ class Master:
         try:
             self._describe()
         except (ConfigError, OSError) as error:
-            self._reload_fault = str(
-                error
-            )  # answered in the next turn: the caller is not noted yet
+            self._reload_fault = str(error)  # answered in the next turn, when the caller is noted
         return True
 
     def _reload_failed(self, why: str) -> None:
