@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
+from kit.device import Device
 from kit.peer_client import PeerClient
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
@@ -239,3 +241,34 @@ def test_a_protocol_of_ones_own_answers(
         while len(got) < len(answer):
             got += client.receive_bytes()
         assert got == answer
+
+
+def test_devices_of_a_user_and_her_browser_hear_each_other_through_a_reload(
+    ca: TestCA, tmp_path: Path
+) -> None:
+    text = (EXAMPLES / "devices.py").read_text(encoding="utf-8")
+    browsers, devices = free_ports(2)
+    copy = tmp_path / "devices.py"
+    text = text.replace(":8282", f":{browsers}").replace(":7000", f":{devices}")
+    copy.write_text(text, encoding="utf-8")
+    tls = ssl.create_default_context(cafile=ca.ca_path)
+    token = "a token of Ada's"
+    with (
+        running(copy, tmp_path) as address,
+        Device("text", devices, tls=tls) as thermometer,
+        client(address, ca) as browser,
+    ):
+        for each in (thermometer, browser):
+            each.send(token)
+        assert thermometer.receive() == b"welcome"
+        assert browser.recv(DEADLINE) == "welcome"
+        thermometer.send("21.5")
+        assert browser.recv(DEADLINE) == "21.5"
+        reload = [sys.executable, str(copy), "reload"]
+        subprocess.run(reload, cwd=tmp_path, check=True, capture_output=True, timeout=DEADLINE)
+        browser.send("two\nlines, which a device cannot get")
+        browser.send("report every minute")
+        assert thermometer.receive() == b"report every minute"
+        with Device("text", devices, tls=tls) as stranger:
+            stranger.send("a token of nobody")
+            assert stranger.rest() == b"unknown token\n"

@@ -99,6 +99,39 @@ def test_a_device_and_a_browser_share_a_user_and_a_group(
     assert online == ["ada online", "ada offline"]
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_one_gateway_process_holds_devices_and_browsers(system: System, protocol: str) -> None:
+    told: list[Any] = []
+
+    def on_message(client: Client, message: str | bytes) -> None:
+        request = client.request
+        told.append((client.protocol, client.listen_address, request and request.path))
+        client.join("room")
+        client.send("in")
+
+    node = system.add_node(*EVERY, address=[at("ws"), at(protocol)])
+    api = system.add_business(
+        on_websocket_connect=lambda client, request: told.append(client.protocol),
+        on_message=on_message,
+    )
+    browser, device = system.connect("/a"), system.attach()
+    browser.send("hello")
+    assert browser.receive() == "in"
+    device.send("hello")
+    assert device.receive() == b"in"
+    assert told == ["ws", ("ws", at("ws"), "/a"), (protocol, at(protocol), None)]
+    system.call(api.send_to_group, "room", "two\nlines")
+    system.call(api.send_to_group, "room", "one line")
+    assert [browser.receive() for _ in range(2)] == ["two\nlines", "one line"]
+    two, one = (
+        (b"\0\0\0\x0dtwo\nlines", b"\0\0\0\x0cone line")
+        if protocol == "frame"
+        else (b"" if protocol == "text" else b"two\nlines", b"one line")
+    )
+    assert device.receive_bytes(len(two + one)) == two + one
+    assert node.orders.delivered == (3 if protocol == "text" else 4)
+
+
 SENT = "grüße"
 RAW = b"\x00\xff"
 
@@ -119,10 +152,7 @@ def test_text_goes_to_a_device_as_utf_8_and_bytes_go_as_they_are(
     device.send("go")
     said = [SENT.encode(), RAW, SENT.encode(), RAW]
     if protocol == "tcp":
-        received = b""
-        while len(received) < len(b"".join(said)):
-            received += device.receive()
-        assert received == b"".join(said)
+        assert device.receive_bytes(len(b"".join(said))) == b"".join(said)
     else:
         assert [device.receive() for _ in said] == said
 

@@ -77,6 +77,12 @@ class Device:
             message, _, self._received = self._received.partition(b"\n")
         return message
 
+    def receive_bytes(self, count: int) -> bytes:
+        """This many bytes as they come, whatever frames they are in."""
+        self._fill(count)
+        data, self._received = self._received[:count], self._received[count:]
+        return data
+
     def _fill(self, count: int) -> None:
         while len(self._received) < count:
             data = self._socket.recv(65536)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Protocol, Self, TypeVar
@@ -139,7 +139,7 @@ class System:
         limits: GuardOptions | None = None,
         at: str = "",
         worker_options: Any = None,
-        address: str = "ws://127.0.0.1:0",
+        address: str | Sequence[str] = "ws://127.0.0.1:0",
         **options: Any,
     ) -> Node:
         """A gateway process; business workers that are added later serve it too.
@@ -149,17 +149,15 @@ class System:
         """
 
         async def add() -> Node:
-            protocol = parse(address).protocol
-            node = Node(events, routing, limits, protocol=protocol, **options)
+            node = Node(events, routing, limits, **options)
             worker = Worker(address, **(worker_options or {}))
             worker.on_connect = node.on_connect
             worker.on_message = node.on_message
             worker.on_close = node.on_close
-            if protocol == "ws":
-                worker.on_websocket_connect = node.on_websocket_connect
             path = at or str(self.directory / f"node-{len(self.nodes)}.sock")
             await node.start(path)
             await worker.start()
+            worker.on_websocket_connect = node.on_websocket_connect
             if not at:
                 self.paths.append(path)
             self.nodes.append(node)
@@ -188,9 +186,10 @@ class System:
         return client.open(target, **options)
 
     def attach(self, node: int = 0, **options: Any) -> Device:
-        """A device that is connected to a node whose address is no websocket's."""
-        worker = self.workers[node]
-        device = Device(parse(worker.address).protocol, worker.port, **options)
+        """A device that is connected to the first address of a node that is no websocket's."""
+        found = (parse(url) for url in self.workers[node].urls)
+        address = next(each for each in found if each.protocol != "ws")
+        device = Device(address.protocol, address.port, **options)
         self.peers.append(device)
         return device
 

@@ -57,7 +57,7 @@ class Address:
     @property
     def protocol(self) -> str:
         """What is spoken there, with TLS or without: `ws`, `tcp`, `text`, `frame` or `udp`."""
-        return _WITHOUT_TLS.get(self.scheme, self.scheme)
+        return without_tls(self.scheme)
 
     def over(self, is_tls: bool) -> Address:
         """The same with TLS, or without; a protocol that cannot be over TLS stays as it is."""
@@ -69,6 +69,11 @@ class Address:
         if self.path:
             return f"{self.scheme}+unix://{self.path}"
         return f"{self.scheme}://{format_ip_port(self.host, self.port)}"
+
+
+def without_tls(scheme: str) -> str:
+    """The protocol of a scheme, with TLS or without: `wss` -> `ws`, `text+tls` -> `text`."""
+    return _WITHOUT_TLS.get(scheme, scheme)
 
 
 def format_ip_port(ip: str, port: int) -> str:

@@ -256,6 +256,8 @@ GATEWAY: Mapping[str, str] = {
     "pingInterval": "give it to Gateway(…, ping_interval=…)",
     "pingData": "give it to Gateway(…, ping_data=…)",
     "secretKey": "give it to Gateway(…, secret=…)",
+    "protocol": "write text://, frame:// or tcp:// in its address; gateway processes run no "
+    "protocol of the program's own",
     "routerBind": _ROUTER,
     "selectLoadBalancingMode": _ROUTER,
     "sendToWorkerBufferSize": _FIXED,
@@ -325,6 +327,7 @@ MEMBERS = (
         "id",
         "idle",
         "is_open",
+        "listen_address",
         "local_address",
     ),
     *("messages_dropped", "messages_read", "messages_written", "opened_at", "pause_recv"),
@@ -346,6 +349,7 @@ CLIENT_MEMBERS = (
     *("add_header", "bind", "choose_subprotocol", "close", "destroy", "groups", "id", "join"),
     *(
         "leave",
+        "listen_address",
         "protocol",
         "reject",
         "remote_ip",
@@ -361,6 +365,7 @@ CLIENT_MEMBERS = (
 WORKER_CALLS = {
     "port": 'the address contains it: Worker("ws://0.0.0.0:8282")',
     "url": 'the address contains it: Worker("ws://0.0.0.0:8282")',
+    "urls": 'the addresses contain it: Worker(["ws://0.0.0.0:8282"])',
     "connections": "clients connect; connection.close() closes one",
     "service": "`await worker.start()` makes it",
     "live_tls": "give cert and key, or tls",

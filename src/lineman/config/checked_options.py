@@ -103,7 +103,12 @@ def read(
         )
     if not listens:
         _refuse_callbacks(worker)
-    _refuse_of_others(worker, [each.address for each in listens])
+    elif not any(each.has_http for each in listens):
+        _refuse_websocket_options(worker, listens[0].address)
+    if listens and all(each.address.protocol == "udp" for each in listens):
+        datagram_options.refuse_others(worker, listens[0].address)
+    elif not any(each.address.protocol == "udp" for each in listens):
+        datagram_options.refuse_own(worker, listens[0].address if listens else None)
     limits, tls = _read_context(worker)
     acme = _acme(worker, listens, tls)
     if acme is not None:
@@ -152,17 +157,6 @@ def _refuse_callbacks(worker: WorkerDescription) -> None:
                 f"a worker without an address serves no clients, but it has {name}",
                 'give it an address: Worker("ws://127.0.0.1:8282")',
             )
-
-
-def _refuse_of_others(worker: WorkerDescription, addresses: Sequence[Address]) -> None:
-    """Refuses callbacks and options that mean nothing at any of the addresses."""
-    of_tcp = [each for each in addresses if each.protocol != "udp"]
-    if of_tcp and not any(each.protocol == "ws" for each in of_tcp):
-        _refuse_websocket_options(worker, of_tcp[0])
-    if addresses and not of_tcp:
-        datagram_options.refuse_others(worker, addresses[0])
-    elif len(of_tcp) == len(addresses):
-        datagram_options.refuse_own(worker, addresses[0] if addresses else None)
 
 
 def _refuse_websocket_options(worker: WorkerDescription, address: Address) -> None:

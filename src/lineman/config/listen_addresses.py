@@ -39,6 +39,11 @@ class ListenAddress:
         """Whether the worker speaks TLS there."""
         return self.address.is_tls
 
+    @property
+    def has_http(self) -> bool:
+        """Whether clients begin with HTTP there."""
+        return self.address.protocol == "ws"
+
     def with_port(self, port: int) -> ListenAddress:
         """The same on another port."""
         return replace(self, address=replace(self.address, port=port))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lineman.base import address as addresses
 from lineman.base import option_kinds
 from lineman.base.option_kinds import taking
 from lineman.base.unknown_names import ObjectKind
@@ -24,7 +23,6 @@ from lineman.brokers.choice import broker_maker
 from lineman.brokers.embedded import Hub
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
-from lineman.config.listen_addresses import name_of
 from lineman.config.options import ServiceFields
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.business.business_worker import Business
@@ -34,7 +32,7 @@ from lineman.gateway.gateway_options import (
     OPTIONS,
     SHARED,
     GatewayOptions,
-    check_ping_data,
+    check_addresses,
     checked_router,
 )
 from lineman.gateway.holder.client_deadlines import GuardOptions
@@ -165,7 +163,10 @@ class Gateway(Api, Declared):
 
     @taking(GatewayOptions)
     def __init__(
-        self, address: str, context: Mapping[str, Any] | None = None, **given: Any
+        self,
+        address: str | Sequence[str],
+        context: Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> None:
         for name in given:
             if name not in OPTIONS:
@@ -210,12 +211,7 @@ class Gateway(Api, Declared):
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
         _check_name(options.name)
-        if str(options.address).lower().startswith("udp:"):
-            raise ConfigError(
-                f"the address of a Gateway is {options.address!r}, and UDP has no connections that "
-                "it could keep",
-                "take a Worker for datagrams; it can push to the Gateway's clients",
-            )
+        check_addresses(options)
         if options.name in Gateway.all_names:
             raise UsageError(
                 f"there are two gateways called {options.name!r}; give each a name of its own"
@@ -224,8 +220,6 @@ class Gateway(Api, Declared):
             broker_maker(options.broker, options.name)  # a wrong broker is reported now
         if options.push is not None:
             check_token(options.push_token)
-        if options.ping_data is not None:
-            check_ping_data(options)
 
     def __repr__(self) -> str:
         return f"<Gateway {self.name} {self._holding.address}>"
@@ -253,7 +247,6 @@ class Gateway(Api, Declared):
             self._limits,
             redeliver=self._options.redeliver,
             wait_timeout=self._options.wait_timeout,
-            protocol=addresses.parse(name_of(worker.address)).protocol,
             router=checked_router(self._options),
         )
         worker.on_websocket_connect = node.on_websocket_connect

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lineman.base import address as addresses
 from lineman.base.option_kinds import FLAG, SECONDS, CheckedBy, Text, Typed, names_of, option
-from lineman.config import session_factories
+from lineman.config import listen_addresses, session_factories
 from lineman.config.options import ServiceFields
 from lineman.config.process_options import PROCESSES
 from lineman.errors import ConfigError, UsageError
@@ -51,7 +50,7 @@ class GatewayOptions(ServiceFields, GuardFields):
     `start_timeout`, `stop_timeout` and `watchdog_timeout` apply to all processes.
     """
 
-    address: str = field(kw_only=False)
+    address: str | Sequence[str] = field(kw_only=False)
     """As for `Worker`."""
     context: Mapping[str, Any] | None = field(default_factory=_no_context, kw_only=False)
     """As for `Worker`."""
@@ -94,25 +93,37 @@ class GatewayOptions(ServiceFields, GuardFields):
     """Whether a reload also replaces the processes that hold clients, and closes these (1012)."""
 
 
-def check_ping_data(options: GatewayOptions) -> None:
-    """Checks that the clients of a gateway can be sent its `ping_data`.
+def check_addresses(options: GatewayOptions) -> None:
+    """Checks that clients stay connected to each address, and can be sent the `ping_data`.
 
     Raises:
-        ConfigError: the protocol of its address cannot carry it.
+        ConfigError: an address is invalid, has no connections, or cannot carry `ping_data`.
     """
-    new_session = session_factories.of(addresses.parse(options.address).protocol)
+    for each in listen_addresses.parse_all(listen_addresses.texts_of(options.address)):
+        if each.address.protocol == "udp":
+            raise ConfigError(
+                f"an address of a Gateway is {each.text!r}, and UDP has no connections that it "
+                "could keep",
+                "take a Worker for datagrams; it can push to the Gateway's clients",
+            )
+        if options.ping_data is not None:
+            _check_ping_data(options, each.text, each.address.protocol)
+
+
+def _check_ping_data(options: GatewayOptions, address: str, protocol: str) -> None:
+    new_session = session_factories.of(protocol)
     if new_session is None:
         return
     try:
         sent = new_session(Limits()).encode(options.ping_data)
     except UsageError as error:
         raise ConfigError(
-            f"ping_data is {options.ping_data!r:.80}, and {options.address} cannot carry it",
+            f"ping_data is {options.ping_data!r:.80}, and {address} cannot carry it",
             str(error),
         ) from None
     if not sent:
         raise ConfigError(
-            f"ping_data is empty, and {options.address} sends nothing for an empty message",
+            f"ping_data is empty, and {address} sends nothing for an empty message",
             "give at least one byte",
         )
 

@@ -23,6 +23,7 @@ cdef class Client(_Base):
     cdef readonly object remote_ip
     cdef readonly int remote_port
     cdef readonly object protocol
+    cdef readonly object listen_address
     cdef bint _is_of_lines
     cdef public object stored_session
 

@@ -55,6 +55,7 @@ class Client(_Base, ClientNames):
         remote_ip: its address; behind a trusted proxy the one that the proxy reports.
         remote_port: its port; 0 if a proxy does not report it.
         protocol: the protocol that it speaks: `ws` (also with TLS), `text`, `frame` or `tcp`.
+        listen_address: the address of the gateway at which it has come, as the program writes it.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Client(_Base, ClientNames):
         "_uid",
         "id",
         "link",
+        "listen_address",
         "number",
         "ordered",
         "protocol",
@@ -92,6 +94,7 @@ class Client(_Base, ClientNames):
         self.remote_ip = introduction.remote_ip
         self.remote_port = introduction.remote_port
         self.protocol = introduction.protocol
+        self.listen_address = introduction.listen_address
         self._is_of_lines = self.protocol == "text"
         self.stored_session = introduction.session
         self.ordered = introduction.applied  # orders about it, of all its workers so far

@@ -4,7 +4,6 @@ from lineman.gateway.holder.registry cimport Member
 cdef class HeldClient(Member):
     cdef readonly object id
     cdef readonly object connection
-    cdef readonly object protocol
     cdef readonly long long number
     cdef public bytes session
     cdef public Link link

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from lineman.base.address import without_tls
 from lineman.gateway.holder.registry import Member
 from lineman.gateway.wire.messages import Change, Event, IntroduceClient
 from lineman.links.framing import encode_value
@@ -19,7 +20,6 @@ class HeldClient(Member):
     Attributes:
         id: its name for the program, on every node.
         connection: its connection.
-        protocol: the protocol that it speaks, as `Address.protocol` names it.
         number: its name between this process and its business workers; never used again.
         session: the program's dictionary, in MessagePack.
         link: to the business worker that serves it; None while it has none.
@@ -44,7 +44,6 @@ class HeldClient(Member):
         "is_paused",
         "link",
         "number",
-        "protocol",
         "session",
         "unacknowledged",
         "unacknowledged_size",
@@ -52,12 +51,11 @@ class HeldClient(Member):
         "waits_since",
     )
 
-    def __init__(self, client_id: str, connection: Connection, protocol: str = "ws") -> None:
+    def __init__(self, client_id: str, connection: Connection) -> None:
         super().__init__()
         self.id = client_id
         self.connection = connection
         self.number = connection.id
-        self.protocol = protocol
         self.session = EMPTY_SESSION
         self.link: Link | None = None
         self.unacknowledged: list[Event] | None = None
@@ -76,7 +74,7 @@ class HeldClient(Member):
     def introduction(self) -> IntroduceClient:
         """The message that a business worker gets before the client's first event."""
         connection = self.connection
-        request = connection.request
+        request, endpoint = connection.request, connection.endpoint
         return IntroduceClient(
             number=self.number,
             client=self.id,
@@ -88,5 +86,6 @@ class HeldClient(Member):
             groups=tuple(self.groups or ()),
             session=self.session,
             applied=self.applied,
-            protocol=self.protocol,
+            protocol=without_tls(endpoint.scheme),
+            listen_address=endpoint.address,
         )

@@ -64,7 +64,6 @@ class Node:
         limits: the deadlines of the clients.
         redeliver: see `Dispatch`.
         wait_timeout: see `Dispatch`; also how long a handshake waits for a decision.
-        protocol: the protocol that the clients speak, as `Address.protocol` names it.
         router: see `Dispatch`.
 
     Attributes:
@@ -83,10 +82,8 @@ class Node:
         *,
         redeliver: bool = False,
         wait_timeout: float = 30.0,
-        protocol: str = "ws",
         router: Router | None = None,
     ) -> None:
-        self._protocol = protocol
         self._loop = asyncio.get_running_loop()
         self._events = frozenset(events)
         self._wait_timeout = wait_timeout
@@ -219,7 +216,7 @@ class Node:
         """The client of a connection; the first call makes it."""
         client: HeldClient | None = self._numbers.get(connection.id)
         if client is None:
-            client = HeldClient(names.new_client_id(self.name), connection, self._protocol)
+            client = HeldClient(names.new_client_id(self.name), connection)
             self._numbers[connection.id] = client
             connection.data = client
         return client

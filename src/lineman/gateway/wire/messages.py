@@ -176,6 +176,7 @@ class IntroduceClient(Message, tag=20):
         target: path and query string of its handshake; empty if its protocol has no handshake.
         headers: those of its handshake.
         protocol: the protocol that it speaks, as `Address.protocol` names it.
+        listen_address: the address of the gateway at which it has come, as the program writes it.
     """
 
     number: int
@@ -189,6 +190,7 @@ class IntroduceClient(Message, tag=20):
     session: bytes
     applied: int
     protocol: str = "ws"
+    listen_address: str = ""
 
 
 class HandshakeRequest(Message, tag=21):
