@@ -16,6 +16,7 @@ import pytest
 
 from kit.app import App, MakeApp
 from kit.datagrams import UdpClient
+from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
 
 PROGRAM = """
@@ -117,13 +118,44 @@ def test_a_reload_loses_no_datagram_and_none_is_handled_twice(start: Start) -> N
     assert senders.answers == Counter(b"%d" % number for number in range(senders.sent))
 
 
+INNER = """
+    import os
+    from lineman import Worker
+
+    outer = Worker(name="outer", drain_seconds=0.1)
+
+    @outer.on_worker_start
+    async def begin(worker):
+        inner = Worker("udp://127.0.0.1:{port}")
+        inner.on_message = lambda peer, data: peer.send(
+            data if data[:1] != b"p" else str(os.getpid())
+        )
+        await inner.start()
+
+    Worker.run_all()
+"""
+
+
+def test_a_socket_that_the_program_opens_itself_is_handed_on_in_a_reload(make_app: MakeApp) -> None:
+    port = free_ports(1)[0]
+    app = make_app(INNER.format(port=port))
+    app.start()
+    before = pids(port, 1)
+    senders = Senders(port, 2)
+    try:
+        assert app.run("reload").returncode == 0
+        wait_until(lambda: not before & pids(port, 1), "the old process is gone")
+    finally:
+        senders.end()
+    assert senders.answers == Counter(b"%d" % number for number in range(senders.sent))
+
+
 def test_status_shows_what_came_and_what_was_not_sent(start: Start) -> None:
     app = start(messages_per_second=0.001)
-    with UdpClient(app.port) as client:
+    with UdpClient(app.port) as client, UdpClient(app.port) as other:
         assert client.ask(b"1234567") == b"1234567"
         client.send(b"too much")
-    with UdpClient(app.port) as client:
-        client.send(b"pid")  # the answer is longer
+        other.send(b"pid")  # the answer is longer
 
     def figures() -> dict[str, object]:
         (child,) = app.status()["children"]

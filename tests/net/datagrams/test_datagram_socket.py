@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
 import threading
 
 import pytest
@@ -104,6 +105,21 @@ def test_a_datagram_that_is_too_long_is_dropped_and_counted(
     assert site.call(lambda: site.service.messages_dropped) == 1
     told = f"127.0.0.1:{client.name[1]}: a datagram was dropped: more than 10 bytes"
     assert told in caplog.text
+
+
+def test_a_datagram_of_a_sender_that_takes_no_answer_arrives_and_costs_nothing(
+    serve: ServeDatagrams, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its source port is 0, which only a raw socket can send (RFC 768)."""
+    seen = Recorder()
+    site = serve(
+        on_message=lambda peer, data: seen((peer.remote_ip, peer.remote_port, peer.send(data)))
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
+        raw.sendto(struct.pack("!4H", 0, site.port, 8 + 1, 0) + b"x", ("127.0.0.1", 0))
+    assert seen.wait() == [("127.0.0.1", 0, False)]
+    assert "port 0 means that the sender takes no answer" in caplog.text
+    assert site.client().ask(b"y") == b"y"
 
 
 # The turn.
