@@ -136,7 +136,7 @@ def test_a_port_that_is_taken_is_refused_with_by_whom_or_how_to_find_out(
     is_seen: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_seen:  # it is another user's
-        monkeypatch.setattr("lineman.net.listening.portholder.find", lambda port: None)
+        monkeypatch.setattr("lineman.net.listening.portholder.find", lambda port, transport: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         error = refusal(Worker(f"ws://127.0.0.1:{port}"))
