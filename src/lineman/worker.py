@@ -309,6 +309,37 @@ class Worker(WorkerDescription):
         else:
             self.jobs.append(spec)
 
+    def pause_accept(self) -> None:
+        """Stops accepting in this process for a while: clients wait in the backlog of the port.
+
+        In `on_worker_start` as well: then it begins with `resume_accept`. Open connections go on.
+        Datagrams are still taken. After the end it does nothing.
+
+        Raises:
+            UsageError: the worker does not run yet.
+        """
+        self.runtime.pause_accept()
+
+    def resume_accept(self) -> None:
+        """Accepts again after `pause_accept`, those who wait first.
+
+        Raises:
+            UsageError: the worker does not run yet.
+        """
+        self.runtime.resume_accept()
+
+    def unlisten(self) -> None:
+        """Stops listening in this process at all addresses: clients are refused there.
+
+        Open connections go on. The next process of this worker, after a reload, listens again. On
+        a unix socket, which several processes share, clients wait for another process. A second
+        call does nothing, and neither does one after the end.
+
+        Raises:
+            UsageError: the worker does not run yet.
+        """
+        self.runtime.unlisten()
+
     @property
     def service(self) -> Service | None:
         """The service of this worker in this process; None while it does not run."""

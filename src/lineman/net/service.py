@@ -46,6 +46,7 @@ class Service(ConnectionContext):
         self.lag = LagMeter()
         self._listeners: list[Acceptor | DatagramSocket] = []
         self.outputs: list[DatagramOutput] = []
+        self._is_held = False
         self._ticked_at = 0.0
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -69,7 +70,10 @@ class Service(ConnectionContext):
             return
         if endpoint.protocol is not None:
             keepalive.set_up(listener, self.limits.ping_interval, self.limits.ping_timeout)
-        self._listeners.append(Acceptor(self, listener, endpoint))
+        acceptor = Acceptor(self, listener, endpoint)
+        self._listeners.append(acceptor)
+        if self._is_held:
+            acceptor.hold()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -96,7 +100,31 @@ class Service(ConnectionContext):
         if not self.poller.is_closed and self.wheel.look():
             self.loop.call_soon(self._look_on)
 
+    def pause_accept(self) -> None:
+        """Accepts nobody for a while: clients wait in the backlog."""
+        self._is_held = True
+        for listener in self._acceptors():
+            listener.hold()
+
+    def resume_accept(self) -> None:
+        """Accepts again, those who wait first."""
+        self._is_held = False
+        for listener in self._acceptors():
+            listener.release()
+
+    def _acceptors(self) -> list[Acceptor]:
+        return [each for each in self._listeners if isinstance(each, Acceptor)]
+
     # Ending.
+
+    def unlisten(self) -> None:
+        """Stops listening, so that clients are refused; open connections go on."""
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            if isinstance(listener, Acceptor):
+                listener.refuse()
+            else:
+                listener.close()
 
     def stop_accepting(self, *, serves_rest: bool = False) -> None:
         """Closes the listening socket; open connections go on.

@@ -255,6 +255,11 @@ class Host:
         if was_own and self._is_ready:
             self._write()
 
+    def forget(self, worker: Hosted) -> None:
+        """Takes the sockets of a worker out of the store: the next process opens its own."""
+        if self._own.pop(worker, None) is not None and self._is_ready:
+            self._write()
+
     def keeps(self, file: SocketFile) -> bool:
         """Whether another process of this seat listens at a socket file of this process."""
         note = None if self._store is None else self._store.note()

@@ -67,6 +67,7 @@ class RunningWorker:
         self._own_secret: TicketSecret | None = None
         self._socket_files: list[SocketFile] = []
         self._is_starting = False
+        self._is_unlistened = False
         self._stopped = asyncio.Event()  # not set while on_worker_stop runs
         self._stopped.set()
 
@@ -147,6 +148,7 @@ class RunningWorker:
             if plan.acme is not None:
                 plan = await self._certify(plan, plan.acme, listeners)
             self.plan = plan
+            self._is_unlistened = False
             proofs = None if self._certifier is None else self._certifier.answers
             self.service = _service(self.worker, plan, proofs)
             self._is_starting = True
@@ -206,8 +208,45 @@ class RunningWorker:
         assert self.service is not None
         assert self.plan is not None
         for each, listener in zip(self.plan.addresses, listeners, strict=True):
+            if not each.address.path and listener.type is socket.SOCK_STREAM:
+                _listen_again(listener, self.plan.limits.backlog)
             self.service.listen(listener, self._endpoint(each, self.plan))
             logger.info("listening on %s", each.url)
+        if self._is_unlistened:  # in on_worker_start
+            self.service.unlisten()
+
+    def pause_accept(self) -> None:
+        """As `Worker.pause_accept`."""
+        if (service := self._begun("pause_accept")) is not None:
+            service.pause_accept()
+
+    def resume_accept(self) -> None:
+        """As `Worker.resume_accept`."""
+        if (service := self._begun("resume_accept")) is not None:
+            service.resume_accept()
+
+    def unlisten(self) -> None:
+        """As `Worker.unlisten`."""
+        service = self._begun("unlisten")
+        if service is None or self._is_unlistened:
+            return
+        self._is_unlistened = True
+        service.unlisten()
+        self.remove_socket_file()
+        if (host := inner_workers.of(self)) is not None:
+            host.forget(self)
+
+    def _begun(self, name: str) -> Service | None:
+        """The service; None after the end.
+
+        Raises:
+            UsageError: the worker has not begun to start.
+        """
+        if self.plan is None:
+            raise UsageError(
+                f"{name}() is for a worker that runs: call it in on_worker_start or later"
+            )
+        return self.service
 
     def _endpoint(self, listen: ListenAddress, plan: CheckedOptions) -> Endpoint:
         factory = session_factories.of(listen.address.protocol, plan.given.protocol)
@@ -315,6 +354,12 @@ def _service(
         proxy_protocol=plan.given.proxy_protocol,
         slow_readers=plan.slow_readers,
     )
+
+
+def _listen_again(listener: socket.socket, backlog: int) -> None:
+    """Has a socket listen where the process before has called `unlisten`."""
+    if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listener.listen(backlog)
 
 
 def _with_ports(

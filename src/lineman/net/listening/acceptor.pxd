@@ -20,5 +20,6 @@ cdef class Acceptor(Handler):
     cdef bint _is_usual
     cdef Reserve _reserve
     cdef double _short_at
+    cdef bint _is_held
 
     cdef _take(self, int fd, peer, refusal)

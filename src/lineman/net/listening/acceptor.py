@@ -103,6 +103,7 @@ class Acceptor(Handler):
         self._is_usual = not any(special)
         self._reserve = Reserve()
         self._short_at = -NEW_SHORTAGE
+        self._is_held = False  # by the program
         service.poller.add(self._fd, self)
 
     def on_events(self, events: int) -> None:
@@ -214,8 +215,29 @@ class Acceptor(Handler):
         self._service.loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
-        if self._fd >= 0:
+        if self._fd >= 0 and not self._is_held:
             self._service.poller.modify(self._fd, 1)
+
+    def hold(self) -> None:
+        """Accepts nobody until `release`: clients wait in the backlog."""
+        self._is_held = True
+        self._service.poller.modify(self._fd, 0)
+
+    def release(self) -> None:
+        """Accepts again."""
+        self._is_held = False
+        self._resume()
+
+    def refuse(self) -> None:
+        """Stops listening, also where the master has the socket as well: clients are refused.
+
+        A socket that is shared by the processes of a worker (a unix socket, or one of systemd) is
+        closed in this process only.
+        """
+        if self._fd >= 0 and _is_own_seat(self._socket):
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+        self.close()
 
     def on_fault(self) -> None:
         """Goes on: a fault while accepting concerns that one connection."""
@@ -230,3 +252,10 @@ class Acceptor(Handler):
             self._socket.close()
             self._fd = -1
             self._reserve.close()
+
+
+def _is_own_seat(listener: socket.socket) -> bool:
+    """Whether a socket is that of one process; the others of its port have their own."""
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        return False
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
