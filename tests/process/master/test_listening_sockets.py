@@ -127,3 +127,12 @@ def test_one_process_gets_a_store_and_several_none(opened: Opened) -> None:
     opened.sockets.close(key)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(store[0])
+
+
+def test_two_addresses_for_which_the_kernel_chooses_have_two_sockets(opened: Opened) -> None:
+    lines = PlaceAddress("text://127.0.0.1:0", "text", "127.0.0.1", 0)
+    place = replace(PLACE, addresses=(HERE, lines))
+    opened.sockets.open([place])
+    ports = [port_of(descriptor) for descriptor in opened.descriptors(place)]
+    assert len(set(ports)) == 2
+    assert ports[:2] == ports[2:]  # and both seats share them

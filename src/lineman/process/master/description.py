@@ -44,9 +44,14 @@ class PlaceAddress:
     path: FilePath = ""
 
     @property
-    def where(self) -> tuple[bool, str, int, str]:
-        """The socket that serves it, whatever is spoken there."""
-        return self.scheme == "udp", self.host, self.port, self.path
+    def where(self) -> tuple[str, str, int, str]:
+        """The socket that serves it, whatever is spoken there; of port 0 each scheme has its own.
+
+        Otherwise two addresses with port 0 would have one socket, and one of them no clients.
+        """
+        kind = "udp" if self.scheme == "udp" else "stream"
+        is_chosen = not self.port and not self.path
+        return self.scheme if is_chosen else kind, self.host, self.port, self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from lineman.process.rundir.masters import belongs_to
 # Binds: the worker, the address with the port to use, whether it is the first one of its port.
 Bind = Callable[[Place, PlaceAddress, bool], socket.socket]
 # Where a socket is, as `PlaceAddress.where` says it.
-Where: TypeAlias = tuple[bool, str, int, str]
+Where: TypeAlias = tuple[str, str, int, str]
 
 
 class Sockets:
