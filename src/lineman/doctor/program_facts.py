@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lineman.base.address import STREAMS
 from lineman.doctor.facts import Outcome
 
 
@@ -58,6 +59,16 @@ class WorkerFacts:
     def is_udp(self) -> bool:
         """Whether it takes datagrams: it has no connections, and no proxy in front."""
         return self.url.startswith("udp:")
+
+    @property
+    def scheme(self) -> str:
+        """Of its address, without what says that it speaks TLS or listens at a path."""
+        return self.url.partition(":")[0].partition("+")[0]
+
+    @property
+    def has_http(self) -> bool:
+        """Whether its clients begin with HTTP, as websockets do."""
+        return self.scheme not in STREAMS and not self.is_udp
 
 
 @dataclass(frozen=True, slots=True)

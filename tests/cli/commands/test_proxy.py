@@ -211,6 +211,7 @@ def test_what_the_program_still_lacks_is_said(
         ),
         ("Worker('ws://127.0.0.1:1', name='a')", ["--worker", "b"], 2, "no worker 'b'"),
         ("Worker('ws://127.0.0.1:0')", [], 1, "give it a port"),
+        ("Worker('text://127.0.0.1:1')", [], 1, "proxy_pass 127.0.0.1:1; proxy_protocol on;"),
         ("Worker('ws://127.0.0.1:1', ping_interval=-1)", [], 1, "ping_interval is -1"),
         (
             "Worker('ws://127.0.0.1:1', proxy_protocol='required', trusted_proxies=['127.0.0.1'])",

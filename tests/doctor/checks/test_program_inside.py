@@ -82,6 +82,22 @@ def test_a_try_on_this_machine_is_asked_about_a_proxy_and_not_told_of_one() -> N
     assert asked.fix.startswith("behind a proxy: ")
 
 
+def test_nothing_of_http_is_said_of_a_worker_without_it() -> None:
+    for changes in (
+        {"url": "text://127.0.0.1:8282", "trusts_proxies": False, "ping_interval": 0.0},
+        {"url": "frame://0.0.0.0:8282", "host": "0.0.0.0"},
+        {"url": "tcp+tls://127.0.0.1:8282", "is_tls": True, "speaks_tls": True},
+        {"url": "text+unix:///a", "path": "/a", "port": 0, "trusts_proxies": False},
+    ):
+        worker = replace(BEHIND, **changes)  # type: ignore[arg-type]
+        for each in judge(ProgramFacts("app.py", (worker,), MACHINE)):
+            said = f"{each.seen} {each.fix}"
+            assert "ws://" not in said
+            assert "wss://" not in said
+            assert "real_ip" not in said
+            assert "nginx" not in said
+
+
 @pytest.mark.parametrize("worker", [GOOD, BEHIND])
 def test_a_healthy_program_has_nothing_to_be_told(worker: WorkerFacts) -> None:
     found = judge(ProgramFacts("app.py", (worker,), MACHINE))

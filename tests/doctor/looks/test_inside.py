@@ -57,3 +57,20 @@ def test_a_program_that_is_looked_at_has_nothing_to_warn_of(tmp_path: Path, more
         assert "WARNING" not in app.output
     finally:
         app.stop()
+
+
+def test_a_look_at_a_worker_of_lines_sends_it_none(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    text = echo().replace("ws://127.0.0.1:0", f"text://127.0.0.1:{port}")
+    app = App(tmp_path, text)
+    try:
+        program = app.start()
+        done = app.run("doctor", by_script=False)
+        assert f"worker-running: text://127.0.0.1:{port} is running" in done.stdout
+        (child,) = app.status()["children"]
+        assert child["report"]["totals"]["messages_in"] == 0
+        app.run("stop")
+        program.process.wait(20)
+        assert "HTTP" not in app.output
+    finally:
+        app.stop()

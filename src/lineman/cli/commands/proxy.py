@@ -221,6 +221,15 @@ def _address_of(worker: Surveyed, is_tcp: bool) -> SurveyedAddress:
             f"the worker listens on {chosen.url}, and a web server in front forwards no datagrams",
             "let clients send to the worker itself; or name another worker: --worker NAME",
         )
+    address = addresses.parse(chosen.url)
+    if address.protocol in addresses.STREAMS:
+        port = address.port or 8282
+        raise ConfigError(
+            f"the worker listens on {address}, and this command writes configurations for HTTP",
+            f"forward TCP to it: in nginx stream {{ server {{ listen {port + 1}; proxy_pass "
+            f"127.0.0.1:{port}; proxy_protocol on; }} }}, in HAProxy mode tcp with send-proxy-v2; "
+            'and in the worker proxy_protocol="required", trusted_proxies=["127.0.0.1/32"]',
+        )
     return chosen
 
 

@@ -98,7 +98,18 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
                 "worker-loopback-only",
                 f"{worker.name} speaks TLS on {worker.host}: only programs on this machine "
                 "reach it",
-                f"wss://0.0.0.0:{worker.port} for clients; ws:// behind a proxy that ends TLS",
+                f"wss://0.0.0.0:{worker.port} for clients; ws:// behind a proxy that ends TLS"
+                if worker.has_http
+                else f"{worker.scheme}://0.0.0.0:{worker.port} for clients; or no certificate "
+                "behind a proxy that ends TLS",
+            )
+        elif not _is_loopback(worker.host) and not worker.is_tls and not worker.has_http:
+            yield warning(
+                "worker-open-without-tls",
+                f"{worker.name} speaks no TLS on {worker.host}: anybody between it and its "
+                "clients can read and change everything",
+                f'cert="…", key="…"; or {worker.scheme}://127.0.0.1:{worker.port} behind a proxy '
+                "on this machine that ends TLS",
             )
         elif not _is_loopback(worker.host) and not worker.is_tls:
             yield warning(
@@ -112,6 +123,8 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
 def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether the clients' addresses get through a proxy."""
     for worker in _connected(facts):
+        if not worker.has_http:
+            continue  # only the PROXY protocol could name them
         if worker.trusts_proxies and worker.real_ip_header == "x-real-ip":
             yield info(
                 "real-ip-by-x-real-ip",
@@ -158,6 +171,8 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
 def pings(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether a silent connection outlives a proxy's idle limit."""
     for worker in _connected(facts):
+        if not worker.has_http:
+            continue  # TCP keepalive sends nothing that a proxy counts
         if worker.ping_interval == 0 or worker.ping_interval >= _PROXY_PING:
             how = f"every {worker.ping_interval:g} s" if worker.ping_interval else "never"
             yield warning(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lineman.base import address as addresses
-from lineman.base.address import Address
+from lineman.base.address import STREAMS, Address
 from lineman.doctor.facts import Outcome
 from lineman.doctor.looks import tls
 from lineman.doctor.looks.name_resolution import reach
@@ -143,13 +143,16 @@ def _ask(address: Address, is_tls: bool, timeout: float) -> tuple[Outcome | None
     outcome = reach([ip], address.port, timeout)[0].outcome
     if outcome is not Outcome.DONE:
         return outcome, None, ""
+    if address.protocol in STREAMS and not is_tls:
+        return outcome, None, ""  # to send something would be a message for the program
     way = Way(Target("ws", address.host, address.port, "/"), ip, timeout)
     if not is_tls and _speaks_http(way):
         return outcome, False, ""
     found = tls.look(way.with_scheme("wss"), ())
     if found.outcome is Outcome.DONE:
         return outcome, True, found.fingerprint
-    return outcome, False if is_tls and _speaks_http(way) else None, ""
+    may_ask = is_tls and address.protocol not in STREAMS
+    return outcome, False if may_ask and _speaks_http(way) else None, ""
 
 
 def _speaks_http(way: Way) -> bool:
