@@ -84,6 +84,14 @@ def test_its_own_options_are_refused_for_others(name: str, address: str) -> None
     assert "write udp:// in the address" in told
 
 
+def test_beside_another_address_the_options_of_both_are_taken() -> None:
+    several = ["ws://127.0.0.1:0", UDP]
+    plan = checked_options.read(Worker(several, origins=["https://a.example"], udp_amplification=2))
+    assert [each.address.protocol for each in plan.addresses] == ["ws", "udp"]
+    with pytest.raises(ConfigError, match="UDP has no connections"):
+        Gateway(several, name="by both")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("udp_amplification", -1), ("udp_amplification", "2"), ("udp_receive_buffer", 1.5)],

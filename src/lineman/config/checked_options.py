@@ -103,11 +103,11 @@ def read(
         )
     if not listens:
         _refuse_callbacks(worker)
+    elif all(each.address.protocol == "udp" for each in listens):
+        datagram_options.refuse_others(worker, listens[0].address)
     elif not any(each.has_http for each in listens):
         _refuse_websocket_options(worker, listens[0].address)
-    if listens and all(each.address.protocol == "udp" for each in listens):
-        datagram_options.refuse_others(worker, listens[0].address)
-    elif not any(each.address.protocol == "udp" for each in listens):
+    if not any(each.address.protocol == "udp" for each in listens):
         datagram_options.refuse_own(worker, listens[0].address if listens else None)
     limits, tls = _read_context(worker)
     acme = _acme(worker, listens, tls)

@@ -14,6 +14,7 @@ from kit.datagrams import ServeDatagrams, UdpClient
 from kit.recorder import Recorder
 from kit.waiting import DEADLINE, wait_until
 from lineman import DatagramPeer, Worker
+from lineman.net.connection.endpoint import Endpoint
 from lineman.net.datagrams import datagram_socket
 from lineman.net.datagrams.datagram_socket import BATCH
 from lineman.testing.client import RawClient
@@ -160,7 +161,7 @@ def test_a_flood_of_one_sender_does_not_delay_other_sockets() -> None:
         client = RawClient(site.port)
         client.send_bytes(b"hello?")
         assert client.receive_bytes() == b"hello?"
-        site.call(service.listen, udp)
+        site.call(service.listen, udp, Endpoint())
         assert has_begun.wait(DEADLINE)
         client.send_bytes(b"still there?")
         may_go_on.set()

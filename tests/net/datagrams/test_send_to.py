@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.datagrams import ServeDatagrams
+from kit.datagrams import DatagramSite, ServeDatagrams, UdpClient
 from kit.waiting import DEADLINE
 from lineman import UsageError, Worker
 from lineman.testing.serving import Serving
@@ -33,6 +33,22 @@ def test_it_sends_by_ipv6_and_by_it_to_ipv4(serve: ServeDatagrams, listens: str,
         client.bind((to, 0))
         assert site.send_to((to, client.getsockname()[1]), b"six")
         assert client.recv(100) == b"six"
+
+
+def test_of_several_addresses_it_takes_the_socket_of_the_family_and_all_are_answered() -> None:
+    worker = Worker(["tcp://127.0.0.1:0", "udp://127.0.0.1:0", "udp://[::1]:0"])
+    worker.on_message = lambda peer, data: peer.send(data)
+    with DatagramSite(worker) as site:
+        tcp, four, six = (int(url.rpartition(":")[2]) for url in worker.urls)
+        with UdpClient(four) as client, UdpClient(six, "::1") as other:
+            assert (client.ask(b"4"), other.ask(b"6")) == (b"4", b"6")
+            for each in (client, other):
+                assert site.send_to(each.name, b"both")
+                assert each.recv(10) == b"both"
+        with socket.create_connection(("127.0.0.1", tcp)) as stream:
+            stream.settimeout(DEADLINE)
+            stream.sendall(b"stream")
+            assert stream.recv(10) == b"stream"
 
 
 @pytest.mark.parametrize(
