@@ -309,6 +309,22 @@ class Worker(WorkerDescription):
         else:
             self.jobs.append(spec)
 
+    def listen(self, address: str) -> None:
+        """Listens at one more address, in `on_worker_start` or later, with the worker's options.
+
+        For a worker with one process: several would have to share the port. The next process finds
+        the port after a reload, if it calls `listen` in its `on_worker_start`.
+
+        Args:
+            address: as in the list of addresses; `urls` has it then, with its port.
+
+        Raises:
+            ConfigError: it is invalid or taken, the worker listens there already, it speaks TLS
+                without a certificate, or a master runs several processes of the worker.
+            UsageError: the worker does not run yet, or is about to end.
+        """
+        self.runtime.listen(address)
+
     def pause_accept(self) -> None:
         """Stops accepting in this process for a while: clients wait in the backlog of the port.
 

@@ -9,12 +9,13 @@ import pytest
 from kit.app import MakeApp
 from kit.program import free_ports
 from kit.waiting import DEADLINE, wait_until
-from lineman import UsageError, Worker
+from lineman import ConfigError, UsageError, Worker
 from lineman.testing.serving import Serving
 
 TEXT, TCP = "text://127.0.0.1:0", "tcp://127.0.0.1:0"
 
 CALLS = ("pause_accept", "resume_accept", "unlisten")
+WS = "ws://127.0.0.1:0"
 
 
 def echo(worker: Worker) -> Worker:
@@ -116,6 +117,52 @@ def test_before_the_start_it_is_an_error_and_after_the_stop_nothing(name: str) -
     getattr(worker, name)()
 
 
+def test_one_more_address_is_served_like_those_of_the_list() -> None:
+    worker = echo(Worker(WS))
+    with Serving(worker) as serving:
+        serving.call(worker.listen, TEXT)
+        with connect(ports_of(worker)[1]) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+            assert [each.listen_address for each in worker.connections.values()] == [TEXT]
+        serving.call(worker.unlisten)
+        assert all(is_refused(port) for port in ports_of(worker))
+        serving.call(worker.listen, TEXT)
+        assert len(worker.urls) == 1
+        with connect(worker.port) as client:
+            client.sendall(b"again\n")
+            assert client.recv(100) == b"again\n"
+
+
+def test_an_address_that_is_added_in_on_worker_start_is_served_with_the_others() -> None:
+    worker = echo(Worker(WS))
+    worker.on_worker_start = lambda worker: worker.listen(TEXT)
+    with Serving(worker):
+        assert [url.partition(":")[0] for url in worker.urls] == ["ws", "text"]
+        with connect(ports_of(worker)[1]) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+
+
+def test_an_address_that_cannot_be_added_changes_nothing() -> None:
+    worker = echo(Worker(WS))
+    with pytest.raises(UsageError, match=r"listen\(\) is for a worker that runs"):
+        worker.listen(TEXT)
+    with Serving(worker) as serving:
+        before = worker.urls
+        for address, words in (
+            (WS, "listens on ws://127.0.0.1:0 already"),
+            ("wss://127.0.0.1:0", "speaks TLS, and the worker has no certificate"),
+            ("nonsense", "has no scheme"),
+            (f"tcp://127.0.0.1:{worker.port}", "address already in use"),
+        ):
+            with pytest.raises(ConfigError, match=words):
+                serving.call(worker.listen, address)
+        assert worker.urls == before
+    with pytest.raises(UsageError, match="it has ended, or is about to end"):
+        worker.listen(TEXT)
+
+
 PROGRAM = """
     import os
     from lineman import Worker
@@ -161,3 +208,40 @@ def test_of_two_processes_the_other_one_serves_everybody(make_app: MakeApp) -> N
     served = {ask(port, "who") for _ in range(20)}
     assert len(served) == 1
     assert gone not in served
+
+
+LATER = """
+    import os
+    from lineman import Worker
+
+    worker = Worker("ws://127.0.0.1:0", count={count}, drain_seconds=0.1, stop_timeout=2)
+
+    @worker.on_worker_start
+    def start(worker):
+        worker.listen("text://127.0.0.1:{port}")
+
+    @worker.on_message
+    def reply(connection, message):
+        connection.send(str(os.getpid()))
+
+    Worker.run_all()
+"""
+
+
+def test_a_reload_finds_the_port_that_the_process_before_has_added(make_app: MakeApp) -> None:
+    (port,) = free_ports(1)
+    app = make_app(LATER.format(port=port, count=1))
+    app.start()
+    seen = {ask(port, "who")}
+    for _ in range(2):
+        assert app.run("reload").returncode == 0
+        now = ask(port, "who")
+        assert now not in seen
+        seen.add(now)
+
+
+def test_several_processes_do_not_add_a_port_of_one(make_app: MakeApp) -> None:
+    (port,) = free_ports(1)
+    done = make_app(LATER.format(port=port, count=2)).run("start")
+    told = done.stdout + done.stderr
+    assert "has 2 processes, and a client would reach only one of them there" in told

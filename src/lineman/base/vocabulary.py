@@ -78,7 +78,6 @@ WORKER: Mapping[str, str] = {
     "getGracefulStop": "every stop and reload closes clients gracefully",
     "log": 'write logging.getLogger("app").info(…)',
     "safeEcho": "write print(…)",
-    "listen": "write `await worker.start()` in an `async def`",
     "pauseAccept": "pause_accept",
     "resumeAccept": "resume_accept",
     "getSocketName": "url",

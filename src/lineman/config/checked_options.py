@@ -71,6 +71,25 @@ class CheckedOptions:
         """The addresses for clients, with the schemes that they use."""
         return [each.url for each in self.addresses]
 
+    def with_address(self, text: str) -> CheckedOptions:
+        """The same with one more address, behind the others.
+
+        Raises:
+            ConfigError: it is invalid, or speaks TLS and the worker has no certificate.
+        """
+        others = [each for each in listen_addresses.texts_of(self.given.address) if each != text]
+        listens = listen_addresses.parse_all([*others, text])
+        (*_, added) = _secured(self.given, listens, self.is_tls)
+        for each in self.addresses:
+            if each.text == text or each.address == added.address:
+                raise ConfigError(f"the worker listens on {text} already", "leave it out")
+        if added.is_tls and self.tls is None:
+            raise ConfigError(
+                f"{text} speaks TLS, and the worker has no certificate",
+                'give it one: Worker(…, cert="server.pem", key="server.key")',
+            )
+        return replace(self, addresses=(*self.addresses, _with_origins(self.given, added)))
+
     def listen(self, address: Address) -> socket.socket:
         """A socket of this process alone that listens at an address; raises like `listen.bind`."""
         from lineman.process.rundir.masters import how_to_stop  # most programs do not need it
@@ -191,7 +210,7 @@ def _refuse_proxies_that_nobody_trusts(worker: WorkerDescription) -> None:
         )
 
 
-def _with_origins(worker: WorkerDescription, listen: ListenAddress) -> ListenAddress:
+def _with_origins(worker: WorkerOptions, listen: ListenAddress) -> ListenAddress:
     address = listen.address
     own = None if not address.host or address.is_tls else (address.host, address.port)
     return replace(listen, origins=OriginPolicy(worker.origins, own))
@@ -240,7 +259,7 @@ def _read_context(worker: WorkerDescription) -> tuple[Limits, TlsOptions]:
 
 
 def _secured(
-    worker: WorkerDescription, listens: Sequence[ListenAddress], has_certificate: bool
+    worker: WorkerOptions, listens: Sequence[ListenAddress], has_certificate: bool
 ) -> list[ListenAddress]:
     return listen_addresses.over_tls(
         listens, transport=worker.transport, has_certificate=has_certificate

@@ -139,14 +139,49 @@ class Host:
         Raises:
             ConfigError: the socket cannot be opened.
         """
-        address = where.address
         listener = self._inherit(where)
         if listener is None:
-            self._make_room(address)
-            listener = await self._open(worker, plan, address)
-        file = unixsocket.identity(address.path) if address.path else None
-        self._own.setdefault(worker, []).append((Label(where.text, file), listener))
+            self._make_room(where.address)
+            listener = await self._open(worker, plan, where.address)
+        self._note(worker, where, listener)
         return listener
+
+    def open_now(self, worker: Hosted, plan: CheckedOptions, where: ListenAddress) -> socket.socket:
+        """As `listen`, for a worker that runs: without waiting for a port of the old process.
+
+        Raises:
+            ConfigError: the socket cannot be opened, or the outer worker has several processes.
+            UsageError: this process is about to end.
+        """
+        self._refuse_several(worker)
+        listener = self._inherit(where)
+        if listener is None:
+            self._make_room(where.address)
+            try:
+                listener = plan.listen(where.address)
+            except AddressInUseError as error:
+                raise _explained(error) from None
+        elif listener.type is socket.SOCK_STREAM:
+            listener.listen(plan.limits.backlog)
+        self._note(worker, where, listener)
+        if self._is_ready:
+            self._write()
+        return listener
+
+    def _refuse_several(self, worker: Hosted) -> None:
+        if self.outer.worker.count > 1:
+            raise ConfigError(
+                f"{worker!r} has {self.outer.worker.count} processes, and a client would reach "
+                "only one of them there",
+                'write the address in the list, which all processes serve: Worker(["ws://…", …])',
+            )
+        if self._is_ending:
+            raise UsageError(f"{worker!r} cannot listen: this process is about to end")
+
+    def _note(self, worker: Hosted, where: ListenAddress, listener: socket.socket) -> None:
+        path = where.address.path
+        file = unixsocket.identity(path) if path else None
+        self._own.setdefault(worker, []).append((Label(where.text, file), listener))
 
     def _inherit(self, where: ListenAddress) -> socket.socket | None:
         address = where.address

@@ -68,6 +68,8 @@ class RunningWorker:
         self._socket_files: list[SocketFile] = []
         self._is_starting = False
         self._is_unlistened = False
+        self._is_accepting = False
+        self._listeners: list[socket.socket] = []  # until they accept
         self._stopped = asyncio.Event()  # not set while on_worker_stop runs
         self._stopped.set()
 
@@ -140,7 +142,8 @@ class RunningWorker:
                 f"{self!r} has {len(plan.addresses)} addresses, and start() got {len(given)} "
                 "sockets; give one for each, in their order"
             )
-        listeners = [] if given is None else [*given]
+        listeners = self._listeners = [] if given is None else [*given]
+        self._is_accepting = False
         try:
             if given is None:
                 await self._open(plan, host, listeners)
@@ -212,8 +215,32 @@ class RunningWorker:
                 _listen_again(listener, self.plan.limits.backlog)
             self.service.listen(listener, self._endpoint(each, self.plan))
             logger.info("listening on %s", each.url)
+        self._is_accepting = True
+        self._listeners = []
         if self._is_unlistened:  # in on_worker_start
             self.service.unlisten()
+
+    def listen(self, text: str) -> None:
+        """As `Worker.listen`."""
+        service, plan, host = self._begun("listen"), self.plan, inner_workers.host
+        if service is None or plan is None or service.is_stopping or service.is_draining:
+            raise UsageError(f"{self!r} cannot listen: it has ended, or is about to end")
+        if self._is_unlistened and self._is_accepting:
+            plan = replace(plan, addresses=())
+        plan = plan.with_address(text)
+        where = plan.addresses[-1]
+        listener = plan.listen(where.address) if host is None else host.open_now(self, plan, where)
+        if where.address.path:
+            self._socket_files.append(SocketFile(where.address.path))
+        else:
+            where = where.with_port(listener.getsockname()[1])
+        self.plan = replace(plan, addresses=(*plan.addresses[:-1], where))
+        if not self._is_accepting:
+            self._listeners.append(listener)
+            return
+        self._is_unlistened = False
+        service.listen(listener, self._endpoint(where, plan))
+        logger.info("listening on %s", where.url)
 
     def pause_accept(self) -> None:
         """As `Worker.pause_accept`."""
@@ -233,8 +260,8 @@ class RunningWorker:
         self._is_unlistened = True
         service.unlisten()
         self.remove_socket_file()
-        if (host := inner_workers.of(self)) is not None:
-            host.forget(self)
+        if inner_workers.host is not None:
+            inner_workers.host.forget(self)
 
     def _begun(self, name: str) -> Service | None:
         """The service; None after the end.
