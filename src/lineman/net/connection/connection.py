@@ -288,7 +288,7 @@ class Connection(Delivery, ConnectionNames):
         if refusal is None and service.is_guarded:
             refusal = service.admission.admit(self, ())
         if refusal is not None:
-            service.tally.refusals[refusal.status] += 1
+            # Nothing is sent: statuses count answers of HTTP, and the limit has counted this.
             self.finish()
             return
         protocol = self.endpoint.protocol
