@@ -16,8 +16,8 @@ def events_of(session: Session, parts: list[bytes]) -> list[Any]:
     for part in parts:
         data = memoryview(part)
         found += _taken(session, data)
-    session.on_time(0.0, 0.0)  # what waits for the clock is asked for as well
-    return found + (_taken(session, memoryview(b"")) if session.has_more else [])
+    # What waits for the clock is asked for as well.
+    return found + (_taken(session, memoryview(b"")) if session.ask_now() else [])
 
 
 def _taken(session: Session, data: memoryview) -> list[Any]:

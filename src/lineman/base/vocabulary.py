@@ -108,7 +108,7 @@ WORKER_SETTINGS = frozenset({
 CONNECTION: Mapping[str, str] = {
     "id": "id",
     "worker": "worker",
-    "protocol": "the worker's address contains it, and it does not change",
+    "protocol": "protocol",
     "transport": "connection.tls is None without TLS",
     "bytesRead": "bytes_read",
     "bytesWritten": "bytes_written",
@@ -136,7 +136,7 @@ CONNECTION: Mapping[str, str] = {
     "errorHandler": "an exception of a callback is logged, and the worker's on_error gets it",
     "send": "send",
     "close": "close",
-    "end": "close",
+    "end": "end",
     "destroy": "destroy",
     "pauseRecv": "pause_recv",
     "resumeRecv": "resume_recv",
@@ -316,6 +316,7 @@ REQUEST: Mapping[str, str] = {
 # The public names of a connection, which the reference shows; other names are internal.
 MEMBERS = (
     *("add_header", "after", "bytes_read", "bytes_written", "choose_subprotocol", "close"),
+    *("end", "protocol", "write"),
     *(
         "close_code",
         "close_reason",

@@ -30,5 +30,5 @@ class Progress:
 PROGRESS = Progress()
 # What the peer sent was taken, and it is no message for the program.
 NO_MESSAGE = Progress()
-# The session must be asked again soon, also if nothing comes: `on_time` at the next tick.
+# The session must be asked again soon, also if nothing comes: `ask_now` at the next tick.
 LATER = Progress()

@@ -4,6 +4,7 @@ cdef class Session:
     cpdef next(self, const unsigned char[::1] data)
     cpdef bytes rest(self, const unsigned char[::1] data)
     cpdef bytes left(self, const unsigned char[::1] data)
+    cpdef bint ask_now(self) except -1
     cpdef unfinished(self)
     cpdef Py_ssize_t held(self) except -1
     cpdef ended(self)

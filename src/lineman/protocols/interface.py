@@ -61,6 +61,10 @@ class Session:
         """
         return self.rest(data)
 
+    def ask_now(self) -> bool:
+        """Whether `next` is to be called, also without bytes: something waited for the clock."""
+        return False
+
     def unfinished(self) -> Any:
         """What has come of a message that is not complete, one object for each; None without."""
         return None

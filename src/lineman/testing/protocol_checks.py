@@ -147,8 +147,7 @@ def events_of(session: Session, data: bytes) -> list[Any]:
         if event is not None:
             found += _known(event)
         if event is None or not session.has_more:
-            session.on_time(0.0, 0.0)
-            if not session.has_more:
+            if not session.ask_now():
                 return found
             view = memoryview(b"")
 

@@ -123,21 +123,11 @@ def test_a_package_that_never_ends_is_given_up_when_it_is_too_long() -> None:
     assert made.held() == 0
 
 
-def in_bytes(made: CodecSession, count: int, ticks: int = 0) -> list[Any]:
-    """Feeds bytes one at a time, with the clock's ticks between."""
-    events = []
+def in_bytes(made: CodecSession, count: int) -> list[Any]:
+    """Feeds bytes one at a time."""
     byte = memoryview(b"x")
-    for number in range(count):
-        event = made.next(byte)
-        if event is not None:
-            events.append(event)
-        if ticks and number % ticks == 0:
-            made.on_time(float(number), float(number))
-            while made.has_more:
-                event = made.next(memoryview(b""))
-                if event is not None:
-                    events.append(event)
-    return events
+    events = [made.next(byte) for _ in range(count)]
+    return [event for event in events if event is not None]
 
 
 @pytest.mark.parametrize("count", [100_000, 1024 * 1024])
@@ -146,9 +136,8 @@ def test_a_package_byte_by_byte_is_shown_a_number_of_times_that_does_not_grow(co
     made = session(codec, 2 * count)
     assert set(in_bytes(made, count)) <= {LATER}
     assert codec.shown <= FREE + SHARE * count
-    made.on_time(1.0, 1.0)
-    assert made.has_more is (codec.shown > FREE)
-    assert made.next(memoryview(b" ")) == "x" * count or made.has_more
+    assert made.ask_now()
+    assert made.next(memoryview(b" ")) == "x" * count
 
 
 def test_bytes_that_were_not_paid_for_are_asked_about_at_the_next_tick() -> None:
@@ -160,8 +149,8 @@ def test_bytes_that_were_not_paid_for_are_asked_about_at_the_next_tick() -> None
         asked = codec.asked
     assert made.next(memoryview(b" tail")) is None  # it is whole, and nobody has looked
     assert codec.asked == asked
-    assert made.on_time(1.0, 1.0) == (None, None, 0.0)
-    assert made.has_more
+    assert made.ask_now()
+    assert not made.ask_now()
     event = made.next(memoryview(b""))
     assert set(event) == {"x"}
     assert made.has_more

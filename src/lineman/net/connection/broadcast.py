@@ -39,10 +39,13 @@ def broadcast(
     """
     if key is not None:
         check_key(key)
-    everyone = receivers(to)
-    if isinstance(message, (str, bytes, bytearray, memoryview)) or _has_websocket(everyone):
+    is_plain = isinstance(message, (str, bytes, bytearray, memoryview))
+    if is_plain:
         message = plain(message)  # a callback must not change it for later receivers
         to_frame(message)
+    everyone = receivers(to)
+    if not is_plain and _has_websocket(everyone):
+        plain(message)  # which raises
     encoded: dict[object, bytes | UsageError] = {}  # by what those with the same bytes share
     last: object = None
     shared = b""

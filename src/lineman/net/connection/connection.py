@@ -14,10 +14,11 @@ within the last second, or has bytes that epoll does not tell of is served in th
 
 from __future__ import annotations
 
-from typing import Never
+from typing import Any, Never
 
 from lineman.base import unknown_names
 from lineman.base.unknown_names import ConnectionNames
+from lineman.errors import ConfigError, UsageError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.delivery import Delivery
 from lineman.net.connection.endpoint import Endpoint
@@ -31,11 +32,15 @@ from lineman.net.stream.stream_status import (
     PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
+    PAUSED_BY_INBOX,
     PLAIN,
     SECURED,
     TRUNCATED,
 )
 from lineman.net.stream.tlsstream import not_listed
+from lineman.protocols.codecs import chosen
+from lineman.protocols.codecs.byte_stream import payload_bytes
+from lineman.protocols.codecs.codec_session import CodecSession
 from lineman.protocols.events import Close
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
@@ -174,6 +179,8 @@ class Connection(Delivery, ConnectionNames):
     def _ended(self, status: int) -> None:
         """The peer sends no more; it may still read what its last bytes were answered with."""
         self.flush()
+        if self._state is OPEN and self._session is not None and self._session.ask_now():
+            self.take_bytes(memoryview(b""))
         if self._state is OPEN:
             assert self._session is not None
             self._end_when_answered(self._session.ended(), status == TRUNCATED)
@@ -249,13 +256,17 @@ class Connection(Delivery, ConnectionNames):
                 break
             if self._forced_close is not None:
                 break  # that was its last word
-            if steps.has_spent(turn):
+            if steps.has_spent(turn) or (self._stream.paused and self._decodes_one_by_one()):
                 self.keep(session.rest(data))
                 break
         if self._session is session:
             message = session.unfinished()
             if self._is_unfinished or message is not None:
                 self.note_unfinished(message, session.held())
+
+    def _decodes_one_by_one(self) -> bool:
+        """Whether the program must have done with a message before the next one is decoded."""
+        return self.endpoint.protocol is not None and bool(self._stream.paused & PAUSED_BY_INBOX)
 
     def _take_http(self, data: memoryview) -> None:
         """Takes bytes of HTTP requests."""
@@ -333,6 +344,85 @@ class Connection(Delivery, ConnectionNames):
         """Has the session do what is due, and notes when it is to be asked again."""
         if self._state is OPEN and (again := self._check_alive(self.service.wheel.now)):
             self.service.wheel.file(self, again)
+
+    # The stream, for protocols that are not websockets.
+
+    @property
+    def protocol(self) -> Any:
+        """The connection's object of the program's own protocol; or `ws`, `tcp`, `text`, `frame`.
+
+        It may be set to what the option `protocol` of a worker takes, or to one of the last three
+        names. What the client has sent and the program has not got goes to the new protocol. An
+        `async def` callback may set it too: the next message is not decoded before it returns.
+
+        Raises:
+            UsageError: the connection is a websocket or is not open yet, or this is no protocol.
+        """
+        if self.endpoint.protocol is None:
+            return "ws"
+        if isinstance(self._session, CodecSession):
+            return self._session.codec
+        return None if self._session is None else self._session.share_key()
+
+    @protocol.setter
+    def protocol(self, protocol: Any) -> None:
+        self._check_stream("protocol is set")
+        try:
+            chosen.check(protocol)
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+        session = chosen.sessions_of(protocol)(self.service.limits)
+        before = self._session
+        if self._state is OPEN and before is not None:
+            taken = b"" if before.has_more else before.left(memoryview(b""))
+            self.upgrade(Upgrade(b"", session, taken))
+
+    def write(self, data: str | bytes | bytearray | memoryview) -> bool:
+        """Sends bytes past the protocol, behind all that was sent before.
+
+        Args:
+            data: bytes; of a `str` its UTF-8.
+
+        Returns:
+            As `send`.
+
+        Raises:
+            UsageError: the connection is a websocket, it is not open yet, or these are no bytes.
+        """
+        self._check_stream("write() is called")
+        encoded = payload_bytes(data)
+        if self._state is not OPEN:
+            return self._may_send()
+        return self.send_encoded(encoded, None)
+
+    def end(self, data: Any = None) -> None:
+        """Sends no more: the peer learns it once all that waits has left, and is still heard.
+
+        With TLS it gets a close_notify. The connection ends when the peer ends its side, or was
+        silent for `idle_timeout`; `close` does not wait for it. Ending twice is fine.
+
+        Args:
+            data: a last message to send before.
+
+        Raises:
+            UsageError: the connection is a websocket, or is not open yet.
+        """
+        self._check_stream("end() is called")
+        if data is not None:
+            self.send(data)
+        if self._state is OPEN and not self._has_said_end:
+            self._end_sending()
+
+    def _check_stream(self, what: str) -> None:
+        if self.endpoint.protocol is None:
+            raise UsageError(
+                f"{what}, and a websocket has its frames and its closing handshake; use send(…) "
+                "and close(…), or tcp:// in the address of the worker"
+            )
+        if self._state is HANDSHAKE:
+            raise UsageError(
+                f"{what}, and the connection is not open yet; do it from on_connect on"
+            )
 
     # The clock.
 

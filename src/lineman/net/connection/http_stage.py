@@ -97,7 +97,7 @@ class HttpStage:
         else:
             answer = self._session.answer_to(event, connection.service.wheel.now)
             if answer is not None:
-                connection.write(answer)
+                connection.cork(answer)
         return None
 
     def _begin(self, opening: Opening) -> Upgrade | None:
@@ -223,7 +223,7 @@ class HttpStage:
             self._callback_raised("on_request", error)
             return
         service.plain_requests += 1
-        connection.write(answer)
+        connection.cork(answer)
         if self._session.is_over:
             connection.finish()
 
@@ -345,7 +345,7 @@ class HttpStage:
             return None
         if self._refusal is not None:
             connection.service.tally.refusals[self._refusal.status] += 1
-            connection.write(self._refusal.encode(keep_alive=False))
+            connection.cork(self._refusal.encode(keep_alive=False))
             connection.finish()
             return None
         service = connection.service

@@ -20,6 +20,7 @@ cdef class Lifecycle(DelayedCalls):
     cdef int _linger
     cdef bint _is_queued
     cdef bint _is_ended_by_us
+    cdef bint _has_said_end
     cdef bint _is_unfinished
     cdef bint _owes_on_close
     cdef long long _seen_written
@@ -28,7 +29,7 @@ cdef class Lifecycle(DelayedCalls):
     cdef _speak(self, Session session)
     cdef _use_inbox(self, inbox)
     cdef _use_stage(self, stage)
-    cpdef write(self, bytes data)
+    cpdef cork(self, bytes data)
     @cython.locals(status=int)
     cpdef flush(self)
     cpdef pause(self, int why)
@@ -47,6 +48,7 @@ cdef class Lifecycle(DelayedCalls):
     @cython.locals(stream=Stream)
     cdef bint _has_progressed(self) except -1
     cdef _end_ourselves(self)
+    cdef _end_sending(self)
     cpdef start_close(self, int code, reason)
     cdef bint _is_waited_for(self) except -1
     cdef _work_off(self, int code, reason)

@@ -40,8 +40,9 @@ class Lifecycle(DelayedCalls):
     """Owns what a connection is made of: its session, its queue, its inbox; and ends it."""
 
     __slots__ = (
-        "_forced_close", "_goodbye", "_inbox", "_is_ended_by_us", "_is_queued", "_is_unfinished",
-        "_linger", "_owes_on_close", "_queue", "_seen_written", "_session", "_stage",
+        "_forced_close", "_goodbye", "_has_said_end", "_inbox", "_is_ended_by_us", "_is_queued",
+        "_is_unfinished", "_linger", "_owes_on_close", "_queue", "_seen_written", "_session",
+        "_stage",
     )  # fmt: skip
 
     def _begin_life(
@@ -58,6 +59,7 @@ class Lifecycle(DelayedCalls):
         self._linger = NO_LINGER
         self._is_queued = False  # in the poller's queue
         self._is_ended_by_us = False
+        self._has_said_end = False  # nothing more is sent, and the peer is still heard
         self._is_unfinished = False  # a message that the service knows of
         self._owes_on_close = False
         self._seen_written = 0
@@ -91,7 +93,7 @@ class Lifecycle(DelayedCalls):
 
     # What leaves.
 
-    def write(self, data: bytes) -> None:
+    def cork(self, data: bytes) -> None:
         """Corks bytes: they leave at the end of this turn."""
         self._stream.write(data)
 
@@ -153,6 +155,8 @@ class Lifecycle(DelayedCalls):
                 self.tell(self.service.callbacks.on_buffer_drain)
         if self._state is FINISHING and not self.unsent:  # the callback may have sent and closed
             self._all_sent()
+        elif self._has_said_end and self._state is OPEN and not self.unsent:
+            self._stream.end_sending()
 
     def _release_queue(self) -> None:
         """Hands everything that waits to the socket, before a close frame goes the same way."""
@@ -225,6 +229,14 @@ class Lifecycle(DelayedCalls):
     def _end_ourselves(self) -> None:
         """Notes that this side ends it: nothing more is sent or delivered."""
         self._is_ended_by_us = True
+
+    def _end_sending(self) -> None:
+        """Sends no more once all that waits has left; the peer is heard until it ends."""
+        self._has_said_end = True
+        self._release_queue()
+        self.flush()
+        if self._state is OPEN and not self.unsent:
+            self._stream.end_sending()
 
     def start_close(self, code: int, reason: str) -> None:
         """Closes as the protocol does; the peer has `close_timeout` to answer.

@@ -59,7 +59,7 @@ class Sender(Lifecycle):
         """
         if key is not None:
             check_key(key)
-        if self._state is not OPEN or self._stream.is_blocked:
+        if self._state is not OPEN or self._stream.is_blocked or self._has_said_end:
             place = NO_PLACE if key is None else self._place_of(key)
             if not self._may_send():
                 if self.endpoint.protocol is None:
@@ -80,7 +80,7 @@ class Sender(Lifecycle):
 
     def _write_pieces(self, pieces: tuple[bytes, bytes, bytes]) -> bool:
         before, body, behind = pieces
-        if self._stream.is_blocked or self._state is not OPEN:  # see `_hold`
+        if self._stream.is_blocked or self._state is not OPEN or self._has_said_end:  # see `_hold`
             return self._hold(before + body + behind, NO_PLACE)
         self._stream.write(before)
         self._stream.write(body)
@@ -103,7 +103,7 @@ class Sender(Lifecycle):
             size: bytes of it.
         """
         stream = self._stream
-        if self._state is not OPEN or stream.is_blocked:
+        if self._state is not OPEN or stream.is_blocked or self._has_said_end:
             return False
         room = stream.room()
         session = self._session
@@ -125,7 +125,7 @@ class Sender(Lifecycle):
 
     def send_encoded(self, encoded: bytes, key: object) -> bool:
         """Sends what `encode_shared` made, as `send` does; False before it is open."""
-        if self._state is not OPEN or self._stream.is_blocked:
+        if self._state is not OPEN or self._stream.is_blocked or self._has_said_end:
             place = NO_PLACE if key is None else self._place_of(key)
             if self._state is HANDSHAKE or not self._may_send():
                 return False
@@ -183,7 +183,7 @@ class Sender(Lifecycle):
         """
         if self._state is HANDSHAKE:
             raise UsageError("the connection is not open yet; send from on_connect on")
-        if self._state is not OPEN or self._is_ended_by_us:
+        if self._state is not OPEN or self._is_ended_by_us or self._has_said_end:
             self.service.send_failures += 1
             return False
         if self.service.slow_readers is not SlowReaders.CLOSE:
@@ -198,7 +198,7 @@ class Sender(Lifecycle):
 
         Encoding it has called the message's own methods, and these may have done anything.
         """
-        if self._state is not OPEN:
+        if self._state is not OPEN or self._has_said_end:
             self.service.send_failures += 1
             return False
         is_waiting = self._stream.is_blocked and self.service.slow_readers is not SlowReaders.CLOSE
@@ -281,7 +281,7 @@ class Sender(Lifecycle):
         if ping is not None:
             self._note_silence()
             self._stream.write(ping)
-        if self._session.has_more:  # it is to be asked, though nothing has come
+        if self._session.ask_now():
             self._stream.keep(b"")
             self._put_off()
         return again
@@ -356,7 +356,7 @@ class Sender(Lifecycle):
     def refuse(self, error: HttpError) -> None:
         """Answers a handshake with an HTTP error and ends the connection."""
         self.service.tally.refusals[error.status] += 1
-        self.write(error_response(error))
+        self.cork(error_response(error))
         self._finish(linger=True)
 
     def _refuse_plain(self) -> None:
@@ -386,7 +386,7 @@ class Sender(Lifecycle):
     def give_up_handshake(self, answer: bytes | None) -> None:
         """Ends a handshake that took too long, with an answer where something was asked."""
         if answer is not None and not self.is_over:
-            self.write(answer)
+            self.cork(answer)
             self._finish(linger=True)
         else:
             self._lose(closing.ABNORMAL, TOO_LATE)
@@ -418,7 +418,7 @@ class Sender(Lifecycle):
     def give_way(self, error: HttpError) -> None:
         """Ends a newcomer for another, with an answer where it has begun to ask something."""
         if self._state is HANDSHAKE and self._stage is not None and not self._stage.is_idle:
-            self.write(error_response(error))
+            self.cork(error_response(error))
             self.flush()
         self._lose(closing.ABNORMAL, GAVE_WAY)
 

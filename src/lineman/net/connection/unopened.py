@@ -58,7 +58,7 @@ class Unopened(Protocol):
         """Counts a request that is not whole."""
         ...
 
-    def write(self, data: bytes) -> None:
+    def cork(self, data: bytes) -> None:
         """Sends an answer."""
         ...
 

@@ -74,6 +74,7 @@ cdef class Stream:
     cdef return_cork(self)
 
     cdef end_writing(self)
+    cdef end_sending(self)
     cdef bint abandon_tls(self) except -1
     cdef break_off(self)
     cdef shut(self)

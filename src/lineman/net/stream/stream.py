@@ -405,6 +405,12 @@ class Stream:
             self.tls = None  # having ended, it would fail at the peer's next record
         syscalls.finish_writing(self.fd)
 
+    def end_sending(self) -> None:
+        """Says the end of what we send (with TLS also there); what still comes is read."""
+        if self.tls is not None:
+            self.tls.end()
+        syscalls.finish_writing(self.fd)
+
     def abandon_tls(self) -> bool:
         """Drops TLS after it has failed, if there is any; what still comes is thrown away."""
         if self.tls is None:

@@ -29,4 +29,4 @@ cdef class CodecSession(StreamSession):
     cdef Py_ssize_t encode_memory(self, bint is_text, const unsigned char *data, Py_ssize_t count, unsigned char *room, Py_ssize_t size) except -2
     cpdef tuple pieces(self, message)
     cpdef share_key(self)
-    cpdef tuple on_time(self, double now, double last_received, bint is_reading=*)
+    cpdef bint ask_now(self) except -1

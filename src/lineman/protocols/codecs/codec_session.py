@@ -184,6 +184,14 @@ class CodecSession(StreamSession):
     def _name(self) -> str:
         return type(self._codec).__name__
 
+    def ask_now(self) -> bool:
+        """See `Session`."""
+        is_due = self._waits
+        if is_due:
+            self._waits = False
+            self._is_due = True
+        return is_due
+
     # What goes.
 
     def encode_into(self, message: Any, room: Any, size: int) -> int:
@@ -214,14 +222,3 @@ class CodecSession(StreamSession):
     def share_key(self) -> object:
         """See `Session`."""
         return self._codec if self._is_shared else None
-
-    # The clock.
-
-    def on_time(
-        self, now: float, last_received: float, is_reading: bool = True
-    ) -> tuple[bytes | None, str | None, float]:
-        """See `Session`; `has_more` is true where `input` is to be asked now."""
-        if self._waits:
-            self._waits = False
-            self._is_due = self.has_more = True
-        return StreamSession.on_time(self, now, last_received, is_reading)

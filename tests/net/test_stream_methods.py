@@ -1,0 +1,242 @@
+"""What a connection may do with its stream: another protocol, bytes past it, its half close."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from kit.recorder import Recorder
+from kit.site import Serve, Site
+from kit.waiting import wait_until
+from lineman import Connection, LengthPrefixed, Lines, UsageError, Worker
+from lineman.testing.certificates import IssuedPair
+from lineman.testing.client import RawClient
+
+Start = Callable[..., Site]
+
+
+@pytest.fixture
+def start(
+    tls: bool, certificate: IssuedPair, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> Iterator[Start]:
+    """Starts services, in the clear and in TLS: `start("text", on_message=…, protocol=…)`."""
+    caplog.set_level("INFO", "lineman")
+    with ExitStack() as stack:
+
+        def make(scheme: str, **options: Any) -> Site:
+            callbacks = {name: options.pop(name) for name in list(options) if name[:3] == "on_"}
+            if tls:
+                options |= {"cert": certificate.cert, "key": certificate.key}
+            worker = Worker(f"{scheme}://127.0.0.1:0", **options)
+            for name, function in callbacks.items():
+                setattr(worker, name, function)
+            site = stack.enter_context(Site(worker, client_tls if tls else None))
+            stack.callback(site.close_clients)
+            return site
+
+        yield make
+
+
+def hear(client: RawClient, count: int) -> bytes:
+    got = b""
+    while len(got) < count:
+        got += client.receive_bytes()
+    return got
+
+
+def only(site: Site) -> Connection:
+    wait_until(lambda: len(site.worker.connections) == 1, "it is there")
+    return site.connection
+
+
+BINARY = b"\0\2hi\0\3\nyo"
+STREAM = b"one\nbinary\n" + BINARY
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+@pytest.mark.parametrize("size", [1, 5, 11, 13, 1000])
+def test_what_came_behind_the_message_that_switches_goes_to_the_new_protocol(
+    start: Start, size: int, is_async: bool
+) -> None:
+    got = Recorder()
+
+    def hear_one(connection: Connection, message: Any) -> None:
+        got(message)
+        if message == "binary":
+            connection.protocol = LengthPrefixed(">H")
+
+    async def hear_late(connection: Connection, message: Any) -> None:
+        await asyncio.sleep(0.001)
+        hear_one(connection, message)
+        await asyncio.sleep(0.001)
+
+    client = start("text", on_message=hear_late if is_async else hear_one).connect()
+    for at in range(0, len(STREAM), size):
+        client.send_bytes(STREAM[at : at + size])
+    assert got.wait(4) == ["one", "binary", b"hi", b"\nyo"]
+
+
+def test_a_loop_over_messages_may_switch_too(start: Start) -> None:
+    got = Recorder()
+
+    async def talk(connection: Connection) -> None:
+        async for message in connection:
+            got(message)
+            await asyncio.sleep(0.001)
+            if message == "binary":
+                connection.protocol = LengthPrefixed(">H")
+
+    client = start("text", on_connect=talk).connect()
+    client.send_bytes(STREAM)
+    assert got.wait(4) == ["one", "binary", b"hi", b"\nyo"]
+
+
+def test_a_part_of_a_message_goes_to_the_new_protocol_whoever_switches(start: Start) -> None:
+    got = Recorder()
+    site = start("text", on_message=lambda connection, message: got(message))
+    client = site.connect()
+    connection = only(site)
+    client.send_bytes(b"half|whole|")
+    wait_until(lambda: site.call(lambda: connection.bytes_read) == 11, "it has come")
+    site.call(setattr, connection, "protocol", Lines(b"|"))
+    assert got.wait(2) == [b"half", b"whole"]
+    site.call(setattr, connection, "protocol", "tcp")
+    assert site.call(lambda: connection.protocol) == "tcp"
+    client.send_bytes(b"raw")
+    assert got.wait(3)[-1] == b"raw"
+
+
+class Counting:
+    """Lines; the program reads and sets what its connection's object keeps."""
+
+    def __init__(self) -> None:
+        self.prefix = b""
+
+    def input(self, buffer: bytes) -> int:
+        return buffer.find(b"\n") + 1
+
+    def decode(self, package: bytes) -> bytes:
+        return package[:-1]
+
+    def encode(self, message: bytes) -> bytes:
+        return self.prefix + message + b"\n"
+
+
+def test_the_program_gets_the_object_of_its_connection(start: Start) -> None:
+    def answer(connection: Connection, message: bytes) -> None:
+        connection.protocol.prefix = message
+        connection.send(b"!")
+
+    site = start("tcp", protocol=Counting, on_message=answer)
+    clients = [site.connect(), site.connect()]
+    for client, word in zip(clients, (b"a", b"b"), strict=True):
+        client.send_bytes(word + b"\n")
+        assert hear(client, 3) == word + b"!\n"
+
+
+def test_bytes_go_past_the_protocol_in_their_order(start: Start) -> None:
+    def answer(connection: Connection, message: str) -> None:
+        connection.send("one")
+        assert connection.write(b"\0raw")
+        assert connection.write("ü")
+        connection.send("two")
+        with pytest.raises(UsageError):
+            connection.write(5)  # type: ignore[arg-type]
+
+    client = start("text", on_message=answer).connect()
+    client.send_bytes(b"go\n")
+    assert hear(client, 14) == b"one\n\0raw\xc3\xbctwo\n"
+
+
+def end_of(client: RawClient) -> bytes:
+    """Bytes up to the end of what the service sends; our side stays open."""
+    got = b""
+    while data := client.receive_bytes():
+        got += data
+    return got
+
+
+def test_the_peer_learns_of_the_end_and_is_still_heard(start: Start, tls: bool) -> None:
+    told = Recorder()
+
+    def hear_one(connection: Connection, message: str) -> None:
+        told(message)
+        if message == "enough":
+            connection.end("bye")
+            connection.end()
+            told(connection.send("late"), connection.write(b"late"), connection.is_open)
+
+    site = start(
+        "text",
+        on_message=hear_one,
+        on_close=lambda connection, code, reason: told("close", code),
+    )
+    client = site.connect()
+    client.send_bytes(b"enough\nmore\n")
+    assert end_of(client) == b"bye\n"
+    client.send_bytes(b"later\n")
+    assert told.wait(4) == ["enough", (False, False, True), "more", "later"]
+    client.close()
+    # The client of the tests ends TCP without ending TLS.
+    assert told.wait(5)[-1] == ("close", 1006 if tls else 1000)
+    site.wait_until_empty()
+
+
+def test_the_end_waits_until_a_slow_reader_has_all(start: Start) -> None:
+    size = 3_000_000
+    site = start("tcp", max_send_buffer_size=10_000_000)
+    client = site.connect(receive_buffer=4096)
+    connection = only(site)
+
+    def flood() -> None:
+        connection.send(b"x" * size)
+        connection.end(b"last")
+        assert not connection.send(b"too late")
+
+    site.call(flood)
+    got = end_of(client)
+    assert len(got) == size + 4
+    assert got.endswith(b"xlast")
+
+
+def test_it_may_be_closed_while_it_waits_for_the_peers_end(start: Start) -> None:
+    site = start("text", on_message=lambda connection, message: connection.close("not this"))
+    client = site.connect()
+    connection = only(site)
+    site.call(connection.end)
+    assert end_of(client) == b""
+    client.send_bytes(b"x\n")
+    client.close()
+    site.wait_until_empty()
+    site.call(connection.end)  # after its end it does nothing
+    assert not site.call(connection.write, b"x")
+
+
+def test_a_websocket_refuses_all_of_them_in_words(serve: Serve, tls: bool) -> None:
+    site = serve(tls)
+    site.open()
+    connection = only(site)
+    assert site.call(lambda: connection.protocol) == "ws"
+    for act in (
+        lambda: connection.write(b"x"),
+        connection.end,
+        lambda: setattr(connection, "protocol", "tcp"),
+    ):
+        with pytest.raises(UsageError, match="a websocket has its frames"):
+            site.call(act)
+
+
+def test_what_is_no_protocol_is_refused_and_changes_nothing(start: Start) -> None:
+    site = start("text", on_message=lambda connection, message: connection.send(message))
+    client = site.connect()
+    connection = only(site)
+    for wrong in (5, object, "udp"):
+        with pytest.raises(UsageError, match="protocol is"):
+            site.call(setattr, connection, "protocol", wrong)
+    client.send_bytes(b"still\n")
+    assert hear(client, 6) == b"still\n"
