@@ -99,6 +99,18 @@ def test_the_report_names_the_service_and_no_websockets(bench: Bench) -> None:
     assert "close codes" not in outcome.out
 
 
+def test_connections_are_ended_in_order_with_tls_and_without(bench: Bench, start: Start) -> None:
+    codes: set[int] = set()
+
+    def note(connection: Connection, code: int, reason: str) -> None:
+        codes.add(code)
+
+    for mode in ("echo", "idle", "connect"):
+        with start("frame", on_close=note) as url:
+            assert_good(bench(url, "--insecure", "--json", "--mode", mode, "--connections", "2"))
+    assert codes == {1000}
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_any_reply_takes_whatever_comes(bench: Bench, protocol: str) -> None:
     answer = lambda connection, message: connection.send("ok")  # noqa: E731
