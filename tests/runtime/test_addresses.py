@@ -155,3 +155,29 @@ def test_the_addresses_of_a_worker_are_fixed_while_it_runs() -> None:
     with Serving(worker), pytest.raises(UsageError, match=f"address of <Worker {WS}> is read bef"):
         worker.address = [WS]
     worker.address = [WS]
+
+
+def test_datagrams_may_come_beside_connections() -> None:
+    with Serving(echo(Worker([WS, "udp://127.0.0.1:0", TEXT]))) as serving:
+        ws, udp, text = ports_of(serving.worker)
+        with RawClient(ws) as client:
+            client.open().send("hello")
+            assert client.receive() == "hello"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(10)
+            sender.sendto(b"datagram", ("127.0.0.1", udp))
+            assert sender.recv(100) == b"datagram"
+        assert say(text, b"hello\n") == b"hello\n"
+
+
+def test_a_broadcast_reaches_all_whose_protocol_can_carry_it() -> None:
+    with Serving(Worker([WS, TEXT])) as serving:
+        ws, text = ports_of(serving.worker)
+        with RawClient(ws) as browser, socket.create_connection(("127.0.0.1", text)) as device:
+            device.settimeout(10)
+            browser.open()
+            wait_until(lambda: len(serving.worker.connections) == 2, "both are open")
+            assert serving.call(serving.worker.broadcast, "two\nlines") == 1
+            assert browser.receive() == "two\nlines"
+            assert serving.call(serving.worker.broadcast, "one line") == 2
+            assert device.recv(100) == b"one line\n"
