@@ -18,6 +18,9 @@ from lineman.testing.serving import Serving
 WS, TEXT, TCP, FRAME = (f"{scheme}://127.0.0.1:0" for scheme in ("ws", "text", "tcp", "frame"))
 
 
+UDP = "udp://127.0.0.1:0"
+
+
 def echo(worker: Worker) -> Worker:
     worker.on_message = lambda connection, message: connection.send(message)
     return worker
@@ -158,7 +161,13 @@ def test_the_addresses_of_a_worker_are_fixed_while_it_runs() -> None:
 
 
 def test_datagrams_may_come_beside_connections() -> None:
-    with Serving(echo(Worker([WS, "udp://127.0.0.1:0", TEXT]))) as serving:
+    worker = Worker([WS, UDP, TEXT])
+    seen: list[str] = []
+    worker.on_message = lambda connection, message: (
+        seen.append(connection.listen_address),
+        connection.send(message),
+    )
+    with Serving(worker) as serving:
         ws, udp, text = ports_of(serving.worker)
         with RawClient(ws) as client:
             client.open().send("hello")
@@ -168,6 +177,7 @@ def test_datagrams_may_come_beside_connections() -> None:
             sender.sendto(b"datagram", ("127.0.0.1", udp))
             assert sender.recv(100) == b"datagram"
         assert say(text, b"hello\n") == b"hello\n"
+    assert seen == [WS, UDP, TEXT]
 
 
 def test_a_broadcast_reaches_all_whose_protocol_can_carry_it() -> None:

@@ -64,7 +64,7 @@ class Service(ConnectionContext):
             endpoint: what its connections have in common.
         """
         if listener.type is socket.SOCK_DGRAM:
-            datagrams = DatagramSocket(self, listener)
+            datagrams = DatagramSocket(self, listener, endpoint.address)
             self._listeners.append(datagrams)
             self.outputs.append(datagrams.output)
             return

@@ -11,6 +11,7 @@ cdef class DatagramOutput:
     cdef int _fd
     cdef readonly ConnectionContext service
     cdef readonly int family
+    cdef readonly object listen_address
 
     cpdef bint send(self, bytes sender, bytes payload, bint may_broadcast=*) except -1
     cdef bint _explain(self, bytes sender, bytes payload, error) except -1

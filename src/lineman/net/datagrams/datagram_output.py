@@ -23,14 +23,18 @@ class DatagramOutput:
     Args:
         service: where it counts.
         udp: the bound, non-blocking socket; it is closed by `close`.
+        listen_address: the address of the worker, as the program writes it.
 
     Attributes:
         family: of the socket: `socket.AF_INET` or `socket.AF_INET6`.
     """
 
-    __slots__ = ("_fd", "_socket", "family", "service")
+    __slots__ = ("_fd", "_socket", "family", "listen_address", "service")
 
-    def __init__(self, service: ConnectionContext, udp: socket.socket) -> None:
+    def __init__(
+        self, service: ConnectionContext, udp: socket.socket, listen_address: str = ""
+    ) -> None:
+        self.listen_address = listen_address
         self.service = service
         self.family = int(udp.family)
         self._socket = udp

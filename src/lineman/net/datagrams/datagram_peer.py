@@ -53,6 +53,11 @@ class DatagramPeer(_PeerBase, PeerNames):
         return f"<DatagramPeer {self.peer_address}>"
 
     @property
+    def listen_address(self) -> str:
+        """The address of the worker that the datagram came to, as the program writes it."""
+        return self._output.listen_address
+
+    @property
     def worker(self) -> Any:
         """The worker that the datagram came to."""
         return self._output.service.owner

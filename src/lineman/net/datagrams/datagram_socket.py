@@ -41,6 +41,7 @@ class DatagramSocket(Handler):
     Args:
         service: whose callbacks get what comes.
         udp: it; the service owns it from here on.
+        listen_address: the address of the worker, as the program writes it.
 
     Attributes:
         output: what answers are sent by.
@@ -52,10 +53,12 @@ class DatagramSocket(Handler):
         "_next", "_socket", "output", "service", "waiting",
     )  # fmt: skip
 
-    def __init__(self, service: ConnectionContext, udp: socket.socket) -> None:
+    def __init__(
+        self, service: ConnectionContext, udp: socket.socket, listen_address: str = ""
+    ) -> None:
         self.filed_tick = 0
         self.service = service
-        self.output = DatagramOutput(service, udp)
+        self.output = DatagramOutput(service, udp, listen_address)
         self._socket = udp
         self._fd = udp.fileno()
         self._batch = datagram_calls.new_batch()
