@@ -38,6 +38,7 @@ TABLES = (
 
 def spelt(cell: str) -> set[str]:
     """The names in a cell in Workerman's own spelling: `onMessage`, `reusePort`."""
+    cell = re.sub(r"Timer::\w+", "", cell)  # the reference of Workerman's names has these
     found = re.findall(r"(?<![$\w\[(])[a-z]+[A-Z]\w*", cell)
     return {name for name in found if f"({name}" not in cell and f"${name})" not in cell}
 

@@ -214,6 +214,7 @@ PEER: Mapping[str, str] = {
 CLIENT: Mapping[str, str] = {
     **CONNECTION,
     "uid": "uid",
+    "end": "close",
     "session": "session",
     "data": "session",
     "context": "session",
