@@ -26,7 +26,6 @@ THINGS = [
     ("context", "did you mean data?"),
     ("headers", "the client's are request.headers"),
     ("getSendBufferQueueSize", "did you mean unsent?"),
-    ("end", "did you mean close?"),
 ]
 
 
