@@ -403,8 +403,9 @@ class TlsStream:
         if self.is_direct:
             tlscalls.end(self._channel)
             return
-        with contextlib.suppress(OSError):
-            self._object.shutdown()
+        if not openssl.end_writes(self._object):
+            with contextlib.suppress(OSError):
+                self._object.shutdown()
 
     def let_go(self) -> None:
         """Sends what was held back while the handshake ended."""

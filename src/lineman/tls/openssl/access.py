@@ -95,6 +95,22 @@ def end_reads_between_records(connection: object) -> None:
         found.SSL_ctrl(connection_pointer(connection), _CLEAR_MODE, _AUTO_RETRY, None)
 
 
+def end_writes(connection: object) -> bool:
+    """Sends close_notify and reads nothing, so that the peer may go on; False if out of reach.
+
+    `ssl`'s own way also waits for the peer's, and fails at the next record of a peer that goes on.
+
+    Args:
+        connection: a `_ssl._SSLSocket`.
+    """
+    found = library()
+    if found is None:
+        return False
+    if found.SSL_shutdown(connection_pointer(connection)) < 0:
+        found.ERR_clear_error()
+    return True
+
+
 def last_failure(number: int) -> OSError:
     """The error that `ssl` would raise for the call of the library that has just failed.
 
@@ -166,6 +182,8 @@ def _declare(found: ctypes.CDLL) -> None:
     found.ERR_clear_error.restype = None
     found.SSL_ctrl.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_void_p]
     found.SSL_ctrl.restype = ctypes.c_long
+    found.SSL_shutdown.argtypes = [ctypes.c_void_p]
+    found.SSL_shutdown.restype = ctypes.c_int
     if hasattr(found, "SSL_group_to_name"):  # since OpenSSL 3.0
         found.SSL_group_to_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
         found.SSL_group_to_name.restype = ctypes.c_char_p
