@@ -58,10 +58,9 @@ BINARY = b"\0\2hi\0\3\nyo"
 STREAM = b"one\nbinary\n" + BINARY
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
 @pytest.mark.parametrize("size", [1, 5, 11, 13, 1000])
 def test_what_came_behind_the_message_that_switches_goes_to_the_new_protocol(
-    start: Start, size: int, is_async: bool
+    start: Start, size: int
 ) -> None:
     got = Recorder()
 
@@ -70,30 +69,42 @@ def test_what_came_behind_the_message_that_switches_goes_to_the_new_protocol(
         if message == "binary":
             connection.protocol = LengthPrefixed(">H")
 
-    async def hear_late(connection: Connection, message: Any) -> None:
-        await asyncio.sleep(0.001)
-        hear_one(connection, message)
-        await asyncio.sleep(0.001)
-
-    client = start("text", on_message=hear_late if is_async else hear_one).connect()
+    client = start("text", on_message=hear_one).connect()
     for at in range(0, len(STREAM), size):
         client.send_bytes(STREAM[at : at + size])
     assert got.wait(4) == ["one", "binary", b"hi", b"\nyo"]
 
 
-def test_a_loop_over_messages_may_switch_too(start: Start) -> None:
+def test_a_coroutine_may_switch_where_nothing_was_decoded_ahead(start: Start) -> None:
     got = Recorder()
 
-    async def talk(connection: Connection) -> None:
-        async for message in connection:
-            got(message)
-            await asyncio.sleep(0.001)
-            if message == "binary":
-                connection.protocol = LengthPrefixed(">H")
+    async def switch(connection: Connection, message: Any) -> None:
+        got(message)
+        await asyncio.sleep(0.01)
+        if message == "binary":
+            connection.send("ready")
+            connection.protocol = LengthPrefixed(">H")
 
-    client = start("text", on_connect=talk).connect()
-    client.send_bytes(STREAM)
-    assert got.wait(4) == ["one", "binary", b"hi", b"\nyo"]
+    client = start("text", on_message=switch).connect()
+    client.send_bytes(b"binary\n")
+    assert hear(client, 6) == b"ready\n"
+    client.send_bytes(BINARY)
+    assert got.wait(3) == ["binary", b"hi", b"\nyo"]
+
+
+def test_a_coroutine_may_not_switch_once_messages_were_decoded_ahead(start: Start) -> None:
+    told = Recorder()
+
+    async def switch(connection: Connection, message: Any) -> None:
+        await asyncio.sleep(0.05)
+        with pytest.raises(UsageError, match="1 messages behind this one were decoded already"):
+            connection.protocol = LengthPrefixed(">H")
+        told(message)
+        connection.destroy()
+
+    client = start("text", on_message=switch).connect()
+    client.send_bytes(b"binary\nnext\n")
+    assert told.wait() == ["binary"]
 
 
 def test_a_part_of_a_message_goes_to_the_new_protocol_whoever_switches(start: Start) -> None:

@@ -9,7 +9,7 @@ from lineman.net.connection.http_stage cimport HttpStage
 from lineman.protocols.interface cimport Session, Upgrade
 
 # As C numbers, for they are compared for every event.
-cdef int BROKEN, ENDED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PAUSED_BY_INBOX, PLAIN, READ, SECURED, TRUNCATED, WRITE
+cdef int BROKEN, ENDED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PLAIN, READ, SECURED, TRUNCATED, WRITE
 cdef double _BEHIND_TIME
 
 cdef class Connection(Delivery):
@@ -34,7 +34,6 @@ cdef class Connection(Delivery):
     cdef _use_kept(self)
     @cython.locals(session=Session, turn=Turn)
     cpdef take_bytes(self, const unsigned char[::1] data)
-    cdef bint _decodes_one_by_one(self) except -1
     @cython.locals(stage=HttpStage)
     cdef _take_http(self, const unsigned char[::1] data)
     cpdef begin(self, bytes data=*)

@@ -32,7 +32,6 @@ from lineman.net.stream.stream_status import (
     PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
-    PAUSED_BY_INBOX,
     PLAIN,
     SECURED,
     TRUNCATED,
@@ -256,17 +255,13 @@ class Connection(Delivery, ConnectionNames):
                 break
             if self._forced_close is not None:
                 break  # that was its last word
-            if steps.has_spent(turn) or (self._stream.paused and self._decodes_one_by_one()):
+            if steps.has_spent(turn):
                 self.keep(session.rest(data))
                 break
         if self._session is session:
             message = session.unfinished()
             if self._is_unfinished or message is not None:
                 self.note_unfinished(message, session.held())
-
-    def _decodes_one_by_one(self) -> bool:
-        """Whether the program must have done with a message before the next one is decoded."""
-        return self.endpoint.protocol is not None and bool(self._stream.paused & PAUSED_BY_INBOX)
 
     def _take_http(self, data: memoryview) -> None:
         """Takes bytes of HTTP requests."""
@@ -352,11 +347,11 @@ class Connection(Delivery, ConnectionNames):
         """The connection's object of the program's own protocol; or `ws`, `tcp`, `text`, `frame`.
 
         It may be set to what the option `protocol` of a worker takes, or to one of the last three
-        names. What the client has sent and the program has not got goes to the new protocol. An
-        `async def` callback may set it too: the next message is not decoded before it returns.
+        names. What the client has sent and the program has not got goes to the new protocol.
 
         Raises:
-            UsageError: the connection is a websocket or is not open yet, or this is no protocol.
+            UsageError: the connection is a websocket or is not open yet, this is no protocol, or
+                messages wait that were decoded already, while an `async def` callback was at work.
         """
         if self.endpoint.protocol is None:
             return "ws"
@@ -371,6 +366,11 @@ class Connection(Delivery, ConnectionNames):
             chosen.check(protocol)
         except ConfigError as error:
             raise UsageError(str(error)) from None
+        if self._inbox is not None and self._inbox.waiting:
+            raise UsageError(
+                f"protocol is set, and {self._inbox.waiting} messages behind this one were decoded "
+                "already, while an async callback was at work; set it in a plain on_message"
+            )
         session = chosen.sessions_of(protocol)(self.service.limits)
         before = self._session
         if self._state is OPEN and before is not None:

@@ -19,7 +19,6 @@ cdef class Delivery(Sender):
     cdef bint _is_too_much(self, Py_ssize_t count) except -1
     cdef _other_event(self, event)
     cdef _hand_on(self, message)
-    cdef _new_inbox(self, bint is_stream=*)
     cdef _start_inbox(self, first)
     cdef _deliver(self, message)
     cpdef take(self, event)

@@ -49,7 +49,7 @@ class Delivery(Sender):
         if isinstance(result, CoroutineType):
             is_stream = callbacks.on_message is None
             if self._inbox is None:
-                self._use_inbox(self._new_inbox(is_stream))
+                self._use_inbox(Inbox(self, is_stream))
             assert self._inbox is not None
             self._inbox.open(result, self._leave if is_stream else None)
 
@@ -101,12 +101,9 @@ class Delivery(Sender):
         elif (result := self._deliver(message)) is not None:
             self._start_inbox(result)
 
-    def _new_inbox(self, is_stream: bool = False) -> Inbox:
-        return Inbox(self, is_stream, self.endpoint.protocol is not None)
-
     def _start_inbox(self, first: Coroutine[Any, Any, Any]) -> None:
         """Has what comes wait until a coroutine of the program is done."""
-        inbox = self._new_inbox()
+        inbox = Inbox(self)
         self._use_inbox(inbox)
         inbox.start(first, None)
 
@@ -146,7 +143,7 @@ class Delivery(Sender):
         if self._state is OPEN:
             self.pause(PAUSED_BY_USER)
             if self._inbox is None:
-                self._use_inbox(self._new_inbox())
+                self._use_inbox(Inbox(self))
             assert self._inbox is not None
             self._inbox.hold()
 
@@ -159,5 +156,5 @@ class Delivery(Sender):
     def __aiter__(self) -> AsyncIterator[Any]:
         """The messages as they come; ends when the connection does."""
         if self._inbox is None and self._state is OPEN:
-            self._use_inbox(self._new_inbox(True))
+            self._use_inbox(Inbox(self, is_stream=True))
         return messages_of(self._inbox)

@@ -56,8 +56,6 @@ class Inbox:
     Args:
         connection: whose events they are.
         is_stream: whether the program takes them by `async for`; otherwise they go to `on_message`.
-        is_single: whether the next event is decoded only when the program has done with the one
-            before, which may have changed the protocol.
 
     Attributes:
         is_read: whether an `async for` has begun.
@@ -71,7 +69,6 @@ class Inbox:
         "_is_ended",
         "_is_held",
         "_is_opening",
-        "_is_single",
         "_size",
         "_task",
         "_time",
@@ -81,9 +78,7 @@ class Inbox:
         "is_unbegun",
     )
 
-    def __init__(
-        self, connection: Source, is_stream: bool = False, is_single: bool = False
-    ) -> None:
+    def __init__(self, connection: Source, is_stream: bool = False) -> None:
         self._connection = connection
         self._events: deque[Any] = deque()
         self._size = 0
@@ -91,7 +86,6 @@ class Inbox:
         self._is_ended = False
         self._is_held = False
         self._is_opening = False
-        self._is_single = is_single
         self._task: asyncio.Task[None] | None = None
         self._time = tasktime.running()
         self._waiter: asyncio.Future[None] | None = None
@@ -105,6 +99,11 @@ class Inbox:
         return self.is_stream and not self.is_read and not self._events
 
     @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return len(self._events)
+
+    @property
     def is_busy(self) -> bool:
         """Whether a coroutine of the user is at work on this connection."""
         return self._task is not None and not self._task.done()
@@ -114,7 +113,7 @@ class Inbox:
         self._events.append(event)
         if isinstance(event, (str, bytes)):
             self._size += len(event)
-        if self._is_single or len(self._events) >= MAX_EVENTS or self._size >= MAX_SIZE:
+        if len(self._events) >= MAX_EVENTS or self._size >= MAX_SIZE:
             self._connection.pause(PAUSED_BY_INBOX)
         self.wake()
 
@@ -127,8 +126,6 @@ class Inbox:
         event = self._events.popleft()
         if isinstance(event, (str, bytes)):
             self._size -= len(event)
-        if self._is_single:
-            return event  # reading goes on when the program has done with it
         if len(self._events) <= MAX_EVENTS // 2 and self._size <= MAX_SIZE // 2:
             self._connection.resume(PAUSED_BY_INBOX)
         return event
@@ -144,8 +141,6 @@ class Inbox:
         """
         loop = self._connection.service.loop
         self._is_ended = False
-        if self._is_single:
-            self._connection.pause(PAUSED_BY_INBOX)
         self._task = loop.create_task(self._work(first, on_done))
         self._connection.service.keep(self._task)
 
@@ -174,8 +169,6 @@ class Inbox:
                     await self._guarded(asyncio.sleep(0))
         finally:  # also where the service stops and has cancelled this task
             self._task = None
-            if not self._events:
-                connection.resume(PAUSED_BY_INBOX)
             if not self._is_held:
                 connection.inbox_is_empty()
 
@@ -231,8 +224,6 @@ class Inbox:
                 connection.take(event)
             if not connection.may_receive and not self._events:
                 return None
-            if not self._events:
-                connection.resume(PAUSED_BY_INBOX)
             if self._waiter is not None:
                 raise UsageError("two coroutines read this connection at once; let one read")
             self._waiter = connection.service.loop.create_future()
