@@ -41,7 +41,7 @@ FEW_DESCRIPTORS = """
 
     @worker.on_worker_start
     def limit():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (25, 25))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (28, 28))
 
     Worker.run_all()
 """
