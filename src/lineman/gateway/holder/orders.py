@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 
@@ -73,7 +74,7 @@ class Orders:
             UsageError: the order cannot be carried out, for example for an invalid session.
         """
         if isinstance(order, Send):
-            self._deliver(order.data, self._receivers(order))
+            self._deliver(to_payload(order.data), self._receivers(order))
         elif isinstance(order, Deliver):
             data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
             self._deliver(data, self.registry.members_of_group(order.group))
@@ -105,10 +106,9 @@ class Orders:
                 self._log.log(logging.ERROR, "refused early orders", text, client, error)
 
     def _deliver(self, data: str | bytes, to: Collection[HeldClient]) -> None:
-        try:
+        # What the protocol of a client cannot say is counted there.
+        with contextlib.suppress(UsageError):
             self.delivered += broadcast(data, [client.connection for client in to])
-        except UsageError:
-            to_payload(data)  # raises if it is no message; otherwise each client was counted
 
     def _change(self, client: HeldClient, order: ClientOrder) -> None:
         if isinstance(order, CloseClient):
