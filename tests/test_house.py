@@ -256,7 +256,7 @@ cli/test_main.py
 config/test_declared.py
     config: callback_types process_options worker_description
 doctor/test_checks.py
-    doctor: program_facts
+    doctor: program_facts stream_facts
     doctor/checks: check_type
 e2e/acme/test_acme_job.py
     tls/acme: acme_client acme_job

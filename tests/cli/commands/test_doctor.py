@@ -65,6 +65,12 @@ def test_a_warning_has_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert (status, names[0]) == (3, "insecure-scheme")
 
 
+def test_a_service_without_http_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    with Serving(Worker("text://127.0.0.1:0")) as site:
+        status, names = diagnose(capsys, f"text://127.0.0.1:{site.port}", "--patience", "0.2")
+    assert (status, names) == (0, ["stream-silent"])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -72,6 +78,10 @@ def test_a_warning_has_status_3(capsys: pytest.CaptureFixture[str]) -> None:
         (["wss://a.test/#x"], "fragment"),
         (["wss://a.test/", "--resolve", "b.test:127.0.0.1"], "the URL's host is a.test"),
         (["wss://a.test/", "--header", "Host: b"], "Host"),
+        (["udp://a.test:53"], "from inside: lineman doctor app.py"),
+        (["tcp://a.test"], "has no port"),
+        (["tcp://a.test:1", "--upstream", "ws://127.0.0.1:1"], "--upstream is for websockets"),
+        (["text+tls://a.test:1", "--message-size", "9"], "--message-size is for websockets"),
     ],
 )
 def test_what_makes_no_sense_has_status_2(

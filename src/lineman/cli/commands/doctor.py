@@ -17,14 +17,15 @@ from pathlib import Path
 
 from lineman.base.finding import Finding
 from lineman.cli.shared import program_survey
-from lineman.cli.websocket_client import arguments
+from lineman.cli.websocket_client import arguments, stream_target
 from lineman.cli.websocket_client.failures import development_authority
+from lineman.cli.websocket_client.stream_target import StreamTarget
 from lineman.doctor import report
-from lineman.doctor.checks import judge
+from lineman.doctor.checks import judge, stream_port
 from lineman.doctor.checks import program_inside as inside_checks
 from lineman.doctor.checks.wechat import PROFILE
 from lineman.doctor.facts import Question
-from lineman.doctor.looks import inside
+from lineman.doctor.looks import inside, stream_look
 from lineman.doctor.looks.outside import Tools, look
 from lineman.errors import UsageError
 from lineman.protocols.websocket.client import url as targets
@@ -37,6 +38,7 @@ examples:
   lineman doctor wss://example.com/wss --upstream ws://127.0.0.1:8282 --cert fullchain.pem
   lineman doctor wss://example.com/wss --stand-in 127.0.0.1:8282   what does the proxy send on?
   lineman doctor wss://example.com/wss --profile wechat
+  lineman doctor text+tls://example.com:7000                   tcp, text and frame, with +tls or not
   lineman doctor app.py                                        the program, from inside
 
 Each finding is a level, a word that is the same in every version, what was seen, and the fix.
@@ -48,14 +50,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made = commands.add_parser(
         "doctor",
         help="find out why a connection fails",
-        description="Looks at a websocket service as its clients do (URL), or at a program from "
+        description="Looks at a service as its clients do (URL), or at a program from "
         "inside (app.py), and says what is wrong and how to mend it, the likeliest cause first.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(run=run)
     add = made.add_argument
-    add("subject", metavar="URL|app.py", help="wss://…, ws://…, or a program")
+    add("subject", metavar="URL|app.py", help="wss://…, ws://…, tcp://… and its like, or a program")
     add("--json", action="store_true", help="for programs")
     add("--timeout", type=arguments.seconds, default=5.0, metavar="SECONDS",
         help="time for each connection (default: 5)")  # fmt: skip
@@ -119,7 +121,9 @@ def _program(options: argparse.Namespace) -> list[Finding]:
 def _url(options: argparse.Namespace) -> list[Finding]:
     if options.user or options.group:
         raise UsageError("--user and --group are for a program, and this is a URL")
-    target = targets.parse(options.subject)
+    target = stream_target.parse(options.subject)
+    if isinstance(target, StreamTarget):
+        return _stream(options, target)
     # Raises now if a header or subprotocol would break every handshake.
     arguments.opening_of(options, target)
     question = Question(
@@ -129,19 +133,40 @@ def _url(options: argparse.Namespace) -> list[Finding]:
         options.profile,
         options.patience,
     )
-    roots = roots_of(options.ca)
-    tools = Tools(
-        timeout=options.timeout,
-        roots=roots.trusted,
-        own_roots=roots.own,
+    tools = replace(
+        _tools(options, target.host),
         headers=tuple(options.header),
-        given=_given(options.resolve, target.host),
         upstream=None if options.upstream is None else targets.parse(options.upstream),
         stand_in=options.stand_in,
-        file=options.cert,
         size=options.message_size,
     )
     return [_with_path(finding) for finding in judge(look(question, tools))]
+
+
+def _tools(options: argparse.Namespace, host: str) -> Tools:
+    roots = roots_of(options.ca)
+    given = _given(options.resolve, host)
+    return Tools(options.timeout, roots.trusted, roots.own, given=given, file=options.cert)
+
+
+def _stream(options: argparse.Namespace, target: StreamTarget) -> list[Finding]:
+    """Looks at a service without HTTP."""
+    if target.protocol == "udp":
+        raise UsageError(
+            "a udp service answers nobody but its clients, so nothing can be seen of it from here; "
+            "look at it from inside: lineman doctor app.py"
+        )
+    for name in (
+        "upstream", "stand_in", "message_size", "profile", "origin", "subprotocol", "header"
+    ):  # fmt: skip
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is for websockets, and this is {target.scheme}://"
+            )
+    seen = stream_look.look(
+        target.address, _tools(options, target.host), options.patience or stream_look.SILENCE
+    )
+    return [_with_path(finding) for finding in stream_port.judge(seen)]
 
 
 def _with_path(finding: Finding) -> Finding:
