@@ -153,8 +153,8 @@ def _stream(options: argparse.Namespace, target: StreamTarget) -> list[Finding]:
     """Looks at a service without HTTP."""
     if target.protocol == "udp":
         raise UsageError(
-            "a udp service answers nobody but its clients, so nothing can be seen of it from here; "
-            "look at it from inside: lineman doctor app.py"
+            f"{target} is a service for datagrams, which have no connections: nothing can be seen "
+            "of it from here; look at it from inside: lineman doctor app.py"
         )
     for name in (
         "upstream", "stand_in", "message_size", "profile", "origin", "subprotocol", "header"
