@@ -136,6 +136,20 @@ class DemoPage:
         self.wait_for_text("online", name)
 
     def say(self, text: str) -> None:
-        """Type a chat line and press Enter."""
+        """Type a chat line and press Enter, until the page has sent it.
+
+        A tab that has just come to the front may miss keys.
+        """
         self.driver.switch_to.window(self.tab)
-        self.driver.find_element(By.ID, "text").send_keys(text + Keys.ENTER)
+        field = self.driver.find_element(By.ID, "text")
+        field.send_keys(text)
+
+        def is_sent(_: webdriver.Chrome) -> bool:
+            if field.get_property("value") == text:
+                field.send_keys(Keys.ENTER)
+            elif field.get_property("value"):
+                field.clear()
+                field.send_keys(text)
+            return not field.get_property("value")
+
+        WebDriverWait(self.driver, DEADLINE, poll_frequency=0.05).until(is_sent, f"{text!r} stays")
