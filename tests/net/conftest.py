@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kit.lines import Lines
 from kit.recorder import Ends
 from kit.site import Serve, Site
 from lineman import Worker
@@ -62,3 +63,14 @@ def serve(
 @pytest.fixture
 def ends() -> Ends:
     return Ends()
+
+
+@pytest.fixture
+def serve_lines(serve: Serve, tls: bool, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Starts a service that speaks in lines (`kit.lines`), in the clear and in TLS."""
+    monkeypatch.setattr(Worker, "_session_factory", Lines)
+
+    def start(**options: Any) -> Site:
+        return serve(tls, **options)
+
+    return start

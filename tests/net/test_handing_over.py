@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from kit.line_clients import hear, left, say
 from kit.lines import Lines
 from kit.recorder import Recorder
-from kit.site import Serve, Site, echo
+from kit.site import Serve, echo
 from kit.waiting import wait_until
 from lineman import Worker
 from lineman.net.connection.limits import Limits
 from lineman.protocols.interface import Session, Upgrade
-from lineman.testing.client import RawClient
-
-Start = Callable[..., Site]
-
-
-@pytest.fixture
-def start(serve: Serve, tls: bool, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Starts a service that speaks in lines, in the clear and in TLS."""
-    monkeypatch.setattr(Worker, "_session_factory", Lines)
-
-    def make(**options: Any) -> Site:
-        return serve(tls, **options)
-
-    return make
-
-
-def say(client: RawClient, *words: str) -> None:
-    client.send_bytes("".join(f"{word}\n" for word in words).encode())
-
-
-def hear(client: RawClient, count: int = 1) -> list[str]:
-    """The next lines from the service, and nothing behind them."""
-    got = b""
-    while got.count(b"\n") < count:
-        got += client.receive_bytes()
-    *found, rest = got.decode().split("\n")
-    assert len(found) == count
-    assert not rest
-    return found
-
-
-def left(client: RawClient) -> bytes:
-    """The service's last bytes before the end; none if it drops unread bytes."""
-    try:
-        return client.receive_all()
-    except ConnectionResetError:
-        return b""
 
 
 class Calling(Lines):
@@ -64,10 +27,10 @@ class Calling(Lines):
 @pytest.mark.parametrize("is_full", [False, True], ids=["all leaves", "the socket is full"])
 @pytest.mark.parametrize("word", ["close", "destroy", "send"])
 def test_a_message_may_do_anything_while_it_is_encoded(
-    start: Start, policy: str, is_full: bool, word: str, monkeypatch: pytest.MonkeyPatch
+    serve_lines: Serve, policy: str, is_full: bool, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Worker, "_session_factory", Calling)
-    site = start(slow_readers=policy, max_send_buffer_size=1_000_000)
+    site = serve_lines(slow_readers=policy, max_send_buffer_size=1_000_000)
     client = site.connect(receive_buffer=4096)
     wait_until(lambda: len(site.worker.connections) == 1, "it is there")
     connection = site.connection
@@ -133,11 +96,11 @@ class Handing(Shouting):
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("policy", ["close", "latest"])
 def test_one_protocol_hands_over_to_another_in_mid_connection(
-    start: Start, monkeypatch: pytest.MonkeyPatch, size: int, policy: str
+    serve_lines: Serve, monkeypatch: pytest.MonkeyPatch, size: int, policy: str
 ) -> None:
     opened = Recorder()
     monkeypatch.setattr(Worker, "_session_factory", Handing)
-    site = start(
+    site = serve_lines(
         slow_readers=policy,
         on_connect=lambda connection: opened(connection.id),
         on_message=echo,
@@ -153,10 +116,10 @@ def test_one_protocol_hands_over_to_another_in_mid_connection(
 
 
 def test_what_waits_for_a_slow_reader_leaves_before_another_protocol_begins(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    serve_lines: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Worker, "_session_factory", Handing)
-    site = start(slow_readers="drop_oldest", max_send_buffer_size=1_000_000, on_message=echo)
+    site = serve_lines(slow_readers="drop_oldest", max_send_buffer_size=1_000_000, on_message=echo)
     client = site.connect(receive_buffer=4096)
     wait_until(lambda: len(site.worker.connections) == 1, "it is there")
     connection = site.connection
@@ -184,12 +147,12 @@ class Timed(Lines):
 
 
 def test_what_the_clock_says_at_the_beginning_is_done(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    serve_lines: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Recorder()
     monkeypatch.setattr(Worker, "_session_factory", Timed)
     monkeypatch.setattr(Timed, "answer", (b"welcome\n", None, 0.0), raising=False)
-    site = start(on_close=lambda connection, code, reason: told(code, reason))
+    site = serve_lines(on_close=lambda connection, code, reason: told(code, reason))
     assert hear(site.connect()) == ["welcome"]
     monkeypatch.setattr(Timed, "answer", (None, "too late already", 0.0))
     site.connect()
@@ -206,7 +169,10 @@ def broken(limits: Limits) -> Session:
 
 @pytest.mark.parametrize("factory", [broken, lambda limits: None, lambda limits: Lines])
 def test_a_factory_that_fails_costs_one_connection_and_is_told(
-    start: Start, monkeypatch: pytest.MonkeyPatch, factory: Any, caplog: pytest.LogCaptureFixture
+    serve_lines: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    factory: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = Recorder()
     monkeypatch.setattr(Worker, "_session_factory", staticmethod(Lines))
@@ -218,7 +184,7 @@ def test_a_factory_that_fails_costs_one_connection_and_is_told(
         return made
 
     monkeypatch.setattr(Worker, "_session_factory", staticmethod(make))
-    site = start(on_message=echo, on_close=lambda connection: told("close"))
+    site = serve_lines(on_message=echo, on_close=lambda connection: told("close"))
     first = site.connect()
     assert left(first) == b""
     second = site.connect()

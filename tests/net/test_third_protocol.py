@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,65 +14,31 @@ import pytest
 
 from kit import lines
 from kit.app import App
+from kit.line_clients import hear, left, say
 from kit.lines import Lines
 from kit.recorder import Recorder
-from kit.site import Serve, Site, echo
+from kit.site import Serve, echo
 from kit.waiting import wait_until
 from lineman import Connection, UsageError, Worker
 from lineman.errors import ProtocolError
 from lineman.testing.client import RawClient
 
-Start = Callable[..., Site]
 KIT = Path(lines.__file__).parents[1]
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\n"
-
-
-@pytest.fixture
-def start(serve: Serve, tls: bool, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Starts a service that speaks in lines, in the clear and in TLS."""
-    monkeypatch.setattr(Worker, "_session_factory", Lines)
-
-    def make(**options: Any) -> Site:
-        return serve(tls, **options)
-
-    return make
-
-
-def say(client: RawClient, *words: str) -> None:
-    client.send_bytes("".join(f"{word}\n" for word in words).encode())
-
-
-def hear(client: RawClient, count: int = 1) -> list[str]:
-    """The next lines from the service, and nothing behind them."""
-    got = b""
-    while got.count(b"\n") < count:
-        got += client.receive_bytes()
-    *found, rest = got.decode().split("\n")
-    assert len(found) == count
-    assert not rest
-    return found
-
-
-def left(client: RawClient) -> bytes:
-    """The service's last bytes before the end; none if it drops unread bytes."""
-    try:
-        return client.receive_all()
-    except ConnectionResetError:
-        return b""
 
 
 def test_it_is_small() -> None:
     assert len(Path(lines.__file__).read_text().splitlines()) <= 70
 
 
-def test_the_service_may_speak_first_and_every_callback_is_called(start: Start) -> None:
+def test_the_service_may_speak_first_and_every_callback_is_called(serve_lines: Serve) -> None:
     calls = Recorder()
 
     def greet(connection: Connection) -> None:
         assert connection.request is None
         connection.send("welcome")
 
-    site = start(
+    site = serve_lines(
         on_connect=greet,
         on_message=lambda connection, message: calls("message", message),
         on_close=lambda connection, code, reason: calls("close", code, reason),
@@ -91,37 +56,39 @@ def test_the_service_may_speak_first_and_every_callback_is_called(start: Start) 
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_lines_that_are_cut_anywhere_arrive_whole(start: Start, size: int) -> None:
-    client = start(on_message=echo).connect()
+def test_lines_that_are_cut_anywhere_arrive_whole(serve_lines: Serve, size: int) -> None:
+    client = serve_lines(on_message=echo).connect()
     sent = b"one\ntwo two\nthr\xc3\xa9e\n"
     for begin in range(0, len(sent), size):
         client.send_bytes(sent[begin : begin + size])
     assert hear(client, 3) == ["one", "two two", "thrée"]
 
 
-def test_messages_of_an_async_handler_are_handled_in_order_before_the_end(start: Start) -> None:
+def test_messages_of_an_async_handler_are_handled_in_order_before_the_end(
+    serve_lines: Serve,
+) -> None:
     handled = Recorder()
 
     async def handle(connection: Connection, message: str) -> None:
         await asyncio.sleep(0.001)
         handled(message)
 
-    site = start(on_message=handle, on_close=lambda connection, code, reason: handled(code))
+    site = serve_lines(on_message=handle, on_close=lambda connection, code, reason: handled(code))
     say(site.connect(), *map(str, range(1, 200)), "")
     assert handled.wait(200) == [*map(str, range(1, 200)), 1000]
 
 
-def test_the_messages_can_be_read_in_a_loop(start: Start) -> None:
+def test_the_messages_can_be_read_in_a_loop(serve_lines: Serve) -> None:
     async def talk(connection: Connection) -> None:
         async for message in connection:
             connection.send(f"{message}!")
 
-    client = start(on_connect=talk).connect()
+    client = serve_lines(on_connect=talk).connect()
     say(client, "a", "b")
     assert hear(client, 2) == ["a!", "b!"]
 
 
-def test_what_cannot_be_sent_is_an_error_and_what_can_goes_to_many(start: Start) -> None:
+def test_what_cannot_be_sent_is_an_error_and_what_can_goes_to_many(serve_lines: Serve) -> None:
     wrong = Recorder()
 
     def answer(connection: Connection, message: str) -> None:
@@ -129,7 +96,7 @@ def test_what_cannot_be_sent_is_an_error_and_what_can_goes_to_many(start: Start)
             connection.send("two\nlines")
         wrong(connection.worker.broadcast("all"))
 
-    site = start(on_message=answer)
+    site = serve_lines(on_message=answer)
     clients = [site.connect() for _ in range(3)]
     wait_until(lambda: len(site.worker.connections) == 3, "they are there")
     say(clients[0], "go")
@@ -137,10 +104,10 @@ def test_what_cannot_be_sent_is_an_error_and_what_can_goes_to_many(start: Start)
     assert wrong.wait() == [3]
 
 
-def test_a_slow_reader_is_told_of_and_closed_or_loses_the_oldest(start: Start) -> None:
+def test_a_slow_reader_is_told_of_and_closed_or_loses_the_oldest(serve_lines: Serve) -> None:
     for policy in ("close", "drop_oldest"):
         told = Recorder()
-        site = start(
+        site = serve_lines(
             slow_readers=policy,
             max_send_buffer_size=100_000,
             on_buffer_full=lambda connection, told=told: told("full"),
@@ -167,7 +134,7 @@ def test_a_slow_reader_is_told_of_and_closed_or_loses_the_oldest(start: Start) -
                 client.receive_bytes()
 
 
-def test_pausing_stops_the_peer(start: Start) -> None:
+def test_pausing_stops_the_peer(serve_lines: Serve) -> None:
     got = Recorder()
 
     def pause(connection: Connection, message: str) -> None:
@@ -175,7 +142,7 @@ def test_pausing_stops_the_peer(start: Start) -> None:
         if message == "stop":
             connection.pause_recv()
 
-    site = start(on_message=pause)
+    site = serve_lines(on_message=pause)
     client = site.connect()
     say(client, "stop", "later")
     assert got.wait() == ["stop"]
@@ -183,8 +150,8 @@ def test_pausing_stops_the_peer(start: Start) -> None:
     assert got.wait(2) == ["stop", "later"]
 
 
-def test_the_proxy_header_names_the_client(start: Start) -> None:
-    site = start(
+def test_the_proxy_header_names_the_client(serve_lines: Serve) -> None:
+    site = serve_lines(
         proxy_protocol="required",
         trusted_proxies=["127.0.0.1/32"],
         on_connect=lambda connection: connection.send(connection.remote_ip),
@@ -192,9 +159,9 @@ def test_the_proxy_header_names_the_client(start: Start) -> None:
     assert hear(site.connect(preamble=HEADER)) == ["192.0.2.7"]
 
 
-def test_limits_hold_for_it(start: Start) -> None:
+def test_limits_hold_for_it(serve_lines: Serve) -> None:
     errors = Recorder()
-    site = start(
+    site = serve_lines(
         max_message_size=10,
         messages_per_second=5,
         max_connections=2,
@@ -213,8 +180,8 @@ def test_limits_hold_for_it(start: Start) -> None:
     assert hits == {"max_connections": 1, "messages_per_second": 1}
 
 
-def test_a_line_that_does_not_go_on_is_given_up(start: Start) -> None:
-    site = start(unfinished_timeout=10)
+def test_a_line_that_does_not_go_on_is_given_up(serve_lines: Serve) -> None:
+    site = serve_lines(unfinished_timeout=10)
     client = site.connect()
     client.send_bytes(b"half a line")
     assert site.worker.service is not None
@@ -224,9 +191,11 @@ def test_a_line_that_does_not_go_on_is_given_up(start: Start) -> None:
     assert b"unfinished_timeout" in client.receive_all()
 
 
-def test_a_flood_is_not_everybodys_wait(start: Start) -> None:
+def test_a_flood_is_not_everybodys_wait(serve_lines: Serve) -> None:
     seen = Recorder()
-    site = start(on_message=lambda connection, message: seen(message) if message != "x" else None)
+    site = serve_lines(
+        on_message=lambda connection, message: seen(message) if message != "x" else None
+    )
     flooder, other = site.connect(), site.connect()
     flooder.send_bytes(b"x\n" * 100_000 + b"last\n")
     say(other, "first")
@@ -235,14 +204,14 @@ def test_a_flood_is_not_everybodys_wait(start: Start) -> None:
     assert site.call(lambda: site.worker.service.poller.kept) == 0
 
 
-def test_any_callback_may_end_any_connection(start: Start) -> None:
+def test_any_callback_may_end_any_connection(serve_lines: Serve) -> None:
     def end(connection: Connection, message: str) -> None:
         for each in connection.worker.connections.values():
             each.send("gone")
             each.close() if message == "close" else each.destroy()
 
     for word, said in (("close", b"gone\n"), ("destroy", b"")):
-        site = start(on_message=end)
+        site = serve_lines(on_message=end)
         clients = [site.connect() for _ in range(3)]
         wait_until(lambda site=site: len(site.worker.connections) == 3, "they are there")
         say(clients[1], word, "more", "of it")
@@ -254,14 +223,14 @@ def test_any_callback_may_end_any_connection(start: Start) -> None:
 @pytest.mark.parametrize("has_header", [False, True], ids=["direct", "behind a proxy"])
 @pytest.mark.parametrize("word", ["close", "destroy"])
 def test_a_connection_may_be_ended_as_soon_as_it_opens(
-    start: Start, word: str, has_header: bool
+    serve_lines: Serve, word: str, has_header: bool
 ) -> None:
     def end(connection: Connection) -> None:
         connection.send("no")
         connection.close() if word == "close" else connection.destroy()
 
     proxied = {"proxy_protocol": "required", "trusted_proxies": ["127.0.0.1/32"]}
-    site = start(on_connect=end, **(proxied if has_header else {}))
+    site = serve_lines(on_connect=end, **(proxied if has_header else {}))
     said = b""
     with contextlib.suppress(ConnectionError):  # a reset may overtake what the client still sends
         client = site.connect(preamble=HEADER if has_header else b"")
@@ -271,10 +240,10 @@ def test_a_connection_may_be_ended_as_soon_as_it_opens(
     site.wait_until_empty()
 
 
-def test_a_newcomer_that_never_speaks_tls_is_let_go(start: Start, tls: bool) -> None:
+def test_a_newcomer_that_never_speaks_tls_is_let_go(serve_lines: Serve, tls: bool) -> None:
     if not tls:
         return
-    site = start(handshake_timeout=5)
+    site = serve_lines(handshake_timeout=5)
     silent, plain = site.plain(), site.plain()
     say(plain, "this is not TLS")
     assert plain.receive_all() == b""

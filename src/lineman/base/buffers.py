@@ -91,7 +91,8 @@ def append(to: bytearray, data: Memory, start: int, size: int) -> None:
 
 def find(data: Memory, start: int, stop: int, byte: int) -> int:
     """Where the byte stands first, from `start` on and before `stop`; -1 where it does not."""
-    return bytes(data[start:stop]).find(byte) + start if byte in data[start:stop] else -1
+    at = bytes(data[start:stop]).find(byte)
+    return at if at < 0 else at + start
 
 
 def text_of(data: Memory, start: int, size: int) -> str | None:

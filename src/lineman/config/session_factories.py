@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lineman.net.connection.limits import Limits
-from lineman.protocols.codecs.chosen import STREAMS, sessions_of
+from lineman.protocols.codecs.chosen import SESSIONS, sessions_of
 from lineman.protocols.interface import Session
 
 
@@ -19,4 +19,4 @@ def of(protocol: str, own: Any = None) -> Callable[[Limits], Session] | None:
     """
     if own is not None and protocol == "tcp":
         return sessions_of(own)
-    return STREAMS.get(protocol)
+    return SESSIONS.get(protocol)

@@ -15,6 +15,15 @@ from lineman.gateway.wire.names import ALL_NODES
 from lineman.gateway.wire.node_messages import NodeLeaves
 
 
+def add_reporting_business(system: System, news: list[tuple[str, bool]]) -> None:
+    """Adds a worker that binds each client to its message, and records the reports about users."""
+    system.add_business(
+        on_message=lambda client, message: client.bind(message),
+        on_uid_online=lambda uid: news.append((uid, True)),
+        on_uid_offline=lambda uid: news.append((uid, False)),
+    )
+
+
 def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:
     """Ends the hub, does something, and starts it again."""
     clusters = [cluster for node in system.nodes if (cluster := node.routing.cluster)]
@@ -46,11 +55,7 @@ def test_who_came_and_went_while_the_broker_was_away_is_told_when_it_is_back(
 ) -> None:
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
-    system.add_business(
-        on_message=lambda client, message: client.bind(message),
-        on_uid_online=lambda uid: news.append((uid, True)),
-        on_uid_offline=lambda uid: news.append((uid, False)),
-    )
+    add_reporting_business(system, news)
     stays, leaves = system.connect(node=0), system.connect(node=1)
     # Of ten uids some have one node as their first home, and some the other.
     names = {f"u{number}" for number in range(10)}
@@ -125,12 +130,7 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
 ) -> None:
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
-    callbacks = {
-        "on_message": lambda client, message: client.bind(message),
-        "on_uid_online": lambda uid: news.append((uid, True)),
-        "on_uid_offline": lambda uid: news.append((uid, False)),
-    }
-    system.add_business(**callbacks)
+    add_reporting_business(system, news)
     names = {f"u{number}" for number in range(12)}
     for name in names:
         system.connect(node=1).send(name)
@@ -142,7 +142,7 @@ def test_who_was_on_a_node_that_died_goes_though_its_successor_came_before_it_wa
     system.call(setattr, dead, "_is_node", False)  # it does not say `NodeLeaves` either
     system.run(dead.broker.close())
     first, third = system.nodes[0], system.add_node("on_message", routing=routing_by(hub))
-    system.add_business(**callbacks)
+    add_reporting_business(system, news)
     clusters = [node.routing.cluster for node in (first, third)]
     system.wait_until(
         lambda: all(
@@ -158,11 +158,7 @@ def follow_two_nodes(system: System, hub: str) -> list[tuple[str, bool]]:
     """Two nodes that soon miss each other; records the reports about users by their messages."""
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True, times=ClusterTimes(beat=0.05, silence=0.6))
-    system.add_business(
-        on_message=lambda client, message: client.bind(message),
-        on_uid_online=lambda uid: news.append((uid, True)),
-        on_uid_offline=lambda uid: news.append((uid, False)),
-    )
+    add_reporting_business(system, news)
     return news
 
 
@@ -331,12 +327,7 @@ def test_a_node_that_starts_knows_the_users_of_the_others_before_it_admits_clien
 ) -> None:
     news: list[tuple[str, bool]] = []
     add_two_nodes(system, hub, tells_users=True)
-    callbacks = {
-        "on_message": lambda client, message: client.bind(message),
-        "on_uid_online": lambda uid: news.append((uid, True)),
-        "on_uid_offline": lambda uid: news.append((uid, False)),
-    }
-    system.add_business(**callbacks)
+    add_reporting_business(system, news)
     uids = [f"u{number}" for number in range(40)]
     for uid in uids:
         system.connect(node=0).send(uid)
@@ -346,7 +337,7 @@ def test_a_node_that_starts_knows_the_users_of_the_others_before_it_admits_clien
     )
     system.run(third.routing.settle(20.0))
     assert not third.routing.is_presence_partial
-    system.add_business(**callbacks)
+    add_reporting_business(system, news)
     for uid in uids:
         system.connect(node=2).send(uid)
     registry = third.orders.registry

@@ -3,90 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from kit.recorder import Recorder
-from kit.site import Serve, Site
+from kit.site import Serve
+from kit.slow_readers import DROPPING, LIMIT, SIZE, Slow, everything, numbered
 from kit.waiting import wait_until
-from lineman import ConfigError, Connection, DeflateOptions, UsageError
+from lineman import ConfigError, DeflateOptions, UsageError
 from lineman.net.connection.send_queue import OVERHEAD
 from lineman.protocols.websocket import frames
 from lineman.protocols.websocket.decoder import Close, Decoder, Ping, Pong
 from lineman.protocols.websocket.deflate import Inflater
 from lineman.protocols.websocket.negotiation import Agreement
-from lineman.testing.client import RawClient
-
-LIMIT = 200_000
-SIZE = 1000
-LOOKS = 10
-DROPPING = ["drop_oldest", "latest"]
-
-
-def numbered(number: int, size: int = SIZE) -> str:
-    return f"{number:09} ".ljust(size, ".")
-
-
-def block(site: Site, connection: Connection) -> None:
-    """Sends until the kernel takes no more for a while, and one message has to wait.
-
-    What it acknowledges late, up to 40 ms, makes room once more.
-    """
-    looks = 0
-
-    def fill() -> bool:
-        nonlocal looks
-        looks = looks + 1 if connection.unsent else 0
-        if not connection.unsent:
-            for _ in range(50):
-                connection.send(bytes(SIZE))
-            connection.flush()
-        return looks >= LOOKS
-
-    wait_until(lambda: site.call(fill), "the client's socket is full")
-
-
-def everything(client: RawClient, last: object) -> list[object]:
-    """What the client gets, up to this message."""
-    got: list[object] = []
-    while not got or got[-1] != last:
-        event = client.receive()
-        if not isinstance(event, bytes):  # the filling
-            got.append(event)
-    return got
-
-
-@pytest.fixture
-def told() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def slow(
-    serve: Serve, tls: bool, told: Recorder
-) -> Callable[..., tuple[Site, RawClient, Connection]]:
-    """A site with one client whose socket is full."""
-
-    def start(policy: str, **options: object) -> tuple[Site, RawClient, Connection]:
-        options.setdefault("max_send_buffer_size", LIMIT)
-        site = serve(
-            tls,
-            slow_readers=policy,
-            on_buffer_full=lambda connection: told("full"),
-            on_buffer_drain=lambda connection: told("drain"),
-            on_error=lambda connection, code, error: told(f"error {error}"),
-            **options,
-        )
-        client = site.open(receive_buffer=4096)
-        block(site, site.connection)
-        return site, client, site.connection
-
-    return start
-
-
-Slow = Callable[..., tuple[Site, RawClient, Connection]]
 
 
 @pytest.mark.parametrize("policy", DROPPING)

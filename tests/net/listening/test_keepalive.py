@@ -63,8 +63,8 @@ def test_a_connection_has_them_from_its_listener(serve: Serve) -> None:
             tcp.detach()
 
 
-def test_a_peer_that_has_gone_in_silence_is_noticed_by_probes(serve: Serve) -> None:
-    told = Recorder()
+def site_of_a_vanished_peer(serve: Serve, told: Recorder) -> Site:
+    """A site whose only client was there, and has vanished without a trace."""
     site = serve(
         scheme="tcp",
         ping_interval=1,
@@ -76,23 +76,19 @@ def test_a_peer_that_has_gone_in_silence_is_noticed_by_probes(serve: Serve) -> N
     client.send_bytes(b"here")
     assert client.receive_bytes() == b"here"
     vanish(client)
+    return site
+
+
+def test_a_peer_that_has_gone_in_silence_is_noticed_by_probes(serve: Serve) -> None:
+    told = Recorder()
+    site = site_of_a_vanished_peer(serve, told)
     assert told.wait() == [(1006, "connection timed out")]
     assert causes(site) == {"ping_timeout": 1}
 
 
 def test_a_peer_that_has_gone_while_bytes_were_under_way_is_noticed_too(serve: Serve) -> None:
     told = Recorder()
-    site = serve(
-        scheme="tcp",
-        ping_interval=1,
-        ping_timeout=1,
-        on_message=echo,
-        on_close=lambda _, code, reason: told(code, reason),
-    )
-    client = site.connect()
-    client.send_bytes(b"here")
-    assert client.receive_bytes() == b"here"
-    vanish(client)
+    site = site_of_a_vanished_peer(serve, told)
     site.call(site.connection.send, "a push")
     ((code, reason),) = told.wait()
     assert code == 1006

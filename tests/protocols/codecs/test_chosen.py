@@ -9,7 +9,7 @@ import pytest
 
 from lineman.errors import ConfigError
 from lineman.net.connection.limits import Limits
-from lineman.protocols.codecs.chosen import STREAMS, check, sessions_of
+from lineman.protocols.codecs.chosen import SESSIONS, check, sessions_of
 from lineman.protocols.codecs.codec_session import CodecSession
 from lineman.protocols.codecs.ready_made import Lines
 
@@ -44,7 +44,7 @@ def test_a_class_or_what_makes_its_objects_is_a_protocol(protocol: Any) -> None:
     check(protocol)
     made = sessions_of(protocol)(Limits())
     assert made is not sessions_of(protocol)(Limits())
-    assert type(made) is STREAMS.get(protocol if isinstance(protocol, str) else "", CodecSession)
+    assert type(made) is SESSIONS.get(protocol if isinstance(protocol, str) else "", CodecSession)
 
 
 @pytest.mark.parametrize(

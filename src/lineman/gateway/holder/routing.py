@@ -155,11 +155,11 @@ class Routing:
             while sync.awaited and self._loop.time() < deadline:
                 await asyncio.sleep(SETTLE_STEP)
         if self.is_presence_partial:
-            why = "the broker is not reached" if sync is None else ", ".join(sorted(sync.awaited))
+            silent = [] if sync is None else sorted(sync.awaited)
             logger.warning(
                 "clients are admitted before the other nodes have told their users (%s): presence "
                 "may be partial for a while",
-                why or "the broker is not reached",
+                ", ".join(silent) or "the broker is not reached",
             )
 
     async def _meet(self, cluster: Cluster, deadline: float) -> None:

@@ -17,7 +17,7 @@ from lineman.protocols.interface import Session
 # Makes the session of a new connection.
 SessionFactory = Callable[[StreamLimits], Session]
 
-STREAMS: dict[str, SessionFactory] = {
+SESSIONS: dict[str, SessionFactory] = {
     "tcp": TcpSession,
     "text": TextSession,
     "frame": FrameSession,
@@ -30,12 +30,12 @@ def check(protocol: object) -> None:
     """Refuses what cannot be the protocol of a connection.
 
     Raises:
-        ConfigError: it is neither a name of `STREAMS`, nor a class with `METHODS`, nor a factory.
+        ConfigError: it is neither a name of `SESSIONS`, nor a class with `METHODS`, nor a factory.
     """
     if isinstance(protocol, str):
-        if protocol not in STREAMS:
+        if protocol not in SESSIONS:
             raise ConfigError(
-                f"protocol is {protocol!r}", f"write one of {', '.join(STREAMS)}, or {_RIGHT}"
+                f"protocol is {protocol!r}", f"write one of {', '.join(SESSIONS)}, or {_RIGHT}"
             )
         return
     name = getattr(protocol, "__name__", type(protocol).__name__)
@@ -63,7 +63,7 @@ def check(protocol: object) -> None:
 def sessions_of(protocol: Any) -> SessionFactory:
     """Makes the sessions of a protocol that was checked: `sessions_of(MyProtocol)(limits)`."""
     if isinstance(protocol, str):
-        return STREAMS[protocol]
+        return SESSIONS[protocol]
 
     def make(limits: StreamLimits) -> Session:
         codec = protocol()

@@ -183,7 +183,8 @@ class Decoder:
             return clear
         text = frames.unmask_ascii(frame, sizes.head, sizes.payload, mask)
         if text is None:
-            text = frames.text_of(frames.unmask(frame, sizes.head, sizes.payload, mask))
+            clear = frames.unmask(frame, sizes.head, sizes.payload, mask)
+            text = buffers.text_of(buffers.data_of(clear), 0, sizes.payload)
         if text is not None:
             self._position += sizes.head + sizes.payload
         return text

@@ -63,15 +63,6 @@ static inline PyObject *lineman_unmask_ascii(const unsigned char *from, Py_ssize
     Py_RETURN_NONE;
 }
 
-/* UTF-8 as a text; None where it is none. */
-static inline PyObject *lineman_text_of(PyObject *data)
-{
-    PyObject *text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL);
-    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return text;
-    PyErr_Clear();
-    Py_RETURN_NONE;
-}
-
 static inline void lineman_mask_into(unsigned char *to, Py_ssize_t at, const unsigned char *from,
                                      Py_ssize_t size, uint32_t mask)
 {

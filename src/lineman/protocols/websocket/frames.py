@@ -88,14 +88,6 @@ def unmask_ascii(data: Memory, start: int, size: int, mask: int) -> str | None:
     return clear.decode("ascii") if clear.isascii() else None
 
 
-def text_of(data: bytes) -> str | None:
-    """UTF-8 as a text; None where it is none."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
 def mask_into(to: Room, at: int, data: Memory, size: int, mask: int) -> None:
     """Puts the first `size` bytes of the data, masked or with their mask taken off, at `at`."""
     to[at : at + size] = unmask(data, 0, size, mask)
