@@ -88,7 +88,7 @@ def edited(at: int, value: bytes) -> bytes:
         (edited(3, b"\x00\x00"), "length that TLS does not allow"),
         (edited(3, b"\xff\xff"), "length that TLS does not allow"),
         (edited(6, (MAX_SIZE + 1).to_bytes(3, "big")), "too long"),
-        (edited(43, b"\xff"), "past the end"),
+        (edited(76, b"\xff\xff"), "past the end"),  # the length of the cipher suites
         (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03", "past the end"),
         (b"\x16\x03\x01\x00\x01\x01\x15\x03\x01", "no handshake record"),
         (ACME.replace(b"chat.example.com", b"ch\xffat.example.co"), "ascii"),
