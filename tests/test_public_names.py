@@ -48,7 +48,16 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode"},
     "Worker": {
-        *("callbacks", "facts", "jobs", "links_directory", "push_remedy", "runtime", "service"),
+        *(
+            "callbacks",
+            "claim",
+            "facts",
+            "jobs",
+            "links_directory",
+            "push_remedy",
+            "runtime",
+            "service",
+        ),
         *("takes_clients", "troubles"),
     },
 }

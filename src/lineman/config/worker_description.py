@@ -37,6 +37,7 @@ class WorkerDescription(WorkerOptions, Declared):
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
 
     takes_clients: bool = True
+    claim: str = ""  # what no other worker of the program may be as well
     push_remedy: str = USE_GATEWAY  # the remedy in messages if it has several processes
 
     callbacks: Callbacks

@@ -24,7 +24,7 @@ from lineman.brokers.embedded import Hub
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
 from lineman.config.options import ServiceFields
-from lineman.errors import ConfigError, UsageError
+from lineman.errors import UsageError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.gateway_options import (
@@ -33,11 +33,14 @@ from lineman.gateway.gateway_options import (
     SHARED,
     GatewayOptions,
     check_addresses,
+    check_name,
     checked_router,
+    limits_of,
 )
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.one_loop import RunsInLoop, let_links_end
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush, check_token
 from lineman.gateway.push.pushing import AsyncGatewayClient
@@ -66,8 +69,6 @@ ARGUMENTS = {
     "on_uid_offline": ("uid",),
 }
 
-# Bytes of a gateway's name: the names of its sockets have at most 255.
-MAX_NAME = 100
 # Seconds that a gateway process waits for the others at its start before it admits clients.
 SETTLE_TIME = 2.0
 _PUSH_REMEDY = (
@@ -106,7 +107,7 @@ class _Callbacks:
         return [name for name in ARGUMENTS if self[name] is not None]
 
 
-class Gateway(Api, Declared):
+class Gateway(Api, RunsInLoop, Declared):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
     Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and a
@@ -159,7 +160,6 @@ class Gateway(Api, Declared):
     _hub: Hub | None
     _client: AsyncGatewayClient | None
     _holding: _Holding
-    _serving: Worker
 
     @taking(GatewayOptions)
     def __init__(
@@ -176,16 +176,18 @@ class Gateway(Api, Declared):
         self.callbacks = _Callbacks()
         self.name = options.name
         self.data = {}
-        self._limits = _limits(options, given)
+        self._limits = limits_of(options, given)
         self._business = None
         self._node = None
         self._hub = None
         self._client = None
+        self._run = None
         shared = {key: given[key] for key in SHARED if key in given}
         of_holders = {key: given[key] for key in OF_HOLDERS if key in given}
         of_holders |= {"name": options.name, "reloadable": options.reloadable}
         self._holding = _Holding(address, context, count=options.gateways, **of_holders)
         self._holding.of_gateway = self.callbacks
+        self._holding.claim = f"gateway called {self.name!r}"
         self._holding.on_worker_start = self._start_node
         self._holding.on_worker_stop = self._stop_node
         self._serving = Worker(count=options.workers, name=f"{self.name} business", **shared)
@@ -199,23 +201,21 @@ class Gateway(Api, Declared):
             hub = Worker(name=f"{self.name} hub", reloadable=False, **shared)
             hub.on_worker_start = self._start_hub
             hub.on_worker_stop = self._stop_hub
+        self._pushing = []
         if options.push is not None:
             title, stays = f"{self.name} push", options.reloadable  # it runs no code of the program
             pushing = _Pushing(options.push, name=title, reloadable=stays, **shared)
             pushing.on_worker_start = self._start_push
             pushing.on_worker_stop = self._stop_push
+            self._pushing.append(pushing)
         Gateway.all_names.add(self.name)
 
     def _refuse(self, options: GatewayOptions) -> None:
         if inner_workers.host is not None:
             raise UsageError("a Gateway has processes of its own: make it before Worker.run_all()")
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
-        _check_name(options.name)
+        check_name(options.name)
         check_addresses(options)
-        if options.name in Gateway.all_names:
-            raise UsageError(
-                f"there are two gateways called {options.name!r}; give each a name of its own"
-            )
         if options.broker is not None:
             broker_maker(options.broker, options.name)  # a wrong broker is reported now
         if options.push is not None:
@@ -226,10 +226,17 @@ class Gateway(Api, Declared):
 
     def _path(self, worker: Worker, what: str) -> str:
         if not worker.links_directory:
-            raise UsageError("a Gateway runs in several processes: start it by Worker.run_all()")
+            raise UsageError(
+                "a Gateway runs in several processes: start it by Worker.run_all(), or inside an "
+                "event loop with `await gateway.start()`"
+            )
         return str(Path(worker.links_directory) / f"{self.name}-{what}.sock")
 
     # The processes that hold the clients.
+
+    @property
+    def _slots(self) -> int:
+        return self._options.gateways if self._run is None else 1
 
     async def _start_node(self, worker: Worker) -> None:
         options = RoutingOptions(
@@ -266,13 +273,16 @@ class Gateway(Api, Declared):
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
         if self._options.broker is not None:
             return broker_maker(self._options.broker, self.name)
-        if self._options.gateways > 1:
+        if self._slots > 1:
             return broker_maker(f"hub://{self._path(worker, 'hub')}", self.name)
         return None
 
     async def _stop_node(self) -> None:
-        if self._node is not None:
-            await self._node.stop()
+        node, self._node = self._node, None
+        if node is not None:
+            await node.stop()
+            if self._run is not None:
+                await let_links_end(node.links)
 
     async def _start_hub(self, worker: Worker) -> None:
         hub = self._hub = Hub()
@@ -292,13 +302,14 @@ class Gateway(Api, Declared):
         worker.on_websocket_connect = lambda connection, request: connection.reject(404)
 
     async def _stop_push(self) -> None:
-        if self._client is not None:
-            await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
     # The processes that run the program's code.
 
     async def _start_business(self, worker: Worker) -> None:
-        paths = tuple(self._path(worker, str(slot)) for slot in range(self._options.gateways))
+        paths = tuple(self._path(worker, str(slot)) for slot in range(self._slots))
         callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
         self._business = Business(callbacks, paths, worker.id)
         await starting.run(callbacks["on_worker_start"], worker)
@@ -307,7 +318,8 @@ class Gateway(Api, Declared):
     async def _retire_business(self) -> None:
         """Takes no new events; tasks that may finish can still reach every client."""
         if self._business is not None:
-            await self._business.retire(self._serving.stop_timeout)
+            run = self._run
+            await self._business.retire(self._serving.stop_timeout if run is None else run.timeout)
 
     async def _stop_business(self, worker: Worker) -> None:
         if self._business is None:
@@ -322,6 +334,16 @@ class Gateway(Api, Declared):
 
     async def _business_exited(self, worker: Worker, status: int, pid: int) -> None:
         await _call(self.callbacks["on_worker_exit"], worker, status, pid)
+
+    async def _clean(self) -> None:
+        """Ends what a part that could not start has left."""
+        business, self._business = self._business, None
+        if business is not None:
+            business.close()
+        await self._stop_push()
+        await self._stop_node()
+        if business is not None:
+            await let_links_end(business.links)
 
     def every(
         self,
@@ -396,26 +418,6 @@ class Gateway(Api, Declared):
     def destroy_current_client(self) -> None:
         """Drops the client whose callback is running, without a close frame."""
         self._working().destroy_current_client()
-
-
-def _check_name(name: str) -> None:
-    """Refuses a name that no file can have: the sockets are named after the gateway."""
-    if not name or "/" in name or not name.isprintable() or len(name.encode()) > MAX_NAME:
-        raise ConfigError(
-            f"name is {name[:MAX_NAME]!r}",
-            f'give a text of 1 to {MAX_NAME} bytes without "/", such as "chat"',
-        )
-
-
-def _limits(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:
-    """The limits of clients; of `ping_interval` only a given value counts, not the default."""
-    asks = options.ping_data is not None or options.ping_not_response_limit
-    return GuardOptions(
-        authenticate_within=options.authenticate_within,
-        ping_data=options.ping_data,
-        ping_not_response_limit=options.ping_not_response_limit,
-        ping_interval=given.get("ping_interval", 0) if asks else 0,
-    )
 
 
 async def _call(callback: Any, *arguments: Any) -> None:

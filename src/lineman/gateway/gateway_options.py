@@ -13,13 +13,16 @@ from lineman.config.options import ServiceFields
 from lineman.config.process_options import PROCESSES
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.cluster.signing import check_secret
-from lineman.gateway.holder.client_deadlines import GuardFields
+from lineman.gateway.holder.client_deadlines import GuardFields, GuardOptions
 from lineman.gateway.holder.dispatch import Router
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.push.push_endpoint import check_token
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.limits import Limits
+
+# Bytes of a gateway's name: the names of its sockets have at most 255.
+MAX_NAME = 100
 
 
 def _check_frame(value: object) -> None:
@@ -143,6 +146,26 @@ def checked_router(options: GatewayOptions) -> Router | None:
         return found
 
     return checked
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that no file can have: the sockets are named after the gateway."""
+    if not name or "/" in name or not name.isprintable() or len(name.encode()) > MAX_NAME:
+        raise ConfigError(
+            f"name is {name[:MAX_NAME]!r}",
+            f'give a text of 1 to {MAX_NAME} bytes without "/", such as "chat"',
+        )
+
+
+def limits_of(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions:
+    """The limits of clients; of `ping_interval` only a given value counts, not the default."""
+    asks = options.ping_data is not None or options.ping_not_response_limit
+    return GuardOptions(
+        authenticate_within=options.authenticate_within,
+        ping_data=options.ping_data,
+        ping_not_response_limit=options.ping_not_response_limit,
+        ping_interval=given.get("ping_interval", 0) if asks else 0,
+    )
 
 
 OPTIONS = names_of(GatewayOptions)

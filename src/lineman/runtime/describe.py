@@ -40,6 +40,10 @@ def describe(workers: Sequence[WorkerDescription], settings: Mapping[str, Any]) 
     """
     from lineman.process.master.description import Description, ProgramSettings
 
+    claims = Counter(worker.claim for worker in workers if worker.claim)
+    for claim, count in claims.items():
+        if count > 1:
+            raise ConfigError(f"there is more than one {claim}", "give each a name of its own")
     twins: Counter[str] = Counter()
     places = []
     for worker in workers:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from lineman.gateway.gateway import Gateway
 from lineman.worker import Worker
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ DEADLINE = 20.0
 
 
 class Serving:
-    """Runs a worker for as long as the `with` block lasts.
+    """Runs a worker or a gateway for as long as the `with` block lasts.
 
     After the block the worker has closed its clients, its thread has ended and its loop is closed.
     Give the worker port 0 and read `port`.
@@ -36,7 +37,7 @@ class Serving:
         ConfigError: on entering, if the worker refuses to start.
     """
 
-    def __init__(self, worker: Worker, *, stop_timeout: float = 5.0) -> None:
+    def __init__(self, worker: Worker | Gateway, *, stop_timeout: float = 5.0) -> None:
         self.worker = worker
         self.faults: list[str] = []
         self._stop_timeout = stop_timeout

@@ -8,7 +8,7 @@ import inspect
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, cast
 
 from lineman.base import progress, tasktime
@@ -98,6 +98,11 @@ class Business(Api):
         self._log = LogLimit(logger)
 
     # Links to the gateway processes.
+
+    @property
+    def links(self) -> Collection[Link]:
+        """The links that are up."""
+        return self._receivers.keys()
 
     async def start(self) -> None:
         """Dials every gateway process; returns when orders reach all of them.

@@ -157,6 +157,11 @@ class Node:
         for link in list(self._links):
             link.close()
 
+    @property
+    def links(self) -> Collection[Link]:
+        """The links that are up."""
+        return self._links
+
     def _tick(self) -> None:
         self.dispatch.check_waits()
         self._check_handshakes()
