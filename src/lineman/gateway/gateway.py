@@ -315,11 +315,10 @@ class Gateway(Api, RunsInLoop, Declared):
         await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 
-    async def _retire_business(self) -> None:
+    async def _retire_business(self, seconds: float) -> None:
         """Takes no new events; tasks that may finish can still reach every client."""
         if self._business is not None:
-            run = self._run
-            await self._business.retire(self._serving.stop_timeout if run is None else run.timeout)
+            await self._business.retire(seconds)
 
     async def _stop_business(self, worker: Worker) -> None:
         if self._business is None:

@@ -50,7 +50,7 @@ class GatewayOptions(ServiceFields, GuardFields):
     """What a `Gateway` may be given.
 
     The options of a `Worker` apply to the processes that hold clients. `user`, `group`,
-    `start_timeout`, `stop_timeout` and `watchdog_timeout` apply to all processes.
+    `start_timeout`, `drain_seconds`, `stop_timeout` and `watchdog_timeout` apply to all processes.
     """
 
     address: str | Sequence[str] = field(kw_only=False)
@@ -171,4 +171,6 @@ def limits_of(options: GatewayOptions, given: Mapping[str, Any]) -> GuardOptions
 OPTIONS = names_of(GatewayOptions)
 OF_HOLDERS = names_of(ServiceFields)
 # The options that apply to all kinds of processes.
-SHARED = ("user", "group", "start_timeout", "stop_timeout", "watchdog_timeout")
+SHARED = (
+    "user", "group", "start_timeout", "drain_seconds", "stop_timeout", "watchdog_timeout",
+)  # fmt: skip

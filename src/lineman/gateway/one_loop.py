@@ -29,7 +29,6 @@ class OneLoop:
 
     Attributes:
         is_ready: whether all parts have started.
-        timeout: seconds that callbacks have at the end.
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class OneLoop:
         self._directory = ""
         self._ending: asyncio.Task[None] | None = None
         self.is_ready = False
-        self.timeout = 0.0
 
     async def start(self) -> None:
         """Starts every part; if one cannot start, nothing is left of the others.
@@ -77,18 +75,15 @@ class OneLoop:
         await asyncio.shield(self._ending)
 
     async def _end(self, timeout: float, drain: float | None, code: int) -> None:
-        self.timeout = timeout
-
-        async def stop_serving() -> None:
-            await self._serving.stop(timeout)
-
         try:
             for part in self._parts[2:]:
                 await part.stop(timeout)
             # The code runs until it has handled the end of the last client.
-            self._holding.runtime.before_finish = stop_serving
+            self._holding.runtime.before_finish = lambda _: self._serving.stop(timeout)
             await self._holding.stop(timeout, drain=drain, code=code)
-            await stop_serving()  # in a start that failed the first part may be the one that did
+            await self._serving.stop(
+                timeout
+            )  # in a start that failed the first part may be the one that did
         finally:
             self._holding.runtime.before_finish = None
             await self._clean()

@@ -21,7 +21,14 @@ from lineman.process.master.ended_counters import counters
 from lineman.process.master.source_watch import watch_files
 from lineman.process.messages.role import BLOCKED, Role
 from lineman.protocols.websocket.close import GOING_AWAY
-from lineman.runtime import inner_workers, leaving, service_events, starting, uncaught
+from lineman.runtime import (
+    inner_workers,
+    leaving,
+    service_events,
+    starting,
+    uncaught,
+    unowned_tasks,
+)
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
@@ -150,6 +157,7 @@ class _Child:
         for task in watching:
             task.cancel()
         looking.stop()
+        unowned_tasks.tell()
         link.counted(looking.counters())
         await link.close()
 

@@ -49,7 +49,7 @@ class RunningWorker:
         on_stop: called when it begins to stop; None for nothing.
         time: its jobs, timers and tasks; None while it does not run.
         before_finish: called at the end when no client is left, before its tasks are waited for;
-            must not raise.
+            gets the seconds that are left, and must not raise.
         tell_split: called once, when the program reads the connections of a worker that other
             processes serve too; None if there are none.
     """
@@ -60,7 +60,7 @@ class RunningWorker:
         self.plan: CheckedOptions | None = None
         self.on_stop: Callable[[], object] | None = None
         self.time: Timekeeper | None = None
-        self.before_finish: Callable[[], Awaitable[None]] | None = None
+        self.before_finish: Callable[[float], Awaitable[None]] | None = None
         self.tell_split: Callable[[], object] | None = None
         self._certifier: Certifier | None = None
         self._secret: TicketSecret | None = None
@@ -334,7 +334,7 @@ class RunningWorker:
         await self._end_certifier()
         await inner_workers.end(self, service, timeout, drain, code)
         if self.before_finish is not None:
-            await self.before_finish()
+            await self.before_finish(deadline - loop.time())
         if time is not None:
             await time.finish(deadline - loop.time())
         if self.service is not service:

@@ -131,8 +131,12 @@ async def _contained(coroutine: Coroutine[Any, Any, Any], name: str) -> Any:
 
 
 def _names(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """The names of tasks, each with their number where several have it."""
-    counted = Counter(task.get_name() for task in tasks)
-    words = [name if count == 1 else f"{name} ({count})" for name, count in counted.items()]
+    return counted(task.get_name() for task in tasks)
+
+
+def counted(names: Iterable[str]) -> str:
+    """Names for one line of the log, each with its number where it comes several times."""
+    counts = Counter(names)
+    words = [name if count == 1 else f"{name} ({count})" for name, count in counts.items()]
     more = len(words) - MAX_NAMES
     return ", ".join(words[:MAX_NAMES]) + (f" and {more} others" if more > 0 else "")

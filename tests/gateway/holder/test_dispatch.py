@@ -74,7 +74,7 @@ def test_a_worker_that_dies_takes_its_messages_along_unless_they_are_redelivered
     dying = system.add_business(on_message=never)
     client = system.connect()
     client.send("first")
-    system.wait_until(lambda: dying._tasks, "the worker has it")
+    system.wait_until(lambda: dying._running.names, "the worker has it")
     system.add_business(on_message=echo)
     system.call(die, dying)
     system.wait_until(lambda: node.dispatch.workers == 1, "the gateway process has noticed")
@@ -83,7 +83,7 @@ def test_a_worker_that_dies_takes_its_messages_along_unless_they_are_redelivered
         assert client.receive() == "first"
     assert client.receive() == "second"
     assert node.dispatch.dropped == (0 if redeliver else 1)
-    for task in list(dying._tasks):
+    for task in list(dying._running.names):
         system.call(task.cancel)
 
 

@@ -18,6 +18,7 @@ from lineman.errors import NotReachedError, UsageError
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
+from lineman.gateway.business.running_callbacks import RunningCallbacks
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names
@@ -57,6 +58,18 @@ Callback = Callable[..., Any]
 ASK_TIMEOUT = 10.0
 
 
+def callback_of(event: Event) -> str:
+    """The name of the callback that an event of a client is for."""
+    return _CALLBACKS.get(type(event), "on_message")
+
+
+_CALLBACKS: dict[type, str] = {
+    Opened: "on_connect",
+    Closed: "on_close",
+    HandshakeRequest: "on_websocket_connect",
+}
+
+
 class Business(Api):
     """One business worker.
 
@@ -87,7 +100,7 @@ class Business(Api):
         self._by_id: dict[str, Client] = {}
         self._decisions: dict[Client, dict[str, Any]] = {}
         self._questions: OpenQuestions[Link] = OpenQuestions()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = RunningCallbacks()
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
         self._news = asyncio.Event()  # set when a gateway process has said its name, or is gone
         self._unretired: set[Link] = set()
@@ -145,8 +158,10 @@ class Business(Api):
         """Takes no new events, and finishes those that it has; orders still work.
 
         Args:
-            timeout: seconds for callbacks that are running; then they are cancelled.
+            timeout: seconds for callbacks that are running; then they are cancelled, and the log
+                names them.
         """
+        deadline = self._loop.time() + timeout
         self._dialler.stop()
         for link in list(self._receivers):
             link.post(Retire())
@@ -155,11 +170,10 @@ class Business(Api):
             self._retired = self._loop.create_future()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._retired, timeout)
+        # No gateway process waits for some of them, such as on_uid_online.
+        await self._running.wait(deadline - self._loop.time())
         self._has_ended = True
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)  # a callback may ignore its cancellation
+        await self._running.cut_off(timeout)
 
     def close(self) -> None:
         """Sends what was posted on the links, then ends them."""
@@ -227,10 +241,11 @@ class Business(Api):
     def work_off(self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Awaits an `async def` callback; later events of its client wait until it has ended."""
         client.queue = deque()
-        self._keep(self._loop.create_task(self._work_off(client, event, coroutine)))
+        self._running.start(callback_of(event), self._work_off(client, event, coroutine))
 
     def _take_user(self, event: UserEvent) -> None:
-        callback = self._callbacks.get("on_uid_online" if event.is_online else "on_uid_offline")
+        name = "on_uid_online" if event.is_online else "on_uid_offline"
+        callback = self._callbacks.get(name)
         if callback is None:
             return
         _current.set(None)
@@ -240,7 +255,7 @@ class Business(Api):
             self._note_error(error)
             return
         if inspect.iscoroutine(result):
-            self._keep(self._loop.create_task(self._await_user(result)))
+            self._running.start(name, self._await_user(result))
 
     async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
@@ -253,10 +268,6 @@ class Business(Api):
     def _note_error(self, error: BaseException) -> None:
         self.exceptions += 1
         self._log.exception(error, "a callback raised")
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _work_off(
         self, client: Client, event: Event, coroutine: Coroutine[Any, Any, Any] | None
@@ -282,6 +293,7 @@ class Business(Api):
                 return
             event = client.queue.popleft()
             coroutine = self._begin(client, event)
+            self._running.go_on(callback_of(event))
 
     def _begin(self, client: Client, event: Event) -> Coroutine[Any, Any, Any] | None:
         """Calls the program's callback; returns the coroutine if the callback is `async def`."""
@@ -297,19 +309,18 @@ class Business(Api):
         return None
 
     def _call(self, client: Client, event: Event) -> Any:
-        callbacks = self._callbacks
+        callback = self._callbacks.get(callback_of(event))
+        if isinstance(event, HandshakeRequest):
+            self._decisions[client] = {}
+        if callback is None:
+            return None
         if isinstance(event, (str, bytes)):
-            callback = callbacks.get("on_message")
-            return None if callback is None else callback(client, event)
+            return callback(client, event)
         if isinstance(event, Opened):
-            callback = callbacks.get("on_connect")
-            return None if callback is None else callback(client)
+            return callback(client)
         if isinstance(event, Closed):
-            callback = callbacks.get("on_close")
-            return None if callback is None else callback(client, event.code, event.reason)
-        self._decisions[client] = {}
-        callback = callbacks.get("on_websocket_connect")
-        return None if callback is None else callback(client, client.request)
+            return callback(client, event.code, event.reason)
+        return callback(client, client.request)
 
     def note_failure(self, client: Client, event: Event, error: BaseException) -> None:
         """A callback raised: its client is closed."""
