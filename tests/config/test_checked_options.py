@@ -47,7 +47,7 @@ def test_a_context_that_is_no_dictionary_is_refused(context: object) -> None:
         (lambda: Worker("ws:/127.0.0.1:1"), "lacks // behind the colon", "write ws://127.0.0.1:1"),
         (lambda: Worker("WSS:[::1]:1"), "lacks // behind the colon", "write WSS://[::1]:1"),
         (lambda: Worker("ws+unix:/a.sock"), "lacks // behind the colon", "write ws+unix:///a.sock"),
-        (lambda: Worker("https://127.0.0.1:1"), "does not serve https://", "ws://"),
+        (lambda: Worker("https://127.0.0.1:1"), "has no on_request", "@worker.on_request"),
         (lambda: Worker("ws://:8282"), "has no host", "ws://0.0.0.0:8282"),
         (lambda: Worker("ws://127.0.0.1:8282/chat"), "/chat", "request.path"),
         (lambda: Worker("ws://127.0.0.1:99999"), "99999", "8282"),

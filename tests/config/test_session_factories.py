@@ -26,7 +26,7 @@ def test_a_stream_has_its_session(text: str, kind: type) -> None:
     assert type(make(Limits())) is kind
 
 
-@pytest.mark.parametrize("text", ["ws://127.0.0.1:1", "wss://127.0.0.1:1"])
+@pytest.mark.parametrize("text", ["ws://127.0.0.1:1", "wss://127.0.0.1:1", "http://127.0.0.1:1"])
 def test_a_websocket_begins_with_http(text: str) -> None:
     assert session_factories.of(address.parse(text).protocol) is None
 

@@ -15,15 +15,17 @@ _SCHEMES = {
     "ws": "ws",
     "wss": "wss",
     "websocket": "ws",
+    "http": "http",
+    "https": "https",
     "udp": "udp",
     **{scheme: scheme for pair in STREAMS.items() for scheme in pair},
 }
 _UNIX_SCHEMES = {f"{name}+unix": scheme for name, scheme in _SCHEMES.items() if name != "udp"}
-_OVER_TLS = {"ws": "wss", **STREAMS}
+_OVER_TLS = {"ws": "wss", "http": "https", **STREAMS}
 _WITHOUT_TLS = {over_tls: plain for plain, over_tls in _OVER_TLS.items()}
 MAX_PATH = 107  # bytes of a unix socket's path (unix(7), sun_path)
-_LATER_SCHEMES = frozenset({"http", "https", "ssl", "unix"})
-_DEFAULT_PORTS = {"ws": 80, "wss": 443}
+_LATER_SCHEMES = frozenset({"ssl", "unix"})
+_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\.?\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})\.)*"
@@ -37,8 +39,8 @@ class Address:
     """Where a worker listens and what it speaks there.
 
     Attributes:
-        scheme: `ws` or `wss` (the alias `websocket` has become `ws`), `udp`, `tcp`, `text`,
-            `frame`, or one of the last three with `+tls`.
+        scheme: `ws` or `wss` (the alias `websocket` has become `ws`), `http`, `https`, `udp`,
+            `tcp`, `text`, `frame`, or one of the last three with `+tls`.
         host: an IP address (IPv6 without brackets) or a host name.
         port: 0 to 65535; 0 lets the kernel choose.
         path: the path of a unix socket, which has neither host nor port; empty for TCP.
@@ -56,7 +58,7 @@ class Address:
 
     @property
     def protocol(self) -> str:
-        """What is spoken there, with TLS or without: `ws`, `tcp`, `text`, `frame` or `udp`."""
+        """What is spoken there, with TLS or without: `ws`, `http`, `tcp`, `text` and so on."""
         return without_tls(self.scheme)
 
     def over(self, is_tls: bool) -> Address:
@@ -90,8 +92,8 @@ def parse(text: str) -> Address:
     """Reads a listening address.
 
     Args:
-        text: `scheme://host:port`; the port may be left out for websockets (80 for ws, 443 for
-            wss). Or `ws+unix:///run/app.sock`.
+        text: `scheme://host:port`; the port may be left out for websockets and HTTP (80 for ws
+            and http, 443 for wss and https). Or `ws+unix:///run/app.sock`.
 
     Returns:
         The address; `str()` of it is a URL with the port.
@@ -120,7 +122,8 @@ def parse(text: str) -> Address:
     if tail:
         has_paths = scheme in _DEFAULT_PORTS
         why = ": a worker answers every path" if has_paths else ""
-        more = " and look at request.path in on_websocket_connect" if has_paths else ""
+        where = "on_request" if without_tls(scheme) == "http" else "on_websocket_connect"
+        more = f" and look at request.path in {where}" if has_paths else ""
         raise ConfigError(
             f"{tail!r} in {text!r} is not part of the listening address{why}",
             f"write {name}://{authority}{more}",
@@ -160,14 +163,17 @@ def _scheme(text: str, name: str) -> str:
     known = _SCHEMES.get(name.lower())
     if known is not None:
         return known
-    served = "use ws://, wss:// or websocket://, tcp://, text://, frame:// or udp://"
+    served = (
+        "use ws://, wss:// or websocket://, http://, https://, tcp://, text://, frame:// or udp://"
+    )
     if name.lower() in ("udp+tls", "udp+unix"):
         raise ConfigError(
             f"{name}:// is not served (address {text!r}): datagrams are sent in the clear, by UDP",
             "write udp://; for TLS and unix sockets take a stream: tcp://, text:// or frame://",
         )
     if name.lower() == "unix":
-        served += f"; for websockets on a unix socket write ws+{text}, for bytes tcp+{text}"
+        served += f"; for websockets on a unix socket write ws+{text}, for requests http+{text}"
+        served += f", for bytes tcp+{text}"
     if name.lower() == "ssl":
         served = 'write tcp:// and give cert="server.pem", key="server.key"'
     if name.lower() in _LATER_SCHEMES:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lineman.base import option_kinds
 from lineman.base.address import Address
 from lineman.base.option_kinds import names_of
-from lineman.config import datagram_options, listen_addresses
+from lineman.config import datagram_options, http_options, listen_addresses
 from lineman.config.callback_slots import ARGUMENTS
 from lineman.config.listen_addresses import ListenAddress
 from lineman.config.options import WorkerOptions
@@ -126,6 +126,7 @@ def read(
         datagram_options.refuse_others(worker, listens[0].address)
     elif not any(each.has_http for each in listens):
         _refuse_websocket_options(worker, listens[0].address)
+    http_options.check(worker, listens)
     if not any(each.address.protocol == "udp" for each in listens):
         datagram_options.refuse_own(worker, listens[0].address if listens else None)
     limits, tls = _read_context(worker)
@@ -287,8 +288,8 @@ def _spoken(
         if tls.has_certificate:
             plain = " and ".join(each.url for each in listens)
             raise ConfigError(
-                f"a certificate is given, but {plain} {_speak(listens)} plain ws",
-                'write wss:// in the address, or worker.transport = "ssl"',
+                f"a certificate is given, but {plain} {_speak(listens)} {_plainly(listens)}",
+                f'write {_over_tls(listens)} in the address, or worker.transport = "ssl"',
             )
         return None
     if not tls.has_certificate:
@@ -302,6 +303,15 @@ def _spoken(
 
 def _speak(listens: Sequence[ListenAddress]) -> str:
     return "speak" if len(listens) > 1 else "speaks"
+
+
+def _plainly(listens: Sequence[ListenAddress]) -> str:
+    return "no TLS" if any(each.address.protocol == "http" for each in listens) else "plain ws"
+
+
+def _over_tls(listens: Sequence[ListenAddress]) -> str:
+    is_http = any(each.address.protocol == "http" for each in listens)
+    return "https://" if is_http else "wss://"
 
 
 def _live_tls(tls: TlsOptions, check_files: bool) -> LiveTls:
@@ -325,8 +335,8 @@ def _acme(
     if not any(each.is_tls for each in _secured(worker, listens, True)):
         plain = " and ".join(each.url for each in listens) or "a worker without an address"
         raise ConfigError(
-            f"acme is given, but {plain} {_speak(listens)} plain ws",
-            "write wss:// in the address",
+            f"acme is given, but {plain} {_speak(listens)} {_plainly(listens)}",
+            f"write {_over_tls(listens)} in the address",
         )
     if tls.has_certificate:
         raise ConfigError(

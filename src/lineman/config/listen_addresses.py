@@ -42,6 +42,11 @@ class ListenAddress:
     @property
     def has_http(self) -> bool:
         """Whether clients begin with HTTP there."""
+        return self.address.protocol in ("ws", "http")
+
+    @property
+    def has_websockets(self) -> bool:
+        """Whether a handshake opens a websocket there."""
         return self.address.protocol == "ws"
 
     def with_port(self, port: int) -> ListenAddress:

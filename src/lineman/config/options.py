@@ -113,9 +113,9 @@ class WorkerOptions(ServiceFields):
 
     address: str | Sequence[str] = field(default_factory=str, kw_only=False)
     """`wss://0.0.0.0:8282`, `ws://127.0.0.1:8282`, `ws+unix:///run/app.sock`, `websocket://…`
-    (`ws`, or `wss` with `transport="ssl"`); or a list of addresses, each with a protocol of its
-    own. Empty for a worker that no client connects to: it runs the tasks that `on_worker_start`
-    begins."""
+    (`ws`, or `wss` with `transport="ssl"`), `http://…`, `https://…`; or a list of addresses,
+    each with a protocol of its own. Empty for a worker that no client connects to: it runs the
+    tasks that `on_worker_start` begins."""
     context: Mapping[str, Any] | None = field(default_factory=_no_context, kw_only=False)
     """Workerman's dictionary: `{"ssl": {"local_cert": …, "local_pk": …}}`."""
     count: int = option(1, PROCESSES)

@@ -11,7 +11,7 @@ from lineman.protocols.interface import Session
 
 
 def of(protocol: str, own: Any = None) -> Callable[[Limits], Session] | None:
-    """Makes the session of a new connection; None for websockets, with HTTP before them.
+    """Makes the session of a new connection; None for HTTP and websockets, which begin with it.
 
     Args:
         protocol: of an `Address`.

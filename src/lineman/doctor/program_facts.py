@@ -70,6 +70,11 @@ class WorkerFacts:
         """Whether its clients begin with HTTP, as websockets do."""
         return self.scheme not in STREAMS and not self.is_udp
 
+    @property
+    def has_websockets(self) -> bool:
+        """Whether its clients may open websockets."""
+        return self.scheme in ("ws", "wss")
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -109,6 +109,13 @@ def check_addresses(options: GatewayOptions) -> None:
                 "could keep",
                 "take a Worker for datagrams; it can push to the Gateway's clients",
             )
+        if each.address.protocol == "http":
+            raise ConfigError(
+                f"an address of a Gateway is {each.text!r}, and requests have no connections that "
+                "it could keep",
+                f"write {each.address.scheme.replace('http', 'ws')}://, where on_request answers "
+                "requests too; or take a Worker for them",
+            )
         if options.ping_data is not None:
             _check_ping_data(options, each.text, each.address.protocol)
 

@@ -30,12 +30,13 @@ _GOODBYE = 1.0  # seconds that an authority's connection has when the certificat
 def asked_at(addresses: Sequence[Address]) -> int:
     """At which of a worker's addresses the authority is answered, as its number.
 
-    The authority comes to port 443; and browsers that ask for http are sent to a wss address.
+    The authority comes to port 443; and browsers that ask for http are sent to
+    one that has HTTP over TLS.
     """
 
     def fits(number: int) -> tuple[bool, bool, bool]:
         address = addresses[number]
-        return address.is_tls, address.port == 443, address.protocol == "ws"
+        return address.is_tls, address.port == 443, address.protocol in ("ws", "http")
 
     return max(range(len(addresses)), key=fits)
 

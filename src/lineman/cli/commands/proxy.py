@@ -211,9 +211,11 @@ def _address_of(worker: Surveyed, is_tcp: bool) -> SurveyedAddress:
             "the worker has no address", "name a worker that has an address: --worker NAME"
         )
 
-    def fits(each: SurveyedAddress) -> tuple[bool, bool, bool]:
+    def fits(each: SurveyedAddress) -> tuple[bool, bool, bool, bool]:
         address = addresses.parse(each.url)
-        return address.protocol != "udp", address.protocol == "ws", is_tcp or not address.is_tls
+        kind = address.protocol
+        has_http = kind in ("ws", "http")
+        return kind != "udp", has_http, kind == "ws", is_tcp or not address.is_tls
 
     chosen = max(worker.addresses, key=fits)
     if addresses.parse(chosen.url).protocol == "udp":
@@ -241,19 +243,19 @@ def _from_worker(worker: Surveyed, options: argparse.Namespace) -> dict[str, Any
     if is_tls and not is_tcp:
         raise ConfigError(
             f"the worker speaks TLS itself ({chosen.url}), and the proxy would do the same",
-            f"let the worker listen on ws://127.0.0.1:{address.port or 8282}, or pass TLS through "
-            'with --tcp and proxy_protocol="required"',
+            f"let the worker listen on {address.protocol}://127.0.0.1:{address.port or 8282}, or "
+            'pass TLS through with --tcp and proxy_protocol="required"',
         )
     if is_tls and options.cert:
         raise ConfigError(
             f"the worker speaks TLS itself ({chosen.url}), and with --cert the proxy ends TLS",
-            "leave --cert and --key out, or let the worker listen on ws://",
+            f"leave --cert and --key out, or let the worker listen on {address.protocol}://",
         )
     if is_tcp and not is_tls and not options.cert:
         raise ConfigError(
             f"TLS would pass through to the worker, which does not speak TLS ({chosen.url})",
             "give --cert and --key, so that the proxy ends TLS; or the worker a certificate and "
-            "a wss:// address",
+            f"a {address.over(True).scheme}:// address",
         )
     if not address.path and not address.port and not options.upstream:
         raise ConfigError("the worker's port is chosen when it starts", "give it a port")

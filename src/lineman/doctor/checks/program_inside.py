@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
+from lineman.base.address import without_tls
 from lineman.base.finding import Finding
 from lineman.doctor.checks.check_type import error, info, ok, warning
 from lineman.doctor.facts import Outcome
@@ -98,7 +99,8 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
                 "worker-loopback-only",
                 f"{worker.name} speaks TLS on {worker.host}: only programs on this machine "
                 "reach it",
-                f"wss://0.0.0.0:{worker.port} for clients; ws:// behind a proxy that ends TLS"
+                f"{worker.scheme}://0.0.0.0:{worker.port} for clients; "
+                f"{without_tls(worker.scheme)}:// behind a proxy that ends TLS"
                 if worker.has_http
                 else f"{worker.scheme}://0.0.0.0:{worker.port} for clients; or no certificate "
                 "behind a proxy that ends TLS",
@@ -116,7 +118,8 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
                 "worker-open-without-tls",
                 f"{worker.name} speaks no TLS on {worker.host}: clients that reach the port can "
                 "bypass the proxy",
-                f"ws://127.0.0.1:{worker.port} behind a proxy on this machine; or wss://",
+                f"{worker.scheme}://127.0.0.1:{worker.port} behind a proxy on this machine; or "
+                f"{worker.scheme}s://",
             )
 
 
@@ -157,8 +160,8 @@ def real_ip(facts: ProgramFacts) -> Iterator[Finding]:
 def processes(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether a message to all clients reaches only those of one process."""
     for worker in _connected(facts):
-        if worker.count == 1 or worker.has_gateway:
-            continue
+        if worker.count == 1 or worker.has_gateway or worker.scheme in ("http", "https"):
+            continue  # any process answers a request
         seen = f"{worker.name} runs in {worker.count} processes, and each has its own connections"
         fix = "count=1, or a Gateway, which reaches every client"
         if facts.sends_to_all:
@@ -171,7 +174,7 @@ def processes(facts: ProgramFacts) -> Iterator[Finding]:
 def pings(facts: ProgramFacts) -> Iterator[Finding]:
     """Whether a silent connection outlives a proxy's idle limit."""
     for worker in _connected(facts):
-        if not worker.has_http:
+        if not worker.has_websockets:
             continue  # TCP keepalive sends nothing that a proxy counts
         if worker.ping_interval == 0 or worker.ping_interval >= _PROXY_PING:
             how = f"every {worker.ping_interval:g} s" if worker.ping_interval else "never"

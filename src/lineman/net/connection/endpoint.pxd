@@ -3,5 +3,6 @@ cdef class Endpoint:
     cdef readonly object scheme
     cdef readonly object protocol
     cdef readonly bint is_tls
+    cdef readonly bint has_websockets
     cdef readonly object http_scheme
     cdef readonly object origins

@@ -15,12 +15,17 @@ class Endpoint:
     Args:
         address: as the program writes it.
         scheme: of the address for clients, such as `wss` or `text+tls`.
-        protocol: makes the session of a new connection; None for websockets, with HTTP before.
+        protocol: makes the session of a new connection; None where it begins with HTTP.
         is_tls: whether connections begin with TLS.
         origins: who may connect from a browser.
+
+    Attributes:
+        has_websockets: whether HTTP may become a websocket there.
     """
 
-    __slots__ = ("address", "http_scheme", "is_tls", "origins", "protocol", "scheme")
+    __slots__ = (
+        "address", "has_websockets", "http_scheme", "is_tls", "origins", "protocol", "scheme",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class Endpoint:
         self.address = address
         self.scheme = scheme
         self.protocol = protocol
+        self.has_websockets = protocol is None and scheme not in ("http", "https")
         self.is_tls = is_tls
         self.http_scheme = "https" if is_tls else "http"
         self.origins = origins or OriginPolicy(None)

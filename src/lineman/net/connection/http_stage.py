@@ -89,6 +89,7 @@ class HttpStage:
         if isinstance(event, HttpError):
             if isinstance(event, TlsClientError):
                 self._tell_tls_client()
+                event = TlsClientError(connection.endpoint.scheme)
             else:
                 kind = kind_of("bad requests", event.text)
                 log = connection.service.log
@@ -104,21 +105,28 @@ class HttpStage:
         """Takes a usual handshake."""
         connection = self._connection
         connection.request = opening.head
-        if opening.is_bare and self._is_direct():
+        if connection.endpoint.has_websockets and opening.is_bare and self._is_direct():
             return self._decide()
         request = connection.request
         assert request is not None
+        if not connection.endpoint.has_websockets:
+            self._refuse_websocket(request)
+            return None
         self._find_client(request)
         return self._judge(request, False)
 
     def _tell_tls_client(self) -> None:
         connection = self._connection
+        scheme = connection.endpoint.scheme
         connection.service.log.log(
             logging.WARNING,
-            "TLS clients on a ws port",
-            "%s: a TLS client on a plain ws port: it must use ws:// here; for wss give the worker "
+            f"TLS clients on a {scheme} port",
+            "%s: a TLS client on a plain %s port: it must use %s:// here; for %ss give the worker "
             "cert and key, or let the proxy in front forward to http:// and not https://",
             connection.peer_address,
+            scheme,
+            scheme,
+            scheme,
         )
 
     def _handle(self, request: Request) -> Upgrade | None:
@@ -131,7 +139,9 @@ class HttpStage:
         refusal = service.newcomers.get(connection)
         if refusal is not None:
             connection.refuse(refusal)
-        elif self._session.is_handshake(request):
+        elif not connection.endpoint.has_websockets and request.upgrade:
+            self._refuse_websocket(request)
+        elif connection.endpoint.has_websockets and self._session.is_handshake(request):
             try:
                 self._session.check(request)
             except HttpError as error:
@@ -139,7 +149,8 @@ class HttpStage:
             else:
                 return self._judge(request, checkup.QUESTION in request.headers)
         elif service.callbacks.on_request is None:
-            connection.refuse(handshake.plain_request_error())
+            no_websocket = connection.endpoint.has_websockets
+            connection.refuse(handshake.plain_request_error() if no_websocket else _unanswered())
         else:
             self._answer(request)
         return None
@@ -297,6 +308,19 @@ class HttpStage:
             connection.proxy_header = replace(header, tlvs=())
         return shown
 
+    def _refuse_websocket(self, request: Request) -> None:
+        scheme = self._connection.endpoint.scheme
+        self._connection.service.log.log(
+            logging.WARNING,
+            "websockets on an http port",
+            "%s: a websocket client at an address for plain requests; give the worker %s:// in "
+            "place of %s://, which serves both",
+            request.remote_ip or self._connection.peer_address,
+            scheme.replace("http", "ws"),
+            scheme,
+        )
+        self._connection.refuse(HttpError(400, "This address serves HTTP, and no websockets."))
+
     def _refuse(self, request: Request, error: HttpError, kind: str) -> None:
         self._connection.service.log.log(
             logging.WARNING,
@@ -397,3 +421,7 @@ class HttpStage:
         )
         connection.give_up_handshake(answer)
         return 0.0
+
+
+def _unanswered() -> HttpError:
+    return HttpError(404, "Nothing answers requests here: the worker has no on_request.")

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Hashable
 from typing import Any
 
-from lineman.base import buffers
+from lineman.base import address, buffers
 from lineman.base.buffers import Memory
 from lineman.base.loglimit import kind_of
 from lineman.errors import ConnectionLost, HttpError, UsageError
@@ -363,6 +363,7 @@ class Sender(Lifecycle):
         """Tells a client that does not speak TLS on this port what to do instead."""
         scheme = self.endpoint.scheme
         is_http = self.endpoint.protocol is None
+        plain = address.without_tls(scheme)
         self.service.log.log(
             logging.WARNING,
             f"plain clients on a {scheme} port",
@@ -370,11 +371,13 @@ class Sender(Lifecycle):
             "a proxy in front must forward with TLS, or this worker listen on %s",
             self.peer_address,
             scheme,
-            "wss:// (or https://)" if is_http else "TLS",
-            "ws://" if is_http else f"{scheme.removesuffix('+tls')}:// without a certificate",
+            f"{scheme}://{' (or https://)' if plain == 'ws' else ''}" if is_http else "TLS",
+            f"{plain}://{'' if is_http else ' without a certificate'}",
         )
         if is_http:
-            self.refuse(HttpError(400, "This port speaks TLS: use wss:// instead of ws://."))
+            self.refuse(
+                HttpError(400, f"This port speaks TLS: use {scheme}:// instead of {plain}://.")
+            )
         else:
             self.finish()
 

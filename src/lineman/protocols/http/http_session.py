@@ -51,10 +51,14 @@ class HttpLimits(Protocol):
 
 
 class TlsClientError(HttpError):
-    """The client speaks TLS where nobody does."""
+    """The client speaks TLS where nobody does.
 
-    def __init__(self) -> None:
-        super().__init__(400, "This port does not speak TLS: use ws:// here.")
+    Args:
+        scheme: what it should speak.
+    """
+
+    def __init__(self, scheme: str = "ws") -> None:
+        super().__init__(400, f"This port does not speak TLS: use {scheme}:// here.")
 
 
 GO_ON = Reply()
