@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lineman.gateway.holder.history import HistoryOptions
     from lineman.gateway.push.api import HasId
     from lineman.gateway.push.blocking import GatewayClient
+    from lineman.gateway.push.coverage import Answers
     from lineman.gateway.push.pushing import AsyncGatewayClient
     from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
     from lineman.net.connection.callbacks import ErrorCode
@@ -55,6 +56,7 @@ stdio.secure()
 __all__ = [
     "AcmeOptions",
     "AddressInUseError",
+    "Answers",
     "AsyncGatewayClient",
     "CertificateInfo",
     "CertificateStatus",
@@ -107,6 +109,7 @@ __all__ = [
 _HOMES = {
     "AcmeOptions": "tls.acme.acme_options",
     "AddressInUseError": "errors",
+    "Answers": "gateway.push.coverage",
     "AsyncGatewayClient": "gateway.push.pushing",
     "CertificateInfo": "tls.files.certificate_info",
     "CertificateStatus": "tls.serving.live_certificates",

@@ -18,7 +18,7 @@ from lineman.net.listening.bind import bind
 from lineman.net.listening.plainport import PlainPort
 from lineman.net.service import Service
 from lineman.tls.acme.acme_options import HTTP_01, TLS_ALPN_01, AcmeSettings
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from lineman.tls.acme.keeper import CertificateKeeper
 
 logger = logging.getLogger("lineman")
@@ -53,7 +53,7 @@ class Certifier:
     """
 
     def __init__(self, settings: AcmeSettings, address: Address) -> None:
-        self.answers = Answers(settings.root)
+        self.answers = ChallengeAnswers(settings.root)
         self._settings = settings
         self._address = address
         self._can_http = settings.webroot is not None
@@ -112,7 +112,7 @@ class Certifier:
 
 @contextlib.asynccontextmanager
 async def plain_port(
-    settings: AcmeSettings, address: Address, answers: Answers
+    settings: AcmeSettings, address: Address, answers: ChallengeAnswers
 ) -> AsyncIterator[bool]:
     """Opens the plain port inside the `with` block, if possible; yields whether it is open.
 

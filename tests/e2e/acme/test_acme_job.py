@@ -15,7 +15,7 @@ from e2e.support.jobs import run, serial, wish
 from e2e.support.pebble import DOMAIN, Pebble, pebble
 from kit.program import free_ports
 from lineman.tls.acme.acme_store import AcmeStore
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from lineman.tls.acme.renewalinfo import certificate_id
 
 
@@ -116,7 +116,7 @@ def test_a_wrong_proof_is_told_with_what_the_authority_saw(
     assert report.seen.startswith(f"{DOMAIN}: ")
     assert "wrong" in report.seen
     assert "points to this machine" in report.fix
-    assert not Answers(root).is_open()
+    assert not ChallengeAnswers(root).is_open()
 
 
 def test_an_address_that_is_no_authority(authority: Pebble, root: Path) -> None:

@@ -18,7 +18,7 @@ from kit.waiting import DEADLINE
 from lineman.errors import ConfigError
 from lineman.tls.acme.acme_job import JobReport, Wish
 from lineman.tls.acme.acme_store import AcmeStore
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from lineman.tls.acme.keeper import attempt
 
 # Several at once, killed, full.
@@ -48,7 +48,7 @@ def test_a_job_that_is_killed_in_the_middle_loses_nothing(
     assert door.knocked.wait(DEADLINE)  # the authority validates
     job.kill()
     job.wait()
-    assert Answers(root).is_open()  # what it has left is no harm
+    assert ChallengeAnswers(root).is_open()  # what it has left is no harm
     door.gate.set()
     said: list[str] = []
     report = asyncio.run(attempt(wish(settings), said.append))

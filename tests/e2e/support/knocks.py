@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.waiting import DEADLINE
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 
 
 class Knocks(BaseHTTPRequestHandler):
@@ -19,7 +19,7 @@ class Knocks(BaseHTTPRequestHandler):
     knocked = threading.Event()
 
     def do_GET(self) -> None:
-        found = Answers(self.root).http(self.path.rpartition("/")[2]) or b"wrong"
+        found = ChallengeAnswers(self.root).http(self.path.rpartition("/")[2]) or b"wrong"
         self.knocked.set()
         self.gate.wait(DEADLINE)
         self.send_response(200)

@@ -173,6 +173,7 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
         "gateway_waiting_clients",
         "gateway_dropped_events",
         "gateway_broker_dropped_messages",
+        "gateway_partial_answers",
         "gateway_presence_partial",
         "gateway_broker_refused_messages",
     }

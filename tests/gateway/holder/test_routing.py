@@ -48,11 +48,14 @@ def with_routing(
 
 def test_alone_a_node_answers_and_keeps_histories_by_itself() -> None:
     async def test(routing: Routing) -> None:
-        assert await routing.ask(LinkQuestion(1, "all_client_count")) == 0
+        assert await routing.ask(LinkQuestion(1, "all_client_count")) == (0, ())
         with pytest.raises(UsageError, match="there is no question 'weather'"):
             await routing.ask(LinkQuestion(1, "weather"))
         routing.carry_out(PublishToGroup("x", "room"))
-        epoch, offset, *_ = await routing.ask(LinkQuestion(1, "history", ("room", "", "0")))
+        (epoch, offset, *_), missing = await routing.ask(
+            LinkQuestion(1, "history", ("room", "", "0"))
+        )
+        assert missing == ()
         assert epoch
         assert offset == 1
 

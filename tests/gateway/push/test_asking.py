@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from lineman.gateway.business.business_worker import Business
 from lineman.gateway.cluster.cluster import Cluster, ClusterCalls, ClusterTimes
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.push.api import Api
 from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion
 from lineman.gateway.wire.node_messages import NodeAnswer, NodeQuestion
@@ -329,6 +330,19 @@ class SilentNode:
         self._system.run(self._cluster.stop())
 
 
+async def named_missing(api: Api, ask: Callable[[], Awaitable[Any]]) -> tuple[Any, set[str]]:
+    """The answer to a question, and who is missing in it."""
+    with api.answers() as answers:
+        found = await asyncio.create_task(ask())  # type: ignore[arg-type]  # also in a task
+    assert answers.is_partial is bool(answers.missing)
+    return found, answers.missing
+
+
+async def only_complete(api: Api, ask: Callable[[], Awaitable[Any]]) -> Any:
+    with api.answers(complete=True):
+        return await ask()
+
+
 def test_the_silence_of_the_one_node_that_can_know_is_no_answer(system: System, hub: str) -> None:
     options = RoutingOptions(routing_by(hub).make_broker, history=HistoryOptions(), times=SOON)
     node = system.add_node("on_message", routing=options)
@@ -347,6 +361,10 @@ def test_the_silence_of_the_one_node_that_can_know_is_no_answer(system: System, 
     with pytest.raises(RefusedError, match="it has a bad day"):
         system.ask(api.is_online(ITS_CLIENT))
     assert system.ask(api.get_all_client_count()) == 0  # of those that answer, as documented
+    assert system.ask(named_missing(api, api.get_all_client_count)) == (0, {SILENT_NODE})
+    with pytest.raises(NotReachedError, match="'all_client_count' is partial, without ffffffff"):
+        system.ask(only_complete(api, api.get_all_client_count))
+    assert node.routing.partial_answers == 3
     assert len(others._questions) == 0
     # A node that is gone has no answer, and no question waits for it.
     assert system.ask(api.is_online("e" * 8 + "0" * 24)) is False

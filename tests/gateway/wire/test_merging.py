@@ -26,6 +26,8 @@ from lineman.gateway.wire.merging import QUESTION_KINDS
         ("all_clients_by_group", [{"g": ["a"]}, {"g": ["b"], "h": ["c"]}],
          {"g": ["a", "b"], "h": ["c"]}),
         ("all_uids_by_group", [{"g": ["1"]}, {"g": ["1", "2"]}], {"g": ["1", "2"]}),
+        ("history", [("e", 3, [(1, "x")], True), None, ["e", 3, [(2, "y"), (3, "z")], True]],
+         ["e", 3, [(1, "x"), (2, "y"), (3, "z")], True]),
         ("client_counts_of_groups", [{"g": 1}, {"g": 2, "h": 1}], {"g": 3, "h": 1}),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from lineman.tls.acme.challenge import alpn_certificate, key_authorization
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from tls.support import Handshake
 
 NAME = "chat.example.com"
@@ -18,8 +18,8 @@ DIGEST = hashlib.sha256(b"token.thumbprint").digest()
 
 
 @pytest.fixture
-def answers(tmp_path: Path) -> Answers:
-    return Answers(tmp_path)
+def answers(tmp_path: Path) -> ChallengeAnswers:
+    return ChallengeAnswers(tmp_path)
 
 
 def authority(*protocols: str) -> ssl.SSLContext:
@@ -30,7 +30,7 @@ def authority(*protocols: str) -> ssl.SSLContext:
     return context
 
 
-def test_nothing_is_open_before_and_after(answers: Answers) -> None:
+def test_nothing_is_open_before_and_after(answers: ChallengeAnswers) -> None:
     assert not answers.is_open()
     path = answers.publish_http("token", "token.thumbprint")
     assert answers.is_open()
@@ -39,8 +39,8 @@ def test_nothing_is_open_before_and_after(answers: Answers) -> None:
     assert answers.http("token") is None
 
 
-def test_another_process_sees_it(answers: Answers, tmp_path: Path) -> None:
-    other = Answers(tmp_path)
+def test_another_process_sees_it(answers: ChallengeAnswers, tmp_path: Path) -> None:
+    other = ChallengeAnswers(tmp_path)
     path = answers.publish_http("token", key_authorization("token", "thumbprint"))
     assert other.is_open()
     assert other.http("token") == b"token.thumbprint"
@@ -48,7 +48,7 @@ def test_another_process_sees_it(answers: Answers, tmp_path: Path) -> None:
     assert not other.is_open()
 
 
-def test_one_that_is_done_leaves_the_others_alone(answers: Answers) -> None:
+def test_one_that_is_done_leaves_the_others_alone(answers: ChallengeAnswers) -> None:
     first = answers.publish_http("first", "1")
     second = answers.publish_http("second", "2")
     answers.withdraw([first])
@@ -57,7 +57,7 @@ def test_one_that_is_done_leaves_the_others_alone(answers: Answers) -> None:
     assert not answers.is_open()
 
 
-def test_what_a_killed_job_left_is_swept_in_the_end(answers: Answers) -> None:
+def test_what_a_killed_job_left_is_swept_in_the_end(answers: ChallengeAnswers) -> None:
     old = answers.publish_http("old", "1")
     new = answers.publish_http("new", "2")
     os.utime(old, (0, time.time() - 4000))
@@ -67,7 +67,7 @@ def test_what_a_killed_job_left_is_swept_in_the_end(answers: Answers) -> None:
 
 @pytest.mark.parametrize("token", ["", "..", "../account.key", "a/b", "a\0b", "ä", "x" * 300])
 def test_a_token_never_leads_out_of_the_directory(
-    answers: Answers, tmp_path: Path, token: str
+    answers: ChallengeAnswers, tmp_path: Path, token: str
 ) -> None:
     answers.publish_http("token", "1")
     (tmp_path / "account.key").write_bytes(b"secret")
@@ -76,7 +76,7 @@ def test_a_token_never_leads_out_of_the_directory(
         answers.publish_http(token, "1")
 
 
-def test_the_authority_is_shown_the_proof(answers: Answers, handshake: Handshake) -> None:
+def test_the_authority_is_shown_the_proof(answers: ChallengeAnswers, handshake: Handshake) -> None:
     answers.publish_tls(NAME, alpn_certificate(NAME, DIGEST))
     context = answers.tls(NAME, (b"acme-tls/1",))
     assert context is not None
@@ -104,12 +104,12 @@ def test_the_authority_is_shown_the_proof(answers: Answers, handshake: Handshake
         ("x" * 300, (b"acme-tls/1",)),
     ],
 )
-def test_nobody_else_is(answers: Answers, name: str, protocols: tuple[bytes, ...]) -> None:
+def test_nobody_else_is(answers: ChallengeAnswers, name: str, protocols: tuple[bytes, ...]) -> None:
     answers.publish_tls(NAME, alpn_certificate(NAME, DIGEST))
     assert answers.tls(name, protocols) is None
 
 
-def test_a_proof_that_is_half_there_is_none(answers: Answers) -> None:
+def test_a_proof_that_is_half_there_is_none(answers: ChallengeAnswers) -> None:
     path = answers.publish_tls(NAME, alpn_certificate(NAME, DIGEST))
     path.write_bytes(path.read_bytes()[:100])
     assert answers.tls(NAME, (b"acme-tls/1",)) is None

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineman.base.loglimit import LogLimit
-from lineman.base.open_questions import OpenQuestions
 from lineman.brokers.base import MakeBroker, Subscriber
-from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
+from lineman.errors import LinkFullError, NotReachedError, UsageError
 from lineman.gateway.cluster.living_nodes import LivingNodes
+from lineman.gateway.cluster.node_questions import Gathered, Gathering, NodeQuestions
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
-from lineman.gateway.wire.merging import QUESTION_KINDS, QuestionKind
-from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
+from lineman.gateway.wire.merging import BROKER, QUESTION_KINDS, QuestionKind
+from lineman.gateway.wire.messages import LinkQuestion, Order
 from lineman.gateway.wire.node_messages import (
     BETWEEN_NODES,
+    NextPart,
     NodeAnswer,
     NodeBeat,
     NodeLeaves,
@@ -35,6 +36,8 @@ logger = logging.getLogger("lineman")
 
 # Seconds for which `troubles` reports a message that was signed with another secret.
 REFUSED_LATELY = 60.0
+# Seconds within which the others answer the first beat of a node that has reached the broker.
+MEETING = 0.3
 # The number of orders remembered: the same order may arrive on several topics.
 REMEMBERED = 10_000
 
@@ -117,6 +120,7 @@ class Cluster:
         self._signer = signer or Signer(None)
         self._is_reached = False
         self._was_reached = False
+        self._reached_at = 0.0
         self._is_state_told = False
         self._late_at = 0.0  # when a broker that has not reported its state counts as away
         self._refused_at: float | None = None
@@ -125,7 +129,7 @@ class Cluster:
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._living = LivingNodes(times.silence, self._loop.time())
-        self._questions: OpenQuestions[str] = OpenQuestions()
+        self._questions = NodeQuestions(node, calls.answer, self.tell, times.answer)
         self._last_number = 0
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ticker: asyncio.TimerHandle | None = None
@@ -134,8 +138,9 @@ class Cluster:
             NodeBeat: self._on_beat,
             NodeLeaves: self._on_node_leaves,
             Relay: self._on_relay,
-            NodeQuestion: self._on_question,
-            NodeAnswer: self._on_answer,
+            NodeQuestion: self._questions.on_question,
+            NodeAnswer: self._questions.on_answer,
+            NextPart: self._questions.on_next_part,
             **calls.handlers,
         }
 
@@ -153,7 +158,7 @@ class Cluster:
             self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
         for node in self._living:
-            self._questions.leave(node)  # no answer can come any more
+            self._questions.leave(node, was_lost=True)  # no answer can come any more
 
     @property
     def nodes(self) -> list[str]:
@@ -196,6 +201,7 @@ class Cluster:
     def _tick(self) -> None:
         self.notice_pause()
         self._beat()
+        self._questions.sweep()
         if not self._is_state_told and self._loop.time() >= self._late_at:
             self._say_away(logging.WARNING)
         # Silence while the broker was away says nothing about the nodes.
@@ -216,6 +222,8 @@ class Cluster:
             self._say_away(logging.INFO if self.broker.is_leaving else logging.WARNING)
             return
         self._is_state_told = True
+        if is_new:
+            self._reached_at = self._loop.time()
         self._dropped = self.broker.dropped
         self._living.listen_anew(self._loop.time())
         self._beat()
@@ -264,12 +272,14 @@ class Cluster:
             why = "is not heard of by another node" if leaving.was_lost else "has ended"
             self._lose(leaving.origin, why, leaving.was_lost)
         else:
+            if not leaving.was_lost:
+                self._living.give_up(leaving.origin)
             self._calls.on_unheard_end(leaving.origin)
 
     def _lose(self, node: str, why: str, was_lost: bool) -> None:
-        self._living.on_end(node, was_lost)
+        self._living.on_end(node, was_lost, self._loop.time())
         logger.info("the gateway process %s %s", node, why)
-        self._questions.leave(node)
+        self._questions.leave(node, was_lost)
         self._calls.on_nodes(self.nodes)
         if was_lost:
             self._calls.on_gap()
@@ -368,8 +378,8 @@ class Cluster:
 
     # Questions.
 
-    async def ask(self, asked: LinkQuestion) -> Any:
-        """The answer of all nodes together; those that do not answer in time are left out.
+    async def ask(self, asked: LinkQuestion) -> Gathered:
+        """The answer of all nodes together; it names those that are missing in it.
 
         Raises:
             NotReachedError: the only node that can know the answer does not reply in time; or this
@@ -383,44 +393,52 @@ class Cluster:
             raise UsageError(f"there is no question {asked.what!r}")
         self.notice_pause()
         holder = self._who_knows(kind, asked)
-        answers: list[Any] = []
-        if self._calls.answer is not None and not (kind.is_for_home and holder != self._node):
-            answers.append(self._calls.answer(asked))
         wanted = set(self._living) if holder is None else set(self._living) & {holder}
-        if wanted and self.broker.is_connected:
-            topic = names.ALL_NODES if holder is None else names.node_topic(holder)
-            answers += await self._ask_others(wanted, topic, asked, holder)
-        if kind.is_for_home and not answers:
+        gathering = Gathering(kind, wanted if self.broker.is_connected else (), self._loop)
+        is_own = self._calls.answer is not None and not (kind.is_for_home and holder != self._node)
+        if self._calls.answer is not None and is_own:
+            gathering.take(self._calls.answer(asked))
+        if gathering.waits_for:
+            await self._ask_others(gathering, asked, holder)
+        elif kind.is_for_home and not is_own:
             raise NotReachedError(
                 f"the gateway process that knows the answer to {asked.what!r} about "
                 f"{asked.names[0]!r} is gone",
                 "ask again: another one takes its place",
             )
-        return kind.merge(answers)
+        missing = gathering.missing | self._unheard(holder)
+        return Gathered(kind.finish(gathering.merged), tuple(sorted(missing)))
+
+    def _unheard(self, holder: str | None) -> set[str]:
+        """Who may hold clients, and cannot be asked."""
+        if holder == self._node:
+            return set()
+        now = self._loop.time()
+        missing = {node for node in self._living.away(now) if holder in (None, node)}
+        has_met = self.broker.is_connected and now - self._reached_at >= MEETING
+        return missing if has_met else missing | {BROKER}
 
     async def _ask_others(
-        self, wanted: set[str], topic: str, asked: LinkQuestion, holder: str | None
-    ) -> list[Any]:
-        def say(number: int) -> None:
-            question = LinkQuestion(number, asked.what, asked.names)
+        self, gathering: Gathering, asked: LinkQuestion, holder: str | None
+    ) -> None:
+        wanted = len(gathering.waits_for)
+        topic = names.ALL_NODES if holder is None else names.node_topic(holder)
+
+        def publish(question: NodeQuestion) -> None:
             with self.taking():
-                self._publish(topic, NodeQuestion(self._node, question))
+                self._publish(topic, question)
 
         try:
-            answers = await self._questions.ask(
-                self._loop, wanted, say, self._times.answer, asked.what
-            )
-        except (NotReachedError, RefusedError, LinkFullError):
-            # A node that is gone has lost its clients: nothing is known about them.
+            await self._questions.gather(gathering, asked, publish)
+        except LinkFullError:
             if not self._is_node or (holder is not None and holder in self._living):
                 raise
-            answers = {}
-        if silent := sorted((wanted & set(self._living)) - answers.keys()):
-            text = "%s did not answer within %g s: %s"
-            kind = "questions that were not answered"
-            who = ", ".join(silent)
-            self._log.log(logging.WARNING, kind, text, who, self._times.answer, asked.what)
-        return list(answers.values())
+            gathering.missing.update(gathering.waits_for)
+        if len(gathering.missing) < wanted:
+            return
+        # Nobody has answered. A node that is gone has lost its clients: nothing is known of them.
+        if not self._is_node or (holder is not None and holder in self._living):
+            raise gathering.failure(asked.what, self._times.answer)
 
     def _who_knows(self, kind: QuestionKind, asked: LinkQuestion) -> str | None:
         """The one node that can answer; None where each can answer a part."""
@@ -430,20 +448,3 @@ class Cluster:
             return homes_of(asked.names[0], self.nodes)[0]
         # A uid may look like a client's id, but does not say where the user's clients are.
         return names.node_of(asked.names[0]) if kind.is_about_client else None
-
-    def _on_question(self, asked: NodeQuestion) -> None:
-        if self._calls.answer is None:
-            return
-        number = asked.ask.number
-        try:
-            answer = LinkAnswer(number, self._calls.answer(asked.ask))
-        except UsageError as error:  # the asker may run a newer version
-            answer = LinkAnswer(number, error=str(error))
-        self.tell(asked.origin, NodeAnswer(self._node, answer))
-
-    def _on_answer(self, answered: NodeAnswer) -> None:
-        answer = answered.answer
-        if answer.error:
-            self._questions.fail(answer.number, answered.origin, answer.to_error())
-        else:
-            self._questions.answer(answer.number, answered.origin, answer.value)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+# Seconds for which a node that was lost may still hold clients: a network that is cut in two for
+# longer is known to its operators. After that it counts as ended.
+MAX_ABSENCE = 300.0
+# The number of lost nodes that are remembered.
+REMEMBERED = 1000
+
 
 class LivingNodes:
     """What a node knows of the others from the clock.
@@ -16,7 +22,8 @@ class LivingNodes:
     def __init__(self, silence: float, now: float) -> None:
         self._silence = silence
         self._heard: dict[str, float] = {}  # the time of the last beat of each
-        self._lost: set[str] = set()  # they did not stop normally, and may come back
+        # They did not stop normally, and may come back; with the time at which they were lost.
+        self._lost: dict[str, float] = {}
         self._looked_at = now
         self._echoed = 0.0  # when this node last received one of its own messages
 
@@ -34,20 +41,29 @@ class LivingNodes:
 
     def take_back(self, node: str) -> bool:
         """Whether a node lives again that had not stopped normally; true only once."""
-        was_lost = node in self._lost
-        self._lost.discard(node)
-        return was_lost
+        return self._lost.pop(node, None) is not None
 
-    def on_end(self, node: str, was_lost: bool) -> None:
+    def on_end(self, node: str, was_lost: bool, now: float) -> None:
         """Notes that a living node is gone.
 
         Args:
             node: which.
             was_lost: whether it went without having stopped normally.
+            now: the time.
         """
         del self._heard[node]
         if was_lost:
-            self._lost.add(node)
+            self._lost[node] = now
+            if len(self._lost) > REMEMBERED:
+                del self._lost[next(iter(self._lost))]
+
+    def away(self, now: float) -> list[str]:
+        """The nodes that were lost within `MAX_ABSENCE`: perhaps they still hold clients."""
+        return [node for node, lost in self._lost.items() if now - lost <= MAX_ABSENCE]
+
+    def give_up(self, node: str) -> None:
+        """Notes that a lost node has really ended, with its clients."""
+        self._lost.pop(node, None)
 
     def silent(self, now: float | None) -> list[str]:
         """The nodes that count as gone now.

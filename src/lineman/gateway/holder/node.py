@@ -426,7 +426,8 @@ class Node:
     async def _answer(self, link: Link, ask: LinkQuestion) -> None:
         number = ask.number
         try:
-            answer = LinkAnswer(number, await self.routing.ask(ask))
+            value, missing = await self.routing.ask(ask)
+            answer = LinkAnswer(number, value, missing=missing)
         except NotReachedError as error:
             answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
         except LinkFullError as error:

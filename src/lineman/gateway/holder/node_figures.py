@@ -33,5 +33,6 @@ def figures(
         found["gateway_broker_connected"] = cluster.broker.is_connected
         found["gateway_broker_dropped_messages"] = cluster.broker.dropped
         found["gateway_presence_partial"] = routing.is_presence_partial
+        found["gateway_partial_answers"] = routing.partial_answers
         found["gateway_broker_refused_messages"] = cluster.refused
     return found

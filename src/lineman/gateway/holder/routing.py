@@ -10,7 +10,14 @@ from typing import Any
 
 from lineman.brokers.base import MakeBroker
 from lineman.errors import UsageError
-from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls, ClusterTimes
+from lineman.gateway.cluster.cluster import (
+    DEFAULT_TIMES,
+    MEETING,
+    Cluster,
+    ClusterCalls,
+    ClusterTimes,
+)
+from lineman.gateway.cluster.node_questions import Gathered
 from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
@@ -21,15 +28,13 @@ from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.wire import names
-from lineman.gateway.wire.merging import BROKER_STATE
+from lineman.gateway.wire.merging import BROKER_STATE, QUESTION_KINDS
 from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
 from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
 
 logger = logging.getLogger("lineman")
 
-# A node that has just started counts its acquaintance as complete when for so many seconds no other
-# node has answered; and looks so often.
-QUIET = 0.3
+# A node that has just started looks so often whether another one has answered.
 SETTLE_STEP = 0.02
 
 
@@ -72,6 +77,7 @@ class Routing:
     Attributes:
         orders: the clients here, and the orders on them.
         cluster: the other nodes; None if there are none.
+        partial_answers: questions to whose answers some node, or all others, did not contribute.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class Routing:
         if options.history is not None:
             histories = Histories(options.history, self._loop.time)
         self.orders = Orders(node, on_changed, histories, options.frame)
+        self.partial_answers = 0
         self._interest_is_due = False
         self._asking_timer: asyncio.TimerHandle | None = None
         self._jobs_paced: PacedJobs | None = None
@@ -168,7 +175,7 @@ class Routing:
         while (now := self._loop.time()) < deadline:
             count = len(cluster.nodes) if cluster.broker.is_connected else -1
             if count != known:
-                known, quiet_at = count, now + QUIET
+                known, quiet_at = count, now + MEETING
             if known >= 0 and now >= quiet_at:
                 return
             await asyncio.sleep(SETTLE_STEP)
@@ -302,7 +309,7 @@ class Routing:
 
     # Questions.
 
-    async def ask(self, asked: LinkQuestion) -> Any:
+    async def ask(self, asked: LinkQuestion) -> Gathered:
         """The answer of all nodes together.
 
         Raises:
@@ -310,10 +317,15 @@ class Routing:
             NotReachedError, RefusedError: see `Cluster.ask`.
         """
         if asked.what == BROKER_STATE:
-            return self.cluster is None or self.cluster.broker.is_connected
+            return Gathered(self.cluster is None or self.cluster.broker.is_connected)
         if self.cluster is None:
-            return self._answer(asked)
-        return await self.cluster.ask(asked)
+            kind = QUESTION_KINDS.get(asked.what)
+            if kind is None:
+                raise UsageError(f"there is no question {asked.what!r}")
+            return Gathered(kind.merge([self._answer(asked)]))
+        gathered = await self.cluster.ask(asked)
+        self.partial_answers += bool(gathered.missing)
+        return gathered
 
     def _answer(self, asked: LinkQuestion) -> Any:
         return answer_of(self.orders, asked)

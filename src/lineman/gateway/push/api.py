@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from lineman.errors import UsageError
+from lineman.gateway.push.coverage import Answers
 from lineman.gateway.wire import names
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 from lineman.gateway.wire.merging import BROKER_STATE
@@ -167,6 +168,21 @@ class Api(OrderApi):
 
     async def _ask(self, what: str, *about: str) -> Any:
         raise NotImplementedError
+
+    def answers(self, *, complete: bool = False) -> Answers:
+        """Tells whether every gateway process took part in the answers of a `with` block.
+
+        ```python
+        with gateway.answers() as answers:
+            count = await gateway.get_all_client_count()
+        if answers.is_partial: ...      # without those in answers.missing
+        ```
+
+        Args:
+            complete: True: a question within the block raises `NotReachedError` if its answer is
+                partial.
+        """
+        return Answers(complete)
 
     async def get_history(self, group: Name, epoch: str = "", offset: int = 0) -> HistoryPage:
         """The messages that were published to a group after a place.

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from lineman.base.open_questions import OpenQuestions
+from lineman.gateway.push.coverage import note_missing
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion
 from lineman.links.link import Link
 
@@ -24,7 +25,7 @@ async def ask_by_link(
 
     Raises:
         NotReachedError: it does not answer in time, or reports that no process that could know
-            the answer replies.
+            the answer replies; or the answer is partial, and only complete ones are wanted.
         RefusedError: it refuses the question, and says why.
         LinkFullError: it reads too slowly; the question was not sent.
     """
@@ -34,7 +35,9 @@ async def ask_by_link(
         link.post(LinkQuestion(number, what, about))
 
     loop = asyncio.get_running_loop()
-    return (await questions.ask(loop, (link,), say, timeout, what))[link]
+    value, missing = (await questions.ask(loop, (link,), say, timeout, what))[link]
+    note_missing(what, missing)
+    return value
 
 
 def take_answer(questions: OpenQuestions[Link], link: Link, answer: LinkAnswer) -> None:
@@ -42,4 +45,4 @@ def take_answer(questions: OpenQuestions[Link], link: Link, answer: LinkAnswer) 
     if answer.error:
         questions.fail(answer.number, link, answer.to_error())
     else:
-        questions.answer(answer.number, link, answer.value)
+        questions.answer(answer.number, link, (answer.value, answer.missing))

@@ -191,6 +191,7 @@ class GatewayClient(OrderApi):
 
     # Questions: the methods of `Api`, which here wait for the answer.
 
+    answers = Api.answers
     get_history = _waiting(Api.get_history)
     is_broker_connected = _waiting(Api.is_broker_connected)
     get_session = _waiting(Api.get_session)

@@ -21,6 +21,7 @@ from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
+from lineman.gateway.push.coverage import note_missing
 from lineman.gateway.wire import messages, names, node_messages
 from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, PublishToGroup
@@ -320,7 +321,9 @@ class _ByBroker:
         await asyncio.sleep(complete_at - now)
         if not self._up().nodes:
             raise self._nobody(cluster)
-        return await cluster.ask(LinkQuestion(0, what, about))
+        value, missing = await cluster.ask(LinkQuestion(0, what, about))
+        note_missing(what, missing)
+        return value
 
     async def drain(self) -> None:
         if self._cluster is not None:

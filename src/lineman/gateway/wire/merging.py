@@ -2,82 +2,126 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 # The question whether other nodes are reached; each node answers it for itself.
 BROKER_STATE = "is_broker_connected"
+# Stands among the missing nodes of an answer if the broker to the others is not reached.
+BROKER = "broker"
+
+
+def _same(merged: Any) -> Any:
+    return merged
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionKind:
-    """One kind of question.
+    """One kind of question. Answers are merged one by one, in the parts in which they come.
 
     Attributes:
-        merge: makes one answer from those of several nodes.
+        empty: makes the merged answer of no node.
+        add: adds an answer, or a part of one, to the merged ones; returns them.
+        finish: makes the answer of all from the merged ones.
         is_for_home: whether only the home of the first name can answer.
         is_about_client: whether the first name is a client's id, which names the node to ask.
     """
 
-    merge: Callable[[list[Any]], Any]
+    empty: Callable[[], Any]
+    add: Callable[[Any, Any], Any]
+    finish: Callable[[Any], Any] = _same
     is_for_home: bool = False
     is_about_client: bool = False
 
-
-def _first(answers: list[Any]) -> Any:
-    return next((answer for answer in answers if answer is not None), None)
-
-
-def _joined(answers: list[Any]) -> list[Any]:
-    return [item for answer in answers for item in answer]
-
-
-def _united(answers: list[Any]) -> list[Any]:
-    return list({item for answer in answers for item in answer})
+    def merge(self, answers: Iterable[Any]) -> Any:
+        """The answer of all, from the answers of each."""
+        merged = self.empty()
+        for answer in answers:
+            merged = self.add(merged, answer)
+        return self.finish(merged)
 
 
-def _mapped(answers: list[Any]) -> dict[Any, Any]:
-    return {key: value for answer in answers for key, value in answer.items()}
+def _either(merged: bool, answer: bool) -> bool:
+    return merged or answer
 
 
-def _joined_by_name(answers: list[dict[Any, list[Any]]]) -> dict[Any, list[Any]]:
-    merged: dict[Any, dict[Any, None]] = {}
-    for answer in answers:
-        for name, items in answer.items():
-            merged.setdefault(name, {}).update(dict.fromkeys(items))
-    return {name: list(items) for name, items in merged.items()}
+def _first(merged: Any, answer: Any) -> Any:
+    return answer if merged is None else merged
 
 
-def _added_by_name(answers: list[dict[Any, int]]) -> dict[Any, int]:
-    merged: Counter[Any] = Counter()
-    for answer in answers:
-        merged.update(answer)
-    return dict(merged)
+def _sum(merged: int, answer: int) -> int:
+    return merged + answer
+
+
+def _joined(merged: list[Any], answer: list[Any]) -> list[Any]:
+    merged.extend(answer)
+    return merged
+
+
+def _united(merged: set[Any], answer: list[Any]) -> set[Any]:
+    merged.update(answer)
+    return merged
+
+
+def _mapped(merged: dict[Any, Any], answer: dict[Any, Any]) -> dict[Any, Any]:
+    merged.update(answer)
+    return merged
+
+
+def _joined_by_name(
+    merged: dict[Any, list[Any]], answer: dict[Any, list[Any]]
+) -> dict[Any, list[Any]]:
+    for name, items in answer.items():
+        merged.setdefault(name, []).extend(items)
+    return merged
+
+
+def _each_once(merged: dict[Any, list[Any]]) -> dict[Any, list[Any]]:
+    return {name: list(dict.fromkeys(items)) for name, items in merged.items()}
+
+
+def _added_by_name(merged: dict[Any, int], answer: dict[Any, int]) -> dict[Any, int]:
+    for name, count in answer.items():
+        merged[name] = merged.get(name, 0) + count
+    return merged
+
+
+def _history(merged: list[Any] | None, answer: Any) -> list[Any] | None:
+    """The parts of a page differ in their messages only, which are its third element."""
+    if answer is None:
+        return merged
+    if merged is None:
+        return [*answer[:2], list(answer[2]), *answer[3:]]
+    merged[2].extend(answer[2])
+    return merged
+
+
+def _none() -> None:
+    return None
 
 
 QUESTION_KINDS: dict[str, QuestionKind] = {
-    "is_online": QuestionKind(any, is_about_client=True),
-    "is_uid_online": QuestionKind(any),
-    "session": QuestionKind(_first, is_about_client=True),
-    "uid_of_client": QuestionKind(_first, is_about_client=True),
-    "groups_of_client": QuestionKind(_first, is_about_client=True),
-    "clients_of_uid": QuestionKind(_joined),
-    "all_clients": QuestionKind(_joined),
-    "all_client_count": QuestionKind(sum),
-    "all_client_sessions": QuestionKind(_mapped),
-    "clients_of_group": QuestionKind(_joined),
-    "client_count_of_group": QuestionKind(sum),
-    "client_sessions_of_group": QuestionKind(_mapped),
-    "uids_of_group": QuestionKind(_united),
-    "all_uids": QuestionKind(_united),
-    "history": QuestionKind(_first, is_for_home=True),
-    "all_groups": QuestionKind(_united),
-    "all_clients_by_group": QuestionKind(_joined_by_name),
-    "all_client_counts_by_group": QuestionKind(_added_by_name),
-    "all_uids_by_group": QuestionKind(_joined_by_name),
-    "online_of_uids": QuestionKind(_united),
-    "clients_of_uids": QuestionKind(_joined_by_name),
-    "client_counts_of_groups": QuestionKind(_added_by_name),
+    "is_online": QuestionKind(bool, _either, is_about_client=True),
+    "is_uid_online": QuestionKind(bool, _either),
+    "session": QuestionKind(_none, _first, is_about_client=True),
+    "uid_of_client": QuestionKind(_none, _first, is_about_client=True),
+    "groups_of_client": QuestionKind(_none, _first, is_about_client=True),
+    "clients_of_uid": QuestionKind(list, _joined),
+    "all_clients": QuestionKind(list, _joined),
+    "all_client_count": QuestionKind(int, _sum),
+    "all_client_sessions": QuestionKind(dict, _mapped),
+    "clients_of_group": QuestionKind(list, _joined),
+    "client_count_of_group": QuestionKind(int, _sum),
+    "client_sessions_of_group": QuestionKind(dict, _mapped),
+    "uids_of_group": QuestionKind(set, _united, list),
+    "all_uids": QuestionKind(set, _united, list),
+    "history": QuestionKind(_none, _history, is_for_home=True),
+    "all_groups": QuestionKind(set, _united, list),
+    "all_clients_by_group": QuestionKind(dict, _joined_by_name),
+    "all_client_counts_by_group": QuestionKind(dict, _added_by_name),
+    "all_uids_by_group": QuestionKind(dict, _joined_by_name, _each_once),
+    "online_of_uids": QuestionKind(set, _united, list),
+    "clients_of_uids": QuestionKind(dict, _joined_by_name),
+    "client_counts_of_groups": QuestionKind(dict, _added_by_name),
 }

@@ -142,12 +142,14 @@ class LinkAnswer(Message, tag=11):
     Attributes:
         error: the reason why there is no answer; empty if there is one.
         is_unanswered: whether the process that could answer was not reached.
+        missing: who took no part in it: gateway processes, or `BROKER`.
     """
 
     number: int
     value: Any = None
     error: str = ""
     is_unanswered: bool = False
+    missing: tuple[str, ...] = ()
 
     def to_error(self) -> NotReachedError | RefusedError:
         """The exception that the asker gets in place of an answer."""

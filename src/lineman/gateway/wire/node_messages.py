@@ -26,17 +26,44 @@ class NodeBeat(Message, tag=41):
 
 
 class NodeQuestion(Message, tag=42):
-    """A question from another node."""
+    """A question from another node.
+
+    Attributes:
+        takes_parts: whether the asker understands an answer in parts.
+    """
 
     origin: str
     ask: LinkQuestion
+    takes_parts: bool = False
 
 
 class NodeAnswer(Message, tag=43):
-    """The answer of one node to another's question."""
+    """The answer of one node to another's question, or a part of it.
+
+    Attributes:
+        part: the number of the part, from 0.
+        has_more: whether there is another part, which the asker gets by `NextPart`.
+    """
 
     origin: str
     answer: LinkAnswer
+    part: int = 0
+    has_more: bool = False
+
+
+class NextPart(Message, tag=60):
+    """Asks for the next part of an answer.
+
+    So a node that asks many others has one part of each on its way, however large the answers are.
+
+    Attributes:
+        number: the number of the question at its asker, which `origin` is.
+        part: the number of the part.
+    """
+
+    origin: str
+    number: int
+    part: int
 
 
 class NodeLeaves(Message, tag=44):
@@ -96,6 +123,7 @@ NodeMessage = (
     | NodeBeat
     | NodeQuestion
     | NodeAnswer
+    | NextPart
     | NodeLeaves
     | Hold
     | Release

@@ -26,7 +26,7 @@ _ABANDONED = 3600.0  # seconds after which the challenge of a job that was kille
 _LARGEST = 4096
 
 
-class Answers:
+class ChallengeAnswers:
     """The open challenges of one state directory; reading needs neither `acme` nor `cryptography`.
 
     Args:

@@ -19,7 +19,7 @@ from lineman.tls.acme.acme_client import AcmeClient, AcmeFailure
 from lineman.tls.acme.acme_options import HTTP_01, AcmeSettings
 from lineman.tls.acme.acme_store import AcmeStore
 from lineman.tls.acme.challenge import alpn_certificate, asked_as, general_name, key_authorization
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from lineman.tls.acme.problems import Problem, explain
 
 _PATIENCE = 180.0  # seconds for one state of an order to change
@@ -68,7 +68,7 @@ class Ordering:
         self._store = store
         self._client = client
         self._say = say
-        self._answers = Answers(settings.root)
+        self._answers = ChallengeAnswers(settings.root)
 
     def obtain(self, kinds: Sequence[str], replaces: str | None) -> str:
         """The chain of a new certificate for the store's `order_key`.

@@ -16,7 +16,7 @@ from lineman.runtime import worker_certificates
 from lineman.tls.acme.acme_job import JobReport, Wish
 from lineman.tls.acme.acme_options import AcmeSettings, certificate_name, default_directory
 from lineman.tls.acme.acme_store import AcmeStore, kept
-from lineman.tls.acme.challenge_answers import Answers
+from lineman.tls.acme.challenge_answers import ChallengeAnswers
 from lineman.tls.acme.keeper import attempt
 
 
@@ -101,5 +101,5 @@ async def _try(wish: Wish, has_port: bool) -> JobReport:
         return await attempt(wish, print)
     host = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
     where = Address("wss", host, 443)
-    async with worker_certificates.plain_port(settings, where, Answers(settings.root)):
+    async with worker_certificates.plain_port(settings, where, ChallengeAnswers(settings.root)):
         return await attempt(wish, print)
