@@ -84,6 +84,12 @@ async def said(client, message):
         publish(client.session["room"], kind="line", name=client.session["name"], text=text)
 
 
+@gateway.on_history_gap
+def may_have_missed(room, old_epoch, new_epoch):
+    """Members may have missed messages: their pages ask for the history again."""
+    gateway.send_to_group(room, json.dumps({"kind": "gap", "room": room}))
+
+
 @gateway.on_close
 async def left(client, code, reason):
     if "room" in client.session:

@@ -129,6 +129,14 @@ def test_people_in_a_room_talk_while_the_code_is_reloaded(
         "Berttwo sugars",
         "Annaat the same time",
     ]
+    # A member who may have missed messages gets them without having been away.
+    late.run(
+        "at('lines').replaceChildren(); seen.offset = 0;"
+        "receive({kind: 'gap', room: 'another'}); receive({kind: 'gap', room: 'kitchen'})"
+    )
+    late.wait_for_all_of("lines", "Annathe kettle is on\nBerttwo sugars")
+    late.run("seen.offset = 1; receive({...seen, group: 'kitchen', offset: 3})")
+    late.wait_for_all_of("lines", "Annathe kettle is on\nBerttwo sugars\nBerttwo sugars")
     # A user who enters another room gets its messages, and no more of the first.
     late.enter("Dora", "garden")
     late.wait_for("people", "Carl, Dora")

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     OfUid = Callable[[str], Nothing] | Callable[[], Nothing]
 
+    OfGap = (
+        Callable[[str, str, str], Nothing]
+        | Callable[[str, str], Nothing]
+        | Callable[[str], Nothing]
+        | Callable[[], Nothing]
+    )
+
     OfClient = Callable[[Client], Nothing] | Callable[[], Nothing]
     OfClientHandshake = Callable[[Client, Request], Nothing] | OfClient
     OfClientMessage = Callable[[Client, Any], Nothing] | OfClient
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 
     # As decorators they return the function that they were given, with its type.
     U = TypeVar("U", bound=OfUid)
+    GG = TypeVar("GG", bound=OfGap)
     GC = TypeVar("GC", bound=OfClient)
     GH = TypeVar("GH", bound=OfClientHandshake)
     GM = TypeVar("GM", bound=OfClientMessage)
@@ -32,6 +40,11 @@ if TYPE_CHECKING:
         """`on_uid_online` and `on_uid_offline` of a `Gateway`."""
 
         def __call__(self, function: U) -> U: ...  # noqa: D102
+
+    class ForGap(BoundSlot):
+        """`on_history_gap` of a `Gateway`."""
+
+        def __call__(self, function: GG) -> GG: ...  # noqa: D102
 
     class ForClient(BoundSlot):
         """`on_connect` of a `Gateway`."""

@@ -67,6 +67,7 @@ ARGUMENTS = {
     "on_request": ("request",),
     "on_uid_online": ("uid",),
     "on_uid_offline": ("uid",),
+    "on_history_gap": ("group", "old_epoch", "new_epoch"),
 }
 
 # Seconds that a gateway process waits for the others at its start before it admits clients.
@@ -147,6 +148,7 @@ class Gateway(Api, RunsInLoop, Declared):
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot(ARGUMENTS)
     on_uid_online: Slot[ours.ForUid, ours.OfUid] = Slot(ARGUMENTS)
     on_uid_offline: Slot[ours.ForUid, ours.OfUid] = Slot(ARGUMENTS)
+    on_history_gap: Slot[ours.ForGap, ours.OfGap] = Slot(ARGUMENTS)
 
     all_names: ClassVar[set[str]] = set()
 

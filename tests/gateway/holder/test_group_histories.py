@@ -87,3 +87,41 @@ def test_a_renewed_history_keeps_its_messages_and_no_place_of_before_is_complete
     after = histories.add("a", "y")
     assert (after.epoch, after.offset) == (page.epoch, 2)
     assert after.epoch != before.epoch
+
+
+def test_a_quiet_group_keeps_its_place_so_that_nobody_must_start_anew() -> None:
+    clock = Clock()
+    histories = Histories(HistoryOptions(seconds=10), clock, quiet=2)
+    places = [histories.add(group, "x") for group in ("a", "b", "c")]
+    clock.now += 2 * SWEEP
+    histories.sweep()
+    assert list(histories._groups) == []
+    assert not histories.since("a", places[0].epoch, 1).is_complete, "only two are remembered"
+    assert histories.since("b", places[1].epoch, 1).is_complete
+    after = histories.add("c", "y")
+    assert (after.epoch, after.offset) == (places[2].epoch, 2)
+    assert histories.since("c", places[2].epoch, 1).is_complete
+    assert not histories.since("c", places[2].epoch, 0).is_complete
+
+
+def test_a_renewal_says_the_epochs_before_and_after_also_of_quiet_groups() -> None:
+    clock = Clock()
+    histories = Histories(HistoryOptions(seconds=10), clock)
+    quiet = histories.add("quiet", "x").epoch
+    clock.now += 2 * SWEEP
+    histories.sweep()
+    loud = histories.add("loud", "x").epoch
+    renewed = histories.renew()
+    assert {(each.group, each.old) for each in renewed} == {("quiet", quiet), ("loud", loud)}
+    assert all(histories.epoch_of(each.group) == each.new != each.old for each in renewed)
+    assert histories.keep(lambda group: group == "loud") == [("quiet", renewed[1].new)]
+    assert histories.renew(["quiet"]) == []
+
+
+def test_the_groups_of_the_last_seconds_are_those_with_a_message_in_them() -> None:
+    clock = Clock()
+    histories = Histories(HistoryOptions(), clock)
+    histories.add("old", "x")
+    clock.now += 20
+    epoch = histories.add("new", "x").epoch
+    assert histories.recent(10.0) == [("new", epoch)]

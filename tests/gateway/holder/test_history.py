@@ -54,3 +54,16 @@ def test_who_comes_for_the_first_time_gets_all_that_is_kept() -> None:
     history = filled(5, messages=2)
     page = history.since("", 0, 5.0)
     assert (page.missed, page.is_complete) == ([KeptMessage(4, "m4"), KeptMessage(5, "m5")], True)
+
+
+def test_what_is_kept_has_a_largest_size() -> None:
+    history = GroupHistory(HistoryOptions(max_bytes=10))
+    for data in ("aaaa", b"bbbb", "cc"):
+        history.add(data, 1.0)
+    assert [kept.data for kept in history.since("", 0, 1.0).missed] == ["aaaa", b"bbbb", "cc"]
+    history.add("d", 1.0)
+    assert [kept.data for kept in history.since("", 0, 1.0).missed] == [b"bbbb", "cc", "d"]
+    history.add("larger than all", 1.0)
+    assert history.since("", 0, 1.0).missed == []
+    assert not history.since(history.epoch, 4, 1.0).is_complete
+    assert history.since(history.epoch, 5, 1.0).is_complete

@@ -33,6 +33,7 @@ from lineman.gateway.wire.messages import (
     Forget,
     HandshakeRequest,
     Hello,
+    HistoryGap,
     IntroduceClient,
     Leaving,
     LinkAnswer,
@@ -213,7 +214,12 @@ class Business(Api):
             elif isinstance(message, LinkAnswer):
                 take_answer(self._questions, link, message)
             elif isinstance(message, UserEvent):
-                self._take_user(message)
+                name = "on_uid_online" if message.is_online else "on_uid_offline"
+                self._take_news(name, message.uid)
+            elif isinstance(message, HistoryGap):
+                self._take_news(
+                    "on_history_gap", message.group, message.old_epoch, message.new_epoch
+                )
             elif isinstance(message, LinkPing):
                 link.post(LinkPong())
             elif isinstance(message, Retired):
@@ -243,21 +249,20 @@ class Business(Api):
         client.queue = deque()
         self._running.start(callback_of(event), self._work_off(client, event, coroutine))
 
-    def _take_user(self, event: UserEvent) -> None:
-        name = "on_uid_online" if event.is_online else "on_uid_offline"
+    def _take_news(self, name: str, *about: str) -> None:
         callback = self._callbacks.get(name)
         if callback is None:
             return
         _current.set(None)
         try:
-            result = callback(event.uid)
+            result = callback(*about)
         except BaseException as error:
             self._note_error(error)
             return
         if inspect.iscoroutine(result):
-            self._running.start(name, self._await_user(result))
+            self._running.start(name, self._await_news(result))
 
-    async def _await_user(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _await_news(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
         except BaseException as error:

@@ -263,9 +263,9 @@ class Cluster:
                 self._publish(
                     names.node_topic(beat.origin), NodeBeat(self._node)
                 )  # so the new node need not wait for the next beat
-            self._calls.on_nodes(self.nodes)
             if self._living.take_back(beat.origin):
                 self._calls.on_gap()
+            self._calls.on_nodes(self.nodes)
 
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
         if leaving.origin in self._living:
@@ -280,9 +280,9 @@ class Cluster:
         self._living.on_end(node, was_lost, self._loop.time())
         logger.info("the gateway process %s %s", node, why)
         self._questions.leave(node, was_lost)
-        self._calls.on_nodes(self.nodes)
         if was_lost:
             self._calls.on_gap()
+        self._calls.on_nodes(self.nodes)
 
     def tell_all(self, message: NodeMessage) -> None:
         """Sends a message to all other nodes."""

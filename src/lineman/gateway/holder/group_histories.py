@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from lineman.gateway.holder.history import GroupHistory, HistoryOptions
 from lineman.gateway.wire.history_page import HistoryPage
@@ -14,6 +15,16 @@ from lineman.gateway.wire.messages import Deliver
 Frame = Callable[[str, str, int, str | bytes], str | bytes]
 
 SWEEP = 30.0
+# The number of groups without a kept message whose places are remembered.
+QUIET = 10_000
+
+
+class Renewed(NamedTuple):
+    """A group whose history has begun a new epoch."""
+
+    group: str
+    old: str
+    new: str
 
 
 def frame_as_json(group: str, epoch: str, offset: int, message: str | bytes) -> str:
@@ -33,44 +44,91 @@ class Histories:
     Args:
         options: how much is kept of each group.
         clock: seconds that only go forward.
+        quiet: the number of groups without a kept message whose places are remembered, so that
+            nobody who comes back to a quiet group must start anew.
     """
 
-    def __init__(self, options: HistoryOptions, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, options: HistoryOptions, clock: Callable[[], float], quiet: int = QUIET
+    ) -> None:
         self._options = options
         self._clock = clock
+        self._most_quiet = quiet
         self._groups: dict[str, GroupHistory] = {}
+        self._quiet: OrderedDict[str, tuple[str, int]] = OrderedDict()  # epoch and offset
         self._swept_at = clock()
 
-    def add(self, group: str, data: Any) -> Deliver:
-        """Keeps a message; returns it with its place, for delivery to the members."""
+    def _of(self, group: str) -> GroupHistory:
+        """The history of a group; it begins now if there is none."""
         history = self._groups.get(group)
         if history is None:
             history = self._groups[group] = GroupHistory(self._options)
+            place = self._quiet.pop(group, None)
+            if place is not None:
+                history.epoch, history.offset = place
+        return history
+
+    def add(self, group: str, data: Any) -> Deliver:
+        """Keeps a message; returns it with its place, for delivery to the members."""
+        history = self._groups.get(group) or self._of(group)
         offset = history.add(data, self._clock())
         return Deliver(data, group, history.epoch, offset)
 
     def since(self, group: str, epoch: str, offset: int) -> HistoryPage:
         """The messages after a place; see `GroupHistory.since`."""
-        history = self._groups.get(group)
-        if history is None:
+        if group not in self._groups and group not in self._quiet:
             return HistoryPage("", 0, [], is_complete=not epoch)
-        return history.since(epoch, offset, self._clock())
+        return self._of(group).since(epoch, offset, self._clock())
 
-    def keep(self, is_kept: Callable[[str], bool]) -> None:
-        """Forgets the groups of which `is_kept` is false."""
-        self._groups = {group: history for group, history in self._groups.items() if is_kept(group)}
+    def epoch_of(self, group: str) -> str | None:
+        """The epoch of a group; None if it has no history here."""
+        history = self._groups.get(group)
+        if history is not None:
+            return history.epoch
+        place = self._quiet.get(group)
+        return None if place is None else place[0]
 
-    def renew(self) -> None:
-        """Begins a new epoch for all: messages may be missing behind those that are kept."""
-        for history in self._groups.values():
-            history.renew()
+    def begin(self, group: str) -> str:
+        """The epoch of a group, whose history begins now if it has none."""
+        return self._of(group).epoch
+
+    def keep(self, is_kept: Callable[[str], bool]) -> list[tuple[str, str]]:
+        """Forgets the groups of which `is_kept` is false; returns these with their epochs."""
+        gone = [(group, history.epoch) for group, history in self._groups.items()]
+        gone += [(group, place[0]) for group, place in self._quiet.items()]
+        gone = [(group, epoch) for group, epoch in gone if not is_kept(group)]
+        for group, _ in gone:
+            self._groups.pop(group, None)
+            self._quiet.pop(group, None)
+        return gone
+
+    def renew(self, groups: Iterable[str] | None = None) -> list[Renewed]:
+        """Begins a new epoch: messages may be missing behind those that are kept.
+
+        Args:
+            groups: those with a history are renewed; None for all.
+        """
+        found = []
+        for group in [*self._groups, *self._quiet] if groups is None else groups:
+            old = self.epoch_of(group)
+            if old is not None:
+                found.append(Renewed(group, old, self._of(group).renew()))
+        return found
+
+    def recent(self, seconds: float) -> list[tuple[str, str]]:
+        """The groups with a message that is not older than this, with their epochs."""
+        since = self._clock() - seconds
+        return [(group, each.epoch) for group, each in self._groups.items() if each.kept_at > since]
 
     def sweep(self) -> None:
-        """Forgets groups whose messages are all too old; called every second."""
+        """Forgets the messages that are too old; called every second."""
         now = self._clock()
         if now - self._swept_at < SWEEP:
             return
         self._swept_at = now
-        self._groups = {
-            group: history for group, history in self._groups.items() if history.expire(now)
-        }
+        for group, history in list(self._groups.items()):
+            if not history.expire(now):
+                del self._groups[group]
+                self._quiet[group] = (history.epoch, history.offset)
+        while len(self._quiet) > self._most_quiet:
+            self._quiet.popitem(last=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import deque
 from dataclasses import dataclass
 
 from lineman.base import option_kinds
-from lineman.base.option_kinds import COUNT, SECONDS, option
+from lineman.base.option_kinds import BYTES, COUNT, SECONDS, option
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 
 
@@ -23,9 +24,16 @@ class HistoryOptions:
     """The largest number of kept messages."""
     seconds: float = option(300.0, SECONDS)
     """The greatest age of a kept message, in seconds."""
+    max_bytes: int = option(1024 * 1024, BYTES)
+    """The largest size of all kept messages of a group together: bytes, or characters of text."""
 
     def __post_init__(self) -> None:
         option_kinds.check(HistoryOptions, self, whose=" of history")
+
+
+def new_epoch() -> str:
+    """A name for an epoch that no other has or had."""
+    return secrets.token_hex(8)
 
 
 class GroupHistory:
@@ -35,30 +43,42 @@ class GroupHistory:
         options: how much is kept.
     """
 
-    __slots__ = ("_kept", "_options", "epoch", "offset")
+    __slots__ = ("_kept", "_options", "_size", "epoch", "offset")
 
     def __init__(self, options: HistoryOptions) -> None:
         self._options = options
         self._kept: deque[tuple[float, KeptMessage]] = deque()
-        self.epoch = secrets.token_hex(8)
+        self._size = 0
+        self.epoch = new_epoch()
         self.offset = 0
 
     def add(self, data: str | bytes, now: float) -> int:
         """Keeps a message; returns its offset: one more than that of the message before."""
         self.offset += 1
+        self._size += len(data)
         self._kept.append((now, KeptMessage(self.offset, data)))
         self.expire(now)
         return self.offset
 
-    def renew(self) -> None:
-        """Begins a new epoch: no place of the old one is complete any more."""
-        self.epoch = secrets.token_hex(8)
+    def renew(self) -> str:
+        """Begins a new epoch and returns it: no place of the old one is complete any more."""
+        self.epoch = new_epoch()
+        return self.epoch
+
+    @property
+    def kept_at(self) -> float:
+        """The time of the last message; minus infinity without one."""
+        return self._kept[-1][0] if self._kept else -math.inf
 
     def expire(self, now: float) -> bool:
-        """Drops messages that are too many or too old; returns whether any are left."""
+        """Drops messages that are too many, too large or too old; returns whether any are left."""
         kept, options = self._kept, self._options
-        while kept and (len(kept) > options.messages or now - kept[0][0] > options.seconds):
-            kept.popleft()
+        while kept and (
+            len(kept) > options.messages
+            or now - kept[0][0] > options.seconds
+            or self._size > options.max_bytes
+        ):
+            self._size -= len(kept.popleft()[1].data)
         return bool(kept)
 
     def since(self, epoch: str, offset: int, now: float) -> HistoryPage:

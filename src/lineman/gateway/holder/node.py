@@ -28,6 +28,7 @@ from lineman.gateway.wire.messages import (
     Event,
     HandshakeRequest,
     Hello,
+    HistoryGap,
     Join,
     Leave,
     Leaving,
@@ -90,7 +91,11 @@ class Node:
         self._log = LogLimit(logger)
         self.name = names.new_node()
         self.routing = Routing(
-            self.name, options or RoutingOptions(), self._on_changed, self._on_user
+            self.name,
+            options or RoutingOptions(),
+            self._on_changed,
+            self._on_user,
+            self._on_history_gap if "on_history_gap" in self._events else None,
         )
         self.orders = self.routing.orders
         self.dispatch = Dispatch(
@@ -351,11 +356,10 @@ class Node:
             self._tell(client)
 
     def _on_user(self, uid: str, is_online: bool) -> None:
-        link = self.dispatch.worker_for(uid)
-        if link is None:
-            self.dispatch.dropped += 1
-        else:
-            link.post(UserEvent(uid, is_online))
+        self.dispatch.give_news(uid, UserEvent(uid, is_online))
+
+    def _on_history_gap(self, group: str, *epochs: str) -> None:
+        self.dispatch.give_news(group, HistoryGap(group, *epochs))
 
     # Messages from a link.
 

@@ -48,6 +48,8 @@ class Orders:
         handshaking: the clients that are not let in yet, by id.
         registry: the uids and groups of the clients.
         delivered: messages given to clients.
+        accepts: whether the members here may get a message with this place in the history of their
+            group.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Orders:
         self.handshaking: dict[str, HeldClient] = {}
         self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
+        self.accepts: Callable[[str, str, int], bool] = lambda group, epoch, offset: True
 
     def carry_out(self, order: Order) -> None:
         """Does the part of an order that concerns the clients of this process.
@@ -77,7 +80,9 @@ class Orders:
             self._deliver(to_payload(order.data), self._receivers(order))
         elif isinstance(order, Deliver):
             data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
-            self._deliver(data, self.registry.members_of_group(order.group))
+            members = self.registry.members_of_group(order.group)
+            if members and self.accepts(order.group, order.epoch, order.offset):
+                self._deliver(data, members)
         elif isinstance(order, Ungroup):
             members = list(self.registry.members_of_group(order.group))
             self.registry.ungroup(order.group)

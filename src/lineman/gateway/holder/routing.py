@@ -22,15 +22,24 @@ from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
 from lineman.gateway.cluster.signing import Secret, Signer
-from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
+from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.history_gaps import OnHistoryGap
+from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories, KeepsHistories
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER_STATE, QUESTION_KINDS
-from lineman.gateway.wire.messages import LinkQuestion, Order, PublishToGroup
-from lineman.gateway.wire.node_messages import ABOUT_USERS, AskHeldUids, HeldUids, Hold, Release
+from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishToGroup
+from lineman.gateway.wire.node_messages import (
+    ABOUT_USERS,
+    AskHeldUids,
+    GapSeen,
+    HeldUids,
+    Hold,
+    Release,
+)
 
 logger = logging.getLogger("lineman")
 
@@ -73,6 +82,8 @@ class Routing:
         options: see `RoutingOptions`.
         on_changed: called with a client whose uid, groups or session have changed.
         on_user: called with a uid and whether it is online now, once over all nodes.
+        on_history_gap: called with a group and its epochs before and now, on one node, when members
+            may have missed messages; None if the program does not want to know.
 
     Attributes:
         orders: the clients here, and the orders on them.
@@ -86,14 +97,17 @@ class Routing:
         options: RoutingOptions,
         on_changed: Callable[[HeldClient], None],
         on_user: Callable[[str, bool], None],
+        on_history_gap: OnHistoryGap | None = None,
     ) -> None:
         self._node = node
         self._times = options.times
         self._loop = asyncio.get_running_loop()
-        histories = None
-        if options.history is not None:
-            histories = Histories(options.history, self._loop.time)
-        self.orders = Orders(node, on_changed, histories, options.frame)
+        self.cluster: Cluster | None = None
+        self._keeper = self._make_keeper(options, on_history_gap)
+        kept = self._keeper.kept if isinstance(self._keeper, HomeHistories) else None
+        self.orders = Orders(node, on_changed, kept, options.frame)
+        if self._keeper is not None:
+            self.orders.accepts = self._keeper.gaps.accept
         self.partial_answers = 0
         self._interest_is_due = False
         self._asking_timer: asyncio.TimerHandle | None = None
@@ -109,7 +123,6 @@ class Routing:
                 self._loop.time,
                 options.uids_at_once,
             )
-        self.cluster: Cluster | None = None
         if options.make_broker is not None:
             calls = ClusterCalls(
                 topics=self.orders.registry.topics,
@@ -125,11 +138,24 @@ class Routing:
             signer = Signer(options.secret, options.service)
             self.cluster = Cluster(node, options.make_broker, calls, signer, options.times)
 
+    def _make_keeper(
+        self, options: RoutingOptions, on_gap: OnHistoryGap | None
+    ) -> KeepsHistories | None:
+        if options.history is None:
+            return None
+        calls = HomeCalls(
+            self._node, self._home_of, self._tell, self.carry_out, on_gap, self._loop.time
+        )
+        return HomeHistories(options.history, calls)
+
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
-        presence_sync = self._presence_sync
+        presence_sync, keeper = self._presence_sync, self._keeper
+        found: dict[Any, Callable[[Any], None]] = {
+            GapSeen: (lambda _: None) if keeper is None else keeper.gaps.on_report
+        }
         if presence_sync is None:
-            return dict.fromkeys(ABOUT_USERS, lambda _: None)
-        return {
+            return found | dict.fromkeys(ABOUT_USERS, lambda _: None)
+        return found | {
             Hold: presence_sync.on_hold,
             Release: presence_sync.on_release,
             HeldUids: presence_sync.on_held_uids,
@@ -140,6 +166,8 @@ class Routing:
         """Begins to connect to the other nodes."""
         if self.cluster is not None:
             await self.cluster.start()
+        if self._keeper is not None:
+            await self._keeper.start()
 
     async def settle(self, timeout: float) -> None:
         """Returns when the others are known, and have told which users they hold.
@@ -194,20 +222,22 @@ class Routing:
             self._asking_timer.cancel()
         if self._jobs_paced is not None:
             self._jobs_paced.stop()
+        if self._keeper is not None:
+            await self._keeper.stop()
         if self.cluster is not None:
             await self.cluster.stop()
 
     def sweep(self) -> None:
         """Forgets what is too old; called every second."""
-        if self.orders.histories is not None:
-            self.orders.histories.sweep()
+        if self._keeper is not None:
+            self._keeper.sweep()
         if self._presence_sync is not None:
             self._presence_sync.sweep()
 
     def _has_room(self) -> bool:
         return self.cluster is None or self.cluster.broker.has_room
 
-    def _tell(self, node: str, message: About) -> None:
+    def _tell(self, node: str, message: About | GapSeen) -> None:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
@@ -224,6 +254,8 @@ class Routing:
         gained, lost = self.orders.registry.take_interest()
         if self.cluster is not None:
             self.cluster.note_interest(gained, lost)
+        if self._keeper is not None:
+            self._keeper.gaps.places.forget(names.groups_of(lost))
         if self._presence_sync is not None:
             self._presence_sync.note(gained, lost)
 
@@ -233,9 +265,8 @@ class Routing:
             if self._asking_timer is None:
                 # Finds what crossed this change, and uids of a node that was lost for a while.
                 self._asking_timer = self._loop.call_later(self._times.beat, self._ask_held_uids)
-        if self.orders.histories is not None:
-            # A group whose home moves away continues elsewhere; here its history is out of date.
-            self.orders.histories.keep(lambda group: self._home_of(group) == self._node)
+        if self._keeper is not None:
+            self._keeper.on_nodes(nodes)
 
     def _ask_held_uids(self) -> None:
         self._asking_timer = None
@@ -247,17 +278,15 @@ class Routing:
             self._presence_sync.forget(node)
 
     def _on_missed(self, was_away: bool) -> None:
-        if was_away:
-            self._on_gap()  # others may have continued the histories of this node
+        if self._keeper is not None:
+            self._keeper.on_missed(was_away)
         if self._presence_sync is not None and self.cluster is not None:
             self.cluster.tell_all(AskHeldUids(self._node))
             self._presence_sync.tell_held_uids()
 
     def _on_gap(self) -> None:
-        histories = self.orders.histories
-        if histories is not None:
-            histories.keep(lambda group: self._home_of(group) == self._node)
-            histories.renew()
+        if self._keeper is not None:
+            self._keeper.on_gap()
 
     def _home_of(self, group: str) -> str:
         if self.cluster is None or not self.cluster.broker.is_connected:
@@ -291,19 +320,20 @@ class Routing:
         """
         if isinstance(order, PublishToGroup):
             self._publish(order, origin)
-        else:
-            self.orders.carry_out(order)
-            self.note_change()
+            return
+        if origin and self._keeper is not None and isinstance(order, Deliver):
+            self._keeper.on_foreign(order.group)
+        self.orders.carry_out(order)
+        self.note_change()
 
     def _publish(self, order: PublishToGroup, origin: str = "") -> None:
-        histories = self.orders.histories
-        if histories is None:
+        if self._keeper is None:
             raise UsageError("no history is kept; give the Gateway history=HistoryOptions(…)")
         if self.cluster is not None:
             self.cluster.notice_pause()
         home = self._home_of(order.group)
         if home in (self._node, origin):  # never sent back to its origin: that would loop
-            self.carry_out(histories.add(order.group, order.data))
+            self._keeper.publish(order.group, order.data)
         elif self.cluster is not None:
             self.cluster.relay_to([names.node_topic(home)], order)
 
@@ -322,10 +352,18 @@ class Routing:
             kind = QUESTION_KINDS.get(asked.what)
             if kind is None:
                 raise UsageError(f"there is no question {asked.what!r}")
-            return Gathered(kind.merge([self._answer(asked)]))
-        gathered = await self.cluster.ask(asked)
-        self.partial_answers += bool(gathered.missing)
+            gathered = Gathered(kind.merge([self._answer(asked)]))
+        else:
+            gathered = await self.cluster.ask(asked)
+            self.partial_answers += bool(gathered.missing)
+        if asked.what == "history" and gathered.value is not None:
+            self._expect(asked.names[0], gathered.value)
         return gathered
+
+    def _expect(self, group: str, page: Any) -> None:
+        """A member has asked for a page: it is notified if the epoch of this page ends."""
+        if self._keeper is not None and self.orders.registry.members_of_group(group):
+            self._keeper.gaps.places.expect(group, page[0])
 
     def _answer(self, asked: LinkQuestion) -> Any:
         return answer_of(self.orders, asked)

@@ -242,6 +242,19 @@ class UserEvent(Message, tag=28):
     is_online: bool
 
 
+class HistoryGap(Message, tag=80):
+    """Members of a group may have missed messages; an equal epoch still has them.
+
+    Attributes:
+        old_epoch: the epoch that the members know.
+        new_epoch: the epoch now.
+    """
+
+    group: str
+    old_epoch: str
+    new_epoch: str
+
+
 # The events of a client; `str` and `bytes` are messages that it has sent.
 Event = HandshakeRequest | Opened | Closed | str | bytes
 
@@ -314,6 +327,7 @@ ToBusiness = (
     | Changed
     | Retired
     | UserEvent
+    | HistoryGap
     | LinkPing
     | Leaving
     | LinkAnswer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lineman.errors import UsageError
 from lineman.gateway.wire.messages import Deliver, Order, PublishToGroup, Send, Ungroup
@@ -74,9 +74,18 @@ def uid_topic(uid: str) -> str:
     return UID_TOPIC + uid
 
 
+GROUP_TOPIC = "group:"
+
+
 def group_topic(group: str) -> str:
     """The topic of messages to a group."""
-    return f"group:{group}"
+    return GROUP_TOPIC + group
+
+
+def groups_of(topics: Iterable[str]) -> list[str]:
+    """The groups among some topics."""
+    size = len(GROUP_TOPIC)
+    return [topic[size:] for topic in topics if topic.startswith(GROUP_TOPIC)]
 
 
 def node_topic(node: str) -> str:

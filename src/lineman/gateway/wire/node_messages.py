@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
 from lineman.links.framing import Message, WireFormat
 
@@ -116,6 +118,27 @@ class AskHeldUids(Message, tag=48):
     origin: str
 
 
+class GapKind(enum.StrEnum):
+    """Why members may have missed messages of a group's history."""
+
+    MISSED = "missed"  # on their way to one node
+    MOVED = "moved"  # the history begins anew: another home, or another epoch
+    REPLACED = "replaced"  # two homes had a history of the group at the same time
+
+
+class GapSeen(Message, tag=80):
+    """A node tells the home of a group that members may have missed messages.
+
+    Attributes:
+        epoch: the epoch that its members know.
+    """
+
+    origin: str
+    group: str
+    epoch: str
+    kind: GapKind
+
+
 # Messages that only `presence_sync` handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
 NodeMessage = (
@@ -129,6 +152,7 @@ NodeMessage = (
     | Release
     | HeldUids
     | AskHeldUids
+    | GapSeen
 )
 
 BETWEEN_NODES = WireFormat(NodeMessage)
