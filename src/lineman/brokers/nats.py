@@ -6,12 +6,12 @@ import asyncio
 import base64
 import contextlib
 import ssl
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.broker_address import without_login
+from lineman.brokers.nats_client import check_library, make_client
 from lineman.brokers.remote import (
     DEFAULT_LIMITS,
     PendingWrite,
@@ -57,14 +57,9 @@ class Nats(Remote):
         """Begins to connect to the server, and keeps trying.
 
         Raises:
-            ConfigError: nats-py is missing, or the address is invalid.
+            ConfigError: nats-py is missing or of an unknown release, or the address is invalid.
         """
-        try:
-            import nats.aio.client  # noqa: F401
-        except ImportError:
-            raise ConfigError(
-                "a nats:// broker needs the package nats-py", "pip install 'lineman[nats]'"
-            ) from None
+        check_library()
         try:
             parts = urlsplit(self._url)
             is_good = parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0
@@ -93,7 +88,7 @@ class Nats(Remote):
             if client.is_connected:
                 ended.set()  # else it would stay connected without a refused subscription
 
-        client = self._client = _direct_client(self._on_number)
+        client = self._client = make_client(self._on_number)
         where, login = self._where_and_login()
         connecting = client.connect(
             where,
@@ -161,13 +156,11 @@ class Nats(Remote):
                 del self._topics_by_number[gone]
                 commands.append(f"UNSUB {gone}\r\n")
         if commands:
-            await self._client._send_command("".join(commands).encode())
+            await self._client.send_commands("".join(commands))
 
     async def _confirm(self) -> None:
         """Returns when the server has all commands."""
-        # The ping of `flush` would be sent before the commands that wait, so they are sent first.
-        await self._client._flush_pending(force_flush=True)
-        await self._client.flush(self._whole_timeout)
+        await self._client.send_all(self._whole_timeout)
         if self._said:
             raise ConnectionError(self._said)
 
@@ -189,29 +182,8 @@ class Nats(Remote):
         client, self._client = self._client, None
         self._numbers.clear()
         self._topics_by_number.clear()
-        if client is None:
-            return
-        transport = getattr(client, "_transport", None)
-        try:
-            await client.close()
-        finally:
-            if transport is not None:
-                transport.close()  # the library does not, if it was cancelled
-
-
-def _direct_client(on_number: Callable[[int, bytes], None]) -> Any:
-    """A client of nats-py that hands messages over by the number of their subscription.
-
-    A subscription of the library makes a task and a queue for each subject, of 5 KiB. With a
-    million of them the event loop stops for seconds while the garbage collector visits them all.
-    """
-    from nats.aio.client import Client
-
-    class DirectClient(Client):
-        async def _process_msg(self, sid: int, *message: Any) -> None:
-            on_number(sid, message[2])  # the arguments are subject, reply subject and data
-
-    return DirectClient()
+        if client is not None:
+            await client.end()
 
 
 def _token(topic: str) -> str:
