@@ -21,6 +21,7 @@ from lineman.net.datagrams.datagram_socket import DatagramSocket
 from lineman.net.listening import keepalive
 from lineman.net.listening.acceptor import Acceptor
 from lineman.net.listening.proxy_preamble import Preamble
+from lineman.net.loop import stillness
 from lineman.net.loop.lag import LagMeter
 from lineman.net.loop.wheel import GRANULARITY
 from lineman.protocols.websocket import close as closing
@@ -48,12 +49,13 @@ class Service(ConnectionContext):
         self.outputs: list[DatagramOutput] = []
         self._is_held = False
         self._ticked_at = 0.0
+        self._busy_until = 0.0  # seconds of the processor at the last tick
         self._ticker: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begins to serve; `listen` says from where clients come."""
         self.loop.add_reader(self.poller.fileno(), self.poller.dispatch)
-        self._ticked_at = time.monotonic()
+        self._ticked_at, self._busy_until = time.monotonic(), time.process_time()
         self._tick()
 
     def listen(self, listener: socket.socket, endpoint: Endpoint) -> None:
@@ -76,18 +78,17 @@ class Service(ConnectionContext):
             acceptor.hold()
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now, busy_until = time.monotonic(), time.process_time()
         elapsed = now - self._ticked_at
-        self._ticked_at = now
-        self.lag.note(now, elapsed - GRANULARITY)
-        if elapsed > SLOW_LOOP + GRANULARITY:
-            self.log.log(
-                logging.WARNING,
-                "blocked event loops",
-                "the event loop stood still for %.1f s: a callback blocks; "
-                "use async def with await, or asyncio.to_thread for blocking work",
-                elapsed - GRANULARITY,
-            )
+        late = elapsed - GRANULARITY
+        if late > SLOW_LOOP:
+            is_stop = stillness.was_stopped(self._ticked_at)
+            why = stillness.explain(late, busy_until - self._busy_until, is_stop)
+            kind = "stopped processes" if is_stop else "blocked event loops"
+            self.log.log(logging.WARNING, kind, "%s", why)
+            late = 0.0 if is_stop else late  # nobody's callback was slow
+        self.lag.note(now, late)
+        self._ticked_at, self._busy_until = now, busy_until
         for listener in self._listeners:
             if isinstance(listener, DatagramSocket):
                 listener.count_drops()

@@ -14,6 +14,7 @@ from typing import Any
 from lineman.config.listen_addresses import name_of, texts_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import ConfigError, LinemanError
+from lineman.net.loop import stillness
 from lineman.process.child.child_link import ChildLink
 from lineman.process.child.process_title import set_title
 from lineman.process.log import log_setup
@@ -44,6 +45,7 @@ def run(workers: Sequence[RunningWorker], role: Role) -> int:
     # The terminal's signals reach every process of its group; the master handles them.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda number, frame: None)  # SIG_IGN would be inherited
+    stillness.watch()
     inherited_files.use(role.files)
     set_title(f"{role.address} #{role.slot}")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -288,8 +288,8 @@ class _Planner(Moves):
             return "it did not end in time"
         if process.stage is not Stage.STARTING:
             return (
-                f"its event loop has hung for {rules.watchdog_timeout:g} s: a callback blocks it "
-                "(watchdog_timeout=)"
+                f"its event loop has hung for {rules.watchdog_timeout:g} s: a callback blocks it, "
+                "or somebody has stopped it (watchdog_timeout=)"
             )
         process.started_at = self.now  # so that it is killed only once
         doing = f": {process.doing} has not returned" if process.doing else ""
