@@ -49,6 +49,7 @@ HIDDEN = {
     "Response": {"encode"},
     "Worker": {
         *(
+            "before_drain",
             "callbacks",
             "claim",
             "facts",

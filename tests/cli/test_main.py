@@ -131,7 +131,8 @@ def test_commands_and_options_are_completed_in_bash() -> None:
     folder = Path(sys.executable).parent
     script = """
         eval "$(lineman --completion bash)"
-        for COMP_LINE in "lineman sta" "lineman doctor --prof"; do
+        for COMP_LINE in "lineman sta" "lineman doctor --prof" \\
+            "lineman dra" "lineman drain --sh"; do
             COMP_POINT=${#COMP_LINE} COMP_TYPE=9 COMP_WORDS=($COMP_LINE) COMP_CWORD=1
             _python_argcomplete lineman "" ""
             echo "${COMPREPLY[@]}"
@@ -144,4 +145,5 @@ def test_commands_and_options_are_completed_in_bash() -> None:
         text=True,
         check=True,
     )
-    assert [line.strip() for line in done.stdout.splitlines()] == ["start status", "--profile"]
+    completed = [line.strip() for line in done.stdout.splitlines()]
+    assert completed == ["start status", "--profile", "drain", "--share"]

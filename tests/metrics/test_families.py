@@ -163,6 +163,7 @@ def test_every_metric_has_a_help_text_and_names_follow_the_rules() -> None:
         (reply(child(REPORT), state="reloading"), []),
         (reply(child(REPORT), state="starting"), ["the service is starting"]),
         (reply(child(REPORT), state="stopping"), ["the service is stopping"]),
+        (reply(child(REPORT), state="draining"), ["the service is draining"]),
         ({}, ["the service is not running"]),
         (reply(child(REPORT), child(None, state="down", slot=1)), []),
         (reply(child(None, state="down")), ["chat has no ready process"]),

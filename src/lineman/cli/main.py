@@ -28,6 +28,7 @@ COMMANDS = {
     "restart": "start",
     "stop": "stop",
     "reload": "reload",
+    "drain": "drain",
     "status": "status",
     "connections": "connections",
     "top": "top",

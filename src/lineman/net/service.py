@@ -9,6 +9,7 @@ import socket
 import time
 from typing import Any
 
+from lineman.errors import HttpError
 from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.context import ConnectionContext
@@ -48,6 +49,7 @@ class Service(ConnectionContext):
         self._listeners: list[Acceptor | DatagramSocket] = []
         self.outputs: list[DatagramOutput] = []
         self._is_held = False
+        self._refusal: HttpError | None = None
         self._ticked_at = 0.0
         self._busy_until = 0.0  # seconds of the processor at the last tick
         self._ticker: asyncio.TimerHandle | None = None
@@ -74,6 +76,7 @@ class Service(ConnectionContext):
             keepalive.set_up(listener, self.limits.ping_interval, self.limits.ping_timeout)
         acceptor = Acceptor(self, listener, endpoint)
         self._listeners.append(acceptor)
+        acceptor.turn_away(self._refusal)
         if self._is_held:
             acceptor.hold()
 
@@ -112,6 +115,12 @@ class Service(ConnectionContext):
         self._is_held = False
         for listener in self._acceptors():
             listener.release()
+
+    def turn_away(self, refusal: HttpError | None) -> None:
+        """Answers every new client with this error, however many come; None serves them again."""
+        self._refusal = refusal
+        for listener in self._acceptors():
+            listener.turn_away(refusal)
 
     def _acceptors(self) -> list[Acceptor]:
         return [each for each in self._listeners if isinstance(each, Acceptor)]

@@ -31,6 +31,7 @@ from lineman.runtime import (
     unowned_tasks,
 )
 from lineman.runtime.inspection import Inspection
+from lineman.runtime.process_drain import ProcessDrain
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
 from lineman.scheduling import seat_duty
@@ -142,8 +143,11 @@ class _Child:
         """Answers the master's questions and watches limits until the end."""
         loop = asyncio.get_running_loop()
         link = self._link
-        looking = Inspection(worker)
+        drain = ProcessDrain(worker)
+        looking = Inspection(worker, drain)
         looking.start()
+        link.on("drain-clients", drain.begin)
+        link.on("keep-clients", drain.cancel)
         link.answer("status", functools.partial(self._status, looking))
         link.answer("connections", looking.connections)
         link.ready()
@@ -159,6 +163,7 @@ class _Child:
         for task in watching:
             task.cancel()
         looking.stop()
+        await drain.close()
         unowned_tasks.tell()
         link.counted(looking.counters())
         await link.close()

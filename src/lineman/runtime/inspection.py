@@ -40,6 +40,7 @@ from lineman.process.messages.process_status import (
 )
 from lineman.runtime import build, inner_workers
 from lineman.runtime.inner_workers import Hosted
+from lineman.runtime.process_drain import ProcessDrain
 from lineman.runtime.running_worker import RunningWorker
 
 SAMPLE_EVERY = 10.0
@@ -98,13 +99,20 @@ class Inspection:
 
     Args:
         worker: a worker that has been started.
+        drain: asks its clients to leave; None if nobody can order that.
         at_least: the least seconds between two samples for rates.
     """
 
-    def __init__(self, worker: RunningWorker, at_least: float = AT_LEAST) -> None:
+    def __init__(
+        self,
+        worker: RunningWorker,
+        drain: ProcessDrain | None = None,
+        at_least: float = AT_LEAST,
+    ) -> None:
         if worker.service is None:
             raise RuntimeError("defect: a worker is inspected before it was started")
         self._worker = worker
+        self._drain = drain
         self._at_least = at_least
         self._service: Service = worker.service
         self._samples: deque[Sample] = deque(maxlen=3)
@@ -178,6 +186,8 @@ class Inspection:
             troubles=()
             if self._worker.worker.troubles is None
             else tuple(self._worker.worker.troubles()),
+            drain_total=0 if self._drain is None else self._drain.total,
+            drain_asked=0 if self._drain is None else self._drain.asked,
             inner=tuple(_about(each) for each in inner_workers.inside() if each.urls),
         )
 

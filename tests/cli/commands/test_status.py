@@ -257,3 +257,19 @@ def test_limits_that_were_reached_are_told_with_their_names() -> None:
         "chat: limits that were reached: max_connections 7 ×, descriptors 1 ×"
     )
     assert "limits" not in "\n".join(lines(CHILD))
+
+
+def test_a_drain_is_told_with_how_far_it_is() -> None:
+    report = replace(REPORT, drain_total=40, drain_asked=13)
+    master = replace(MASTER, state="draining", drain_share=1.0, drain_ends=NOW + 130)
+    told = command.render(Status(master, (replace(CHILD, report=report),)), NOW)
+    assert told[0].startswith("app.py: draining; 0 of 1 processes accept clients")
+    line = "drain: 13 of 40 clients were asked to connect again, the last one in 2m10s"
+    assert f"{line}; new ones get 503" in told
+    share = replace(master, state="running", drain_share=0.25)
+    assert line in command.render(Status(share, (replace(CHILD, report=report),)), NOW)
+    over = replace(CHILD, report=replace(report, drain_asked=40))
+    assert (
+        "drain: 40 of 40 clients were asked to connect again; new ones get 503"
+        in command.render(Status(master, (over,)), NOW)
+    )

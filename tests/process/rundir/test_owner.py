@@ -27,7 +27,7 @@ from lineman.process.rundir.rundir import (
 )
 
 NOBODY = pwd.getpwnam("nobody")
-COMMANDS = ["stop", "status", "connections", "reload"]
+COMMANDS = ["stop", "status", "connections", "reload", "drain"]
 
 
 class Users:

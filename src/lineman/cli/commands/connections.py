@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from lineman.cli.shared import program_target, table, units
+from lineman.cli.shared.parsing import span
 from lineman.cli.shared.program_target import Ask
 from lineman.cli.shared.table import Column, printable
 from lineman.process.master.handoff import Handoff
@@ -92,22 +92,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--state", choices=STATES, help="only clients in this state")
     add(
         "--idle-for",
-        type=_seconds,
+        type=span,
         default=0.0,
         metavar="TIME",
         help="only clients that were silent for this time: 90, 5m, 2h",
     )
     add("--json", action="store_true", help="as JSON")
-
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90, 5m or 2h")
-    return float(found.group(1)) * _UNITS[found.group(2)]
 
 
 def _limit(text: str) -> int:

@@ -1,8 +1,8 @@
 """`lineman status`: the processes of a running program, and the state of each.
 
-Exit status: 0 where every worker has a process that accepts clients, 1 where one has none or
-something keeps it from working as it should (a broker that is not reached), 3 if the program does
-not run.
+Exit status: 0 where every worker has a process that accepts clients, 1 where one has none, the node
+is drained, or something keeps it from working as it should (a broker that is not reached), 3 if the
+program does not run.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def show(options: argparse.Namespace, ask: Ask) -> int:
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print("\n".join(render(status, time.time(), width)))
-    return 0 if serves(status) and not status.troubles() else 1
+    is_well = serves(status) and not status.troubles() and not status.is_draining
+    return 0 if is_well else 1
 
 
 def serves(status: Status) -> bool:
@@ -106,6 +107,7 @@ def render(status: Status, now: float, width: int | None = None) -> list[str]:
     lines = [head(status, now), "", *table.render(COLUMNS, rows, width)]
     troubles = [f"TROUBLE: {printable(each)}" for each in status.troubles()]
     told = [
+        *_drain(status, now),
         *_inner(status),
         *_facts(status),
         *_requests(status),
@@ -121,13 +123,14 @@ def head(status: Status, now: float) -> str:
     """The service in one line."""
     master = status.master
     ready = [child for child in status.children if child.is_ready]
+    accepting = [] if status.is_draining else [child for child in ready if child.takes_clients]
     taking = sum(child.takes_clients for child in status.children)
     others = len(status.children) - taking
     reports = status.reports()
     script = printable(os.path.basename(master.script)) or "service"
     parts = [
         f"{script}: {printable(master.state) or 'running'}",
-        f"{sum(child.takes_clients for child in ready)} of {taking} processes accept clients",
+        f"{len(accepting)} of {taking} processes accept clients",
     ]
     if others:
         well = sum(not child.takes_clients for child in ready)
@@ -138,6 +141,18 @@ def head(status: Status, now: float) -> str:
     if reports:
         parts.append(f"lineman {printable(reports[0].version)} ({_build(reports)})")
     return "; ".join(parts)
+
+
+def _drain(status: Status, now: float) -> list[str]:
+    """The drain under way in one line; none without one."""
+    master = status.master
+    if not master.drain_share:
+        return []
+    total = sum(report.drain_total for report in status.reports())
+    asked = sum(report.drain_asked for report in status.reports())
+    left = f", the last one in {units.span(master.drain_ends - now)}" if asked < total else ""
+    line = f"drain: {asked} of {total} clients were asked to connect again{left}"
+    return [f"{line}; new ones get 503" if status.is_draining else line]
 
 
 def _build(reports: Sequence[ProcessReport]) -> str:

@@ -1,14 +1,16 @@
-"""A command line that suggests the right word if one is misspelt."""
+"""A command line that suggests the right word if one is misspelt, and times on it."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 UNKNOWN = "unrecognized arguments: "
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +39,14 @@ class Parser(argparse.ArgumentParser):
                     message = f"{message}; {hint}"
                     break
         super().error(message)
+
+
+def span(text: str) -> float:
+    """A length of time in seconds: `90`, `30s`, `5m`, `2h`, `1d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it like 90, 5m or 2h")
+    return float(found.group(1)) * _UNITS[found.group(2)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -21,5 +21,6 @@ cdef class Acceptor(Handler):
     cdef Reserve _reserve
     cdef double _short_at
     cdef bint _is_held
+    cdef object _refusal
 
     cdef _take(self, int fd, peer, refusal)

@@ -104,6 +104,7 @@ class Acceptor(Handler):
         self._reserve = Reserve()
         self._short_at = -NEW_SHORTAGE
         self._is_held = False  # by the program
+        self._refusal: HttpError | None = None
         service.poller.add(self._fd, self)
 
     def on_events(self, events: int) -> None:
@@ -121,7 +122,7 @@ class Acceptor(Handler):
                 return
             if accepted is None:
                 return
-            self._take(accepted[0], accepted[1], None)
+            self._take(accepted[0], accepted[1], self._refusal)
 
     def _take(self, fd: int, peer: tuple[str, int], refusal: HttpError | None) -> None:
         service, endpoint = self._service, self._endpoint
@@ -227,6 +228,13 @@ class Acceptor(Handler):
         """Accepts again."""
         self._is_held = False
         self._resume()
+
+    def turn_away(self, refusal: HttpError | None) -> None:
+        """Answers every new client with this error; None serves them again.
+
+        A protocol that has no words for it just ends.
+        """
+        self._refusal = refusal
 
     def refuse(self) -> None:
         """Stops listening, also where the master has the socket as well: clients are refused.

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from lineman.base.version import VERSION
+from lineman.errors import UsageError
 from lineman.process.master.children import Child, Children, Program
 from lineman.process.master.control_socket import Caller, ChildQuestions, ControlServer
 from lineman.process.master.description import Place
+from lineman.process.master.drain_order import DrainOrder, words
 from lineman.process.master.ended_counters import EndedCounters
-from lineman.process.master.model import Phase, ProgramState, Stop
+from lineman.process.master.model import Phase, ProgramState, Stage, Stop
 from lineman.process.master.reactor import Channel, Reactor
 from lineman.process.messages.lines import encode, join_reply
 from lineman.process.rundir.rundir import PidFile, control_path
@@ -92,6 +94,7 @@ class Commands:
         self._reload_again = False
         self._draining: list[tuple[Caller, dict[str, Any]]] = []
         self._told_split: set[str] = set()
+        self._drain: DrainOrder | None = None  # of clients; `_draining` waits for old processes
 
     def tell_split(self, place: Place) -> None:
         """Logs, once for a worker, that each of its processes has its own clients."""
@@ -113,6 +116,8 @@ class Commands:
             self._boss.stop(Stop(is_graceful=is_graceful, is_repeatable=True))
         elif command == "reload":
             self.want_reload(caller, bool(request.get("graceful")))
+        elif command in ("drain", "keep"):
+            caller.reply(self._order_drain(request if command == "drain" else None))
         elif command == "reopen-logs":
             self._boss.reopen_logs()
             caller.reply({"ok": True, "text": "every process opens its log file anew"})
@@ -136,6 +141,54 @@ class Commands:
         children = {number: each.channel for number, each in self._boss.staff.children.items()}
         line = _Line(child.channel)
         self.questions.ask(line, {"command": "status"}, children, time.monotonic())
+
+    # Draining.
+
+    def _order_drain(self, request: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Drains the clients as a request says, or ends that without one; returns the reply."""
+        now = time.monotonic()
+        before = self._present_drain(now)
+        if self._boss.service.phase is Phase.STOPPING:
+            return {"ok": False, "text": "the service is stopping"}
+        if request is None:
+            self._drain = None
+            self._order_holders("keep-clients", {})
+            if before is not None:
+                logger.info("the drain is cancelled: all processes take clients")
+            return {"ok": True, "was_draining": before is not None}
+        try:
+            order = DrainOrder.read(request, now)
+        except UsageError as error:
+            return {"ok": False, "text": str(error)}
+        if not any(seat.takes_clients for seat in self._boss.service.seats):
+            return {"ok": False, "text": "no worker of the program takes clients"}
+        if before is not None and before.refuses and not order.refuses:
+            return {"ok": False, "text": "all its clients are being drained already"}
+        self._drain = order
+        logger.info("%s", words(order))
+        self._order_holders("drain-clients", order.arguments(now))
+        return {"ok": True, "was_draining": before is not None}
+
+    def _present_drain(self, now: float) -> DrainOrder | None:
+        if self._drain is not None and self._drain.is_over(now):
+            self._drain = None
+        return self._drain
+
+    def _order_holders(self, what: str, arguments: Mapping[str, Any]) -> None:
+        """Sends an order to the processes that serve clients."""
+        for seat in self._boss.service.seats:
+            for process in seat.processes:
+                if seat.takes_clients and process.stage is Stage.READY:
+                    self._boss.staff.order(process.number, what, **arguments)
+
+    def greet(self, child: Child) -> None:
+        """Tells a process that has just begun to serve of a drain that refuses new clients."""
+        now = time.monotonic()
+        order = self._present_drain(now)
+        if order is None or not order.refuses:
+            return
+        if any(seat.takes_clients and seat.key == child.key for seat in self._boss.service.seats):
+            self._boss.staff.order(child.number, "drain-clients", **order.arguments(now))
 
     # Reloading.
 
@@ -223,14 +276,21 @@ class Commands:
             yield b"\n"
 
     def _about_master(self) -> dict[str, Any]:
-        service = self._boss.service
+        drain = self._present_drain(time.monotonic())
         return {
             "pid": os.getpid(),
             "started": self._started_at,
             "script": self._boss.program.script,
-            "state": "reloading" if service.reloading else service.phase.value,
+            "state": self._state(drain),
             "version": VERSION,
+            **({} if drain is None else drain.about()),
         }
+
+    def _state(self, drain: DrainOrder | None) -> str:
+        service = self._boss.service
+        if drain is not None and drain.refuses and service.phase is Phase.RUNNING:
+            return "draining"
+        return "reloading" if service.reloading else service.phase.value
 
     def _about_children(self) -> Iterable[dict[str, Any]]:
         for seat in self._boss.service.seats:

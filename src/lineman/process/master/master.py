@@ -224,6 +224,8 @@ class Master:
         event = event_of(number, name, details)
         if event is not None:
             self._events.append(event)
+            if name == "ready":
+                self._desk.greet(child)
         elif name == "counted":
             self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
         elif name == "inquire" and self._places[child.key[:2]].module:
@@ -291,14 +293,12 @@ class Master:
         return {"user": user, "group": group, "given": self._setting.given}
 
     def _describe(self) -> None:
-        now = time.monotonic()
-        whom = self._setting.rights.describer
         self._describing = Describing(
             self._reactor,
             self.program,
-            whom,
+            self._setting.rights.describer,
             BLOCKED,
-            now,
+            time.monotonic(),
             Description.from_json,
             self._described,
             functools.partial(Role, moment="reload") if self._has_begun else Role,

@@ -106,6 +106,7 @@ class ProcessReport:
         hits: how often a limit refused a client or a message, by the limit's name.
         facts: further figures of the worker by name; true counts as 1, false as 0.
         troubles: problems of a worker that still accepts clients, as texts.
+        drain_total: clients that the present drain asks to leave; `drain_asked` were asked so far.
         inner: inner workers; all figures above are without theirs.
     """
 
@@ -142,6 +143,8 @@ class ProcessReport:
     hits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, bool | float] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
+    drain_total: int = 0
+    drain_asked: int = 0
     inner: tuple[Inner, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -166,8 +169,10 @@ class MasterStatus:
 
     Attributes:
         started: seconds since 1970.
-        state: `starting`, `running`, `reloading` or `stopping`.
+        state: `starting`, `running`, `reloading`, `draining` or `stopping`.
         script: the program.
+        drain_share: the share of the clients that the present drain asks to leave; 0 without one.
+        drain_ends: when the last of them is asked, in seconds since 1970.
     """
 
     pid: int = 0
@@ -175,6 +180,8 @@ class MasterStatus:
     state: str = ""
     script: str = ""
     version: str = ""
+    drain_share: float = 0.0
+    drain_ends: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,11 @@ class Status:
         """The reply to the command `status`."""
         children = [_child(child) for child in reply.get("children") or ()]
         return cls(MasterStatus(**_known(MasterStatus, reply.get("master") or {})), tuple(children))
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether new clients are refused because the node is drained."""
+        return self.master.state == "draining"
 
     def workers(self) -> list[str]:
         """The names of the workers, in the order of their first process."""
