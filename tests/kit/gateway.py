@@ -214,6 +214,18 @@ def add_two_nodes(system: System, hub: str, **options: Any) -> None:
         system.wait_until(lambda cluster=cluster: len(cluster.nodes) == 2, "they see each other")
 
 
+def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:
+    """Ends the hub, does something, and starts it again."""
+    clusters = [cluster for node in system.nodes if (cluster := node.routing.cluster)]
+    assert system.hub is not None
+    system.run(system.hub.stop())
+    system.wait_until(lambda: not any(one.broker.is_connected for one in clusters), "cut off")
+    meanwhile()
+    system.hub = Hub()
+    system.run(system.hub.start(hub))
+    system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
+
+
 class ForeignTransport:
     """A transport like uvloop's: it derives from no class of asyncio."""
 

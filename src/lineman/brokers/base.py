@@ -43,9 +43,11 @@ class Broker(abc.ABC):
             away.
         shown: its address without the password; empty if it has no address.
         is_leaving: whether it has announced its end, as it does when the whole service stops.
+        keeps_order: whether messages of one publisher also keep their order on different topics.
     """
 
     patience = 1.5
+    keeps_order = True
 
     def __init__(
         self,

@@ -38,6 +38,8 @@ class RedisCluster(RedisBroker):
         limits: see `Remote`.
     """
 
+    keeps_order = False  # each shard has a connection of its own
+
     def __init__(
         self,
         url: str,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-from kit.gateway import System, add_two_nodes, routing_by
-from lineman.brokers.embedded import Hub, Publish
+from kit.gateway import System, add_two_nodes, cut_off_and_back, routing_by
+from lineman.brokers.embedded import Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.routing import RoutingOptions
@@ -22,18 +21,6 @@ def add_reporting_business(system: System, news: list[tuple[str, bool]]) -> None
         on_uid_online=lambda uid: news.append((uid, True)),
         on_uid_offline=lambda uid: news.append((uid, False)),
     )
-
-
-def cut_off_and_back(system: System, hub: str, meanwhile: Callable[[], None]) -> None:
-    """Ends the hub, does something, and starts it again."""
-    clusters = [cluster for node in system.nodes if (cluster := node.routing.cluster)]
-    assert system.hub is not None
-    system.run(system.hub.stop())
-    system.wait_until(lambda: not any(one.broker.is_connected for one in clusters), "cut off")
-    meanwhile()
-    system.hub = Hub()
-    system.run(system.hub.start(hub))
-    system.wait_until(lambda: all(one.broker.is_connected for one in clusters), "back")
 
 
 def test_beats_that_no_broker_takes_are_no_dropped_messages(system: System, hub: str) -> None:

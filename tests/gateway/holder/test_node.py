@@ -176,6 +176,11 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
         "gateway_partial_answers",
         "gateway_presence_partial",
         "gateway_broker_refused_messages",
+        "gateway_broker_replayed_messages",
+        "gateway_broker_late_messages",
+        "gateway_missed_messages",
+        "gateway_unreached_messages",
+        "gateway_unconfirmed_messages",
     }
     assert {figure for figure in facts.values() if figure} == {1}
     report = ProcessReport(worker="chat", facts=facts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,9 @@ from typing import Any
 from lineman.base.loglimit import LogLimit
 from lineman.brokers.base import MakeBroker, Subscriber
 from lineman.errors import LinkFullError, NotReachedError, UsageError
+from lineman.gateway.cluster.link_reports import LinkReports, ReportCalls
 from lineman.gateway.cluster.living_nodes import LivingNodes
+from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.cluster.node_questions import Gathered, Gathering, NodeQuestions
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
@@ -21,25 +22,24 @@ from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER, QUESTION_KINDS, QuestionKind
 from lineman.gateway.wire.messages import LinkQuestion, Order
 from lineman.gateway.wire.node_messages import (
-    BETWEEN_NODES,
+    AskBeat,
+    AskSent,
     NextPart,
     NodeAnswer,
     NodeBeat,
     NodeLeaves,
     NodeMessage,
     NodeQuestion,
+    Numbered,
+    ReceiverReport,
     Relay,
+    SenderReport,
 )
-from lineman.links.framing import BadMessageError, encode
 
 logger = logging.getLogger("lineman")
 
-# Seconds for which `troubles` reports a message that was signed with another secret.
-REFUSED_LATELY = 60.0
 # Seconds within which the others answer the first beat of a node that has reached the broker.
 MEETING = 0.3
-# The number of orders remembered: the same order may arrive on several topics.
-REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,11 @@ class ClusterCalls:
             question. None in a program that only pushes: it holds no clients and is no node.
         on_missed: called when messages may have been lost in either direction; gets whether the
             broker was away.
-        on_gap: called when messages of a node may have been lost: it is gone without having stopped
+        on_gap: called when messages of a node may be lost, or it is gone without having stopped
             normally, or is back after that.
-        on_unheard_end: called with a node that has ended, and of which this node knew nothing.
+        is_held: whether clients here want messages of this topic.
+        on_lost: called with the topics whose messages did not arrive here; None for any.
+        on_unheard_end: called with a node that has ended and that this node did not know.
         is_ending: whether this process is stopping; then the state of the broker is not logged.
         handlers: functions for further messages from other nodes, by type.
     """
@@ -85,6 +87,8 @@ class ClusterCalls:
     answer: Callable[[LinkQuestion], Any] | None = None
     on_missed: Callable[[bool], None] = lambda was_away: None
     on_gap: Callable[[], None] = lambda: None
+    is_held: Callable[[str], bool] = lambda topic: False
+    on_lost: Callable[[set[str] | None], None] = lambda topics: None
     on_unheard_end: Callable[[str], None] = lambda node: None
     is_ending: Callable[[], bool] = lambda: False
     handlers: Mapping[type[NodeMessage], Callable[[Any], None]] = field(default_factory=dict)
@@ -102,7 +106,8 @@ class Cluster:
 
     Attributes:
         broker: carries the messages.
-        refused: messages that came and were not signed with this service's secret.
+        channel: numbers and checks them.
+        reports: finds out which of them did not arrive.
     """
 
     def __init__(
@@ -117,23 +122,22 @@ class Cluster:
         self._times = times
         self._calls = calls
         self._is_node = calls.answer is not None
-        self._signer = signer or Signer(None)
         self._is_reached = False
         self._was_reached = False
         self._reached_at = 0.0
         self._is_state_told = False
         self._late_at = 0.0  # when a broker that has not reported its state counts as away
-        self._refused_at: float | None = None
         self._dropped = 0
-        self.refused = 0
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._living = LivingNodes(times.silence, self._loop.time())
         self._questions = NodeQuestions(node, calls.answer, self.tell, times.answer)
-        self._last_number = 0
-        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
+        self.channel = NodeChannel(node, signer or Signer(None), self.broker.publish)
+        lag = 0.0 if self.broker.keeps_order else times.beat
+        report_calls = ReportCalls(self._living.__iter__, calls.is_held, self._on_lost)
+        self.reports = LinkReports(node, self.channel, report_calls, self._is_node, lag)
         self._handlers: dict[type[NodeMessage], Callable[[Any], None]] = {
             NodeBeat: self._on_beat,
             NodeLeaves: self._on_node_leaves,
@@ -141,6 +145,10 @@ class Cluster:
             NodeQuestion: self._questions.on_question,
             NodeAnswer: self._questions.on_answer,
             NextPart: self._questions.on_next_part,
+            SenderReport: self.reports.on_sender_report,
+            ReceiverReport: self.reports.on_receiver_report,
+            AskSent: self.reports.on_ask_sent,
+            AskBeat: self._on_ask_beat,
             **calls.handlers,
         }
 
@@ -154,6 +162,8 @@ class Cluster:
         """Tells the others that this node ends."""
         if self._ticker is not None:
             self._ticker.cancel()
+        if self.broker.is_connected:
+            self.reports.report()
         if self._is_node:
             self._publish(names.ALL_NODES, NodeLeaves(self._node))
         await self.broker.close()
@@ -170,8 +180,8 @@ class Cluster:
         yield names.node_topic(self._node)
         yield from self._calls.topics()
 
-    def _publish(self, topic: str, message: NodeMessage) -> None:
-        self.broker.publish(topic, self._signer.sign(topic, encode(message)))
+    def _publish(self, topic: str, message: Numbered) -> None:
+        self.channel.publish(topic, message)
 
     # Which nodes live.
 
@@ -209,10 +219,12 @@ class Cluster:
             for node in self._living.silent(None if self._is_node else self._loop.time()):
                 self._lose(node, "was not heard of", was_lost=True)
                 # A node that has started since then cannot notice the loss, so it is told.
-                self._publish(names.ALL_NODES, NodeLeaves(node, was_lost=True))
+                self.tell_all(NodeLeaves(node, was_lost=True, teller=self._node))
+            self.reports.tick()
             if self._dropped != self.broker.dropped and self.broker.has_room:
                 self._dropped = self.broker.dropped
                 self._calls.on_missed(False)
+        self.channel.sweep()
         self._ticker = self._loop.call_later(self._times.beat, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
@@ -226,7 +238,9 @@ class Cluster:
             self._reached_at = self._loop.time()
         self._dropped = self.broker.dropped
         self._living.listen_anew(self._loop.time())
+        self.channel.run += is_new
         self._beat()
+        self.reports.ask_all()
         if is_new and not self._calls.is_ending():
             logger.info("the broker is reached")
         if self._was_reached:
@@ -248,21 +262,16 @@ class Cluster:
         found = []
         if self._is_state_told and not self.broker.is_connected:
             found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
-        refused = self._refused_at
-        if refused is not None and self._loop.time() - refused < REFUSED_LATELY:
-            found.append(
-                "the broker delivers messages that are not signed with this service's secret; fix: "
-                "give secret= the same value on every machine, or another name= to the other "
-                "service"
-            )
+        if trouble := self.channel.trouble():
+            found.append(trouble)
         return found
 
     def _on_beat(self, beat: NodeBeat) -> None:
         if self._living.on_beat(beat.origin, self._loop.time()):
             if self._is_node:
-                self._publish(
-                    names.node_topic(beat.origin), NodeBeat(self._node)
-                )  # so the new node need not wait for the next beat
+                # So the new node need not wait for the next beat.
+                self.tell(beat.origin, NodeBeat(self._node))
+            self.reports.on_node(beat.origin)
             if self._living.take_back(beat.origin):
                 self._calls.on_gap()
             self._calls.on_nodes(self.nodes)
@@ -279,22 +288,37 @@ class Cluster:
     def _lose(self, node: str, why: str, was_lost: bool) -> None:
         self._living.on_end(node, was_lost, self._loop.time())
         logger.info("the gateway process %s %s", node, why)
+        self.reports.on_gone(node, was_lost)
         self._questions.leave(node, was_lost)
         if was_lost:
             self._calls.on_gap()
         self._calls.on_nodes(self.nodes)
 
-    def tell_all(self, message: NodeMessage) -> None:
+    def _on_lost(self, topics: set[str] | None) -> None:
+        """Messages of another node have not arrived here."""
+        if topics is None or names.node_topic(self._node) in topics:
+            self._calls.on_gap()  # it may have been a message for a history that is kept here
+            self._calls.on_missed(False)
+        elif names.ALL_NODES in topics:
+            self._calls.on_missed(False)
+        self._calls.on_lost(topics)
+
+    def _on_ask_beat(self, asked: AskBeat) -> None:
+        if self._is_node:
+            self.tell(asked.origin, NodeBeat(self._node))
+
+    def tell_all(self, message: Numbered) -> None:
         """Sends a message to all other nodes."""
         self._publish(names.ALL_NODES, message)
 
-    def tell(self, node: str, message: NodeMessage) -> None:
+    def tell(self, node: str, message: Numbered) -> None:
         """Sends a message to one other node."""
         self._publish(names.node_topic(node), message)
 
     def note_interest(self, gained: list[str], lost: list[str]) -> None:
         """Subscribes to gained topics, and unsubscribes from lost ones."""
         if gained:
+            self.reports.note_gained(gained)
             self.broker.subscribe(gained)
         if lost:
             self.broker.unsubscribe(lost)
@@ -323,54 +347,31 @@ class Cluster:
 
     def relay_to(self, topics: Sequence[str], order: Order) -> None:
         """Passes an order on to the nodes that have subscribed to these topics."""
-        if not topics:
-            return
-        number = 0
-        if len(topics) > 1:  # some nodes may be reached more than once
-            self._last_number += 1
-            number = self._last_number
-        data = encode(Relay(self._node, number, order))
-        for topic in topics:
-            self.broker.publish(topic, self._signer.sign(topic, data))
+        if topics:
+            self.channel.relay(topics, order)
 
     def _on_message(self, topic: str, data: bytes) -> None:
         self.notice_pause()
-        opened = self._signer.verify(topic, data)
-        try:
-            if opened is None:
-                self.refused += 1
-                self._refused_at = self._loop.time()
-                raise BadMessageError("it was not signed with this service's secret")
-            message: NodeMessage = BETWEEN_NODES.decode(opened)
-            if not names.is_node(message.origin):
-                raise BadMessageError(f"it comes from {message.origin!r:.40}, which is no node")
-        except BadMessageError as error:
-            self._log.log(logging.WARNING, "bad broker messages", "topic %.80r: %s", topic, error)
+        message = self.channel.open(topic, data)
+        if message is None:
             return
         if message.origin == self._node:
             if isinstance(message, NodeBeat):
                 self._living.on_echo(self._loop.time())
+            elif isinstance(message, SenderReport):
+                self.reports.on_sender_report(message)
             elif isinstance(message, NodeLeaves) and message.was_lost and self._is_node:
                 self._come_back("another node did not hear it")
             return
         try:
             self._handlers[type(message)](message)
         except Exception as error:  # a message of one node must not end the connection to all
-            self._log.log(
-                logging.ERROR,
-                "broker messages not obeyed",
-                "%s from node %s: %s: %s",
-                type(message).__name__, message.origin, type(error).__name__, error,
-            )  # fmt: skip
+            what, why = type(message).__name__, type(error).__name__
+            text = "%s from node %s: %s: %s"
+            kind = "broker messages not obeyed"
+            self._log.log(logging.ERROR, kind, text, what, message.origin, why, error)
 
     def _on_relay(self, relay: Relay) -> None:
-        if relay.number:
-            key = (relay.origin, relay.number)
-            if key in self._seen:
-                return
-            self._seen[key] = None
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
         try:
             self._calls.on_order(relay.order, relay.origin)
         except UsageError as error:

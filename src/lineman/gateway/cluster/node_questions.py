@@ -12,7 +12,7 @@ from lineman.errors import LinemanError, NotReachedError, RefusedError, UsageErr
 from lineman.gateway.wire.answer_parts import parts_of
 from lineman.gateway.wire.merging import QuestionKind
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion
-from lineman.gateway.wire.node_messages import NextPart, NodeAnswer, NodeMessage, NodeQuestion
+from lineman.gateway.wire.node_messages import NextPart, NodeAnswer, NodeQuestion, Numbered
 
 logger = logging.getLogger("lineman")
 
@@ -24,7 +24,7 @@ MAX_PARTS = 1000
 MAX_UNFINISHED = 100
 
 Answering = Callable[[LinkQuestion], Any]
-Tell = Callable[[str, NodeMessage], None]
+Tell = Callable[[str, Numbered], None]
 
 
 class Gathered(NamedTuple):
@@ -216,10 +216,10 @@ class NodeQuestions:
 
     def on_next_part(self, asked: NextPart) -> None:
         """Another node has the parts before this one."""
-        found = self._unfinished.get((asked.origin, asked.number))
+        found = self._unfinished.get((asked.origin, asked.question))
         if found is not None and found.part == asked.part:
-            del self._unfinished[asked.origin, asked.number]
-            self._say_part(asked.origin, asked.number, found.part, found.following, found.parts)
+            del self._unfinished[asked.origin, asked.question]
+            self._say_part(asked.origin, asked.question, found.part, found.following, found.parts)
 
     def _say_part(self, who: str, number: int, part: int, value: Any, parts: Iterator[Any]) -> None:
         has_more = False

@@ -44,8 +44,8 @@ class Signer:
     """Signs messages for a broker, and verifies those that arrive.
 
     The signature is keyed BLAKE2b (RFC 7693) over service, topic and message. It proves that the
-    sender has the secret. It does not hide the message (TLS does), and does not detect a repeated
-    one.
+    sender has the secret. It does not hide the message (TLS does). That a message is repeated shows
+    in its number and stamp (`NodeChannel`), which are signed with it.
 
     Args:
         secret: 16 to 64 bytes of UTF-8; a list of them, of which the first signs and each is
@@ -63,6 +63,11 @@ class Signer:
         self._keys = [each.encode() for each in secrets]
         name = service.encode()
         self._service = hashlib.blake2b(name, digest_size=hashlib.blake2b.PERSON_SIZE).digest()
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it signs anything."""
+        return bool(self._keys)
 
     def sign(self, topic: str, message: bytes) -> bytes:
         """The message with its signature, as it is published."""

@@ -101,10 +101,17 @@ class HistoryGaps:
             if homes_of(group, before)[0] != homes_of(group, nodes)[0]:
                 self.report(group, epoch, GapKind.MOVED)
 
-    def on_missed(self) -> None:
-        """Reports all groups with members here: any message may not have reached them."""
-        if self._on_gap is not None:
-            for group, epoch in self.places:
+    def on_missed(self, groups: Iterable[str] | None = None) -> None:
+        """Reports groups with members here: messages may not have reached them.
+
+        Args:
+            groups: which ones; None for all.
+        """
+        if self._on_gap is None:
+            return
+        wanted = None if groups is None else set(groups)
+        for group, epoch in self.places:
+            if wanted is None or group in wanted:
                 self.report(group, epoch, GapKind.MISSED)
 
     def tell_all(self, gaps: Iterable[tuple[str, str, str]]) -> None:

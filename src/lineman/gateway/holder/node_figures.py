@@ -34,5 +34,10 @@ def figures(
         found["gateway_broker_dropped_messages"] = cluster.broker.dropped
         found["gateway_presence_partial"] = routing.is_presence_partial
         found["gateway_partial_answers"] = routing.partial_answers
-        found["gateway_broker_refused_messages"] = cluster.refused
+        found["gateway_broker_refused_messages"] = cluster.channel.refused
+        found["gateway_broker_replayed_messages"] = cluster.channel.replayed
+        found["gateway_broker_late_messages"] = cluster.channel.late
+        found["gateway_missed_messages"] = cluster.reports.missed
+        found["gateway_unreached_messages"] = cluster.reports.unreached
+        found["gateway_unconfirmed_messages"] = cluster.reports.unconfirmed
     return found

@@ -150,6 +150,11 @@ class Registry(Generic[M]):
         yield from map(uid_topic, list(self._uids))
         yield from map(group_topic, list(self._groups))
 
+    def is_held(self, topic: str) -> bool:
+        """Whether a topic has a member here."""
+        kind, _, name = topic.partition(":")
+        return name in (self._uids if kind == "uid" else self._groups)
+
     def take_interest(self) -> tuple[list[str], list[str]]:
         """The topics that have got their first member since the last call, or lost their last.
 

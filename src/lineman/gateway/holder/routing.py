@@ -131,6 +131,8 @@ class Routing:
                 answer=self._answer,
                 on_missed=self._on_missed,
                 on_gap=self._on_gap,
+                is_held=self.orders.registry.is_held,
+                on_lost=self._on_lost,
                 on_unheard_end=self._on_unheard_end,
                 is_ending=options.is_ending,
                 handlers=self._handlers(),
@@ -283,6 +285,10 @@ class Routing:
         if self._presence_sync is not None and self.cluster is not None:
             self.cluster.tell_all(AskHeldUids(self._node))
             self._presence_sync.tell_held_uids()
+
+    def _on_lost(self, topics: set[str] | None) -> None:
+        if self._keeper is not None:
+            self._keeper.gaps.on_missed(None if topics is None else names.groups_of(topics))
 
     def _on_gap(self) -> None:
         if self._keeper is not None:

@@ -30,6 +30,8 @@ from lineman.links.rendezvous import StrangerError, dial
 
 TIMEOUT = 10.0
 RETRY = 0.2
+# Seconds within which a node that lives answers, unless it is of the version before.
+MEETING = 0.25
 
 
 class AsyncGatewayClient(Api):
@@ -251,12 +253,14 @@ class _ByBroker:
         self._make_broker = broker_maker(url, name)
         self._signer = Signer(secret, name)
         self._cluster: Cluster | None = None
+        self._node = ""
         self._connected_at = 0.0
 
     async def connect(self) -> None:
         if self._cluster is None:
+            self._node = names.new_node()
             calls = ClusterCalls(handlers=dict.fromkeys(node_messages.ABOUT_USERS, lambda _: None))
-            cluster = Cluster(names.new_node(), self._make_broker, calls, self._signer, self._times)
+            cluster = Cluster(self._node, self._make_broker, calls, self._signer, self._times)
             self._cluster = cluster
             await cluster.start()
         try:
@@ -275,7 +279,15 @@ class _ByBroker:
                     "see that it runs, and that this machine may connect to it",
                 )
             await asyncio.sleep(0.01)
-        self._connected_at = self._connected_at or loop.time()
+        if not self._connected_at:
+            self._connected_at = loop.time()
+            await self._meet(cluster, self._connected_at + MEETING)
+
+    async def _meet(self, cluster: Cluster, deadline: float) -> None:
+        """Returns when a node has answered: what is pushed bears the nodes' time then."""
+        cluster.tell_all(node_messages.AskBeat(self._node))
+        while not cluster.nodes and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.002)
 
     @property
     def is_connected(self) -> bool:
@@ -289,7 +301,7 @@ class _ByBroker:
         return self._cluster
 
     def _nobody(self, cluster: Cluster) -> NotReachedError:
-        if cluster.refused:
+        if cluster.channel.refused:
             return NotReachedError(
                 f"what gateway processes of {self._name!r} say at {self._shown} is signed with "
                 "another secret",

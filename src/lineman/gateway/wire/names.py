@@ -96,6 +96,11 @@ def node_topic(node: str) -> str:
 ALL_NODES = "nodes"
 
 
+def is_private(topic: str) -> bool:
+    """Whether a topic is that of one gateway process."""
+    return topic.startswith("node:")
+
+
 def topics_of(order: Order, node: str) -> Iterator[str]:
     """The topics by which an order of this node reaches the other nodes that it may concern."""
     if isinstance(order, Send):

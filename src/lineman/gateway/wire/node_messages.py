@@ -8,12 +8,34 @@ from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
 from lineman.links.framing import Message, WireFormat
 
 
-class Relay(Message, tag=40):
+class Stamped(Message, kw_only=True):
+    """The base of what nodes say; a node of the version before leaves these fields out.
+
+    Attributes:
+        stamp: when it was sent, by the sender's `ClusterClock`; 0 from the version before.
+        run: counts the sender's connections to its broker.
+    """
+
+    stamp: int = 0
+    run: int = 0
+
+
+class Numbered(Stamped, kw_only=True):
+    """The base of all messages but orders, which have their number in another place.
+
+    Attributes:
+        number: counts all messages of the sender.
+    """
+
+    number: int = 0
+
+
+class Relay(Stamped, tag=40):
     """An order from another node.
 
     Attributes:
         origin: the node that passed it on; it has already carried out its own part.
-        number: the order's number at its origin, so that a node that gets it twice acts once.
+        number: counts all messages of the sender; a node may get the same one on several topics.
     """
 
     origin: str
@@ -21,13 +43,13 @@ class Relay(Message, tag=40):
     order: Order
 
 
-class NodeBeat(Message, tag=41):
+class NodeBeat(Numbered, tag=41):
     """A sign of life, which each node sends every second."""
 
     origin: str
 
 
-class NodeQuestion(Message, tag=42):
+class NodeQuestion(Numbered, tag=42):
     """A question from another node.
 
     Attributes:
@@ -39,7 +61,7 @@ class NodeQuestion(Message, tag=42):
     takes_parts: bool = False
 
 
-class NodeAnswer(Message, tag=43):
+class NodeAnswer(Numbered, tag=43):
     """The answer of one node to another's question, or a part of it.
 
     Attributes:
@@ -53,35 +75,37 @@ class NodeAnswer(Message, tag=43):
     has_more: bool = False
 
 
-class NextPart(Message, tag=60):
+class NextPart(Numbered, tag=60):
     """Asks for the next part of an answer.
 
     So a node that asks many others has one part of each on its way, however large the answers are.
 
     Attributes:
-        number: the number of the question at its asker, which `origin` is.
+        question: the number of the question at its asker, which `origin` is.
         part: the number of the part.
     """
 
     origin: str
-    number: int
+    question: int
     part: int
 
 
-class NodeLeaves(Message, tag=44):
+class NodeLeaves(Numbered, tag=44):
     """A node has gone: the others need not wait until its beats are missing.
 
     Attributes:
         origin: the node.
         was_lost: whether another node says so, which does not hear its beats any more; False for
             one that stops normally, and has sent all before.
+        teller: the node that says so of another; empty for a node that says it of itself.
     """
 
     origin: str
     was_lost: bool = False
+    teller: str = ""
 
 
-class Hold(Message, tag=45):
+class Hold(Numbered, tag=45):
     """A node holds these uids, whose home the receiver is.
 
     Attributes:
@@ -94,14 +118,14 @@ class Hold(Message, tag=45):
     is_news: bool
 
 
-class Release(Message, tag=46):
+class Release(Numbered, tag=46):
     """A node no longer holds these uids."""
 
     origin: str
     names: tuple[str, ...]
 
 
-class HeldUids(Message, tag=47):
+class HeldUids(Numbered, tag=47):
     """All uids that a node holds and whose home the receiver is, in parts. The node no longer holds
     other uids. It is sent when messages may have been lost.
     """
@@ -112,7 +136,7 @@ class HeldUids(Message, tag=47):
     is_last: bool
 
 
-class AskHeldUids(Message, tag=48):
+class AskHeldUids(Numbered, tag=48):
     """A node may have missed messages: it asks the others which uids they hold."""
 
     origin: str
@@ -126,7 +150,7 @@ class GapKind(enum.StrEnum):
     REPLACED = "replaced"  # two homes had a history of the group at the same time
 
 
-class GapSeen(Message, tag=80):
+class GapSeen(Numbered, tag=80):
     """A node tells the home of a group that members may have missed messages.
 
     Attributes:
@@ -139,6 +163,52 @@ class GapSeen(Message, tag=80):
     kind: GapKind
 
 
+class SenderReport(Numbered, tag=50):
+    """What a node has sent, every second in which it has sent anything (RFC 3550 has the word).
+
+    Attributes:
+        since: the first number that it is about.
+        upto: the last one. Beats and reports are left out.
+        sent: numbers and topics.
+        is_sample: whether `sent` has only the last ones, because there are so many.
+        forgotten: up to this number the node does not know any more what it has sent.
+    """
+
+    origin: str
+    since: int
+    upto: int
+    sent: tuple[tuple[int, str], ...]
+    is_sample: bool = False
+    forgotten: int = 0
+
+
+class ReceiverReport(Numbered, tag=51):
+    """What a node has received, whenever that has changed.
+
+    Attributes:
+        received: senders, the numbers up to which it has looked at what they sent, and how many of
+            their messages for it have not arrived, in all.
+    """
+
+    origin: str
+    received: tuple[tuple[str, int, int], ...]
+
+
+class AskSent(Numbered, tag=52):
+    """A node asks another what it has sent since a number."""
+
+    origin: str
+    since: int
+
+
+class AskBeat(Numbered, tag=53):
+    """A program that only pushes asks all nodes for a beat, from which it learns their time."""
+
+    origin: str
+
+
+# What needs no report about itself.
+UNREPORTED = (NodeBeat, SenderReport, ReceiverReport, AskSent, AskBeat)
 # Messages that only `presence_sync` handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
 NodeMessage = (
@@ -153,6 +223,10 @@ NodeMessage = (
     | HeldUids
     | AskHeldUids
     | GapSeen
+    | SenderReport
+    | ReceiverReport
+    | AskSent
+    | AskBeat
 )
 
 BETWEEN_NODES = WireFormat(NodeMessage)

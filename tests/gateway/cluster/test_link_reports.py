@@ -1,0 +1,217 @@
+"""Every message between two nodes that does not arrive is counted on both sides, and told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from kit.gateway import System, add_two_nodes, cut_off_and_back
+from lineman.brokers.embedded import Publish
+from lineman.gateway.cluster import link_reports
+from lineman.gateway.cluster.cluster import Cluster, ClusterTimes
+from lineman.gateway.holder.history import HistoryOptions
+
+FAST = ClusterTimes(beat=0.05, silence=20.0)
+
+
+def clusters_of(system: System) -> list[Cluster]:
+    return [node.routing.cluster for node in system.nodes if node.routing.cluster is not None]
+
+
+@contextmanager
+def losing(system: System, is_lost: Callable[[Publish], bool]) -> Iterator[list[Publish]]:
+    """The hub loses some messages."""
+    hub = system.hub
+    assert hub is not None
+    passes_on, lost = hub._pass_on, []
+
+    def pass_on(message: Publish) -> None:
+        if is_lost(message):
+            lost.append(message)
+        else:
+            passes_on(message)
+
+    hub._pass_on = pass_on  # type: ignore[method-assign]
+    yield lost
+    hub._pass_on = passes_on  # type: ignore[method-assign]
+
+
+def open_room(system: System, hub: str, **options: Any) -> Any:
+    """Two nodes; a client on each is a user and a member of a group of its own and a common one."""
+    add_two_nodes(system, hub, times=FAST, **options)
+
+    def come(client: Any, message: str) -> None:
+        client.bind(message)
+        client.join(f"only {message}")
+        client.join("room")
+        client.send("in")
+
+    system.add_business(on_message=come)
+    for number, name in enumerate(("anna", "bert")):
+        client = system.connect(node=number)
+        client.send(name)
+        assert client.receive() == "in"
+    assert system.hub is not None
+    subscribers = system.hub._subscribers
+    wanted = ("uid:anna", "uid:bert", "group:only bert")
+    system.wait_until(lambda: all(topic in subscribers for topic in wanted), "subscribed")
+    clusters = clusters_of(system)
+    for cluster in clusters:  # what is subscribed to has been so for long enough
+        system.wait_until(
+            lambda cluster=cluster: not any(cluster.reports._fresh), "nothing is new any more"
+        )
+    return system.nodes[0].routing.carry_out
+
+
+def send(system: System, carry_out: Any, **to: Any) -> None:
+    from lineman.gateway.wire.messages import Send
+
+    system.call(carry_out, Send("hello", **to))
+
+
+@pytest.mark.parametrize(
+    "to",
+    [{"uids": ("bert",)}, {"groups": ("only bert",)}, {"is_to_all": True},
+     {"uids": ("bert",), "groups": ("room", "only bert")}],
+    ids=["user", "group", "all", "several"],
+)  # fmt: skip
+def test_a_single_message_that_is_lost_is_counted_by_both_and_named(
+    system: System, hub: str, caplog: pytest.LogCaptureFixture, to: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.WARNING)
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+    with losing(system, lambda message: b"hello" in message.payload) as lost:
+        send(system, carry_out, **to)
+        system.wait_until(lambda: there.reports.missed, "the receiver notices")
+    system.wait_until(lambda: here.reports.unreached, "the sender learns it")
+    assert (there.reports.missed, here.reports.unreached) == (1, 1)
+    assert lost[0].topic in caplog.text
+    send(system, carry_out, **to)
+    assert system.clients[1].receive() == "hello"
+    assert (there.reports.missed, here.reports.missed) == (1, 0)
+
+
+def test_what_is_for_nobody_there_is_not_missed(system: System, hub: str) -> None:
+    carry_out = open_room(system, hub)
+    there = clusters_of(system)[1]
+    with losing(system, lambda message: b"hello" in message.payload):
+        send(system, carry_out, uids=("nobody", "anna"))
+        send(system, carry_out, uids=("bert",))
+        system.wait_until(lambda: there.reports.missed, "it notices")
+    assert there.reports.missed == 1
+
+
+def test_reports_that_are_lost_too_are_asked_for(system: System, hub: str) -> None:
+    carry_out = open_room(system, hub)
+    there = clusters_of(system)[1]
+    origin = system.nodes[0].name.encode()
+    with losing(system, lambda message: origin in message.payload) as lost:
+        send(system, carry_out, uids=("bert",))
+        system.wait_until(lambda: len(lost) > 4, "some beats and a report are lost")
+    system.wait_until(lambda: there.reports.missed == 1, "it is noticed afterwards")
+
+
+def test_many_at_once_are_all_counted_though_the_report_has_the_last_ones(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_reports, "ENTRIES", 10)
+    monkeypatch.setattr(link_reports, "FEWEST", 10)
+    monkeypatch.setattr(link_reports, "PART", 7)
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+    with losing(system, lambda message: b"hello" in message.payload):
+
+        def send_many() -> None:
+            from lineman.gateway.wire.messages import Send
+
+            for _ in range(100):
+                carry_out(Send("hello", uids=("bert",), groups=("room",)))
+
+        system.call(send_many)
+        system.wait_until(lambda: there.reports.missed == 100, "all are counted")
+    system.wait_until(lambda: here.reports.unreached == 100, "and the sender learns it")
+
+
+def test_what_is_said_while_the_broker_is_away_is_counted_on_both_sides(
+    system: System, hub: str
+) -> None:
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+
+    def meanwhile() -> None:
+        for _ in range(30):
+            send(system, carry_out, uids=("bert",))
+
+    cut_off_and_back(system, hub, meanwhile)
+    system.wait_until(lambda: there.reports.missed == 30, "the receiver counts them")
+    system.wait_until(lambda: here.reports.unreached == 30, "and so does the sender")
+
+
+def test_what_a_killed_node_had_not_confirmed_is_counted_by_the_sender(
+    system: System, hub: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+    for _ in range(3):
+        send(system, carry_out, uids=("bert",))
+    sent = here.channel.sent.last
+    system.wait_until(
+        lambda: here.reports._confirmed.get(system.nodes[1].name, 0) >= sent, "confirmed"
+    )
+    assert there._ticker is not None
+    system.call(there._ticker.cancel)
+    system.call(setattr, there, "_is_node", False)  # it does not say `NodeLeaves` either
+    system.run(there.broker.close())
+    for _ in range(5):
+        send(system, carry_out, uids=("bert",))
+    system.call(here._lose, system.nodes[1].name, "is gone", True)
+    assert here.reports.unconfirmed == 5
+    assert "5 messages" in caplog.text
+    assert "uid:bert" in caplog.text
+
+
+def test_a_node_that_stops_normally_leaves_nothing_unconfirmed(system: System, hub: str) -> None:
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+    send(system, carry_out, uids=("bert",))
+    system.run(there.stop())
+    system.wait_until(lambda: len(here.nodes) == 1, "it is gone")
+    assert here.reports.unconfirmed == 0
+
+
+def test_a_lost_message_to_the_home_of_a_history_begins_a_new_epoch(
+    system: System, hub: str
+) -> None:
+    open_room(system, hub, history=HistoryOptions())
+    there = system.nodes[1]
+    group = next(f"g{n}" for n in range(99) if there.routing._home_of(f"g{n}") == there.name)
+    histories = there.routing.orders.histories
+    assert histories is not None
+    epoch = system.call(histories.add, group, "x").epoch
+    with losing(system, lambda message: b"important" in message.payload):
+        system.call(system.businesses[0].publish_to_group, group, "important")
+        system.wait_until(lambda: clusters_of(system)[1].reports.missed, "it is noticed")
+    assert not histories.since(group, epoch, 1).is_complete
+
+
+def test_the_log_of_what_was_sent_may_be_too_short_and_then_says_so(
+    system: System, hub: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    carry_out = open_room(system, hub)
+    here, there = clusters_of(system)
+    system.call(setattr, here.channel.sent, "_limit", 10)
+
+    def meanwhile() -> None:
+        for _ in range(30):
+            send(system, carry_out, uids=("bert",))
+
+    cut_off_and_back(system, hub, meanwhile)
+    system.wait_until(lambda: there.reports.missed >= 30, "the receiver counts them")
+    assert "more that it does not remember" in caplog.text
