@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from kit.gateway import System, add_two_nodes, cut_off_and_back
-from lineman.brokers.embedded import Publish
+from lineman.brokers.embedded import Embedded, Publish
 from lineman.gateway.cluster import link_reports
 from lineman.gateway.cluster.cluster import Cluster, ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
+from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.wire.messages import Send
 
 FAST = ClusterTimes(beat=0.05, silence=20.0)
 
@@ -68,8 +70,6 @@ def open_room(system: System, hub: str, **options: Any) -> Any:
 
 
 def send(system: System, carry_out: Any, **to: Any) -> None:
-    from lineman.gateway.wire.messages import Send
-
     system.call(carry_out, Send("hello", **to))
 
 
@@ -127,8 +127,6 @@ def test_many_at_once_are_all_counted_though_the_report_has_the_last_ones(
     with losing(system, lambda message: b"hello" in message.payload):
 
         def send_many() -> None:
-            from lineman.gateway.wire.messages import Send
-
             for _ in range(100):
                 carry_out(Send("hello", uids=("bert",), groups=("room",)))
 
@@ -215,3 +213,38 @@ def test_the_log_of_what_was_sent_may_be_too_short_and_then_says_so(
     cut_off_and_back(system, hub, meanwhile)
     system.wait_until(lambda: there.reports.missed >= 30, "the receiver counts them")
     assert "more that it does not remember" in caplog.text
+
+
+def test_members_of_a_group_are_told_of_the_last_message_that_is_lost(
+    system: System, hub: str
+) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def make_routing() -> RoutingOptions:
+        return RoutingOptions(
+            lambda subscriber: Embedded(hub, subscriber), times=FAST, history=HistoryOptions()
+        )
+
+    for _ in range(2):
+        system.add_node("on_message", "on_history_gap", routing=make_routing())
+    here, there = system.nodes
+    system.wait_until(lambda: len(clusters_of(system)[0].nodes) == 2, "they see each other")
+    group = next(f"g{n}" for n in range(99) if here.routing._home_of(f"g{n}") == here.name)
+    api = system.add_business(
+        on_message=lambda client, message: client.join(message),
+        on_history_gap=lambda *gap: told.append(gap),
+    )
+    client = system.connect(node=1)
+    client.send(group)
+    system.wait_until(lambda: there.orders.registry.is_held(f"group:{group}"), "it is a member")
+    system.wait_until(
+        lambda: not any(clusters_of(system)[1].reports._fresh), "and has been one for long enough"
+    )
+    system.call(api.publish_to_group, group, "first")
+    assert "first" in client.receive()
+    with losing(system, lambda message: b"the last" in message.payload):
+        system.call(api.publish_to_group, group, "the last")
+        system.wait_until(lambda: told, "the program is told")
+    assert {name for name, _, _ in told} == {group}
+    page = system.ask(api.get_history(group, told[0][2], 1))
+    assert [kept.data for kept in page.missed] == ["the last"]

@@ -135,6 +135,7 @@ class Cluster:
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self.channel = NodeChannel(node, signer or Signer(None), self.broker.publish)
+        self._publish = self.channel.publish
         lag = 0.0 if self.broker.keeps_order else times.beat
         report_calls = ReportCalls(self._living.__iter__, calls.is_held, self._on_lost)
         self.reports = LinkReports(node, self.channel, report_calls, self._is_node, lag)
@@ -179,9 +180,6 @@ class Cluster:
         yield names.ALL_NODES
         yield names.node_topic(self._node)
         yield from self._calls.topics()
-
-    def _publish(self, topic: str, message: Numbered) -> None:
-        self.channel.publish(topic, message)
 
     # Which nodes live.
 
