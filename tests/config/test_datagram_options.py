@@ -25,7 +25,7 @@ OTHER: dict[str, Any] = {
     "real_ip_header": "x-real-ip", "slow_readers": "latest", "socket_mode": 0o600,
     "ssl_context": ssl.create_default_context(), "subprotocols": ["chat"], "tls": "dev",
     "tls_policy": "modern", "transport": "ssl", "trusted_proxies": ["127.0.0.1"],
-    "verify_client": "required",
+    "start_tls": True, "verify_client": "required",
 }  # fmt: skip
 TAKEN = {
     "max_message_size": 100, "messages_per_second": 5, "bytes_per_second": 5, "ipv6_prefix": 56,

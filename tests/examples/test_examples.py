@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import smtplib
 import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,30 @@ def test_a_protocol_of_ones_own_answers(
         while len(got) < len(answer):
             got += client.receive_bytes()
         assert got == answer
+
+
+def test_starttls_serves_the_mail_client_of_python(ca: TestCA, tmp_path: Path) -> None:
+    with (
+        example("starttls.py", tmp_path) as address,
+        closing(
+            smtplib.SMTP("localhost", int(address.rsplit(":", 1)[1]), timeout=DEADLINE)
+        ) as mail,
+    ):
+        assert mail.docmd("DATA") == (530, b"STARTTLS first")
+        mail.starttls(context=ssl.create_default_context(cafile=ca.ca_path))
+        assert mail.docmd("secret") == (250, b"nobody else has read: secret")
+        assert isinstance(mail.sock, ssl.SSLSocket)
+
+
+def test_starttls_ends_a_client_with_commands_behind_it_in_the_clear(
+    ca: TestCA, tmp_path: Path
+) -> None:
+    with (
+        example("starttls.py", tmp_path) as address,
+        RawClient(int(address.rsplit(":", 1)[1])) as client,
+    ):
+        client.send_bytes(b"STARTTLS\nsend money\n")
+        assert client.receive_all() == b"220 hello\n220 begin\n"
 
 
 def test_devices_of_a_user_and_her_browser_hear_each_other_through_a_reload(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kit.lines import Lines
+from kit.mail import Mail
 from kit.recorder import Ends
 from kit.site import Serve, Site
 from lineman import Worker
@@ -74,3 +75,26 @@ def serve_lines(serve: Serve, tls: bool, monkeypatch: pytest.MonkeyPatch) -> Ser
         return serve(tls, **options)
 
     return start
+
+
+@pytest.fixture
+def mail() -> Mail:
+    return Mail()
+
+
+@pytest.fixture
+def start(serve: Serve, mail: Mail, certificate: IssuedPair) -> Serve:
+    """Starts the service of `mail` in the clear, with a certificate and `start_tls`."""
+
+    def make(scheme: str = "text", **options: Any) -> Site:
+        given = {
+            "cert": certificate.cert,
+            "key": certificate.key,
+            "start_tls": True,
+            "on_message": mail.on_message,
+            "on_close": mail.on_close,
+            "on_error": mail.on_error,
+        }
+        return serve(False, scheme, **{**given, **options})
+
+    return make

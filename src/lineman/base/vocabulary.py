@@ -155,7 +155,7 @@ CONNECTION: Mapping[str, str] = {
     "bufferIsEmpty": "write connection.unsent == 0",
     "consumeRecvBuffer": "callbacks get whole messages",
     "getSocket": "a program does not get the socket: TLS, compression and order depend on it",
-    "doSslHandshake": "it is done before on_connect",
+    "doSslHandshake": "it is done before on_connect; start_tls() begins it in mid-connection",
     "statistics": "`python app.py status` shows them",
     "jsonSerialize": "`python app.py connections --json` shows every connection",
     "connect": _NO_CLIENTS,
@@ -332,7 +332,17 @@ MEMBERS = (
     ),
     *("messages_dropped", "messages_read", "messages_written", "opened_at", "pause_recv"),
     *("peer_address", "proxy_header", "reject", "remote_ip", "remote_port", "request"),
-    *("resume_recv", "send", "state", "subprotocol", "tls", "tls_cipher", "tls_version", "unsent"),
+    *(
+        "resume_recv",
+        "send",
+        "start_tls",
+        "state",
+        "subprotocol",
+        "tls",
+        "tls_cipher",
+        "tls_version",
+        "unsent",
+    ),
     "worker",
 )
 # The public names of the sender of a datagram.

@@ -127,6 +127,7 @@ def read(
     elif not any(each.has_http for each in listens):
         _refuse_websocket_options(worker, listens[0].address)
     http_options.check(worker, listens)
+    _refuse_start_tls_without_use(worker, listens)
     if not any(each.address.protocol == "udp" for each in listens):
         datagram_options.refuse_own(worker, listens[0].address if listens else None)
     limits, tls = _read_context(worker)
@@ -263,7 +264,10 @@ def _secured(
     worker: WorkerOptions, listens: Sequence[ListenAddress], has_certificate: bool
 ) -> list[ListenAddress]:
     return listen_addresses.over_tls(
-        listens, transport=worker.transport, has_certificate=has_certificate
+        listens,
+        transport=worker.transport,
+        has_certificate=has_certificate,
+        starts_plain=worker.start_tls,
     )
 
 
@@ -283,6 +287,8 @@ def _spoken(
         return None
     if worker.tls is not None:
         tls = _development(tls, check_files)
+    if worker.start_tls:
+        return _started(listens, tls)
     secured = [each for each in _secured(worker, listens, tls.has_certificate) if each.is_tls]
     if not secured:
         if tls.has_certificate:
@@ -297,6 +303,36 @@ def _spoken(
             f"{secured[0].text} speaks TLS, but no certificate is given",
             'give cert="server.pem", key="server.key"; or have it get one: '
             'acme="you@example.com", domains=["chat.example.com"]; for development: tls="dev"',
+        )
+    return tls
+
+
+def _refuse_start_tls_without_use(
+    worker: WorkerDescription, listens: Sequence[ListenAddress]
+) -> None:
+    """Refuses the option where no connection could begin in the clear."""
+    if not worker.start_tls:
+        return
+    if worker.transport == "ssl":
+        raise ConfigError(
+            'start_tls is True, and transport="ssl" has every connection begin with TLS',
+            "leave one of the two out",
+        )
+    if not any(each.may_start_tls for each in listens):
+        where = " and ".join(each.url for each in listens) or "a worker without an address"
+        raise ConfigError(
+            f"start_tls is True, and no connection of {where} can begin in the clear and go on "
+            "with TLS",
+            "write tcp://, text:// or frame:// in the address, without +tls; or leave it out",
+        )
+
+
+def _started(listens: Sequence[ListenAddress], tls: TlsOptions) -> TlsOptions:
+    """The TLS options where TLS begins in mid-connection."""
+    if not tls.has_certificate:
+        raise ConfigError(
+            f"start_tls is True for {listens[0].text}, but no certificate is given",
+            'give cert="server.pem", key="server.key"; for development: tls="dev"',
         )
     return tls
 
@@ -332,7 +368,7 @@ def _acme(
                     'give your e-mail address as well: acme="you@example.com"',
                 )
         return None
-    if not any(each.is_tls for each in _secured(worker, listens, True)):
+    if not worker.start_tls and not any(each.is_tls for each in _secured(worker, listens, True)):
         plain = " and ".join(each.url for each in listens) or "a worker without an address"
         raise ConfigError(
             f"acme is given, but {plain} {_speak(listens)} {_plainly(listens)}",

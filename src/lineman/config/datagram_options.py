@@ -23,7 +23,8 @@ _TAKEN = frozenset({
     "max_message_size", "messages_per_second", "messages_per_second_per_ip", "name",
 })  # fmt: skip
 _OF_TLS = frozenset({
-    *names_of(TlsFields), "acme", "acme_ca", "acme_directory_path", "domains", "tls", "transport",
+    *names_of(TlsFields), "acme", "acme_ca", "acme_directory_path", "domains", "start_tls", "tls",
+    "transport",
 })  # fmt: skip
 _OF_HTTP = frozenset({"max_head_size", "origins", "real_ip_header", "subprotocols"})
 

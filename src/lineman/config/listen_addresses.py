@@ -40,6 +40,11 @@ class ListenAddress:
         return self.address.is_tls
 
     @property
+    def may_start_tls(self) -> bool:
+        """Whether its connections begin in the clear, and could go on with TLS."""
+        return self.address.scheme in STREAMS
+
+    @property
     def has_http(self) -> bool:
         """Whether clients begin with HTTP there."""
         return self.address.protocol in ("ws", "http")
@@ -119,7 +124,11 @@ def place_of(address: Address) -> tuple[object, ...]:
 
 
 def over_tls(
-    listens: Sequence[ListenAddress], *, transport: str, has_certificate: bool
+    listens: Sequence[ListenAddress],
+    *,
+    transport: str,
+    has_certificate: bool,
+    starts_plain: bool = False,
 ) -> list[ListenAddress]:
     """Decides which addresses speak TLS.
 
@@ -130,8 +139,10 @@ def over_tls(
         listens: all addresses of a worker.
         transport: `ssl` if all speak TLS.
         has_certificate: whether the worker has a certificate, or gets one.
+        starts_plain: whether TLS begins in mid-connection where the scheme does not say it.
     """
-    is_implied = has_certificate and not any(each.address.is_tls for each in listens)
+    says = any(each.address.is_tls for each in listens)
+    is_implied = has_certificate and not says and not starts_plain
     return [
         replace(each, address=each.address.over(True))
         if transport == "ssl" or (is_implied and each.address.protocol in STREAMS)

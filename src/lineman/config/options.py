@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lineman.base.option_kinds import (
     DIRECTORY_PATH,
+    FLAG,
     LATER,
     TEXTS,
     CheckedBy,
@@ -123,6 +124,11 @@ class WorkerOptions(ServiceFields):
     protocol: Callable[[], Protocol[Any]] | None = option(None, CheckedBy(check_protocol))
     """On `tcp://`: the class of a protocol of the program's own, or what makes its objects, such as
     `Lines()`. Each connection has an object; None: messages are bytes as they come."""
+
+    start_tls: bool = option(False, FLAG)
+    """On `tcp`, `text` and `frame`: connections begin in the clear in spite of the certificate, and
+    speak TLS from `connection.start_tls()` on. An address with `+tls` speaks it from the first
+    byte."""
 
 
 OPTIONS = names_of(WorkerOptions)

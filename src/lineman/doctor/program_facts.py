@@ -20,6 +20,7 @@ class WorkerFacts:
             for a worker that only runs code.
         path: of a unix socket.
         is_tls: whether it speaks TLS itself.
+        starts_tls: whether it may begin TLS in mid-connection.
         count: the number of its processes.
         has_gateway: whether it belongs to a gateway, which reaches the clients of all processes.
         trusts_proxies: whether it believes any proxy about the client's address.
@@ -41,6 +42,7 @@ class WorkerFacts:
     port: int = 0
     path: str = ""
     is_tls: bool = False
+    starts_tls: bool = False
     count: int = 1
     has_gateway: bool = False
     trusts_proxies: bool = False

@@ -283,6 +283,7 @@ class RunningWorker:
             self.worker._session_factory or factory,
             listen.is_tls,
             listen.origins,
+            plan.given.start_tls and listen.may_start_tls,
         )
 
     def _keep_time(self, service: Service) -> None:

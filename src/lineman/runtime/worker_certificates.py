@@ -69,9 +69,11 @@ class Certifier:
         """
         self._keeper.start()
         try:
-            if not self._keeper.has_certificate:
+            if not self._keeper.has_certificate and self._address.is_tls:
                 async with self._answering(listener, limits):
                     await self._keeper.first_certificate()
+            elif not self._keeper.has_certificate:  # TLS begins later: clients wait
+                await self._keeper.first_certificate()
         except BaseException:
             await self.stop()
             raise
@@ -100,7 +102,8 @@ class Certifier:
         """The challenges that can be answered here, the best first."""
         if self._settings.kinds is not None:
             return self._settings.kinds
-        kinds = (TLS_ALPN_01,) if self._address.port == 443 else ()
+        is_at_443 = self._address.port == 443 and self._address.is_tls
+        kinds = (TLS_ALPN_01,) if is_at_443 else ()
         return (*kinds, HTTP_01) if self._can_http else kinds
 
     @contextlib.asynccontextmanager

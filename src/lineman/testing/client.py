@@ -102,6 +102,16 @@ class RawClient:
     ) -> None:
         self.close()
 
+    def start_tls(self, tls: ssl.SSLContext, server_hostname: str = "localhost") -> Self:
+        """Begins TLS in mid-connection, as a client does after `STARTTLS`; returns itself.
+
+        Args:
+            tls: how to speak TLS.
+            server_hostname: the name that the certificate must have.
+        """
+        self.tls = TlsSocket(self.plain, tls, server_hostname)
+        return self
+
     # Bytes.
 
     @property

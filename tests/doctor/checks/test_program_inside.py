@@ -33,6 +33,14 @@ BEHIND = WorkerFacts(
     listening=Outcome.DONE,
     speaks_tls=False,
 )
+LINES = WorkerFacts(
+    "lines",
+    url="text://0.0.0.0:25",
+    host="0.0.0.0",
+    port=25,
+    trusts_proxies=True,
+    listening=Outcome.DONE,
+)
 MACHINE = Machine(max_files=65535, somaxconn=4096, ports=28232)
 
 E, W, INFO = Level.ERROR, Level.WARNING, Level.INFO
@@ -45,6 +53,8 @@ WORKERS: list[tuple[WorkerFacts, dict[str, Any], Level, str]] = [
     (GOOD, {"served": "bb"}, E, "cert-served-differs"),
     (GOOD, {"host": "127.0.0.1"}, W, "worker-loopback-only"),
     (BEHIND, {"host": "0.0.0.0"}, W, "worker-open-without-tls"),
+    (LINES, {}, W, "worker-open-without-tls"),
+    (LINES, {"starts_tls": True}, INFO, "worker-starts-tls"),
     (BEHIND, {"trusts_proxies": False}, INFO, "real-ip-untrusted"),
     (BEHIND, {"trusts_proxies": False, "path": "/a", "port": 0}, W, "real-ip-untrusted"),
     (BEHIND, {"real_ip_header": "x-real-ip"}, INFO, "real-ip-by-x-real-ip"),

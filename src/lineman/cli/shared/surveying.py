@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lineman.base.address import Address
 from lineman.config import checked_options
 from lineman.config.checked_options import CheckedOptions
-from lineman.config.listen_addresses import name_of
+from lineman.config.listen_addresses import ListenAddress, name_of
 from lineman.errors import ConfigError, UsageError
 from lineman.gateway.gateway import Gateway
 from lineman.process.master.survey import MAX_WORDS, Reaches, Survey, Surveyed, SurveyedAddress
@@ -89,7 +88,7 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
     return Surveyed(
         name,
         place=place,
-        addresses=tuple(_address(plan, each.address) for each in plan.addresses),
+        addresses=tuple(_address(plan, each) for each in plan.addresses),
         certificate=_fingerprint(plan),
         has_gateway=worker.name in Gateway.all_names,
         trusts_proxies=bool(worker.trusted_proxies),
@@ -101,9 +100,10 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
     )
 
 
-def _address(plan: CheckedOptions, address: Address) -> SurveyedAddress:
-    where = "unix" if address.path else neighbour(address.host)
-    return SurveyedAddress(str(address), where in plan.trusted_proxies)
+def _address(plan: CheckedOptions, listen: ListenAddress) -> SurveyedAddress:
+    where = "unix" if listen.address.path else neighbour(listen.address.host)
+    starts_tls = plan.given.start_tls and listen.may_start_tls
+    return SurveyedAddress(listen.url, where in plan.trusted_proxies, starts_tls)
 
 
 def neighbour(host: str) -> str:

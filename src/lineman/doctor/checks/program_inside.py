@@ -105,6 +105,14 @@ def addresses(facts: ProgramFacts) -> Iterator[Finding]:
                 else f"{worker.scheme}://0.0.0.0:{worker.port} for clients; or no certificate "
                 "behind a proxy that ends TLS",
             )
+        elif not _is_loopback(worker.host) and worker.starts_tls:
+            yield info(
+                "worker-starts-tls",
+                f"{worker.name} begins in the clear on {worker.host}, until start_tls(): somebody "
+                "between it and its clients can take the offer of TLS away",
+                "have the program and its clients refuse to go on without TLS; or listen on "
+                f"{worker.scheme}+tls:// as well",
+            )
         elif not _is_loopback(worker.host) and not worker.is_tls and not worker.has_http:
             yield warning(
                 "worker-open-without-tls",

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lineman.base import address as addresses
@@ -82,7 +83,13 @@ def _worker(
         return [WorkerFacts(worker.name, fault=worker.fault, fix=worker.fix)]
     if not found:
         return [WorkerFacts(worker.name, count=place.count, has_gateway=worker.has_gateway)]
-    return [_address(worker, place, each, owner, timeout, script, masters) for each in found]
+    return [
+        replace(
+            _address(worker, place, each, owner, timeout, script, masters),
+            starts_tls=surveyed.starts_tls,
+        )
+        for surveyed, each in zip(worker.addresses, found, strict=True)
+    ]
 
 
 def _address(

@@ -1,46 +1,7 @@
-cimport cython
-
-from lineman.net.connection.delivery cimport Delivery
-from lineman.net.stream.stream cimport Stream
 from lineman.base cimport unknown_names
-from lineman.net.loop cimport steps
-from lineman.net.loop.turn cimport Turn
-from lineman.net.connection.http_stage cimport HttpStage
-from lineman.protocols.interface cimport Session, Upgrade
+from lineman.net.connection.incoming cimport Incoming
+from lineman.net.stream.stream cimport Stream
+from lineman.protocols.interface cimport Session
 
-# As C numbers, for they are compared for every event.
-cdef int BROKEN, ENDED, LOST, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_HANDSHAKE, PLAIN, READ, SECURED, TRUNCATED, WRITE
-cdef double _BEHIND_TIME
-
-cdef class Connection(Delivery):
-    cdef bint _is_behind
-    cdef double _behind_until
-
-    @cython.locals(stream=Stream)
-    cpdef on_events(self, int events)
-    @cython.locals(stream=Stream)
-    cpdef on_turn(self)
-    @cython.locals(stream=Stream)
-    cdef _end_service(self)
-    @cython.locals(stream=Stream, count=Py_ssize_t)
-    cdef _receive(self)
-    cdef _act_on(self, Py_ssize_t status)
-    cdef _secured(self)
-    cdef _ended(self, int status)
-    cdef _end_when_answered(self, end, bint is_truncated)
-    cpdef keep(self, bytes rest)
-    cdef _fall_behind(self)
-    @cython.locals(kept=bytes)
-    cdef _use_kept(self)
-    @cython.locals(session=Session, turn=Turn)
-    cpdef take_bytes(self, const unsigned char[::1] data)
-    @cython.locals(stage=HttpStage)
-    cdef _take_http(self, const unsigned char[::1] data)
-    cpdef begin(self, bytes data=*)
-    cdef _open_at_once(self)
-    @cython.locals(rest=bytes)
-    cpdef upgrade(self, Upgrade upgrade)
-    cdef _open(self, Session session)
-    @cython.locals(again=double)
-    cdef _ask_clock(self)
-    cpdef double on_deadline(self, double now) except? -2
+cdef class Connection(Incoming):
+    pass

@@ -15,6 +15,7 @@ DESTROYED = "destroyed by the program"
 DROPPED = "dropped by the service"
 STOPPING = "the service is stopping"
 TLS = "TLS: "
+NO_HANDSHAKE = "no TLS handshake after start_tls()"
 TIMED_OUT = os.strerror(errno.ETIMEDOUT).lower()  # what TCP itself says of a dead peer
 UNREACHED = "the peer acknowledges nothing"
 GAVE_WAY = "let go for others: it said nothing"
@@ -37,6 +38,7 @@ _LOST = (
     (TIMED_OUT, "ping_timeout"),
     (SILENT, "idle_timeout"),
     (CUT, "cut_message"),
+    (NO_HANDSHAKE, "tls"),
     (DESTROYED, "destroyed"),
     (DROPPED, "dropped"),
 )

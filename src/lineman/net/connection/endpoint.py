@@ -18,13 +18,15 @@ class Endpoint:
         protocol: makes the session of a new connection; None where it begins with HTTP.
         is_tls: whether connections begin with TLS.
         origins: who may connect from a browser.
+        may_start_tls: whether they begin in the clear, and may go on with TLS.
 
     Attributes:
         has_websockets: whether HTTP may become a websocket there.
     """
 
     __slots__ = (
-        "address", "has_websockets", "http_scheme", "is_tls", "origins", "protocol", "scheme",
+        "address", "has_websockets", "http_scheme", "is_tls", "may_start_tls", "origins",
+        "protocol", "scheme",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +36,7 @@ class Endpoint:
         protocol: Callable[[Limits], Session] | None = None,
         is_tls: bool = False,
         origins: OriginPolicy | None = None,
+        may_start_tls: bool = False,
     ) -> None:
         self.address = address
         self.scheme = scheme
@@ -42,3 +45,4 @@ class Endpoint:
         self.is_tls = is_tls
         self.http_scheme = "https" if is_tls else "http"
         self.origins = origins or OriginPolicy(None)
+        self.may_start_tls = may_start_tls

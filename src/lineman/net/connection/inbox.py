@@ -108,6 +108,14 @@ class Inbox:
         """Whether a coroutine of the user is at work on this connection."""
         return self._task is not None and not self._task.done()
 
+    def drop_messages(self) -> int:
+        """Drops what waits, apart from the peer's end; returns how many messages these were."""
+        ends = [event for event in self._events if isinstance(event, (Close, ProtocolError))]
+        count = len(self._events) - len(ends)
+        self._events = deque(ends)
+        self._size = 0
+        return count
+
     def put(self, event: Any) -> None:
         """Files an event; pauses the connection's reading when there are many."""
         self._events.append(event)

@@ -11,7 +11,7 @@ from lineman.errors import ProtocolError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.delays import DelayedCalls
-from lineman.net.connection.end_causes import DESTROYED, DROPPED
+from lineman.net.connection.end_causes import DESTROYED, DROPPED, NO_HANDSHAKE
 from lineman.net.connection.endpoint import Endpoint
 from lineman.net.connection.inbox import Inbox
 from lineman.net.connection.send_queue import SendQueue, SlowReaders
@@ -235,7 +235,7 @@ class Lifecycle(DelayedCalls):
         self._has_said_end = True
         self._release_queue()
         self.flush()
-        if self._state is OPEN and not self.unsent:
+        if self._state is OPEN and not self.unsent and not self._stream.is_blocked:
             self._stream.end_sending()
 
     def start_close(self, code: int, reason: str) -> None:
@@ -334,7 +334,9 @@ class Lifecycle(DelayedCalls):
     def _lost(self, error: Exception) -> None:
         """The connection is broken."""
         reason = in_words(error)
-        if self._state is HANDSHAKE:
+        if self._stream.is_starting_tls:
+            reason = f"{NO_HANDSHAKE}: {reason}"
+        if self._state is HANDSHAKE or self._stream.is_starting_tls:
             log = self.service.log
             log.log(logging.INFO, failure_kind(error), "%s: %s", self.peer_address, reason)
         is_tls = isinstance(error, ssl.SSLError) and not is_end_of_tcp(error)
@@ -368,6 +370,7 @@ class Lifecycle(DelayedCalls):
             self._inbox.wake()
         if not linger:
             syscalls.hold_back(self._stream.fd)
+        self._stream.forgo_tls()
         self.flush()
         if self._state is FINISHING:
             if self.unsent:

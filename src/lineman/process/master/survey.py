@@ -35,10 +35,12 @@ class SurveyedAddress:
     Attributes:
         url: with the scheme that clients use.
         trusts_neighbour: whether a proxy on this machine is trusted to report the client's address.
+        starts_tls: whether connections begin in the clear, and may go on with TLS.
     """
 
     url: Text
     trusts_neighbour: bool = False
+    starts_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
