@@ -21,7 +21,7 @@ import pytest
 from e2e.support.pebble import DOMAIN, Pebble, pebble
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
-from lineman import ConfigError, Worker
+from lineman import ConfigError, Connection, Worker
 from lineman.cli.main import main
 from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
@@ -116,6 +116,25 @@ def test_the_first_certificate_comes_through_the_workers_own_port(
     assert f"{DOMAIN}: answering tls-alpn-01" in log.text
     assert "you agree to the terms of" in log.text
     assert authority.orders == 1
+
+
+def test_a_worker_that_begins_tls_in_mid_connection_gets_its_certificate_by_http(
+    authority: Pebble, ports: list[int], root: Path
+) -> None:
+    acme = authority.options(root, challenges=["http-01"], http_port=ports[0])
+    worker = Worker("text://127.0.0.1:0", acme=acme, domains=[DOMAIN], start_tls=True)
+    worker.on_message = ask_for_tls
+    with Serving(worker) as serving, RawClient(serving.port) as client:
+        client.send_bytes(b"STARTTLS\n")
+        assert client.receive_bytes() == b"ready\n"
+        client.start_tls(authority.trust(), DOMAIN).send_bytes(b"hello\n")
+        assert client.receive_bytes() == b"TLSv1.3\n"
+
+
+def ask_for_tls(connection: Connection, line: str) -> None:
+    connection.send(connection.tls_version or "ready")
+    if connection.tls is None:
+        connection.start_tls()
 
 
 def test_the_first_certificate_comes_by_http_and_http_is_sent_on_to_https(

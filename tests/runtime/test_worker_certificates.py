@@ -40,6 +40,13 @@ def test_the_challenges_that_can_be_answered_depend_on_the_ports(
     assert asyncio.run(made())._kinds() == kinds
 
 
+def test_tls_that_begins_in_mid_connection_answers_no_tls_challenge(tmp_path: Path) -> None:
+    async def made() -> Certifier:
+        return Certifier(of(tmp_path, webroot="/var/www"), Address("text", "127.0.0.1", 443))
+
+    assert asyncio.run(made())._kinds() == ("http-01",)
+
+
 def opened(acme: AcmeSettings) -> tuple[bool, bytes]:
     """Whether the plain port is open, and what it says."""
 

@@ -101,7 +101,8 @@ class Certifier:
     def _kinds(self) -> tuple[str, ...]:
         """The challenges that can be answered here, the best first."""
         if self._settings.kinds is not None:
-            return self._settings.kinds
+            is_tls = self._address.is_tls
+            return tuple(each for each in self._settings.kinds if is_tls or each != TLS_ALPN_01)
         is_at_443 = self._address.port == 443 and self._address.is_tls
         kinds = (TLS_ALPN_01,) if is_at_443 else ()
         return (*kinds, HTTP_01) if self._can_http else kinds
