@@ -22,6 +22,7 @@ FLOORS: list[set[str]] = [
     {"net", "links"},
     {"scheduling"},
     {"brokers", "config"},
+    {"sharing"},
     {"runtime"},
     {"worker"},
     {"metrics"},
@@ -283,6 +284,12 @@ protocols/websocket/test_decoder.py
     protocols: events interface
 runtime/test_build.py
     base: version
+sharing/test_shared.py
+    sharing: redis_store
+sharing/test_store_client.py
+    sharing: store_server
+sharing/test_value_store.py
+    sharing: store_messages
 tls/openssl/test_tickets.py
     tls/openssl: ticket_answers ticket_callback
 tls/serving/test_live_certificates.py

@@ -48,18 +48,9 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode"},
     "Worker": {
-        *(
-            "before_drain",
-            "callbacks",
-            "claim",
-            "facts",
-            "jobs",
-            "links_directory",
-            "push_remedy",
-            "runtime",
-            "service",
-        ),
-        *("takes_clients", "troubles"),
+        *("before_drain", "callbacks", "claim", "event_functions", "facts", "jobs"),
+        *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),
+        "uses_events",
     },
 }
 

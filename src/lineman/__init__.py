@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lineman.protocols.websocket.negotiation import DeflateOptions
     from lineman.scheduling.job import Job
     from lineman.scheduling.timer import Timer
+    from lineman.sharing.shared import Shared
     from lineman.tls.acme.acme_options import AcmeOptions
     from lineman.tls.development.devca import DevelopmentCertificate, development_certificate
     from lineman.tls.files.certificate_info import CertificateInfo
@@ -93,6 +94,7 @@ __all__ = [
     "RefusedError",
     "Request",
     "Response",
+    "Shared",
     "SlowReaders",
     "Timer",
     "TlsInfo",
@@ -146,6 +148,7 @@ _HOMES = {
     "RefusedError": "errors",
     "Request": "protocols.http.http_messages",
     "Response": "protocols.http.http_messages",
+    "Shared": "sharing.shared",
     "SlowReaders": "net.connection.send_queue",
     "Timer": "scheduling.timer",
     "TlsInfo": "net.stream.tlsinfo",

@@ -15,13 +15,13 @@ from lineman.config.declared import refuse_option
 from lineman.config.listen_addresses import name_of
 from lineman.config.options import OPTIONS, WorkerOptions
 from lineman.config.program_slots import ProgramSlot
-from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.net.connection.broadcast import broadcast
 from lineman.net.connection.connection import Connection
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import inner_workers, service_events
+from lineman.runtime.event_methods import EventMethods
 from lineman.runtime.running_worker import RunningWorker
 from lineman.scheduling.job_spec import JobSpec, interval, spec_of
 
@@ -57,7 +57,7 @@ _FIXED = {"address", "context", *OPTIONS}
 def _nothing() -> None: ...
 
 
-class Worker(WorkerDescription):
+class Worker(EventMethods):
     """A service on one address, with its options and callbacks.
 
     Args:
@@ -65,7 +65,8 @@ class Worker(WorkerDescription):
 
     Attributes:
         pid_file, log_file, log_format, log_level, log_max_size, log_keep, metrics, signals,
-            on_master_reload, on_master_stop: of the whole program, set on the class.
+            on_master_reload, on_master_stop, broker, service_name: of the whole program, set on
+            the class.
         id: the number of this process among those of the worker, from 0.
         data: the program's own values: a dictionary, unless the program sets something else.
 
@@ -134,22 +135,13 @@ class Worker(WorkerDescription):
             pid_file: the pid file, by which commands find the program; None for `Worker.pid_file`,
                 or for the default, which depends on the script's path.
         """
-        from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
+        from lineman.runtime import program_hub  # needed once, in few processes
+        from lineman.runtime.run import ProgramOptions, run_all
 
-        of_program = ProgramOptions(
-            pid_file or Worker.pid_file,
-            Worker.log_file,
-            Worker.log_format,
-            Worker.log_level,
-            Worker.metrics,
-            Worker.log_max_size,
-            Worker.log_keep,
-            Worker.signals,
-            {
-                "reload": Worker.on_master_reload.callback,
-                "stop": Worker.on_master_stop.callback,
-            },
-        )
+        of_program = ProgramOptions.of(Worker, pid_file)
+        hub = program_hub.options(Worker.all_workers)
+        if hub is not None:
+            program_hub.ProgramHub(Worker(**hub))
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 
     @staticmethod
@@ -178,6 +170,8 @@ class Worker(WorkerDescription):
         message: Any,
         to: Iterable[Connection] | None = None,
         key: Hashable | None = None,
+        *,
+        everywhere: bool = False,
     ) -> int:
         """Sends one message to many connections of this process; it is encoded once.
 
@@ -186,15 +180,27 @@ class Worker(WorkerDescription):
                 worker's own protocol encodes.
             to: the connections, as any iterable; None for all that are open.
             key: as for `Connection.send`.
+            everywhere: whether it also goes to all clients of this worker in its other processes;
+                `Worker.broker` carries it. `to` is None then.
 
         Returns:
-            How many connections took it. A slow reader is treated as by `send`, and does not delay
-            others.
+            How many connections of this process took it. A slow reader is treated as by `send`, and
+            does not delay others.
 
         Raises:
             UsageError: the message is neither text nor bytes, `to` holds something else than
-                connections, or the key cannot be hashed; then nobody gets the message.
+                connections, or the key cannot be hashed; then nobody gets the message. With
+                `everywhere`: the program has no broker, or the message has more than 1,000,000
+                bytes.
         """
+        if everywhere:
+            if to is not None:
+                raise UsageError(
+                    "broadcast: `to` names connections of this process; leave it out with "
+                    "everywhere=True"
+                )
+            self._events().send_to_all_clients(message, key)
+            return self.runtime.broadcast(message, key)
         everyone = self.connections.values()
         return broadcast(message, everyone if to is None else to, key)
 

@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -297,3 +297,10 @@ def test_devices_of_a_user_and_her_browser_hear_each_other_through_a_reload(
         with Device("text", devices, tls=tls) as stranger:
             stranger.send("a token of nobody")
             assert stranger.rest() == b"unknown token\n"
+
+
+def test_a_chat_in_four_processes_reaches_every_client(tmp_path: Path) -> None:
+    with example("chat_processes.py", tmp_path) as address, ExitStack() as stack:
+        clients = [stack.enter_context(PeerClient(address)) for _ in range(8)]
+        clients[0].send("hello")
+        assert {client.recv() for client in clients} == {"1: hello"}

@@ -10,7 +10,7 @@ from kit.app import App
 from kit.waiting import wait_until
 from lineman.testing.client import RawClient
 
-SAYS = "reach the clients of one process alone; fix: use Gateway"
+SAYS = "reach the clients of one process alone; fix: worker.broadcast(…, everywhere=True)"
 
 
 @pytest.mark.parametrize("used", ["worker.broadcast(pid)", "len(worker.connections)"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared
@@ -36,6 +36,9 @@ class WorkerDescription(WorkerOptions, Declared):
     on_buffer_drain: Slot[types.ForConnection, types.OfConnection] = Slot()
     on_request: Slot[types.ForRequest, types.OfRequest] = Slot()
 
+    broker: ClassVar[str | None] = None  # of the whole program, as `service_name`
+    service_name: ClassVar[str] = "lineman"
+    uses_events: bool = True  # False: it does without the program's broker
     takes_clients: bool = True
     claim: str = ""  # what no other worker of the program may be as well
     push_remedy: str = USE_GATEWAY  # the remedy in messages if it has several processes
@@ -53,6 +56,7 @@ class WorkerDescription(WorkerOptions, Declared):
     _identity: Callable[[Connection], tuple[str, int]] | None = None
     links_directory: str  # for sockets between this program's processes
     jobs: list[JobSpec]  # those that were given before the start
+    event_functions: list[tuple[str, Callable[[Any], object]]]  # with the events that they get
     # Makes the session of a new connection; None for websockets, with HTTP before them.
     _session_factory: Callable[[Limits], Session] | None = None
 
@@ -66,6 +70,7 @@ class WorkerDescription(WorkerOptions, Declared):
         self.troubles = None
         self.links_directory = ""
         self.jobs = []
+        self.event_functions = []
 
     def _has_callback(self, name: str) -> bool:
         """Whether the program has set this callback."""

@@ -29,6 +29,7 @@ from lineman.runtime import (
     starting,
     uncaught,
     unowned_tasks,
+    worker_events,
 )
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.process_drain import ProcessDrain
@@ -111,7 +112,7 @@ class _Child:
         seat_duty.open_sheet(self._role.sheet)
         host = inner_workers.open_host(worker, listeners, self._role.store, secret)
         worker.worker.id = self._role.slot
-        if worker.worker.count > 1:
+        if worker.worker.count > 1 and not worker_events.is_wanted(worker.worker):
             worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
         worker.worker.links_directory = self._role.links
         worker.on_stop = self._stopped_by_program

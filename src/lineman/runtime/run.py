@@ -10,9 +10,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lineman.errors import ConfigError, UsageError
 from lineman.process.log import log_setup
@@ -47,6 +47,17 @@ class ProgramOptions:
     log_keep: int = 1
     signals: str = "lineman"
     callbacks: Mapping[str, Callable[[], object] | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, worker_class: Any, pid_file: str | Path | None) -> Self:
+        """The attributes that are set on `Worker`, and the pid file that was given besides."""
+        names = {each.name for each in fields(cls)} - {"pid_file", "callbacks"}
+        found: dict[str, Any] = {name: getattr(worker_class, name) for name in names}
+        found["callbacks"] = {
+            "reload": worker_class.on_master_reload.callback,
+            "stop": worker_class.on_master_stop.callback,
+        }
+        return cls(pid_file or worker_class.pid_file, **found)
 
     def settings(self) -> dict[str, object]:
         """The settings for a master.

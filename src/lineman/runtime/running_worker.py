@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from lineman.config.checked_options import CheckedOptions
 from lineman.config.listen_addresses import ListenAddress, name_of
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
+from lineman.net.connection.broadcast import broadcast
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.endpoint import Endpoint
 from lineman.net.datagrams.send_to import send_to
@@ -23,6 +24,7 @@ from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
+from lineman.runtime.worker_events import WorkerEvents
 from lineman.scheduling.timekeeper import Timekeeper
 from lineman.tls.openssl.tickets import TicketSecret
 
@@ -48,6 +50,7 @@ class RunningWorker:
         plan: its checked options; None before the first start.
         on_stop: called when it begins to stop; None for nothing.
         time: its jobs, timers and tasks; None while it does not run.
+        events: its events; None while it does not run.
         before_finish: called at the end when no client is left, before its tasks are waited for;
             gets the seconds that are left, and must not raise.
         tell_split: called once, when the program reads the connections of a worker that other
@@ -60,6 +63,7 @@ class RunningWorker:
         self.plan: CheckedOptions | None = None
         self.on_stop: Callable[[], object] | None = None
         self.time: Timekeeper | None = None
+        self.events: WorkerEvents | None = None
         self.before_finish: Callable[[float], Awaitable[None]] | None = None
         self.tell_split: Callable[[], object] | None = None
         self._certifier: Certifier | None = None
@@ -89,6 +93,11 @@ class RunningWorker:
         if self.service is None:
             raise UsageError("the worker does not run; send_to works from on_worker_start on")
         return send_to(self.service.outputs, address, data)
+
+    def broadcast(self, message: object, key: Hashable | None) -> int:
+        """Sends a message to all clients of this process; the others have theirs."""
+        found = {} if self.service is None else self.service.open_connections
+        return broadcast(message, found.values(), key)
 
     @property
     def port(self) -> int:
@@ -155,7 +164,7 @@ class RunningWorker:
             proofs = None if self._certifier is None else self._certifier.answers
             self.service = _service(self.worker, plan, proofs)
             self._is_starting = True
-            self._keep_time(self.service)
+            await self._keep_time(self.service)
             await starting.run(self.worker.callbacks.on_worker_start, self.worker)
         except BaseException:
             await self._end_certifier()
@@ -164,7 +173,7 @@ class RunningWorker:
             for listener in listeners:
                 listener.close()
             self.remove_socket_file()
-            self._end_time()
+            await self._end_time()
             if self.service is not None:
                 self.service.close()
                 self.service = None
@@ -174,6 +183,8 @@ class RunningWorker:
         self.service.start()
         if self.time is not None:
             self.time.begin()
+        if self.events is not None:
+            self.events.begin()
         if plan.tls is not None and self._secret is None:
             self._own_secret = TicketSecret.create()
         name = name_of(self.worker.address)
@@ -286,14 +297,19 @@ class RunningWorker:
             plan.given.start_tls and listen.may_start_tls,
         )
 
-    def _keep_time(self, service: Service) -> None:
+    async def _keep_time(self, service: Service) -> None:
         worker = self.worker
-        self.time = Timekeeper(repr(worker), worker.id, worker.count, service)
+        time = self.time = Timekeeper(repr(worker), worker.id, worker.count, service)
         for job in worker.jobs:
-            self.time.add(job)
+            time.add(job)
+        self.events = WorkerEvents(worker, service, time)
+        await self.events.start()
 
-    def _end_time(self) -> None:
+    async def _end_time(self) -> None:
         time, self.time = self.time, None
+        events, self.events = self.events, None
+        if events is not None:
+            await events.end()
         if time is not None:
             time.close()
 
@@ -349,7 +365,7 @@ class RunningWorker:
         try:
             await service_events.tell(self.worker, "on_worker_stop")
         finally:
-            self._end_time()
+            await self._end_time()
             self._stopped.set()
 
     async def wait_stopped(self, timeout: float) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 
 from lineman.errors import UsageError
+from lineman.links.plain_values import check_value
 
 MAX_SESSION = 64 * 1024
-
-_KEPT = (str, bytes, bytearray, int, float)  # and None, lists, tuples (as lists), dictionaries
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(dict[str, Any])
@@ -28,7 +27,7 @@ def encode_session(session: dict[str, Any]) -> bytes:
     if not isinstance(session, dict):
         raise UsageError(f"a session is a dictionary, got {type(session).__name__}")
     try:
-        _check(session)
+        check_value(session)
         encoded = _encoder.encode(session)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(
@@ -41,20 +40,6 @@ def encode_session(session: dict[str, Any]) -> bytes:
             "keep what is large elsewhere, and its key here"
         )
     return encoded
-
-
-def _check(value: object) -> None:
-    """Refuses values that would be decoded as another type, such as dates."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"{key!r:.80} is a key and no text")
-            _check(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _check(item)
-    elif value is not None and not isinstance(value, _KEPT):
-        raise TypeError(f"{value!r:.80} is a {type(value).__name__}")
 
 
 def merge(old: Any, new: Any) -> Any:

@@ -102,8 +102,8 @@ class Commands:
             self._told_split.add(place.title)
             logger.warning(
                 "%s runs in %d processes, and worker.broadcast and worker.connections reach the "
-                "clients of one process alone; fix: use Gateway, whose groups and send_to_all "
-                "reach every client, or count=1",
+                "clients of one process alone; fix: worker.broadcast(…, everywhere=True); or use "
+                "Gateway, whose groups and send_to_all reach every client; or count=1",
                 place.title,
                 place.count,
             )

@@ -1,0 +1,57 @@
+"""What goes over the broker between processes of a program: events, and messages for all clients.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from lineman.errors import UsageError
+from lineman.links.framing import Message, WireFormat
+
+# The size of an event's data or of a message for all clients, in bytes. NATS takes 1 MiB.
+MAX_DATA = 1_000_000
+MAX_NAME = 256
+
+
+class Event(Message, tag=1):
+    """An event, with its data as MessagePack."""
+
+    origin: bytes
+    data: bytes
+
+
+class ToAllClients(Message, tag=2):
+    """A message for all clients of a worker; it and its key are MessagePack.
+
+    Attributes:
+        origin: the process that sent it; its own clients have it already.
+    """
+
+    origin: bytes
+    message: bytes
+    key: bytes
+
+
+FROM_OTHERS = WireFormat(Event | ToAllClients)
+
+
+def event_topic(event: object) -> str:
+    """The broker's topic of an event.
+
+    Raises:
+        UsageError: the event's name is no text of 1 to 256 bytes.
+    """
+    if not isinstance(event, str):
+        raise UsageError(f"the name of an event is a text, got {type(event).__name__}")
+    try:
+        size = len(event.encode())
+    except UnicodeEncodeError:
+        raise UsageError(f"the name of an event is no Unicode text: {event!r:.80}") from None
+    if not 0 < size <= MAX_NAME:
+        raise UsageError(f"the name of an event has {size} bytes; give 1 to {MAX_NAME}")
+    return f"event:{event}"
+
+
+def clients_topic(worker: str) -> str:
+    """The broker's topic of messages for all clients of a worker."""
+    return f"clients:{worker}"
