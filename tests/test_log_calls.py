@@ -20,6 +20,7 @@ KNOWN = {
     "brokers/redis.py": "once for each connection to the broker",
     "brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
     "gateway/cluster/cluster.py": "gateway processes that come and go, and the broker",
+    "gateway/business/running_callbacks.py": "once, at the end of a process",
     "gateway/wire/dialling.py": "a gateway process on this machine went away",
     "links/rendezvous.py": "somebody with the rights of the service removed a socket",
     "gateway/holder/routing.py": "once, at the start",
