@@ -46,7 +46,7 @@ HIDDEN = {
     "Job": {"__init__", "begin", "has_begun", "key", "retire"},
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
-    "Response": {"encode"},
+    "Response": {"encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
         *("before_drain", "callbacks", "claim", "event_functions", "facts", "jobs"),
         *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from lineman.net.stream.tlsinfo import TlsInfo
     from lineman.protocols.codecs.own_protocol import Protocol
     from lineman.protocols.codecs.ready_made import LengthPrefixed, Lines
-    from lineman.protocols.http.http_messages import Headers, Request, Response
+    from lineman.protocols.http.event_stream import ServerSentEvent
+    from lineman.protocols.http.http_messages import Headers, Request
+    from lineman.protocols.http.responses import Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
     from lineman.protocols.websocket.negotiation import DeflateOptions
     from lineman.scheduling.job import Job
@@ -94,6 +96,7 @@ __all__ = [
     "RefusedError",
     "Request",
     "Response",
+    "ServerSentEvent",
     "Shared",
     "SlowReaders",
     "Timer",
@@ -147,7 +150,8 @@ _HOMES = {
     "ProxyHeader": "protocols.proxies.proxy_header",
     "RefusedError": "errors",
     "Request": "protocols.http.http_messages",
-    "Response": "protocols.http.http_messages",
+    "Response": "protocols.http.responses",
+    "ServerSentEvent": "protocols.http.event_stream",
     "Shared": "sharing.shared",
     "SlowReaders": "net.connection.send_queue",
     "Timer": "scheduling.timer",

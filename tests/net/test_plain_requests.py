@@ -153,7 +153,7 @@ def test_a_client_that_asks_whether_to_send_its_body_is_told_to(serve: Serve, tl
 def test_a_line_that_idles_after_its_answer_is_closed_without_a_word(
     serve: Serve, tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    site = serve(tls, on_request=page, handshake_timeout=0.5)
+    site = serve(tls, on_request=page, keep_alive_timeout=0.5)
     client = site.connect()
     assert client.request("/text").status == 200
     client.assert_ended()

@@ -311,7 +311,7 @@ REQUEST: Mapping[str, str] = {
     "rawBuffer": "write request.headers.items(), request.body",
     "session": "keep your own values in connection.data; a Gateway's clients have a session",
     "sessionId": "keep your own values in connection.data; a Gateway's clients have a session",
-    "connection": "a callback of a connection gets it before the request",
+    "connection": "on_disconnect calls a function when the client goes",
 }
 
 # The public names of a connection, which the reference shows; other names are internal.
@@ -351,8 +351,17 @@ PEER_MEMBERS = (
 )
 # The public names of a request.
 REQUEST_MEMBERS = (
-    *("body", "cookies", "headers", "host", "method", "path", "query", "query_all"),
-    *("query_string", "remote_ip", "remote_port", "scheme", "target", "version"),
+    *("body", "cookies", "headers", "host", "is_disconnected", "method", "on_disconnect", "path"),
+    *(
+        "query",
+        "query_all",
+        "query_string",
+        "remote_ip",
+        "remote_port",
+        "scheme",
+        "target",
+        "version",
+    ),
 )
 # The public names of a client of a `Gateway`.
 CLIENT_MEMBERS = (

@@ -15,7 +15,8 @@ from lineman.config.callback_slots import BoundSlot
 if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
-    from lineman.protocols.http.requests import Request, Response
+    from lineman.protocols.http.requests import Request
+    from lineman.protocols.http.responses import Response
 
     Nothing = bool | None | Coroutine[Any, Any, bool | None]
     Page: TypeAlias = Response | str | bytes | None

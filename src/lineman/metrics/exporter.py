@@ -24,7 +24,8 @@ from lineman.process.log import log_setup
 from lineman.process.messages.lines import MAX_LINE
 from lineman.process.messages.process_status import Status
 from lineman.process.messages.role import BLOCKED, Role, take_role
-from lineman.protocols.http.requests import Request, Response
+from lineman.protocols.http.requests import Request
+from lineman.protocols.http.responses import Response
 from lineman.runtime import uncaught
 from lineman.runtime.inspection import Inspection
 from lineman.worker import Worker

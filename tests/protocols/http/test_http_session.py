@@ -10,7 +10,7 @@ import pytest
 
 from lineman.errors import HttpError, UsageError
 from lineman.protocols.events import PROGRESS
-from lineman.protocols.http.http_messages import Request, Response
+from lineman.protocols.http.http_messages import Request
 from lineman.protocols.http.http_session import (
     GO_ON,
     MAX_PIPELINED,
@@ -18,6 +18,7 @@ from lineman.protocols.http.http_session import (
     HttpSession,
     TlsClientError,
 )
+from lineman.protocols.http.responses import Response
 
 TIME = 10.0
 
@@ -27,6 +28,7 @@ class Limits:
     max_head_size: int = 16384
     max_message_size: int = 1 << 20
     handshake_timeout: float = TIME
+    keep_alive_timeout: float = 2 * TIME
 
 
 def get(path: str = "/", *lines: str, version: str = "1.1") -> bytes:
@@ -263,15 +265,20 @@ DEADLINES: dict[str, Sequence[Step]] = {
     ),
     "an answer begins its time anew": (
         (104.0, get(), (None, None, 110.0)),
-        (108.0, "answer", (None, None, 118.0)),
-        (110.0, b"", (None, None, 118.0)),
-        (118.0, b"", (None, SILENT, 118.0)),
+        (108.0, "answer", (None, None, 128.0)),
+        (110.0, b"", (None, None, 128.0)),
+        (128.0, b"", (None, SILENT, 128.0)),
     ),
     "a further request that does not come whole is told": (
         (104.0, get(), (None, None, 110.0)),
-        (104.0, "answer", (None, None, 114.0)),
-        (105.0, get()[:9], (None, None, 114.0)),
-        (114.0, b"", (408, LATE, 114.0)),
+        (104.0, "answer", (None, None, 124.0)),
+        (123.0, get()[:9], (None, None, 133.0)),
+        (133.0, b"", (408, LATE, 133.0)),
+    ),
+    "a body has a second more for each KiB": (
+        (101.0, post(bytes(10240))[:-5120], (None, None, 115.0)),
+        (114.0, bytes(5000), (None, None, pytest.approx(119.9, abs=0.1))),
+        (119.9, b"", (408, LATE, pytest.approx(119.9, abs=0.1))),
     ),
     "a program that does not answer is not waited for": (
         (104.0, get(), (None, None, 110.0)),
@@ -290,8 +297,11 @@ def test_every_deadline(story: str) -> None:
     for now, what, (status, why, again) in DEADLINES[story]:
         if isinstance(what, str):
             one.respond(Response("ok"), True, now)
-        else:
-            one.next(memoryview(what))
+        elif what:
+            one.wake(now)
+            data = memoryview(what)
+            while one.next(data) is PROGRESS and one.has_more:
+                pass
         answer, said, then = one.on_time(now, now)
         assert (said, then) == (why, again), now
         if status is None:

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineman.errors import HttpError, UsageError
-from lineman.protocols.http.requests import Headers, Request, RequestParser, error_response
+from lineman.protocols.http.answer_heads import error_response
+from lineman.protocols.http.requests import Headers, Request, RequestParser
 from lineman.protocols.websocket import handshake
 from lineman.protocols.websocket.origins import OriginPolicy
 

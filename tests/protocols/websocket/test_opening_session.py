@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from lineman.errors import HttpError, UsageError
-from lineman.protocols.http.http_messages import Request, Response
+from lineman.protocols.http.http_messages import Request
+from lineman.protocols.http.responses import Response
 from lineman.protocols.websocket.fast_handshake import Opening
 from lineman.protocols.websocket.negotiation import DeflateOptions
 from lineman.protocols.websocket.opening_session import OpeningSession
@@ -24,6 +25,7 @@ class Limits:
     max_head_size: int = 16384
     max_message_size: int = 1 << 20
     handshake_timeout: float = 10.0
+    keep_alive_timeout: float = 75.0
     ping_interval: float = 25.0
     ping_timeout: float = 20.0
     close_timeout: float = 5.0

@@ -17,7 +17,8 @@ from lineman.errors import ConfigError, LinemanError, NotReachedError, UsageErro
 from lineman.gateway.push import recipients
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.recipients import recipients_of
-from lineman.protocols.http.requests import Request, Response
+from lineman.protocols.http.requests import Request
+from lineman.protocols.http.responses import Response
 
 PATH = "/push"
 MIN_TOKEN = 16

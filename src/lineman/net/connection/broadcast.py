@@ -7,7 +7,7 @@ from typing import Any
 
 from lineman.errors import UsageError
 from lineman.net.connection.connection import Connection
-from lineman.net.connection.sender import check_key
+from lineman.net.connection.send_queue import check_key
 from lineman.protocols.websocket.session import plain, to_frame
 
 

@@ -2,15 +2,12 @@ cimport cython
 
 from lineman.net.connection.lifecycle cimport Lifecycle
 from lineman.net.connection.context cimport ConnectionContext
+from lineman.net.connection.plain_requests cimport PlainRequests
 from lineman.protocols.interface cimport Upgrade
 from lineman.protocols.websocket.fast_handshake cimport Opening
 from lineman.protocols.websocket.opening_session cimport OpeningSession
 
-cdef class HttpStage:
-    cdef Lifecycle _connection
-    cdef OpeningSession _session
-    cdef readonly bint is_waiting
-    cdef readonly bint is_deciding
+cdef class HttpStage(PlainRequests):
     cdef tuple _claims
     cdef object _refusal
 

@@ -13,38 +13,31 @@ from typing import Any
 
 from lineman.base.loglimit import kind_of
 from lineman.errors import HttpError, UsageError
+from lineman.net.connection.plain_requests import PlainRequests
 from lineman.net.connection.unopened import Unopened
 from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
-from lineman.protocols.http.http_messages import response_to
 from lineman.protocols.http.http_session import TlsClientError
-from lineman.protocols.http.requests import Request, Response
+from lineman.protocols.http.requests import Request
+from lineman.protocols.http.responses import Response
 from lineman.protocols.interface import Upgrade
 from lineman.protocols.proxies import forwarded
 from lineman.protocols.websocket import checkup, handshake
 from lineman.protocols.websocket.fast_handshake import Opening
-from lineman.protocols.websocket.opening_session import OpeningSession
 from lineman.protocols.websocket.origins import OWN, Standing, without_identity
 
 
-class HttpStage:
+class HttpStage(PlainRequests):
     """Answers plain requests, and turns one into a websocket.
 
     Args:
         connection: whose bytes these are.
         since: when it has come, on the wheel's clock.
-
-    Attributes:
-        is_waiting: whether the program's answer is waited for.
-        is_deciding: whether `on_websocket_connect` is at work.
     """
 
-    __slots__ = ("_claims", "_connection", "_refusal", "_session", "is_deciding", "is_waiting")
+    __slots__ = ("_claims", "_refusal")
 
     def __init__(self, connection: Unopened, since: float) -> None:
-        self._connection = connection
-        self._session = OpeningSession.__new__(OpeningSession)
-        self._session._begin(connection.service.limits, since)
-        self.is_waiting = self.is_deciding = False
+        self._begin_requests(connection, since)
         self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
         self._refusal: Response | None = None
 
@@ -61,8 +54,10 @@ class HttpStage:
         """
         connection, session = self._connection, self._session
         if session.request is not None:
-            connection.keep(bytes(data))
+            self._hold(bytes(data))
             return None
+        if session.is_idle and len(data):
+            session.wake(connection.service.wheel.now)
         while (event := session.next(data)) is not None:
             upgrade = self._act(event)
             if upgrade is not None:
@@ -73,12 +68,22 @@ class HttpStage:
                 break
             if self.is_waiting or connection.poller.turn.spend():
                 rest = session.rest(data)
-                if rest or not self.is_waiting:
+                if self.is_answering:
+                    self._hold(rest)
+                elif rest or not self.is_waiting:
                     connection.keep(rest)
                 break
         if connection.is_unopened:
             connection.note_unfinished(session.unfinished(), session.held())
+            if not session.is_idle and session.request is None:
+                self._expect_more()
         return None
+
+    def _expect_more(self) -> None:
+        """Has the clock look at a request that is not whole."""
+        connection: Any = self._connection
+        service = connection.service
+        service.wheel.file(connection, service.wheel.now + service.limits.handshake_timeout)
 
     def _act(self, event: Any) -> Upgrade | None:
         connection = self._connection
@@ -194,74 +199,12 @@ class HttpStage:
         connection.remote_ip = request.remote_ip = client.ip
         connection.remote_port = request.remote_port = client.port
 
-    # A plain request.
-
-    def _answer(self, request: Request) -> None:
-        service = self._connection.service
-        callback = service.callbacks.on_request
-        assert callback is not None
-        try:
-            result = callback(request)
-        except BaseException as error:
-            self._callback_raised("on_request", error)
-            return
-        if isinstance(result, CoroutineType):
-            self._wait()
-            service.spawn(result, self._answered, self._async_failed)
-        else:
-            self._respond(result)
-
-    def _answered(self, result: object) -> None:
-        self._stop_waiting()
-        if not self._connection.is_over:
-            self._respond(result)
-            if not self._connection.is_over:
-                self._connection.take_bytes(memoryview(b""))  # those that came behind it
-
-    def _respond(self, result: object) -> None:
-        connection = self._connection
-        service = connection.service
-        may_keep = (
-            not service.is_stopping
-            and not service.is_draining
-            # A client that keeps sending requests without reading the answers must not fill our
-            # memory.
-            and connection.unsent < service.limits.max_send_buffer_size
-        )
-        try:
-            answer = self._session.respond(response_to(result), may_keep, service.wheel.now)
-        except BaseException as error:
-            self._callback_raised("on_request", error)
-            return
-        service.plain_requests += 1
-        connection.cork(answer)
-        if self._session.is_over:
-            connection.finish()
-
-    def _callback_raised(self, name: str, error: BaseException) -> None:
-        service = self._connection.service
-        service.exceptions += 1
-        service.log.exception(error, "%s: %s raised", self._connection.peer_address, name)
-        self._connection.refuse(HttpError(500, "Internal Server Error"))
-
-    def _async_failed(self, error: BaseException) -> None:
-        self._stop_waiting()
-        service = self._connection.service
-        service.exceptions += 1
-        service.log.exception(error, "%s: a callback raised", self._connection.peer_address)
-        if not self._connection.is_over:
-            self._connection.refuse(HttpError(500, "Internal Server Error"))
+    # Waiting for a decision.
 
     def _wait(self) -> None:
         self.is_waiting = True
         self._connection.service.newcomers.pop(self._connection, None)  # it waits for us
         self._connection.pause(PAUSED_BY_HANDSHAKE)
-
-    def _stop_waiting(self) -> None:
-        self.is_waiting = self.is_deciding = False
-        if not self._connection.is_over:
-            self._connection.service.newcomers[self._connection] = None
-        self._connection.resume(PAUSED_BY_HANDSHAKE)
 
     # The handshake.
 
@@ -404,6 +347,8 @@ class HttpStage:
 
     def on_time(self, now: float) -> float:
         """Ends a handshake that took too long; when to ask again, 0 for not at all."""
+        if self.is_answering:
+            return self._look_at_answer(now)
         connection = self._connection
         was_idle = self._session.is_idle
         answer, why, again = self._session.on_time(now, now)

@@ -209,6 +209,9 @@ class Incoming(Delivery):
         if self._state is OPEN:
             assert self._session is not None
             self._end_when_answered(self._session.ended(), status == TRUNCATED)
+        elif self._stage is not None and self._stage.is_answering and status == ENDED:
+            self.pause(PAUSED_BY_END)
+            self._stage.on_peer_ended()
         elif self.unsent or (self._stage is not None and self._stage.is_idle):
             self._send_last()
         else:

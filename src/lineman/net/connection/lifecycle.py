@@ -403,12 +403,15 @@ class Lifecycle(DelayedCalls):
         self.service.wheel.remove(self)
         if self._delays is not None:
             self._drop_delays()
-        if self.endpoint.protocol is not None and (self.unsent or reason in (DESTROYED, DROPPED)):
+        stage, self._stage, self._session = self._stage, None, None
+        has_no_word = self.endpoint.protocol is not None or (stage is not None and stage.is_cut)
+        if has_no_word and (self.unsent or reason in (DESTROYED, DROPPED)):
             self._stream.break_off()  # the protocol has no word that its peer would miss
         else:
             self._stream.shut()
+        if stage is not None:
+            stage.on_end()
         self.note_unfinished(None, 0)
-        self._stage = self._session = None
         queue, self._queue = self._queue, None
         if queue is not None:
             queue.end_waiting()

@@ -62,7 +62,9 @@ class LimitFields:
     unfinished_timeout: float = option(60.0, SECONDS_OR_NONE)
     """Within it a message that has begun must go on by some bytes; 0 for ever."""
     handshake_timeout: float = option(10.0, SECONDS)
-    """From accept to the 101, TLS included."""
+    """From accept to the 101, TLS included; and for the head of each plain request."""
+    keep_alive_timeout: float = option(75.0, SECONDS)
+    """Silence after the answer to a plain request after which its connection is closed."""
     close_timeout: float = option(5.0, SECONDS)
     """For the peer's answer to a close frame, and for last bytes to leave."""
     ping_interval: float = option(25.0, SECONDS_OR_NONE)

@@ -10,7 +10,7 @@ import asyncio
 from collections import OrderedDict
 from enum import StrEnum
 
-from lineman.errors import ConfigError
+from lineman.errors import ConfigError, UsageError
 from lineman.net.stream.stream import Stream
 from lineman.protocols.interface import Session
 
@@ -201,3 +201,15 @@ class SendQueue:
 def size_of(entry: Waiting) -> int:
     """Bytes of a message that waits."""
     return len(entry) if isinstance(entry, bytes) else len(entry[1])
+
+
+def check_key(key: object) -> None:
+    """Refuses what cannot tell messages apart.
+
+    Raises:
+        UsageError: it cannot be hashed.
+    """
+    try:
+        hash(key)
+    except TypeError:
+        raise UsageError(f"key is {key!r}; give a text, a number or a tuple of them") from None

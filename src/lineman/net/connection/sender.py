@@ -18,13 +18,20 @@ from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.callbacks import ErrorCode
 from lineman.net.connection.end_causes import DESTROYED, GAVE_WAY, STOPPING, UNREACHED
 from lineman.net.connection.lifecycle import Lifecycle
-from lineman.net.connection.send_queue import NO_PLACE, Place, SlowReaders, Waiting, size_of
+from lineman.net.connection.send_queue import (
+    NO_PLACE,
+    Place,
+    SlowReaders,
+    Waiting,
+    check_key,
+    size_of,
+)
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, OPEN
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import ROOM
 from lineman.protocols.events import Reply
+from lineman.protocols.http.answer_heads import error_response
 from lineman.protocols.http.http_session import TOO_LATE
-from lineman.protocols.http.requests import error_response
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.session import to_frame
 
@@ -167,11 +174,26 @@ class Sender(Lifecycle):
         """
         self.flush()
         if self.unsent and self._state is not CLOSED:
-            waiter = self.service.loop.create_future()
-            self._new_queue().waiters.append(waiter)
-            await waiter
+            await self._until_sent()
         if self.is_over:
             raise ConnectionLost(self.close_code, self.close_reason)
+
+    async def _until_sent(self) -> None:
+        waiter = self.service.loop.create_future()
+        self._new_queue().waiters.append(waiter)
+        await waiter
+
+    async def send_file(self, file: int, offset: int, count: int) -> int:
+        """Sends a part of a file behind all that was sent, without TLS.
+
+        Returns:
+            How many bytes the kernel took; 0 at the end of the file.
+        """
+        await self.drain()
+        while (sent := self._stream.send_file(file, offset, count)) < 0:
+            await self._until_sent()
+            await self.drain()
+        return sent
 
     # A peer that reads slowly.
 
@@ -385,6 +407,8 @@ class Sender(Lifecycle):
         """Ends a connection that has not become a websocket and waits for nothing of ours."""
         if self._state is HANDSHAKE and not (self._stage is not None and self._stage.is_waiting):
             self._lose(closing.GOING_AWAY, STOPPING)
+        elif self._state is HANDSHAKE:
+            self._stage.end_events()
 
     def give_up_handshake(self, answer: bytes | None) -> None:
         """Ends a handshake that took too long, with an answer where something was asked."""
@@ -397,9 +421,9 @@ class Sender(Lifecycle):
     # A newcomer among many.
 
     def leave_idle(self) -> None:
-        """Ends a connection whose plain requests are all answered."""
-        if self._state is HANDSHAKE and self._stage is not None and self._stage.is_idle:
-            self.finish()
+        """Ends a connection whose plain requests are all answered, or get events without end."""
+        if self._state is HANDSHAKE and self._stage is not None:
+            self._stage.leave_idle()
 
     def gives_way_in(self, now: float) -> float:
         """Seconds after which a new connection may be closed for another; infinite for never.
@@ -424,15 +448,3 @@ class Sender(Lifecycle):
             self.cork(error_response(error))
             self.flush()
         self._lose(closing.ABNORMAL, GAVE_WAY)
-
-
-def check_key(key: object) -> None:
-    """Refuses what cannot tell messages apart.
-
-    Raises:
-        UsageError: it cannot be hashed.
-    """
-    try:
-        hash(key)
-    except TypeError:
-        raise UsageError(f"key is {key!r}; give a text, a number or a tuple of them") from None

@@ -46,6 +46,11 @@ class Unopened(Protocol):
         ...
 
     @property
+    def bytes_written(self) -> int:
+        """Payload bytes that the kernel or TLS has taken."""
+        ...
+
+    @property
     def unsent(self) -> int:
         """Bytes that wait for the client."""
         ...
@@ -60,6 +65,10 @@ class Unopened(Protocol):
 
     def cork(self, data: bytes) -> None:
         """Sends an answer."""
+        ...
+
+    def destroy(self) -> None:
+        """Drops it now."""
         ...
 
     def finish(self) -> None:

@@ -11,7 +11,9 @@ import socket
 from collections.abc import Callable, Sequence
 
 from lineman.errors import HttpError
-from lineman.protocols.http.requests import Request, RequestParser, Response, error_response
+from lineman.protocols.http.answer_heads import error_response
+from lineman.protocols.http.requests import Request, RequestParser
+from lineman.protocols.http.responses import Response
 
 CHALLENGES = "/.well-known/acme-challenge/"
 

@@ -22,7 +22,7 @@ from lineman.net.listening import arrival
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import READ, Handler
 from lineman.net.stream.tlsstream import HANDSHAKE_RECORD
-from lineman.protocols.http.requests import error_response
+from lineman.protocols.http.answer_heads import error_response
 from lineman.protocols.proxies import proxy_header
 from lineman.protocols.proxies.proxy_header import HeaderError, NoHeaderError, ProxyHeader
 

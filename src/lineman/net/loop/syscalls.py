@@ -104,6 +104,18 @@ def send_two(fd: int, one: Memory, one_size: int, two: Memory, two_size: int) ->
         return AGAIN
 
 
+def send_file(fd: int, file: int, offset: int, count: int) -> int:
+    """Has the kernel send a part of a file: bytes that it took, AGAIN if it takes none now.
+
+    Raises:
+        OSError: the connection is broken, or the file cannot be read.
+    """
+    try:
+        return os.sendfile(fd, file, offset, count)
+    except BlockingIOError:
+        return AGAIN
+
+
 def accept(listener: int) -> tuple[int, tuple[str, int]] | None:
     """The next connection: its non-blocking descriptor, the peer's address and port, or None.
 

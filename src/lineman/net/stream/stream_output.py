@@ -14,7 +14,7 @@ from lineman.base import buffers
 from lineman.base.buffers import Memory, Room
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import CORK_SIZE, READ, ROOM, WRITE, Poller
-from lineman.net.stream.stream_status import BLOCKED, BROKE, QUIET, UNBLOCKED
+from lineman.net.stream.stream_status import AGAIN, BLOCKED, BROKE, QUIET, UNBLOCKED
 from lineman.net.stream.tlsstream import TlsStream
 
 # A payload from here on goes to the kernel from where it is, without being copied first.
@@ -266,6 +266,23 @@ class StreamOutput:
             self._keep_unsent(data, count - corked, size - (count - corked))
         if self._out is not None:
             self._block()
+
+    def send_file(self, file: int, offset: int, count: int) -> int:
+        """Gives the kernel a part of a file, where nothing else waits and there is no TLS.
+
+        Returns:
+            How many bytes it took; 0 at the end of the file; `AGAIN` if it takes none now.
+        """
+        try:
+            sent = syscalls.send_file(self.fd, file, offset, count)
+        except OSError as error:
+            self.fail(error)
+            return AGAIN
+        if sent == AGAIN:
+            self._block()
+        else:
+            self.bytes_written += sent
+        return sent
 
     def _drop_unsent(self) -> None:
         self._out = None

@@ -25,6 +25,8 @@ cdef class RequestFields:
     cdef object _path
     cdef dict _query
     cdef dict _cookies
+    cdef readonly bint is_disconnected
+    cdef list _watchers
 
     cpdef forget_looks(self)
     cpdef tuple _parts(self)

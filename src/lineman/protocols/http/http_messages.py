@@ -1,28 +1,19 @@
-"""The messages of HTTP/1.1: headers, requests, responses and refusals. `http.py` parses them."""
+"""The requests of HTTP/1.1 and their headers. `requests.py` parses them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from http import HTTPStatus
-from typing import Never
+from collections.abc import Callable, Iterator
+from typing import Any, Never
 from urllib.parse import parse_qsl, unquote
 
 from lineman.base import unknown_names
 from lineman.base.unknown_names import RequestNames
-from lineman.errors import HttpError, UsageError
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # What a look-up found is kept for the next one, for as many names as a program may have. Names that
 # clients choose cannot fill the memory.
 _KEPT = 32
 _LONGEST_KEPT = 64
 _UNKNOWN: list[str] = []
-# Lineman frames the message itself: a second opinion in the head is request smuggling's cousin.
-_FRAMING = frozenset({"content-length", "connection", "transfer-encoding", "keep-alive", "upgrade"})
 
 
 class Headers:
@@ -165,8 +156,9 @@ class RequestFields:
     """What a `Request` has."""
 
     __slots__ = (
-        "_cookies", "_head", "_headers", "_path", "_query", "body", "keep_alive", "method",
-        "remote_ip", "remote_port", "scheme", "target", "upgrade", "version",
+        "_cookies", "_head", "_headers", "_path", "_query", "_watchers", "body",
+        "is_disconnected", "keep_alive", "method", "remote_ip",
+        "remote_port", "scheme", "target", "upgrade", "version",
     )  # fmt: skip
 
     def __init__(
@@ -193,6 +185,37 @@ class RequestFields:
         self._path: str | None = None
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
+        self.is_disconnected = False
+        self._watchers: list[Callable[[], Any]] | None = None
+
+    def on_disconnect(self, function: Callable[[], Any]) -> Callable[[], Any]:
+        """Has a function called, plain or `async`, when the client goes before its answer is sent.
+
+        At once if it has gone already. What `on_request` awaits goes on: to end it, give what ends
+        it, such as `task.cancel`.
+
+        Returns:
+            The function, so that this may stand above it as a decorator.
+        """
+        if self._watchers is None:
+            self._watchers = []
+        if self.is_disconnected:
+            function()
+        else:
+            self._watchers.append(function)
+        return function
+
+    def note_disconnected(self, call: Callable[[Callable[[], Any]], Any]) -> None:
+        """Notes, once, that the client has gone.
+
+        Args:
+            call: calls each function that `on_disconnect` got.
+        """
+        if not self.is_disconnected:
+            self.is_disconnected = True
+            watchers, self._watchers = self._watchers, None
+            for function in watchers or ():
+                call(function)
 
     def forget_looks(self) -> None:
         """Gives back what looks at headers keep: those of a handshake are done once."""
@@ -290,6 +313,7 @@ class Request(RequestFields, RequestNames):
         remote_ip: who sent it; behind a trusted proxy, the client's own address.
         remote_port: the port of that address; 0 where it is not known.
         scheme: `http`, or `https` where the worker itself speaks TLS.
+        is_disconnected: whether the client has gone before its answer was sent.
     """
 
     __slots__ = ()
@@ -306,132 +330,3 @@ class Request(RequestFields, RequestNames):
         unknown_names.set_or_refuse(self, name, value)
         if name == "target":
             self._path = self._query = None
-
-
-class Response:
-    """The answer to a plain HTTP request.
-
-    Args:
-        body: text (sent as UTF-8) or bytes.
-        status: 200 to 599.
-        content_type: None means `text/plain; charset=utf-8` for text and
-            `application/octet-stream` for bytes.
-        headers: further headers, as a mapping or as pairs.
-
-    Raises:
-        UsageError: the status is none, a header would break the message (a line break in a value),
-            or it is one that lineman writes itself (`Content-Length`, `Connection`).
-    """
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(
-        self,
-        body: str | bytes = "",
-        status: int = 200,
-        content_type: str | None = None,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
-    ) -> None:
-        if not isinstance(body, (str, bytes)):
-            raise UsageError(f"a response body is str or bytes, not {type(body).__name__}")
-        if not (isinstance(status, int) and 200 <= status <= 599):
-            raise UsageError(f"a response status is a number from 200 to 599, not {status!r}")
-        pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
-        is_text = isinstance(body, str)
-        default = "text/plain; charset=utf-8" if is_text else "application/octet-stream"
-        if content_type is not None or not any(
-            isinstance(name, str) and name.lower() == "content-type" for name, _ in pairs
-        ):
-            pairs.insert(0, ("Content-Type", default if content_type is None else content_type))
-        self.body = body.encode() if isinstance(body, str) else body
-        self.status = int(status)
-        self.headers = pairs
-        encode_headers(pairs, _FRAMING)
-
-    def encode(self, *, head_only: bool = False, keep_alive: bool = True) -> bytes:
-        """The response as it goes on the line.
-
-        Args:
-            head_only: leave the body out but say its length: the answer to HEAD.
-            keep_alive: False announces that the line is closed after it.
-
-        Raises:
-            UsageError: a header that was set after construction would break the message.
-        """
-        lines = encode_headers(self.headers, _FRAMING)
-        has_body = self.status not in (204, 304)
-        length = f"Content-Length: {len(self.body)}\r\n" if has_body else ""
-        connection = "keep-alive" if keep_alive else "close"
-        head = f"{_status_line(self.status)}{lines}{length}Connection: {connection}\r\n\r\n"
-        return head.encode("latin-1") + (self.body if has_body and not head_only else b"")
-
-
-def response_to(result: object) -> Response:
-    """What `on_request` returned, as a response.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    if result is None:
-        return Response("Not Found\n", status=404)
-    if isinstance(result, (str, bytes)):
-        return Response(result)
-    if isinstance(result, Response):
-        return result
-    raise UsageError(
-        f"on_request returned {type(result).__name__}; return a Response, str or bytes"
-    )
-
-
-def _status_line(status: int) -> str:
-    return f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n"
-
-
-def encode_headers(pairs: Iterable[tuple[str, str]], reserved: frozenset[str]) -> str:
-    """Header lines, each with its line end.
-
-    Args:
-        pairs: names and values.
-        reserved: names in lower case that only lineman may write.
-
-    Raises:
-        UsageError: a name is no token, a value holds a control character or one outside of latin-1
-            (it would start a header of its own), or the name is reserved.
-    """
-    lines = []
-    for name, value in pairs:
-        if not isinstance(name, str) or _TOKEN.fullmatch(name) is None:
-            raise UsageError(f"{name!r} is not a header name; write letters, digits and dashes")
-        if not isinstance(value, str) or _HEADER_VALUE.fullmatch(value) is None:
-            raise UsageError(
-                f"the value {value!r} of the header {name} is not one line of latin-1 text;"
-                " take line breaks and other characters out, or percent-encode them"
-            )
-        if name.lower() in reserved:
-            raise UsageError(f"lineman writes the header {name} itself; leave it out")
-        lines.append(f"{name}: {value}\r\n")
-    return "".join(lines)
-
-
-def error_response(error: HttpError) -> bytes:
-    """The refusal as it goes on the line: one line of plain text, and `Connection: close`."""
-    body = (_CONTROL.sub(" ", error.text) + "\n").encode("utf-8", "replace")
-    connection = ["close"]
-    others = []
-    for name, value in error.headers:
-        # 426 demands `Connection: Upgrade` (RFC 9110, section 7.8); one line says both.
-        if name.lower() == "connection":
-            connection.insert(0, value)
-        else:
-            others.append((name, value))
-    head = encode_headers(
-        [
-            *others,
-            ("Connection", ", ".join(connection)),
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            ("X-Content-Type-Options", "nosniff"),
-        ],
-        frozenset(),
-    )
-    return f"{_status_line(error.status)}{head}\r\n".encode("latin-1") + body

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 from lineman.errors import HttpError
 from lineman.protocols.events import PROGRESS, Progress, Reply
-from lineman.protocols.http.http_messages import Request, Response, error_response
+from lineman.protocols.http.answer_heads import error_response
+from lineman.protocols.http.http_messages import Request
 from lineman.protocols.http.requests import CONTINUE, RequestParser
+from lineman.protocols.http.responses import Response
 from lineman.protocols.interface import Session
 
 # Bytes of requests that are looked at in one go: a few bytes can be much work.
@@ -26,6 +28,10 @@ MAX_PIPELINED = 16
 
 TLS_RECORD = 0x16
 """The first byte of a client that speaks TLS (RFC 8446, section 5.1)."""
+
+BODY_RATE = 1024.0
+"""Bytes of a body for which a client has another second."""
+_BODY_RATE = BODY_RATE  # as a C number
 
 TOO_LATE = "no handshake in time"
 NOTHING_MORE = "no further request in time"
@@ -46,7 +52,12 @@ class HttpLimits(Protocol):
 
     @property
     def handshake_timeout(self) -> float:
-        """Seconds that a client has, from the last answer on, until its next one."""
+        """Seconds that a client has for a head, and for a body beside those for its bytes."""
+        ...
+
+    @property
+    def keep_alive_timeout(self) -> float:
+        """Seconds after an answer within which another request must begin."""
         ...
 
 
@@ -78,10 +89,13 @@ class HttpSession(Session):
         is_over: whether nothing more comes: the connection ends when all that is to be sent has
             left.
         has_more: see `Session`.
+        sends_body: whether the answer that was begun has a body.
+        ends_by_closing: whether only the end of the connection says where that body ends.
     """
 
     __slots__ = (
-        "_limits", "_parser", "_position", "_requests", "_since", "is_idle", "is_over", "request",
+        "_is_chunked", "_keeps", "_limits", "_parser", "_position", "_requests", "_since",
+        "ends_by_closing", "is_idle", "is_over", "request", "sends_body",
     )  # fmt: skip
 
     def __init__(self, limits: HttpLimits, since: float) -> None:
@@ -98,6 +112,7 @@ class HttpSession(Session):
         self.request: Any = None
         self.is_idle = False
         self.is_over = False
+        self.sends_body = self.ends_by_closing = self._is_chunked = self._keeps = False
 
     # What comes.
 
@@ -132,6 +147,11 @@ class HttpSession(Session):
         if not self.has_more:
             self._position = 0
         return event
+
+    def wake(self, now: float) -> None:
+        """Begins the time of a request whose first bytes are there."""
+        if self.is_idle:
+            self._since = now
 
     def _feed(self, data: memoryview) -> HttpError | None:
         self.is_idle = False
@@ -181,18 +201,61 @@ class HttpSession(Session):
         Raises:
             UsageError: a header would break it; nothing has happened.
         """
+        keeps = self._may_keep(may_keep)
+        answer = response.encode(head_only=self.request.method == "HEAD", keep_alive=keeps)
+        self._answered(keeps, now)
+        return answer
+
+    def _may_keep(self, may_keep: bool) -> bool:
         request = self.request
         if request is None:
             raise RuntimeError("defect: an answer to no request")
-        keeps = (
-            request.keep_alive and may_keep and (self._parser is None or self._parser.error is None)
-        )
-        answer = response.encode(head_only=request.method == "HEAD", keep_alive=keeps)
+        parser = self._parser
+        return may_keep and request.keep_alive and (parser is None or parser.error is None)
+
+    def _answered(self, keeps: bool, now: float) -> None:
         self.request = None
         self.is_idle = keeps and not self._requests
         self.is_over = not keeps
         self._since = now
-        return answer
+
+    def begin(self, response: Response, first: Any, size: int | None, may_keep: bool) -> bytes:
+        """The head of an answer whose body follows in pieces, up to `finish`.
+
+        Args:
+            response: it.
+            first: the first piece, if it is known.
+            size: bytes of the body; None where nobody knows.
+            may_keep: see `respond`.
+
+        Raises:
+            UsageError: a header would break it; nothing has happened.
+        """
+        keeps = self._may_keep(may_keep)
+        has_content = response.status not in (204, 304)
+        is_chunked = has_content and size is None and self.request.version == "1.1"
+        framing = ""
+        if is_chunked:
+            framing = "Transfer-Encoding: chunked\r\n"
+        elif has_content and size is not None:
+            framing = f"Content-Length: {size}\r\n"
+        elif has_content:
+            keeps = False
+        head = response.head(first, framing, keeps)
+        self.sends_body = has_content and self.request.method != "HEAD"
+        self.ends_by_closing = self.sends_body and not framing
+        self._is_chunked = is_chunked and self.sends_body
+        self._keeps = keeps
+        return head
+
+    def piece(self, data: bytes) -> bytes:
+        """A piece of the body, not empty, as it goes on the line."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
+
+    def finish(self, now: float) -> bytes:
+        """What ends the answer that was begun, and `is_over` where it is the last one."""
+        self._answered(self._keeps, now)
+        return b"0\r\n\r\n" if self._is_chunked else b""
 
     def refuse(self, error: HttpError) -> bytes:
         """An answer that ends the connection."""
@@ -213,11 +276,19 @@ class HttpSession(Session):
     ) -> tuple[bytes | None, str | None, float]:
         """Why the client is given up, and what it is told where it has begun to ask something.
 
-        Bytes do not prolong its time: a head that comes byte by byte is as late as none.
+        Bytes do not prolong its time: a head that comes byte by byte is as late as none. Those of a
+        body do, by a second for each KiB.
         """
         if self.is_over:
             return None, None, 0.0
-        due = self._since + self._limits.handshake_timeout
+        due = self._since
+        if self.is_idle:
+            due += self._limits.keep_alive_timeout
+        else:
+            due += self._limits.handshake_timeout
+            body = self.unfinished()
+            if body is not None:
+                due += len(body) / _BODY_RATE
         if now < due:
             return None, None, due
         if self.is_idle:

@@ -18,26 +18,9 @@ from httptools import (
 )
 
 from lineman.errors import HttpError
-from lineman.protocols.http.http_messages import (
-    Headers,
-    Request,
-    Response,
-    encode_headers,
-    error_response,
-    has_token,
-)
+from lineman.protocols.http.http_messages import Headers, Request, has_token
 
-__all__ = [
-    "CONTINUE",
-    "MAX_HEADER_LINES",
-    "Headers",
-    "Request",
-    "RequestParser",
-    "Response",
-    "encode_headers",
-    "error_response",
-    "has_token",
-]
+__all__ = ["CONTINUE", "MAX_HEADER_LINES", "Headers", "Request", "RequestParser", "has_token"]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 """What a client waits for that sent `Expect: 100-continue` (see `RequestParser.wants_continue`)."""

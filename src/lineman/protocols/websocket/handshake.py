@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from lineman.errors import HttpError, UsageError
-from lineman.protocols.http.requests import Request, encode_headers, has_token
+from lineman.protocols.http.answer_heads import encode_headers
+from lineman.protocols.http.requests import Request, has_token
 from lineman.protocols.websocket import acceptkey
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
