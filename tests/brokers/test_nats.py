@@ -35,24 +35,34 @@ def test_a_topic_is_one_token_of_a_subject(topic: str) -> None:
 @pytest.mark.parametrize(
     ("url", "where", "login"),
     [
-        ("nats://h:4222", "nats://h:4222", {}),
-        ("nats://geheim@h:4222", "nats://h:4222", {"token": "geheim"}),
-        ("tls://a%2Fb:c%40d@[::1]:4222", "tls://[::1]:4222", {"user": "a/b", "password": "c@d"}),
+        ("nats://h", ["nats://h:4222"], {}),
+        ("nats://geheim@h:4222", ["nats://h:4222"], {"token": "geheim"}),
+        ("tls://a%2Fb:c%40d@[::1]:4222", ["tls://[::1]:4222"], {"user": "a/b", "password": "c@d"}),
+        (
+            "nats://:p@a:1,b,[::1]:3",
+            ["nats://[::1]:3", "nats://a:1", "nats://b:4222"],
+            {"user": "", "password": "p"},
+        ),
     ],
 )
-def test_a_login_is_given_decoded_and_apart_from_the_address(
-    url: str, where: str, login: dict[str, str]
+def test_a_login_is_given_decoded_and_apart_from_the_addresses(
+    url: str, where: list[str], login: dict[str, str]
 ) -> None:
-    assert made(url)._where_and_login() == (where, login)
+    broker = made(url)
+    assert (sorted(broker._servers), broker._login()) == (where, login)
 
 
-@pytest.mark.parametrize("url", ["nats://", "nats://h:0", "nats://me:geheim@h:99999"])
+def test_the_nodes_begin_at_different_servers() -> None:
+    assert {made("nats://a,b")._servers[0] for _ in range(64)} == {"nats://a:4222", "nats://b:4222"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nats://", "nats://h:0", "nats://me:geheim@h:99999", "nats://me:geheim@h,", "nats://a,b:x"],
+)
 def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
-    async def start() -> None:
-        await nats(url).start()
-
-    with pytest.raises(ConfigError, match=r"the broker's address .* is invalid") as refused:
-        asyncio.run(start())
+    with pytest.raises(ConfigError, match="the broker's address names no node") as refused:
+        made(url)
     assert "geheim" not in str(refused.value).partition("; fix:")[0]
 
 

@@ -12,8 +12,8 @@ from brokers.support import Heard, reaches
 from kit.brokers import Server, nats_server, redis_server, running
 from kit.waiting import until
 from lineman.brokers.base import Broker
+from lineman.brokers.choice import broker_maker
 from lineman.brokers.nats import Nats
-from lineman.brokers.redis import Redis
 from lineman.errors import ConfigError
 from lineman.testing.certificates import IssuedPair, TestCA
 
@@ -74,7 +74,7 @@ def said(broker: Broker, words: str) -> bool:
 
 
 def redis_at(url: str) -> Callable[[Heard], Broker]:
-    return lambda heard: Redis(url, "test", heard.subscriber)
+    return lambda heard: broker_maker(url, "test")(heard.subscriber)
 
 
 def nats_at(url: str, ca_file: Path | None = None) -> Callable[[Heard], Broker]:
@@ -103,11 +103,49 @@ def test_redis_with_a_password_and_tls(tmp_path: Path, ca: TestCA, pair: IssuedP
         trouble(another, "certificate is not valid for '127.0.0.2'")
 
 
+def test_redis_behind_a_sentinel_with_passwords_and_tls(
+    tmp_path: Path, ca: TestCA, pair: IssuedPair
+) -> None:
+    tls = {
+        "tls-cert-file": str(pair.cert),
+        "tls-key-file": str(pair.key),
+        "tls-ca-cert-file": str(ca.ca_path),
+        "tls-auth-clients": "no",
+        "tls-replication": "yes",
+    }
+
+    def words(port: int) -> list[str]:
+        files = [word for name, value in tls.items() for word in (f"--{name}", value)]
+        here = ["--port", "0", "--tls-port", str(port), "--save", "", "--bind", "127.0.0.1"]
+        return [*here, "--dir", str(tmp_path), "--requirepass", "right", *files]
+
+    def sentinel_words(port: int) -> list[str]:
+        lines = [f"{name} {value}" for name, value in tls.items()]
+        lines += ["port 0", f"tls-port {port}", f"dir {tmp_path}", "requirepass another"]
+        lines += [f"sentinel monitor mymaster 127.0.0.1 {master.port} 1"]
+        lines += ["sentinel auth-pass mymaster right"]
+        file = tmp_path / "sentinel.conf"
+        file.write_text("\n".join(lines) + "\n")
+        return [str(file), "--sentinel"]
+
+    with (
+        running(Server("redis-server", words, "Ready to accept connections")) as master,
+        running(Server("redis-server", sentinel_words, "+monitor master")) as sentinel,
+    ):
+        where = f"127.0.0.1:{sentinel.port}/mymaster?sentinel_password=another"
+        trusted = f"{where}&ssl_ca_certs={ca.ca_path}"
+        opened(redis_at(f"rediss+sentinel://:right@{trusted}"))
+        trouble(redis_at(f"rediss+sentinel://:wrong@{trusted}"), "refuses the login")
+        trouble(redis_at(f"rediss+sentinel://:right@{where}"), "no sentinel answers")
+        trouble(redis_at(f"redis+sentinel://:right@{where}"), "no sentinel answers")
+
+
 def test_nats_with_a_password_and_tls(ca: TestCA, pair: IssuedPair) -> None:
     words = ("--user", "me", "--pass", "right", "--tls", "--tlscert", str(pair.cert))
     with running(nats_server(*words, "--tlskey", str(pair.key))) as server:
         where = f"127.0.0.1:{server.port}"
         opened(nats_at(f"tls://me:right@{where}", ca.ca_path))
+        opened(nats_at(f"tls://me:right@127.0.0.1:1,{where},[::1]:1", ca.ca_path))
         trouble(nats_at(f"tls://me:wrong@{where}", ca.ca_path), "authorization")
         trouble(nats_at(f"tls://me:right@{where}"), "certificate verify failed")
 

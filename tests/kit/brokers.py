@@ -7,9 +7,10 @@ import re
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from kit.program import PortTaken, Program, find_program, free_ports
 from kit.waiting import DEADLINE
@@ -205,16 +206,112 @@ class RedisClusterServer:
         return done.stdout.strip()
 
 
+class RedisSentinelServers:
+    """A master with a replica, and a sentinel that makes the replica the master if need be.
+
+    The address names another sentinel first, which does not run, as on a machine that is gone.
+
+    Args:
+        directory: for their files.
+        more: further words for both Redis servers.
+        lines: further lines of the sentinel's configuration.
+    """
+
+    SERVICE = "mymaster"
+
+    def __init__(self, directory: Path, *more: str, lines: Sequence[str] = ()) -> None:
+        self._directory = directory
+        self._lines = lines
+        self._more = more
+        self.servers: list[Server] = []
+
+    @property
+    def hosts(self) -> str:
+        """Where the sentinels are, as in an address."""
+        return f"127.0.0.1:{free_ports(1)[0]},127.0.0.1:{self.sentinel.port}"
+
+    def start(self) -> None:
+        for number in range(2):
+            home = self._directory / f"redis-{number}"
+            home.mkdir()
+            of = ("--replicaof", "127.0.0.1", str(self.servers[0].port)) if number else ()
+            at_once = ("--repl-diskless-sync-delay", "0")
+            server = redis_server(home, *at_once, *self._more, *of)
+            server.start()
+            self.servers.append(server)
+        self.servers[1].wait_for_line("MASTER <-> REPLICA sync: Finished with success")
+        self.sentinel = Server("redis-server", self._sentinel_words, "+monitor master")
+        self.sentinel.start()
+        self.sentinel.wait_for_line("+slave slave")
+
+    def _sentinel_words(self, port: int) -> list[str]:
+        file = self._directory / "sentinel.conf"
+        monitored = f"{self.SERVICE} 127.0.0.1 {self.servers[0].port} 1"
+        lines = [
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"dir {self._directory}",
+            f"sentinel monitor {monitored}",
+            f"sentinel down-after-milliseconds {self.SERVICE} 500",
+            f"sentinel failover-timeout {self.SERVICE} 2000",
+            *self._lines,
+        ]
+        file.write_text("\n".join(lines) + "\n")
+        return [str(file), "--sentinel"]
+
+    def stop(self) -> None:
+        for server in (self.sentinel, *self.servers):
+            server.stop()
+
+
+class NatsClusterServers:
+    """Two NATS servers that pass messages on to each other."""
+
+    def __init__(self, *more: str) -> None:
+        self._more = more
+        self.servers: list[Server] = []
+
+    @property
+    def hosts(self) -> str:
+        """Where they are, as in an address."""
+        return ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def start(self) -> None:
+        routes = free_ports(2)
+        for own in routes:
+            others = ",".join(f"nats://127.0.0.1:{port}" for port in routes if port != own)
+            own_words = ["--cluster", f"nats://127.0.0.1:{own}", "--cluster_name", "test"]
+            self.servers.append(nats_server(*own_words, "--routes", others, *self._more))
+        for server in self.servers:
+            server.start()
+        self.servers[1].wait_for_line("Route connection created")
+
+    def stop(self) -> None:
+        for server in self.servers:
+            server.stop()
+
+
 def nats_server(*more: str) -> Server:
     return Server(
         "nats-server", lambda port: ["-a", "127.0.0.1", "-p", str(port), *more], "Server is ready"
     )
 
 
+T = TypeVar("T", bound="Stoppable")
+
+
+class Stoppable(Protocol):
+    """A server, or several."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 @contextmanager
-def running(server: Server) -> Iterator[Server]:
-    server.start()
+def running(server: T) -> Iterator[T]:
     try:
+        server.start()
         yield server
     finally:
         server.stop()

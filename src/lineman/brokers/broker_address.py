@@ -60,6 +60,23 @@ def check_login(url: str) -> None:
 # Errors of the libraries, their causes and remedies. The first match counts.
 _CAUSES = (
     (
+        r"no sentinel names a master.*(?:authentication|NOAUTH|WRONGPASS|username-password)",
+        "the sentinels refuse the login",
+        "give theirs behind the service: ?sentinel_password=… (and sentinel_username=…)",
+    ),
+    (
+        r"no sentinel names a master of '.*': those that answer know none",
+        "the sentinels name no master",
+        "compare the name behind the slash: redis-cli -p 26379 sentinel masters; a failover that "
+        "is under way ends within seconds",
+    ),
+    (
+        r"no sentinel names a master.*(?:ConnectionError|TimeoutError)",
+        "no sentinel answers",
+        "start them, or correct their hosts and ports (26379) in the address; with TLS they need a "
+        "port that speaks it",
+    ),
+    (
         r"authentication required|NOAUTH",
         "it demands a password",
         "write it into the address: broker=redis://:password@host:6379",

@@ -8,10 +8,22 @@ from lineman.brokers.embedded import Embedded
 from lineman.brokers.nats import Nats
 from lineman.brokers.redis import Redis
 from lineman.brokers.redis_cluster import RedisCluster
+from lineman.brokers.redis_sentinel import RedisSentinel
 from lineman.brokers.remote import DEFAULT_LIMITS, RemoteLimits
 from lineman.errors import ConfigError
 
-FORMS = "redis://…, rediss://…, redis+cluster://…, nats://… or tls://…"
+FORMS = "redis://…, rediss://…, redis+sentinel://…, redis+cluster://…, nats://… or tls://…"
+# The classes of the brokers that are separate services, by scheme.
+KINDS: dict[str, type[Redis | RedisCluster | Nats]] = {
+    "redis": Redis,
+    "rediss": Redis,
+    "redis+sentinel": RedisSentinel,
+    "rediss+sentinel": RedisSentinel,
+    "redis+cluster": RedisCluster,
+    "rediss+cluster": RedisCluster,
+    "nats": Nats,
+    "tls": Nats,
+}
 
 
 class NoBrokerError(ConfigError):
@@ -22,8 +34,7 @@ def broker_maker(url: str, name: str, limits: RemoteLimits = DEFAULT_LIMITS) -> 
     """The function that makes the broker at an address for a subscriber.
 
     Args:
-        url: `hub:///path`, `redis://…`, `rediss://…`, `redis+cluster://…`, `rediss+cluster://…`,
-            `nats://…` or `tls://…`.
+        url: `hub:///path`, or one of `FORMS`.
         name: the service's name.
         limits: how much may wait for a server, and how long; the hub has none.
 
@@ -34,12 +45,8 @@ def broker_maker(url: str, name: str, limits: RemoteLimits = DEFAULT_LIMITS) -> 
     scheme, _, rest = url.partition("://")
     if scheme == "hub":
         return lambda subscriber: Embedded(rest, subscriber)
-    if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster", "nats", "tls"):
-        check_login(url)
-    if scheme in ("redis", "rediss"):
-        return lambda subscriber: Redis(url, name, subscriber, limits)
-    if scheme in ("redis+cluster", "rediss+cluster"):
-        return lambda subscriber: RedisCluster(url, name, subscriber, limits)
-    if scheme in ("nats", "tls"):
-        return lambda subscriber: Nats(url, name, subscriber, limits)
-    raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")
+    kind = KINDS.get(scheme)
+    if kind is None:
+        raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")
+    check_login(url)
+    return lambda subscriber: kind(url, name, subscriber, limits)

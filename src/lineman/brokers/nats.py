@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import logging
+import random
 import ssl
+from collections import deque
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lineman.brokers.base import Subscriber
-from lineman.brokers.broker_address import without_login
 from lineman.brokers.nats_client import check_library, make_client
 from lineman.brokers.remote import (
     DEFAULT_LIMITS,
@@ -19,14 +21,19 @@ from lineman.brokers.remote import (
     RemoteLimits,
     parts_of,
 )
-from lineman.errors import ConfigError
+from lineman.brokers.several_hosts import SeveralHosts, place_of
+
+logger = logging.getLogger("lineman")
+
+EXAMPLE = "nats://user:password@host:4222,host2:4222"
 
 
 class Nats(Remote):
-    """A gateway process' end of a NATS server.
+    """A gateway process' end of a NATS server, or of one of a NATS cluster.
 
     Args:
-        url: `nats://[user:password@]host:4222`, or `tls://…`.
+        url: `nats://[user:password@]host:4222[,host2:4222…]`, or `tls://…`. Of several servers one
+            is used; if it is lost, the next one is tried.
         name: the service's name; services with different names do not get each other's messages.
         ca_file: for `tls://`: the authority of the server's certificate; None for the system's.
         subscriber: see `Broker`.
@@ -43,7 +50,10 @@ class Nats(Remote):
         ca_file: str | None = None,
     ) -> None:
         super().__init__(url, subscriber, limits)
-        self._url = url
+        parts = self._parts = SeveralHosts.read(url, 4222, EXAMPLE)
+        self._servers = deque(f"{parts.scheme}://{place_of(each)}" for each in parts.hosts)
+        self._servers.rotate(random.randrange(len(parts.hosts)))  # the nodes share the servers
+        self._has_warned = False
         self._ca_file = ca_file
         self._prefix = f"lineman.{_token(name)}."
         self._client: Any = None
@@ -57,19 +67,9 @@ class Nats(Remote):
         """Begins to connect to the server, and keeps trying.
 
         Raises:
-            ConfigError: nats-py is missing or of an unknown release, or the address is invalid.
+            ConfigError: nats-py is missing or of an unknown release.
         """
         check_library()
-        try:
-            parts = urlsplit(self._url)
-            is_good = parts.scheme in ("nats", "tls") and parts.hostname and parts.port != 0
-        except ValueError:
-            is_good = False
-        if not is_good:
-            raise ConfigError(
-                f"the broker's address {without_login(self._url)!r} is invalid",
-                "give nats://user:password@host:4222",
-            )
         await super().start()
 
     async def _open(self, topics: tuple[str, ...]) -> None:
@@ -89,10 +89,11 @@ class Nats(Remote):
                 ended.set()  # else it would stay connected without a refused subscription
 
         client = self._client = make_client(self._on_number)
-        where, login = self._where_and_login()
+        self._servers.rotate(-1)  # the next one: this is no first session, or the last one failed
         connecting = client.connect(
-            where,
-            **login,
+            list(self._servers),
+            **self._login(),
+            dont_randomize=True,
             allow_reconnect=False,
             # Otherwise it would try by itself for two minutes if nothing listens there.
             max_reconnect_attempts=1,
@@ -113,27 +114,35 @@ class Nats(Remote):
                 await asyncio.wait_for(said.wait(), 0.2)
             raise ConnectionError(self._said or str(error)) from None
         self._said = ""  # errors before the connection no longer count
+        self._look_for_cluster()
         for part in parts_of(topics, self._limits.topics_at_once):
             await self._change_topics(PendingWrite(subscribe=part))
             async with asyncio.timeout(self.timeout):
                 await self._confirm()
 
-    def _where_and_login(self) -> tuple[str, dict[str, str]]:
-        """The address without its login, and the login decoded: the library decodes no `%2F`."""
-        parts = urlsplit(self._url)
-        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        if parts.username is None:
-            return where, {}
-        if parts.password is None:
-            return where, {"token": unquote(parts.username)}
-        return where, {"user": unquote(parts.username), "password": unquote(parts.password)}
+    def _look_for_cluster(self) -> None:
+        if len(self._servers) > 1 and not self._client.cluster and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "the broker's address has several NATS servers, and the one that is used belongs "
+                "to no NATS cluster: nodes at different servers do not reach each other; fix: give "
+                "each server a cluster name and routes to the others, or name one server"
+            )
+
+    def _login(self) -> dict[str, str]:
+        """The login decoded: the library decodes no `%2F`."""
+        login = self._parts.login.removesuffix("@")
+        user, colon, password = login.partition(":")
+        if colon:
+            return {"user": unquote(user), "password": unquote(password)}
+        return {"token": unquote(login)} if login else {}
 
     @property
     def _whole_timeout(self) -> int:
         return max(1, round(self.timeout))
 
     def _tls(self) -> ssl.SSLContext | None:
-        if not self._url.startswith("tls:"):
+        if self._parts.scheme != "tls":
             return None
         return ssl.create_default_context(cafile=self._ca_file)
 

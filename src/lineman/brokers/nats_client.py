@@ -57,6 +57,11 @@ def make_client(on_number: Callable[[int, bytes], None]) -> Any:
         async def _process_msg(self, sid: int, *message: Any) -> None:
             on_number(sid, message[2])  # the arguments are subject, reply subject and data
 
+        @property
+        def cluster(self) -> str:
+            """The name of the server's cluster; empty if it belongs to none."""
+            return str(getattr(self, "_server_info", {}).get("cluster") or "")
+
         async def send_commands(self, commands: str) -> None:
             """Sends lines of the protocol, behind what was published before."""
             await self._send_command(commands.encode())

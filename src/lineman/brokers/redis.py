@@ -49,12 +49,16 @@ class Redis(RedisBroker):
         await super().start()
 
     async def _open(self, topics: tuple[str, ...]) -> None:
-        self._client = make_client(self._url, self.timeout)
+        self._client = make_client(await self._find(), self.timeout)
         await self._client.ping()
         await self._look_for_cluster()
         self._line = RedisLine(self._client, self.timeout, self._take)
         await self._line.open()
         await self._line.subscribe(self._commands(b"SUBSCRIBE", topics))
+
+    async def _find(self) -> str:
+        """The address of the server."""
+        return self._url
 
     async def _look_for_cluster(self) -> None:
         info: dict[str, Any] = {}

@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.hash_slots import Address, SlotMap, by_slot, moved_to
 from lineman.brokers.redis_connection import Command, RedisBroker, RedisLine, make_client
 from lineman.brokers.remote import DEFAULT_LIMITS, PendingWrite, RemoteLimits, end_tasks
-from lineman.errors import ConfigError
+from lineman.brokers.several_hosts import SeveralHosts
 
 # Seconds between attempts for a slot that moves: its nodes may disagree for a moment.
 RETRY = 0.05
 MAX_TRIES = 100
+EXAMPLE = "redis+cluster://user:password@host:6379,host2:6379"
 
 
 class RedisCluster(RedisBroker):
@@ -48,13 +48,8 @@ class RedisCluster(RedisBroker):
         limits: RemoteLimits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__(url, name, subscriber, limits)
-        # Not with urlsplit: Python 3.13 refuses an IPv6 address behind another one.
-        self._scheme, _, rest = url.partition("://")
-        places, mark, query = rest.partition("?")
-        self._query = mark + query
-        login, at, hosts = places.partition("/")[0].rpartition("@")
-        self._login = login + at
-        self._seeds = _addresses(hosts)
+        self._parts = SeveralHosts.read(url, 6379, EXAMPLE)
+        self._seeds = list(self._parts.hosts)
         self._known = self._seeds  # the nodes to ask for the map
         self._slot_of: Callable[[bytes], int] = lambda channel: 0
         self._map: SlotMap | None = None
@@ -81,9 +76,7 @@ class RedisCluster(RedisBroker):
         await super().start()
 
     def _url_of(self, address: Address) -> str:
-        host, port = address
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        return f"{self._scheme.partition('+')[0]}://{self._login}{where}{self._query}"
+        return self._parts.url_of(address, self._parts.scheme.partition("+")[0])
 
     # A session.
 
@@ -281,21 +274,3 @@ class RedisCluster(RedisBroker):
             await line.close()
         for client in clients:
             await client.aclose()
-
-
-def _addresses(hosts: str) -> list[Address]:
-    found = []
-    for host in hosts.split(","):
-        try:
-            one = urlsplit(f"//{host}")
-            port = 6379 if one.port is None else one.port
-            is_good = bool(one.hostname) and port != 0
-        except ValueError:
-            is_good = False
-        if not is_good:
-            raise ConfigError(
-                f"the broker's address names no node: {host!r}",
-                "give redis+cluster://user:password@host:6379,host2:6379",
-            )
-        found.append((str(one.hostname), port))
-    return found

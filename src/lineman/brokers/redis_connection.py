@@ -49,7 +49,7 @@ def make_client(url: str, timeout: float) -> Any:
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"redis-py cannot read the broker's address: {error}",
-            "give redis://user:password@host:6379, rediss://… or redis+cluster://…",
+            "give redis://user:password@host:6379, rediss://…, redis+sentinel://… or redis+cluster://…",
         ) from None
     return client
 

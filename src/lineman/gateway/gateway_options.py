@@ -64,8 +64,8 @@ class GatewayOptions(ServiceFields, GuardFields):
     name: str = option("gateway", Text("chat"))
     """The service's name; nodes with the same name and broker are one service."""
     broker: str | None = option(None, Text("redis://127.0.0.1"))
-    """`redis://…`, `rediss://…`, `redis+cluster://…`, `nats://…` or `tls://…` for a service on
-    several machines; None for one machine."""
+    """`redis://…`, `rediss://…`, `redis+sentinel://…`, `redis+cluster://…`, `nats://…` or `tls://…`
+    for a service on several machines; None for one machine."""
     secret: str | Sequence[str] | None = option(None, CheckedBy(check_secret))
     """16 to 64 bytes that all nodes share: messages from the broker without its signature are
     refused. Of a list the first one signs, and each is accepted."""

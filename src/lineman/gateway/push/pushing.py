@@ -41,7 +41,7 @@ class AsyncGatewayClient(Api):
 
     Args:
         address: `unix:///run/…/app.sock` on the gateway's machine, or the broker that its nodes
-            share: `redis://…`, `redis+cluster://…`, `nats://…`.
+            share: `redis://…`, `redis+sentinel://…`, `redis+cluster://…`, `nats://…`.
         name: the service's name, if a broker carries several services.
         secret: the service's secret, if it has one.
         timeout: seconds after which the gateway or its broker counts as not reached, and a
