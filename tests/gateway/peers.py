@@ -12,7 +12,7 @@ from kit.waiting import DEADLINE
 from lineman import Client
 from lineman.brokers.base import Broker
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello
+from lineman.gateway.wire.messages import Hello, new_hello
 from lineman.links.framing import encode_frames
 
 
@@ -55,7 +55,7 @@ class Peer:
 def worker(system: System, slot: int = 0) -> Peer:
     """A business worker that does nothing by itself."""
     peer = Peer(system)
-    peer.say(Hello(messages.VERSION, slot=slot, pid=4711))
+    peer.say(new_hello(4711, slot=slot))
     peer.wait_for(Hello)
     return peer
 

@@ -11,7 +11,7 @@ from kit.gateway import Handled, Said, System, said_on
 from kit.records import message_record
 from kit.waiting import DEADLINE
 from lineman import Client, LinkFullError
-from lineman.gateway.wire.messages import TO_GATEWAY, VERSION, Hello, IntroduceClient, Send
+from lineman.gateway.wire.messages import TO_GATEWAY, IntroduceClient, Send, new_hello
 from lineman.links.framing import Message, encode_frames
 
 MIB = 1024 * 1024
@@ -36,7 +36,7 @@ class Stuck:
         self.socket.settimeout(DEADLINE)
         self._stream = self.socket.makefile("rb")
         introduction = IntroduceClient(1, "ab" * 16, "1.1.1.1", 1, "/", (), None, (), b"\x80", 0)
-        self.say(Hello(VERSION, "abababab"), introduction)
+        self.say(new_hello(0, "abababab"), introduction)
 
     def say(self, *batch: Message) -> None:
         self.socket.sendall(b"".join(encode_frames(list(batch))[0]))

@@ -172,6 +172,13 @@ def test_every_metric_has_a_help_text_and_names_follow_the_rules() -> None:
             reply(child(REPORT), child(None, worker="push", state="starting")),
             ["push has no ready process"],
         ),
+        (
+            reply(
+                child(replace(REPORT, facts={"gateway_workers_ready": 2}), pid=7),
+                child(replace(REPORT, facts={"gateway_workers_ready": 0}), pid=8),
+            ),
+            ["process 8 of chat reaches no business worker"],
+        ),
     ],
 )
 def test_readiness_says_what_is_missing(told: dict[str, Any], missing: list[str]) -> None:

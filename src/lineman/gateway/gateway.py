@@ -270,7 +270,7 @@ class Gateway(Api, RunsInLoop, Declared):
         if self._options.push_socket is not None and worker.id == 0:
             paths.append(str(self._options.push_socket))
         await node.start(*paths)
-        await node.routing.settle(SETTLE_TIME)
+        await node.settle(SETTLE_TIME)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
         if self._options.broker is not None:

@@ -94,6 +94,11 @@ def readiness(status: Status, *, with_broker: bool = False) -> list[str]:
         return [f"the service is {state or 'not running'}"]
     ready = {child.worker for child in status.children if child.is_ready}
     missing = [f"{each} has no ready process" for each in status.workers() if each not in ready]
+    missing += [
+        f"process {child.pid} of {child.worker} reaches no business worker"
+        for child in status.children
+        if child.report is not None and child.report.facts.get("gateway_workers_ready", 1) == 0
+    ]
     return missing + (status.troubles() if with_broker else [])
 
 

@@ -7,10 +7,14 @@ import contextlib
 import os
 from pathlib import Path
 
-from kit.waiting import until
+import pytest
+
+from kit.waiting import DEADLINE, until
+from lineman.errors import ConfigError
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello, Send
+from lineman.gateway.wire.link_refusals import ENOUGH
+from lineman.gateway.wire.messages import Hello, Send, new_hello
 from lineman.links.framing import LENGTH, Message, encode_frames
 
 
@@ -36,7 +40,7 @@ def test_it_has_started_once_its_orders_reach_each_gateway_process(tmp_path: Pat
         await until(lambda: all(heard))  # both were told Hello, and have not answered
         for number, writer in enumerate(writers):
             assert not starting.done()
-            hello = Hello(messages.VERSION, node=f"node{number}", pid=os.getpid())
+            hello = new_hello(os.getpid(), f"node{number}")
             writer.writelines(encode_frames([hello])[0])
             await until(lambda number=number: f"node{number}" in business._links)
         await starting
@@ -48,3 +52,47 @@ def test_it_has_started_once_its_orders_reach_each_gateway_process(tmp_path: Pat
             await writer.wait_closed()
 
     asyncio.run(story())
+
+
+def test_it_does_not_start_beside_a_gateway_process_that_ends_every_link(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    links = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal links
+        links += 1
+        writer.close()
+
+    async def story() -> None:
+        path = str(tmp_path / "0.sock")
+        async with await asyncio.start_unix_server(serve, path):
+            with pytest.raises(ConfigError, match="it has not said which versions"):
+                await Business({}, (path,), 0).start()
+
+    asyncio.run(asyncio.wait_for(story(), DEADLINE))
+    assert links == ENOUGH
+    assert len(caplog.records) == 1  # and not one for each link
+
+
+@pytest.mark.parametrize("oldest", [6, -3])
+def test_it_does_not_start_beside_a_gateway_process_of_another_version(
+    tmp_path: Path, oldest: int
+) -> None:
+    links = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal links
+        links += 1
+        writer.writelines(encode_frames([Hello(oldest, "a" * 8, newest=oldest + 1)])[0])
+        await reader.read()
+        writer.close()
+
+    async def story() -> None:
+        path = str(tmp_path / "0.sock")
+        async with await asyncio.start_unix_server(serve, path):
+            with pytest.raises(ConfigError, match=rf"it speaks versions {oldest} to .* fix: "):
+                await Business({}, (path,), 0).start()
+
+    asyncio.run(asyncio.wait_for(story(), DEADLINE))
+    assert links == 1

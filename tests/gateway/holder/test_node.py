@@ -15,7 +15,7 @@ from kit.waiting import DEADLINE
 from lineman.cli.commands.status import render
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello, LinkPing
+from lineman.gateway.wire.messages import LinkPing, new_hello
 from lineman.links.records import HEAD, TEXT
 from lineman.metrics.families import Book, families
 from lineman.process.messages.process_status import ChildStatus, MasterStatus, ProcessReport, Status
@@ -61,7 +61,7 @@ def test_a_closed_client_is_told_and_then_forgotten(system: System) -> None:
 def test_who_says_hello_twice_is_given_up_with_all_that_it_says(system: System) -> None:
     node = system.add_node("on_message")
     peer = worker(system)
-    hello = Hello(messages.VERSION, slot=0)
+    hello = new_hello(0, slot=0)
     peer.say(hello, hello)
     assert list(peer.hear()) == []
     system.wait_until(lambda: node.dispatch.workers == 0, "it is no worker any more")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from gateway.peers import Peer, echo, worker
 from kit.gateway import Said, System
 from kit.records import done_record, message_record
-from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello, LinkPing
+from lineman.gateway.wire.messages import Hello, LinkPing, new_hello
 from lineman.links.records import HEAD, TEXT
 
 
@@ -17,7 +16,7 @@ def test_who_is_no_worker_may_not_say_records(system: System) -> None:
     client.send("x")
     assert client.receive() == "x"
     peer = Peer(system)
-    peer.say(Hello(messages.VERSION, pid=4711))
+    peer.say(new_hello(4711))
     peer.wait_for(Hello)
     peer.socket.sendall(message_record(1, "from a stranger"))
     assert list(peer.hear()) == []

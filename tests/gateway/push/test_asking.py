@@ -25,7 +25,7 @@ from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.push.api import Api
 from lineman.gateway.wire import messages
-from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion
+from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, new_hello
 from lineman.gateway.wire.node_messages import NodeAnswer, NodeQuestion
 from lineman.links.framing import MAX_FRAME
 from lineman.links.link import Link
@@ -63,7 +63,7 @@ class FakeProcess:
     def _on_batch(self, link: Link, batch: list[Any]) -> None:
         for message in batch:
             if isinstance(message, Hello) and self.says_hello:
-                link.post(Hello(messages.VERSION, "a" * 8))
+                link.post(new_hello(0, "a" * 8))
             elif isinstance(message, LinkQuestion):
                 self.asked.append(message)
                 self.on_question(link, message)

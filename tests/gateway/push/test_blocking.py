@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kit.gateway import System
 from kit.waiting import DEADLINE
 from lineman.gateway.push.blocking import GatewayClient
-from lineman.gateway.wire.messages import VERSION, Hello
+from lineman.gateway.wire.messages import new_hello
 from lineman.links.framing import encode_frames
 
 
@@ -22,7 +22,7 @@ def test_threads_share_one_connection_and_a_forked_child_has_its_own(system: Sys
     with GatewayClient(f"unix://{system.paths[0]}") as gateway:
         with ThreadPoolExecutor(8) as threads:
             assert list(threads.map(lambda _: gateway.get_all_client_count(), range(9))) == [1] * 9
-        assert len(node._links) == 1
+        assert len(node.links) == 1
         with gateway._lock:  # as if another thread were at it
             pid = os.fork()
             if pid == 0:
@@ -31,9 +31,9 @@ def test_threads_share_one_connection_and_a_forked_child_has_its_own(system: Sys
                 os._exit(0)
         assert client.receive() == "from the child"
         assert os.waitpid(pid, 0)[1] == 0
-        for link in list(node._links):
+        for link in list(node.links):
             system.call(link.close)
-        system.wait_until(lambda: not node._links, "the link has ended")
+        system.wait_until(lambda: not node.links, "the link has ended")
         assert gateway.get_all_client_count() == 1, "it has connected again"
         gateway.send_to_all("from the parent")
     assert client.receive() == "from the parent"
@@ -63,7 +63,7 @@ def test_who_pushes_faster_than_the_gateway_reads_waits(system: System) -> None:
         thread.start()
         accepted, _ = listener.accept()
         accepted.settimeout(DEADLINE)
-        accepted.sendall(encode_frames([Hello(VERSION)])[0][0])
+        accepted.sendall(encode_frames([new_hello(0)])[0][0])
         running = gateway._running
         system.wait_until(
             lambda: running and running._client and running._client._route._link.is_clogged,  # type: ignore[union-attr]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.gateway import System
+from kit.waiting import DEADLINE
 from lineman import AsyncGatewayClient, GatewayClient, NotReachedError
 from lineman.errors import ConfigError
+from lineman.gateway.wire.messages import Hello
+from lineman.links.framing import encode_frames
 
 
 def test_any_program_can_push_with_await_and_without(system: System) -> None:
@@ -59,3 +63,19 @@ def test_who_has_not_connected_is_told_how() -> None:
         with pytest.raises(NotReachedError, match=r"await connect\(\) first") as refused:
             asyncio.run(push(address))
         assert "geheim" not in str(refused.value)
+
+
+def test_a_gateway_of_a_version_that_is_not_understood_is_told(tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.writelines(encode_frames([Hello(8, "a" * 8, newest=9)])[0])
+        await reader.read()
+        writer.close()
+
+    async def push() -> None:
+        path = str(tmp_path / "app.sock")
+        async with await asyncio.start_unix_server(serve, path):
+            wanted = r"nothing is pushed to .*: it speaks versions 8 to 9 .* fix: install"
+            with pytest.raises(NotReachedError, match=wanted):
+                await AsyncGatewayClient(f"unix://{path}").connect()
+
+    asyncio.run(asyncio.wait_for(push(), DEADLINE))

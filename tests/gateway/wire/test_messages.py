@@ -10,10 +10,10 @@ from lineman.gateway.wire.messages import (
     TO_BUSINESS,
     TO_GATEWAY,
     Bind,
-    Hello,
     LinkAnswer,
     Opened,
     SetSession,
+    new_hello,
 )
 from lineman.links.framing import BadMessageError, encode, encode_frames
 
@@ -55,7 +55,7 @@ def test_where_there_is_no_answer_the_asker_gets_an_error(
 def test_what_is_said_in_one_direction_is_refused_in_the_other() -> None:
     assert TO_GATEWAY.decode(encode(Bind("a", None))) == Bind("a", None)
     assert TO_BUSINESS.decode(encode(Opened(1))) == Opened(1)
-    hello = Hello(messages.VERSION, slot=3)
+    hello = new_hello(0, slot=3)
     assert TO_GATEWAY.decode(encode(hello)) == TO_BUSINESS.decode(encode(hello)) == hello
     with pytest.raises(BadMessageError):
         TO_BUSINESS.decode(encode(Bind("a", "b")))

@@ -14,14 +14,14 @@ from typing import Any, cast
 from lineman.base import progress, tasktime
 from lineman.base.loglimit import LogLimit
 from lineman.base.open_questions import OpenQuestions
-from lineman.errors import NotReachedError, UsageError
+from lineman.errors import ConfigError, NotReachedError, UsageError
+from lineman.gateway.business.current_client import CurrentClientApi
 from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
 from lineman.gateway.business.running_callbacks import RunningCallbacks
-from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
-from lineman.gateway.wire import messages, names
+from lineman.gateway.wire import messages, names, versions
 from lineman.gateway.wire.dialling import PATIENCE, Dialler, OnEnd
 from lineman.gateway.wire.messages import (
     Change,
@@ -46,10 +46,10 @@ from lineman.gateway.wire.messages import (
     Retired,
     SetSession,
     UserEvent,
+    new_hello,
 )
 from lineman.links.framing import Message
 from lineman.links.link import MAX_UNSENT, UNKNOWN, Link
-from lineman.links.records import MessageData
 from lineman.protocols.websocket import close as closing
 
 logger = logging.getLogger("lineman")
@@ -71,7 +71,7 @@ _CALLBACKS: dict[type, str] = {
 }
 
 
-class Business(Api):
+class Business(CurrentClientApi):
     """One business worker.
 
     Args:
@@ -123,13 +123,24 @@ class Business(Api):
 
         A gateway process that hangs accepts the link, but does not say its name. This worker waits
         `PATIENCE` seconds for it, then serves the others without it.
+
+        Raises:
+            ConfigError: a gateway process speaks no version of the links that this worker does.
         """
         await self._dialler.start()
+        refusals = self._dialler.refusals
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                while any(link.peer == UNKNOWN for link in self._receivers):
+                while not refusals.reason and (refusals or self._has_unnamed):
                     self._news.clear()
                     await self._news.wait()
+        if why := refusals.reason:
+            self.close()
+            raise ConfigError(why, versions.REMEDY)
+
+    @property
+    def _has_unnamed(self) -> bool:
+        return any(link.peer == UNKNOWN for link in self._receivers)
 
     def _new_link(self, on_end: OnEnd) -> Link:
         receiver = LinkReceiver(self, self._callbacks.get("on_message"))
@@ -144,7 +155,7 @@ class Business(Api):
 
     def _on_link(self, link: Link) -> None:
         self._receivers[link] = cast(LinkReceiver, link.receiver)
-        link.post(Hello(messages.VERSION, slot=self._slot, pid=os.getpid()))
+        link.post(new_hello(os.getpid(), slot=self._slot))
 
     def _on_end(self, link: Link) -> None:
         self._news.set()
@@ -227,10 +238,17 @@ class Business(Api):
             elif isinstance(message, Leaving):
                 self._dialler.expect_end(link)
             elif isinstance(message, Hello):
-                link.peer = message.node
-                self._links[message.node] = link
-                self._news.set()
+                self._on_hello(link, message)
         _current.set(None)
+
+    def _on_hello(self, link: Link, hello: Hello) -> None:
+        if not versions.agreed_with(hello.versions):
+            self._dialler.refuse(link, versions.refusal(hello.versions))
+            return
+        link.peer = hello.node
+        self._links[hello.node] = link
+        self._dialler.admit(link)
+        self._news.set()
 
     def _forget(self, client: Client | None) -> None:
         if client is not None and self._by_id.get(client.id) is client:
@@ -357,31 +375,6 @@ class Business(Api):
         link.acknowledge(client.number)
 
     # Functions for the program.
-
-    @property
-    def current_client(self) -> Client | None:
-        """The client whose callback is running; None outside of callbacks."""
-        return _current.get()
-
-    def send_to_current_client(self, message: MessageData) -> None:
-        """Sends to the client whose callback is running."""
-        self._current("send_to_current_client").send(message)
-
-    def close_current_client(
-        self, message: MessageData | None = None, code: int = closing.NORMAL, reason: str = ""
-    ) -> None:
-        """Closes the client whose callback is running."""
-        self._current("close_current_client").close(message, code, reason)
-
-    def destroy_current_client(self) -> None:
-        """Drops the client whose callback is running."""
-        self.destroy_client(self._current("destroy_current_client"))
-
-    def _current(self, name: str) -> Client:
-        client = _current.get()
-        if client is None:
-            raise UsageError(f"{name}() works in a client's callback only")
-        return client
 
     def decide(self, client: Client, **changes: Any) -> None:
         """Notes what `on_websocket_connect` decides about a client.

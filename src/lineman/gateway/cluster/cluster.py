@@ -16,6 +16,7 @@ from lineman.gateway.cluster.link_reports import LinkReports, ReportCalls
 from lineman.gateway.cluster.living_nodes import LivingNodes
 from lineman.gateway.cluster.node_channel import NodeChannel
 from lineman.gateway.cluster.node_questions import Gathered, Gathering, NodeQuestions
+from lineman.gateway.cluster.node_versions import NodeVersions, new_beat
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.wire import names
@@ -108,6 +109,7 @@ class Cluster:
         broker: carries the messages.
         channel: numbers and checks them.
         reports: finds out which of them did not arrive.
+        versions: of the wire, which the other nodes speak.
     """
 
     def __init__(
@@ -122,15 +124,14 @@ class Cluster:
         self._times = times
         self._calls = calls
         self._is_node = calls.answer is not None
-        self._is_reached = False
-        self._was_reached = False
+        self._is_reached = self._was_reached = self._is_state_told = False
         self._reached_at = 0.0
-        self._is_state_told = False
         self._late_at = 0.0  # when a broker that has not reported its state counts as away
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
         self._living = LivingNodes(times.silence, self._loop.time())
+        self.versions = NodeVersions(self._answer_beat)
         self._questions = NodeQuestions(node, calls.answer, self.tell, times.answer)
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
@@ -149,7 +150,7 @@ class Cluster:
             SenderReport: self.reports.on_sender_report,
             ReceiverReport: self.reports.on_receiver_report,
             AskSent: self.reports.on_ask_sent,
-            AskBeat: self._on_ask_beat,
+            AskBeat: lambda asked: self._answer_beat(asked.origin),
             **calls.handlers,
         }
 
@@ -185,7 +186,7 @@ class Cluster:
 
     def _beat(self) -> None:
         if self._is_node and self.broker.is_connected:
-            self._publish(names.ALL_NODES, NodeBeat(self._node))
+            self._publish(names.ALL_NODES, new_beat(self._node))
 
     def notice_pause(self) -> None:
         """Notices that this process stood still for so long that the others count it as gone.
@@ -260,19 +261,20 @@ class Cluster:
         found = []
         if self._is_state_told and not self.broker.is_connected:
             found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
-        if trouble := self.channel.trouble():
-            found.append(trouble)
-        return found
+        more = (self.versions.trouble(self._loop.time()), self.channel.trouble())
+        return [*found, *filter(None, more)]
 
     def _on_beat(self, beat: NodeBeat) -> None:
         if self._living.on_beat(beat.origin, self._loop.time()):
-            if self._is_node:
-                # So the new node need not wait for the next beat.
-                self.tell(beat.origin, NodeBeat(self._node))
+            self._answer_beat(beat.origin)
             self.reports.on_node(beat.origin)
             if self._living.take_back(beat.origin):
                 self._calls.on_gap()
             self._calls.on_nodes(self.nodes)
+
+    def _answer_beat(self, node: str) -> None:
+        if self._is_node:  # so that the new node need not wait for the next beat
+            self._publish(names.node_topic(node), new_beat(self._node))
 
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
         if leaving.origin in self._living:
@@ -285,6 +287,7 @@ class Cluster:
 
     def _lose(self, node: str, why: str, was_lost: bool) -> None:
         self._living.on_end(node, was_lost, self._loop.time())
+        self.versions.forget(node)
         logger.info("the gateway process %s %s", node, why)
         self.reports.on_gone(node, was_lost)
         self._questions.leave(node, was_lost)
@@ -300,10 +303,6 @@ class Cluster:
         elif names.ALL_NODES in topics:
             self._calls.on_missed(False)
         self._calls.on_lost(topics)
-
-    def _on_ask_beat(self, asked: AskBeat) -> None:
-        if self._is_node:
-            self.tell(asked.origin, NodeBeat(self._node))
 
     def tell_all(self, message: Numbered) -> None:
         """Sends a message to all other nodes."""
@@ -360,6 +359,8 @@ class Cluster:
                 self.reports.on_sender_report(message)
             elif isinstance(message, NodeLeaves) and message.was_lost and self._is_node:
                 self._come_back("another node did not hear it")
+            return
+        if not self.versions.takes(message, self._loop.time()):
             return
         try:
             self._handlers[type(message)](message)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from lineman.base.loglimit import LogLimit, kind_of
 from lineman.base.open_questions import OpenQuestions
-from lineman.errors import LinkFullError, NotReachedError, RefusedError, UsageError
+from lineman.errors import ConfigError, LinkFullError, NotReachedError, RefusedError, UsageError
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
 from lineman.gateway.holder.dispatch import Dispatch, Router
 from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.link_admission import LinkAdmission
 from lineman.gateway.holder.node_figures import figures
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
@@ -116,7 +116,7 @@ class Node:
         self.on_message = self._traffic.hear
         self._asking: set[asyncio.Task[None]] = set()
         self._handshakes: OpenQuestions[None] = OpenQuestions()  # by the numbers of the clients
-        self._links: set[Link] = set()
+        self._admission = LinkAdmission(self.name, self._log)
         self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
@@ -151,6 +151,18 @@ class Node:
         await self.routing.start()
         self._tick()
 
+    async def settle(self, timeout: float) -> None:
+        """Returns when the other nodes are known, see `Routing.settle`.
+
+        Raises:
+            ConfigError: another node is not understood; then this one is stopped.
+        """
+        try:
+            await self.routing.settle(timeout)
+        except ConfigError:
+            await self.stop()
+            raise
+
     async def stop(self) -> None:
         """Sends what was posted on the links, then ends them."""
         if self._ticker is not None:
@@ -159,13 +171,13 @@ class Node:
         await self.routing.stop()
         for link in list(self.dispatch.links):
             link.post(Leaving())
-        for link in list(self._links):
+        for link in list(self._admission.versions):
             link.close()
 
     @property
     def links(self) -> Collection[Link]:
         """The links that are up."""
-        return self._links
+        return self._admission.versions
 
     def _tick(self) -> None:
         self.dispatch.check_waits()
@@ -364,7 +376,7 @@ class Node:
     # Messages from a link.
 
     def _on_batch(self, link: Link, batch: list[Message]) -> None:
-        if link not in self._links and not self._is_admitted(link, batch):
+        if link not in self._admission.versions and not self._admission.admits(link, batch):
             return
         for message in batch:
             if not link.is_up:
@@ -383,24 +395,12 @@ class Node:
             except Exception as error:
                 self._log.exception(error, "an order of process %s could not be done", link.peer)
 
-    def _is_admitted(self, link: Link, batch: list[Message]) -> bool:
-        first = batch[0] if batch else None
-        if not isinstance(first, Hello):
-            link.fail("it did not say Hello")
-        elif first.version != messages.VERSION:
-            link.fail(f"it speaks version {first.version} of the links, not {messages.VERSION}")
-        elif link.peer_uid() not in (None, 0, os.getuid()):
-            link.fail(f"it runs as user {link.peer_uid()}, not as {os.getuid()}")
-        else:
-            self._links.add(link)
-        return link in self._links
-
     def _on_hello(self, link: Link, hello: Hello) -> None:
         if link.peer != UNKNOWN:
             link.fail("it said Hello twice")
             return
         link.peer = f"{hello.pid}"
-        link.post(Hello(messages.VERSION, self.name, pid=os.getpid()))
+        self._admission.greet(link)
         if hello.slot >= 0:
             link.receiver = self._traffic
             self.dispatch.add_worker(link, hello.slot)
@@ -409,11 +409,7 @@ class Node:
         self.dispatch.retire_worker(link)
 
     def _on_end(self, link: Link, reason: str) -> None:
-        if link in self._links:
-            self._links.discard(link)
-        else:
-            kind = kind_of("refused links", reason)
-            self._log.log(logging.WARNING, kind, "a link was refused: %s", reason)
+        self._admission.leave(link, reason)
         self.dispatch.remove_worker(link)
 
     def _on_decision(self, link: Link, decision: Decision) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineman.brokers.base import MakeBroker
-from lineman.errors import UsageError
+from lineman.errors import ConfigError, UsageError
 from lineman.gateway.cluster.cluster import (
     DEFAULT_TIMES,
     MEETING,
@@ -40,6 +40,7 @@ from lineman.gateway.wire.node_messages import (
     Hold,
     Release,
 )
+from lineman.gateway.wire.versions import REMEDY
 
 logger = logging.getLogger("lineman")
 
@@ -179,12 +180,17 @@ class Routing:
 
         Args:
             timeout: seconds after which it returns all the same; `is_presence_partial` then.
+
+        Raises:
+            ConfigError: another node speaks no version of the wire that this one does.
         """
         cluster = self.cluster
         if cluster is None:
             return
         deadline = self._loop.time() + timeout
         await self._meet(cluster, deadline)
+        if why := cluster.versions.refusal(self._loop.time()):
+            raise ConfigError(why, REMEDY)
         sync = self._presence_sync
         if sync is not None:
             sync.awaited.update(set(cluster.nodes) - {self._node})

@@ -22,9 +22,16 @@ from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.push.coverage import note_missing
-from lineman.gateway.wire import messages, names, node_messages
+from lineman.gateway.wire import messages, names, node_messages, versions
 from lineman.gateway.wire.merging import BROKER_STATE
-from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, Order, PublishToGroup
+from lineman.gateway.wire.messages import (
+    Hello,
+    LinkAnswer,
+    LinkQuestion,
+    Order,
+    PublishToGroup,
+    new_hello,
+)
 from lineman.links.link import Link
 from lineman.links.rendezvous import StrangerError, dial
 
@@ -151,14 +158,15 @@ class _ByLink:
         def on_batch(link: Link, batch: list[Any]) -> None:
             for message in batch:
                 if isinstance(message, Hello) and not admitted.done():
-                    admitted.set_result(None)
+                    _take_hello(self._path, message, admitted)
                 elif isinstance(message, LinkAnswer):
                     take_answer(self._questions, link, message)
 
         def on_end(link: Link, reason: str) -> None:
             if not admitted.done():
                 seen = f"the gateway at {self._path} ended the link: {reason}"
-                admitted.set_exception(NotReachedError(seen, "look at its log"))
+                remedy = "look at its log; see that it runs the version of Lineman that this does"
+                admitted.set_exception(NotReachedError(seen, remedy))
             if self._link is link:
                 self._link = None
             self._questions.leave(link)
@@ -166,9 +174,12 @@ class _ByLink:
                 ended.set_result(None)
 
         link = await self._dial(lambda: Link(messages.TO_BUSINESS, on_batch, on_end))
-        link.post(Hello(messages.VERSION, pid=os.getpid()))
+        link.post(new_hello(os.getpid()))
         try:
             await asyncio.wait_for(admitted, self._timeout)
+        except NotReachedError as error:
+            link.fail(error.seen)
+            raise
         except TimeoutError:
             link.fail("it does not answer")
             raise NotReachedError(
@@ -228,6 +239,15 @@ class _ByLink:
             self._link.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended, self._timeout)
+
+
+def _take_hello(path: str, hello: Hello, admitted: asyncio.Future[None]) -> None:
+    if versions.agreed_with(hello.versions):
+        admitted.set_result(None)
+        return
+    seen = f"nothing is pushed to {path}: {versions.refusal(hello.versions)}"
+    remedy = "install the version of Lineman here that the service runs"
+    admitted.set_exception(NotReachedError(seen, remedy))
 
 
 def _remedy(path: str) -> str:

@@ -14,8 +14,10 @@ import math
 import os
 from collections.abc import Callable, Iterator
 
+from lineman.base.loglimit import LogLimit
 from lineman.errors import ConfigError
-from lineman.links.link import Link
+from lineman.gateway.wire.link_refusals import LinkRefusals
+from lineman.links.link import UNKNOWN, Link
 from lineman.links.rendezvous import dial
 
 logger = logging.getLogger("lineman")
@@ -56,6 +58,9 @@ class Dialler:
         make: makes one end of a link; gets a function to call when the link is over.
         on_link: called with each link that is up.
         on_end: called with each link that is over.
+
+    Attributes:
+        refusals: of processes that end each link before they have said their name.
     """
 
     def __init__(
@@ -70,6 +75,10 @@ class Dialler:
         self._on_link = on_link
         self._on_end = on_end
         self._linked: set[Identity | str] = set()
+        self._refused: set[Link] = set()
+        self._paths_of: dict[Link, str] = {}  # each process' own path
+        self.refusals = LinkRefusals()
+        self._log = LogLimit(logger)
         self._expected: set[Link] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -84,6 +93,15 @@ class Dialler:
         """Ends dialling; links that are up stay."""
         if self._task is not None:
             self._task.cancel()
+
+    def admit(self, link: Link) -> None:
+        """The process at the other end of a link has said its name."""
+        self.refusals.forget(self._paths_of.get(link, ""))
+
+    def refuse(self, link: Link, reason: str) -> None:
+        """Ends a link whose other end speaks no version that this worker understands."""
+        self._refused.add(link)
+        link.fail(reason)
 
     def expect_end(self, link: Link) -> None:
         """Does not log the end of this link: the process at its other end announced its stop."""
@@ -102,6 +120,7 @@ class Dialler:
             if missing and loop.time() >= late_at:
                 late_at = math.inf
                 logger.warning("no gateway process is found at %s yet", ", ".join(missing))
+            self.refusals.sweep(os.path.exists)
             await asyncio.sleep(RETRY)
 
     @staticmethod
@@ -117,14 +136,19 @@ class Dialler:
         keys: set[Identity | str] = {name} if name else set()
         if identity is None or identity in self._linked or keys & self._linked:
             return False
+        if not self.refusals.is_time(name or found, asyncio.get_running_loop().time()):
+            return False
         keys.add(identity)
 
         def on_end(link: Link, reason: str) -> None:
             self._linked.difference_update(keys)
+            self._paths_of.pop(link, None)
+            if link.peer == UNKNOWN and link not in self._expected:
+                self._note_refusal(link, name or found, reason)
             self._on_end(link)
             if link in self._expected:
                 self._expected.discard(link)
-            elif self._task is not None and not self._task.cancelled() and not self._task.done():
+            elif link.peer != UNKNOWN and self._is_dialling:
                 logger.warning("the gateway process at %s is gone: %s", path, reason)
 
         try:
@@ -137,5 +161,21 @@ class Dialler:
         except (OSError, ConfigError):
             return False
         self._linked.update(keys)
+        self._paths_of[link] = name or found
         self._on_link(link)
         return True
+
+    @property
+    def _is_dialling(self) -> bool:
+        return self._task is not None and not self._task.cancelled() and not self._task.done()
+
+    def _note_refusal(self, link: Link, path: str, reason: str) -> None:
+        is_final = link in self._refused
+        self._refused.discard(link)
+        if not is_final:
+            reason = f"it has not said which versions of Lineman's wire it speaks ({reason})"
+        now = asyncio.get_running_loop().time()
+        self.refusals.note(path, reason, now, is_final=is_final)
+        if self._is_dialling:
+            text = "the gateway process at %s has ended a link: %s"
+            self._log.log(logging.WARNING, f"a refusal of {path}", text, path, reason, lines=1)

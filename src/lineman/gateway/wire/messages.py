@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from lineman.errors import NotReachedError, RefusedError
+from lineman.gateway.wire import versions
 from lineman.links.framing import Message, WireFormat
-
-VERSION = 4
 
 # `str` or `bytes`: the decoder cannot check this, so the code that sends it on does.
 Payload = Any
@@ -266,16 +265,28 @@ class Hello(Message, tag=30):
     """The first message on a link, from either side.
 
     Attributes:
-        version: the version of this protocol.
+        version: the oldest version of the wire that this side understands, see `versions.py`.
         node: the name of a gateway process; empty for others.
         slot: the slot of a business worker; -1 for a program that only pushes.
         pid: the process id, for the log.
+        newest: the newest version that this side speaks; version 4 does not say it.
     """
 
     version: int
     node: str = ""
     slot: int = -1
     pid: int = 0
+    newest: int = 0
+
+    @property
+    def versions(self) -> versions.WireVersions:
+        """The versions that this side understands."""
+        return versions.of_peer(self.version, self.newest)
+
+
+def new_hello(pid: int, node: str = "", slot: int = -1) -> Hello:
+    """The `Hello` of this process."""
+    return Hello(versions.own.oldest, node, slot, pid, versions.own.newest)
 
 
 class Decision(Message, tag=33):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
+from lineman.gateway.wire.versions import FIRST
 from lineman.links.framing import Message, WireFormat
 
 
@@ -44,9 +45,16 @@ class Relay(Stamped, tag=40):
 
 
 class NodeBeat(Numbered, tag=41):
-    """A sign of life, which each node sends every second."""
+    """A sign of life, which each node sends every second.
+
+    Attributes:
+        oldest: the oldest version of the wire that it understands; version 4 does not say it.
+        newest: the newest version that it speaks.
+    """
 
     origin: str
+    oldest: int = FIRST
+    newest: int = FIRST
 
 
 class NodeQuestion(Numbered, tag=42):
