@@ -107,6 +107,55 @@ def test_a_coroutine_may_not_switch_once_messages_were_decoded_ahead(start: Star
     assert told.wait() == ["binary"]
 
 
+def test_a_task_switches_while_the_connection_is_paused_whatever_came_behind(start: Start) -> None:
+    got = Recorder()
+
+    async def switch(connection: Connection) -> None:
+        await asyncio.sleep(0.05)
+        connection.protocol = LengthPrefixed(">H")
+        connection.send(b"ok")
+        connection.resume_recv()
+
+    def hear_one(connection: Connection, message: Any) -> None:
+        got(message)
+        if message == "binary":
+            connection.pause_recv()
+            connection.worker.spawn(switch(connection))
+
+    client = start("text", on_message=hear_one).connect()
+    client.send_bytes(STREAM)  # the rest would be no text
+    assert got.wait(4) == ["one", "binary", b"hi", b"\nyo"]
+    assert hear(client, 4) == b"\0\2ok"
+
+
+@pytest.mark.parametrize("end", ["goodbye", "reset", "close"])
+def test_what_waits_while_it_is_paused_is_not_lost_at_the_end(start: Start, end: str) -> None:
+    got = Recorder()
+
+    def pause(connection: Connection, message: str) -> None:
+        got(message)
+        connection.pause_recv()
+
+    site = start("text", on_message=pause, on_close=lambda connection: got("end"))
+    client = site.connect()
+    client.send_bytes(b"one\ntwo\nthree\n")
+    connection = only(site)
+    got.wait()
+    if end == "goodbye":
+        site.call(connection.say_goodbye, 1012, "the service is restarting")
+    elif end == "reset":
+        client.reset()
+        site.call(connection.resume_recv)
+    else:
+        client.close()
+        site.call(connection.resume_recv)
+    wait_until(lambda: len(got.calls) > 1, "it goes on")
+    for _ in range(3):
+        site.call(connection.resume_recv)
+    wait_until(lambda: got.calls[-1] == "end", "it ends")
+    assert got.calls == ["one", "two", "three", "end"]
+
+
 def test_a_part_of_a_message_goes_to_the_new_protocol_whoever_switches(start: Start) -> None:
     got = Recorder()
     site = start("text", on_message=lambda connection, message: got(message))
@@ -246,7 +295,7 @@ def test_what_is_no_protocol_is_refused_and_changes_nothing(start: Start) -> Non
     site = start("text", on_message=lambda connection, message: connection.send(message))
     client = site.connect()
     connection = only(site)
-    for wrong in (5, object, "udp"):
+    for wrong in (5, object, "udp", "ws"):
         with pytest.raises(UsageError, match="protocol is"):
             site.call(setattr, connection, "protocol", wrong)
     client.send_bytes(b"still\n")

@@ -85,7 +85,8 @@ class Connection(Incoming, ConnectionNames):
         if self._inbox is not None and self._inbox.waiting:
             raise UsageError(
                 f"protocol is set, and {self._inbox.waiting} messages behind this one were decoded "
-                "already, while an async callback was at work; set it in a plain on_message"
+                "already, while an async callback was at work; set it in a plain on_message, or "
+                "call pause_recv() there, set it in a task, and call resume_recv()"
             )
         session = chosen.sessions_of(protocol)(self.service.limits)
         before = self._session

@@ -9,3 +9,5 @@ cdef class DelayedCalls(Peer):
     cpdef run_delay(self, delay)
     cpdef forget_delay(self, delay)
     cdef _drop_delays(self)
+    cdef _look_after(self, double seconds)
+    cdef _look_anew(self, double seconds)

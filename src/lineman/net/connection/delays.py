@@ -83,3 +83,14 @@ class DelayedCalls(Peer):
                 each.drop()
         elif delays is not None:
             delays.drop()
+
+    # The connection's own deadlines.
+
+    def _look_after(self, seconds: float) -> None:
+        """Has `on_deadline` called after so many seconds, or sooner if that was planned."""
+        self.service.wheel.file(self, self.service.wheel.now + seconds)
+
+    def _look_anew(self, seconds: float) -> None:
+        """As `_look_after`, and not sooner, whatever was planned."""
+        self.service.wheel.remove(self)
+        self._look_after(seconds)

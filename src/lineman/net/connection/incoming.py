@@ -23,6 +23,7 @@ from lineman.net.stream.stream_status import (
     PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
     PAUSED_BY_HANDSHAKE,
+    PAUSED_BY_USER,
     PLAIN,
     SECURED,
     TRUNCATED,
@@ -289,6 +290,9 @@ class Incoming(Delivery):
                 break  # that was its last word
             if steps.has_spent(turn):
                 self.keep(session.rest(data))
+                break
+            if self._stream.paused & PAUSED_BY_USER and self.endpoint.protocol is not None:
+                self.keep(session.rest(data))  # the program may go on in another protocol
                 break
         if self._session is session:
             message = session.unfinished()

@@ -8,7 +8,7 @@ from lineman.protocols.interface cimport Session
 cimport cython
 
 # As C numbers.
-cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_END, PAUSED_BY_GOODBYE, UNBLOCKED, WILL_LINGER
+cdef int BLOCKED, BROKE, LINGERS, NO_LINGER, PAUSED_BY_END, PAUSED_BY_GOODBYE, PAUSED_BY_USER, UNBLOCKED, WILL_LINGER
 
 cdef class Lifecycle(DelayedCalls):
     cdef Session _session
@@ -43,8 +43,6 @@ cdef class Lifecycle(DelayedCalls):
     cdef _check_full(self, bint is_over=*)
     cpdef callback_failed(self, error)
     cpdef note_unfinished(self, message, Py_ssize_t held)
-    cdef _look_after(self, double seconds)
-    cdef _look_anew(self, double seconds)
     @cython.locals(stream=Stream)
     cdef bint _has_progressed(self) except -1
     cdef _end_ourselves(self)

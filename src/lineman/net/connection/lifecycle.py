@@ -22,6 +22,7 @@ from lineman.net.stream.stream_status import (
     BROKE,
     PAUSED_BY_END,
     PAUSED_BY_GOODBYE,
+    PAUSED_BY_USER,
     UNBLOCKED,
 )
 from lineman.net.stream.tlsstream import failure_kind, in_words, is_end_of_tcp
@@ -205,14 +206,6 @@ class Lifecycle(DelayedCalls):
         if message is not None or self._is_unfinished:
             self._is_unfinished = self.service.unfinished.note(self, message, held)
 
-    def _look_after(self, seconds: float) -> None:
-        self.service.wheel.file(self, self.service.wheel.now + seconds)
-
-    def _look_anew(self, seconds: float) -> None:
-        """As `_look_after`, and not sooner, whatever was planned."""
-        self.service.wheel.remove(self)
-        self._look_after(seconds)
-
     def _has_progressed(self) -> bool:
         """Whether bytes have left since this was last asked, and others still wait."""
         stream = self._stream
@@ -283,6 +276,7 @@ class Lifecycle(DelayedCalls):
         """Reads nothing more; `_leave` follows when all that was received is worked off."""
         self._goodbye = (code, reason)
         self.pause(PAUSED_BY_GOODBYE)
+        self.resume(PAUSED_BY_USER)
         if self._inbox is not None:
             self._inbox.release()
             self._inbox.wake()

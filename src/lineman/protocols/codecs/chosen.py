@@ -33,6 +33,12 @@ def check(protocol: object) -> None:
         ConfigError: it is neither a name of `SESSIONS`, nor a class with `METHODS`, nor a factory.
     """
     if isinstance(protocol, str):
+        if protocol in ("ws", "wss", "websocket", "http", "https"):
+            raise ConfigError(
+                f"protocol is {protocol!r}, and a connection begins with HTTP or has none",
+                "listen on ws:// (or wss://): its connections begin with HTTP, on_request answers "
+                "plain requests, and a client that asks for it goes on with websocket",
+            )
         if protocol not in SESSIONS:
             raise ConfigError(
                 f"protocol is {protocol!r}", f"write one of {', '.join(SESSIONS)}, or {_RIGHT}"
