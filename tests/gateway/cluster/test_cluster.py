@@ -290,6 +290,9 @@ def test_where_a_node_is_gone_without_a_word_histories_begin_a_new_epoch_and_whe
     epochs.append(histories.since(group, "", 0).epoch)
     system.hub._pass_on = passes_on  # type: ignore[method-assign]
     system.wait_until(has_renewed, "it is back")
+    facts = system.call(node.facts)
+    assert facts["gateway_lost_nodes"] >= 1
+    assert facts["gateway_history_gaps"] >= 2
 
 
 def test_a_node_that_stops_normally_leaves_the_other_histories_as_they_are(

@@ -170,6 +170,7 @@ def test_what_a_killed_node_had_not_confirmed_is_counted_by_the_sender(
         send(system, carry_out, uids=("bert",))
     system.call(here._lose, system.nodes[1].name, "is gone", True)
     assert here.reports.unconfirmed == 5
+    assert system.nodes[0].facts()["gateway_lost_nodes"] == 1
     assert "5 messages" in caplog.text
     assert "uid:bert" in caplog.text
 
@@ -181,6 +182,7 @@ def test_a_node_that_stops_normally_leaves_nothing_unconfirmed(system: System, h
     system.run(there.stop())
     system.wait_until(lambda: len(here.nodes) == 1, "it is gone")
     assert here.reports.unconfirmed == 0
+    assert here.reports.lost_nodes == 0
 
 
 def test_a_lost_message_to_the_home_of_a_history_begins_a_new_epoch(

@@ -76,6 +76,7 @@ def test_the_program_is_told_once_of_each_new_epoch_however_many_nodes_report_it
     for _ in range(2):
         watched.gaps.tell(GapSeen(OTHER, MINE, "new", GapKind.MOVED), "new")
     assert watched.told[2:] == [(MINE, "new", "new")] * 2
+    assert watched.gaps.count == len(watched.told)
 
 
 def test_a_program_without_the_callback_causes_no_reports() -> None:
@@ -87,6 +88,7 @@ def test_a_program_without_the_callback_causes_no_reports() -> None:
     watched.gaps.on_nodes([ME])
     watched.gaps.tell_all([(MINE, "e", "f")])
     assert (watched.seen, watched.sent, watched.told) == ([], [], [])
+    assert watched.gaps.count == 1  # the metrics show it all the same
 
 
 def test_a_report_for_another_home_is_not_answered_here() -> None:

@@ -181,6 +181,7 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
         "gateway_missed_messages",
         "gateway_unreached_messages",
         "gateway_unconfirmed_messages",
+        "gateway_lost_nodes",
     }
     assert {figure for figure in facts.values() if figure} == {1}
     report = ProcessReport(worker="chat", facts=facts)

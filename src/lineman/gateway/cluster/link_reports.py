@@ -64,6 +64,7 @@ class LinkReports:
         missed: messages of other nodes for this one that have not arrived.
         unreached: messages of this node that others report as not arrived.
         unconfirmed: messages of this node that nodes which are gone had not confirmed.
+        lost_nodes: how often a node has gone without having stopped normally.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class LinkReports:
         self._is_node = is_node
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
-        self.missed = self.unreached = self.unconfirmed = 0
+        self.missed = self.unreached = self.unconfirmed = self.lost_nodes = 0
         self._lag = lag
         self._reported = 0  # up to this number this node has reported what it has sent
         self._pause = self._idle = 1
@@ -152,6 +153,7 @@ class LinkReports:
 
     def on_gone(self, node: str, was_lost: bool) -> None:
         """A node is gone; what it has not confirmed may be lost with it."""
+        self.lost_nodes += was_lost
         covered = self._confirmed.pop(node, None)
         if not was_lost or covered is None:
             return

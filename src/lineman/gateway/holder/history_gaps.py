@@ -46,6 +46,9 @@ class HistoryGaps:
         tell_node: sends a report to another node.
         on_seen: called with each report about a group whose home is this node; it calls `tell`.
         on_gap: tells the program; None if it does not want to know.
+
+    Attributes:
+        count: gaps in the histories whose home is this node, whether the program is told or not.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class HistoryGaps:
         self._told = ToldGaps()
         self._nodes: list[str] = []
         self.places = MemberPlaces()
+        self.count = 0
 
     def accept(self, group: str, epoch: str, offset: int) -> bool:
         """Whether the members here get a message with this place; see `MemberPlaces.accept`."""
@@ -142,5 +146,6 @@ class HistoryGaps:
         return self._told.is_new(seen.group, f"{seen.epoch} replaced")
 
     def _say(self, group: str, old: str, new: str) -> None:
+        self.count += 1
         if self._on_gap is not None:
             self._on_gap(group, old, new)

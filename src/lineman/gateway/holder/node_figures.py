@@ -27,9 +27,12 @@ def figures(
         "gateway_dropped_events": dispatch.dropped,
         "gateway_delivered_messages": delivered,
     }
+    if routing.history_gaps is not None:
+        found["gateway_history_gaps"] = routing.history_gaps
     cluster = routing.cluster
     if cluster is not None:
         found["gateway_nodes"] = len(cluster.nodes)
+        found["gateway_lost_nodes"] = cluster.reports.lost_nodes
         found["gateway_broker_connected"] = cluster.broker.is_connected
         found["gateway_broker_dropped_messages"] = cluster.broker.dropped
         found["gateway_presence_partial"] = routing.is_presence_partial

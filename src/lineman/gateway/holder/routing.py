@@ -217,6 +217,11 @@ class Routing:
             await asyncio.sleep(SETTLE_STEP)
 
     @property
+    def history_gaps(self) -> int | None:
+        """Gaps in the histories whose home is this node; None if it keeps none."""
+        return None if self._keeper is None else self._keeper.gaps.count
+
+    @property
     def is_presence_partial(self) -> bool:
         """Whether some node has not told its users, or none can be reached."""
         if self.cluster is None:
