@@ -10,7 +10,6 @@ import ssl
 import tempfile
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -360,56 +359,6 @@ def test_a_path_in_chinese_reaches_the_worker_as_it_is(
                 assert whoami(client)["path"] == path
         else:
             assert refusal(tls(proxy.https_port, trust), quote(path)).status_code == expected
-
-
-def test_several_workers_share_the_clients_and_one_that_is_gone_is_left_out(
-    stack: ExitStack, start_proxy: StartProxy, trust: ssl.SSLContext, kind: str
-) -> None:
-    first = stack.enter_context(service(**TRUSTED))
-    with service(**TRUSTED) as second:
-        proxy = start_proxy(kind, f"{first.where},{second.where}")
-        with ExitStack() as clients:
-            pids = Counter(
-                whoami(clients.enter_context(websocket(tls(proxy.https_port, trust))))["program"]
-                for _ in range(8)
-            )
-        assert pids == {first.program.process.pid: 4, second.program.process.pid: 4}
-    for _ in range(4):
-        with websocket(answered_by_the_new_one(proxy.https_port, trust)) as client:
-            known = whoami(client)
-        assert (known["program"], known["path"]) == (first.program.process.pid, "/wss")
-
-
-@pytest.mark.parametrize(
-    ("kind", "sticky"),
-    [
-        *(("nginx", "ip"), ("caddy", "ip"), ("haproxy", "ip")),
-        *(("apache", "cookie"), ("caddy", "cookie"), ("haproxy", "cookie")),
-    ],
-)
-def test_a_client_comes_back_to_its_worker_where_that_is_asked_for(
-    stack: ExitStack, start_proxy: StartProxy, trust: ssl.SSLContext, kind: str, sticky: str
-) -> None:
-    workers = [stack.enter_context(service(**TRUSTED)) for _ in range(2)]
-    proxy = start_proxy(kind, ",".join(worker.where for worker in workers), sticky=sticky)
-    with websocket(tls(proxy.https_port, trust)) as client:
-        first = whoami(client)["program"]
-        cookies = [line.partition(";")[0] for line in client.response.headers.get_all("Set-Cookie")]
-    if kind == "apache":  # sets it on the answer to a plain request, and not on the 101
-        answer = http_get(tls(proxy.https_port, trust), "/wss")
-        cookies = re.findall(r"(?mi)^Set-Cookie: ([^;]+)", answer)
-        first = {f"WSSWORKER=.{n}": w.program.process.pid for n, w in enumerate(workers, 1)}[
-            cookies[0]
-        ]
-    headers = [("Cookie", "; ".join(cookies))] if sticky == "cookie" else []
-    # Origin: one that carries a cookie has to say where it comes from.
-    headers += [("Origin", f"https://{DOMAIN}")]
-    seen = set()
-    for _ in range(5):
-        with websocket(tls(proxy.https_port, trust), headers=headers) as client:
-            seen.add(whoami(client)["program"])
-    assert seen == {first}
-    assert bool(cookies) == (sticky == "cookie")
 
 
 def blocks(page: Path, language: str) -> list[str]:

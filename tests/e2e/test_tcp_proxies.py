@@ -109,17 +109,27 @@ def test_a_direct_client_that_forges_a_header_is_not_heard(line: tuple[Service, 
     worker.program.wait_for_line("only trusted_proxies may connect")
 
 
-def test_clients_share_several_workers_and_come_back_by_their_address(
+def test_clients_come_back_by_their_address_and_to_another_worker_where_theirs_is_gone(
     stack: ExitStack, start_proxy: StartProxy, trust: ssl.SSLContext, kind: str
 ) -> None:
-    workers = [stack.enter_context(service(**REQUIRED)) for _ in range(2)]
-    where = ",".join(worker.where for worker in workers)
+    running = {}
+    for _ in range(2):
+        exits = stack.enter_context(ExitStack())
+        worker = exits.enter_context(service(**REQUIRED))
+        running[worker.program.process.pid] = worker, exits
+    where = ",".join(worker.where for worker, _ in running.values())
     proxy = start_proxy(kind, where, is_tcp=True, sticky="ip")
-    seen = set()
-    for _ in range(5):
-        with websocket(tls(proxy.https_port, trust)) as client:
-            seen.add(json.loads(client.ask("whoami"))["program"])
-    assert len(seen) == 1
+
+    def seen() -> set[int]:
+        programs = set()
+        for _ in range(5):
+            with websocket(tls(proxy.https_port, trust)) as client:
+                programs.add(json.loads(client.ask("whoami"))["program"])
+        return programs
+
+    (first,) = seen()
+    running[first][1].close()  # gone: its clients are served by the other at once
+    assert seen() == running.keys() - {first}
 
 
 def test_a_silent_line_is_cut_after_the_idle_timeout(

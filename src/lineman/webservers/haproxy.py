@@ -52,7 +52,7 @@ defaults
     log global
     option {"tcplog" if site.is_tcp else "httplog"}
     option dontlognull
-    retries 1
+{_retries(site)}
     timeout connect {CONNECT_TIMEOUT}s
     timeout client 30s
     timeout server 30s
@@ -63,6 +63,18 @@ defaults
 
 {front}
 {_backend(site)}"""
+
+
+def _retries(site: Site) -> str:
+    """How often a connection to a worker is tried, and that the next try is another worker's."""
+    several = len(site.upstreams)
+    if several == 1:
+        return "    retries 1"
+    return f"""\
+    retries {several}
+    # A client of a worker that is gone is served by another at once, whatever its cookie or address
+    # says. Without this it waits a second for the one that is gone, and gets 503.
+    option redispatch 1"""
 
 
 def _head(site: Site, version: Version) -> str:
@@ -171,12 +183,19 @@ def _backend(site: Site) -> str:
         lines.append("    balance leastconn  # lines stay open: the fewest count")
     if site.sticky == "cookie":
         lines.append("    cookie WSSWORKER insert indirect nocache httponly secure")
-    options = " check"
+    check = " check"
+    if len(site.upstreams) > 2:
+        lines += [
+            "    # One that refuses a client is left out until a check (2 s) finds it again: of",
+            "    # several that are gone, redispatch would try the same two in turn.",
+        ]
+        check += " rise 1 observe layer4 error-limit 1 on-error mark-down"
+    options = check
     if site.is_tcp:
         lines.append(f"    timeout server {site.idle_timeout}s")
         lines.append("    # Each connection begins with a PROXY header that names the client.")
         ssl = ",ssl" if site.cert else ""
-        options = f" send-proxy-v2 proxy-v2-options crc32c,authority{ssl} check"
+        options = f" send-proxy-v2 proxy-v2-options crc32c,authority{ssl}{check}"
     for number, upstream in enumerate(site.upstreams, 1):
         cookie = f" cookie {number}" if site.sticky == "cookie" else ""
         lines.append(f"    server worker{number} {_target(upstream)}{cookie}{options}")
