@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lineman.brokers.base import Subscriber
-from lineman.brokers.nats import Nats, _token
+from lineman.brokers.nats import Nats, token_of
 from lineman.errors import ConfigError
 
 
@@ -25,11 +25,11 @@ def made(url: str) -> Any:
 
 @pytest.mark.parametrize("topic", ["", "a b", "uid:*", "group:a.b.>", "\0", "é" * 100])
 def test_a_topic_is_one_token_of_a_subject(topic: str) -> None:
-    token = _token(topic)
+    token = token_of(topic)
     assert token
     assert not set(token) & set(" .*>\r\n\t\0")
     assert token.isascii()
-    assert token != _token(f"{topic}x")
+    assert token != token_of(f"{topic}x")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lineman import ConfigError, Gateway
+from lineman import ConfigError, Gateway, HistoryOptions
 from lineman.base import option_kinds
 from lineman.config import checked_options
 from lineman.gateway.gateway_options import OF_HOLDERS, OPTIONS, SHARED, GatewayOptions
@@ -69,3 +69,16 @@ def test_a_callback_for_http_is_refused_where_no_client_speaks_it(name: str) -> 
     setattr(gateway, name, lambda client: None)
     with pytest.raises(ConfigError, match=f"{name} is set, and text://127.0.0.1:0 has no HTTP"):
         checked_options.read(gateway._holding)
+
+
+def test_a_durable_history_needs_a_broker_that_keeps_it() -> None:
+    durable = HistoryOptions(durable=True)
+    with pytest.raises(ConfigError, match="no broker that could keep it"):
+        Gateway("ws://127.0.0.1:0", name="durable without", history=durable)
+    with pytest.raises(ConfigError, match="no broker that could keep it"):
+        Gateway("ws://127.0.0.1:0", name="durable hub", gateways=2, history=durable)
+    for number, url in enumerate(("redis://h", "redis+cluster://h", "nats://h")):
+        gateway = Gateway("ws://127.0.0.1:0", name=f"d{number}", broker=url, history=durable)
+        assert gateway._make_store() is not None
+    kept_here = Gateway("ws://127.0.0.1:0", name="d", broker="redis://h", history=HistoryOptions())
+    assert kept_here._make_store() is None

@@ -93,6 +93,29 @@ _CAUSES = (
         "compare user and password in the address with its own; percent-encode special characters",
     ),
     (
+        r"JetStream not enabled|JetStream is not enabled|NoStreamResponse",
+        "it has no JetStream, which keeps durable histories",
+        "start it with -js and -sd /var/lib/nats, or write jetstream { store_dir: … } into its "
+        "configuration; or leave durable=True out of HistoryOptions",
+    ),
+    (
+        r"unknown (?:redis )?command",
+        "it lacks a command that durable histories need",
+        "Redis 5.0 or newer has streams and scripts that may use them",
+    ),
+    (
+        r"OOM command not allowed|OutOfMemory",
+        "its memory is full",
+        "raise its maxmemory, or keep less: HistoryOptions(messages=…, seconds=…, max_bytes=…)",
+    ),
+    (
+        r"ACL failure in script|user executing the script can't|"
+        r"permissions to run the '(?:eval|evalsha)'",
+        "the user may not do what durable histories need",
+        "allow it: +eval +evalsha +info +time +del +pexpire +hset +hmget +xadd +xdel +xrange "
+        "+xrevrange ~lineman:*",
+    ),
+    (
         r"no permissions|NOPERM|permissions violation",
         "the user has too few permissions",
         "let it publish and subscribe to this service's channels",

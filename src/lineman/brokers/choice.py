@@ -5,9 +5,12 @@ from __future__ import annotations
 from lineman.brokers.base import MakeBroker
 from lineman.brokers.broker_address import check_login, without_login
 from lineman.brokers.embedded import Embedded
+from lineman.brokers.history_store import HistoryStore, StoreLimits
 from lineman.brokers.nats import Nats
+from lineman.brokers.nats_history import NatsHistory
 from lineman.brokers.redis import Redis
 from lineman.brokers.redis_cluster import RedisCluster
+from lineman.brokers.redis_history import RedisHistory
 from lineman.brokers.redis_sentinel import RedisSentinel
 from lineman.brokers.remote import DEFAULT_LIMITS, RemoteLimits
 from lineman.errors import ConfigError
@@ -23,6 +26,15 @@ KINDS: dict[str, type[Redis | RedisCluster | Nats]] = {
     "rediss+cluster": RedisCluster,
     "nats": Nats,
     "tls": Nats,
+}
+# What keeps durable histories at the same servers.
+STORES: dict[str, type[RedisHistory | NatsHistory]] = {
+    "redis": RedisHistory,
+    "rediss": RedisHistory,
+    "redis+cluster": RedisHistory,
+    "rediss+cluster": RedisHistory,
+    "nats": NatsHistory,
+    "tls": NatsHistory,
 }
 
 
@@ -50,3 +62,24 @@ def broker_maker(url: str, name: str, limits: RemoteLimits = DEFAULT_LIMITS) -> 
         raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")
     check_login(url)
     return lambda subscriber: kind(url, name, subscriber, limits)
+
+
+def history_store(url: str, name: str, limits: StoreLimits) -> HistoryStore:
+    """What keeps the durable histories of a service beside its broker.
+
+    Args:
+        url: the broker's address.
+        name: the service's name.
+        limits: how much is kept.
+
+    Raises:
+        NoBrokerError: this broker keeps nothing.
+        ConfigError: a part of the address is invalid.
+    """
+    kind = STORES.get(url.partition("://")[0])
+    if kind is None:
+        raise NoBrokerError(
+            f"{without_login(url)!r} is no broker that keeps histories",
+            "give redis://…, redis+cluster://… or nats://…, or leave durable=True out",
+        )
+    return kind(url, name, limits)

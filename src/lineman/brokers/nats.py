@@ -55,7 +55,7 @@ class Nats(Remote):
         self._servers.rotate(random.randrange(len(parts.hosts)))  # the nodes share the servers
         self._has_warned = False
         self._ca_file = ca_file
-        self._prefix = f"lineman.{_token(name)}."
+        self._prefix = f"lineman.{token_of(name)}."
         self._client: Any = None
         self._ended: asyncio.Event | None = None
         self._said = ""  # the last error that the server has reported
@@ -130,12 +130,7 @@ class Nats(Remote):
             )
 
     def _login(self) -> dict[str, str]:
-        """The login decoded: the library decodes no `%2F`."""
-        login = self._parts.login.removesuffix("@")
-        user, colon, password = login.partition(":")
-        if colon:
-            return {"user": unquote(user), "password": unquote(password)}
-        return {"token": unquote(login)} if login else {}
+        return login_of(self._parts)
 
     @property
     def _whole_timeout(self) -> int:
@@ -158,7 +153,7 @@ class Nats(Remote):
                 self._last_number += 1
                 number = self._numbers[topic] = self._last_number
                 self._topics_by_number[number] = topic
-                commands.append(f"SUB {self._prefix}{_token(topic)} {number}\r\n")
+                commands.append(f"SUB {self._prefix}{token_of(topic)} {number}\r\n")
         for topic in work.unsubscribe:
             gone = self._numbers.pop(topic, None)
             if gone is not None:
@@ -183,7 +178,7 @@ class Nats(Remote):
             if one.topic is not None and len(one.payload) > self._client.max_payload:
                 self._refuse(one, self._client.max_payload)
             elif one.topic is not None:
-                await self._client.publish(self._prefix + _token(one.topic), one.payload)
+                await self._client.publish(self._prefix + token_of(one.topic), one.payload)
             await self._change_topics(one)
         await self._confirm()
 
@@ -195,6 +190,15 @@ class Nats(Remote):
             await client.end()
 
 
-def _token(topic: str) -> str:
+def login_of(parts: SeveralHosts) -> dict[str, str]:
+    """The login of an address, decoded: the library decodes no `%2F`."""
+    login = parts.login.removesuffix("@")
+    user, colon, password = login.partition(":")
+    if colon:
+        return {"user": unquote(user), "password": unquote(password)}
+    return {"token": unquote(login)} if login else {}
+
+
+def token_of(topic: str) -> str:
     """A topic encoded as one token of a subject: blanks, dots, `*` and `>` have a meaning there."""
     return base64.urlsafe_b64encode(topic.encode()).decode().rstrip("=") or "-"

@@ -19,8 +19,9 @@ from lineman.base.vocabulary import (
     WORKER_SETTINGS,
 )
 from lineman.brokers.base import MakeBroker
-from lineman.brokers.choice import broker_maker
+from lineman.brokers.choice import broker_maker, history_store
 from lineman.brokers.embedded import Hub
+from lineman.brokers.history_store import StoreLimits
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared, refuse_option
 from lineman.config.options import ServiceFields
@@ -33,11 +34,13 @@ from lineman.gateway.gateway_options import (
     SHARED,
     GatewayOptions,
     check_addresses,
+    check_durable,
     check_name,
     checked_router,
     limits_of,
 )
 from lineman.gateway.holder.client_deadlines import GuardOptions
+from lineman.gateway.holder.durable_histories import MakeStore
 from lineman.gateway.holder.node import Node
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.one_loop import RunsInLoop, let_links_end
@@ -218,6 +221,7 @@ class Gateway(Api, RunsInLoop, Declared):
         option_kinds.check(GatewayOptions, options, besides=ServiceFields)
         check_name(options.name)
         check_addresses(options)
+        check_durable(options)
         if options.broker is not None:
             broker_maker(options.broker, options.name)  # a wrong broker is reported now
         if options.push is not None:
@@ -249,6 +253,7 @@ class Gateway(Api, RunsInLoop, Declared):
             bool(self.on_uid_online or self.on_uid_offline),
             lambda: worker.service is not None and worker.service.is_stopping,
             service=self.name,
+            make_store=self._make_store(),
         )
         node = self._node = Node(
             self.callbacks.names(),
@@ -271,6 +276,13 @@ class Gateway(Api, RunsInLoop, Declared):
             paths.append(str(self._options.push_socket))
         await node.start(*paths)
         await node.settle(SETTLE_TIME)
+
+    def _make_store(self) -> MakeStore | None:
+        history, broker = self._options.history, self._options.broker
+        if history is None or not history.durable or broker is None:
+            return None
+        limits = StoreLimits(history.messages, history.seconds, history.max_bytes)
+        return lambda: history_store(broker, self.name, limits)
 
     def _make_broker(self, worker: Worker) -> MakeBroker | None:
         if self._options.broker is not None:

@@ -120,6 +120,20 @@ def check_addresses(options: GatewayOptions) -> None:
             _check_ping_data(options, each.text, each.address.protocol)
 
 
+def check_durable(options: GatewayOptions) -> None:
+    """Checks that there is a broker that keeps histories, where they are to be durable.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if options.history is not None and options.history.durable and options.broker is None:
+        raise ConfigError(
+            "history is durable, and there is no broker that could keep it: the one of one machine "
+            "keeps nothing",
+            "give broker='redis://…' or 'nats://…' (with JetStream), or leave durable=True out",
+        )
+
+
 def _check_ping_data(options: GatewayOptions, address: str, protocol: str) -> None:
     new_session = session_factories.of(protocol)
     if new_session is None:

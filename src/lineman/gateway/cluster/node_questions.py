@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lineman.base.loglimit import LogLimit
@@ -113,7 +114,8 @@ class NodeQuestions:
 
     Args:
         node: this node.
-        answer: answers for the clients here; None in a program that holds none.
+        answer: answers for the clients here, or returns what is awaited for that; None in a
+            program that holds none.
         tell: sends a message to one node.
         timeout: seconds without an answer, or without its next part, after which none is expected.
     """
@@ -128,6 +130,7 @@ class NodeQuestions:
         self._last_number = 0
         self._gathering: dict[int, Gathering] = {}
         self._unfinished: dict[tuple[str, int], _Unfinished] = {}
+        self._answering: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         """The number of questions to others that are open."""
@@ -202,12 +205,34 @@ class NodeQuestions:
         """Answers another node, for the clients here."""
         if self._answer is None:
             return
-        number = asked.ask.number
         try:
             value = self._answer(asked.ask)
         except UsageError as error:  # the asker may run a newer version
-            self._say(asked.origin, LinkAnswer(number, error=str(error)))
+            self._say(asked.origin, LinkAnswer(asked.ask.number, error=str(error)))
             return
+        if inspect.isawaitable(value):
+            task = self._loop.create_task(self._await_answer(asked, value))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+        else:
+            self._give_answer(asked, value)
+
+    async def _await_answer(self, asked: NodeQuestion, coming: Awaitable[Any]) -> None:
+        number = asked.ask.number
+        try:
+            value = await coming
+        except NotReachedError as error:
+            answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
+        except Exception as error:
+            self._log.exception(error, "the question %s could not be answered", asked.ask.what)
+            answer = LinkAnswer(number, error="it could not be answered")
+        else:
+            self._give_answer(asked, value)
+            return
+        self._say(asked.origin, answer)
+
+    def _give_answer(self, asked: NodeQuestion, value: Any) -> None:
+        number = asked.ask.number
         if not asked.takes_parts:
             self._say(asked.origin, LinkAnswer(number, value))
             return

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from lineman.base import option_kinds
-from lineman.base.option_kinds import BYTES, COUNT, SECONDS, option
+from lineman.base.option_kinds import BYTES, COUNT, FLAG, SECONDS, option
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 
 
@@ -26,6 +26,10 @@ class HistoryOptions:
     """The greatest age of a kept message, in seconds."""
     max_bytes: int = option(1024 * 1024, BYTES)
     """The largest size of all kept messages of a group together: bytes, or characters of text."""
+
+    durable: bool = option(False, FLAG)
+    """Whether the broker keeps the messages (Redis, or NATS with JetStream), over restarts of all
+    processes; if not, they are in the memory of the gateway processes."""
 
     def __post_init__(self) -> None:
         option_kinds.check(HistoryOptions, self, whose=" of history")

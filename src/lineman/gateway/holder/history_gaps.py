@@ -96,10 +96,10 @@ class HistoryGaps:
         if self._home_of(seen.group) == self._node:
             self._on_seen(seen)
 
-    def on_nodes(self, nodes: list[str]) -> None:
-        """Reports the groups whose home has changed: their histories begin anew."""
+    def on_nodes(self, nodes: list[str], is_news: bool = True) -> None:
+        """Reports the groups whose home has changed, if that `is_news` for their members."""
         before, self._nodes = self._nodes, nodes
-        if not before or self._on_gap is None:
+        if not before or self._on_gap is None or not is_news:
             return
         for group, epoch in self.places:
             if homes_of(group, before)[0] != homes_of(group, nodes)[0]:

@@ -219,8 +219,7 @@ class Node:
 
     def troubles(self) -> list[str]:
         """The problems of this process as texts, for `status` and health checks."""
-        cluster = self.routing.cluster
-        return [] if cluster is None else cluster.troubles()
+        return self.routing.troubles()
 
     def facts(self) -> dict[str, float]:
         """The figures of this process for `status` and the metrics."""

@@ -29,6 +29,8 @@ def figures(
     }
     if routing.history_gaps is not None:
         found["gateway_history_gaps"] = routing.history_gaps
+    if routing.lost_publications is not None:
+        found["gateway_lost_publications"] = routing.lost_publications
     cluster = routing.cluster
     if cluster is not None:
         found["gateway_nodes"] = len(cluster.nodes)

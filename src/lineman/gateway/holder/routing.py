@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from lineman.brokers.base import MakeBroker
@@ -22,6 +22,7 @@ from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
 from lineman.gateway.cluster.signing import Secret, Signer
+from lineman.gateway.holder.durable_histories import DurableHistories, MakeStore
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.history import HistoryOptions
@@ -62,6 +63,7 @@ class RoutingOptions:
         times: of the cluster.
         uids_at_once: the largest number of uids in one message between nodes.
         service: its name, which a signature is for.
+        make_store: makes what keeps the histories; None to keep them in this process.
     """
 
     make_broker: MakeBroker | None = None
@@ -73,6 +75,7 @@ class RoutingOptions:
     times: ClusterTimes = DEFAULT_TIMES
     uids_at_once: int = AT_ONCE
     service: str = ""
+    make_store: MakeStore | None = None
 
 
 class Routing:
@@ -149,6 +152,9 @@ class Routing:
         calls = HomeCalls(
             self._node, self._home_of, self._tell, self.carry_out, on_gap, self._loop.time
         )
+        if options.make_store is not None:
+            signer = Signer(options.secret, options.service)
+            return DurableHistories(options.make_store(), signer, calls)
         return HomeHistories(options.history, calls)
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
@@ -365,7 +371,9 @@ class Routing:
         """
         if asked.what == BROKER_STATE:
             return Gathered(self.cluster is None or self.cluster.broker.is_connected)
-        if self.cluster is None:
+        if asked.what == "history" and isinstance(self._keeper, DurableHistories):
+            gathered = Gathered(await self._ask_store(self._keeper, asked))
+        elif self.cluster is None:
             kind = QUESTION_KINDS.get(asked.what)
             if kind is None:
                 raise UsageError(f"there is no question {asked.what!r}")
@@ -382,5 +390,25 @@ class Routing:
         if self._keeper is not None and self.orders.registry.members_of_group(group):
             self._keeper.gaps.places.expect(group, page[0])
 
+    @staticmethod
+    async def _ask_store(store: DurableHistories, asked: LinkQuestion) -> Any:
+        group, epoch, offset = asked.names
+        return astuple(await store.page(group, epoch, int(offset)))
+
     def _answer(self, asked: LinkQuestion) -> Any:
+        """The answer for the clients here, or what is awaited for it."""
+        if asked.what == "history" and isinstance(self._keeper, DurableHistories):
+            return self._ask_store(self._keeper, asked)
         return answer_of(self.orders, asked)
+
+    def troubles(self) -> list[str]:
+        """What separates this node from the others and from its histories, as texts."""
+        found = [] if self.cluster is None else self.cluster.troubles()
+        if isinstance(self._keeper, DurableHistories) and self._keeper.trouble:
+            found.append(f"durable histories are not kept: {self._keeper.trouble}")
+        return found
+
+    @property
+    def lost_publications(self) -> int | None:
+        """Messages that were neither kept nor sent; None where histories are not durable."""
+        return self._keeper.lost if isinstance(self._keeper, DurableHistories) else None

@@ -1,0 +1,46 @@
+"""Durable histories in NATS JetStream: what it loses, and how it is set up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from brokers.stores import Stores, contents, refusal
+from kit.brokers import nats_server, running
+
+
+def test_a_jetstream_that_lost_the_end_of_a_group_begins_a_new_epoch(tmp_path: Path) -> None:
+    async def test() -> None:
+        store: Any = stores.add()
+        places = await store.append("g", [b"a", b"b", b"c"])
+        stream = store._stream
+        await store._jetstream.delete_msg(stream, store._last["g"].seq)
+        ((epoch, offset),) = await store.append("g", [b"d"])
+        assert epoch != places[0][0]
+        assert offset == 4
+        assert contents(await store.read("g", epoch, 3)) == [b"d"]
+
+    with running(nats_server("-js", "-sd", str(tmp_path))) as server:
+        stores = Stores("nats", server)
+        stores.run(test)
+
+
+def test_a_nats_server_without_jetstream_says_what_to_do() -> None:
+    with running(nats_server()) as server:
+        told = refusal(f"nats://127.0.0.1:{server.port}")
+    assert "it has no JetStream" in told
+    assert "-js" in told
+
+
+def test_the_limits_of_a_jetstream_change_with_the_options(tmp_path: Path) -> None:
+    async def test() -> None:
+        store: Any = stores.add(messages=10)
+        await store.append("g", [b"%d" % number for number in range(10)])
+        changed: Any = stores.add(messages=3)
+        assert len((await changed.read("g", "", 0)).entries) == 3
+        info = await changed._jetstream.stream_info(changed._stream)
+        assert info.config.max_msgs_per_subject == 3
+
+    with running(nats_server("-js", "-sd", str(tmp_path))) as server:
+        stores = Stores("nats", server)
+        stores.run(test)
