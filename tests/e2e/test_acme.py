@@ -118,6 +118,20 @@ def test_the_first_certificate_comes_through_the_workers_own_port(
     assert authority.orders == 1
 
 
+def test_a_port_of_lines_proves_its_name_by_itself(
+    authority: Pebble, ports: list[int], root: Path
+) -> None:
+    """tls-alpn-01 is answered where clients speak lines in TLS."""
+    worker = Worker(f"text://127.0.0.1:{ports[1]}", acme=authority.options(root), domains=[DOMAIN])
+    worker.on_message = lambda connection, line: connection.send(line)
+    with Serving(worker) as serving:
+        trust = authority.trust()
+        with RawClient(serving.port, tls=trust, server_hostname=DOMAIN) as client:
+            client.send_bytes(b"hello\n")
+            assert client.receive_bytes() == b"hello\n"
+    assert worker.url == f"text+tls://127.0.0.1:{ports[1]}"
+
+
 def test_a_worker_that_begins_tls_in_mid_connection_gets_its_certificate_by_http(
     authority: Pebble, ports: list[int], root: Path
 ) -> None:
