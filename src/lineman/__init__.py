@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lineman.protocols.codecs.own_protocol import Protocol
     from lineman.protocols.codecs.ready_made import LengthPrefixed, Lines
     from lineman.protocols.http.event_stream import ServerSentEvent
+    from lineman.protocols.http.forms import UploadedFile
     from lineman.protocols.http.http_messages import Headers, Request
     from lineman.protocols.http.responses import Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
@@ -102,6 +103,7 @@ __all__ = [
     "Timer",
     "TlsInfo",
     "UnknownNameError",
+    "UploadedFile",
     "UsageError",
     "Worker",
     "WorkerOptions",
@@ -157,6 +159,7 @@ _HOMES = {
     "Timer": "scheduling.timer",
     "TlsInfo": "net.stream.tlsinfo",
     "UnknownNameError": "errors",
+    "UploadedFile": "protocols.http.forms",
     "UsageError": "errors",
     "Worker": "worker",
     "WorkerOptions": "config.options",

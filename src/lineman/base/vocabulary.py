@@ -303,8 +303,8 @@ REQUEST: Mapping[str, str] = {
     "getRemoteIp": "remote_ip",
     "getRemotePort": "remote_port",
     "get": 'write request.query.get("name")',
-    "post": "request.body has the posted bytes",
-    "file": "request.body has the posted bytes",
+    "post": 'write request.form.get("name"), or request.json()',
+    "file": 'write request.files.get("name")',
     "header": 'write request.headers.get("name")',
     "cookie": 'write request.cookies.get("name")',
     "rawHead": "write request.headers.items()",
@@ -351,17 +351,9 @@ PEER_MEMBERS = (
 )
 # The public names of a request.
 REQUEST_MEMBERS = (
-    *("body", "cookies", "headers", "host", "is_disconnected", "method", "on_disconnect", "path"),
-    *(
-        "query",
-        "query_all",
-        "query_string",
-        "remote_ip",
-        "remote_port",
-        "scheme",
-        "target",
-        "version",
-    ),
+    *("body", "cookies", "files", "files_all", "form", "form_all", "headers", "host"),
+    *("is_disconnected", "json", "method", "on_disconnect", "path", "query", "query_all"),
+    *("query_string", "remote_ip", "remote_port", "scheme", "target", "version"),
 )
 # The public names of a client of a `Gateway`.
 CLIENT_MEMBERS = (

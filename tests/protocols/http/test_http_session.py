@@ -28,6 +28,7 @@ class Limits:
     max_head_size: int = 16384
     max_message_size: int = 1 << 20
     handshake_timeout: float = TIME
+    max_upload_size: int = 0
     keep_alive_timeout: float = 2 * TIME
 
 

@@ -25,6 +25,7 @@ class Limits:
     max_head_size: int = 16384
     max_message_size: int = 1 << 20
     handshake_timeout: float = 10.0
+    max_upload_size: int = 0
     keep_alive_timeout: float = 75.0
     ping_interval: float = 25.0
     ping_timeout: float = 20.0

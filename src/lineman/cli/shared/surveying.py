@@ -96,7 +96,7 @@ def _surveyed(worker: Worker, twin: int, files: str) -> Surveyed:
         proxy_protocol=plan.given.proxy_protocol or "",
         ping_interval=plan.limits.ping_interval,
         ping_timeout=plan.limits.ping_timeout,
-        max_message_size=plan.limits.max_message_size,
+        max_message_size=max(plan.limits.max_message_size, plan.limits.max_upload_size),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineman.errors import ConnectionLost
-from lineman.net.connection import served_file
-from lineman.net.connection.served_file import ServedFile
 from lineman.protocols.http.http_session import HttpSession
 from lineman.protocols.http.responses import Response, piece_of
+
+if TYPE_CHECKING:
+    from lineman.net.connection.served_file import ServedFile
 
 # While more bytes than this wait for the client, no further piece is asked for.
 HIGH_WATER = 64 * 1024
@@ -118,6 +119,8 @@ class AnswerBody:
     # A file.
 
     async def _send_file(self) -> None:
+        from lineman.net.connection import served_file  # most programs do not need it
+
         with served_file.open_for(self._response, self._connection.request) as served:
             self._begin(served.response, None, served.count)
             if not self._session.sends_body:

@@ -98,7 +98,8 @@ class HttpStage(PlainRequests):
             else:
                 kind = kind_of("bad requests", event.text)
                 log = connection.service.log
-                log.log(logging.INFO, kind, "%s: %s", connection.peer_address, event)
+                level = logging.INFO if event.status < 500 else logging.WARNING
+                log.log(level, kind, "%s: %s", connection.peer_address, event)
             connection.refuse(event)
         else:
             answer = self._session.answer_to(event, connection.service.wheel.now)

@@ -52,6 +52,8 @@ class LimitFields:
 
     max_message_size: int = option(10 * MIB, BYTES)
     """A received message, all its fragments together; past it 1009."""
+    max_upload_size: int = option(0, BYTES_OR_NONE)
+    """A form with files, which then go to disk as they come; past it 413. 0: `max_message_size`."""
     max_send_buffer_size: int = option(1 * MIB, BYTES)
     """Bytes that may wait for a slow reader; past it 1013, or what `slow_readers` says."""
     max_head_size: int = option(16 * KIB, BYTES)

@@ -21,6 +21,7 @@ cdef class PlainRequests:
     cdef _answer(self, request)
     @cython.locals(connection=Lifecycle, service=ConnectionContext)
     cdef _respond(self, result)
+    cdef _refuse_request(self, error)
     cdef _callback_raised(self, name, error)
     cdef _wait_for_answer(self)
     cpdef _stop_waiting(self)

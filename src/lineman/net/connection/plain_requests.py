@@ -67,12 +67,15 @@ class PlainRequests:
         assert callback is not None
         try:
             result = callback(request)
+        except HttpError as refusal:
+            self._refuse_request(refusal)
+            return
         except BaseException as error:
             self._callback_raised("on_request", error)
             return
         if isinstance(result, CoroutineType):
             self._wait_for_answer()
-            service.spawn(result, self._answered, self._async_failed)
+            service.spawn(result, self._answered, self._answer_failed)
         else:
             self._respond(result)
 
@@ -113,11 +116,24 @@ class PlainRequests:
             and connection.unsent < service.limits.max_send_buffer_size
         )
 
+    def _refuse_request(self, error: HttpError) -> None:
+        """Answers with an error that the program raised, or that a form of the client is."""
+        headers = [("X-Content-Type-Options", "nosniff")]
+        headers += [pair for pair in error.headers if pair[0].lower() != "connection"]
+        self._respond(Response(f"{error.text}\n", status=error.status, headers=headers))
+
     def _callback_raised(self, name: str, error: BaseException) -> None:
         service = self._connection.service
         service.exceptions += 1
         service.log.exception(error, "%s: %s raised", self._connection.peer_address, name)
         self._connection.refuse(HttpError(500, "Internal Server Error"))
+
+    def _answer_failed(self, error: BaseException) -> None:
+        if isinstance(error, HttpError) and not self._connection.is_over:
+            self._refuse_request(error)
+            self._go_on()
+        else:
+            self._async_failed(error)
 
     def _async_failed(self, error: BaseException) -> None:
         self._stop_waiting()
@@ -191,6 +207,10 @@ class PlainRequests:
             return
         if not body.has_begun:
             self._body = None
+            if isinstance(error, HttpError):
+                self._refuse_request(error)
+                self._go_on()
+                return
             self._callback_raised("on_request", error)
             return
         service = connection.service

@@ -27,6 +27,7 @@ cdef class RequestFields:
     cdef dict _cookies
     cdef readonly bint is_disconnected
     cdef list _watchers
+    cdef object _form
 
     cpdef forget_looks(self)
     cpdef tuple _parts(self)

@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, unquote
 
 from lineman.base import unknown_names
 from lineman.base.unknown_names import RequestNames
+from lineman.protocols.http.forms import Form, UploadedFile, read_form
+from lineman.protocols.http.json_bodies import read_json
 
 # What a look-up found is kept for the next one, for as many names as a program may have. Names that
 # clients choose cannot fill the memory.
@@ -156,7 +158,7 @@ class RequestFields:
     """What a `Request` has."""
 
     __slots__ = (
-        "_cookies", "_head", "_headers", "_path", "_query", "_watchers", "body",
+        "_cookies", "_form", "_head", "_headers", "_path", "_query", "_watchers", "body",
         "is_disconnected", "keep_alive", "method", "remote_ip",
         "remote_port", "scheme", "target", "upgrade", "version",
     )  # fmt: skip
@@ -186,6 +188,7 @@ class RequestFields:
         self._query: dict[str, list[str]] | None = None
         self._cookies: dict[str, str] | None = None
         self.is_disconnected = False
+        self._form: Form | None = None
         self._watchers: list[Callable[[], Any]] | None = None
 
     def on_disconnect(self, function: Callable[[], Any]) -> Callable[[], Any]:
@@ -286,6 +289,47 @@ class RequestFields:
                     self._cookies.setdefault(name, value)
         return self._cookies
 
+    def json(self) -> Any:
+        """What the body says in JSON: dictionaries, lists, `str`, numbers, booleans, None.
+
+        Raises:
+            HttpError: it is none; where the program does not catch it, the client gets 400.
+        """
+        return read_json(self.body)
+
+    def use_form(self, form: Form) -> None:
+        """Takes a form whose files were written down as they came."""
+        self._form = form
+
+    def _read_form(self) -> Form:
+        if self._form is None:
+            self._form = read_form(self.headers.get("content-type"), self.body)
+        return self._form
+
+    @property
+    def form_all(self) -> dict[str, list[str]]:
+        """Every field of a form with all its values, in the order sent; empty without a form.
+
+        Raises:
+            HttpError: it is broken; where the program does not catch it, the client gets 400.
+        """
+        return self._read_form().fields
+
+    @property
+    def form(self) -> dict[str, str]:
+        """Every field of a form with its first value; raises like `form_all`."""
+        return {name: values[0] for name, values in self.form_all.items()}
+
+    @property
+    def files_all(self) -> dict[str, list[UploadedFile]]:
+        """Every file field of a form with all its files; raises like `form_all`."""
+        return self._read_form().files
+
+    @property
+    def files(self) -> dict[str, UploadedFile]:
+        """Every file field of a form with its first file; raises like `form_all`."""
+        return {name: files[0] for name, files in self.files_all.items()}
+
     @property
     def host(self) -> str:
         """The host that the client asked for, with the port if it sent one; an absolute target
@@ -307,7 +351,8 @@ class Request(RequestFields, RequestNames):
         method: such as `GET`, in capitals.
         target: what the client asked for, as it was sent: `/chat?room=7`.
         version: `1.1` or `1.0`.
-        body: all of it; empty where there is none.
+        body: all of it; empty where there is none, and of a form whose files were written down
+            (`max_upload_size`).
         upgrade: it asks for a websocket, and what follows it on the line is no HTTP.
         keep_alive: another request may follow its answer.
         remote_ip: who sent it; behind a trusted proxy, the client's own address.

@@ -51,6 +51,11 @@ class HttpLimits(Protocol):
         ...
 
     @property
+    def max_upload_size(self) -> int:
+        """Bytes of a form whose files are written down; 0 where it is a body as any other."""
+        ...
+
+    @property
     def handshake_timeout(self) -> float:
         """Seconds that a client has for a head, and for a body beside those for its bytes."""
         ...
@@ -159,7 +164,9 @@ class HttpSession(Session):
             if data[0] == TLS_RECORD:
                 return TlsClientError()
             limits = self._limits
-            self._parser = RequestParser(limits.max_head_size, limits.max_message_size)
+            self._parser = RequestParser(
+                limits.max_head_size, limits.max_message_size, limits.max_upload_size
+            )
         start = self._position
         self._position = min(start + _PIECE, len(data))
         self._requests = self._parser.feed(data[start : self._position])

@@ -18,6 +18,7 @@ from httptools import (
 )
 
 from lineman.errors import HttpError
+from lineman.protocols.http.forms import FormBody, is_multipart
 from lineman.protocols.http.http_messages import Headers, Request, has_token
 
 __all__ = ["CONTINUE", "MAX_HEADER_LINES", "Headers", "Request", "RequestParser", "has_token"]
@@ -65,6 +66,8 @@ class RequestParser:
     Args:
         max_head_size: bytes of the request line and the headers together, to the empty line.
         max_body_size: bytes of one body.
+        max_upload_size: bytes of a form with files, which are written down as they come; 0 where
+            it is a body as any other.
 
     Attributes:
         error: None, or why the connection must be answered with an error and closed.
@@ -74,14 +77,15 @@ class RequestParser:
     """
 
     __slots__ = (
-        "_body", "_framing_size", "_head_size", "_is_apart", "_left", "_lines", "_parser", "_phase",
-        "_request", "_requests", "_tail", "_url", "error", "max_body_size", "max_head_size", "rest",
-        "wants_continue",
+        "_body", "_framing_size", "_head_size", "_is_apart", "_left", "_lines", "_most", "_parser",
+        "_phase", "_request", "_requests", "_tail", "_url", "error", "max_body_size",
+        "max_head_size", "max_upload_size", "rest", "wants_continue",
     )  # fmt: skip
 
-    def __init__(self, max_head_size: int, max_body_size: int) -> None:
+    def __init__(self, max_head_size: int, max_body_size: int, max_upload_size: int = 0) -> None:
         self.max_head_size = max_head_size
-        self.max_body_size = max_body_size
+        self.max_body_size = self._most = max_body_size
+        self.max_upload_size = max_upload_size
         self.error: HttpError | None = None
         self.rest = b""
         self.wants_continue = False
@@ -93,13 +97,13 @@ class RequestParser:
         self._lines: list[tuple[bytes, bytes]] = []
         self._request: Request | None = None
         self._requests: list[Request] = []
-        self._body = bytearray()
+        self._body: bytearray | FormBody = bytearray()
         self._left = 0
         self._framing_size = 0
         self._is_apart = False
 
     @property
-    def unfinished_body(self) -> bytearray | None:
+    def unfinished_body(self) -> bytearray | FormBody | None:
         """What has come of a body that is not whole yet; None where none is on its way."""
         return self._body if self._phase is _COUNTED or self._phase is _CHUNKED else None
 
@@ -234,6 +238,9 @@ class RequestParser:
     def _expect_body(self, headers: Headers, version: str, is_websocket: bool) -> None:
         coding = headers.get("transfer-encoding")
         self._left = int(headers.get("content-length") or 0)
+        content_type = headers.get("content-type")
+        is_upload = self.max_upload_size > 0 and is_multipart(content_type)
+        self._most = self.max_upload_size if is_upload else self.max_body_size
         fault = None
         if is_websocket and (coding is not None or self._left):
             # Its bytes would be taken for frames here and for a body by a proxy.
@@ -242,7 +249,7 @@ class RequestParser:
             fault = HttpError(400, "Transfer-Encoding is not allowed in HTTP/1.0")
         elif coding is not None and coding.lower() != "chunked":
             fault = HttpError(501, "of transfer codings only chunked is understood here")
-        elif self._left > self.max_body_size:
+        elif self._left > self._most:
             fault = self._too_big()
         if fault is not None:
             self._fail(fault)
@@ -250,6 +257,12 @@ class RequestParser:
         if coding is None and not self._left:
             return
         self._body = bytearray()
+        if is_upload and content_type is not None:
+            try:
+                self._body = FormBody(content_type)
+            except HttpError as error:
+                self._fail(error)
+                raise _RefusedError from None
         self._framing_size = 0
         self._tail = b""
         self._phase = _COUNTED if coding is None else _CHUNKED
@@ -282,12 +295,16 @@ class RequestParser:
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
         self.wants_continue = False
-        self._body += data
         self._left -= len(data)
         self._framing_size -= len(data)
-        if len(self._body) > self.max_body_size:
+        if len(self._body) + len(data) > self._most:
             self._fail(self._too_big())
             raise _RefusedError
+        try:
+            self._body.extend(data)
+        except HttpError as error:
+            self._fail(error)
+            raise _RefusedError from None
 
     def on_message_complete(self) -> None:
         """The request is complete, unless its body is read apart."""
@@ -298,8 +315,15 @@ class RequestParser:
         request = self._request
         assert request is not None
         if self._phase is not _HEAD:
-            request.body = bytes(self._body)
-            self._body = bytearray()
+            body, self._body = self._body, bytearray()
+            if isinstance(body, FormBody):
+                try:
+                    request.use_form(body.finish())
+                except HttpError as error:
+                    self._fail(error)
+                    raise _RefusedError from None
+            else:
+                request.body = bytes(body)
         self._requests.append(request)
         self._request = None
         self._lines = []
@@ -309,7 +333,7 @@ class RequestParser:
         self._phase = _HEAD if request.keep_alive else _DONE
 
     def _too_big(self) -> HttpError:
-        return HttpError(413, f"the request body is larger than {self.max_body_size} bytes")
+        return HttpError(413, f"the request body is larger than {self._most} bytes")
 
 
 def _syntax_error(parser: HttpRequestParser, found: str) -> HttpError:
