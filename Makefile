@@ -8,6 +8,7 @@
 #   make soak     whether memory comes back after a million messages and more, ten minutes
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
+#   make capacity        what a connection and a message cost each process, into docs/howto/plan-capacity.md
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 #   make package  the sdist, installed into empty environments with a compiler and without one
 #   make wheels   the same, and a manylinux wheel for each Python that is at hand, into dist/
@@ -27,7 +28,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check cover fuzz soak bench bench-gateway package wheels lock audit programs
+.PHONY: help demo test check cover fuzz soak bench bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -64,6 +65,9 @@ bench: $(BUILD)
 
 bench-gateway: $(BUILD)
 	$(BIN)/python bench/compare_gateway.py $(ARGS)
+
+capacity: $(BUILD)
+	$(BIN)/python bench/capacity.py $(ARGS)
 
 package:
 	tools/package prove
