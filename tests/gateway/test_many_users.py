@@ -86,7 +86,7 @@ class Machine:
 
     def knows(self, other: Machine) -> int:
         """The number of another node's users that it knows."""
-        found: Any = self.routing._presence_sync
+        found: Any = self.routing._users.sync
         return len(found._presence.held_by(other.routing._node))
 
 
@@ -178,6 +178,7 @@ class Ear:
             self._do,
             lambda *news: self.news.append(news),
             lambda: 0.0,
+            lambda node, said: self.told.append((node, said)),
             AT_ONCE,
         )
         self.presence_sync.set_nodes(nodes)

@@ -16,6 +16,7 @@ from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.wire.messages import Deliver, PublishToGroup
+from lineman.gateway.wire.names import group_topic
 from lineman.gateway.wire.node_messages import GapKind, GapSeen
 
 Gaps = list[tuple[str, str, str]]
@@ -150,7 +151,7 @@ def test_members_are_told_of_a_home_that_is_gone_and_get_its_messages_no_more(
     after = json.loads(member.receive())
     assert after["data"] == "after"
     late = Deliver("late", group, before["epoch"], before["offset"] + 1)
-    system.call(cluster.relay, late)
+    system.call(cluster.relay_to, [group_topic(group)], late)
     system.call(api.publish_to_group, group, "last")
     last = json.loads(member.receive())
     assert last["data"] == "last", "and not the late one"

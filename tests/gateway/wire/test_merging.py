@@ -26,6 +26,10 @@ from lineman.gateway.wire.merging import QUESTION_KINDS
         ("all_clients_by_group", [{"g": ["a"]}, {"g": ["b"], "h": ["c"]}],
          {"g": ["a", "b"], "h": ["c"]}),
         ("all_uids_by_group", [{"g": ["1"]}, {"g": ["1", "2"]}], {"g": ["1", "2"]}),
+        ("all_uid_count", [[2, "anna"], [0, "bert", "anna"], [3]], 7),
+        ("uid_count_of_group", [[0, "anna"], ["anna"]], 1),
+        ("all_uid_counts_by_group", [{"g": [1, "anna"]}, {"g": [0, "anna"], "h": [2]}],
+         {"g": 2, "h": 2}),
         ("history", [("e", 3, [(1, "x")], True), None, ["e", 3, [(2, "y"), (3, "z")], True]],
          ["e", 3, [(1, "x"), (2, "y"), (3, "z")], True]),
         ("client_counts_of_groups", [{"g": 1}, {"g": 2, "h": 1}], {"g": 3, "h": 1}),
@@ -53,4 +57,5 @@ def test_every_question_that_can_be_asked_is_known_to_who_answers_and_who_adds_u
         and node.func.attr == "_ask"
         and isinstance(node.args[0], ast.Constant)
     }
-    assert asked == set(QUESTION_KINDS) == set(questions._ANSWERS)
+    of_nodes = {"is_uid_held"}  # which only nodes ask each other
+    assert asked | of_nodes == set(QUESTION_KINDS) == set(questions._ANSWERS) | of_nodes

@@ -338,10 +338,6 @@ class Cluster:
 
     # Orders.
 
-    def relay(self, order: Order) -> None:
-        """Passes an order on to the nodes that it may concern."""
-        self.relay_to(list(names.topics_of(order, self._node)), order)
-
     def relay_to(self, topics: Sequence[str], order: Order) -> None:
         """Passes an order on to the nodes that have subscribed to these topics."""
         if topics:
@@ -406,17 +402,21 @@ class Cluster:
                 f"{asked.names[0]!r} is gone",
                 "ask again: another one takes its place",
             )
-        missing = gathering.missing | self._unheard(holder)
-        return Gathered(kind.finish(gathering.merged), tuple(sorted(missing)))
+        missing = tuple(sorted(gathering.missing.union(self.unheard(holder))))
+        return Gathered(kind.finish(gathering.merged), missing)
 
-    def _unheard(self, holder: str | None) -> set[str]:
-        """Who may hold clients, and cannot be asked."""
+    def unheard(self, holder: str | None = None) -> tuple[str, ...]:
+        """The nodes that may hold clients, and cannot be asked; `BROKER` stands for all others.
+
+        Args:
+            holder: the only node that counts; None for all.
+        """
         if holder == self._node:
-            return set()
+            return ()
         now = self._loop.time()
-        missing = {node for node in self._living.away(now) if holder in (None, node)}
+        missing = tuple(node for node in self._living.away(now) if holder in (None, node))
         has_met = self.broker.is_connected and now - self._reached_at >= MEETING
-        return missing if has_met else missing | {BROKER}
+        return missing if has_met else (*missing, BROKER)
 
     async def _ask_others(
         self, gathering: Gathering, asked: LinkQuestion, holder: str | None

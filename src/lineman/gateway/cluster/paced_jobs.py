@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from lineman.base.loglimit import LogLimit
-from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold, Release
+from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold, Release, SharedUids
 
 logger = logging.getLogger("lineman")
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("lineman")
 SLICE = 0.005
 RETRY = 0.01
 
-About = Hold | Release | HeldUids | AskHeldUids
+About = Hold | Release | HeldUids | AskHeldUids | SharedUids
 # The node and the message to send to it next; None after a piece of work without a message.
 Job = Iterator[tuple[str, About] | None]
 

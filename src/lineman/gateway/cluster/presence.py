@@ -9,7 +9,7 @@ node comes or goes, only the names whose home it is move.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 
 def homes_of(name: str, nodes: Sequence[str]) -> tuple[str, ...]:
@@ -48,11 +48,12 @@ class Presence:
         node: this node.
 
     Attributes:
+        node: this node.
         nodes: all live nodes, this one among them.
     """
 
     def __init__(self, node: str) -> None:
-        self._node = node
+        self.node = node
         self.nodes: tuple[str, ...] = (node,)
         # Nearly every name is held by one node: a set is made only for several.
         self._holders: dict[str, str | set[str]] = {}
@@ -60,6 +61,15 @@ class Presence:
     def knows(self, name: str) -> bool:
         """Whether any node holds the name; False if this node is not its home."""
         return name in self._holders
+
+    def holders_of(self, name: str) -> Collection[str]:
+        """The nodes that hold a name; the caller must not change them."""
+        found = self._holders.get(name, ())
+        return (found,) if isinstance(found, str) else found
+
+    def is_shared(self, name: str) -> bool:
+        """Whether several nodes hold a name whose first home this node is."""
+        return isinstance(self._holders.get(name), set) and self._is_first_home(name)
 
     def hold(self, name: str, node: str) -> bool:
         """A node has begun to hold a name.
@@ -136,9 +146,9 @@ class Presence:
         return [
             (home, holder)
             for home in new_homes_of(name, before, self.nodes)
-            if home != self._node
+            if home != self.node
             for holder in (found if isinstance(found, set) else (found,))
-            if holder not in (self._node, home)
+            if holder not in (self.node, home)
         ]
 
     def review(self, name: str, gone: Iterable[str]) -> str | None:
@@ -150,7 +160,7 @@ class Presence:
         for node in gone:
             if node not in self.nodes and self._drop(name, node):
                 return node if self._is_first_home(name) else None
-        if name in self._holders and self._node not in homes_of(name, self.nodes):
+        if name in self._holders and self.node not in homes_of(name, self.nodes):
             del self._holders[name]  # its new homes know it now
         return None
 
@@ -159,4 +169,4 @@ class Presence:
         return homes_of(name, self.nodes)[0]
 
     def _is_first_home(self, name: str) -> bool:
-        return self.home_of(name) == self._node
+        return self.home_of(name) == self.node

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 
 from lineman.base.loglimit import LogLimit
 from lineman.errors import UsageError
+from lineman.gateway.cluster.uids_elsewhere import UidsElsewhere
 from lineman.gateway.holder.group_histories import Frame, Histories, frame_as_json
 from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.registry import Registry
@@ -48,6 +49,7 @@ class Orders:
         handshaking: the clients that are not let in yet, by id.
         registry: the uids and groups of the clients.
         delivered: messages given to clients.
+        elsewhere: which of the uids here other nodes may hold too.
         accepts: whether the members here may get a message with this place in the history of their
             group.
     """
@@ -68,6 +70,7 @@ class Orders:
         self.handshaking: dict[str, HeldClient] = {}
         self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
+        self.elsewhere = UidsElsewhere(is_alone=True)
         self.accepts: Callable[[str, str, int], bool] = lambda group, epoch, offset: True
 
     def carry_out(self, order: Order) -> None:

@@ -84,6 +84,13 @@ _ANSWERS: dict[str, Callable[[Orders, Names], Any]] = {
     "client_sessions_of_group": lambda o, n: _sessions(_in_group(o, n)),
     "uids_of_group": lambda o, n: list(o.registry.uids_of_group(n[0])),
     "all_uids": lambda o, n: list(o.registry.uids()),
+    "all_uid_count": lambda o, n: o.elsewhere.tally(o.registry.uids()),
+    "uid_count_of_group": lambda o, n: o.elsewhere.tally(o.registry.uids_of_group(n[0])),
+    "all_uid_counts_by_group": lambda o, n: {
+        group: o.elsewhere.tally(uids)
+        for group in o.registry.groups()
+        if (uids := o.registry.uids_of_group(group))
+    },
     "history": _history,
     "all_groups": lambda o, n: list(o.registry.groups()),
     "all_clients_by_group": lambda o, n: _by_name(o.registry.groups(), _group_ids(o)),

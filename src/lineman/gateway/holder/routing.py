@@ -18,9 +18,8 @@ from lineman.gateway.cluster.cluster import (
     ClusterTimes,
 )
 from lineman.gateway.cluster.node_questions import Gathered
-from lineman.gateway.cluster.paced_jobs import About, PacedJobs
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.presence_sync import AT_ONCE, PresenceSync
+from lineman.gateway.cluster.presence_sync import AT_ONCE
 from lineman.gateway.cluster.signing import Secret, Signer
 from lineman.gateway.holder.durable_histories import DurableHistories, MakeStore
 from lineman.gateway.holder.group_histories import Frame, frame_as_json
@@ -30,16 +29,13 @@ from lineman.gateway.holder.history_gaps import OnHistoryGap
 from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories, KeepsHistories
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
+from lineman.gateway.holder.user_presence import ASKED_OF_HOME, UserPresence
 from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER_STATE, QUESTION_KINDS
-from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishToGroup
+from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishToGroup, Send
 from lineman.gateway.wire.node_messages import (
-    ABOUT_USERS,
     AskHeldUids,
     GapSeen,
-    HeldUids,
-    Hold,
-    Release,
 )
 from lineman.gateway.wire.versions import REMEDY
 
@@ -78,6 +74,10 @@ class RoutingOptions:
     make_store: MakeStore | None = None
 
 
+def _tell_nobody(uid: str, is_online: bool) -> None:
+    """In place of callbacks that the program does not have."""
+
+
 class Routing:
     """Passes orders and questions on, from every sender.
 
@@ -104,7 +104,6 @@ class Routing:
         on_history_gap: OnHistoryGap | None = None,
     ) -> None:
         self._node = node
-        self._times = options.times
         self._loop = asyncio.get_running_loop()
         self.cluster: Cluster | None = None
         self._keeper = self._make_keeper(options, on_history_gap)
@@ -114,19 +113,17 @@ class Routing:
             self.orders.accepts = self._keeper.gaps.accept
         self.partial_answers = 0
         self._interest_is_due = False
-        self._asking_timer: asyncio.TimerHandle | None = None
-        self._jobs_paced: PacedJobs | None = None
-        self._presence_sync: PresenceSync | None = None
-        if options.tells_users:
-            self._jobs_paced = PacedJobs(self._tell, self._has_room)
-            self._presence_sync = PresenceSync(
+        self._users: UserPresence | None = None
+        if options.tells_users or options.make_broker is not None:
+            self._users = UserPresence(
                 node,
-                self.orders.registry.uids,
-                self._jobs_paced.add,
-                on_user,
-                self._loop.time,
+                lambda: self.cluster,
+                self.orders.registry,
+                on_user if options.tells_users else _tell_nobody,
+                options.times.beat,
                 options.uids_at_once,
             )
+            self.orders.elsewhere = self._users.sync.elsewhere
         if options.make_broker is not None:
             calls = ClusterCalls(
                 topics=self.orders.registry.topics,
@@ -158,18 +155,11 @@ class Routing:
         return HomeHistories(options.history, calls)
 
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
-        presence_sync, keeper = self._presence_sync, self._keeper
+        keeper, users = self._keeper, self._users
         found: dict[Any, Callable[[Any], None]] = {
             GapSeen: (lambda _: None) if keeper is None else keeper.gaps.on_report
         }
-        if presence_sync is None:
-            return found | dict.fromkeys(ABOUT_USERS, lambda _: None)
-        return found | {
-            Hold: presence_sync.on_hold,
-            Release: presence_sync.on_release,
-            HeldUids: presence_sync.on_held_uids,
-            AskHeldUids: presence_sync.on_ask_held_uids,
-        }
+        return found | (users.handlers() if users is not None else {})
 
     async def start(self) -> None:
         """Begins to connect to the other nodes."""
@@ -197,7 +187,7 @@ class Routing:
         await self._meet(cluster, deadline)
         if why := cluster.versions.refusal(self._loop.time()):
             raise ConfigError(why, REMEDY)
-        sync = self._presence_sync
+        sync = None if self._users is None else self._users.sync
         if sync is not None:
             sync.awaited.update(set(cluster.nodes) - {self._node})
             cluster.tell_all(AskHeldUids(self._node))
@@ -232,15 +222,13 @@ class Routing:
         """Whether some node has not told its users, or none can be reached."""
         if self.cluster is None:
             return False
-        sync = self._presence_sync
+        sync = None if self._users is None else self._users.sync
         return not self.cluster.broker.is_connected or bool(sync is not None and sync.awaited)
 
     async def stop(self) -> None:
         """Tells the other nodes that this one ends."""
-        if self._asking_timer is not None:
-            self._asking_timer.cancel()
-        if self._jobs_paced is not None:
-            self._jobs_paced.stop()
+        if self._users is not None:
+            self._users.stop()
         if self._keeper is not None:
             await self._keeper.stop()
         if self.cluster is not None:
@@ -250,13 +238,10 @@ class Routing:
         """Forgets what is too old; called every second."""
         if self._keeper is not None:
             self._keeper.sweep()
-        if self._presence_sync is not None:
-            self._presence_sync.sweep()
+        if self._users is not None:
+            self._users.sync.sweep()
 
-    def _has_room(self) -> bool:
-        return self.cluster is None or self.cluster.broker.has_room
-
-    def _tell(self, node: str, message: About | GapSeen) -> None:
+    def _tell(self, node: str, message: GapSeen) -> None:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
@@ -275,33 +260,24 @@ class Routing:
             self.cluster.note_interest(gained, lost)
         if self._keeper is not None:
             self._keeper.gaps.places.forget(names.groups_of(lost))
-        if self._presence_sync is not None:
-            self._presence_sync.note(gained, lost)
+        if self._users is not None:
+            self._users.sync.note(gained, lost)
 
     def _on_nodes(self, nodes: list[str]) -> None:
-        if self._presence_sync is not None:
-            self._presence_sync.set_nodes(nodes)
-            if self._asking_timer is None:
-                # Finds what crossed this change, and uids of a node that was lost for a while.
-                self._asking_timer = self._loop.call_later(self._times.beat, self._ask_held_uids)
+        if self._users is not None:
+            self._users.on_nodes(nodes)
         if self._keeper is not None:
             self._keeper.on_nodes(nodes)
 
-    def _ask_held_uids(self) -> None:
-        self._asking_timer = None
-        if self.cluster is not None:
-            self.cluster.tell_all(AskHeldUids(self._node))
-
     def _on_unheard_end(self, node: str) -> None:
-        if self._presence_sync is not None:
-            self._presence_sync.forget(node)
+        if self._users is not None:
+            self._users.sync.forget(node)
 
     def _on_missed(self, was_away: bool) -> None:
         if self._keeper is not None:
             self._keeper.on_missed(was_away)
-        if self._presence_sync is not None and self.cluster is not None:
-            self.cluster.tell_all(AskHeldUids(self._node))
-            self._presence_sync.tell_held_uids()
+        if self._users is not None:
+            self._users.on_missed(was_away)
 
     def _on_lost(self, topics: set[str] | None) -> None:
         if self._keeper is not None:
@@ -329,7 +305,21 @@ class Routing:
             return
         self.obey(order)
         if self.cluster is not None:
-            self.cluster.relay(order)
+            self.cluster.relay_to(self._topics(order, self.cluster), order)
+
+    def _topics(self, order: Order, cluster: Cluster) -> list[str]:
+        """The topics of an order; that of a user whose clients are all here is left out."""
+        topics = names.topics_of(order, self._node)
+        if (
+            self._users is None
+            or not isinstance(order, Send)
+            or not order.uids
+            or self._interest_is_due  # a uid of this turn may be held elsewhere
+            or not cluster.broker.is_connected
+        ):
+            return list(topics)
+        is_local = {names.uid_topic(uid) for uid in order.uids if self._users.is_here_only(uid)}
+        return [topic for topic in topics if topic not in is_local]
 
     def obey(self, order: Order, origin: str = "") -> None:
         """Carries out the part of an order that concerns the clients here.
@@ -347,7 +337,8 @@ class Routing:
         if origin and self._keeper is not None and isinstance(order, Deliver):
             self._keeper.on_foreign(order.group)
         self.orders.carry_out(order)
-        self.note_change()
+        if not isinstance(order, (Send, Deliver)):
+            self.note_change()
 
     def _publish(self, order: PublishToGroup, origin: str = "") -> None:
         if self._keeper is None:
@@ -379,7 +370,8 @@ class Routing:
                 raise UsageError(f"there is no question {asked.what!r}")
             gathered = Gathered(kind.merge([self._answer(asked)]))
         else:
-            gathered = await self.cluster.ask(asked)
+            known = None if self._users is None else await self._users.ask(asked, self.cluster)
+            gathered = known or await self.cluster.ask(asked)
             self.partial_answers += bool(gathered.missing)
         if asked.what == "history" and gathered.value is not None:
             self._expect(asked.names[0], gathered.value)
@@ -399,6 +391,10 @@ class Routing:
         """The answer for the clients here, or what is awaited for it."""
         if asked.what == "history" and isinstance(self._keeper, DurableHistories):
             return self._ask_store(self._keeper, asked)
+        if self._interest_is_due:
+            self._tell_interest()
+        if asked.what == ASKED_OF_HOME and self._users is not None:
+            return self._users.sync.knows(asked.names[0])
         return answer_of(self.orders, asked)
 
     def troubles(self) -> list[str]:

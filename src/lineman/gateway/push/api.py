@@ -268,7 +268,7 @@ class Api(OrderApi):
 
     async def get_uid_count_by_group(self, group: Name) -> int:
         """How many users are in a group."""
-        return len(await self.get_uid_list_by_group(group))
+        return int(await self._ask("uid_count_of_group", names.check_name("group", group)))
 
     async def get_all_uid_list(self) -> list[str]:
         """All users that are connected, each once."""
@@ -276,7 +276,7 @@ class Api(OrderApi):
 
     async def get_all_uid_count(self) -> int:
         """How many users are connected."""
-        return len(await self.get_all_uid_list())
+        return int(await self._ask("all_uid_count"))
 
     async def get_all_group_id_list(self) -> list[str]:
         """All groups that have a member."""
@@ -296,8 +296,7 @@ class Api(OrderApi):
 
     async def get_all_group_uid_count(self) -> dict[str, int]:
         """How many users are in each group."""
-        found = await self.get_all_group_uid_list()
-        return {group: len(uids) for group, uids in found.items()}
+        return dict(await self._ask("all_uid_counts_by_group"))
 
     # One question about several names.
 

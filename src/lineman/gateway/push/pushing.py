@@ -336,7 +336,7 @@ class _ByBroker:
         cluster = self._up()
         with cluster.taking():
             if not isinstance(order, PublishToGroup):
-                cluster.relay(order)
+                cluster.relay_to(list(names.topics_of(order, "")), order)
             elif cluster.nodes:
                 home = homes_of(order.group, cluster.nodes)[0]
                 cluster.relay_to([names.node_topic(home)], order)

@@ -87,6 +87,34 @@ def _added_by_name(merged: dict[Any, int], answer: dict[Any, int]) -> dict[Any, 
     return merged
 
 
+# A tally is a list of names and numbers: each name counts once, and a number counts others.
+
+
+def _tallied(merged: list[Any], answer: list[Any]) -> list[Any]:
+    count: int = merged[0] if merged else 0
+    uids: set[str] = merged[1] if merged else set()
+    for each in answer:
+        if isinstance(each, str):
+            uids.add(each)
+        else:
+            count += each
+    return [count, uids]
+
+
+def _counted(merged: list[Any]) -> int:
+    return merged[0] + len(merged[1]) if merged else 0
+
+
+def _tallied_by_name(merged: dict[Any, Any], answer: dict[Any, list[Any]]) -> dict[Any, Any]:
+    for name, tally in answer.items():
+        merged[name] = _tallied(merged.get(name, []), tally)
+    return merged
+
+
+def _counted_by_name(merged: dict[Any, Any]) -> dict[Any, int]:
+    return {name: _counted(tally) for name, tally in merged.items()}
+
+
 def _history(merged: list[Any] | None, answer: Any) -> list[Any] | None:
     """The parts of a page differ in their messages only, which are its third element."""
     if answer is None:
@@ -116,6 +144,10 @@ QUESTION_KINDS: dict[str, QuestionKind] = {
     "client_sessions_of_group": QuestionKind(dict, _mapped),
     "uids_of_group": QuestionKind(set, _united, list),
     "all_uids": QuestionKind(set, _united, list),
+    "all_uid_count": QuestionKind(list, _tallied, _counted),
+    "uid_count_of_group": QuestionKind(list, _tallied, _counted),
+    "all_uid_counts_by_group": QuestionKind(dict, _tallied_by_name, _counted_by_name),
+    "is_uid_held": QuestionKind(_none, _first, is_for_home=True),
     "history": QuestionKind(_none, _history, is_for_home=True),
     "all_groups": QuestionKind(set, _united, list),
     "all_clients_by_group": QuestionKind(dict, _joined_by_name),

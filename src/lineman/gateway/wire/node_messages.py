@@ -119,11 +119,13 @@ class Hold(Numbered, tag=45):
     Attributes:
         is_news: whether it holds them only now; if not, it held them before, and their homes have
             changed.
+        batch: counts these messages of the node, for `HomeWord`; 0 if it wants none.
     """
 
     origin: str
     names: tuple[str, ...]
     is_news: bool
+    batch: int = 0
 
 
 class Release(Numbered, tag=46):
@@ -136,12 +138,47 @@ class Release(Numbered, tag=46):
 class HeldUids(Numbered, tag=47):
     """All uids that a node holds and whose home the receiver is, in parts. The node no longer holds
     other uids. It is sent when messages may have been lost.
+
+    Attributes:
+        of_round: what `SharedUids` answers; 0 if the node wants no answer.
     """
 
     origin: str
     names: tuple[str, ...]
     part: int
     is_last: bool
+    of_round: int = 0
+
+
+class HomeWord(Numbered, tag=61):
+    """The first home of uids says to a node that holds them whether others do so too.
+
+    Attributes:
+        batch: the `Hold` that it answers; 0 for none.
+        alone: of the uids in this batch those that only the receiver holds.
+        shared: uids that others hold as well.
+    """
+
+    origin: str
+    batch: int
+    alone: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+class SharedUids(Numbered, tag=62):
+    """Of the uids that the receiver holds and whose first home the sender is, those that others
+    hold as well, in parts. It answers `HeldUids`.
+
+    Attributes:
+        of_round: that of `HeldUids`.
+        view: a checksum of the nodes that the sender knows: homes depend on them.
+    """
+
+    origin: str
+    of_round: int
+    names: tuple[str, ...]
+    is_last: bool
+    view: int
 
 
 class AskHeldUids(Numbered, tag=48):
@@ -218,7 +255,7 @@ class AskBeat(Numbered, tag=53):
 # What needs no report about itself.
 UNREPORTED = (NodeBeat, SenderReport, ReceiverReport, AskSent, AskBeat)
 # Messages that only `presence_sync` handles.
-ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids)
+ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids, HomeWord, SharedUids)
 NodeMessage = (
     Relay
     | NodeBeat
@@ -230,6 +267,8 @@ NodeMessage = (
     | Release
     | HeldUids
     | AskHeldUids
+    | HomeWord
+    | SharedUids
     | GapSeen
     | SenderReport
     | ReceiverReport
