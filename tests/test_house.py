@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"brokers", "config"},
     {"sharing"},
     {"runtime"},
-    {"worker"},
+    {"client", "worker"},
     {"metrics"},
     {"gateway"},
     {"__init__"},
@@ -254,6 +254,8 @@ cli/commands/cert/test_authority.py
     cli/commands/cert: obtain renew show
 cli/test_main.py
     .: __main__
+client/test_connecting.py
+    client: client_service
 config/test_declared.py
     config: callback_types process_options worker_description
 doctor/test_checks.py

@@ -17,6 +17,7 @@ ROOMS = ("net", "gateway", "brokers", "protocols", "metrics")
 # Lines that no peer can cause as often as it likes, and why.
 KNOWN = {
     "net/listening/proxy_lists.py": "a file with lists was written anew",
+    "brokers/nats.py": "once for each connection to the broker",
     "brokers/redis.py": "once for each connection to the broker",
     "brokers/remote.py": "the broker's connection, which is dialled with growing pauses",
     "gateway/cluster/cluster.py": "gateway processes that come and go, and the broker",

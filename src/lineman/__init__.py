@@ -7,10 +7,14 @@ from lineman.base import stdio
 from lineman.base.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from lineman.client.client_options import ClientOptions
+    from lineman.client.connecting import Connecting, connect
+    from lineman.client.reconnecting import ReconnectingLine
     from lineman.config.options import WorkerOptions
     from lineman.errors import (
         AddressInUseError,
         ConfigError,
+        ConnectError,
         ConnectionLost,
         HttpError,
         LinemanError,
@@ -65,8 +69,11 @@ __all__ = [
     "CertificateInfo",
     "CertificateStatus",
     "Client",
+    "ClientOptions",
     "ClientTls",
     "ConfigError",
+    "ConnectError",
+    "Connecting",
     "Connection",
     "ConnectionLost",
     "DatagramPeer",
@@ -94,6 +101,7 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "ProxyHeader",
+    "ReconnectingLine",
     "RefusedError",
     "Request",
     "Response",
@@ -108,6 +116,7 @@ __all__ = [
     "Worker",
     "WorkerOptions",
     "__version__",
+    "connect",
     "development_certificate",
     "frame_as_json",
 ]
@@ -121,8 +130,11 @@ _HOMES = {
     "CertificateInfo": "tls.files.certificate_info",
     "CertificateStatus": "tls.serving.live_certificates",
     "Client": "gateway.business.gateway_client",
+    "ClientOptions": "client.client_options",
     "ClientTls": "protocols.proxies.proxy_header",
     "ConfigError": "errors",
+    "ConnectError": "errors",
+    "Connecting": "client.connecting",
     "Connection": "net.connection.connection",
     "ConnectionLost": "errors",
     "Delay": "net.loop.delay",
@@ -150,6 +162,7 @@ _HOMES = {
     "Protocol": "protocols.codecs.own_protocol",
     "ProtocolError": "errors",
     "ProxyHeader": "protocols.proxies.proxy_header",
+    "ReconnectingLine": "client.reconnecting",
     "RefusedError": "errors",
     "Request": "protocols.http.http_messages",
     "Response": "protocols.http.responses",
@@ -163,6 +176,7 @@ _HOMES = {
     "UsageError": "errors",
     "Worker": "worker",
     "WorkerOptions": "config.options",
+    "connect": "client.connecting",
     "development_certificate": "tls.development.devca",
     "frame_as_json": "gateway.holder.group_histories",
 }

@@ -101,6 +101,28 @@ class NotReachedError(ConfigError):
     """
 
 
+class ConnectError(NotReachedError):
+    """A server is not reached, or does not open the connection.
+
+    Args:
+        seen: what was seen.
+        fix: what to do about it.
+        status: the HTTP status that the server answered a handshake with; 0 for none.
+        headers: those of that answer, as pairs.
+    """
+
+    def __init__(
+        self,
+        seen: str,
+        fix: str,
+        status: int = 0,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(seen, fix)
+        self.status = status
+        self.headers = headers
+
+
 class RefusedError(ConfigError):
     """The other side refuses a question or an order; `seen` has its reason."""
 

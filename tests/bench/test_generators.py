@@ -15,7 +15,7 @@ from sidebyside.samples import Sample
 
 from lineman.cli.commands.bench import plan_of
 from lineman.cli.main import parser
-from lineman.cli.websocket_client.stream_target import parse
+from lineman.client.stream_target import parse
 
 ROW = {row.name: row for row in ROWS}
 OURS = LinemanBench(1, 0.3)

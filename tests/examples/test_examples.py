@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import smtplib
 import ssl
@@ -21,6 +22,7 @@ from kit.device import Device
 from kit.peer_client import PeerClient
 from kit.program import Program, free_ports
 from kit.waiting import DEADLINE
+from lineman import Connection, Worker
 from lineman.testing.certificates import TestCA
 from lineman.testing.client import RawClient
 
@@ -304,3 +306,28 @@ def test_a_chat_in_four_processes_reaches_every_client(tmp_path: Path) -> None:
         clients = [stack.enter_context(PeerClient(address)) for _ in range(8)]
         clients[0].send("hello")
         assert {client.recv() for client in clients} == {"1: hello"}
+
+
+def test_a_client_comes_back_and_says_hello_each_time(tmp_path: Path) -> None:
+    script = EXAMPLES / "websocket_client.py"
+
+    async def main() -> None:
+        greeted: asyncio.Queue[str] = asyncio.Queue()
+        worker = Worker("ws://127.0.0.1:0")
+
+        @worker.on_message
+        def take(connection: Connection, message: str) -> None:
+            greeted.put_nowait(message)
+            connection.close("see you")
+
+        await worker.start()
+        client = Program(script.name, [sys.executable, script, worker.url])
+        try:
+            async with asyncio.timeout(DEADLINE):
+                assert [await greeted.get() for _ in range(2)] == ["hello", "hello"]
+            await asyncio.to_thread(client.wait_for_line, "see you")
+        finally:
+            await asyncio.to_thread(client.stop)
+            await worker.stop(1.0)
+
+    asyncio.run(main())

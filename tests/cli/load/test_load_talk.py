@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lineman.cli.load.load_talk import StreamOpening, StreamTalk
-from lineman.cli.websocket_client.stream_target import StreamTarget, parse
+from lineman.client.stream_target import StreamTarget, parse
 
 
 def talk(url: str, piece: int = 0) -> StreamTalk:

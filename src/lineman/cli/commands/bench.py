@@ -18,10 +18,11 @@ from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_progress import choose
 from lineman.cli.load.load_report import as_json, render
 from lineman.cli.load.load_talk import StreamOpening
-from lineman.cli.websocket_client import arguments, stream_target
+from lineman.cli.websocket_client import arguments
 from lineman.cli.websocket_client.arguments import number, seconds
 from lineman.cli.websocket_client.failures import of_error
-from lineman.cli.websocket_client.stream_target import AnyTarget, StreamTarget
+from lineman.client import stream_target
+from lineman.client.stream_target import AnyTarget, StreamTarget
 from lineman.errors import ConfigError, UsageError
 from lineman.protocols.websocket.client.client_handshake import ClientOpening
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 from lineman.base.finding import Finding
 from lineman.cli.shared import program_survey
-from lineman.cli.websocket_client import arguments, stream_target
+from lineman.cli.websocket_client import arguments
 from lineman.cli.websocket_client.failures import development_authority
-from lineman.cli.websocket_client.stream_target import StreamTarget
+from lineman.client import stream_target
+from lineman.client.stream_target import StreamTarget
 from lineman.doctor import report
 from lineman.doctor.checks import judge, stream_port
 from lineman.doctor.checks import program_inside as inside_checks

@@ -17,7 +17,7 @@ from lineman.cli.load.load_plan import Mode, Plan
 from lineman.cli.load.load_shared import HANG_UP, Net
 from lineman.cli.load.modes import WORKS
 from lineman.cli.load.work import wrong_replies
-from lineman.cli.websocket_client.stream_target import AnyTarget, StreamTarget
+from lineman.client.stream_target import AnyTarget, StreamTarget
 from lineman.errors import ConfigError
 
 SECOND = 1_000_000_000

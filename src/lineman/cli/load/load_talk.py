@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lineman.cli.websocket_client.failures import Failure
-from lineman.cli.websocket_client.stream_target import StreamTarget
+from lineman.client.stream_target import StreamTarget
 from lineman.protocols.codecs.frame_session import FrameSession
 from lineman.protocols.codecs.tcp_session import TcpSession
 from lineman.protocols.codecs.text_session import TextSession

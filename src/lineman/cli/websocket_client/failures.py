@@ -9,7 +9,7 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from lineman.cli.websocket_client.stream_target import AnyTarget
+from lineman.client.stream_target import AnyTarget
 from lineman.errors import ConfigError
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.client.client_handshake import HandshakeRefusedError

@@ -28,7 +28,7 @@ from lineman.net.stream.stream_status import (
     SECURED,
     TRUNCATED,
 )
-from lineman.net.stream.tlsstream import not_listed
+from lineman.net.stream.tlsstream import TlsStream, not_listed
 from lineman.protocols.events import Close
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.http.requests import Request
@@ -323,6 +323,21 @@ class Incoming(Delivery):
             self._refuse_unencrypted("before its TLS handshake")
         elif data:
             self.take_bytes(memoryview(data))
+        self._end_service()
+
+    def begin_as_client(self, session: Session, tls: TlsStream | None, rest: bytes) -> None:
+        """Begins as the client of a server, once all handshakes are done.
+
+        Args:
+            session: of the protocol that both speak now.
+            tls: the `TlsStream` of the socket, its handshake done; None without TLS.
+            rest: what the server has sent already.
+        """
+        self._stream.adopt_tls(tls)
+        self._open(session)
+        if rest or (tls is not None and tls.pending()):
+            self.keep(rest)
+        self._ask_clock()
         self._end_service()
 
     def _open_at_once(self) -> None:

@@ -311,6 +311,10 @@ class StreamOutput:
 
     # TLS in mid-connection.
 
+    def adopt_tls(self, tls: TlsStream | None) -> None:
+        """Goes on with TLS whose handshake is done; before anything is read or written."""
+        self.tls = tls
+
     def start_tls(self, tls: TlsStream) -> None:
         """Has the peer begin TLS, behind all that was written before, which leaves in the clear.
 

@@ -16,6 +16,7 @@ cdef class TlsStream:
     cdef Py_ssize_t _looked_at
     cdef bint _is_challenge
     cdef bint _has_begun
+    cdef object _host
     cdef readonly bint holds_back
     cdef readonly bint is_established
     cdef readonly bint wants_write
@@ -23,6 +24,7 @@ cdef class TlsStream:
     cdef public object server_name
 
     cdef _begin(self, context)
+    @cython.locals(is_server=bint)
     cpdef bint handshake(self) except? -1
     @cython.locals(answer=int)
     cdef bint _shake(self) except? -1

@@ -115,10 +115,12 @@ class TlsStream:
     """One connection's TLS.
 
     Args:
-        context: the server's context.
+        context: the server's context, or the client's.
         fd: a connected, non-blocking descriptor; it stays the caller's, who closes it after
             `release`.
         challenges: what an authority is shown instead; None where there never is one.
+        host: of a client the name that the server's certificate must have, if the context checks
+            it; None for the server's side.
 
     Attributes:
         is_established: whether the handshake is done.
@@ -134,6 +136,7 @@ class TlsStream:
         "_channel",
         "_fd",
         "_has_begun",
+        "_host",
         "_is_challenge",
         "_looked_at",
         "_object",
@@ -146,9 +149,14 @@ class TlsStream:
     )
 
     def __init__(
-        self, context: ssl.SSLContext, fd: int, challenges: Challenges | None = None
+        self,
+        context: ssl.SSLContext,
+        fd: int,
+        challenges: Challenges | None = None,
+        host: str | None = None,
     ) -> None:
         self._fd = fd
+        self._host = host
         self._socket: socket.socket | None = None
         self.is_established = False
         self.wants_write = False
@@ -163,11 +171,12 @@ class TlsStream:
     def _begin(self, context: ssl.SSLContext) -> None:
         """Makes the TLS object; before the handshake it can be made anew."""
         self.is_direct = is_direct()
+        is_server, host = self._host is None, self._host
         self._object: Any
         if self.is_direct:
             # (The stubs of `ssl` leave these two makers out.)
             self._object = context._wrap_bio(  # type: ignore[attr-defined]
-                _NO_BIO, _NO_BIO, server_side=True, owner=self
+                _NO_BIO, _NO_BIO, server_side=is_server, server_hostname=host, owner=self
             )
             self._channel = tlscalls.connection(self._object)
             if not tlscalls.attach(self._channel, self._fd):
@@ -180,7 +189,7 @@ class TlsStream:
         # What an `ssl.SSLSocket` is made of. The whole one asks the kernel seven times before the
         # first byte, weighs a kilobyte more, and adds a Python call to every read and write.
         self._object = context._wrap_socket(  # type: ignore[attr-defined]
-            self._socket, server_side=True, owner=self
+            self._socket, server_side=is_server, server_hostname=host, owner=self
         )
         openssl.end_reads_between_records(self._object)
 
@@ -219,9 +228,10 @@ class TlsStream:
             OSError: the connection is broken, or has done what it was for.
         """
         self.wants_write = False
-        if not self._has_begun and not self._look_at_hello():
+        is_server = self._host is None
+        if is_server and not self._has_begun and not self._look_at_hello():
             return False
-        if self._has_begun and self.is_direct:
+        if is_server and self._has_begun and self.is_direct:
             # The client's last message, as a rule, and its request is read ahead with that: the
             # session ticket and what answers the request leave in one packet.
             self.holds_back = True
@@ -230,7 +240,7 @@ class TlsStream:
         if not self._shake():
             return False
         self.is_established = True
-        if self._object.session_reused:
+        if is_server and self._object.session_reused:
             self._refuse_expired()
         if self._is_challenge:  # nothing may follow (RFC 8737, section 3)
             raise ConnectionAbortedError(errno.ECONNABORTED, "answered a certificate authority")

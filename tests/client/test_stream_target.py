@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.cli.websocket_client.stream_target import StreamTarget, parse
+from lineman.client.stream_target import StreamTarget, parse
 from lineman.protocols.websocket.client.url import Target
 
 

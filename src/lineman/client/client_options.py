@@ -1,0 +1,210 @@
+"""How a client connects: its limits and times, its TLS, and what its handshake says."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lineman.base.option_kinds import frozen
+from lineman.client import stream_target
+from lineman.client.stream_target import AnyTarget, StreamTarget
+from lineman.config import session_factories
+from lineman.errors import ConfigError, UsageError
+from lineman.net.connection.connection import Connection
+from lineman.net.connection.limits import Limits
+from lineman.protocols.codecs import chosen
+from lineman.protocols.interface import Session
+from lineman.protocols.websocket.client.client_handshake import ClientOpening
+from lineman.protocols.websocket.client.url import Target
+from lineman.protocols.websocket.negotiation import DeflateOptions
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# The limits of a connection that mean something for a client.
+OF_CONNECTION = (
+    "max_message_size",
+    "max_send_buffer_size",
+    "close_timeout",
+    "ping_interval",
+    "ping_timeout",
+    "idle_timeout",
+)
+
+
+@frozen
+@dataclass(kw_only=True)
+class ClientOptions:
+    """The options of `connect`.
+
+    Attributes:
+        timeout: seconds for everything until messages can be sent: name, TCP, TLS, handshake.
+        headers: further headers of the handshake, as a mapping or as pairs; or a function that
+            makes them for each attempt, plain or `async def`.
+        origin: the `Origin` that a browser would send; None for none.
+        subprotocols: offered, the best one first.
+        compression: whether compression is offered, or how; only for websockets.
+        protocol: a protocol of the program's own for `tcp://`, as for a `Worker`.
+        tls: an `ssl.SSLContext` of the program's own; it replaces the next three.
+        ca: a PEM file with the authorities to trust; None for those of the system.
+        cert, key: PEM files with the client's certificate and its key.
+        max_message_size, max_send_buffer_size, close_timeout, ping_interval, ping_timeout,
+            idle_timeout: as for a `Worker`.
+        reconnect: whether the line is opened again whenever it has ended; the rest is for this.
+        first_delay, last_delay: seconds before the first new attempt, and before any, at most.
+        max_waiting: messages that wait while the line is away; further ones are dropped.
+        on_open: called with each new `Connection`, before the messages that wait are sent.
+    """
+
+    timeout: float = 10.0
+    headers: Headers | Callable[[], Headers | Awaitable[Headers]] = ()
+    origin: str | None = None
+    subprotocols: Iterable[str] = ()
+    compression: bool | DeflateOptions = True
+    protocol: Any = None
+    tls: ssl.SSLContext | None = None
+    ca: str | Path | None = None
+    cert: str | Path | None = None
+    key: str | Path | None = None
+    max_message_size: int = Limits.max_message_size
+    max_send_buffer_size: int = Limits.max_send_buffer_size
+    close_timeout: float = Limits.close_timeout
+    ping_interval: float = Limits.ping_interval
+    ping_timeout: float = Limits.ping_timeout
+    idle_timeout: float = Limits.idle_timeout
+    reconnect: bool = False
+    first_delay: float = 0.5
+    last_delay: float = 30.0
+    max_waiting: int = 1000
+    on_open: Callable[[Connection], Any] | None = None
+
+
+NAMES = frozenset(each.name for each in fields(ClientOptions))
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPlan:
+    """The checked options of one `connect`.
+
+    Attributes:
+        target: where to.
+        timeout: seconds for the whole opening.
+        limits: of the connection.
+        tls: how to speak TLS; None for a plain connection.
+        opening: what a websocket's handshake says; None for other protocols.
+        factory: makes the session of another protocol; None for websockets.
+        compression: as offered; None for none.
+    """
+
+    target: AnyTarget
+    timeout: float
+    limits: Limits
+    tls: ssl.SSLContext | None
+    opening: ClientOpening | None
+    factory: Callable[[Any], Session] | None
+    compression: DeflateOptions | None = field(default=None)
+
+
+def plan(url: str, options: ClientOptions) -> ClientPlan:
+    """Checks what `connect` is given.
+
+    Raises:
+        UsageError: the address, or a value that cannot be.
+        ConfigError: a limit, or a file of certificates, that cannot work.
+    """
+    if not isinstance(url, str):
+        raise UsageError(f"connect takes an address as text, got {type(url).__name__}")
+    if not isinstance(options.timeout, int | float) or not 0 < options.timeout < float("inf"):
+        raise UsageError(f"timeout is {options.timeout!r:.60}; give seconds above 0")
+    _check_delays(options)
+    target = stream_target.parse(url)
+    limits = Limits(**{name: getattr(options, name) for name in OF_CONNECTION})
+    tls = _tls(options) if target.is_tls else None
+    if isinstance(target, Target):
+        if options.protocol is not None:
+            raise UsageError("protocol is for tcp://, and this is a websocket")
+        deflate = _deflate(options.compression)
+        opening = ClientOpening(target, _headers(options), tuple(options.subprotocols), deflate)
+        opening.request("AAAAAAAAAAAAAAAAAAAAAA==")  # raises now what would fail later
+        return ClientPlan(target, options.timeout, limits, tls, opening, None, deflate)
+    return ClientPlan(target, options.timeout, limits, tls, None, _factory(target, options))
+
+
+def _check_delays(options: ClientOptions) -> None:
+    for name in ("first_delay", "last_delay"):
+        value = getattr(options, name)
+        if not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise UsageError(f"{name} is {value!r:.60}; give seconds above 0")
+    if not isinstance(options.max_waiting, int) or options.max_waiting < 0:
+        raise UsageError(f"max_waiting is {options.max_waiting!r:.60}; give 0 or more messages")
+    if options.on_open is not None and not callable(options.on_open):
+        raise UsageError(f"on_open is {options.on_open!r:.60}; give a function")
+
+
+def _factory(target: StreamTarget, options: ClientOptions) -> Callable[[Any], Session]:
+    if target.protocol == "udp":
+        raise UsageError("connect has no udp://: datagrams have no connections")
+    for name, value in (("headers", options.headers), ("origin", options.origin)):
+        if value:
+            raise UsageError(f"{name} belongs to websockets, and {target.protocol}:// has none")
+    if options.subprotocols:
+        raise UsageError(f"subprotocols belong to websockets, not to {target.protocol}://")
+    if options.protocol is not None:
+        if target.protocol != "tcp":
+            raise UsageError(f"protocol is for tcp://, and this is {target.protocol}://")
+        chosen.check(options.protocol)
+    factory = session_factories.of(target.protocol, options.protocol)
+    assert factory is not None
+    return factory
+
+
+def _headers(options: ClientOptions) -> tuple[tuple[str, str], ...]:
+    given = options.headers
+    if callable(given):
+        raise UsageError("headers is a function, which is for reconnect=True; give the headers")
+    pairs = given.items() if isinstance(given, Mapping) else given
+    found = []
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise UsageError(f"headers has {pair!r:.80}; give pairs of a name and a value")
+        found.append((str(pair[0]), str(pair[1])))
+    if options.origin is not None:
+        found.append(("Origin", options.origin))
+    return tuple(found)
+
+
+def _deflate(compression: object) -> DeflateOptions | None:
+    if isinstance(compression, DeflateOptions):
+        return compression
+    if not isinstance(compression, bool):
+        raise UsageError(f"compression is {compression!r:.60}; give True, False or DeflateOptions")
+    return DeflateOptions() if compression else None
+
+
+def _tls(options: ClientOptions) -> ssl.SSLContext:
+    if options.tls is not None:
+        if not isinstance(options.tls, ssl.SSLContext):
+            raise UsageError(f"tls is a {type(options.tls).__name__}; give an ssl.SSLContext")
+        return options.tls
+    try:
+        context = ssl.create_default_context(cafile=options.ca)
+    except OSError as error:
+        raise _bad_file("ca", options.ca, error) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if options.cert is not None:
+        try:
+            context.load_cert_chain(options.cert, options.key)
+        except OSError as error:
+            raise _bad_file("cert and key", options.cert, error) from None
+    elif options.key is not None:
+        raise UsageError("key is given without cert")
+    return context
+
+
+def _bad_file(name: str, file: object, error: OSError) -> ConfigError:
+    words = error.strerror or str(error)
+    if isinstance(error, ssl.SSLError):
+        words = "there is no certificate in it, or the key does not belong to it"
+    return ConfigError(f"{name}: cannot use {file}: {words}", "give PEM files that this user reads")

@@ -1,0 +1,68 @@
+"""What client connections of one event loop share: those with the same limits are a service."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import astuple
+from typing import Any
+
+from lineman.client.client_options import ClientPlan
+from lineman.client.opening import OpenedLine
+from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.connection import Connection
+from lineman.net.connection.endpoint import Endpoint
+from lineman.net.service import Service
+
+_Key = tuple[asyncio.AbstractEventLoop, tuple[Any, ...]]
+_services: dict[_Key, ClientService] = {}
+
+
+class ClientService:
+    """Serves client connections; it ends with the last of them.
+
+    Args:
+        plan: the first of those that share it.
+    """
+
+    def __init__(self, key: _Key, plan: ClientPlan) -> None:
+        callbacks = Callbacks()
+        callbacks.on_close = self._on_close
+        self._key = key
+        self._service = Service(None, callbacks, plan.limits)
+        self._ended: dict[Connection, asyncio.Event] = {}
+        self._service.start()
+
+    def begin(self, plan: ClientPlan, opened: OpenedLine) -> Connection:
+        """The connection; its messages wait for who reads it."""
+        target = plan.target
+        endpoint = Endpoint(str(target), target.scheme, plan.factory)
+        connection = Connection(self._service, endpoint, opened.fd, opened.peer)
+        connection.subprotocol = opened.subprotocol
+        self._ended[connection] = asyncio.Event()
+        connection.begin_as_client(opened.session, opened.tls, opened.rest)
+        aiter(connection)  # what comes waits from now on
+        return connection
+
+    def _on_close(self, connection: Connection, code: int, reason: str) -> None:
+        self._ended.pop(connection).set()
+        if not self._ended:
+            _services.pop(self._key, None)
+            self._service.loop.call_soon(self._close)
+
+    def _close(self) -> None:
+        self._service.close()
+
+    async def ended(self, connection: Connection) -> None:
+        """Returns when the connection has ended."""
+        event = self._ended.get(connection)
+        if event is not None:
+            await event.wait()
+
+
+def service_for(plan: ClientPlan) -> ClientService:
+    """The service for such connections in this event loop."""
+    key = (asyncio.get_running_loop(), astuple(plan.limits))
+    found = _services.get(key)
+    if found is None:
+        found = _services[key] = ClientService(key, plan)
+    return found

@@ -1,0 +1,207 @@
+"""A line that comes back by itself: it connects again, and what is sent meanwhile waits."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+from lineman.base.loglimit import LogLimit
+from lineman.client.backoff import Backoff
+from lineman.client.client_options import ClientOptions, plan
+from lineman.client.client_service import service_for
+from lineman.client.opening import open_connection
+from lineman.errors import ConnectError, UsageError
+from lineman.net.connection.connection import Connection
+
+logger = logging.getLogger("lineman")
+
+# Connections whose messages are kept for a program that reads slowly; those before are forgotten.
+UNREAD = 16
+
+
+class ReconnectingLine:
+    """A connection to a server that is opened again whenever it has ended.
+
+    Made by `connect(url, reconnect=True)`.
+
+    Attributes:
+        connection: the open `Connection`; None while there is none.
+        opened: how often it was opened.
+        dropped: messages that were not sent since too many waited.
+    """
+
+    def __init__(self, url: str, options: ClientOptions) -> None:
+        self._url = url
+        self._options = options
+        self._plan = plan(url, replace(options, headers=()) if _is_made(options) else options)
+        self.connection: Connection | None = None
+        self.opened = 0
+        self.dropped = 0
+        self._waiting: deque[Any] = deque()
+        self._unread: deque[Connection] = deque(maxlen=UNREAD)
+        self._is_closed = False
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._backoff = Backoff(options.first_delay, options.last_delay, random.random)
+        self._log = LogLimit(logger)
+
+    def __repr__(self) -> str:
+        return f"<line to {self._plan.target}, {'open' if self.is_open else 'away'}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected now."""
+        return self.connection is not None and self.connection.is_open
+
+    def send(self, message: Any) -> bool:
+        """Sends a message, or keeps it until the line is back.
+
+        Returns:
+            False where it is dropped: `max_waiting` messages wait already, or the line is closed;
+            or as `Connection.send`.
+        """
+        if self.is_open and not self._waiting:
+            assert self.connection is not None
+            return self.connection.send(message)
+        if self._is_closed or len(self._waiting) >= self._options.max_waiting:
+            self.dropped += 1
+            return False
+        self._waiting.append(message)
+        return True
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Closes it for good; what waits is dropped, and counted."""
+        self._is_closed = True
+        self.dropped += len(self._waiting)
+        self._waiting.clear()
+        if self.connection is not None:
+            self.connection.close(None, code, reason)
+        elif self._task is not None:
+            self._task.cancel()
+        self._changed.set()
+
+    async def __aenter__(self) -> Self:
+        if self._task is not None:
+            raise UsageError("this line is used already; call connect() again for another one")
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        try:
+            while not self.is_open and not self._task.done():
+                self._changed.clear()
+                waiting = asyncio.ensure_future(self._changed.wait())
+                try:
+                    await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    waiting.cancel()
+            if self._task.done():
+                self._task.result()  # raises what can never work
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        self.close()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self._log.tell()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The messages of all its connections in order; ends when it is closed."""
+        while True:
+            if self._unread:
+                async for message in self._unread[0]:
+                    yield message
+                self._unread.popleft()
+            elif self._is_closed:
+                return
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    # Connecting.
+
+    async def _run(self) -> None:
+        try:
+            while not self._is_closed:
+                await self._serve()
+                if not self._is_closed:
+                    await asyncio.sleep(self._backoff.next())
+        finally:
+            self._is_closed = True
+            self._changed.set()
+
+    async def _serve(self) -> None:
+        """Opens one connection, and returns when it has ended, or did not open."""
+        try:
+            if _is_made(self._options):
+                await self._make_headers()
+            opened = await open_connection(self._plan)
+        except ConnectError as error:
+            self._log.log(logging.WARNING, "lines that are away", "%s; it is tried again", error)
+            return
+        service = service_for(self._plan)
+        connection = service.begin(self._plan, opened)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        self.opened += 1
+        self.connection = connection
+        self._unread.append(connection)
+        if self._options.on_open is not None:
+            await self._call_on_open(connection)
+        while self._waiting and connection.is_open:
+            connection.send(self._waiting.popleft())
+        self._changed.set()
+        if self._is_closed:
+            connection.close()
+        await service.ended(connection)
+        self._backoff.note_open(loop.time() - begun)
+        self._note_end(connection)
+
+    async def _make_headers(self) -> None:
+        assert callable(self._options.headers)
+        found = self._options.headers()
+        if inspect.isawaitable(found):
+            found = await found
+        self._plan = plan(self._url, replace(self._options, headers=found))
+
+    async def _call_on_open(self, connection: Connection) -> None:
+        assert self._options.on_open is not None
+        try:
+            result = self._options.on_open(connection)
+            if inspect.isawaitable(result):
+                await result
+        except Exception as error:
+            self._log.exception(error, "%s: on_open raised; the line is opened again", self)
+            connection.close(None, 1011)
+
+    def _note_end(self, connection: Connection) -> None:
+        self.connection = None
+        if not self._is_closed:
+            self._log.log(
+                logging.WARNING,
+                "lines that have ended",
+                "%s has ended: %d %s; it is opened again",
+                self._plan.target,
+                connection.close_code,
+                connection.close_reason,
+            )
+
+
+def _is_made(options: ClientOptions) -> bool:
+    """Whether the headers are made anew for each attempt."""
+    return callable(options.headers)

@@ -1,0 +1,237 @@
+"""A line that comes back by itself: what waits, what is dropped, and what it asks each time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kit.program import free_ports
+from kit.waiting import until
+from lineman import ConfigError, Connection, ReconnectingLine, Request, UsageError, Worker, connect
+from lineman.client import client_service
+
+QUICK: dict[str, Any] = {"first_delay": 0.02, "last_delay": 0.05, "reconnect": True}
+
+
+class Server:
+    """An echo server that a test starts and stops at one address."""
+
+    def __init__(self) -> None:
+        self.port = free_ports(1)[0]
+        self.url = f"ws://127.0.0.1:{self.port}"
+        self.requests: list[Request] = []
+        self.worker: Worker | None = None
+
+    async def start(self) -> None:
+        worker = self.worker = Worker(self.url)
+
+        @worker.on_websocket_connect
+        def note(connection: Connection, request: Request) -> None:
+            self.requests.append(request)
+
+        @worker.on_message
+        def reply(connection: Connection, message: Any) -> None:
+            if message == "go":
+                connection.close(None, 4000, "gone")
+            else:
+                connection.send(message)
+
+        await worker.start()
+
+    async def stop(self) -> None:
+        if self.worker is not None:
+            await self.worker.stop(1.0)
+            self.worker = None
+
+
+def run(test: Callable[[Server], Awaitable[None]]) -> None:
+    async def main() -> None:
+        server = Server()
+        try:
+            await test(server)
+        finally:
+            await server.stop()
+        await until(lambda: not client_service._services)
+
+    asyncio.run(main())
+
+
+def test_a_line_that_the_server_closes_is_opened_again_and_goes_on(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **QUICK) as line:
+            heard = []
+            for message in ("one", "go"):
+                line.send(message)
+            async for message in line:
+                heard.append(message)
+                if message == "one":
+                    await until(lambda: line.opened == 2 and line.is_open)
+                    line.send("two")
+                else:
+                    break
+            assert heard == ["one", "two"]
+        assert not line.is_open
+        assert not line.send("late")
+        assert line.dropped == 1
+
+    run(test)
+    assert "has ended: 4000 gone; it is opened again" in caplog.text
+
+
+def test_what_is_sent_while_the_server_is_away_waits_in_order_and_is_bounded(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, max_waiting=3, **QUICK) as line:
+            await server.stop()
+            await until(lambda: not line.is_open)
+            assert [line.send(str(number)) for number in range(5)] == [True] * 3 + [False] * 2
+            assert line.dropped == 2
+            await until(lambda: "it is tried again" in caplog.text)
+            await server.start()
+            await until(lambda: line.is_open)
+            line.send("3")
+            heard = []
+            async for message in line:
+                heard.append(message)
+                if message == "3":
+                    break
+            assert heard == ["0", "1", "2", "3"]
+
+    run(test)
+
+
+def test_it_waits_for_a_server_that_starts_later(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        async def later() -> None:
+            await asyncio.sleep(0.1)
+            await server.start()
+
+        starting = asyncio.create_task(later())
+        async with connect(server.url, **QUICK) as line:
+            assert line.is_open
+        await starting
+
+    run(test)
+
+
+def test_headers_are_made_anew_and_on_open_comes_before_what_waits(no_traces: None) -> None:
+    tokens = iter(range(10))
+
+    async def headers() -> dict[str, str]:
+        return {"X-Token": str(next(tokens))}
+
+    async def test(server: Server) -> None:
+        await server.start()
+        opened: list[Connection] = []
+
+        def on_open(connection: Connection) -> None:
+            opened.append(connection)
+            connection.send("hello")
+
+        async with connect(server.url, headers=headers, on_open=on_open, **QUICK) as line:
+            line.send("go")
+            await until(lambda: line.opened == 2 and line.is_open)
+            line.send("end")
+            heard = []
+            async for message in line:
+                heard.append(message)
+                if message == "end":
+                    break
+            assert heard == ["hello", "hello", "end"]
+        assert [request.headers["X-Token"] for request in server.requests] == ["0", "1"]
+        assert len(opened) == 2
+
+    run(test)
+
+
+def test_an_on_open_that_raises_is_logged_and_the_line_comes_back(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        calls: list[Connection] = []
+
+        async def on_open(connection: Connection) -> None:
+            calls.append(connection)
+            if len(calls) == 1:
+                raise ZeroDivisionError
+
+        async with connect(server.url, on_open=on_open, **QUICK) as line:
+            await until(lambda: line.opened == 2 and line.is_open)
+            line.send("x")
+            async for message in line:
+                assert message == "x"
+                break
+
+    run(test)
+    assert "on_open raised; the line is opened again" in caplog.text
+
+
+def test_closing_ends_the_reading_and_the_waiting(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **QUICK) as line:
+            asyncio.get_running_loop().call_later(0.05, line.close)
+            assert [message async for message in line] == []
+            assert not line.send("late")
+
+    run(test)
+
+
+def test_a_line_can_be_closed_while_it_waits_for_its_server(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **{**QUICK, "first_delay": 60, "last_delay": 60}) as line:
+            await server.stop()
+            await until(lambda: not line.is_open)
+            line.send("x")
+        assert line.dropped == 1
+
+    run(test)
+
+
+def test_entering_can_be_cancelled(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        async def enter() -> None:
+            async with connect(server.url, **QUICK):
+                raise AssertionError("nobody serves")
+
+        entering = asyncio.create_task(enter())
+        await asyncio.sleep(0.1)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+
+    run(test)
+
+
+def test_what_can_never_work_is_an_error_at_once(no_traces: None) -> None:
+    with pytest.raises(UsageError):
+        connect("http://h/", reconnect=True)
+    with pytest.raises(ConfigError):
+        connect("wss://h/", ca="/absent.pem", reconnect=True)
+
+    async def test(server: Server) -> None:
+        await server.start()
+
+        def headers() -> Any:
+            return [("bad",)]
+
+        with pytest.raises(UsageError, match="give pairs"):
+            async with connect(server.url, headers=headers, **QUICK):
+                pass
+        line: ReconnectingLine = connect(server.url, **QUICK)
+        async with line:
+            with pytest.raises(UsageError, match="used already"):
+                async with line:
+                    pass
+
+    run(test)
