@@ -18,7 +18,7 @@ HIGH_WATER = 64 * 1024
 # Pieces after which others have their turn, where the program does not wait by itself.
 SHARE = 16
 # Bytes of a file that are sent at once.
-FILE_PIECE = 1024 * 1024
+FILE_PIECE = 2 * 1024 * 1024
 TLS_PIECE = 64 * 1024
 
 
@@ -135,16 +135,15 @@ class AnswerBody:
 
     async def _send_by_kernel(self, served: ServedFile) -> None:
         offset, end = served.start, served.start + served.count
+        self.is_blocked = True
         while offset < end:
-            self.is_blocked = True
-            sent = await self._connection.send_file(
-                served.fd, offset, min(end - offset, FILE_PIECE)
-            )
-            self.is_blocked = False
+            wanted = min(end - offset, FILE_PIECE)
+            sent = await self._connection.send_file(served.fd, offset, wanted)
             if not sent:
                 raise served.cut(offset)
             offset += sent
-            await asyncio.sleep(0)
+            if sent == wanted:  # else the next call waits
+                await asyncio.sleep(0)
 
     async def _send_read(self, served: ServedFile) -> None:
         offset, end = served.start, served.start + served.count

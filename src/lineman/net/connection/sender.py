@@ -184,15 +184,13 @@ class Sender(Lifecycle):
         await waiter
 
     async def send_file(self, file: int, offset: int, count: int) -> int:
-        """Sends a part of a file behind all that was sent, without TLS.
-
-        Returns:
-            How many bytes the kernel took; 0 at the end of the file.
-        """
-        await self.drain()
-        while (sent := self._stream.send_file(file, offset, count)) < 0:
-            await self._until_sent()
+        """Sends a part of a file, without TLS; how many bytes it took, 0 at the file's end."""
+        sent = -1
+        while sent < 0:
+            if self._stream.is_blocked and not self.unsent:
+                await self._until_sent()  # a part of the file was not taken
             await self.drain()
+            sent = self._stream.send_file(file, offset, count)
         return sent
 
     # A peer that reads slowly.

@@ -278,9 +278,9 @@ class StreamOutput:
         except OSError as error:
             self.fail(error)
             return AGAIN
-        if sent == AGAIN:
+        if 0 != sent < count:
             self._block()
-        else:
+        if sent > 0:
             self.bytes_written += sent
         return sent
 
