@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.history_gaps import EPOCHS, HistoryGaps, ToldGaps
 from lineman.gateway.wire.node_messages import GapKind, GapSeen
@@ -106,3 +108,26 @@ def test_what_was_told_takes_bounded_memory() -> None:
     assert len(told._told["b"]) == EPOCHS
     told.is_new("c", "e")
     assert list(told._told) == ["b", "c"]
+
+
+def test_what_several_nodes_report_of_one_fault_is_told_once() -> None:
+    told: list[tuple[str, str, str]] = []
+    later: list[Callable[[], None]] = []
+    gaps = HistoryGaps(
+        ME,
+        lambda group: ME,
+        lambda node, seen: None,
+        lambda seen: gaps.tell(seen, "third"),
+        lambda *gap: told.append(gap),
+        lambda seconds, function: later.append(function),
+    )
+    gaps.tell_all([("a", "first", "second"), ("b", "first", "second"), ("a", "second", "third")])
+    for origin in ("00000003", "00000004"):
+        gaps.on_report(GapSeen(origin, "a", "first", GapKind.MISSED))
+    assert told == []
+    (tell,) = later
+    tell()
+    assert told == [("a", "first", "third"), ("b", "first", "second")]
+    gaps.tell_lost([("a", "third")])
+    later[1]()
+    assert told[2:] == [("a", "third", "third")]

@@ -60,7 +60,7 @@ class DurableHistories:
         self._calls = calls
         self._log = LogLimit(logger)
         self.gaps = HistoryGaps(
-            calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap
+            calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap, calls.later
         )
         self.lost = 0
         self.trouble = ""

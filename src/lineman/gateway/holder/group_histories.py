@@ -66,6 +66,7 @@ class Histories:
             place = self._quiet.pop(group, None)
             if place is not None:
                 history.epoch, history.offset = place
+                history.is_given = True
         return history
 
     def add(self, group: str, data: Any) -> Deliver:
@@ -107,12 +108,15 @@ class Histories:
 
         Args:
             groups: those with a history are renewed; None for all.
+
+        Returns:
+            The groups whose epoch is another one: it goes on where nobody has a place in it.
         """
         found = []
         for group in [*self._groups, *self._quiet] if groups is None else groups:
             old = self.epoch_of(group)
-            if old is not None:
-                found.append(Renewed(group, old, self._of(group).renew()))
+            if old is not None and (history := self._of(group)).renew():
+                found.append(Renewed(group, old, history.epoch))
         return found
 
     def recent(self, seconds: float) -> list[tuple[str, str]]:

@@ -45,9 +45,14 @@ class GroupHistory:
 
     Args:
         options: how much is kept.
+
+    Attributes:
+        epoch: its name.
+        offset: the offset of the last message.
+        is_given: whether somebody may have a place of this epoch.
     """
 
-    __slots__ = ("_kept", "_options", "_size", "epoch", "offset")
+    __slots__ = ("_kept", "_options", "_size", "epoch", "is_given", "offset")
 
     def __init__(self, options: HistoryOptions) -> None:
         self._options = options
@@ -55,19 +60,28 @@ class GroupHistory:
         self._size = 0
         self.epoch = new_epoch()
         self.offset = 0
+        self.is_given = False
 
     def add(self, data: str | bytes, now: float) -> int:
         """Keeps a message; returns its offset: one more than that of the message before."""
         self.offset += 1
+        self.is_given = True
         self._size += len(data)
         self._kept.append((now, KeptMessage(self.offset, data)))
         self.expire(now)
         return self.offset
 
-    def renew(self) -> str:
-        """Begins a new epoch and returns it: no place of the old one is complete any more."""
+    def renew(self) -> bool:
+        """Begins a new epoch: no place of the old one is complete any more.
+
+        Returns:
+            Whether the epoch is another one; if nobody has a place in it, it goes on.
+        """
+        if not self.is_given:
+            return False
         self.epoch = new_epoch()
-        return self.epoch
+        self.is_given = False
+        return True
 
     @property
     def kept_at(self) -> float:
@@ -94,6 +108,7 @@ class GroupHistory:
             now: seconds, by the clock of `add`.
         """
         self.expire(now)
+        self.is_given = True
         first = self._kept[0][1].offset if self._kept else self.offset + 1
         if not epoch:
             offset, is_complete = 0, True

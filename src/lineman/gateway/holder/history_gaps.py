@@ -12,6 +12,10 @@ from lineman.gateway.wire.node_messages import GapKind, GapSeen
 # (group, the epoch that the members know, the epoch now) -> nothing.
 OnHistoryGap = Callable[[str, str, str], None]
 
+Later = Callable[[float, Callable[[], None]], object]
+
+# Seconds for which gaps of one group are collected.
+PAUSE = 0.2
 # The number of groups of which a home remembers what it has told; and of epochs of each.
 GROUPS = 10_000
 EPOCHS = 8
@@ -46,6 +50,7 @@ class HistoryGaps:
         tell_node: sends a report to another node.
         on_seen: called with each report about a group whose home is this node; it calls `tell`.
         on_gap: tells the program; None if it does not want to know.
+        later: calls a function after some seconds.
 
     Attributes:
         count: gaps in the histories whose home is this node, whether the program is told or not.
@@ -58,6 +63,7 @@ class HistoryGaps:
         tell_node: Callable[[str, GapSeen], None],
         on_seen: Callable[[GapSeen], None],
         on_gap: OnHistoryGap | None,
+        later: Later = lambda seconds, function: function(),
     ) -> None:
         self._node = node
         self._home_of = home_of
@@ -66,6 +72,8 @@ class HistoryGaps:
         self._on_gap = on_gap
         self._told = ToldGaps()
         self._nodes: list[str] = []
+        self._later = later
+        self._due: dict[str, tuple[str, str]] = {}
         self.places = MemberPlaces()
         self.count = 0
 
@@ -141,11 +149,17 @@ class HistoryGaps:
         if is_new or seen.kind is GapKind.MISSED:
             self._say(seen.group, seen.epoch, epoch)
 
-    def is_first(self, seen: GapSeen) -> bool:
-        """Whether this epoch is reported as replaced for the first time."""
-        return self._told.is_new(seen.group, f"{seen.epoch} replaced")
-
     def _say(self, group: str, old: str, new: str) -> None:
+        """Tells the program a moment later: several nodes may report what one fault has done."""
         self.count += 1
+        known = self._due.get(group)
+        is_first = not self._due
+        self._due[group] = (old if known is None else known[0], new)
+        if is_first:
+            self._later(PAUSE, self._tell_due)
+
+    def _tell_due(self) -> None:
+        due, self._due = self._due, {}
         if self._on_gap is not None:
-            self._on_gap(group, old, new)
+            for group, (old, new) in due.items():
+                self._on_gap(group, old, new)

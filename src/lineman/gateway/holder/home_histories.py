@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from lineman.gateway.holder.group_histories import Histories
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.history_gaps import HistoryGaps, OnHistoryGap
+from lineman.gateway.holder.history_gaps import HistoryGaps, Later, OnHistoryGap
 from lineman.gateway.wire.messages import Deliver
 from lineman.gateway.wire.node_messages import GapKind, GapSeen
 
@@ -27,6 +27,7 @@ class HomeCalls:
         deliver: gives a message with its place to the members on all nodes.
         on_gap: tells the program of a gap; None if it does not want to know.
         clock: seconds that only go forward.
+        later: calls a function after some seconds.
     """
 
     node: str
@@ -35,6 +36,7 @@ class HomeCalls:
     deliver: Callable[[Deliver], None]
     on_gap: OnHistoryGap | None
     clock: Callable[[], float]
+    later: Later = lambda seconds, function: function()
 
 
 class KeepsHistories(Protocol):
@@ -78,7 +80,7 @@ class HomeHistories:
         self._calls = calls
         self.kept = Histories(options, calls.clock)
         self.gaps = HistoryGaps(
-            calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap
+            calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap, calls.later
         )
 
     async def start(self) -> None:
@@ -117,16 +119,13 @@ class HomeHistories:
 
     def on_foreign(self, group: str) -> None:
         """Another node takes itself for the home of a group; both histories may have holes."""
-        if self.kept.epoch_of(group) is not None:
-            self.gaps.tell_all(self.kept.renew([group]))
+        self.gaps.tell_all(self.kept.renew([group]))
 
     def _on_seen(self, seen: GapSeen) -> None:
-        if seen.kind is not GapKind.REPLACED:
-            self.gaps.tell(seen, self.kept.begin(seen.group))
-            return
-        epoch = self.kept.epoch_of(seen.group)
-        if epoch is not None and (epoch == seen.epoch or self.gaps.is_first(seen)):
+        if seen.kind is GapKind.REPLACED:
             self.gaps.tell_all(self.kept.renew([seen.group]))
+        else:
+            self.gaps.tell(seen, self.kept.begin(seen.group))
 
     def sweep(self) -> None:
         """Forgets what is too old; called every second."""

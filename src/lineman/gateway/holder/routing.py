@@ -147,7 +147,13 @@ class Routing:
         if options.history is None:
             return None
         calls = HomeCalls(
-            self._node, self._home_of, self._tell, self.carry_out, on_gap, self._loop.time
+            self._node,
+            self._home_of,
+            self._tell,
+            self.carry_out,
+            on_gap,
+            self._loop.time,
+            self._loop.call_later,
         )
         if options.make_store is not None:
             signer = Signer(options.secret, options.service)
