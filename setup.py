@@ -37,6 +37,7 @@ COMPILED = (
     "lineman/net/connection/lifecycle",
     "lineman/net/connection/peer",
     "lineman/net/connection/incoming",
+    "lineman/net/connection/own_settings",
     "lineman/net/loop/poller",
     "lineman/net/connection/sender",
     "lineman/net/stream/tlsstream",

@@ -13,11 +13,12 @@ from lineman.errors import UnknownNameError
 
 THINGS = [
     ("uid", 'connection.data["uid"]'),
-    ("onMessage", "callbacks are set on the worker"),
-    ("on_message", "callbacks are set on the worker"),
-    ("maxSendBufferSize", "option of the worker: max_send_buffer_size"),
-    ("max_send_buffer_size", "option of the worker: max_send_buffer_size"),
-    ("maxPackageSize", "option of the worker: max_message_size"),
+    ("onConnect", "callbacks are set on the worker"),
+    ("on_connect", "callbacks are set on the worker"),
+    ("onMessage", "did you mean on_message?"),
+    ("maxSendBufferSize", "did you mean max_send_buffer_size?"),
+    ("defaultMaxSendBufferSize", "option of the worker: max_send_buffer_size"),
+    ("maxPackageSize", "did you mean max_message_size?"),
     ("websocketType", "str is text, bytes is binary"),
     ("getRemoteIp", "did you mean remote_ip?"),
     ("get_remote_ip", "did you mean remote_ip?"),

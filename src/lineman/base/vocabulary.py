@@ -112,9 +112,9 @@ CONNECTION: Mapping[str, str] = {
     "transport": "connection.tls is None without TLS",
     "bytesRead": "bytes_read",
     "bytesWritten": "bytes_written",
-    "maxSendBufferSize": f"{_OF_WORKER}: max_send_buffer_size",
+    "maxSendBufferSize": "max_send_buffer_size",
     "defaultMaxSendBufferSize": f"{_OF_WORKER}: max_send_buffer_size",
-    "maxPackageSize": f"{_OF_WORKER}: max_message_size",
+    "maxPackageSize": "max_message_size",
     "defaultMaxPackageSize": f"{_OF_WORKER}: max_message_size",
     "lingerTimeout": f"{_OF_WORKER}: close_timeout",
     "defaultLingerTimeout": f"{_OF_WORKER}: close_timeout",
@@ -123,11 +123,11 @@ CONNECTION: Mapping[str, str] = {
     "websocketType": _CONVERT,
     "connections": "it is the worker's: worker.connections",
     "onConnect": _ON_WORKER,
-    "onMessage": _ON_WORKER,
-    "onClose": _ON_WORKER,
-    "onError": _ON_WORKER,
-    "onBufferFull": _ON_WORKER,
-    "onBufferDrain": _ON_WORKER,
+    "onMessage": "on_message",
+    "onClose": "on_close",
+    "onError": "on_error",
+    "onBufferFull": "on_buffer_full",
+    "onBufferDrain": "on_buffer_drain",
     "onWebSocketConnect": _ON_WORKER,
     "onWebSocketConnected": _ON_WORKER,
     "onWebSocketClose": _ON_WORKER,
@@ -171,12 +171,18 @@ CONNECTION: Mapping[str, str] = {
     "uid": 'keep your own values in connection.data: connection.data["uid"]',
 }
 
+# What a connection may have of its own, and others may not.
+_CALLBACKS = dict.fromkeys(
+    ("onMessage", "onClose", "onError", "onBufferFull", "onBufferDrain"), _ON_WORKER
+)
 _NO_STATE = "each datagram has a peer of its own; keep values in worker.data, by the peer's address"
 _UNCONNECTED = "UDP has no connections: a datagram is sent at once, or lost"
 
 # The sender of a datagram: the names of a connection, and these.
 PEER: Mapping[str, str] = {
     **CONNECTION,
+    **_CALLBACKS,
+    "maxPackageSize": f"{_OF_WORKER}: max_message_size",
     "id": _NO_STATE,
     "context": _NO_STATE,
     "data": _NO_STATE,
@@ -213,6 +219,9 @@ PEER: Mapping[str, str] = {
 # A client, as the callbacks of a `Gateway` get it: the names of a connection, and these.
 CLIENT: Mapping[str, str] = {
     **CONNECTION,
+    **_CALLBACKS,
+    "maxSendBufferSize": f"{_OF_WORKER}: max_send_buffer_size",
+    "maxPackageSize": f"{_OF_WORKER}: max_message_size",
     "uid": "uid",
     "end": "close",
     "session": "session",
@@ -318,6 +327,8 @@ REQUEST: Mapping[str, str] = {
 MEMBERS = (
     *("add_header", "after", "bytes_read", "bytes_written", "choose_subprotocol", "close"),
     *("end", "protocol", "write"),
+    *("on_message", "on_close", "on_error", "on_buffer_full", "on_buffer_drain"),
+    *("max_send_buffer_size", "max_message_size", "idle_timeout"),
     *(
         "close_code",
         "close_reason",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
+from lineman.base.callback_fit import fitted
 from lineman.errors import UsageError
-from lineman.net.connection.callbacks import Callback
+from lineman.net.connection.callbacks import OF_CONNECTION, Callback
 
 Given = TypeVar("Given", bound=Callback)
 # For type checkers: the type of a slot that is read, and of the functions that may be set.
@@ -100,11 +99,7 @@ ARGUMENTS = {
     "on_worker_exit": ("worker", "status", "pid"),
     "on_websocket_connect": ("connection", "request"),
     "on_connect": ("connection",),
-    "on_message": ("connection", "message"),
-    "on_close": ("connection", "code", "reason"),
-    "on_error": ("connection", "code", "error"),
-    "on_buffer_full": ("connection",),
-    "on_buffer_drain": ("connection",),
+    **OF_CONNECTION,
     "on_request": ("request",),
 }
 
@@ -117,49 +112,5 @@ def set_callback(
     Raises:
         UsageError: it is not callable, or requires more arguments than there are.
     """
-    if function is not None and not callable(function):
-        raise UsageError(f"{name} takes a function, got {type(function).__name__}")
     fits = None if function is None else fitted(name, function, arguments[name])
     setattr(callbacks, name, fits)
-
-
-def fitted(name: str, function: Callback, given: tuple[str, ...]) -> Callback:
-    """The function, made to take these arguments if it leaves out the last ones.
-
-    Raises:
-        UsageError: it requires more arguments than there are.
-    """
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return function  # a builtin without a known signature
-    positional = 0
-    required = 0
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            return function
-        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            positional += 1
-            required += parameter.default is parameter.empty
-        elif parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
-            raise UsageError(f"{name}: the keyword argument {parameter.name} is never given")
-    if required > len(given):
-        raise UsageError(
-            f"{name} is called with ({', '.join(given)}), "
-            f"but {_named(function)} asks for {required} arguments"
-        )
-    if positional >= len(given):
-        return function
-    return _shortened(function, positional)
-
-
-def _named(function: Callback) -> str:
-    return f"{getattr(function, '__qualname__', type(function).__name__)}()"
-
-
-def _shortened(function: Callback, count: int) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        return function(*args[:count])
-
-    return call

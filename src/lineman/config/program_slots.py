@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineman.config.callback_slots import fitted
+from lineman.base.callback_fit import fitted
 from lineman.errors import UsageError
 from lineman.net.connection.callbacks import Callback
 

@@ -1,6 +1,7 @@
 cdef class Session:
     cdef public bint has_more
 
+    cpdef use_limits(self, limits)
     cpdef next(self, const unsigned char[::1] data)
     cpdef bytes rest(self, const unsigned char[::1] data)
     cpdef bytes left(self, const unsigned char[::1] data)

@@ -37,6 +37,9 @@ class Session:
     def __init__(self) -> None:
         self.has_more = False
 
+    def use_limits(self, limits: Any) -> None:
+        """Has other limits hold from the next message on."""
+
     # What comes.
 
     def next(self, data: memoryview) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from lineman.config.callback_slots import fitted
+from lineman.base.callback_fit import fitted
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.runtime.running_worker import RunningWorker

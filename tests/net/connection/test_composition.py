@@ -1,6 +1,6 @@
 """The parts of a connection: calls go downwards only, and no part calls the connection.
 
-Seven files hold the class of a connection; these tests hold which of them may call which.
+Eight files hold the class of a connection; these tests hold which of them may call which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ import lineman
 PACKAGE = Path(lineman.__file__).parent
 ROOM = PACKAGE / "net" / "connection"
 # From the ground up.
-CHAIN = ("peer", "delays", "lifecycle", "sender", "delivery", "incoming", "connection")
+CHAIN = (
+    "peer",
+    "delays",
+    "lifecycle",
+    "sender",
+    "delivery",
+    "incoming",
+    "own_settings",
+    "connection",
+)
 # Interfaces that other classes implement: a protocol's, a framing's, the poller's and the wheel's.
 INTERFACES = {"Session", "StreamSession", "Handler", "Timed"}
 # The parts that a connection owns; they must not know it.
@@ -26,7 +35,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def class_of(name: str) -> ast.ClassDef:
-    """The class of one of the seven files."""
+    """The class of one of the eight files."""
     found = [each for each in tree_of(ROOM / f"{name}.py").body if isinstance(each, ast.ClassDef)]
     assert len(found) == 1
     return found[0]

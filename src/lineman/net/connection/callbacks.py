@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
 Callback = Callable[..., Any]
+
+
+# The callbacks that a connection may have of its own, with the names of their arguments.
+OF_CONNECTION: Mapping[str, tuple[str, ...]] = {
+    "on_message": ("connection", "message"),
+    "on_close": ("connection", "code", "reason"),
+    "on_error": ("connection", "code", "error"),
+    "on_buffer_full": ("connection",),
+    "on_buffer_drain": ("connection",),
+}
 
 
 class ErrorCode(IntEnum):
@@ -51,3 +61,11 @@ class Callbacks:
         self.on_buffer_full: Callback | None = None
         self.on_buffer_drain: Callback | None = None
         self.on_request: Callback | None = None
+
+    def with_own(self, name: str, function: Callback | None) -> Callbacks:
+        """The functions of a connection that has one of its own."""
+        own = Callbacks()
+        for each in ("on_connect", *OF_CONNECTION):
+            setattr(own, each, getattr(self, each))
+        setattr(own, name, function)
+        return own

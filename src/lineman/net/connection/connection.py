@@ -6,7 +6,8 @@ the stream what came, the session what that means, and the program what to answe
 knows it, so any callback may send to, close or destroy any connection, and sees nothing half done.
 
 `Peer` is what is known of it, `Lifecycle` how it ends, `Sender` what is sent, `Delivery` what the
-program gets, `Incoming` what comes; here is what the program does with the stream beneath.
+program gets, `Incoming` what comes, `OwnSettings` what is set for one connection alone; here is
+what a program does with the stream beneath.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lineman.base.unknown_names import ConnectionNames
 from lineman.errors import ConfigError, UsageError
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.endpoint import Endpoint
-from lineman.net.connection.incoming import Incoming
+from lineman.net.connection.own_settings import OwnSettings
 from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.protocols.codecs import chosen
 from lineman.protocols.codecs.byte_stream import payload_bytes
@@ -26,7 +27,7 @@ from lineman.protocols.codecs.codec_session import CodecSession
 from lineman.protocols.interface import Upgrade
 
 
-class Connection(Incoming, ConnectionNames):
+class Connection(OwnSettings, ConnectionNames):
     """One client. Callbacks get it as their first argument; it is safe to use after its end.
 
     Attributes:
@@ -88,7 +89,7 @@ class Connection(Incoming, ConnectionNames):
                 "already, while an async callback was at work; set it in a plain on_message, or "
                 "call pause_recv() there, set it in a task, and call resume_recv()"
             )
-        session = chosen.sessions_of(protocol)(self.service.limits)
+        session = chosen.sessions_of(protocol)(self._limits)
         before = self._session
         if self._state is OPEN and before is not None:
             taken = b"" if before.has_more else before.left(memoryview(b""))

@@ -8,13 +8,13 @@ from lineman.net.connection.sender cimport Sender
 cdef int PAUSED_BY_USER  # as a C number
 
 cdef class Delivery(Sender):
-    cdef Callbacks _callbacks
     cdef object _meter
 
     cdef _begin_delivery(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
     cdef _use_meter(self, meter)
     @cython.locals(callbacks=Callbacks)
     cdef _call_on_connect(self)
+    cpdef _connected(self)
     cdef _process(self, event)
     cdef bint _is_too_much(self, Py_ssize_t count) except -1
     cdef _other_event(self, event)

@@ -24,14 +24,13 @@ from lineman.protocols.events import LATER, PROGRESS, Close, Progress, Reply
 class Delivery(Sender):
     """Hands what a session gives to the program."""
 
-    __slots__ = ("_callbacks", "_meter")
+    __slots__ = ("_meter",)
 
     def _begin_delivery(
         self, service: ConnectionContext, endpoint: Endpoint, fd: int, peer: tuple[str, int]
     ) -> None:
         """In place of `__init__`, as `_begin_life`."""
         self._begin_life(service, endpoint, fd, peer)
-        self._callbacks = service.callbacks
         self._meter: TrafficMeter | None = None  # where something is limited
 
     def _use_meter(self, meter: TrafficMeter | None) -> None:
@@ -51,7 +50,12 @@ class Delivery(Sender):
             if self._inbox is None:
                 self._use_inbox(Inbox(self, is_stream))
             assert self._inbox is not None
-            self._inbox.open(result, self._leave if is_stream else None)
+            self._inbox.open(result, self._connected)
+
+    def _connected(self) -> None:
+        """The coroutine of `on_connect` is done: if it was to read the messages, all is over."""
+        if self._inbox is not None and self._inbox.is_stream:
+            self._leave()
 
     def _process(self, event: Any) -> None:
         if self._meter is not None and event is not PROGRESS and event is not LATER:

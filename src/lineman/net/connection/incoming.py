@@ -186,7 +186,7 @@ class Incoming(Delivery):
             reason,
         )
         error = ProtocolError(closing.PROTOCOL_ERROR, reason)
-        self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
+        self.tell(self._callbacks.on_error, ErrorCode.PROTOCOL, error)
 
     def _check_handshake(self, now: float) -> float:
         """Gives up a peer that was to begin TLS and does not get it done; when to look again."""
@@ -381,6 +381,8 @@ class Incoming(Delivery):
             self._request.forget_looks()
         if service.is_metered:
             self._use_meter(service.admission.meter(self))
+        if self._limits is not service.limits:
+            session.use_limits(self._limits)
         self._heard()
         self._speak(session)
         self._call_on_connect()

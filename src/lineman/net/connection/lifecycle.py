@@ -153,7 +153,7 @@ class Lifecycle(DelayedCalls):
                 log = self.service.log
                 log.log(logging.INFO, "slow readers that go on", line, self, queue.given_up)
             if queue.is_full:
-                self.tell(self.service.callbacks.on_buffer_drain)
+                self.tell(self._callbacks.on_buffer_drain)
         if self._state is FINISHING and not self.unsent:  # the callback may have sent and closed
             self._all_sent()
         elif self._has_said_end and self._state is OPEN and not self.unsent:
@@ -177,9 +177,9 @@ class Lifecycle(DelayedCalls):
         """
         if self._state is not OPEN or (self._queue is not None and self._queue.is_full):
             return
-        if is_over or self.unsent >= self.service.limits.max_send_buffer_size:
+        if is_over or self.unsent >= self._limits.max_send_buffer_size:
             self._new_queue().is_full = True
-            self.tell(self.service.callbacks.on_buffer_full)
+            self.tell(self._callbacks.on_buffer_full)
 
     # The program.
 
@@ -192,7 +192,7 @@ class Lifecycle(DelayedCalls):
         """Closes this one connection with 1011, after a callback raised."""
         self.service.exceptions += 1
         self.service.log.exception(error, "%s: a callback raised; the connection is closed", self)
-        self.tell(self.service.callbacks.on_error, ErrorCode.CALLBACK, error)
+        self.tell(self._callbacks.on_error, ErrorCode.CALLBACK, error)
         if self._state is OPEN:
             self.start_close(closing.INTERNAL_ERROR, words(closing.INTERNAL_ERROR))
 
@@ -313,7 +313,7 @@ class Lifecycle(DelayedCalls):
         """Fails the connection (RFC 6455, section 7.1.7)."""
         self._note_cause(error.code, error.reason)
         self.service.log_broken_rule(self, error)
-        self.tell(self.service.callbacks.on_error, ErrorCode.PROTOCOL, error)
+        self.tell(self._callbacks.on_error, ErrorCode.PROTOCOL, error)
         if self._state is OPEN:
             self._say_last(error)
         self._finish(linger=True)  # also where the callback has closed it: no answer will be read
@@ -440,4 +440,4 @@ class Lifecycle(DelayedCalls):
         """Tells the program that the connection is over, once."""
         if self._owes_on_close:
             self._owes_on_close = False
-            self.tell(self.service.callbacks.on_close, self.close_code, self.close_reason)
+            self.tell(self._callbacks.on_close, self.close_code, self.close_reason)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 from lineman.base import option_kinds
 from lineman.base.option_kinds import (
@@ -104,7 +106,7 @@ class LimitFields:
 
 
 @frozen
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Limits(LimitFields):
     """The limits of one service, checked.
 
@@ -138,3 +140,13 @@ class Limits(LimitFields):
             or self.messages_per_second_per_ip
             or self.bytes_per_second_per_ip
         )
+
+
+@lru_cache(maxsize=256)
+def with_own(limits: Limits, name: str, value: Any) -> Limits:
+    """The limits of a connection that has one of its own; those with the same share an object.
+
+    Raises:
+        ConfigError: the value cannot work.
+    """
+    return replace(limits, **{name: value})

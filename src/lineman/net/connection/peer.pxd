@@ -1,5 +1,6 @@
 from lineman.net.connection.end_causes cimport close_cause, failure_cause
 from lineman.net.loop.poller cimport Handler, Poller
+from lineman.net.connection.callbacks cimport Callbacks
 from lineman.net.connection.context cimport ConnectionContext
 from lineman.net.connection.endpoint cimport Endpoint
 from lineman.net.stream.stream cimport Stream
@@ -9,6 +10,8 @@ cdef class Peer(Handler):
     cdef readonly ConnectionContext service
     cdef readonly Endpoint endpoint
     cdef readonly Poller poller
+    cdef Callbacks _callbacks
+    cdef object _limits
     cdef Stream _stream
     cdef object _state
     cdef readonly long long id
@@ -32,6 +35,8 @@ cdef class Peer(Handler):
     cdef long long _quiet_messages
 
     cdef _begin_facts(self, ConnectionContext service, Endpoint endpoint, int fd, tuple peer)
+    cdef _use_callbacks(self, Callbacks callbacks)
+    cdef _use_limits(self, limits)
     cdef _enter(self, state)
     cdef _heard(self)
     cdef _count_read(self)

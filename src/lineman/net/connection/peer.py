@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 from lineman.base.address import format_ip_port
+from lineman.net.connection.callbacks import Callbacks
 from lineman.net.connection.context import ConnectionContext
 from lineman.net.connection.end_causes import close_cause, failure_cause
 from lineman.net.connection.endpoint import Endpoint
+from lineman.net.connection.limits import Limits
 from lineman.net.connection.state import CLOSED, FINISHING, HANDSHAKE, NEXT, OPEN, State
 from lineman.net.loop import syscalls
 from lineman.net.loop.poller import Handler
@@ -23,8 +25,9 @@ class Peer(Handler):
     """The facts of a connection, and its place in the books of its service."""
 
     __slots__ = (
-        "_data", "_last_received", "_local", "_quiet_messages", "_quiet_since", "_request",
-        "_state", "_stream", "_tls_info", "close_code", "close_reason", "endpoint", "id",
+        "_callbacks", "_data", "_last_received", "_limits", "_local", "_quiet_messages",
+        "_quiet_since", "_request", "_state", "_stream", "_tls_info",
+        "close_code", "close_reason", "endpoint", "id",
         "messages_dropped", "messages_read", "messages_written", "opened_at", "peer", "poller",
         "proxy_header", "remote_ip", "remote_port", "service", "subprotocol",
     )  # fmt: skip
@@ -41,6 +44,8 @@ class Peer(Handler):
             peer: address and port of the peer.
         """
         self.service = service
+        self._callbacks = service.callbacks  # or its own
+        self._limits = service.limits  # or its own
         self.endpoint = endpoint
         self.poller = service.poller
         self._stream = Stream(self.poller, fd, service.new_tls(fd) if endpoint.is_tls else None)
@@ -199,6 +204,12 @@ class Peer(Handler):
         return max(0.0, self.service.wheel.now - since)
 
     # What happens.
+
+    def _use_callbacks(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
+
+    def _use_limits(self, limits: Limits) -> None:
+        self._limits = limits
 
     def _enter(self, state: State) -> None:
         if state not in NEXT[self._state]:

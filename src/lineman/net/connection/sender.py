@@ -208,7 +208,7 @@ class Sender(Lifecycle):
             return False
         if self.service.slow_readers is not SlowReaders.CLOSE:
             return True
-        if self.unsent >= self.service.limits.max_send_buffer_size:
+        if self.unsent >= self._limits.max_send_buffer_size:
             self._close_slow_reader()
             return False
         return True
@@ -226,7 +226,7 @@ class Sender(Lifecycle):
             assert self._session is not None
             self._stream.write(self._session.leaving(entry))
             return self._has_written()
-        limit = self.service.limits.max_send_buffer_size
+        limit = self._limits.max_send_buffer_size
         if size_of(entry) > limit:
             self.service.send_failures += 1
             self._note_given_up(1, f"a message of {size_of(entry)} bytes is dropped")
@@ -246,7 +246,7 @@ class Sender(Lifecycle):
     def _note_given_up(self, count: int, what: str) -> None:
         self._count_dropped(count)
         if what:
-            limit = self.service.limits.max_send_buffer_size
+            limit = self._limits.max_send_buffer_size
             line = "%s: reads too slowly: %d bytes wait, %d may; %s"
             log = self.service.log
             log.log(logging.WARNING, "slow readers", line, self, self.unsent, limit, what)
@@ -258,7 +258,7 @@ class Sender(Lifecycle):
             assert self._session is not None
             reply = self._session.answer_to(event, self.service.wheel.now)
             self._new_queue().reply = reply
-        elif is_blocked and self.unsent >= self.service.limits.max_send_buffer_size:
+        elif is_blocked and self.unsent >= self._limits.max_send_buffer_size:
             self._close_slow_reader()
         else:
             assert self._session is not None
@@ -269,12 +269,12 @@ class Sender(Lifecycle):
     def _close_slow_reader(self) -> None:
         """Closes a connection whose peer lets too much wait."""
         self._end_ourselves()  # what the callback, or a log handler, sends to it is refused
-        limit = self.service.limits.max_send_buffer_size
+        limit = self._limits.max_send_buffer_size
         reason = f"reads too slowly: {self.unsent} bytes wait, {limit} may"
         error = ConnectionLost(closing.TRY_AGAIN_LATER, reason)
         self.service.send_failures += 1
         self.service.log.log(logging.WARNING, "slow readers", "%s: %s", self, reason)
-        self.tell(self.service.callbacks.on_error, ErrorCode.SEND_FAIL, error)
+        self.tell(self._callbacks.on_error, ErrorCode.SEND_FAIL, error)
         if self._state is OPEN:
             self.start_close(closing.TRY_AGAIN_LATER, reason)
 

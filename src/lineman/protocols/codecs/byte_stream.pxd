@@ -12,6 +12,7 @@ cdef class StreamSession(Session):
     cdef Py_ssize_t _position
     cdef bint _is_over
 
+    cpdef use_limits(self, limits)
     @cython.locals(size=Py_ssize_t)
     cpdef next(self, const unsigned char[::1] data)
     cdef _take(self, const unsigned char *data, Py_ssize_t size)

@@ -52,6 +52,11 @@ class StreamSession(Session):
         self._position = 0  # in the bytes that `next` is given
         self._is_over = False
 
+    def use_limits(self, limits: StreamLimits) -> None:
+        """See `Session`."""
+        self._limits = limits
+        self._most = limits.max_message_size
+
     # What comes.
 
     def next(self, data: memoryview) -> Any:

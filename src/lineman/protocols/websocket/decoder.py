@@ -97,6 +97,12 @@ class Decoder:
         self._position = 0  # in the bytes that are being fed
         self._is_open = True
 
+    def limit(self, max_message_size: int) -> None:
+        """Has another limit hold from the next message on, or from the next frame of this one."""
+        self._max_size = max_message_size
+        if self._inflater is not None:
+            self._inflater.limit(max_message_size)
+
     @property
     def is_mid_message(self) -> bool:
         """Whether a message or a frame has begun and not ended; False after the last event."""

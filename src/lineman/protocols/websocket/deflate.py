@@ -181,6 +181,10 @@ class Inflater:
         self._is_full = False  # the stream has more for us before it needs more
         self.is_hungry = True
 
+    def limit(self, max_size: int) -> None:
+        """Has another limit hold from the next message on."""
+        self._max_size = min(max_size, sys.maxsize - 1)
+
     @property
     def is_idle(self) -> bool:
         """Whether it holds nothing, so that a new one would do the same."""

@@ -22,6 +22,7 @@ cdef class WebsocketSession(Session):
 
     cdef _begin(self, limits, agreement, options, masks)
     @cython.locals(decoder=Decoder, size=Py_ssize_t)
+    cpdef use_limits(self, limits)
     cpdef next(self, const unsigned char[::1] data)
     cdef Decoder _new_decoder(self)
     cpdef list feed(self, const unsigned char[::1] data)

@@ -128,6 +128,12 @@ class WebsocketSession(Session):
         """Whether nothing can be sent or received any more: the stream below may end."""
         return self._has_said and self._has_heard
 
+    def use_limits(self, limits: SessionLimits) -> None:
+        """See `Session`."""
+        self._limits = limits
+        if self._decoder is not None:
+            self._decoder.limit(limits.max_message_size)
+
     # What comes.
 
     def next(self, data: memoryview) -> Event | None:
