@@ -75,7 +75,8 @@ def main() -> None:
         print("left out: there is no atheris for this Python and machine", flush=True)
         return
     plain = properties.PLAIN
-    codecs = [getattr(plain, protocol) for protocol in streams.STREAMS]
+    names = sorted({stream.module for stream in streams.STREAMS.values()})
+    codecs = [getattr(plain, name) for name in (*names, "ready")]
     for module in (plain.messages, plain.deflate, plain.byte_stream, *codecs):
         for each in functions(module):
             atheris.instrument_func(each)

@@ -39,7 +39,9 @@ PROTOCOLS = ("ws", *STREAMS)
 
 def served(random: Random, protocol: str, pair: tuple[Path, Path] | None) -> Worker:
     """A worker with random limits and policies, whose callbacks do a little of everything."""
-    scheme = protocol if pair is None else {"ws": "wss"}.get(protocol, f"{protocol}+tls")
+    scheme = "tcp" if protocol in STREAMS and STREAMS[protocol].protocol else protocol
+    if pair is not None:
+        scheme = {"ws": "wss"}.get(scheme, f"{scheme}+tls")
     worker = Worker(
         f"{scheme}://127.0.0.1:0",
         slow_readers=random.choice(["close", "drop_oldest", "latest"]),
@@ -54,6 +56,7 @@ def served(random: Random, protocol: str, pair: tuple[Path, Path] | None) -> Wor
         worker.max_head_size = random.choice([100, 4096, 4096, 4096])
     else:
         worker.idle_timeout = random.choice([0, 0.5])
+        worker.protocol = STREAMS[protocol].protocol
     if pair is not None:
         worker.cert, worker.key = pair
     late = random.random() < 0.3

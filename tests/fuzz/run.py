@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from itertools import cycle, product
 from pathlib import Path
 from random import Random, SystemRandom
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hypothesis import HealthCheck, seed, settings
 
-from fuzz import live, properties, reentry, streams
+from fuzz import live, live_datagrams, properties, reentry, streams
 from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
@@ -58,10 +59,15 @@ def service(random: Random, deadline: float, directory: Path) -> Counter[str]:
     """Attacks services until the deadline, every protocol in turn; returns a summary."""
     authority = TestCA(directory)
     done: Counter[str] = Counter()
-    for protocol, who in cycle(product(live.PROTOCOLS, [None, authority])):
+    rounds = [
+        *(partial(live.round_, random, *one) for one in product(live.PROTOCOLS, [None, authority])),
+        partial(live_datagrams.round_, random),
+    ]
+    random.shuffle(rounds)  # a short run does not get through
+    for attack in cycle(rounds):
         if time.monotonic() >= deadline:
             return done
-        done += live.round_(random, protocol, who, 100, deadline)
+        done += attack(count=100, deadline=deadline)
     raise AssertionError("a cycle does not end")
 
 
@@ -106,7 +112,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as directory:
             done = service(random, time.monotonic() + options.service, Path(directory))
         print(
-            f"fuzz: {done['attacks']} attacks on services of {', '.join(live.PROTOCOLS)},"
+            f"fuzz: {done['attacks']} attacks on services of {', '.join(live.PROTOCOLS)} and udp,"
             f" {done['opened']} of them opened a connection, and nothing is left of them",
             flush=True,
         )

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, settings
 
-from fuzz import live, properties, streams
+from fuzz import live, live_datagrams, properties, streams
 from lineman.runtime import build
 from lineman.testing.certificates import TestCA
 
@@ -31,8 +31,8 @@ def test_the_twins_are_two() -> None:
     assert properties.BUILT.is_compiled == build.is_compiled()
     assert not properties.PLAIN.is_compiled
     assert properties.PLAIN.errors.ProtocolError is not properties.BUILT.errors.ProtocolError
-    for protocol in streams.STREAMS:
-        built, plain = (getattr(one, protocol) for one in (properties.BUILT, properties.PLAIN))
+    for stream in streams.STREAMS.values():
+        built, plain = (getattr(one, stream.module) for one in (properties.BUILT, properties.PLAIN))
         assert str(built.__file__).endswith(".py") != build.is_compiled()
         assert str(plain.__file__).endswith(".py")
 
@@ -107,10 +107,15 @@ def test_a_wrong_codec_is_found_by_what_the_stream_means(
         def held(self) -> int:
             return 0
 
+        def ask_now(self) -> bool:
+            return False
+
     wire = streams.STREAMS[protocol].framed(b"hello")
     streams.feeding(protocol, 100, [wire], 0)
+    module = streams.STREAMS[protocol].module
+    session = "CodecSession" if module == "own" else f"{module.title()}Session"
     for twin in (properties.PLAIN, properties.BUILT):
-        monkeypatch.setattr(getattr(twin, protocol), streams.STREAMS[protocol].session, Deaf)
+        monkeypatch.setattr(getattr(twin, module), session, Deaf)
         with pytest.raises(AssertionError):
             streams.feeding(protocol, 100, [wire], 0)
 
@@ -122,5 +127,11 @@ def test_a_service_survives_a_round(
 ) -> None:
     authority = TestCA(tmp_path_factory.mktemp("authority")) if is_tls else None
     done = live.round_(Random(20261125), protocol, authority, 40, time.monotonic() + 20)
+    assert done["attacks"] == 40
+    assert done["opened"] > 0
+
+
+def test_a_service_of_datagrams_survives_a_round() -> None:
+    done = live_datagrams.round_(Random(20261130), 40, time.monotonic() + 20)
     assert done["attacks"] == 40
     assert done["opened"] > 0

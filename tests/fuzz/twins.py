@@ -27,6 +27,9 @@ NAMES = {
     "text": "lineman.protocols.codecs.text_session",
     "frame": "lineman.protocols.codecs.frame_session",
     "tcp": "lineman.protocols.codecs.tcp_session",
+    "own": "lineman.protocols.codecs.codec_session",
+    "ready": "lineman.protocols.codecs.ready_made",
+    "events": "lineman.protocols.events",
     "errors": "lineman.errors",
     "context": "lineman.net.connection.context",
     "callbacks": "lineman.net.connection.callbacks",
@@ -50,6 +53,9 @@ class Codec:
     text: ModuleType
     frame: ModuleType
     tcp: ModuleType
+    own: ModuleType
+    ready: ModuleType
+    events: ModuleType
     errors: ModuleType
     context: ModuleType
     callbacks: ModuleType
