@@ -200,6 +200,34 @@ def test_a_reload_listens_again_where_the_process_before_did_not(make_app: MakeA
         assert waiting.recv(100).decode().strip() not in ("", old)
 
 
+LEAVING = """
+    import os
+    from lineman import Worker
+
+    worker = Worker("text://127.0.0.1:{port}", count={count}, drain_seconds=0.1, stop_timeout=2)
+    worker.on_worker_reload = lambda worker: worker.unlisten()
+    worker.on_message = lambda connection, message: connection.send(str(os.getpid()))
+
+    Worker.run_all()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_process_that_makes_room_in_a_reload_leaves_the_socket_to_the_next(
+    make_app: MakeApp, count: int
+) -> None:
+    """The next process listens on the same socket already, so the old one does not shut it down."""
+    (port,) = free_ports(1)
+    app = make_app(LEAVING.format(port=port, count=count))
+    app.start()
+    seen: set[str] = set()
+    for _ in range(2):
+        assert app.run("reload").returncode == 0
+        new = {ask(port, "who") for _ in range(10)}
+        assert not new & seen
+        seen |= new
+
+
 def test_of_two_processes_the_other_one_serves_everybody(make_app: MakeApp) -> None:
     (port,) = free_ports(1)
     app = make_app(PROGRAM.format(port=port, count=2))

@@ -192,3 +192,26 @@ def test_without_a_master_there_is_no_sheet() -> None:
 
     open_sheet(-1)
     assert seat_duty.of_process is None
+
+
+def test_only_the_newest_process_that_listens_may_shut_the_socket_down(
+    sheet: int, other: Other
+) -> None:
+    duty = SeatDuty(sheet)
+    assert not duty.has_successor()
+    duty.note_listening()
+    assert not duty.has_successor()
+    other.say("duty.note_listening()")
+    assert duty.has_successor()
+    assert other.say("duty.has_successor()") == "False"
+    duty.note_listening()  # a second worker of the process makes it no newer
+    assert duty.has_successor()
+    other.kill()
+    assert not duty.has_successor()
+
+
+def test_nobody_begins_to_listen_while_another_ends(sheet: int, other: Other) -> None:
+    duty = SeatDuty(sheet)
+    with duty.socket_held():
+        assert other.say("duty._lock(1 << 40)") == "False"
+    assert other.say("duty._lock(1 << 40)") == "True"

@@ -25,6 +25,7 @@ from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
 from lineman.runtime.worker_events import WorkerEvents
+from lineman.scheduling import seat_duty
 from lineman.scheduling.timekeeper import Timekeeper
 from lineman.tls.openssl.tickets import TicketSecret
 
@@ -221,15 +222,16 @@ class RunningWorker:
         """Begins to accept, from a socket for each address."""
         assert self.service is not None
         assert self.plan is not None
-        for each, listener in zip(self.plan.addresses, listeners, strict=True):
-            if not each.address.path and listener.type is socket.SOCK_STREAM:
-                _listen_again(listener, self.plan.limits.backlog)
-            self.service.listen(listener, self._endpoint(each, self.plan))
-            logger.info("listening on %s", each.url)
+        with seat_duty.listening_begins():
+            for each, listener in zip(self.plan.addresses, listeners, strict=True):
+                if not each.address.path and listener.type is socket.SOCK_STREAM:
+                    _listen_again(listener, self.plan.limits.backlog)
+                self.service.listen(listener, self._endpoint(each, self.plan))
+                logger.info("listening on %s", each.url)
         self._is_accepting = True
         self._listeners = []
         if self._is_unlistened:  # in on_worker_start
-            self.service.unlisten()
+            self._refuse(self.service)
 
     def listen(self, text: str) -> None:
         """As `Worker.listen`."""
@@ -269,10 +271,18 @@ class RunningWorker:
         if service is None or self._is_unlistened:
             return
         self._is_unlistened = True
-        service.unlisten()
+        self._refuse(service)
         self.remove_socket_file()
         if inner_workers.host is not None:
             inner_workers.host.forget(self)
+
+    def _refuse(self, service: Service) -> None:
+        """Stops listening; clients are refused, unless the next process serves them already."""
+        with seat_duty.listening_ends() as is_newest:
+            if is_newest:
+                service.unlisten()
+            else:
+                service.stop_accepting()
 
     def _begun(self, name: str) -> Service | None:
         """The service; None after the end.

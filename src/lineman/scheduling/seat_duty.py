@@ -6,6 +6,9 @@ The process that runs the jobs holds a lock on it. It writes down when each job 
 gives the lock back when it is told to retire; the kernel does so where it dies. The next process
 waits for the lock, and goes on with the written times.
 
+Locks on the same memory also say which processes of the seat listen, and which is the newest: they
+have one listening socket together, and only the newest may shut it down.
+
 The sheet was written by a process of the service's user, and an attacker may control that process:
 its content is not trusted.
 
@@ -22,7 +25,8 @@ import logging
 import os
 import struct
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Protocol
 
@@ -37,6 +41,9 @@ MAX_JOBS = 100_000
 # for jobs that still run in a process that has given the time back.
 TIME = 0
 RUNS = 1 << 32
+# The byte that is locked while a process begins or ends listening; behind it one for each process
+# that listens, at the nanoseconds of the moment when it began.
+SOCKET = 1 << 40
 
 
 def key_of(*names: object) -> bytes:
@@ -70,6 +77,7 @@ class SeatDuty:
         self._records: dict[bytes, int] = {}
         self._is_on = False
         self._has_left = False
+        self._listens_at = 0  # where this process has said that it listens
         keep_from_children(self)
 
     def descriptors(self) -> list[int]:
@@ -151,16 +159,41 @@ class SeatDuty:
         self._unlock(_place(key))
         return False
 
-    def _lock(self, place: int) -> bool:
+    # The listening sockets.
+
+    @contextlib.contextmanager
+    def socket_held(self) -> Iterator[None]:
+        """Meanwhile no other process of the seat begins to listen, or shuts the socket down."""
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, SOCKET)
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            yield
+        finally:
+            self._unlock(SOCKET)
+
+    def note_listening(self) -> None:
+        """Says that this process listens from now on."""
+        if not self._listens_at:
+            self._listens_at = SOCKET + 1 + time.monotonic_ns()
+            self._lock(self._listens_at)
+
+    def has_successor(self) -> bool:
+        """Whether a process that began to listen later than this one listens still."""
+        behind = self._listens_at + 1 if self._listens_at else SOCKET + 1
+        if not self._lock(behind, 0):
+            return True
+        self._unlock(behind, 0)
+        return False
+
+    def _lock(self, place: int, count: int = 1) -> bool:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, count, place)
         except OSError:
             return False
         return True
 
-    def _unlock(self, place: int) -> None:
+    def _unlock(self, place: int, count: int = 1) -> None:
         try:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, place)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, count, place)
         except OSError as error:  # pragma: no cover
             logger.error("a lock of the time sheet cannot be given back: %s", error)
 
@@ -171,6 +204,29 @@ def _place(key: bytes) -> int:
 
 # The duty of this process; None where no master has started it: then it owns the time itself.
 of_process: SeatDuty | None = None
+
+
+@contextlib.contextmanager
+def listening_begins() -> Iterator[None]:
+    """The process begins to listen inside: from then on it alone may shut the socket down."""
+    duty = of_process
+    if duty is None:
+        yield
+        return
+    with duty.socket_held():
+        duty.note_listening()
+        yield
+
+
+@contextlib.contextmanager
+def listening_ends() -> Iterator[bool]:
+    """The process ends listening inside; gets whether it may shut the seat's socket down."""
+    duty = of_process
+    if duty is None:
+        yield True
+        return
+    with duty.socket_held():
+        yield not duty.has_successor()
 
 
 def open_sheet(descriptor: int) -> None:
