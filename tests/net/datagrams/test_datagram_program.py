@@ -105,10 +105,10 @@ def pids(port: int, count: int = 40) -> set[bytes]:
 
 
 def test_a_reload_loses_no_datagram_and_none_is_handled_twice(start: Start) -> None:
-    app = start(2, drain_seconds=0.1)
-    before = pids(app.port)
-    assert len(before) == 2
-    senders = Senders(app.port, 4)
+    app = start(4, drain_seconds=0.1)
+    before = pids(app.port, 80)
+    assert len(before) == 4
+    senders = Senders(app.port, 8)
     try:
         assert app.run("reload").returncode == 0
         wait_until(lambda: not before & pids(app.port), "the old processes are gone")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kit.app import App, echo
+from kit.datagrams import UdpClient
 from kit.program import Program, find_program, free_ports
 from lineman.testing.client import RawClient
 
@@ -81,11 +82,11 @@ def test_its_variables_do_not_reach_the_programs_own_children(make_app: MakeApp)
         assert client.receive() == ""
 
 
-def activate(app: App, port: int) -> Program:
+def activate(app: App, port: int, *options: str) -> Program:
     """Makes systemd's own program listen and start the service for the first client."""
     activator = find_program("systemd-socket-activate", "systemd")
     variables = [f"--setenv={name}" for name in ("RUNTIME_DIRECTORY", "PATH")]
-    listen = [activator, "-l", f"127.0.0.1:{port}", *variables]
+    listen = [activator, *options, "-l", f"127.0.0.1:{port}", *variables]
     return Program("systemd-socket-activate", [*listen, sys.executable, app.script, "start"])
 
 
@@ -102,6 +103,39 @@ def test_a_socket_of_systemd_is_served_by_every_process(make_app: MakeApp) -> No
         assert app.run("reload").returncode == 0
         with RawClient(port) as client:
             client.open()
+    finally:
+        activator.stop()
+
+
+DATAGRAMS = """
+    import os
+    from lineman import Worker
+
+    worker = Worker("udp://127.0.0.1:{port}", count=2, drain_seconds=0.1, stop_timeout=2)
+    worker.on_message = lambda peer, data: peer.send(data)
+
+    Worker.run_all()
+"""
+
+
+def test_a_datagram_socket_of_systemd_serves_every_datagram_once_also_while_reloading(
+    make_app: MakeApp,
+) -> None:
+    (port,) = free_ports(1)
+    app = make_app(DATAGRAMS.format(port=port))
+    activator = activate(app, port, "--datagram")
+    try:
+        activator.wait_for_line("Listening on")
+        with UdpClient(port) as client:
+            assert client.ask(b"first") == b"first"  # which has started the service
+            activator.wait_for_line("ready: 2 processes")
+            command = [sys.executable, str(app.script), "reload"]
+            reload = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            sent = 0
+            while reload.poll() is None or sent < 100:
+                assert client.ask(b"%d" % sent) == b"%d" % sent  # no answer comes twice either
+                sent += 1
+            assert reload.returncode == 0
     finally:
         activator.stop()
 
