@@ -48,7 +48,7 @@ HIDDEN = {
     "Headers": {"forget_looks"},
     "Response": {"encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
-        *("before_drain", "callbacks", "claim", "event_functions", "facts", "jobs"),
+        *("callbacks", "claim", "event_functions", "facts", "jobs"),
         *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),
         "uses_events",
     },

@@ -1,4 +1,4 @@
-"""A process whose clients are asked to leave: what is handed over first, and its cancellation."""
+"""A process whose clients are asked to leave, and the cancellation of that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from kit.waiting import DEADLINE
 from lineman import Worker
-from lineman.runtime import process_drain
 from lineman.runtime.process_drain import ProcessDrain
 
 pytestmark = pytest.mark.usefixtures("no_traces")
@@ -50,49 +49,16 @@ def run(main: Any) -> None:
     asyncio.run(checked())
 
 
-def test_what_others_need_is_handed_over_before_a_client_is_asked() -> None:
+def test_new_clients_are_refused_from_the_first_moment_on() -> None:
     async def main() -> None:
         async with Drained() as process, connect(process.worker.url) as client:
-            begun, may_go_on = asyncio.Event(), asyncio.Event()
-
-            async def hand_over() -> None:
-                begun.set()
-                await may_go_on.wait()
-
-            process.worker.before_drain = hand_over
             process.drain.begin(0.0, 1.0, True)
-            await begun.wait()
-            assert await process.is_refused()  # from the first moment on
-            await client.send("still served")
-            assert await client.recv() == "still served"
-            may_go_on.set()
+            assert await process.is_refused()
             with pytest.raises(ConnectionClosed):
                 await client.recv()
             assert (process.drain.asked, process.drain.total) == (1, 1)
 
     run(main)
-
-
-@pytest.mark.parametrize("is_silent", [False, True])
-def test_what_cannot_be_handed_over_keeps_no_client(
-    is_silent: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(process_drain, "PATIENCE", 0.01)
-
-    async def hand_over() -> None:
-        if is_silent:
-            await asyncio.Event().wait()
-        raise LookupError("nobody takes it")
-
-    async def main() -> None:
-        async with Drained() as process, connect(process.worker.url) as client:
-            process.worker.before_drain = hand_over
-            process.drain.begin(0.0, 1.0, True)
-            with pytest.raises(ConnectionClosed):
-                await client.recv()
-
-    run(main)
-    assert "not everything was handed over" in caplog.text
 
 
 def test_a_cancelled_drain_asks_nobody_else_and_new_clients_are_served() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lineman.config.callback_slots import Slot
@@ -50,8 +50,6 @@ class WorkerDescription(WorkerOptions, Declared):
     facts: Callable[[], Mapping[str, float]] | None
     # The problems of that part, as texts.
     troubles: Callable[[], Sequence[str]] | None
-    # Hands over what other nodes need, before the clients of this process are asked to leave.
-    before_drain: Callable[[], Awaitable[None]] | None = None
     # The user of a connection's client and the number of its groups, as that part knows them.
     _identity: Callable[[Connection], tuple[str, int]] | None = None
     links_directory: str  # for sockets between this program's processes

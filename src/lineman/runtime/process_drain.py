@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 
 from lineman.net.client_drain import ClientDrain
 from lineman.runtime import inner_workers
 from lineman.runtime.inner_workers import Hosted
-
-logger = logging.getLogger("lineman")
-
-# Seconds that a worker may take to hand over what others need, before its clients are asked.
-PATIENCE = 10.0
 
 
 class ProcessDrain:
@@ -47,17 +41,9 @@ class ProcessDrain:
             for each in workers
             if each.service is not None and each.worker.takes_clients
         ]
-        self._task = asyncio.get_running_loop().create_task(self._run(refuses))
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
-    async def _run(self, refuses: bool) -> None:
-        hand_over = self._worker.worker.before_drain
-        if hand_over is not None and refuses:
-            try:
-                await asyncio.wait_for(hand_over(), PATIENCE)
-            except Exception:
-                logger.exception(
-                    "not everything was handed over; the clients are asked all the same"
-                )
+    async def _run(self) -> None:
         await asyncio.gather(*(each.run() for each in self._drains))
 
     def cancel(self) -> None:

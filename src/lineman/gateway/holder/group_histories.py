@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lineman.gateway.holder.history import GroupHistory, HistoryOptions
@@ -123,6 +123,36 @@ class Histories:
         """The groups with a message that is not older than this, with their epochs."""
         since = self._clock() - seconds
         return [(group, each.epoch) for group, each in self._groups.items() if each.kept_at > since]
+
+    def all(self) -> Iterator[tuple[str, str, int, list[tuple[float, int, str | bytes]]]]:
+        """Each group with its epoch, its last offset and its kept messages."""
+        now = self._clock()
+        for group, history in self._groups.items():
+            yield group, history.epoch, history.offset, history.kept(now)
+        for group, (epoch, offset) in self._quiet.items():
+            yield group, epoch, offset, []
+
+    def take_over(
+        self,
+        group: str,
+        epoch: str,
+        offset: int,
+        messages: Iterable[tuple[float, int, str | bytes]],
+        is_last: bool,
+    ) -> bool:
+        """Takes over a group's history from its former home, or a further part of it.
+
+        Returns:
+            Whether it is the history of the group here; one that has begun here goes on.
+        """
+        known = self.epoch_of(group)
+        if known is not None and known != epoch:
+            return False
+        if known is None:
+            self._quiet[group] = (epoch, offset)
+        history = self._of(group)
+        history.take_over(messages, self._clock())
+        return not is_last or (history.is_whole and history.offset == offset)
 
     def sweep(self) -> None:
         """Forgets the messages that are too old; called every second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lineman.base import option_kinds
@@ -70,6 +71,31 @@ class GroupHistory:
         self._kept.append((now, KeptMessage(self.offset, data)))
         self.expire(now)
         return self.offset
+
+    def kept(self, now: float) -> list[tuple[float, int, str | bytes]]:
+        """The kept messages, each with its age in seconds and its offset."""
+        self.expire(now)
+        return [(now - at, one.offset, one.data) for at, one in self._kept]
+
+    def take_over(self, messages: Iterable[tuple[float, int, str | bytes]], now: float) -> None:
+        """Takes messages of this epoch from the history that it continues.
+
+        Args:
+            messages: some of its messages, as `kept` gives them; behind a gap only the later ones
+                are kept, so that no page is complete across it.
+            now: seconds, by the clock of `add`.
+        """
+        for age, number, data in messages:
+            if self._kept and self._kept[-1][1].offset != number - 1:
+                self._kept.clear()
+                self._size = 0
+            self._kept.append((now - age, KeptMessage(number, data)))
+            self._size += len(data)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last message is kept, if any is."""
+        return not self._kept or self._kept[-1][1].offset == self.offset
 
     def renew(self) -> bool:
         """Begins a new epoch: no place of the old one is complete any more.

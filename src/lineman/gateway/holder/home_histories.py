@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from lineman.gateway.holder.group_histories import Histories
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.history_gaps import HistoryGaps, Later, OnHistoryGap
+from lineman.gateway.holder.history_handover import HistoryHandover
 from lineman.gateway.wire.messages import Deliver
-from lineman.gateway.wire.node_messages import GapKind, GapSeen
+from lineman.gateway.wire.node_messages import GapKind, GapSeen, HandOver
 
 # Seconds within which a message was delivered whose loss is noticed now.
 LATELY = 10.0
@@ -28,15 +29,17 @@ class HomeCalls:
         on_gap: tells the program of a gap; None if it does not want to know.
         clock: seconds that only go forward.
         later: calls a function after some seconds.
+        has_room: whether more can be told other nodes without being dropped.
     """
 
     node: str
     home_of: Callable[[str], str]
-    tell_node: Callable[[str, GapSeen], None]
+    tell_node: Callable[[str, GapSeen | HandOver], None]
     deliver: Callable[[Deliver], None]
     on_gap: OnHistoryGap | None
     clock: Callable[[], float]
     later: Later = lambda seconds, function: function()
+    has_room: Callable[[], bool] = lambda: True
 
 
 class KeepsHistories(Protocol):
@@ -82,12 +85,19 @@ class HomeHistories:
         self.gaps = HistoryGaps(
             calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap, calls.later
         )
+        self._handover = HistoryHandover(calls.node, self.kept, calls.tell_node, calls.has_room)
+        self._nodes: list[str] = []
 
     async def start(self) -> None:
         """Nothing is to be begun."""
 
     async def stop(self) -> None:
-        """What is kept goes with the process."""
+        """Hands what is kept over to the other nodes; without any it goes with the process."""
+        await self._handover.give(self._nodes)
+
+    def on_hand_over(self, message: HandOver) -> None:
+        """A node that stops hands histories over, whose next home is this node."""
+        self.gaps.tell_all(self.kept.renew(self._handover.take(message, self._nodes)))
 
     def publish(self, group: str, data: Any) -> None:
         """Keeps a message of a group whose home is this node, and delivers it to all members."""
@@ -95,7 +105,9 @@ class HomeHistories:
 
     def on_nodes(self, nodes: list[str]) -> None:
         """Forgets the groups whose home is elsewhere now: they continue there."""
+        self._nodes = nodes
         self._give_up()
+        self.gaps.tell_all(self.kept.renew(self._handover.unfinished()))
         self.gaps.on_nodes(nodes)
 
     def _give_up(self) -> None:
@@ -122,6 +134,8 @@ class HomeHistories:
         self.gaps.tell_all(self.kept.renew([group]))
 
     def _on_seen(self, seen: GapSeen) -> None:
+        if seen.kind is GapKind.MOVED and self._handover.goes_on(seen.group, seen.epoch):
+            return
         if seen.kind is GapKind.REPLACED:
             self.gaps.tell_all(self.kept.renew([seen.group]))
         else:

@@ -36,6 +36,7 @@ from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishT
 from lineman.gateway.wire.node_messages import (
     AskHeldUids,
     GapSeen,
+    HandOver,
 )
 from lineman.gateway.wire.versions import REMEDY
 
@@ -112,6 +113,7 @@ class Routing:
         if self._keeper is not None:
             self.orders.accepts = self._keeper.gaps.accept
         self.partial_answers = 0
+        self._is_leaving = False
         self._interest_is_due = False
         self._users: UserPresence | None = None
         if options.tells_users or options.make_broker is not None:
@@ -154,6 +156,7 @@ class Routing:
             on_gap,
             self._loop.time,
             self._loop.call_later,
+            self._has_room,
         )
         if options.make_store is not None:
             signer = Signer(options.secret, options.service)
@@ -163,7 +166,8 @@ class Routing:
     def _handlers(self) -> dict[Any, Callable[[Any], None]]:
         keeper, users = self._keeper, self._users
         found: dict[Any, Callable[[Any], None]] = {
-            GapSeen: (lambda _: None) if keeper is None else keeper.gaps.on_report
+            GapSeen: (lambda _: None) if keeper is None else keeper.gaps.on_report,
+            HandOver: keeper.on_hand_over if isinstance(keeper, HomeHistories) else lambda _: None,
         }
         return found | (users.handlers() if users is not None else {})
 
@@ -236,6 +240,7 @@ class Routing:
         if self._users is not None:
             self._users.stop()
         if self._keeper is not None:
+            self._is_leaving = True
             await self._keeper.stop()
         if self.cluster is not None:
             await self.cluster.stop()
@@ -247,7 +252,10 @@ class Routing:
         if self._users is not None:
             self._users.sync.sweep()
 
-    def _tell(self, node: str, message: GapSeen) -> None:
+    def _has_room(self) -> bool:
+        return self.cluster is None or self.cluster.broker.has_room
+
+    def _tell(self, node: str, message: GapSeen | HandOver) -> None:
         if self.cluster is not None:
             self.cluster.tell(node, message)
 
@@ -296,7 +304,10 @@ class Routing:
     def _home_of(self, group: str) -> str:
         if self.cluster is None or not self.cluster.broker.is_connected:
             return self._node  # no other node is reachable, so the history is kept here
-        return homes_of(group, self.cluster.nodes)[0]
+        nodes = self.cluster.nodes
+        if self._is_leaving and len(nodes) > 1:  # another one has the history now
+            nodes = [node for node in nodes if node != self._node]
+        return homes_of(group, nodes)[0]
 
     # Orders.
 

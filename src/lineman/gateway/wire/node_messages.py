@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 from lineman.gateway.wire.messages import LinkAnswer, LinkQuestion, Order
 from lineman.gateway.wire.versions import FIRST
@@ -208,6 +209,18 @@ class GapSeen(Numbered, tag=80):
     kind: GapKind
 
 
+# Of one group: its name, its epoch, its last offset, some of its kept messages, and whether these
+# are the last ones. Of each message: its age in seconds, its offset, and the message.
+HandedGroup = tuple[str, str, int, tuple[tuple[float, int, Any], ...], bool]
+
+
+class HandOver(Numbered, tag=81):
+    """A node that stops hands histories over to their next home, in parts."""
+
+    origin: str
+    groups: tuple[HandedGroup, ...]
+
+
 class SenderReport(Numbered, tag=50):
     """What a node has sent, every second in which it has sent anything (RFC 3550 has the word).
 
@@ -270,6 +283,7 @@ NodeMessage = (
     | HomeWord
     | SharedUids
     | GapSeen
+    | HandOver
     | SenderReport
     | ReceiverReport
     | AskSent
