@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +90,49 @@ def test_mistakes_are_refused_as_those_of_a_worker_are() -> None:
 
     with pytest.raises(UsageError, match="does not run in this process"):
         gateway.spawn(work())
+
+
+# Named timers; how they are kept is tested in test_named_timers.py.
+
+
+@pytest.mark.usefixtures("no_traces")
+def test_a_timer_has_the_name_of_its_function_or_its_own() -> None:
+    gateway = Gateway("ws://127.0.0.1:0", name="clockwork")
+
+    @gateway.timer
+    def tick(room: str) -> None: ...
+
+    @gateway.timer("tock")
+    async def other() -> None: ...
+
+    assert gateway._timer_functions == {"tick": tick, "tock": other}
+    gateway.timer(tick)  # the same one, twice
+    with pytest.raises(UsageError, match="two functions are called 'tick'"):
+        gateway.timer("tick")(other)
+    with pytest.raises(UsageError, match="takes a function"):
+        gateway.timer(7)  # type: ignore[call-overload]
+
+
+@pytest.mark.usefixtures("no_traces")
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda g: g.after(1, "tcik", "a"), "no function 'tcik' .* the program has tick"),
+        (lambda g: g.after(1, "tick"), "calls tick.* without arguments"),
+        (lambda g: g.after(1, print), "as text, because another process calls it: write 'print'"),
+        (lambda g: g.every(1, "tick", "a"), "needs key="),
+        (lambda g: g.every(1, "tick", "a", key="k", process=0), "are for jobs"),
+        (lambda g: g.every(1, key="k"), "is a job, which has no key"),
+        (lambda g: g.every(1, "tcik", key="k"), "no function 'tcik'"),
+        (lambda g: g.after(1, "tick", "a"), "runs no callbacks"),
+        (lambda g: g.cancel_timer("k"), "runs no callbacks"),
+    ],
+)
+def test_mistakes_of_named_timers_are_told_at_once(call: Callable[[Any], Any], words: str) -> None:
+    gateway = Gateway("ws://127.0.0.1:0", name="clockwork")
+
+    @gateway.timer
+    def tick(room: str) -> None: ...
+
+    with pytest.raises(UsageError, match=words):
+        call(gateway)

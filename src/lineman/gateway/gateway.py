@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +38,7 @@ from lineman.gateway.gateway_options import (
     checked_router,
     limits_of,
 )
+from lineman.gateway.gateway_time import GatewayTime
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.durable_histories import MakeStore
 from lineman.gateway.holder.node import Node
@@ -48,15 +48,14 @@ from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush, check_token
 from lineman.gateway.push.pushing import AsyncGatewayClient
 from lineman.gateway.wire.messages import Order
+from lineman.gateway.wire.timer_messages import TimerOrder
 from lineman.runtime import inner_workers, starting
 from lineman.worker import Worker
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from lineman.config import callback_types as types
     from lineman.gateway import client_callback_types as ours
-    from lineman.worker import ForExit, ForWorker, J, OfExit, OfWorker, T
+    from lineman.worker import ForExit, ForWorker, OfExit, OfWorker
 
 ARGUMENTS = {
     "on_worker_start": ("worker",),
@@ -111,7 +110,7 @@ class _Callbacks:
         return [name for name in ARGUMENTS if self[name] is not None]
 
 
-class Gateway(Api, RunsInLoop, Declared):
+class Gateway(GatewayTime, Api, RunsInLoop, Declared):
     """A service whose clients stay while its code is reloaded, and that reaches any of them.
 
     Its `gateways` processes hold the clients. Its `workers` processes run the callbacks, and a
@@ -181,6 +180,7 @@ class Gateway(Api, RunsInLoop, Declared):
         self.callbacks = _Callbacks()
         self.name = options.name
         self.data = {}
+        self._timer_functions = {}
         self._limits = limits_of(options, given)
         self._business = None
         self._node = None
@@ -325,7 +325,7 @@ class Gateway(Api, RunsInLoop, Declared):
     async def _start_business(self, worker: Worker) -> None:
         paths = tuple(self._path(worker, str(slot)) for slot in range(self._slots))
         callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
-        self._business = Business(callbacks, paths, worker.id)
+        self._business = Business(callbacks, paths, worker.id, timers=self._timer_functions)
         await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 
@@ -358,39 +358,6 @@ class Gateway(Api, RunsInLoop, Declared):
         if business is not None:
             await let_links_end(business.links)
 
-    def every(
-        self,
-        seconds: float,
-        *,
-        process: int | None = None,
-        overlap: bool = False,
-        finish: bool = False,
-    ) -> Callable[[J], J]:
-        """Runs the decorated function every so many seconds in the `workers` processes.
-
-        The arguments and errors are those of `Worker.every`.
-        """
-        return self._serving.every(seconds, process=process, overlap=overlap, finish=finish)
-
-    def cron(
-        self,
-        line: str,
-        *,
-        tz: str | tzinfo | None = None,
-        process: int | None = None,
-        overlap: bool = False,
-        finish: bool = False,
-    ) -> Callable[[J], J]:
-        """Runs the decorated function in the `workers` processes when a line of cron says so.
-
-        The arguments and errors are those of `Worker.cron`.
-        """
-        return self._serving.cron(line, tz=tz, process=process, overlap=overlap, finish=finish)
-
-    def spawn(self, coroutine: Coroutine[Any, Any, T], finish: bool = False) -> asyncio.Task[T]:
-        """Runs a coroutine as a task of this `workers` process; as `Worker.spawn`."""
-        return self._serving.spawn(coroutine, finish)
-
     def _working(self) -> Business:
         if self._business is None:
             raise UsageError(
@@ -401,6 +368,9 @@ class Gateway(Api, RunsInLoop, Declared):
 
     def _give(self, order: Order) -> None:
         self._working()._give(order)
+
+    def _give_timer(self, order: TimerOrder) -> None:
+        self._working()._give_timer(order)
 
     async def _ask(self, what: str, *about: str) -> Any:
         return await self._working()._ask(what, *about)

@@ -172,6 +172,10 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
     assert {name for name, figure in facts.items() if figure == 0} == {
         "gateway_waiting_clients",
         "gateway_dropped_events",
+        "gateway_timers",
+        "gateway_timers_running",
+        "gateway_refused_timers",
+        "gateway_dropped_timer_calls",
         "gateway_broker_dropped_messages",
         "gateway_partial_answers",
         "gateway_presence_partial",

@@ -13,7 +13,9 @@ def test_the_figures_count_what_a_gateway_process_holds_and_has_delivered(system
         client.send("in")
 
     node = system.add_node("on_message", address="text://127.0.0.1:0")
-    system.add_business(on_message=on_message)
+    business = system.add_business({"timers": {"note": print}}, on_message=on_message)
+    system.call(business.after, 1000, "note")
+    system.wait_until(lambda: len(node.timers) == 1, "it is kept")
     devices = [system.attach() for _ in range(2)]
     for device in devices:
         device.send("ada")
@@ -26,4 +28,8 @@ def test_the_figures_count_what_a_gateway_process_holds_and_has_delivered(system
         "gateway_waiting_clients": 0,
         "gateway_dropped_events": 0,
         "gateway_delivered_messages": 2,
+        "gateway_timers": 1,
+        "gateway_timers_running": 0,
+        "gateway_refused_timers": 0,
+        "gateway_dropped_timer_calls": 0,
     }

@@ -20,6 +20,7 @@ from lineman.gateway.business.gateway_client import Client
 from lineman.gateway.business.link_receiver import LinkReceiver
 from lineman.gateway.business.link_receiver import current as _current
 from lineman.gateway.business.running_callbacks import RunningCallbacks
+from lineman.gateway.business.timer_calls import TimerCalls
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.wire import messages, names, versions
 from lineman.gateway.wire.dialling import PATIENCE, Dialler, OnEnd
@@ -48,6 +49,7 @@ from lineman.gateway.wire.messages import (
     UserEvent,
     new_hello,
 )
+from lineman.gateway.wire.timer_messages import TimerDue, TimerOrder, TimersFull
 from lineman.links.framing import Message
 from lineman.links.link import MAX_UNSENT, UNKNOWN, Link
 from lineman.protocols.websocket import close as closing
@@ -78,6 +80,7 @@ class Business(CurrentClientApi):
         callbacks: the program's functions by name; absent or None where it has none.
         paths: the unix sockets of the gateway processes of this machine.
         slot: the slot of this process.
+        timers: the program's functions for named timers, by name.
         ask_timeout: seconds that a question waits for its answer.
         max_unsent: see `Link`.
     """
@@ -88,6 +91,7 @@ class Business(CurrentClientApi):
         paths: tuple[str, ...],
         slot: int,
         *,
+        timers: Mapping[str, Callback] | None = None,
         ask_timeout: float = ASK_TIMEOUT,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
@@ -102,6 +106,7 @@ class Business(CurrentClientApi):
         self._decisions: dict[Client, dict[str, Any]] = {}
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self._running = RunningCallbacks()
+        self._timers = TimerCalls(timers or {}, self._running, self._note_error)
         self._dialler = Dialler(paths, self._new_link, self._on_link, self._on_end)
         self._news = asyncio.Event()  # set when a gateway process has said its name, or is gone
         self._unretired: set[Link] = set()
@@ -164,6 +169,7 @@ class Business(CurrentClientApi):
         for client in () if receiver is None else receiver.clients.values():
             self._forget(client)
         self._questions.leave(link)
+        self._timers.leave(link)
         self._note_retired(link)
 
     async def retire(self, timeout: float) -> None:
@@ -231,6 +237,11 @@ class Business(CurrentClientApi):
                 self._take_news(
                     "on_history_gap", message.group, message.old_epoch, message.new_epoch
                 )
+            elif isinstance(message, TimerDue):
+                _current.set(None)
+                self._timers.call(link, message)
+            elif isinstance(message, TimersFull):
+                self._timers.set_full(link, message.is_full)
             elif isinstance(message, LinkPing):
                 link.post(LinkPong())
             elif isinstance(message, Retired):
@@ -242,11 +253,13 @@ class Business(CurrentClientApi):
         _current.set(None)
 
     def _on_hello(self, link: Link, hello: Hello) -> None:
-        if not versions.agreed_with(hello.versions):
+        agreed = versions.agreed_with(hello.versions)
+        if not agreed:
             self._dialler.refuse(link, versions.refusal(hello.versions))
             return
         link.peer = hello.node
         self._links[hello.node] = link
+        self._timers.versions[link] = agreed
         self._dialler.admit(link)
         self._news.set()
 
@@ -393,6 +406,9 @@ class Business(CurrentClientApi):
         link = self._link_for(getattr(order, "client", None))
         link.check_room()
         self._post(link, order)
+
+    def _give_timer(self, order: TimerOrder) -> None:
+        self._timers.give(order)
 
     def _post(self, link: Link, order: Order) -> None:
         if isinstance(order, Change):

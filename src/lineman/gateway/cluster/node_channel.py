@@ -46,6 +46,7 @@ class NodeChannel:
         clock: the time that the nodes share; None for a new one.
 
     Attributes:
+        clock: the time that the nodes share.
         sent: the numbers and topics of what was sent.
         heard: the numbers that were heard, by sender.
         run: counts the connections to the broker.
@@ -65,7 +66,7 @@ class NodeChannel:
         self._signer = signer
         self._publish = publish
         self._loop = asyncio.get_running_loop()
-        self._clock = clock or ClusterClock(self._loop.time)
+        self.clock = clock or ClusterClock(self._loop.time)
         self._log = LogLimit(logger)
         self.sent = SentLog()
         self.heard: OrderedDict[str, HeardSequence] = OrderedDict()
@@ -80,7 +81,7 @@ class NodeChannel:
     def publish(self, topic: str, message: Numbered) -> None:
         """Sends a message to the nodes that have subscribed to a topic."""
         number = message.number = self.sent.next()
-        message.stamp, message.run = self._clock.now(), self.run
+        message.stamp, message.run = self.clock.now(), self.run
         if not isinstance(message, UNREPORTED):
             self.sent.note(number, topic)
         self._publish(topic, self._signer.sign(topic, encode(message)))
@@ -88,7 +89,7 @@ class NodeChannel:
     def relay(self, topics: Sequence[str], order: Order) -> None:
         """Sends an order to the nodes that have subscribed to any of these topics."""
         number = self.sent.next()
-        data = encode(Relay(self._node, number, order, stamp=self._clock.now(), run=self.run))
+        data = encode(Relay(self._node, number, order, stamp=self.clock.now(), run=self.run))
         for topic in topics:
             self.sent.note(number, topic)
             self._publish(topic, self._signer.sign(topic, data))
@@ -131,7 +132,7 @@ class NodeChannel:
         heard = self.heard.get(sender) or self._begin(sender, number, stamp)
         if heard is None:
             return False
-        seconds = self._clock.hear(stamp)
+        seconds = self.clock.hear(stamp)
         if seconds > MAX_AGE:
             self._note_late(sender, seconds)
             return False
@@ -145,8 +146,8 @@ class NodeChannel:
         return False
 
     def _begin(self, sender: str, number: int, stamp: int) -> HeardSequence | None:
-        if not self._clock.may_begin(stamp):
-            age = self._clock.hear(stamp)
+        if not self.clock.may_begin(stamp):
+            age = self.clock.hear(stamp)
             self._note_replayed(
                 sender,
                 f"it is {age:.0f} s old, and nothing was heard of this process before. If nobody "

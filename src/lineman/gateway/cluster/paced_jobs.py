@@ -6,9 +6,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from lineman.base.loglimit import LogLimit
-from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold, Release, SharedUids
+from lineman.gateway.wire.node_messages import (
+    AskHeldUids,
+    HeldUids,
+    Hold,
+    KeepTimer,
+    Release,
+    SharedUids,
+)
 
 logger = logging.getLogger("lineman")
 
@@ -16,7 +24,7 @@ logger = logging.getLogger("lineman")
 SLICE = 0.005
 RETRY = 0.01
 
-About = Hold | Release | HeldUids | AskHeldUids | SharedUids
+About = Hold | Release | HeldUids | AskHeldUids | SharedUids | KeepTimer
 # The node and the message to send to it next; None after a piece of work without a message.
 Job = Iterator[tuple[str, About] | None]
 
@@ -32,7 +40,7 @@ class PacedJobs:
         has_room: whether a message can be sent now without being dropped.
     """
 
-    def __init__(self, tell: Callable[[str, About], None], has_room: Callable[[], bool]) -> None:
+    def __init__(self, tell: Callable[[str, Any], None], has_room: Callable[[], bool]) -> None:
         self._tell = tell
         self._has_room = has_room
         self._loop = asyncio.get_running_loop()

@@ -8,6 +8,7 @@ import os
 from lineman.base.loglimit import LogLimit, kind_of
 from lineman.gateway.wire import versions
 from lineman.gateway.wire.messages import Hello, new_hello
+from lineman.gateway.wire.versions import TIMERS_SINCE
 from lineman.links.framing import Message
 from lineman.links.link import Link
 
@@ -42,6 +43,10 @@ class LinkAdmission:
         else:
             self.versions[link] = agreed
         return link in self.versions
+
+    def with_timers(self) -> list[Link]:
+        """The links whose other ends understand messages about timers."""
+        return [link for link, version in self.versions.items() if version >= TIMERS_SINCE]
 
     def greet(self, link: Link) -> None:
         """Says `Hello` to a link."""

@@ -9,11 +9,13 @@ from typing import Any
 
 from lineman.base.loglimit import LogLimit, kind_of
 from lineman.base.open_questions import OpenQuestions
-from lineman.errors import ConfigError, LinkFullError, NotReachedError, RefusedError, UsageError
+from lineman.errors import ConfigError, NotReachedError, UsageError
 from lineman.gateway.holder.client_deadlines import Due, Guard, GuardOptions
 from lineman.gateway.holder.dispatch import Dispatch, Router
 from lineman.gateway.holder.held_client import HeldClient
+from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.link_admission import LinkAdmission
+from lineman.gateway.holder.link_questions import LinkQuestions
 from lineman.gateway.holder.node_figures import figures
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
@@ -32,7 +34,6 @@ from lineman.gateway.wire.messages import (
     Join,
     Leave,
     Leaving,
-    LinkAnswer,
     LinkPing,
     LinkPong,
     LinkQuestion,
@@ -90,12 +91,15 @@ class Node:
         self._wait_timeout = wait_timeout
         self._log = LogLimit(logger)
         self.name = names.new_node()
+        self._admission = LinkAdmission(self.name, self._log)
+        self.timers = KeptTimers(self.name, self._worker_for_timer, self._admission.with_timers)
         self.routing = Routing(
             self.name,
             options or RoutingOptions(),
             self._on_changed,
             self._on_user,
             self._on_history_gap if "on_history_gap" in self._events else None,
+            self.timers,
         )
         self.orders = self.routing.orders
         self.dispatch = Dispatch(
@@ -114,22 +118,21 @@ class Node:
         )
         self._numbers = self._traffic.clients
         self.on_message = self._traffic.hear
-        self._asking: set[asyncio.Task[None]] = set()
         self._handshakes: OpenQuestions[None] = OpenQuestions()  # by the numbers of the clients
-        self._admission = LinkAdmission(self.name, self._log)
         self._listeners = Listeners()
         self._ticker: asyncio.TimerHandle | None = None
         self._handlers: dict[type[Message], Callable[[Link, Any], None]] = {
             Hello: self._on_hello,
             Decision: self._on_decision,
             Retire: self._on_retire,
-            LinkQuestion: self._on_ask,
+            LinkQuestion: LinkQuestions(self.routing, self._log).on_ask,
             Refresh: self._on_refresh,
             LinkPong: self._on_pong,
             Bind: self._change,
             Join: self._change,
             Leave: self._change,
             SetSession: self._change,
+            **self.timers.link_handlers,
         }
         self._changing: HeldClient | None = None
 
@@ -168,6 +171,7 @@ class Node:
         if self._ticker is not None:
             self._ticker.cancel()
         self._listeners.close()
+        self.timers.stop()
         await self.routing.stop()
         for link in list(self.dispatch.links):
             link.post(Leaving())
@@ -224,7 +228,7 @@ class Node:
     def facts(self) -> dict[str, float]:
         """The figures of this process for `status` and the metrics."""
         delivered = self.orders.delivered + self._traffic.delivered
-        return figures(self.orders, self.dispatch, delivered, self.routing)
+        return figures(self.orders, self.dispatch, delivered, self.routing, self.timers)
 
     # Clients.
 
@@ -403,37 +407,24 @@ class Node:
         if hello.slot >= 0:
             link.receiver = self._traffic
             self.dispatch.add_worker(link, hello.slot)
+        if link in self._admission.with_timers():
+            self.timers.greet(link)
 
     def _on_retire(self, link: Link, message: Retire) -> None:
         self.dispatch.retire_worker(link)
+        self.timers.retire(link)
 
     def _on_end(self, link: Link, reason: str) -> None:
         self._admission.leave(link, reason)
         self.dispatch.remove_worker(link)
+        self.timers.leave(link)
+
+    def _worker_for_timer(self, key: str) -> Link | None:
+        link = self.dispatch.worker_for(key)
+        return link if link in self._admission.with_timers() else None
 
     def _on_decision(self, link: Link, decision: Decision) -> None:
         self._decide(decision)
 
     def _decide(self, decision: Decision) -> None:
         self._handshakes.answer(decision.number, None, decision)
-
-    def _on_ask(self, link: Link, ask: LinkQuestion) -> None:
-        task = self._loop.create_task(self._answer(link, ask))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-
-    async def _answer(self, link: Link, ask: LinkQuestion) -> None:
-        number = ask.number
-        try:
-            value, missing = await self.routing.ask(ask)
-            answer = LinkAnswer(number, value, missing=missing)
-        except NotReachedError as error:
-            answer = LinkAnswer(number, error=error.seen, is_unanswered=True)
-        except LinkFullError as error:
-            answer = LinkAnswer(number, error=str(error), is_unanswered=True)
-        except (UsageError, RefusedError) as error:
-            answer = LinkAnswer(number, error=str(error))
-        except Exception as error:
-            self._log.exception(error, "the question %s could not be answered", ask.what)
-            answer = LinkAnswer(number, error=f"the question {ask.what!r} could not be answered")
-        link.post(answer)

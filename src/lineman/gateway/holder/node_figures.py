@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from lineman.gateway.holder.dispatch import Dispatch
+from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.routing import Routing
 
 
 def figures(
-    orders: Orders, dispatch: Dispatch, delivered: int, routing: Routing
+    orders: Orders, dispatch: Dispatch, delivered: int, routing: Routing, timers: KeptTimers
 ) -> dict[str, float]:
     """The figures by name.
 
@@ -17,6 +18,7 @@ def figures(
         dispatch: of the process.
         delivered: messages given to clients.
         routing: to the other nodes.
+        timers: that the process keeps.
     """
     found: dict[str, float] = {
         "gateway_clients": len(orders.clients),
@@ -26,6 +28,10 @@ def figures(
         "gateway_waiting_clients": dispatch.waiting_clients,
         "gateway_dropped_events": dispatch.dropped,
         "gateway_delivered_messages": delivered,
+        "gateway_timers": len(timers),
+        "gateway_timers_running": timers.running,
+        "gateway_refused_timers": timers.refused,
+        "gateway_dropped_timer_calls": timers.dropped,
     }
     if routing.history_gaps is not None:
         found["gateway_history_gaps"] = routing.history_gaps

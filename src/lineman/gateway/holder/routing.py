@@ -27,6 +27,7 @@ from lineman.gateway.holder.held_client import HeldClient
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.history_gaps import OnHistoryGap
 from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories, KeepsHistories
+from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
 from lineman.gateway.holder.user_presence import ASKED_OF_HOME, UserPresence
@@ -89,6 +90,7 @@ class Routing:
         on_user: called with a uid and whether it is online now, once over all nodes.
         on_history_gap: called with a group and its epochs before and now, on one node, when members
             may have missed messages; None if the program does not want to know.
+        timers: the named timers of this process; None where none are kept.
 
     Attributes:
         orders: the clients here, and the orders on them.
@@ -103,8 +105,10 @@ class Routing:
         on_changed: Callable[[HeldClient], None],
         on_user: Callable[[str, bool], None],
         on_history_gap: OnHistoryGap | None = None,
+        timers: KeptTimers | None = None,
     ) -> None:
         self._node = node
+        self._timers = timers
         self._loop = asyncio.get_running_loop()
         self.cluster: Cluster | None = None
         self._keeper = self._make_keeper(options, on_history_gap)
@@ -142,6 +146,8 @@ class Routing:
             )
             signer = Signer(options.secret, options.service)
             self.cluster = Cluster(node, options.make_broker, calls, signer, options.times)
+            if timers is not None:
+                timers.cluster = self.cluster
 
     def _make_keeper(
         self, options: RoutingOptions, on_gap: OnHistoryGap | None
@@ -169,6 +175,8 @@ class Routing:
             GapSeen: (lambda _: None) if keeper is None else keeper.gaps.on_report,
             HandOver: keeper.on_hand_over if isinstance(keeper, HomeHistories) else lambda _: None,
         }
+        if self._timers is not None:
+            found |= self._timers.node_handlers
         return found | (users.handlers() if users is not None else {})
 
     async def start(self) -> None:
@@ -251,6 +259,8 @@ class Routing:
             self._keeper.sweep()
         if self._users is not None:
             self._users.sync.sweep()
+        if self._timers is not None:
+            self._timers.sweep()
 
     def _has_room(self) -> bool:
         return self.cluster is None or self.cluster.broker.has_room
@@ -282,6 +292,8 @@ class Routing:
             self._users.on_nodes(nodes)
         if self._keeper is not None:
             self._keeper.on_nodes(nodes)
+        if self._timers is not None:
+            self._timers.rehome()
 
     def _on_unheard_end(self, node: str) -> None:
         if self._users is not None:
@@ -292,6 +304,8 @@ class Routing:
             self._keeper.on_missed(was_away)
         if self._users is not None:
             self._users.on_missed(was_away)
+        if self._timers is not None:
+            self._timers.ask()
 
     def _on_lost(self, topics: set[str] | None) -> None:
         if self._keeper is not None:

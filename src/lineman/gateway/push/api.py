@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from lineman.errors import UsageError
 from lineman.gateway.push.coverage import Answers
+from lineman.gateway.push.timer_api import TimerApi
 from lineman.gateway.wire import names
 from lineman.gateway.wire.history_page import HistoryPage, KeptMessage
 from lineman.gateway.wire.merging import BROKER_STATE
@@ -44,7 +45,7 @@ ClientOrId = HasId | str
 Clients = ClientOrId | Iterable[ClientOrId]
 
 
-class OrderApi:
+class OrderApi(TimerApi):
     """Orders; a subclass sends them.
 
     A client is given as its id or as the object that callbacks get. A uid or a group is text of up

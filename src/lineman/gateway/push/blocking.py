@@ -18,6 +18,7 @@ from lineman.gateway.cluster.signing import Secret
 from lineman.gateway.push.api import Api, OrderApi
 from lineman.gateway.push.pushing import TIMEOUT, AsyncGatewayClient
 from lineman.gateway.wire.messages import Order
+from lineman.gateway.wire.timer_messages import TimerOrder
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -177,6 +178,13 @@ class GatewayClient(OrderApi):
     def _give(self, order: Order) -> None:
         async def give(client: AsyncGatewayClient) -> None:
             client._give(order)
+            await client.drain()
+
+        self._wait(give)
+
+    def _give_timer(self, order: TimerOrder) -> None:
+        async def give(client: AsyncGatewayClient) -> None:
+            client._give_timer(order)
             await client.drain()
 
         self._wait(give)

@@ -19,9 +19,11 @@ from lineman.errors import ConfigError, NotReachedError
 from lineman.gateway.cluster.cluster import DEFAULT_TIMES, Cluster, ClusterCalls
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.cluster.signing import Secret, Signer
+from lineman.gateway.cluster.timer_homes import set_timer
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.asking import ask_by_link, take_answer
 from lineman.gateway.push.coverage import note_missing
+from lineman.gateway.push.timer_api import too_many, too_old
 from lineman.gateway.wire import messages, names, node_messages, versions
 from lineman.gateway.wire.merging import BROKER_STATE
 from lineman.gateway.wire.messages import (
@@ -32,6 +34,7 @@ from lineman.gateway.wire.messages import (
     PublishToGroup,
     new_hello,
 )
+from lineman.gateway.wire.timer_messages import SetTimer, TimerOrder, TimersFull
 from lineman.links.link import Link
 from lineman.links.rendezvous import StrangerError, dial
 
@@ -130,6 +133,9 @@ class AsyncGatewayClient(Api):
     def _give(self, order: Order) -> None:
         self._route.give(order)
 
+    def _give_timer(self, order: TimerOrder) -> None:
+        self._route.give_timer(order)
+
     async def _ask(self, what: str, *about: str) -> Any:
         return await self._route.ask(what, about)
 
@@ -141,6 +147,8 @@ class _ByLink:
         self._path = path
         self._timeout = timeout
         self._link: Link | None = None
+        self._version = 0
+        self._takes_timers = True
         self._questions: OpenQuestions[Link] = OpenQuestions()
         self._ended: asyncio.Future[None] | None = None
 
@@ -159,6 +167,9 @@ class _ByLink:
             for message in batch:
                 if isinstance(message, Hello) and not admitted.done():
                     _take_hello(self._path, message, admitted)
+                    self._version = versions.agreed_with(message.versions)
+                elif isinstance(message, TimersFull):
+                    self._takes_timers = not message.is_full
                 elif isinstance(message, LinkAnswer):
                     take_answer(self._questions, link, message)
 
@@ -222,6 +233,16 @@ class _ByLink:
         link = self._up()
         link.check_room()
         link.post(order, len(getattr(order, "data", None) or ""))
+
+    def give_timer(self, order: TimerOrder) -> None:
+        link = self._up()
+        where = f"the gateway at {self._path}"
+        if self._version < versions.TIMERS_SINCE:
+            raise too_old(where)
+        if not self._takes_timers and isinstance(order, SetTimer):
+            raise too_many(where)
+        link.check_room()
+        link.post(order)
 
     async def drain(self) -> None:
         if self._link is not None:
@@ -341,6 +362,12 @@ class _ByBroker:
                 home = homes_of(order.group, cluster.nodes)[0]
                 cluster.relay_to([names.node_topic(home)], order)
             else:
+                raise self._nobody(cluster)
+
+    def give_timer(self, order: TimerOrder) -> None:
+        cluster = self._up()
+        with cluster.taking():
+            if not set_timer(order, cluster, self._node):
                 raise self._nobody(cluster)
 
     async def ask(self, what: str, about: tuple[str, ...]) -> Any:

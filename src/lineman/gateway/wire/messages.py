@@ -12,6 +12,7 @@ from typing import Any
 
 from lineman.errors import NotReachedError, RefusedError
 from lineman.gateway.wire import versions
+from lineman.gateway.wire.timer_messages import TimerDone, TimerDue, TimerOrder, TimersFull
 from lineman.links.framing import Message, WireFormat
 
 # `str` or `bytes`: the decoder cannot check this, so the code that sends it on does.
@@ -342,8 +343,12 @@ ToBusiness = (
     | LinkPing
     | Leaving
     | LinkAnswer
+    | TimerDue
+    | TimersFull
 )
-ToGateway = Hello | Decision | Retire | Refresh | LinkPong | Order | LinkQuestion
+ToGateway = (
+    Hello | Decision | Retire | Refresh | LinkPong | Order | LinkQuestion | TimerOrder | TimerDone
+)
 
 
 TO_BUSINESS = WireFormat(ToBusiness)

@@ -265,12 +265,55 @@ class AskBeat(Numbered, tag=53):
     origin: str
 
 
+class KeepTimer(Numbered, tag=95):
+    """A timer whose home the receiver is.
+
+    Attributes:
+        id: of this setting of the timer; a successor with the same key has another.
+        seconds: until the next call; negative if it is overdue.
+        interval: from one call to the next; 0 for one call.
+        set_at: when it was set: of two settings of one key the later one counts.
+        is_new: whether it was set just now; if not, its homes have changed.
+    """
+
+    origin: str
+    key: str
+    id: str
+    name: str
+    args: bytes
+    seconds: float
+    interval: float
+    set_at: int
+    is_new: bool
+
+
+class AskTimers(Numbered, tag=97):
+    """A node may have missed messages: it asks another for the timers whose home it is."""
+
+    origin: str
+
+
+class DropTimer(Numbered, tag=96):
+    """A timer was cancelled, or its only call has ended.
+
+    Attributes:
+        id: the setting that is meant; empty for any.
+    """
+
+    origin: str
+    key: str
+    id: str = ""
+
+
 # What needs no report about itself.
 UNREPORTED = (NodeBeat, SenderReport, ReceiverReport, AskSent, AskBeat)
 # Messages that only `presence_sync` handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids, HomeWord, SharedUids)
 NodeMessage = (
     Relay
+    | KeepTimer
+    | DropTimer
+    | AskTimers
     | NodeBeat
     | NodeQuestion
     | NodeAnswer

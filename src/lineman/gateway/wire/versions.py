@@ -28,6 +28,7 @@ class WireVersions(NamedTuple):
 # The versions of this Lineman. A test program sets others, to be an older or a newer one.
 own = WireVersions(4, 5)
 
+TIMERS_SINCE = 5
 # The version of an end that does not say which.
 FIRST = 4
 
