@@ -92,7 +92,7 @@ def test_a_session_that_is_repeated_as_a_whole_is_refused_also_by_who_never_hear
         assert len(hear(b, recorded)) == 2
         clock.now += 10
         newcomer = NodeChannel("c" * 8, Signer(SECRET), lambda *_: None, ends()[2].cluster)
-        newcomer._clock = ClusterClock(lambda: clock.now, lambda: clock.now)
+        newcomer.clock = ClusterClock(lambda: clock.now, lambda: clock.now)
         assert hear(newcomer, recorded) == []
         b.heard.clear()  # as if it had forgotten
         clock.now += 40
@@ -167,7 +167,7 @@ def test_many_senders_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatc
         channels, published, _ = ends()
         signer, b = Signer(SECRET), channels["b"]
         for number in itertools.islice(itertools.count(), 20):
-            beat = NodeBeat(f"{number:08x}", number=1, stamp=b._clock.now())
+            beat = NodeBeat(f"{number:08x}", number=1, stamp=b.clock.now())
             published.append((ALL_NODES, signer.sign(ALL_NODES, encode(beat))))
         assert len(hear(b, published)) == 20
         assert len(b.heard) == 5
