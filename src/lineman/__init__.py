@@ -9,6 +9,7 @@ from lineman.base.version import VERSION as __version__
 if TYPE_CHECKING:
     from lineman.client.client_options import ClientOptions
     from lineman.client.connecting import Connecting, connect
+    from lineman.client.dialer import Dialer
     from lineman.client.reconnecting import ReconnectingLine
     from lineman.config.options import WorkerOptions
     from lineman.errors import (
@@ -80,6 +81,7 @@ __all__ = [
     "DeflateOptions",
     "Delay",
     "DevelopmentCertificate",
+    "Dialer",
     "ErrorCode",
     "Gateway",
     "GatewayClient",
@@ -141,6 +143,7 @@ _HOMES = {
     "DatagramPeer": "net.datagrams.datagram_peer",
     "DeflateOptions": "protocols.websocket.negotiation",
     "DevelopmentCertificate": "tls.development.devca",
+    "Dialer": "client.dialer",
     "ErrorCode": "net.connection.callbacks",
     "Gateway": "gateway.gateway",
     "GatewayClient": "gateway.push.blocking",

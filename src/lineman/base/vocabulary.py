@@ -411,3 +411,18 @@ def lookup(table: Mapping[str, str], name: str) -> str | None:
     """Lineman's name, or why there is none; None for a name that Workerman does not have."""
     wanted = plain(name)
     return next((answer for theirs, answer in table.items() if plain(theirs) == wanted), None)
+
+
+DIALER: Mapping[str, str] = {
+    "onConnect": "on_connect",
+    "onMessage": "on_message",
+    "onClose": "on_close",
+    "onError": "on_error",
+    "onBufferFull": "on_buffer_full",
+    "onBufferDrain": "on_buffer_drain",
+    "onWebSocketConnect": "on_connect",
+    "reconnect": "it is an option: Dialer(url, reconnect=True)",
+    "cancelReconnect": "close",
+    "headers": "it is an option: Dialer(url, headers={…})",
+    "transport": "write wss:// or text+tls:// in the address",
+}

@@ -8,7 +8,7 @@ from typing import Any
 
 from lineman.client.client_options import ClientPlan
 from lineman.client.opening import OpenedLine
-from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.callbacks import Callback, Callbacks
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.endpoint import Endpoint
 from lineman.net.service import Service
@@ -22,13 +22,23 @@ class ClientService:
 
     Args:
         plan: the first of those that share it.
+        callbacks: get what comes; None where the program reads by `async for`.
+        on_close: called at the end of each connection, as that of a worker.
+        owner: what `connection.worker` gives back.
     """
 
-    def __init__(self, key: _Key, plan: ClientPlan) -> None:
-        callbacks = Callbacks()
+    def __init__(
+        self,
+        plan: ClientPlan,
+        callbacks: Callbacks | None = None,
+        on_close: Callback | None = None,
+        owner: object = None,
+    ) -> None:
+        self._is_read = callbacks is None
+        callbacks = callbacks or Callbacks()
         callbacks.on_close = self._on_close
-        self._key = key
-        self._service = Service(None, callbacks, plan.limits)
+        self._tells = on_close
+        self._service = Service(owner, callbacks, plan.limits)
         self._ended: dict[Connection, asyncio.Event] = {}
         self._service.start()
 
@@ -40,14 +50,18 @@ class ClientService:
         connection.subprotocol = opened.subprotocol
         self._ended[connection] = asyncio.Event()
         connection.begin_as_client(opened.session, opened.tls, opened.rest)
-        aiter(connection)  # what comes waits from now on
+        if self._is_read:
+            aiter(connection)  # what comes waits from now on
         return connection
 
-    def _on_close(self, connection: Connection, code: int, reason: str) -> None:
+    def _on_close(self, connection: Connection, code: int, reason: str) -> Any:
         self._ended.pop(connection).set()
         if not self._ended:
-            _services.pop(self._key, None)
+            for key, service in list(_services.items()):
+                if service is self:
+                    del _services[key]
             self._service.loop.call_soon(self._close)
+        return None if self._tells is None else self._tells(connection, code, reason)
 
     def _close(self) -> None:
         self._service.close()
@@ -64,5 +78,5 @@ def service_for(plan: ClientPlan) -> ClientService:
     key = (asyncio.get_running_loop(), astuple(plan.limits))
     found = _services.get(key)
     if found is None:
-        found = _services[key] = ClientService(key, plan)
+        found = _services[key] = ClientService(plan)
     return found

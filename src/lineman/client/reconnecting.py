@@ -15,8 +15,8 @@ from typing import Any, Self
 from lineman.base.loglimit import LogLimit
 from lineman.client.backoff import Backoff
 from lineman.client.client_options import ClientOptions, plan
-from lineman.client.client_service import service_for
-from lineman.client.opening import open_connection
+from lineman.client.client_service import ClientService, service_for
+from lineman.client.opening import OpenedLine, open_connection
 from lineman.errors import ConnectError, UsageError
 from lineman.net.connection.connection import Connection
 
@@ -47,6 +47,7 @@ class ReconnectingLine:
         self._waiting: deque[Any] = deque()
         self._unread: deque[Connection] = deque(maxlen=UNREAD)
         self._is_closed = False
+        self._is_entering = False
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._backoff = Backoff(options.first_delay, options.last_delay, random.random)
@@ -87,23 +88,41 @@ class ReconnectingLine:
             self._task.cancel()
         self._changed.set()
 
+    def begin(self) -> None:
+        """Begins to connect."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has begun to connect."""
+        return self._task is not None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended for good."""
+        return self._task is not None and self._task.done()
+
     async def __aenter__(self) -> Self:
         if self._task is not None:
             raise UsageError("this line is used already; call connect() again for another one")
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._is_entering = True
+        self.begin()
+        task = self._task
+        assert task is not None
         try:
-            while not self.is_open and not self._task.done():
+            while not self.is_open and not task.done():
                 self._changed.clear()
                 waiting = asyncio.ensure_future(self._changed.wait())
                 try:
-                    await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     waiting.cancel()
-            if self._task.done():
-                self._task.result()  # raises what can never work
+            if task.done():
+                task.result()  # raises what can never work
         except BaseException:
             await self._end()
             raise
+        self._is_entering = False
         return self
 
     async def __aexit__(
@@ -138,11 +157,20 @@ class ReconnectingLine:
     async def _run(self) -> None:
         try:
             while not self._is_closed:
-                await self._serve()
+                try:
+                    await self._serve()
+                except Exception as error:  # of the program's own functions
+                    if self._is_entering:
+                        raise
+                    self._log.exception(error, "%s: it is not opened", self)
+                if not self._options.reconnect:
+                    break
                 if not self._is_closed:
                     await asyncio.sleep(self._backoff.next())
         finally:
             self._is_closed = True
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
             self._changed.set()
 
     async def _serve(self) -> None:
@@ -152,15 +180,13 @@ class ReconnectingLine:
                 await self._make_headers()
             opened = await open_connection(self._plan)
         except ConnectError as error:
-            self._log.log(logging.WARNING, "lines that are away", "%s; it is tried again", error)
+            self._not_opened(error)
             return
-        service = service_for(self._plan)
-        connection = service.begin(self._plan, opened)
+        service, connection = self._begin(opened)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         self.opened += 1
         self.connection = connection
-        self._unread.append(connection)
         if self._options.on_open is not None:
             await self._call_on_open(connection)
         while self._waiting and connection.is_open:
@@ -171,6 +197,16 @@ class ReconnectingLine:
         await service.ended(connection)
         self._backoff.note_open(loop.time() - begun)
         self._note_end(connection)
+
+    def _begin(self, opened: OpenedLine) -> tuple[ClientService, Connection]:
+        service = service_for(self._plan)
+        connection = service.begin(self._plan, opened)
+        self._unread.append(connection)
+        return service, connection
+
+    def _not_opened(self, error: ConnectError) -> None:
+        again = "; it is tried again" if self._options.reconnect else ""
+        self._log.log(logging.WARNING, "lines that are away", "%s%s", error, again)
 
     async def _make_headers(self) -> None:
         assert callable(self._options.headers)
@@ -191,7 +227,7 @@ class ReconnectingLine:
 
     def _note_end(self, connection: Connection) -> None:
         self.connection = None
-        if not self._is_closed:
+        if self._options.reconnect and not self._is_closed:
             self._log.log(
                 logging.WARNING,
                 "lines that have ended",
