@@ -44,8 +44,10 @@ HIDDEN = {
     "CertificateInfo": {"refuse_dates"},
     "Delay": {"args", "drop", "filed_tick", "function", "on_deadline", "owner"},
     "Job": {"__init__", "begin", "has_begun", "key", "retire"},
+    "Dialer": {"callbacks"},
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
+    "ReconnectingLine": {"begin", "is_done", "is_used"},
     "Response": {"encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
         *("callbacks", "claim", "event_functions", "facts", "jobs"),

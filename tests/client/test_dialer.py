@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from client.test_reconnecting import QUICK, Server
+from client.support import QUICK, Server
 from kit.waiting import until
 from lineman import ConnectError, Connection, Dialer, UnknownNameError, UsageError, Worker
 from lineman.client import client_service
