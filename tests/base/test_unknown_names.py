@@ -253,7 +253,7 @@ REQUESTS = [
     ("get", 'request.query.get("name")'),
     ("header", 'request.headers.get("name")'),
     ("cookie", 'request.cookies.get("name")'),
-    ("post", "request.body"),
+    ("post", 'request.form.get("name")'),
     ("queryString", "did you mean query_string?"),
     ("rawBody", "did you mean body?"),
     ("getRemoteIp", "did you mean remote_ip?"),

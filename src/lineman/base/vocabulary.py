@@ -394,7 +394,12 @@ WORKER_CALLS = {
     "certificates_served": "give cert and key, or certificates",
 }
 # The read-only names of a `Gateway`.
-GATEWAY_CALLS = {"current_client": "it is the client whose callback is running"}
+GATEWAY_CALLS = {
+    "current_client": "it is the client whose callback is running",
+    "port": "give it in the address, Gateway(address)",
+    "url": "give the address, Gateway(address)",
+    "urls": "give the addresses, Gateway([address, …])",
+}
 # The names of a client that a call changes, and an assignment does not.
 CLIENT_CALLS = {
     "uid": "write client.bind(uid), or gateway.unbind_uid(client)",
