@@ -89,21 +89,68 @@ def test_a_slot_that_moves_takes_its_subscriptions_along(server: RedisClusterSer
     with_ends(server, test, *topics)
 
 
-def test_a_primary_that_dies_is_followed_by_its_replica(server: RedisClusterServer) -> None:
-    topic = next(t for n in range(99) if slot_of(server, t := f"t{n}") <= 5460)
+def test_while_a_primary_is_dead_the_channels_of_the_others_go_on(
+    server: RedisClusterServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    topics = [f"t{number}" for number in range(40)]
+    owners = {topic: owner_of(server, slot_of(server, topic)) for topic in topics}
+    dead = next(topic for topic in topics if owners[topic] == 0)
+    others = [topic for topic in topics if owners[topic] != 0]
 
     async def test(one: Heard, other: Heard) -> None:
-        await reaches(other, one, topic)
+        await reaches(other, one, dead)
         server.servers[0].stop()
-        await until(lambda: not one.broker.is_connected and not other.broker.is_connected)
-        other.broker.publish(topic, b"lost")
-        assert other.broker.dropped == 1
+        await until(lambda: one.broker.partial)
+        assert f"127.0.0.1:{server.ports[0]}" in one.broker.partial
+        other.broker.publish(dead, b"lost")
+        await until(lambda: other.broker.dropped == 1 and other.broker.partial)
+        for number, topic in enumerate(others):
+            other.broker.publish(topic, b"%d" % number)
+        wanted = sorted((topic, b"%d" % number) for number, topic in enumerate(others))
+        await until(lambda: sorted(pair for pair in one.messages if pair[1].isdigit()) == wanted)
+        # What is subscribed to now belongs to both kinds of shards.
+        other.broker.subscribe([others[0], dead])
+        await reaches(one, other, others[0])
+        assert one.broker.is_connected
+        assert not one.broker.takes_all
         assert server.tell(3, "CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
-        await until(lambda: one.broker.is_connected and other.broker.is_connected)
+        await until(lambda: not one.broker.partial and not other.broker.partial)
+        await reaches(other, one, dead)
+        await reaches(one, other, dead)
+        assert one.states == [True, True]  # never away; something may have been missed
+        assert other.broker.dropped == 1
+        assert (dead, b"lost") not in one.messages
+
+    with_ends(server, test, *topics)
+    words = f"the broker's node 127.0.0.1:{server.ports[0]} does not answer"
+    assert caplog.text.count(words) == 2  # of each end
+    assert caplog.text.count("is reached again") == 2
+
+
+def test_a_session_begins_without_the_shard_that_is_dead_and_finds_it_later(
+    server: RedisClusterServer,
+) -> None:
+    topic = next(t for n in range(99) if owner_of(server, slot_of(server, t := f"t{n}")) == 0)
+    server.servers[0].stop()
+
+    async def test(one: Heard, other: Heard) -> None:
+        assert one.broker.partial
+        assert server.tell(3, "CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
+        await until(lambda: not one.broker.partial and not other.broker.partial)
         await reaches(other, one, topic)
-        assert (topic, b"lost") not in one.messages
 
     with_ends(server, test, topic)
+
+
+def test_a_cluster_of_which_no_node_answers_is_away(server: RedisClusterServer) -> None:
+    async def test(one: Heard, other: Heard) -> None:
+        server.stop()
+        await until(lambda: not one.broker.is_connected and not other.broker.is_connected)
+        other.broker.publish("t", b"lost")
+        assert other.broker.dropped >= 1
+
+    with_ends(server, test, "t")
 
 
 def test_two_gateway_processes_with_a_cluster_are_one_service(

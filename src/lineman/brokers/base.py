@@ -39,6 +39,7 @@ class Broker(abc.ABC):
         is_connected: whether the broker is connected.
         dropped: messages that were published while it was not connected, or too fast.
         trouble: why it is not connected, as text; empty while it is connected.
+        partial: what of it is not reached while it is connected, as text; empty for nothing.
         patience: seconds after the start; a broker that has not answered within them is reported as
             away.
         shown: its address without the password; empty if it has no address.
@@ -59,6 +60,7 @@ class Broker(abc.ABC):
         self.is_connected = False
         self.dropped = 0
         self.trouble = "it has not answered yet"
+        self.partial = ""
         self.is_leaving = False
         self.shown = ""
         self._told: bool | None = None  # the argument of the last call of `on_state`
@@ -87,6 +89,11 @@ class Broker(abc.ABC):
     def has_room(self) -> bool:
         """Whether more can be published without being dropped."""
         return True
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether more can be published on every topic without being dropped."""
+        return self.has_room and not self.partial
 
     async def drain(self) -> None:  # noqa: B027
         """Returns when there is room for more, or waiting messages were dropped."""

@@ -248,6 +248,26 @@ def test_a_node_that_stood_still_gives_its_histories_a_new_epoch(system: System,
     assert all_new(before, after)
 
 
+def test_a_node_whose_beats_did_not_come_back_for_a_while_gives_its_histories_a_new_epoch(
+    system: System, hub: str
+) -> None:
+    add_two_nodes(system, hub, history=HistoryOptions(), times=ClusterTimes(beat=0.05))
+    node = system.nodes[0]
+    cluster = node.routing.cluster
+    assert cluster is not None
+    groups = [f"g{n}" for n in range(99) if node.routing._home_of(f"g{n}") == node.name][:3]
+    api = system.add_business()
+    before = epochs_of(system, api, groups, "before")
+    # As if the part of the broker that carries beats had been away from this node alone.
+    system.call(setattr, cluster._living, "_echoed", -1000.0)
+    histories = node.orders.histories
+    assert histories is not None
+    system.wait_until(
+        lambda: all_new(before, [histories.since(group, "", 0).epoch for group in groups]),
+        "they have new epochs",
+    )
+
+
 def test_a_node_that_the_others_count_as_gone_learns_it(system: System, hub: str) -> None:
     add_two_nodes(system, hub, history=HistoryOptions())
     node, other = system.nodes

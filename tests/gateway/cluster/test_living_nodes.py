@@ -24,7 +24,8 @@ def test_silence_means_nothing_while_own_messages_do_not_come_either() -> None:
     assert nodes.silent(None) == []
     nodes.on_echo(4.6)
     assert nodes.silent(None) == ["a"]
-    nodes.on_echo(9.0)  # nothing came for more than the silence: all are heard anew
+    assert not nodes.on_echo(5.0)
+    assert nodes.on_echo(9.0)  # nothing came for more than the silence: all are heard anew
     assert nodes.silent(None) == []
 
 

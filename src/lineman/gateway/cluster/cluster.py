@@ -220,7 +220,7 @@ class Cluster:
                 # A node that has started since then cannot notice the loss, so it is told.
                 self.tell_all(NodeLeaves(node, was_lost=True, teller=self._node))
             self.reports.tick()
-            if self._dropped != self.broker.dropped and self.broker.has_room:
+            if self._dropped != self.broker.dropped and self.broker.takes_all:
                 self._dropped = self.broker.dropped
                 self._calls.on_missed(False)
         self.channel.sweep()
@@ -258,11 +258,11 @@ class Cluster:
 
     def troubles(self) -> list[str]:
         """What separates this node from the others, as texts; empty if nothing does."""
-        found = []
+        now = self._loop.time()
+        found = [self.broker.partial, self.versions.trouble(now), self.channel.trouble()]
         if self._is_state_told and not self.broker.is_connected:
-            found.append(f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}")
-        more = (self.versions.trouble(self._loop.time()), self.channel.trouble())
-        return [*found, *filter(None, more)]
+            found[0] = f"the broker at {self.broker.shown} is not reached: {self.broker.trouble}"
+        return [*filter(None, found)]
 
     def _on_beat(self, beat: NodeBeat) -> None:
         if self._living.on_beat(beat.origin, self._loop.time()):
@@ -349,8 +349,8 @@ class Cluster:
         if message is None:
             return
         if message.origin == self._node:
-            if isinstance(message, NodeBeat):
-                self._living.on_echo(self._loop.time())
+            if isinstance(message, NodeBeat) and self._living.on_echo(self._loop.time()):
+                self._come_back("its own beats did not come back for a while")
             elif isinstance(message, SenderReport):
                 self.reports.on_sender_report(message)
             elif isinstance(message, NodeLeaves) and message.was_lost and self._is_node:

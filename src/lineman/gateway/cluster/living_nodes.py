@@ -80,11 +80,17 @@ class LivingNodes:
         self._echoed = now
         self._heard = dict.fromkeys(self._heard, now)
 
-    def on_echo(self, now: float) -> None:
-        """Notes that this node received its own beat."""
-        if now - self._echoed > self._silence:
+    def on_echo(self, now: float) -> bool:
+        """Notes that this node received its own beat.
+
+        Returns:
+            Whether none came for so long that the others may count this node as gone.
+        """
+        was_silent = now - self._echoed > self._silence
+        if was_silent:
             self.listen_anew(now)
         self._echoed = now
+        return was_silent
 
     def pause(self, now: float) -> float:
         """Seconds since the last call; 0 if they are too few to count as gone for the others."""
