@@ -31,6 +31,8 @@ KINDS: dict[str, type[Redis | RedisCluster | Nats]] = {
 STORES: dict[str, type[RedisHistory | NatsHistory]] = {
     "redis": RedisHistory,
     "rediss": RedisHistory,
+    "redis+sentinel": RedisHistory,
+    "rediss+sentinel": RedisHistory,
     "redis+cluster": RedisHistory,
     "rediss+cluster": RedisHistory,
     "nats": NatsHistory,
@@ -80,6 +82,7 @@ def history_store(url: str, name: str, limits: StoreLimits) -> HistoryStore:
     if kind is None:
         raise NoBrokerError(
             f"{without_login(url)!r} is no broker that keeps histories",
-            "give redis://…, redis+cluster://… or nats://…, or leave durable=True out",
+            "give redis://…, redis+sentinel://…, redis+cluster://… or nats://…, or leave "
+            "durable=True out",
         )
     return kind(url, name, limits)

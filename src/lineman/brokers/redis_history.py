@@ -18,6 +18,7 @@ from typing import Any
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
 from lineman.brokers.redis_cluster import EXAMPLE
 from lineman.brokers.redis_connection import make_client
+from lineman.brokers.sentinels import Sentinels
 from lineman.brokers.several_hosts import SeveralHosts
 from lineman.errors import ConfigError
 
@@ -117,7 +118,7 @@ class RedisHistory(HistoryStore):
     """The durable histories of a service in Redis, 5.0 or newer.
 
     Args:
-        url: as for `Redis` or `RedisCluster`.
+        url: as for `Redis`, `RedisSentinel` or `RedisCluster`.
         name: the service's name.
         limits: how much is kept.
     """
@@ -132,8 +133,8 @@ class RedisHistory(HistoryStore):
     def _reach(self) -> Any:
         if self._client is None:
             scheme = self._url.partition("://")[0]
-            make = _cluster_client if scheme.endswith("+cluster") else make_client
-            self._client = make(self._url, self._limits.timeout)
+            kind = scheme.partition("+")[2]
+            self._client = _CLIENTS[kind](self._url, self._limits.timeout)
         return self._client
 
     def _keys(self, group: str) -> tuple[str, str]:
@@ -210,3 +211,12 @@ def _cluster_client(url: str, timeout: float) -> Any:
             f"redis-py cannot read the broker's address: {error}",
             "leave options out of it that a Redis Cluster does not know",
         ) from None
+
+
+def _sentinel_client(url: str, timeout: float) -> Any:
+    """A client for the master that sentinels name; redis-py asks them for each connection."""
+    return Sentinels(url, timeout).client()
+
+
+# By what stands behind the plus in the scheme.
+_CLIENTS = {"": make_client, "cluster": _cluster_client, "sentinel": _sentinel_client}

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from lineman.brokers.base import Subscriber
 from lineman.brokers.hash_slots import Address
 from lineman.brokers.redis import Redis
-from lineman.brokers.redis_connection import make_client
 from lineman.brokers.remote import DEFAULT_LIMITS, RemoteLimits, end_tasks
-from lineman.brokers.several_hosts import SeveralHosts, place_of
-from lineman.errors import ConfigError
+from lineman.brokers.sentinels import Sentinels
 
-PORT = 26379
-EXAMPLE = "redis+sentinel://:password@host:26379,host2:26379/mymaster"
-# Seconds for one sentinel: if its machine is gone, the next one is asked.
-PATIENCE = 1.0
 # Seconds between looks whether the sentinels name another master.
 LOOK = 2.0
-_OWN_OPTIONS = ("sentinel_username", "sentinel_password")
 
 
 class RedisSentinel(Redis):
@@ -52,19 +42,7 @@ class RedisSentinel(Redis):
         limits: RemoteLimits = DEFAULT_LIMITS,
     ) -> None:
         super().__init__(url, name, subscriber, limits)
-        parts = self._parts = SeveralHosts.read(url, PORT, EXAMPLE)
-        self._service = parts.path
-        if not self._service:
-            raise ConfigError(
-                f"the broker's address {self.shown} names no service of the sentinels",
-                f"give its name, as in {EXAMPLE}; redis-cli -p {PORT} sentinel masters shows it",
-            )
-        options = parse_qsl(parts.query.removeprefix("?"), keep_blank_values=True)
-        self._options = [each for each in options if each[0] not in _OWN_OPTIONS]
-        self._login = {
-            name.removeprefix("sentinel_"): value for name, value in options if name in _OWN_OPTIONS
-        }
-        self._sentinels: Any = None
+        self._sentinels = Sentinels(url, self.timeout)
         self._master: Address | None = None
 
     async def start(self) -> None:
@@ -73,53 +51,12 @@ class RedisSentinel(Redis):
         Raises:
             ConfigError: redis-py is missing, or cannot read the address.
         """
-        first = make_client(self._url_of(self._parts.hosts[0]), self.timeout)
-        from redis.asyncio.sentinel import Sentinel
-
-        self._sentinels = Sentinel(  # type: ignore[no-untyped-call]
-            list(self._parts.hosts), sentinel_kwargs=self._sentinel_options(first)
-        )
+        self._sentinels.open()
         await super(Redis, self).start()
 
-    def _sentinel_options(self, client: Any) -> dict[str, Any]:
-        """How a sentinel is reached: as a server of the same address, but with another login."""
-        pool = client.connection_pool
-        options = {
-            name: value
-            for name, value in pool.connection_kwargs.items()
-            if name.startswith("ssl_") or name in ("retry", "protocol")
-        }
-        is_tls = self._parts.scheme.startswith("rediss")
-        patience = min(PATIENCE, self.timeout)
-        return {
-            **options,
-            **self._login,
-            "ssl": is_tls,
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-        }
-
-    def _url_of(self, address: Address) -> str:
-        scheme = self._parts.scheme.partition("+")[0]
-        url = self._parts.url_of(address, scheme).partition("?")[0]
-        return f"{url}?{urlencode(self._options)}" if self._options else url
-
     async def _find(self) -> str:
-        self._master = await self._ask()
-        return self._url_of(self._master)
-
-    async def _ask(self) -> Address:
-        from redis.asyncio.sentinel import MasterNotFoundError
-
-        try:
-            host, port = await self._sentinels.discover_master(self._service)
-        except MasterNotFoundError as error:
-            said = _errors_in(str(error))
-            if len(said) < len(self._parts.hosts):  # some have answered
-                said.insert(0, "those that answer know none that works")
-            text = f"no sentinel names a master of {self._service!r}: {', '.join(said)}"
-            raise ConnectionError(text) from None
-        return str(host), int(port)
+        self._master = await self._sentinels.master()
+        return self._sentinels.url_of(self._master)
 
     async def _open(self, topics: tuple[str, ...]) -> None:
         await super()._open(topics)
@@ -144,7 +81,7 @@ class RedisSentinel(Redis):
         while True:
             await asyncio.sleep(LOOK)
             try:
-                master = await self._ask()
+                master = await self._sentinels.master()
             except Exception:  # the session goes on if no sentinel answers
                 continue
             if master != self._master:
@@ -153,12 +90,4 @@ class RedisSentinel(Redis):
     async def close(self) -> None:
         """Sends what was published, then ends."""
         await super().close()
-        if self._sentinels is not None:
-            for sentinel in self._sentinels.sentinels:
-                await sentinel.aclose()
-
-
-def _errors_in(text: str) -> list[str]:
-    """What each sentinel has said, without the objects of redis-py, which fill its own text."""
-    errors = re.findall(r"host=([^,]+),port=(\d+).*?>\)>\)> - ([^,<]+)", text)
-    return [f"{place_of((host, int(port)))}: {said}" for host, port, said in errors]
+        await self._sentinels.close()

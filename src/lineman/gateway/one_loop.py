@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from tempfile import TemporaryDirectory
 
 from lineman.errors import UsageError
 from lineman.links.link import Link
@@ -42,7 +41,7 @@ class OneLoop:
         self._serving = serving
         self._parts = (holding, serving, *others)
         self._clean = clean
-        self._directory = ""
+        self._directory: TemporaryDirectory[str] | None = None
         self._ending: asyncio.Task[None] | None = None
         self.is_ready = False
 
@@ -52,11 +51,12 @@ class OneLoop:
         Raises:
             Exception: any exception of a part, such as one of `on_worker_start`.
         """
-        self._directory = tempfile.mkdtemp(prefix="lineman-")
+        # It is removed at the end of the program if nobody calls `stop`.
+        made = self._directory = TemporaryDirectory(prefix="lineman-", ignore_cleanup_errors=True)
         try:
             for part in self._parts:
                 part.id = 0
-                part.links_directory = self._directory
+                part.links_directory = made.name
                 await part.start()
         except BaseException:
             await self._end(0.0, None, GOING_AWAY)
@@ -81,15 +81,15 @@ class OneLoop:
             # The code runs until it has handled the end of the last client.
             self._holding.runtime.before_finish = lambda _: self._serving.stop(timeout)
             await self._holding.stop(timeout, drain=drain, code=code)
-            await self._serving.stop(
-                timeout
-            )  # in a start that failed the first part may be the one that did
+            # In a start that failed the first part may be the one that did.
+            await self._serving.stop(timeout)
         finally:
             self._holding.runtime.before_finish = None
             await self._clean()
             for part in self._parts:
                 part.links_directory = ""
-            shutil.rmtree(self._directory, ignore_errors=True)
+            if self._directory is not None:
+                self._directory.cleanup()
 
 
 class RunsInLoop:
