@@ -1,4 +1,4 @@
-"""`lineman connect URL`: talks to a websocket service from the terminal, or in a pipe.
+"""`lineman connect URL`: talks to a service from the terminal, or in a pipe.
 
 Exit status: 0 after an orderly end; 1 when it could not connect, or the connection was lost or
 closed with another code than 1000; 2 for invalid options; 130 after Ctrl-C.
@@ -17,10 +17,12 @@ from lineman.cli.websocket_client import arguments, shown
 from lineman.cli.websocket_client.client_socket import Wire
 from lineman.cli.websocket_client.failures import ended_early, of_error
 from lineman.cli.websocket_client.screens import OutputGoneError, screen
+from lineman.cli.websocket_client.stream_wire import StreamWire
 from lineman.cli.websocket_client.talk import Conversation, Manners
-from lineman.errors import ConfigError, ConnectionLost
+from lineman.client import stream_target
+from lineman.client.stream_target import AnyTarget, StreamTarget
+from lineman.errors import ConfigError, ConnectionLost, UsageError
 from lineman.protocols.websocket import close
-from lineman.protocols.websocket.client import url as targets
 from lineman.protocols.websocket.client.client_handshake import ClientOpening, HandshakeRefusedError
 from lineman.protocols.websocket.client.server_answer import NotHttpError
 from lineman.protocols.websocket.negotiation import DeflateOptions
@@ -39,11 +41,16 @@ examples:
   lineman connect wss://localhost:8443/ --ca certs/ca.pem -v
   lineman connect ws://127.0.0.1:8282/ -H 'Authorization: Bearer …' --origin https://example.com
   echo tom | lineman connect ws://127.0.0.1:8282/ --count 1
+  lineman connect text://127.0.0.1:5678
+  lineman connect frame+tls://devices.example.com:7000 --hex
   printf '%s\\n' 00ff 0102 | lineman connect ws://127.0.0.1:8282/ --hex --wait 3
 
 In a terminal each line is a message; Ctrl-D closes with 1000, Ctrl-C with 1001. Lines that begin
 with / are commands: /ping [text], /hex 00 ff, /close [code [reason]]; //text sends /text.
 In a pipe every line is sent as it is, and every message is a line of the output.
+
+text, frame and tcp, also with +tls and +unix: over tcp a line is sent with its end, as nc does;
+bytes that are UTF-8 are shown as text, unless --hex or --binary is given. They have no close codes.
 """
 
 
@@ -51,14 +58,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command and its options."""
     made = commands.add_parser(
         "connect",
-        help="talk to a websocket service from the terminal",
-        description="Opens a websocket, sends the lines that you type, and shows the answers.",
+        help="talk to a service from the terminal",
+        description="Opens a websocket or another connection, sends the lines that you type, and "
+        "shows the answers.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.set_defaults(run=run)
     add = made.add_argument
-    add("url", metavar="URL", help="ws://… or wss://…")
+    add("url", metavar="URL", help="ws://…, wss://…, text://…, frame://… or tcp://…")
     arguments.add_handshake(made)
     add("--no-compression", action="store_true", help="do not offer permessage-deflate")
     add("-v", "--verbose", action="store_true", help="show headers, pings and times")
@@ -73,7 +81,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(options: argparse.Namespace) -> int:
-    """Opens the websocket and runs the conversation.
+    """Opens the connection and runs the conversation.
 
     Returns:
         0 after an orderly end, 1 for any other, 130 after Ctrl-C.
@@ -82,17 +90,21 @@ def run(options: argparse.Namespace) -> int:
         UsageError: options are invalid.
         ConfigError: the service cannot be reached, and why.
     """
-    target = targets.parse(options.url)
-    opening = arguments.opening_of(options, target)
-    if not options.no_compression:
-        opening = replace(opening, compression=COMPRESSION)
+    target = stream_target.parse(options.url)
     tls = arguments.tls_context(options.ca, options.insecure) if target.is_tls else None
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     manners = Manners(
         options.binary, options.hex, options.verbose, None if is_terminal else options.wait,
         options.count,
     )  # fmt: skip
-    wire = _open(opening, tls, options.timeout, options.verbose)
+    wire: Wire | StreamWire
+    if isinstance(target, StreamTarget):
+        wire = _open_stream(options, target, tls)
+    else:
+        opening = arguments.opening_of(options, target)
+        if not options.no_compression:
+            opening = replace(opening, compression=COMPRESSION)
+        wire = _open(opening, tls, options.timeout, options.verbose)
     try:
         return _talk(wire, manners, target, is_terminal)
     except OutputGoneError:
@@ -123,23 +135,50 @@ def _open(
             _tell(shown.request_lines(wire.handshake.request))
             assert wire.handshake.answer is not None
             _tell(shown.answer_lines(wire.handshake.answer))
-            steps = (f"{step} {shown.milliseconds(took)}" for step, took in wire.timings.steps)
-            _tell([f"* {wire.tls or 'no TLS'}; {', '.join(steps)}"])
+            _tell_steps(wire)
         return wire
     raise ConfigError(failure.seen, failure.fix)
+
+
+def _open_stream(
+    options: argparse.Namespace, target: StreamTarget, tls: ssl.SSLContext | None
+) -> StreamWire:
+    if target.protocol == "udp":
+        raise UsageError(
+            f"{options.url!r}: udp:// has no connections; `nc -u` sends a datagram for each line"
+        )
+    for name in ("header", "origin", "subprotocol", "no_compression"):
+        if getattr(options, name):
+            word = f"--{name.replace('_', '-')}"
+            raise UsageError(
+                f"{word} is for websockets: {target.protocol}:// does not have a handshake; "
+                f"leave {word} out"
+            )
+    is_text = not (options.binary or options.hex)
+    try:
+        wire = StreamWire(target, tls, options.timeout, GOODBYE, is_text)
+    except OSError as error:
+        failure = of_error(error, target)
+        raise ConfigError(failure.seen, failure.fix) from None
+    if options.verbose:
+        _tell_steps(wire)
+    return wire
+
+
+def _tell_steps(wire: Wire | StreamWire) -> None:
+    steps = (f"{step} {shown.milliseconds(took)}" for step, took in wire.timings.steps)
+    _tell([f"* {wire.tls or 'no TLS'}; {', '.join(steps)}"])
 
 
 def _tell(lines: list[str]) -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
-def _talk(wire: Wire, manners: Manners, target: targets.Target, is_terminal: bool) -> int:
+def _talk(wire: Wire | StreamWire, manners: Manners, target: AnyTarget, is_terminal: bool) -> int:
     with woken_by_signals() as alarm:
         if is_terminal:
             took = shown.milliseconds(wire.timings.total)
-            name = wire.handshake.subprotocol
-            chosen = f", subprotocol {name}" if name else ""
-            _tell([f"* connected to {target} in {took}{chosen}; Ctrl-D ends it, /help helps"])
+            _tell([f"* connected to {target} in {took}{wire.agreed}; Ctrl-D ends it, /help helps"])
         there = screen(sys.stdin, sys.stdout)
         conversation = Conversation(wire, there, manners, alarm)
         try:

@@ -62,6 +62,9 @@ class Wire:
         ConnectionLost: the server closed in the middle of the handshake.
     """
 
+    no_end = "the server ended the connection without a close frame"
+    no_answer = "no answer to the close frame"
+
     def __init__(
         self, opening: ClientOpening, tls: ssl.SSLContext | None, timeout: float, goodbye: float
     ) -> None:
@@ -69,7 +72,7 @@ class Wire:
         self.timings = Timings()
         self.handshake = ClientHandshake(opening, Masks().take, ClientLimits(close_timeout=goodbye))
         self._timeout = timeout
-        self._socket = _connect(target.host, target.port, timeout, self.timings)
+        self._socket = connected(target.host, target.port, timeout, self.timings)
         try:
             if tls is not None:
                 self._socket = tls.wrap_socket(self._socket, server_hostname=target.host)
@@ -123,6 +126,30 @@ class Wire:
             return None
         return self.session.feed(data) if data else None
 
+    @property
+    def agreed(self) -> str:
+        """What the handshake has agreed on, in words; empty for nothing."""
+        name = self.handshake.subprotocol
+        return f", subprotocol {name}" if name else ""
+
+    def encode(self, message: str | bytes) -> bytes:
+        """A message as it is sent."""
+        return self.session.encode(message)
+
+    def say_close(self, code: int, reason: str) -> float | None:
+        """Sends our close frame, once.
+
+        Returns:
+            Seconds that the server has to answer it; None if it was sent before.
+        """
+        now = time.monotonic()
+        frame = self.session.closing(code, reason, now)
+        if frame is None:
+            return None
+        _, _, due = self.session.on_time(now, now)
+        self.send(frame)
+        return due - now
+
     def send(self, data: bytes | None) -> None:
         """Sends what the session has encoded; None is nothing.
 
@@ -147,7 +174,7 @@ def tls_of(connected: socket.socket) -> str | None:
     return f"{connected.version()} {cipher[0] if cipher else ''}".strip()
 
 
-def _connect(host: str, port: int, timeout: float, timings: Timings) -> socket.socket:
+def connected(host: str, port: int, timeout: float, timings: Timings) -> socket.socket:
     """The first of the host's addresses that answers.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A conversation over one websocket: sends typed lines and shows messages, until the end."""
+"""A conversation over one connection: sends typed lines and shows messages, until the end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lineman.cli.websocket_client import shown
 from lineman.cli.websocket_client.client_socket import Wire
 from lineman.cli.websocket_client.screens import CHUNK, Screen
+from lineman.cli.websocket_client.stream_wire import StreamWire
 from lineman.errors import ProtocolError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
@@ -49,7 +50,7 @@ class Manners:
 
 
 class Conversation:
-    """From the open websocket to its end.
+    """From the open connection to its end.
 
     Args:
         wire: open.
@@ -58,7 +59,9 @@ class Conversation:
         alarm: descriptor that a signal makes readable; see `woken_by_signals`.
     """
 
-    def __init__(self, wire: Wire, screen: Screen, manners: Manners, alarm: int) -> None:
+    def __init__(
+        self, wire: Wire | StreamWire, screen: Screen, manners: Manners, alarm: int
+    ) -> None:
         self._wire = wire
         self._alarm = alarm
         self._screen = screen
@@ -102,13 +105,11 @@ class Conversation:
         self._say_close(code, "")
 
     def _say_close(self, code: int, reason: str) -> None:
-        session, now = self._wire.session, time.monotonic()
-        frame = session.closing(code, reason, now)
-        if frame is not None:
+        patience = self._wire.say_close(code, reason)
+        if patience is not None:
             self._is_closing = True
-            _, _, self._deadline = session.on_time(now, now)
-            self._patience = self._deadline - now
-            self._wire.send(frame)
+            self._patience = patience
+            self._deadline = time.monotonic() + patience
 
     # One step.
 
@@ -118,7 +119,7 @@ class Conversation:
             timeout = max(0.0, self._deadline - time.monotonic())
         if self._wire.has_more():
             timeout = 0.0
-        watched: list[Wire | int] = [self._wire, self._alarm]
+        watched: list[Wire | StreamWire | int] = [self._wire, self._alarm]
         if self._source is not None and not self._is_closing:
             watched.append(self._source)
         ready = select.select(watched, [], [], timeout)[0]
@@ -134,7 +135,7 @@ class Conversation:
 
     def _out_of_time(self) -> None:
         if self._is_closing:
-            self._lost(f"no answer to the close frame within {self._patience:g} s")
+            self._lost(f"{self._wire.no_answer} within {self._patience:g} s")
         else:
             self.say_goodbye(close.NORMAL)
 
@@ -171,26 +172,32 @@ class Conversation:
             self._has_unsent = not self._screen.is_terminal
             return
         self._sent_at = time.monotonic()
-        self._wire.send(self._wire.session.encode(message))
+        self._wire.send(self._wire.encode(message))
 
     def _command(self, words: str) -> None:
         name, _, rest = words.partition(" ")
         if name.startswith("/"):
             self._send(words)  # `//text` sends `/text`
         elif name == "ping":
-            self._sent_at = time.monotonic()
-            self._wire.send(self._wire.session.ping(rest.encode()[:125]))
+            self._ping(rest)
         elif name == "hex":
             try:
                 message = bytes.fromhex(rest)
             except ValueError:
                 self._screen.tell(f"not sent: {rest[:40]!r} is not hexadecimal, such as 00 ff")
             else:
-                self._wire.send(self._wire.session.encode(message))
+                self._wire.send(self._wire.encode(message))
         elif name in ("close", "quit"):
             self._close(rest)
         else:
             self._screen.tell("/ping [text], /hex 00 ff, /close [code [reason]], //text for /text")
+
+    def _ping(self, words: str) -> None:
+        if isinstance(self._wire, StreamWire):
+            self._screen.tell("this protocol has no pings")
+            return
+        self._sent_at = time.monotonic()
+        self._wire.send(self._wire.session.ping(words.encode()[:125]))
 
     def _close(self, rest: str) -> None:
         code, _, reason = rest.partition(" ")
@@ -205,7 +212,7 @@ class Conversation:
     def _read(self) -> None:
         events = self._wire.read()
         if events is None:
-            self._lost("the server ended the connection without a close frame")
+            self._lost(self._wire.no_end)
         else:
             self._take(events)
 
