@@ -48,6 +48,7 @@ HIDDEN = {
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
     "ReconnectingLine": {"begin", "is_done", "is_used"},
+    "EventStream": {"encode", "has_type", "head", "is_events", "is_whole"},
     "Response": {"encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
         *("callbacks", "claim", "event_functions", "facts", "jobs"),

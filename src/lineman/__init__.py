@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from lineman.protocols.http.event_stream import ServerSentEvent
     from lineman.protocols.http.forms import UploadedFile
     from lineman.protocols.http.http_messages import Headers, Request
-    from lineman.protocols.http.responses import Response
+    from lineman.protocols.http.responses import EventStream, Response
     from lineman.protocols.proxies.proxy_header import ClientTls, ProxyHeader
     from lineman.protocols.websocket.negotiation import DeflateOptions
     from lineman.scheduling.job import Job
@@ -83,6 +83,7 @@ __all__ = [
     "DevelopmentCertificate",
     "Dialer",
     "ErrorCode",
+    "EventStream",
     "Gateway",
     "GatewayClient",
     "GatewayOptions",
@@ -145,6 +146,7 @@ _HOMES = {
     "DevelopmentCertificate": "tls.development.devca",
     "Dialer": "client.dialer",
     "ErrorCode": "net.connection.callbacks",
+    "EventStream": "protocols.http.responses",
     "Gateway": "gateway.gateway",
     "GatewayClient": "gateway.push.blocking",
     "GatewayOptions": "gateway.gateway_options",

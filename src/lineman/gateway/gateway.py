@@ -268,6 +268,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         worker.troubles = node.troubles
         worker._identity = node.identity
         worker.on_request = self.callbacks["on_request"]
+        worker.callbacks.takes_event_streams = False
         worker.on_connect = node.on_connect
         worker.on_message = node.on_message
         worker.on_close = node.on_close

@@ -17,6 +17,7 @@ cdef class Session:
     cpdef waiting(self, message)
     cpdef bytes leaving(self, entry)
     cpdef closing(self, int code, reason, double now)
+    cpdef bint is_answered(self) except -1
     cpdef answer_to(self, event, double now)
     cpdef tuple on_time(self, double now, double last_received, bint is_reading=*)
 

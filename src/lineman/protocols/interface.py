@@ -168,6 +168,10 @@ class Session:
         """
         return None
 
+    def is_answered(self) -> bool:
+        """Whether the peer answers what `closing` says, and is waited for."""
+        return True
+
     def answer_to(self, event: Any, now: float) -> bytes | None:
         """What the peer is to be sent for a `Reply`, a `Close` or a `ProtocolError`.
 

@@ -8,6 +8,7 @@ from typing import Any
 from lineman.errors import UsageError
 from lineman.net.connection.connection import Connection
 from lineman.net.connection.send_queue import check_key
+from lineman.protocols.http.event_stream import ServerSentEvent
 from lineman.protocols.websocket.session import plain, to_frame
 
 
@@ -44,7 +45,7 @@ def broadcast(
         message = plain(message)  # a callback must not change it for later receivers
         to_frame(message)
     everyone = receivers(to)
-    if not is_plain and _has_websocket(everyone):
+    if not is_plain and type(message) is not ServerSentEvent and _has_websocket(everyone):
         plain(message)  # which raises
     encoded: dict[object, bytes | UsageError] = {}  # by what those with the same bytes share
     last: object = None

@@ -31,6 +31,9 @@ class Callbacks:
     """The functions of one worker; None where the user gave none.
 
     Each may be a plain function or `async def`.
+
+    Attributes:
+        takes_event_streams: whether `on_request` may open streams of events.
     """
 
     __slots__ = (
@@ -46,6 +49,7 @@ class Callbacks:
         "on_worker_reload",
         "on_worker_start",
         "on_worker_stop",
+        "takes_event_streams",
     )
 
     def __init__(self) -> None:
@@ -61,6 +65,7 @@ class Callbacks:
         self.on_buffer_full: Callback | None = None
         self.on_buffer_drain: Callback | None = None
         self.on_request: Callback | None = None
+        self.takes_event_streams = True
 
     def with_own(self, name: str, function: Callback | None) -> Callbacks:
         """The functions of a connection that has one of its own."""

@@ -24,6 +24,7 @@ from lineman.net.connection.state import HANDSHAKE, OPEN
 from lineman.protocols.codecs import chosen
 from lineman.protocols.codecs.byte_stream import payload_bytes
 from lineman.protocols.codecs.codec_session import CodecSession
+from lineman.protocols.http.event_session import EventSession
 from lineman.protocols.interface import Upgrade
 
 
@@ -61,7 +62,8 @@ class Connection(OwnSettings, ConnectionNames):
 
     @property
     def protocol(self) -> Any:
-        """The connection's object of the program's own protocol; or `ws`, `tcp`, `text`, `frame`.
+        """The connection's object of the program's own protocol; or `ws`, `tcp`, `text`, `frame`;
+        `sse` for a stream of events.
 
         It may be set to what the option `protocol` of a worker takes, or to one of the last three
         names. What the client has sent and the program has not got goes to the new protocol.
@@ -71,7 +73,7 @@ class Connection(OwnSettings, ConnectionNames):
                 messages wait that were decoded already, while an `async def` callback was at work.
         """
         if self.endpoint.protocol is None:
-            return "ws"
+            return "sse" if isinstance(self._session, EventSession) else "ws"
         if isinstance(self._session, CodecSession):
             return self._session.codec
         return None if self._session is None else self._session.share_key()

@@ -8,7 +8,6 @@ from lineman.protocols.websocket.fast_handshake cimport Opening
 from lineman.protocols.websocket.opening_session cimport OpeningSession
 
 cdef class HttpStage(PlainRequests):
-    cdef tuple _claims
     cdef object _refusal
 
     @cython.locals(connection=Lifecycle, session=OpeningSession, upgrade=Upgrade)

@@ -34,11 +34,10 @@ class HttpStage(PlainRequests):
         since: when it has come, on the wheel's clock.
     """
 
-    __slots__ = ("_claims", "_refusal")
+    __slots__ = ("_refusal",)
 
     def __init__(self, connection: Unopened, since: float) -> None:
         self._begin_requests(connection, since)
-        self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
         self._refusal: Response | None = None
 
     @property

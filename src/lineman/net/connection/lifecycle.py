@@ -246,7 +246,8 @@ class Lifecycle(DelayedCalls):
         self._is_ended_by_us = True
         self._note_cause(code, reason)
         self._release_queue()
-        if last is None:  # there are no words for it
+        if last is None or not self._session.is_answered():
+            self._say(last)
             self._finish(linger=True)
             return
         self._stream.write(last)

@@ -8,6 +8,7 @@ cdef class PlainRequests:
     cdef Lifecycle _connection
     cdef OpeningSession _session
     cdef object _body
+    cdef tuple _claims
     cdef object _task
     cdef bint _has_peer_ended
     cdef long long _seen_bytes
@@ -21,6 +22,7 @@ cdef class PlainRequests:
     cdef _answer(self, request)
     @cython.locals(connection=Lifecycle, service=ConnectionContext)
     cdef _respond(self, result)
+    cdef _open_events(self, response)
     cdef _refuse_request(self, error)
     cdef _callback_raised(self, name, error)
     cdef _wait_for_answer(self)

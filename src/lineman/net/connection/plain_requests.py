@@ -12,13 +12,15 @@ import logging
 from types import CoroutineType
 from typing import Any
 
-from lineman.errors import HttpError
+from lineman.errors import HttpError, UsageError
 from lineman.net.connection.answer_body import AnswerBody
 from lineman.net.connection.unopened import Unopened
 from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
+from lineman.protocols.http.event_session import EventSession
 from lineman.protocols.http.event_stream import COMMENT
 from lineman.protocols.http.http_messages import Request
-from lineman.protocols.http.responses import Response, response_to
+from lineman.protocols.http.responses import EventStream, Response, response_to
+from lineman.protocols.interface import Upgrade
 from lineman.protocols.websocket.opening_session import OpeningSession
 
 # Seconds between two looks at an answer that takes its time.
@@ -39,7 +41,8 @@ class PlainRequests:
     """
 
     __slots__ = (
-        "_body", "_connection", "_has_peer_ended", "_seen_at", "_seen_bytes", "_session", "_task",
+        "_body", "_claims", "_connection", "_has_peer_ended", "_seen_at", "_seen_bytes", "_session",
+        "_task",
         "is_answering", "is_deciding", "is_waiting",
     )  # fmt: skip
 
@@ -49,6 +52,7 @@ class PlainRequests:
         self._session = OpeningSession.__new__(OpeningSession)
         self._session._begin(connection.service.limits, since)
         self.is_waiting = self.is_answering = self.is_deciding = self._has_peer_ended = False
+        self._claims: tuple[tuple[str, str], ...] = ()  # addresses, where it is in doubt
         self._body: AnswerBody | None = None  # that is being sent
         self._task: asyncio.Task[None] | None = None  # which sends it
         self._seen_bytes = 0
@@ -83,7 +87,7 @@ class PlainRequests:
         if self._connection.is_over:
             return
         self._respond(result)
-        if self._body is None:
+        if self._body is None and self._connection.is_unopened:
             self._go_on()
 
     def _respond(self, result: object) -> None:
@@ -91,6 +95,9 @@ class PlainRequests:
         service = connection.service
         try:
             response = response_to(result)
+            if isinstance(response, EventStream) and self._session.request.method == "GET":
+                self._open_events(response)
+                return
             if not response.is_whole:
                 self._send_body(response)
                 return
@@ -102,6 +109,31 @@ class PlainRequests:
         connection.cork(answer)
         if self._session.is_over:
             connection.finish()
+
+    def _open_events(self, response: EventStream) -> None:
+        """Opens a stream of events, as a handshake opens a websocket."""
+        connection: Any = self._connection
+        service = connection.service
+        if not service.callbacks.takes_event_streams:
+            raise UsageError(
+                "on_request returned an EventStream, and a Gateway's clients are websockets and "
+                "streams; yield ServerSentEvents from it, or return an EventStream in a Worker"
+            )
+        refusal = service.newcomers.get(connection)
+        if service.is_stopping or service.is_draining:
+            refusal = HttpError(503, "The service is stopping; connect again.")
+        elif refusal is None and service.is_guarded:
+            refusal = service.admission.admit(connection, self._claims)
+            refusal = refusal or service.admission.check_room(len(service.connections))
+        if refusal is not None:
+            connection.refuse(refusal)
+            return
+        head = self._session.begin(response, None, None, False)
+        session = EventSession(service.limits, not self._session.ends_by_closing)
+        service.plain_requests += 1
+        if self.is_waiting:
+            self._stop_waiting()
+        connection.upgrade(Upgrade(head, session, b""))
 
     def _may_keep(self) -> bool:
         """Whether another request is welcome."""

@@ -31,6 +31,7 @@ from lineman.net.loop import syscalls
 from lineman.net.loop.poller import ROOM
 from lineman.protocols.events import Reply
 from lineman.protocols.http.answer_heads import error_response
+from lineman.protocols.http.event_stream import ServerSentEvent
 from lineman.protocols.http.http_session import TOO_LATE
 from lineman.protocols.websocket import close as closing
 from lineman.protocols.websocket.session import to_frame
@@ -69,7 +70,7 @@ class Sender(Lifecycle):
         if self._state is not OPEN or self._stream.is_blocked or self._has_said_end:
             place = NO_PLACE if key is None else self._place_of(key)
             if not self._may_send():
-                if self.endpoint.protocol is None:
+                if self.endpoint.protocol is None and type(message) is not ServerSentEvent:
                     to_frame(message)  # what cannot be sent at all is told all the same
                 return False
             if self.service.slow_readers is not SlowReaders.CLOSE:

@@ -197,6 +197,27 @@ class Response:
         )
 
 
+class EventStream(Response):
+    """The answer that opens a stream of events, which the program sends as it sends messages.
+
+    The connection is open from then on: `on_connect` gets it, `connection.send(event)` and
+    `worker.broadcast(event)` take a `ServerSentEvent` or a text, and `on_close` tells its end.
+
+    Args:
+        headers: further headers, as a mapping or as pairs.
+
+    Raises:
+        UsageError: as `Response`.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None
+    ) -> None:
+        super().__init__("", content_type=f"{MEDIA_TYPE}; charset=utf-8", headers=headers)
+
+
 def is_pieces(body: object) -> bool:
     """Whether it gives one piece after the other; a list of them is more likely a mistake."""
     return isinstance(body, (AsyncIterable, Iterator))
