@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from brokers.stores import Stores, contents, refusal
 from kit.brokers import nats_server, running
+from lineman.testing.certificates import TestCA
 
 
 def test_a_jetstream_that_lost_the_end_of_a_group_begins_a_new_epoch(tmp_path: Path) -> None:
@@ -44,3 +47,18 @@ def test_the_limits_of_a_jetstream_change_with_the_options(tmp_path: Path) -> No
     with running(nats_server("-js", "-sd", str(tmp_path))) as server:
         stores = Stores("nats", server)
         stores.run(test)
+
+
+def test_a_nats_server_with_a_password_and_tls_keeps_histories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = TestCA(tmp_path)
+    pair = ca.issue(["127.0.0.1"])
+    words = ["--tls", "--tlscert", str(pair.cert), "--tlskey", str(pair.key)]
+    login = ["--user", "me", "--pass", "r/ght"]
+    with running(nats_server("-js", "-sd", str(tmp_path), *login, *words)) as server:
+        where = f"127.0.0.1:{server.port}"
+        assert "not trusted" in refusal(f"tls://me:r%2Fght@{where}")
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_path))
+        assert refusal(f"tls://me:r%2Fght@127.0.0.1:1,{where}") == ""
+        assert "login" in refusal(f"tls://me:wrong@{where}")

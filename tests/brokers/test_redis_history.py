@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,18 @@ from typing import Any
 import pytest
 
 from brokers.stores import Stores, contents, refusal
-from kit.brokers import redis_server, running
+from kit.brokers import (
+    RedisClusterServer,
+    RedisSentinelServers,
+    Server,
+    redis_server,
+    running,
+)
+from kit.waiting import wait_until
+from lineman.brokers import redis_history
+from lineman.brokers.choice import history_store
+from lineman.brokers.history_store import StoreLimits
+from lineman.testing.certificates import TestCA
 
 
 @pytest.fixture
@@ -52,3 +64,53 @@ def test_a_redis_user_who_may_not_run_scripts_is_told_what_to_allow(tmp_path: Pa
 def test_a_redis_without_memory_says_so(tmp_path: Path) -> None:
     with running(redis_server(tmp_path, "--maxmemory", "1")) as server:
         assert "its memory is full" in refusal(f"redis://127.0.0.1:{server.port}")
+
+
+def test_the_master_that_the_sentinels_name_is_used_though_another_one_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_history, "LOOK", 0.0)
+
+    async def test(url: str) -> None:
+        store: Any = history_store(url, "test", StoreLimits(100, 300.0, 1000))
+        try:
+            await store.append("g", [b"a"])
+            before = store._client
+            await store.append("g", [b"b"])
+            assert store._client is before
+            store._master = ("127.0.0.1", 1)  # as if another one had been the master before
+            assert (await store.append("g", [b"c"]))[0][1] == 3
+            assert store._client is not before
+            servers.sentinel.stop()
+            assert (await store.append("g", [b"d"]))[0][1] == 4, "it goes on without sentinels"
+        finally:
+            await store.close()
+
+    with running(RedisSentinelServers(tmp_path)) as servers:
+        asyncio.run(test(f"redis+sentinel://{servers.hosts}/mymaster"))
+
+
+def test_a_redis_with_a_password_and_tls_keeps_histories(tmp_path: Path) -> None:
+    ca = TestCA(tmp_path)
+    pair = ca.issue(["127.0.0.1"])
+
+    def words(port: int) -> list[str]:
+        return [
+            *("--port", "0", "--tls-port", str(port), "--save", "", "--bind", "127.0.0.1"),
+            *("--dir", str(tmp_path), "--requirepass", "r/ght", "--tls-auth-clients", "no"),
+            *("--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key)),
+            *("--tls-ca-cert-file", str(ca.ca_path)),
+        ]
+
+    with running(Server("redis-server", words, "Ready to accept connections")) as server:
+        where = f"127.0.0.1:{server.port}"
+        assert refusal(f"rediss://:r%2Fght@{where}?ssl_ca_certs={ca.ca_path}") == ""
+        assert "login" in refusal(f"rediss://:wrong@{where}?ssl_ca_certs={ca.ca_path}")
+        assert "not trusted" in refusal(f"rediss://:r%2Fght@{where}")
+
+
+def test_a_cluster_with_a_password_keeps_histories(tmp_path: Path) -> None:
+    with running(RedisClusterServer(tmp_path, "--requirepass", "r/ght")) as server:
+        hosts = ",".join(f"127.0.0.1:{port}" for port in (1, *server.ports[:2]))
+        wait_until(lambda: not refusal(f"redis+cluster://:r%2Fght@{hosts}"), "it is up")
+        assert "login" in refusal(f"redis+cluster://:wrong@{hosts}")

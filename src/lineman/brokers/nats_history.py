@@ -9,6 +9,7 @@ for each group, however many nodes append.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import ssl
 from collections import OrderedDict, deque
@@ -30,6 +31,8 @@ WRONG_LAST = 10071  # the server's code for an entry whose predecessor is anothe
 # Groups of which the last entry is remembered.
 REMEMBERED = 10_000
 MAX_TRIES = 10
+# Seconds for closing a connection.
+CLOSING = 1.0
 # The server removes entries that are too large together when they have so much more than the limit.
 SLACK = 1.25
 
@@ -291,7 +294,9 @@ class NatsHistory(HistoryStore):
         client, self._client = self._client, None
         self._jetstream = None
         if client is not None:
-            await client.close()
+            # Behind a handshake that has failed the library would wait for ever.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(client.close(), CLOSING)
 
 
 def _now() -> float:

@@ -9,15 +9,18 @@ does if the hash is gone. Both keys of a group have the same hash tag, for a clu
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from lineman.brokers.hash_slots import Address
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
 from lineman.brokers.redis_cluster import EXAMPLE
 from lineman.brokers.redis_connection import make_client
+from lineman.brokers.redis_sentinel import LOOK
 from lineman.brokers.sentinels import Sentinels
 from lineman.brokers.several_hosts import SeveralHosts
 from lineman.errors import ConfigError
@@ -127,15 +130,44 @@ class RedisHistory(HistoryStore):
         super().__init__(url, limits)
         self._prefix = f"lineman:{name}:history:"
         self._client: Any = None
+        self._sentinels: Sentinels | None = None
+        self._master: Address | None = None
+        self._asked_at = 0.0  # when the sentinels were asked for the master
+        self._reaching = asyncio.Lock()
         self._append = _Script(_APPEND)
         self._read = _Script(_READ)
 
-    def _reach(self) -> Any:
-        if self._client is None:
-            scheme = self._url.partition("://")[0]
-            kind = scheme.partition("+")[2]
-            self._client = _CLIENTS[kind](self._url, self._limits.timeout)
+    async def _reach(self) -> Any:
+        kind = self._url.partition("://")[0].partition("+")[2]
+        if kind == "sentinel":
+            async with self._reaching:
+                await self._follow_master()
+        elif self._client is None:
+            make = _cluster_client if kind == "cluster" else make_client
+            self._client = make(self._url, self._limits.timeout)
         return self._client
+
+    async def _follow_master(self) -> None:
+        """Sees that the client is that of the server which the sentinels name as the master.
+
+        One that was cut off from the sentinels and goes on would lose what it keeps.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._client is not None and now < self._asked_at + LOOK:
+            return
+        self._sentinels = self._sentinels or Sentinels(self._url, self._limits.timeout)
+        self._asked_at = now
+        try:
+            master = await self._sentinels.master()
+        except ConnectionError:
+            if self._client is None:
+                raise
+            return  # what is connected goes on if no sentinel answers
+        if self._client is None or master != self._master:
+            before, self._master = self._client, master
+            self._client = make_client(self._sentinels.url_of(master), self._limits.timeout)
+            if before is not None:
+                await before.aclose()
 
     def _keys(self, group: str) -> tuple[str, str]:
         # The letter: braces with nothing between them would be no hash tag.
@@ -149,8 +181,8 @@ class RedisHistory(HistoryStore):
     async def check(self) -> None:
         """Returns if entries can be kept: it tries both scripts."""
         keys = self._keys("")  # a group's name is never empty
-        await self._append.run(self._reach(), keys, *self._limit_arguments())
-        await self._read.run(self._reach(), keys, _new_epoch(), self._age, "", 0)
+        await self._append.run(await self._reach(), keys, *self._limit_arguments())
+        await self._read.run(await self._reach(), keys, _new_epoch(), self._age, "", 0)
 
     def _limit_arguments(self) -> tuple[Any, ...]:
         limits = self._limits
@@ -160,14 +192,15 @@ class RedisHistory(HistoryStore):
     async def append(self, group: str, contents: Sequence[bytes]) -> list[tuple[str, int]]:
         """Keeps entries of a group, in order; returns the epoch and the offset of each."""
         arguments = self._limit_arguments()
-        found = await self._append.run(self._reach(), self._keys(group), *arguments, *contents)
+        client = await self._reach()
+        found = await self._append.run(client, self._keys(group), *arguments, *contents)
         epoch, last = found[0].decode(), int(found[1])
         return [(epoch, offset) for offset in range(last - len(contents) + 1, last + 1)]
 
     async def read(self, group: str, epoch: str, offset: int) -> StoredEntries:
         """The entries of a group behind a place; all if the epoch is another one."""
         arguments = (_new_epoch(), self._age, epoch, offset)
-        found = await self._read.run(self._reach(), self._keys(group), *arguments)
+        found = await self._read.run(await self._reach(), self._keys(group), *arguments)
         flat = found[3]
         entries = [(int(flat[at]), flat[at + 1]) for at in range(0, len(flat), 2)]
         return StoredEntries(found[0].decode(), int(found[1]), int(found[2]), entries)
@@ -177,6 +210,8 @@ class RedisHistory(HistoryStore):
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+        if self._sentinels is not None:
+            await self._sentinels.close()
 
 
 def _new_epoch() -> str:
@@ -211,12 +246,3 @@ def _cluster_client(url: str, timeout: float) -> Any:
             f"redis-py cannot read the broker's address: {error}",
             "leave options out of it that a Redis Cluster does not know",
         ) from None
-
-
-def _sentinel_client(url: str, timeout: float) -> Any:
-    """A client for the master that sentinels name; redis-py asks them for each connection."""
-    return Sentinels(url, timeout).client()
-
-
-# By what stands behind the plus in the scheme.
-_CLIENTS = {"": make_client, "cluster": _cluster_client, "sentinel": _sentinel_client}

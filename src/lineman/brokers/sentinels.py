@@ -103,20 +103,6 @@ class Sentinels:
             raise ConnectionError(text) from None
         return str(host), int(port)
 
-    def client(self) -> Any:
-        """A client of the master, which asks the sentinels for each new connection."""
-        sentinels = self.open()
-        from redis.asyncio import Redis
-
-        close = self.close
-
-        class Master(Redis):
-            async def aclose(self, *arguments: Any, **named: Any) -> None:
-                await super().aclose(*arguments, **named)
-                await close()
-
-        return sentinels.master_for(self._parts.path, Master, **self._master_options())
-
     async def close(self) -> None:
         """Closes the connections to the sentinels."""
         made, self._made = self._made, None
