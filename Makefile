@@ -5,7 +5,8 @@
 #   make check    style, types and the rules of the house, in seconds
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
-#   make soak     whether memory comes back after a million messages and more, ten minutes
+#   make soak     whether memory comes back after a million messages and more, ten minutes; then what a
+#                 gateway loses, fault by fault, on each broker: a quarter of an hour (FAULTS="--broker redis")
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make capacity        what a connection and a message cost each process, into docs/howto/plan-capacity.md
@@ -20,6 +21,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+FAULTS ?=
 SECONDS ?= 60
 export LINEMAN_COMPILE ?= auto
 BIN := .venv/bin
@@ -57,8 +59,9 @@ fuzz: .venv/asan.stamp .venv/dev.stamp
 	PYTHONPATH=build/asan/src $(BIN)/python tests/fuzz/run.py \
 	--codec $$(($(SECONDS) / 6)) --service $$(($(SECONDS) / 6)) --callbacks $$(($(SECONDS) / 6)) $(ARGS)
 
-soak: $(BUILD)
+soak: $(BUILD) .venv/dev.stamp programs
 	$(BIN)/python bench/soak.py $(ARGS)
+	$(BIN)/python tests/faults/run.py $(FAULTS)
 
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)

@@ -371,3 +371,34 @@ def test_a_node_whose_broker_is_away_admits_clients_after_a_while_and_says_so(
     cut_off_and_back(system, hub, settle)
     system.run(routing.settle(20.0))
     assert not routing.is_presence_partial
+
+
+def test_users_of_a_node_that_ends_are_reported_offline_by_those_that_stay(
+    system: System, hub: str
+) -> None:
+    news: list[tuple[str, bool]] = []
+    add_two_nodes(system, hub, tells_users=True)
+    add_reporting_business(system, news)
+    stays, ends = system.nodes
+    uids = [f"u{number}" for number in range(12)]  # their homes are on both nodes
+    clients = [system.connect(node=1) for _ in uids]
+    for uid, client in zip(uids, clients, strict=True):
+        client.send(uid)
+    system.wait_until(lambda: len(news) == 12, "all are online")
+    system.call(setattr, ends.routing, "_is_ending", lambda: True)
+    for client in clients:
+        client.close()
+    system.wait_until(lambda: not ends.orders.registry.uids(), "their connections are over")
+    reported: list[str] = []
+    on_user = stays._on_user
+    assert stays.routing._users is not None
+
+    def note(uid: str, is_online: bool) -> None:
+        reported.append(uid)
+        on_user(uid, is_online)
+
+    system.call(setattr, stays.routing._users.sync, "_on_change", note)
+    system.run(ends.routing.stop())
+    system.wait_until(lambda: len(news) >= 24, "all are offline")
+    assert sorted(news[12:]) == [(uid, False) for uid in sorted(uids)]
+    assert sorted(reported) == sorted(uids), "the node that ends has reported nobody itself"

@@ -109,6 +109,7 @@ class Routing:
     ) -> None:
         self._node = node
         self._timers = timers
+        self._is_ending = options.is_ending
         self._loop = asyncio.get_running_loop()
         self.cluster: Cluster | None = None
         self._keeper = self._make_keeper(options, on_history_gap)
@@ -285,7 +286,15 @@ class Routing:
         if self._keeper is not None:
             self._keeper.gaps.places.forget(names.groups_of(lost))
         if self._users is not None:
-            self._users.sync.note(gained, lost)
+            self._users.sync.note(gained, [] if self._is_ending_alone() else lost)
+
+    def _is_ending_alone(self) -> bool:
+        """Whether this process ends and others stay.
+
+        They report its users offline when it has ended: it may be the one that would report a
+        user, to a worker that ends as well.
+        """
+        return self._is_ending() and self.cluster is not None and len(self.cluster.nodes) > 1
 
     def _on_nodes(self, nodes: list[str]) -> None:
         if self._users is not None:

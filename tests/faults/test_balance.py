@@ -1,0 +1,48 @@
+"""The short form of the counting runs: one service, one fault after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from faults.counted_service import Balance, CountedService
+from faults.kinds_of_faults import ALL, FAULTS
+
+
+async def run(kind: str, directory: Path, *names: str) -> list[Balance]:
+    service = CountedService(kind, directory, publishes=True)
+    found = []
+    try:
+        await service.start()
+        for name in names:
+            fault = FAULTS[name]
+            assert kind in fault.needs
+            service.talk()
+            await fault.act(service)
+            found.append(await service.balance(name, fault.is_exact))
+    finally:
+        await service.close()
+    return found
+
+
+@pytest.mark.e2e
+def test_sent_is_delivered_and_told_whatever_fails(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    directory = tmp_path_factory.mktemp("f")  # a unix socket's path is short
+    names = ("business worker killed", "broker restarted", "machine cut off for 5 s")
+    balances = asyncio.run(run("redis", directory, *names))
+    for balance in balances:
+        assert balance.problems == []
+        assert balance.delivered
+        assert balance.published
+    assert balances[1].missed
+    assert balances[2].lost
+
+
+def test_every_fault_is_known_to_some_broker() -> None:
+    for fault in FAULTS.values():
+        assert set(fault.needs) <= set(ALL)
+        assert fault.needs
