@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 
 from kit.device import Device
 from kit.site import Serve, Site, echo
 from kit.waiting import wait_until
-from lineman.net.client_drain import REASON, ClientDrain, due
+from lineman.net.client_drain import REASON, ClientDrain, Pace
 from lineman.protocols.websocket.decoder import Close
 
 AGAIN = Close(1012, REASON)
 
 
-@pytest.mark.parametrize(
-    ("count", "elapsed", "seconds", "asked"),
-    [
-        (0, 0.0, 10.0, 0),
-        (4, 0.0, 10.0, 1),
-        (4, 2.4, 10.0, 1),
-        (4, 2.5, 10.0, 2),
-        (4, 9.9, 10.0, 4),
-        (4, 10.0, 10.0, 4),
-        (4, 99.0, 10.0, 4),
-        (3, 0.0, 0.0, 3),
-        (1_000_000, 150.0, 300.0, 500_001),
-    ],
-)
-def test_clients_are_asked_evenly(count: int, elapsed: float, seconds: float, asked: int) -> None:
-    assert due(count, elapsed, seconds) == asked
+@pytest.mark.parametrize("count", [1, 7, 1000, 100_000])
+def test_clients_are_asked_evenly(count: int) -> None:
+    pace = Pace(count, 10.0, 0.0)
+    reached = [pace.reached(step * 0.05) for step in range(202)]
+    assert reached[0] == 1
+    assert reached[100] == pytest.approx(count / 2 + 1, abs=1)
+    assert reached[201] == count
+    steps = [late - early for early, late in pairwise(reached)]
+    assert max(steps) <= count / 200 + 1
+
+
+def test_after_a_standstill_they_are_not_asked_all_at_once() -> None:
+    pace = Pace(1000, 100.0, 0.0)
+    assert pace.reached(0.05) == 1
+    assert pace.reached(90.0) == 11  # as many as in a second
+    assert pace.reached(90.2) == 13
+    assert pace.reached(90.2) == 13
+
+
+def test_over_no_time_all_are_asked_at_once() -> None:
+    assert Pace(3, 0.0, 5.0).reached(5.0) == 3
+    assert Pace(0, 0.0, 5.0).reached(5.0) == 0
+    assert Pace(0, 9.0, 5.0).reached(99.0) == 0
 
 
 def drain(site: Site, seconds: float, share: float = 1.0, *, refuses: bool = True) -> ClientDrain:

@@ -15,6 +15,8 @@ from lineman.net.service import Service
 from lineman.protocols.websocket.close import SERVICE_RESTART
 
 STEP = 0.05
+# The longest time in seconds that counts between two steps; more is a standstill.
+LONGEST = 1.0
 # Seconds between looks for clients that were in their handshake when the drain began.
 LOOK = 0.5
 REASON = "please connect again"
@@ -25,15 +27,29 @@ REFUSAL = HttpError(
 )
 
 
-def due(count: int, elapsed: float, seconds: float) -> int:
-    """How many of the clients have been asked by now.
+class Pace:
+    """How many clients have been asked by now. Pure.
+
+    After a standstill it goes on as before and ends later: if all those that are late were asked
+    together, they would come to the other nodes together.
 
     Args:
-        count: all that are to be asked.
-        elapsed: seconds since the beginning.
+        count: all that are to be asked; the first one at once.
         seconds: the time over which they are asked.
+        now: the time, on a clock that only goes forward.
     """
-    return count if elapsed >= seconds else min(count, math.floor(count * elapsed / seconds) + 1)
+
+    def __init__(self, count: int, seconds: float, now: float) -> None:
+        self._count = count
+        self._rate = count / seconds if seconds > 0 else 0.0
+        self._allowed = 1.0 if seconds > 0 else float(count)
+        self._looked_at = now
+
+    def reached(self, now: float) -> int:
+        """How many it are; to be called every `STEP`."""
+        self._allowed += self._rate * min(now - self._looked_at, LONGEST)
+        self._looked_at = now
+        return min(self._count, math.floor(self._allowed))
 
 
 class ClientDrain:
@@ -67,9 +83,9 @@ class ClientDrain:
     async def run(self) -> None:
         """Asks them; returns when all were asked, or with `refuses` at the service's end."""
         service = self._service
-        began = service.loop.time()
+        pace = Pace(self.total, self._seconds, service.loop.time())
         while not self._is_over():
-            reached = due(self.total, service.loop.time() - began, self._seconds)
+            reached = pace.reached(service.loop.time())
             for number in self._numbers[self.asked : reached]:
                 connection = service.connections.get(number)
                 if connection is not None:
