@@ -10,6 +10,7 @@
 #   make bench    this and other servers side by side, into docs/benchmarks.md
 #                 (make bench ARGS="--short --only lineman": does it work, in seconds, no network)
 #   make capacity        what a connection and a message cost each process, into docs/howto/plan-capacity.md
+#   make bench-http      requests beside uvicorn and granian, files beside nginx, events
 #   make bench-gateway   the gateway beside a plain worker, and beside others with Redis
 #   make package  the sdist, installed into empty environments with a compiler and without one
 #   make wheels   the same, and a manylinux wheel for each Python that is at hand, into dist/
@@ -30,7 +31,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check cover fuzz soak bench bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check cover fuzz soak bench bench-http bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -65,6 +66,9 @@ soak: $(BUILD) .venv/dev.stamp programs
 
 bench: $(BUILD)
 	$(BIN)/python bench/compare.py $(ARGS)
+
+bench-http: $(BUILD)
+	$(BIN)/python bench/compare_http.py $(ARGS)
 
 bench-gateway: $(BUILD)
 	$(BIN)/python bench/compare_gateway.py $(ARGS)

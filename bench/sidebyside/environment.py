@@ -32,6 +32,9 @@ GATEWAY_PACKAGES = {
     "channels": ["channels", "channels_redis", "uvicorn", "websockets", "uvloop"],
 }
 
+# The same for `make bench-http`.
+HTTP_PACKAGES = {"granian": ["granian", "uvloop"]}
+
 # The files for a build, without leftovers of an earlier one.
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -64,7 +67,7 @@ def set_up(servers: list[str], keep: bool) -> str:
     if not python.exists():
         print(f"making {FOLDER.name}", file=sys.stderr)
         _run([sys.executable, "-m", "venv", "--clear", str(FOLDER)])
-    known = PACKAGES | GATEWAY_PACKAGES
+    known = PACKAGES | GATEWAY_PACKAGES | HTTP_PACKAGES
     wanted = sorted({package for server in servers for package in known.get(server, [])})
     print(f"installing {' '.join(wanted)}", file=sys.stderr)
     _pip(python, ["--upgrade", *wanted])
