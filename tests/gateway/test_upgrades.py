@@ -38,9 +38,16 @@ if path := os.environ.get("LINEMAN_BEFORE"):
 
 PROGRAM = """
     import os
-    from lineman import Gateway, Worker
+    from lineman import Gateway, HistoryOptions, Worker
 
-    gateway = Gateway("ws://127.0.0.1:{port}", drain_seconds=0.2, stop_timeout=1, broker={broker})
+    gateway = Gateway(
+        "ws://127.0.0.1:{port}", drain_seconds=0.2, stop_timeout=1, broker={broker},
+        history=HistoryOptions(), history_frame=lambda group, epoch, offset, message: message,
+    )
+
+    @gateway.on_uid_online
+    def online(uid):
+        print("online:", uid, flush=True)
 
     @gateway.on_message
     async def message(client, text):
@@ -53,6 +60,8 @@ PROGRAM = """
             client.send("in")
         elif word == "say":
             gateway.send_to_group("room", rest)
+        elif word == "publish":
+            gateway.publish_to_group("room", rest)
         elif word == "count":
             client.send(str(await gateway.get_client_id_count_by_group("room")))
 
@@ -177,6 +186,8 @@ def test_nodes_are_upgraded_one_after_the_other(two: tuple[Program, Program]) ->
             for teller, hearer in ((first, second), (second, first)):
                 assert ask(teller, "say hello") == "hello"
                 assert hearer.receive() == "hello"
+                assert ask(teller, "publish it") == "it"
+                assert hearer.receive() == "it"
             two[0].install("new", NOW)
             assert two[0].app.run("reload").returncode == 0
             assert ask(first, "who").startswith("new ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -82,3 +82,11 @@ def test_a_refusal_names_the_versions_of_both(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(versions, "own", WireVersions(4, 4))
     said = versions.refusal(WireVersions(6, 7))
     assert said == "it speaks versions 6 to 7 of Lineman's wire, and this process version 4"
+
+
+def test_each_kind_on_a_link_is_of_version_4_or_known_to_be_newer() -> None:
+    """A new kind belongs here, and may be sent to an end that has agreed on version 5 only."""
+    to_business = {kind.__name__ for kind in get_args(messages.ToBusiness)}
+    assert to_business - set(version4.TO_BUSINESS) == {"HistoryGap", "TimerDue", "TimersFull"}
+    to_gateway = {kind.__name__ for kind in get_args(messages.ToGateway)}
+    assert to_gateway - set(version4.TO_GATEWAY) == {"SetTimer", "CancelTimer", "TimerDone"}

@@ -125,8 +125,7 @@ class Cluster:
         self._calls = calls
         self._is_node = calls.answer is not None
         self._is_reached = self._was_reached = self._is_state_told = False
-        self._reached_at = 0.0
-        self._late_at = 0.0  # when a broker that has not reported its state counts as away
+        self._reached_at = self._late_at = 0.0  # a broker that reports nothing by then is away
         self._dropped = 0
         self._loop = asyncio.get_running_loop()
         self._log = LogLimit(logger)
@@ -136,6 +135,7 @@ class Cluster:
         self._ticker: asyncio.TimerHandle | None = None
         self.broker = make_broker(Subscriber(self._on_message, self._on_state, self._topics))
         self.channel = NodeChannel(node, signer or Signer(None), self.broker.publish)
+        self.channel.may_hear = self.versions.may_hear
         self._publish = self.channel.publish
         lag = 0.0 if self.broker.keeps_order else times.beat
         report_calls = ReportCalls(self._living.__iter__, calls.is_held, self._on_lost)

@@ -47,6 +47,7 @@ class NodeChannel:
 
     Attributes:
         clock: the time that the nodes share.
+        may_hear: whether all nodes that have subscribed to a topic know messages of this kind.
         sent: the numbers and topics of what was sent.
         heard: the numbers that were heard, by sender.
         run: counts the connections to the broker.
@@ -68,6 +69,7 @@ class NodeChannel:
         self._loop = asyncio.get_running_loop()
         self.clock = clock or ClusterClock(self._loop.time)
         self._log = LogLimit(logger)
+        self.may_hear: Callable[[str, Numbered], bool] = lambda topic, message: True
         self.sent = SentLog()
         self.heard: OrderedDict[str, HeardSequence] = OrderedDict()
         self.run = 0
@@ -79,7 +81,9 @@ class NodeChannel:
     # Out.
 
     def publish(self, topic: str, message: Numbered) -> None:
-        """Sends a message to the nodes that have subscribed to a topic."""
+        """Sends a message to the nodes that have subscribed to a topic, if all of them know it."""
+        if not self.may_hear(topic, message):
+            return
         number = message.number = self.sent.next()
         message.stamp, message.run = self.clock.now(), self.run
         if not isinstance(message, UNREPORTED):

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lineman.gateway.wire import versions
-from lineman.gateway.wire.node_messages import NodeBeat, NodeLeaves, NodeMessage
+from lineman.gateway.wire.names import NODE_TOPIC
+from lineman.gateway.wire.node_messages import (
+    SINCE_VERSION_5,
+    NodeBeat,
+    NodeLeaves,
+    NodeMessage,
+    Numbered,
+)
 from lineman.gateway.wire.versions import WireVersions
 
 # Seconds after its last beat for which a node that is not understood is reported.
@@ -64,6 +71,15 @@ class NodeVersions:
     def of(self, node: str) -> int:
         """The version in which a node is spoken to."""
         return self._agreed.get(node, versions.FIRST)
+
+    def may_hear(self, topic: str, message: Numbered) -> bool:
+        """Whether all nodes that get a message on a topic know messages of its kind."""
+        if not isinstance(message, SINCE_VERSION_5):
+            return True
+        if topic.startswith(NODE_TOPIC):
+            # A program that only pushes sends no beats; one of version 4 is sent no such message.
+            return self._agreed.get(topic.removeprefix(NODE_TOPIC)) != versions.FIRST
+        return versions.FIRST not in self._agreed.values()
 
     def refusal(self, now: float) -> str:
         """Why another node is not understood, as a text; empty if all are."""

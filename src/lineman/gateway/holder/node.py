@@ -92,7 +92,9 @@ class Node:
         self._log = LogLimit(logger)
         self.name = names.new_node()
         self._admission = LinkAdmission(self.name, self._log)
-        self.timers = KeptTimers(self.name, self._worker_for_timer, self._admission.with_timers)
+        self.timers = KeptTimers(
+            self.name, self._worker_since_version_5, self._admission.with_timers
+        )
         self.routing = Routing(
             self.name,
             options or RoutingOptions(),
@@ -374,7 +376,10 @@ class Node:
         self.dispatch.give_news(uid, UserEvent(uid, is_online))
 
     def _on_history_gap(self, group: str, *epochs: str) -> None:
-        self.dispatch.give_news(group, HistoryGap(group, *epochs))
+        if (
+            self._worker_since_version_5(group) is not None
+        ):  # one of version 4 does not know this either
+            self.dispatch.give_news(group, HistoryGap(group, *epochs))
 
     # Messages from a link.
 
@@ -419,7 +424,7 @@ class Node:
         self.dispatch.remove_worker(link)
         self.timers.leave(link)
 
-    def _worker_for_timer(self, key: str) -> Link | None:
+    def _worker_since_version_5(self, key: str) -> Link | None:
         link = self.dispatch.worker_for(key)
         return link if link in self._admission.with_timers() else None
 

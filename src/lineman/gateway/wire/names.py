@@ -67,6 +67,7 @@ def node_of(client_id: str) -> str | None:
 
 
 UID_TOPIC = "uid:"
+NODE_TOPIC = "node:"
 
 
 def uid_topic(uid: str) -> str:
@@ -90,7 +91,7 @@ def groups_of(topics: Iterable[str]) -> list[str]:
 
 def node_topic(node: str) -> str:
     """The topic of messages to one gateway process."""
-    return f"node:{node}"
+    return NODE_TOPIC + node
 
 
 ALL_NODES = "nodes"
@@ -98,7 +99,7 @@ ALL_NODES = "nodes"
 
 def is_private(topic: str) -> bool:
     """Whether a topic is that of one gateway process."""
-    return topic.startswith("node:")
+    return topic.startswith(NODE_TOPIC)
 
 
 def topics_of(order: Order, node: str) -> Iterator[str]:

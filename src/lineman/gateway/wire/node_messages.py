@@ -307,6 +307,21 @@ class DropTimer(Numbered, tag=96):
 
 # What needs no report about itself.
 UNREPORTED = (NodeBeat, SenderReport, ReceiverReport, AskSent, AskBeat)
+# What a node of version 4 does not know: a new kind of message belongs here.
+SINCE_VERSION_5 = (
+    SenderReport,
+    ReceiverReport,
+    AskSent,
+    AskBeat,
+    NextPart,
+    HomeWord,
+    SharedUids,
+    GapSeen,
+    HandOver,
+    KeepTimer,
+    DropTimer,
+    AskTimers,
+)
 # Messages that only `presence_sync` handles.
 ABOUT_USERS = (Hold, Release, HeldUids, AskHeldUids, HomeWord, SharedUids)
 NodeMessage = (
