@@ -126,3 +126,27 @@ def test_a_program_does_not_start_where_one_address_is_taken(make_app: MakeApp) 
     assert done.returncode == 1
     assert f"cannot listen on {elsewhere}: address already in use" in done.stdout + done.stderr
     assert is_refused(free)
+
+
+def test_an_address_that_a_failed_reload_has_added_is_closed_again(make_app: MakeApp) -> None:
+    """Else its clients wait for nobody, and the next reload cannot give it to another worker."""
+    one, two, three = free_ports(3)
+    first, added, other = (f"text://127.0.0.1:{port}" for port in (one, two, three))
+    begin = "Worker.run_all()"
+    failing = f"worker.on_worker_start = lambda worker: 1 / 0\n    {begin}"
+    options = "count=2, drain_seconds=0.1, stop_timeout=2"
+    app = make_app(program(first, options=options))
+    app.start()
+    app.write(program(first, added, options=options).replace(begin, failing))
+    done = app.run("reload")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert is_refused(two)
+    assert ask_line(one)[1] == first
+    apart = (
+        f"other = Worker({added!r}, drain_seconds=0.1)\n    other.on_message = reply\n    {begin}"
+    )
+    both = program(first, other, options=options).replace(begin, apart)
+    app.write(both)
+    assert app.run("reload").returncode == 0
+    assert [ask_line(port)[1] for port in (one, two, three)] == [first, added, other]

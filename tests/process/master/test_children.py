@@ -14,6 +14,7 @@ import pytest
 
 from lineman.process.master.child_events import MAX_RATE
 from lineman.process.master.children import Children, Program, cause_of
+from lineman.process.master.description import Place
 from lineman.process.master.reactor import Reactor
 from lineman.process.messages.lines import encode, encode_answer
 
@@ -55,7 +56,8 @@ class Staff:
         )
         own, self.other = socket.socketpair()
         self.other.settimeout(20)
-        self.child = self.children.take(1, ("ws://0.0.0.0:80", 0, 0), popen, own)
+        place = Place("ws://0.0.0.0:80", 0, "chat", (), 1, 100)
+        self.child = self.children.take(1, ("ws://0.0.0.0:80", 0, 0), place, popen, own)
 
     def hear(self, data: bytes) -> None:
         self.other.sendall(data)

@@ -136,3 +136,20 @@ def test_two_addresses_for_which_the_kernel_chooses_have_two_sockets(opened: Ope
     ports = [port_of(descriptor) for descriptor in opened.descriptors(place)]
     assert len(set(ports)) == 2
     assert ports[:2] == ports[2:]  # and both seats share them
+
+
+def test_what_no_process_of_a_seat_has_is_closed_and_opened_again_for_the_next(
+    opened: Opened,
+) -> None:
+    added = replace(HERE, text="text://127.0.0.1:0", scheme="text")
+    both = replace(PLACE, addresses=(HERE, added))
+    opened.sockets.open([both])
+    first, second = both.seats()
+    opened.sockets.keep({first: {HERE.where}})
+    before = len(opened.asked)
+    opened.sockets.complete(second, both)
+    assert len(opened.asked) == before  # it has all of them
+    opened.sockets.complete(first, both)
+    assert len(opened.asked) == before + 1
+    ports = {port_of(descriptor) for descriptor in opened.descriptors(both)}
+    assert len(ports) == 2  # it is the port that the other seat has

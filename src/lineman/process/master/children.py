@@ -16,6 +16,7 @@ from typing import Any
 from lineman.errors import ConfigError
 from lineman.process.master import child_events as childevents
 from lineman.process.master import guarded_process
+from lineman.process.master.description import Place
 from lineman.process.master.model import Key
 from lineman.process.master.reactor import Channel, Reactor
 from lineman.process.messages.lines import MAX_LINE, WireError, encode, split_answer
@@ -55,6 +56,7 @@ class Child:
     Attributes:
         number: its number in the plan.
         started_at: seconds since the epoch.
+        place: what it was started as.
         lag: the delay of its event loop at its last beat, in seconds.
         rate: the rate of its messages.
     """
@@ -65,6 +67,7 @@ class Child:
     started_at: float
     popen: subprocess.Popen[bytes]
     channel: Channel
+    place: Place
     lag: float = 0.0
     rate: childevents.Rate = field(default_factory=childevents.Rate)
 
@@ -186,13 +189,18 @@ class Children:
     children: dict[int, Child] = field(default_factory=dict)
 
     def take(
-        self, number: int, key: Key, popen: subprocess.Popen[bytes], end: socket.socket
+        self,
+        number: int,
+        key: Key,
+        place: Place,
+        popen: subprocess.Popen[bytes],
+        end: socket.socket,
     ) -> Child:
         """Begins to read the messages of a process that was just started."""
         channel = Channel(
             self.reactor, end, lambda line: self._hear(child, line), lambda: None, MAX_LINE
         )
-        child = Child(number, key, popen.pid, time.time(), popen, channel)
+        child = Child(number, key, popen.pid, time.time(), popen, channel, place)
         self.children[number] = child
         return child
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -89,6 +89,17 @@ class Sockets:
                 raise _is_our_own(error, address, wanted) from None
             raise
 
+    def complete(self, key: Key, place: Place) -> None:
+        """Opens the sockets of one seat again that `keep` has closed.
+
+        Raises:
+            ConfigError: a port cannot be opened.
+        """
+        opened = self._open.setdefault(key, {})
+        for address in place.addresses:
+            if address.where not in opened:
+                opened[address.where] = self._make(place, address, key)
+
     def _make(self, place: Place, address: PlaceAddress, key: Key) -> socket.socket:
         for each in self._inherited:
             if _is_for(each, address):
@@ -112,6 +123,17 @@ class Sockets:
                 opened = self._open.get(key, {})
                 for where in opened.keys() - wanted:
                     opened.pop(where).close()
+
+    def keep(self, used: Mapping[Key, Collection[Where]]) -> None:
+        """Closes the sockets of seats that none of their processes has.
+
+        Args:
+            used: the sockets that the processes have, by seat; all others of these are closed.
+        """
+        for key, wanted in used.items():
+            opened = self._open.get(key, {})
+            for where in opened.keys() - set(wanted):
+                opened.pop(where).close()
 
     def refuse_strangers(self, places: Iterable[Place]) -> None:
         """Refuses sockets of systemd on which no worker listens.

@@ -12,20 +12,19 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from lineman.errors import ConfigError
 from lineman.process.child.process_title import MASTER, set_title
 from lineman.process.log import log_setup
 from lineman.process.master import master_stop, plan
+from lineman.process.master.admitted_program import AdmittedProgram
 from lineman.process.master.child_orders import event_of, order_of
 from lineman.process.master.child_output import Outputs
-from lineman.process.master.children import Child, Children, Program, cause_of, reap, spawn
+from lineman.process.master.children import Child, Children, Program, cause_of, reap
 from lineman.process.master.commands import Commands
 from lineman.process.master.describing import Describing
-from lineman.process.master.description import Description, Place
-from lineman.process.master.keyfiles import KeyFiles
+from lineman.process.master.description import Description
 from lineman.process.master.master_setting import Setting
 from lineman.process.master.model import (
     Action,
@@ -51,7 +50,6 @@ from lineman.process.master.systemd_notify import Notifier
 from lineman.process.master.terminal_signals import ControllingTerminal, HangUp
 from lineman.process.master.upkeep import Upkeep
 from lineman.process.messages.role import BLOCKED, Role
-from lineman.process.rundir.links_directory import Links
 from lineman.process.rundir.owner import names
 
 logger = logging.getLogger("lineman")
@@ -73,15 +71,12 @@ class Master:
         self._staff = Children(self._reactor, self._on_event, self._on_answer)
         self._service = ProgramState([])
         self._events: list[Event] = []
-        self._places: dict[tuple[str, int], Place] = {}
-        self._description = Description(())
-        self._settings: dict[str, Any] = {}
+        self._admitted = AdmittedProgram(setting)
         self._describing: Describing[Any] | None = None
-        self._keyfiles = KeyFiles()
         self._notifier = Notifier()
         self._desk = Commands(self._reactor, setting.pid_file, self)
-        self._links = Links(setting.pid_file.path)
-        parts = (setting.pid_file.restore, self._desk.server.restore, self._links.restore)
+        links = self._admitted.links
+        parts = (setting.pid_file.restore, self._desk.server.restore, links.restore)
         self._upkeep = Upkeep((*parts, setting.sockets.check_files, log_setup.limit_size))
         self._exit: int | None = None
         self._has_begun = self._is_leaving = False
@@ -120,9 +115,8 @@ class Master:
         if self._describing is not None:
             os.kill(self._describing.pid, signal.SIGKILL)
         self._setting.tell(False, "the service was stopped before it was ready")
-        self._setting.sockets.close_all()
+        self._admitted.close()
         self._desk.server.close()
-        self._links.remove()
         self._setting.pid_file.release()
         self._desk.close()
         self._outputs.end()
@@ -138,7 +132,7 @@ class Master:
             self._on_signal(number)
         self._reap()
         now = time.monotonic()
-        if self._keyfiles.refresh(now):
+        if self._admitted.keyfiles.refresh(now):
             # The children cannot look at the files themselves, and so do not see that they changed.
             self._staff.order_all("reload-certificates")
         self._desk.expire(now)
@@ -158,7 +152,7 @@ class Master:
             now if self._events or self._reload_fault else now + TICK,
             self._service.next_deadline(),
             self._desk.next_deadline(),
-            self._keyfiles.next_look(),
+            self._admitted.keyfiles.next_look(),
             self._upkeep.next_look,
             None if self._describing is None else self._describing.deadline,
             None if self._notifier.watchdog is None else now + self._notifier.watchdog,
@@ -179,7 +173,7 @@ class Master:
     # Incoming events.
 
     def _on_signal(self, number: int) -> None:
-        meaning = TABLES[self._settings.get("signals", "lineman")].get(number)
+        meaning = TABLES[self._admitted.settings.get("signals", "lineman")].get(number)
         if meaning is Meaning.STOP:
             if not self._terminal.is_echo(time.monotonic()):
                 self._events.append(Stop())
@@ -227,11 +221,11 @@ class Master:
             if name == "ready":
                 self._desk.greet(child)
         elif name == "counted":
-            self._desk.ledger.note(number, self._places[child.key[:2]].title, details)
-        elif name == "inquire" and self._places[child.key[:2]].module:
+            self._desk.ledger.note(number, child.place.title, details)
+        elif name == "inquire" and child.place.module:
             self._desk.inform(child)  # only for children of Lineman's own
         elif name == "split":
-            self._desk.tell_split(self._places[child.key[:2]])
+            self._desk.tell_split(child.place)
         elif name == "changed":
             self._changed(number, details["path"])
         elif name == "stop-all":
@@ -239,10 +233,9 @@ class Master:
 
     def _stop_for(self, child: Child, why: str, is_graceful: bool) -> None:
         """Stops the service for one of its processes, unless others run as another user."""
-        place, places = self._places[child.key[:2]], self._description.places
-        if self._setting.rights.may_stop(place, places):
+        if self._admitted.may_stop(child.place):
             said = f": {why}" if why else ""
-            logger.info("%s (process %d) stops the service%s", place.title, child.pid, said)
+            logger.info("%s (process %d) stops the service%s", child.place.title, child.pid, said)
             self._events.append(Stop(is_graceful=is_graceful, is_repeatable=True))
 
     def _changed(self, number: int, path: str) -> None:
@@ -325,28 +318,9 @@ class Master:
 
     def _seats(self, description: Description) -> tuple[Seat, ...]:
         """The seats of a program; opens their sockets, or changes nothing."""
-        self._admit(description)
-        self._setting.sockets.open(description.places)
-        if inner := [place for place in description.places if not place.listens]:
-            self._links.make(self._setting.rights.owner_of(inner[0]))
-        self._description = description
-        self._places.update({(place.address, place.twin): place for place in description.places})
-        return description.seats(at_once=self._setting.watches)
-
-    def _admit(self, description: Description) -> None:
-        """Accepts a description, as far as the program's user may have what it asks for."""
-        rights = self._setting.rights
-        rights.admit(description)
-        users = [(place, rights.owner_of(place)) for place in description.places]
-        self._keyfiles.pin(users)
-        for place, owner in users:
-            self._keyfiles.for_child(place, owner)
-        whom = rights.first_of(description.places)
-        found = (
-            asdict(self._setting.configure(description.settings, whom)) | log_setup.for_children()
-        )
-        self._settings = found | {"watch": self._setting.watches}
-        self._reactor.catch(set(ASKING) & set(TABLES[found["signals"]]))
+        seats = self._admitted.admit(description)
+        self._reactor.catch(set(ASKING) & set(TABLES[self._admitted.settings["signals"]]))
+        return seats
 
     def begin_reload(self) -> bool:
         """Begins a reload, with a new description; returns False if that is not possible now."""
@@ -396,7 +370,7 @@ class Master:
 
     def _leave(self, status: int) -> None:
         """Ends, after the program's on_master_stop; an order to end at once leaves that out."""
-        if self._service.is_forced or not self._settings.get("has_master_stop"):
+        if self._service.is_forced or not self._admitted.settings.get("has_master_stop"):
             self._left(status)
         elif not self._is_leaving:
             self._is_leaving = True
@@ -413,7 +387,9 @@ class Master:
     def _announce(self, outcome: CommandOutcome) -> None:
         if outcome.what == "reload":
             if outcome.ok:
-                self._setting.sockets.narrow(self._description.places)
+                self._admitted.reloaded()
+            else:
+                self._admitted.reload_failed(self._staff.children.values())
             self._reloaded(outcome.ok, outcome.text)
             return
         self._setting.tell(outcome.ok, outcome.text)
@@ -427,24 +403,10 @@ class Master:
             self._staff.kill(action.number)
 
     def _start(self, action: Start) -> None:
-        place = self._places[action.key[:2]]
         try:
-            owner = self._setting.rights.owner_of(place)
-            files = self._keyfiles.for_child(place, owner)
-            listeners, store = self._setting.sockets.for_child(action.key, place)
-
-            def role(link: int) -> Role:
-                return Role(
-                    link, place.address, place.twin, action.key[2], listeners, place.is_checked,
-                    files, self._settings, place.title, self._setting.tickets, self._links.path,
-                    store, sheet=self._setting.sockets.time_sheet(action.key, place),
-                )  # fmt: skip
-
-            what = self.program.in_place(place.module)
-            with self._outputs.opened() as outputs:
-                popen, end = spawn(what, role, owner, BLOCKED, outputs)
+            place, popen, end = self._admitted.start(action.key, self._outputs.opened())
         except (ConfigError, OSError) as error:
             self._events.append(Ended(action.number, str(error)))
             return
-        self._staff.take(action.number, action.key, popen, end)
+        self._staff.take(action.number, action.key, place, popen, end)
         self._service.note_pid(action.number, popen.pid)
