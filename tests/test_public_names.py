@@ -48,8 +48,8 @@ HIDDEN = {
     "Gateway": {"all_names", "callbacks"},
     "Headers": {"forget_looks"},
     "ReconnectingLine": {"begin", "is_done", "is_used"},
-    "EventStream": {"encode", "has_type", "head", "is_events", "is_whole"},
-    "Response": {"encode", "has_type", "head", "is_events", "is_whole"},
+    "EventStream": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
+    "Response": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
     "Worker": {
         *("callbacks", "claim", "event_functions", "facts", "jobs"),
         *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),

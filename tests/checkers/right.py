@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lineman import (
     ProxyHeader,
     Request,
     Response,
+    ServerSentEvent,
     TlsInfo,
     Worker,
 )
@@ -104,6 +106,16 @@ def failed(connection: Connection, code: ErrorCode, error: Exception) -> None: .
 async def decide(connection: Connection, request: Request) -> None:
     if "token" not in request.query:
         connection.reject(403)
+
+
+@worker.on_request
+async def events(request: Request) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(request.path, id=1)
+
+
+@worker.on_request
+def lines(request: Request) -> Iterator[str]:
+    yield request.form["name"]
 
 
 @worker.on_request

@@ -7,7 +7,7 @@ returns is used; `bool` is allowed elsewhere, because many lambdas return the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from lineman.config.callback_slots import BoundSlot
@@ -15,11 +15,13 @@ from lineman.config.callback_slots import BoundSlot
 if TYPE_CHECKING:
     from lineman.net.connection.callbacks import ErrorCode
     from lineman.net.connection.connection import Connection
+    from lineman.protocols.http.event_stream import ServerSentEvent
     from lineman.protocols.http.requests import Request
     from lineman.protocols.http.responses import Response
 
     Nothing = bool | None | Coroutine[Any, Any, bool | None]
-    Page: TypeAlias = Response | str | bytes | None
+    Piece: TypeAlias = str | bytes | bytearray | memoryview | ServerSentEvent
+    Page: TypeAlias = Response | str | bytes | Iterator[Piece] | AsyncIterable[Piece] | None
     Answer: TypeAlias = Page | Coroutine[Any, Any, Page]
 
     OfRequest = Callable[[Request], Answer] | Callable[[], Answer]

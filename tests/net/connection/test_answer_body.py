@@ -242,3 +242,23 @@ def test_a_body_without_a_length_that_breaks_off_is_a_reset(serve: Serve) -> Non
     client.send_bytes(b"GET / HTTP/1.0\r\n\r\n")
     with pytest.raises(ConnectionResetError):
         client.receive_all()
+
+
+class Own(bytes):
+    """Bytes, and of a type of their own."""
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [("text", 200), (Own(b"text"), 200), ({"a": 1}, 500), (["text"], 500)]
+)
+def test_a_body_that_was_set_later_is_sent_or_refused(serve: Serve, body: Any, status: int) -> None:
+    def answer(request: Request) -> Response:
+        response = Response("before")
+        response.body = body
+        return response
+
+    reply = serve(on_request=answer).connect().request("/")
+    assert reply.status == status
+    if status == 200:
+        assert reply.body == b"text"
+        assert reply.headers["content-length"] == "4"

@@ -95,7 +95,20 @@ class Response:
     @property
     def is_whole(self) -> bool:
         """Whether it can be sent at once."""
-        return self.file is None and type(self.body) is bytes
+        return self.file is None and isinstance(self.body, bytes)
+
+    def check_body(self) -> None:
+        """Makes bytes of a text that was set as the body later.
+
+        Raises:
+            UsageError: something else was set that cannot be sent.
+        """
+        if isinstance(self.body, str):
+            self.body = self.body.encode()
+        elif not isinstance(self.body, bytes) and not is_pieces(self.body):
+            raise UsageError(
+                f"a response body is str, bytes or a generator, not {type(self.body).__name__}"
+            )
 
     def set_cookie(
         self,
@@ -259,6 +272,7 @@ def response_to(result: object) -> Response:
     if isinstance(result, (str, bytes)):
         return Response(result)
     if isinstance(result, Response):
+        result.check_body()
         return result
     if is_pieces(result):
         return Response(result)  # type: ignore[arg-type]
