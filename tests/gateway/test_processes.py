@@ -217,3 +217,15 @@ def test_a_stop_in_order_is_nothing_to_warn_of(tmp_path: Path, by_command: bool)
     finally:
         service.program.stop()
     assert not re.search("WARNING|ERROR|is gone", service.program.output), service.program.output
+
+
+def test_a_callback_that_raises_is_counted_in_status(service: Service) -> None:
+    def counted() -> int:
+        told = json.loads(service.command("status", "--json"))
+        return sum((child["report"] or {}).get("exceptions", 0) for child in told["children"])
+
+    before = counted()
+    client = service.connect()
+    client.send("raise it")
+    assert client.receive_close().code == 1011
+    assert counted() == before + 1

@@ -326,7 +326,15 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
     async def _start_business(self, worker: Worker) -> None:
         paths = tuple(self._path(worker, str(slot)) for slot in range(self._slots))
         callbacks = {name: self.callbacks[name] for name in ARGUMENTS}
-        self._business = Business(callbacks, paths, worker.id, timers=self._timer_functions)
+        service = worker.service
+
+        def count() -> None:  # as a worker's own callbacks are counted
+            if service is not None:
+                service.exceptions += 1
+
+        self._business = Business(
+            callbacks, paths, worker.id, timers=self._timer_functions, on_failure=count
+        )
         await starting.run(callbacks["on_worker_start"], worker)
         await self._business.start()
 

@@ -26,6 +26,8 @@ async def said(client, message):
     elif word == "slow":
         await asyncio.sleep(0.05)
         client.send(rest)
+    elif word == "raise":
+        raise ValueError(rest)
     elif word == "pid":
         client.send(str(os.getpid()))
     elif word == "in":

@@ -94,10 +94,13 @@ def test_what_raises_is_logged_and_called_no_more(
         await asyncio.sleep(0)
         raise ZeroDivisionError("async")
 
-    business = add_worker(system, plain=plain, later=later)
+    failures: list[bool] = []
+    business = system.add_business(
+        {"timers": {"plain": plain, "later": later}, "on_failure": lambda: failures.append(True)}
+    )
     for name in ("plain", "later"):
         system.call(business.after, 0, name)
-    system.wait_until(lambda: business.exceptions == 2, "both have raised")
+    system.wait_until(lambda: len(failures) == 2, "both have raised")
     system.wait_until(lambda: not len(node.timers), "both are done")
     assert "ZeroDivisionError: plain" in caplog.text
     assert "ZeroDivisionError: async" in caplog.text

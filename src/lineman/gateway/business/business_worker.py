@@ -81,6 +81,7 @@ class Business(CurrentClientApi):
         paths: the unix sockets of the gateway processes of this machine.
         slot: the slot of this process.
         timers: the program's functions for named timers, by name.
+        on_failure: called for each callback that raised.
         ask_timeout: seconds that a question waits for its answer.
         max_unsent: see `Link`.
     """
@@ -92,6 +93,7 @@ class Business(CurrentClientApi):
         slot: int,
         *,
         timers: Mapping[str, Callback] | None = None,
+        on_failure: Callable[[], object] = int,
         ask_timeout: float = ASK_TIMEOUT,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
@@ -111,7 +113,7 @@ class Business(CurrentClientApi):
         self._news = asyncio.Event()  # set when a gateway process has said its name, or is gone
         self._unretired: set[Link] = set()
         self._retired: asyncio.Future[None] | None = None
-        self.exceptions = 0
+        self._on_failure = on_failure
         self._has_ended = False
         self._time = tasktime.running()
         self._log = LogLimit(logger)
@@ -302,7 +304,7 @@ class Business(CurrentClientApi):
         progress.note()
 
     def _note_error(self, error: BaseException) -> None:
-        self.exceptions += 1
+        self._on_failure()
         self._log.exception(error, "a callback raised")
 
     async def _work_off(
@@ -360,7 +362,7 @@ class Business(CurrentClientApi):
 
     def note_failure(self, client: Client, event: Event, error: BaseException) -> None:
         """A callback raised: its client is closed."""
-        self.exceptions += 1
+        self._on_failure()
         self._log.exception(error, "%r: a callback raised; the client is closed", client)
         if isinstance(event, HandshakeRequest):
             self._decisions[client] = {"status": 500, "body": "Internal Server Error"}
