@@ -97,7 +97,19 @@ def test_while_a_node_is_away_an_answer_says_so_until_it_is_back(system: System,
     lose()
     system.call(cluster._on_node_leaves, NodeLeaves(two.name))
     assert system.ask(count()) == (1, set())
+    # The same of one that was killed, when the process that takes its place says so.
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    system.wait_until(lambda: len(cluster.nodes) == 2, "it is back")
+    lose()
+    system.hub._pass_on = passes_on  # type: ignore[method-assign]
+    system.call(two.routing.cluster._ticker.cancel)  # type: ignore[union-attr]
+    two._dead.append("d" * 8)
+    system.call(cluster._living.on_beat, "d" * 8, 0.0)
+    system.call(cluster._lose, "d" * 8, "is a test", True)
+    assert "d" * 8 in system.ask(count())[1]
+    system.run(two.settle(1.0))
+    system.wait_until(lambda: "d" * 8 not in cluster.unheard(), "it has died")
     # Without the broker nobody else can be asked.
     system.run(system.hub.stop())
     system.wait_until(lambda: not cluster.broker.is_connected, "cut off")
-    assert system.ask(count()) == (1, {BROKER})
+    assert system.ask(count()) == (1, {BROKER, two.name})

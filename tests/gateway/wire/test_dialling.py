@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.peers import echo
 from kit.gateway import System
-from lineman.gateway.wire.dialling import alias_of, candidates, identity_of
+from lineman.gateway.wire.dialling import alias_of, candidates, identity_of, take_dead
 
 
 def test_the_newest_process_of_a_slot_is_tried_first_and_then_those_before_it(
@@ -33,13 +33,30 @@ def test_a_socket_is_known_again_under_its_other_name(tmp_path: Path) -> None:
     assert identity_of(str(path)) != identity_of(str(alias))
 
 
-def test_what_a_killed_process_has_left_behind_is_taken_away(system: System) -> None:
+def test_what_a_killed_process_has_left_behind_is_left_to_who_takes_its_place(
+    system: System,
+) -> None:
     node = system.add_node("on_message")
     (path,) = system.paths
     left = Path(alias_of(path, "0" * 8))
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(left))
     business = system.add_business(on_message=echo)
-    system.wait_until(lambda: not left.exists(), "it is gone")
+    assert left.exists()
+    assert take_dead(path) == ["0" * 8]
     assert len(business._links) == 1
     assert node.dispatch.workers == 1
+
+
+def test_who_takes_a_slot_learns_whose_process_was_killed_and_forgets_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "gateway-0.sock")
+    killed, lives = alias_of(path, "a" * 8), alias_of(path, "b" * 8)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(killed)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(lives)
+        server.listen()
+        assert take_dead(path) == ["a" * 8]
+        assert not Path(killed).exists()
+        assert Path(lives).exists()
+        assert take_dead(path) == []

@@ -279,11 +279,11 @@ class Cluster:
     def _on_node_leaves(self, leaving: NodeLeaves) -> None:
         if leaving.origin in self._living:
             why = "is not heard of by another node" if leaving.was_lost else "has ended"
-            self._lose(leaving.origin, why, leaving.was_lost)
+            self._lose(leaving.origin, "was killed" if leaving.has_died else why, leaving.was_lost)
         else:
-            if not leaving.was_lost:
-                self._living.give_up(leaving.origin)
             self._calls.on_unheard_end(leaving.origin)
+        if leaving.has_died or not leaving.was_lost:
+            self._living.give_up(leaving.origin)
 
     def _lose(self, node: str, why: str, was_lost: bool) -> None:
         self._living.on_end(node, was_lost, self._loop.time())

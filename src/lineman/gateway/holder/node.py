@@ -20,7 +20,7 @@ from lineman.gateway.holder.node_figures import figures
 from lineman.gateway.holder.routing import Routing, RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
 from lineman.gateway.wire import messages, names
-from lineman.gateway.wire.dialling import alias_of
+from lineman.gateway.wire.dialling import alias_of, take_dead
 from lineman.gateway.wire.messages import (
     Bind,
     Change,
@@ -43,6 +43,7 @@ from lineman.gateway.wire.messages import (
     SetSession,
     UserEvent,
 )
+from lineman.gateway.wire.node_messages import NodeLeaves
 from lineman.links.framing import Message
 from lineman.links.link import UNKNOWN, Link
 from lineman.links.rendezvous import Listeners
@@ -137,6 +138,7 @@ class Node:
             **self.timers.link_handlers,
         }
         self._changing: HeldClient | None = None
+        self._dead: list[str] = []  # processes of this slot that were killed; the others learn it
 
     # Beginning and ending.
 
@@ -150,6 +152,7 @@ class Node:
         Raises:
             ConfigError: a socket cannot be made there.
         """
+        self._dead = take_dead(paths[0])
         for path in paths:
             alias = alias_of(path, self.name) if path == paths[0] else ""
             await self._listeners.add(self._new_link, path, alias)
@@ -167,6 +170,9 @@ class Node:
         except ConfigError:
             await self.stop()
             raise
+        cluster = self.routing.cluster
+        while self._dead and cluster is not None:
+            cluster.tell_all(NodeLeaves(self._dead.pop(), True, self.name, has_died=True))
 
     async def stop(self) -> None:
         """Sends what was posted on the links, then ends them."""

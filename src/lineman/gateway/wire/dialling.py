@@ -12,9 +12,11 @@ import glob
 import logging
 import math
 import os
+import socket
 from collections.abc import Callable, Iterator
 
 from lineman.base.loglimit import LogLimit
+from lineman.base.unixpath import short_path
 from lineman.errors import ConfigError
 from lineman.gateway.wire.link_refusals import LinkRefusals
 from lineman.links.link import UNKNOWN, Link
@@ -48,6 +50,24 @@ def candidates(path: str) -> Iterator[str]:
     """The paths at which the gateway processes of one slot may listen, the newest process first."""
     yield path
     yield from glob.iglob(alias_of(glob.escape(path), "*"))
+
+
+def take_dead(path: str) -> list[str]:
+    """The own names of the processes of a slot that were killed; they are forgotten.
+
+    To be called by the process that takes their place, before it listens.
+    """
+    dead = []
+    for alias in list(candidates(path))[1:]:
+        with socket.socket(socket.AF_UNIX) as trial, contextlib.suppress(OSError):
+            try:
+                trial.setblocking(False)
+                with short_path(alias) as short:
+                    trial.connect(short)
+            except ConnectionRefusedError:
+                os.unlink(alias)
+                dead.append(alias.removesuffix(".sock").rpartition(".")[2])
+    return dead
 
 
 class Dialler:
@@ -153,12 +173,7 @@ class Dialler:
 
         try:
             link = await dial(lambda: self._make(on_end), found)
-        except ConnectionRefusedError:
-            if found != path:  # a killed process has left it behind
-                with contextlib.suppress(OSError):
-                    os.unlink(found)
-            return False
-        except (OSError, ConfigError):
+        except (OSError, ConfigError):  # a killed process has left it behind, see `take_dead`
             return False
         self._linked.update(keys)
         self._paths_of[link] = name or found

@@ -107,11 +107,13 @@ class NodeLeaves(Numbered, tag=44):
         was_lost: whether another node says so, which does not hear its beats any more; False for
             one that stops normally, and has sent all before.
         teller: the node that says so of another; empty for a node that says it of itself.
+        has_died: whether its process has ended: the one that takes its place says so.
     """
 
     origin: str
     was_lost: bool = False
     teller: str = ""
+    has_died: bool = False
 
 
 class Hold(Numbered, tag=45):
