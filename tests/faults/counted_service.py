@@ -31,7 +31,6 @@ COUNTED = (
     "gateway_missed_messages",
     "gateway_unreached_messages",
     "gateway_unconfirmed_messages",
-    "gateway_unconfirmed_orders",
     "gateway_dropped_events",
     "gateway_broker_replayed_messages",
     "gateway_broker_late_messages",
@@ -165,7 +164,7 @@ class Balance:
     @property
     def bound(self) -> int:
         """Messages that may have been lost with a process that died."""
-        bounds = ("unconfirmed_messages", "unconfirmed_orders", "dropped_events")
+        bounds = ("unconfirmed_messages", "dropped_events")
         return sum(self.told[f"gateway_{name}"] for name in bounds)
 
 
