@@ -111,6 +111,6 @@ def test_a_redis_with_a_password_and_tls_keeps_histories(tmp_path: Path) -> None
 
 def test_a_cluster_with_a_password_keeps_histories(tmp_path: Path) -> None:
     with running(RedisClusterServer(tmp_path, "--requirepass", "r/ght")) as server:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in (1, *server.ports[:2]))
-        wait_until(lambda: not refusal(f"redis+cluster://:r%2Fght@{hosts}"), "it is up")
+        hosts = ",".join(f"127.0.0.1:{port}" for port in server.ports[:2])
+        wait_until(lambda: not refusal(f"redis+cluster://:r%2Fght@127.0.0.1:1,{hosts}"), "it is up")
         assert "login" in refusal(f"redis+cluster://:wrong@{hosts}")
