@@ -42,7 +42,7 @@ def test_only_the_last_epochs_are_remembered() -> None:
     places = MemberPlaces()
     for number in range(2 * REMEMBERED):
         places.accept("a", f"e{number}", 1)
-    assert len(places._places["a"].over) == REMEMBERED
+    assert len(places.by_group["a"].over) == REMEMBERED
 
 
 def test_a_member_that_knows_a_page_only_takes_any_next_message() -> None:

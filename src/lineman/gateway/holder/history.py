@@ -65,12 +65,18 @@ class GroupHistory:
 
     def add(self, data: str | bytes, now: float) -> int:
         """Keeps a message; returns its offset: one more than that of the message before."""
-        self.offset += 1
+        offset = self.offset = self.offset + 1
         self.is_given = True
-        self._size += len(data)
-        self._kept.append((now, KeptMessage(self.offset, data)))
-        self.expire(now)
-        return self.offset
+        kept, options = self._kept, self._options
+        size = self._size = self._size + len(data)
+        kept.append((now, KeptMessage(offset, data)))
+        if (
+            len(kept) > options.messages
+            or size > options.max_bytes
+            or now - kept[0][0] > options.seconds
+        ):
+            self.expire(now)
+        return offset
 
     def kept(self, now: float) -> list[tuple[float, int, str | bytes]]:
         """The kept messages, each with its age in seconds and its offset."""

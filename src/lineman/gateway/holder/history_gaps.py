@@ -75,10 +75,15 @@ class HistoryGaps:
         self._later = later
         self._due: dict[str, tuple[str, str]] = {}
         self.places = MemberPlaces()
+        self._places = self.places.by_group
         self.count = 0
 
     def accept(self, group: str, epoch: str, offset: int) -> bool:
         """Whether the members here get a message with this place; see `MemberPlaces.accept`."""
+        place = self._places.get(group)
+        if place is not None and place.offset + 1 == offset and place.epoch == epoch:
+            place.offset = offset  # nearly always
+            return True
         before = self.places.accept(group, epoch, offset)
         if before == "":
             return True

@@ -81,6 +81,7 @@ class HomeHistories:
 
     def __init__(self, options: HistoryOptions, calls: HomeCalls) -> None:
         self._calls = calls
+        self._deliver = calls.deliver
         self.kept = Histories(options, calls.clock)
         self.gaps = HistoryGaps(
             calls.node, calls.home_of, calls.tell_node, self._on_seen, calls.on_gap, calls.later
@@ -101,7 +102,7 @@ class HomeHistories:
 
     def publish(self, group: str, data: Any) -> None:
         """Keeps a message of a group whose home is this node, and delivers it to all members."""
-        self._calls.deliver(self.kept.add(group, data))
+        self._deliver(self.kept.add(group, data))
 
     def on_nodes(self, nodes: list[str]) -> None:
         """Forgets the groups whose home is elsewhere now: they continue there."""

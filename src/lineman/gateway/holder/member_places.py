@@ -8,14 +8,20 @@ from collections.abc import Iterable, Iterator
 REMEMBERED = 8
 
 
-class _MemberPlace:
-    """Where the members of one group are: what they got last, and which epochs are over."""
+class MemberPlace:
+    """Where the members of one group are.
+
+    Attributes:
+        epoch: of the last message that they got.
+        offset: of that message; -1 if it is not known, and any may be the next.
+        over: the epochs before.
+    """
 
     __slots__ = ("epoch", "offset", "over")
 
     def __init__(self, epoch: str, offset: int) -> None:
         self.epoch = epoch
-        self.offset = offset  # -1: not known, any offset may be the next
+        self.offset = offset
         self.over: tuple[str, ...] = ()
 
 
@@ -24,13 +30,16 @@ class MemberPlaces:
 
     Members never get a message of an epoch that is over, nor one before the last that they got: a
     node that stood still, or was cut off, may send it late. It is still in the history.
+
+    Attributes:
+        by_group: the places.
     """
 
     def __init__(self) -> None:
-        self._places: dict[str, _MemberPlace] = {}
+        self.by_group: dict[str, MemberPlace] = {}
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter([(group, place.epoch) for group, place in self._places.items()])
+        return iter([(group, place.epoch) for group, place in self.by_group.items()])
 
     def accept(self, group: str, epoch: str, offset: int) -> str | None:
         """Takes a message on its way to the members of a group.
@@ -39,9 +48,9 @@ class MemberPlaces:
             The epoch behind whose last message some may be missing; empty if none is missing. None
             if the message comes too late, and the members must not get it.
         """
-        place = self._places.get(group)
+        place = self.by_group.get(group)
         if place is None:
-            self._places[group] = _MemberPlace(epoch, offset)
+            self.by_group[group] = MemberPlace(epoch, offset)
             return ""
         before, last = place.epoch, place.offset
         if epoch != before:
@@ -57,15 +66,15 @@ class MemberPlaces:
 
     def is_over(self, group: str, epoch: str) -> bool:
         """Whether the members have got messages of a later epoch."""
-        place = self._places.get(group)
+        place = self.by_group.get(group)
         return place is not None and epoch in place.over
 
     def expect(self, group: str, epoch: str) -> None:
         """A member knows this epoch from a page; its next message may have any offset."""
-        if epoch and group not in self._places:
-            self._places[group] = _MemberPlace(epoch, -1)
+        if epoch and group not in self.by_group:
+            self.by_group[group] = MemberPlace(epoch, -1)
 
     def forget(self, groups: Iterable[str]) -> None:
         """Forgets groups that have no members here any more."""
         for group in groups:
-            self._places.pop(group, None)
+            self.by_group.pop(group, None)

@@ -51,7 +51,7 @@ class Orders:
         delivered: messages given to clients.
         elsewhere: which of the uids here other nodes may hold too.
         accepts: whether the members here may get a message with this place in the history of their
-            group.
+            group; None where all come from this process, and none is late.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Orders:
         self.registry: Registry[HeldClient] = Registry()
         self.delivered = 0
         self.elsewhere = UidsElsewhere(is_alone=True)
-        self.accepts: Callable[[str, str, int], bool] = lambda group, epoch, offset: True
+        self.accepts: Callable[[str, str, int], bool] | None = None
 
     def carry_out(self, order: Order) -> None:
         """Does the part of an order that concerns the clients of this process.
@@ -84,7 +84,8 @@ class Orders:
         elif isinstance(order, Deliver):
             data = self._frame(order.group, order.epoch, order.offset, to_payload(order.data))
             members = self.registry.members_of_group(order.group)
-            if members and self.accepts(order.group, order.epoch, order.offset):
+            accepts = self.accepts
+            if members and (accepts is None or accepts(order.group, order.epoch, order.offset)):
                 self._deliver(data, members)
         elif isinstance(order, Ungroup):
             members = list(self.registry.members_of_group(order.group))

@@ -115,7 +115,7 @@ class Routing:
         self._keeper = self._make_keeper(options, on_history_gap)
         kept = self._keeper.kept if isinstance(self._keeper, HomeHistories) else None
         self.orders = Orders(node, on_changed, kept, options.frame)
-        if self._keeper is not None:
+        if self._keeper is not None and options.make_broker is not None:
             self.orders.accepts = self._keeper.gaps.accept
         self.partial_answers = 0
         self._is_leaving = False
