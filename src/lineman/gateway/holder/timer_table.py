@@ -10,7 +10,7 @@ from dataclasses import dataclass
 MAX_TIMERS = 100_000
 MAX_BYTES = 64 * 1024 * 1024
 # What a timer counts for besides these, in bytes.
-OVERHEAD = 200
+OVERHEAD = 450
 
 
 @dataclass(slots=True, eq=False)
