@@ -150,6 +150,19 @@ async def welcome(client: Client) -> None:
 gateway.on_uid_online = lambda uid: gateway.send_to_all(uid)
 
 
+# One connection may have callbacks and limits of its own, and begin TLS.
+def admit(connection: Connection) -> None:
+    connection.on_message = reply_later
+    connection.on_close = None
+    connection.max_send_buffer_size = 2 * connection.max_message_size
+    has_begun: bool = connection.start_tls()
+    connection.idle_timeout = 60 if has_begun else 0.5
+
+
+mail = Worker("text://127.0.0.1:0", start_tls=True, cert="server.pem")
+mail.on_connect = admit
+
+
 # Every value that a program receives has a public type.
 def tls_of(connection: Connection) -> TlsInfo | None:
     return connection.tls

@@ -106,7 +106,8 @@ Gateway()  # wrong
 def use(connection: Connection, client: Client) -> None:
     connection.uid = 1  # wrong
     connection.getRemoteIp()  # wrong
-    connection.max_send_buffer_size = 1000  # wrong
+    connection.ping_interval = 5  # wrong
+    connection.max_send_buffer_size = "1000"  # wrong
     client.nickname = "me"  # wrong
     client.get_remote_ip()  # wrong
 

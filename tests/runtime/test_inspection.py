@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import time
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 
 from kit.site import Site, echo
 from kit.waiting import wait_until
-from lineman import Worker
+from lineman import Connection, Worker
 from lineman.process.messages.connection_rows import SORTS, FoundRows, Selection, merge
 from lineman.process.messages.process_status import Certificate, ProcessReport, Traffic
 from lineman.runtime import inspection
 from lineman.runtime.inspection import Inspection
-from lineman.testing.certificates import TestCA
+from lineman.testing.certificates import IssuedPair, TestCA
 from lineman.testing.client import RawClient
 from lineman.testing.serving import Serving
 
@@ -134,6 +135,30 @@ def test_a_connection_is_a_row(site: Site) -> None:
     assert row.since is not None
     assert abs(row.since - time.time()) < 60
     assert row.bytes_in > row.bytes_out > 0
+
+
+def test_a_row_shows_tls_that_has_begun_in_mid_connection(
+    certificate: IssuedPair, client_tls: ssl.SSLContext
+) -> None:
+    def begin(connection: Connection, line: str) -> None:
+        connection.send(f"{line} heard")
+        if connection.tls is None:
+            connection.start_tls()
+
+    worker = Worker(
+        "text://127.0.0.1:0", cert=certificate.cert, key=certificate.key, start_tls=True
+    )
+    worker.on_message = begin
+    with Site(worker, None) as site:
+        client = site.connect()
+        for tls in (None, "TLSv1.3"):
+            client.send_bytes(b"it is\n")
+            assert client.receive_bytes() == b"it is heard\n"
+            (row,) = ask(site, inspect(site)).rows
+            assert (row.protocol, row.tls) == ("text", tls)
+            if tls is None:
+                client.start_tls(client_tls)
+        site.close_clients()
 
 
 def test_more_connections_than_a_slice_are_all_found(

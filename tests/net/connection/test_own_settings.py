@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
 
 from kit.mail import closes, hear, only
 from kit.recorder import Recorder
-from kit.site import Serve, echo
+from kit.site import Serve, compressing, echo
 from kit.waiting import wait_until
 from lineman import Connection, UsageError
+from lineman.protocols.websocket import frames
 
 
 def test_a_connection_may_have_a_callback_of_its_own(serve: Serve, tls: bool) -> None:
@@ -156,6 +158,27 @@ def test_its_messages_may_be_shorter_or_longer_than_those_of_others(serve: Serve
             else:
                 wait_until(lambda b=before, e=ends: e["message_too_big"] == b + 1, "it ends")
             client.close()
+
+
+def compressed(size: int) -> bytes:
+    """A frame with a message of so many bytes."""
+    packer = zlib.compressobj(wbits=-15)
+    payload = packer.compress(b"y" * size) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return frames.encode_masked(frames.TEXT, payload[:-4], b"abcd", 0xC0)
+
+
+def test_the_limit_holds_for_what_is_inflated_too(serve: Serve) -> None:
+    def limit(connection: Connection, message: str) -> None:
+        connection.max_message_size = 2000
+        told(len(message))
+
+    told = Recorder()
+    site = serve(False, on_message=limit)
+    client = compressing(site)
+    for size in (5000, 2000, 2001):
+        client.send_bytes(compressed(size))
+    wait_until(lambda: closes(site) == {"message_too_big": 1}, "it ends")
+    assert told.calls == [5000, 2000]
 
 
 def test_a_limit_that_is_set_in_the_handshake_holds_for_the_websocket(serve: Serve) -> None:

@@ -171,7 +171,7 @@ class Connection(OwnSettings, ConnectionNames):
         if self._forced_close is not None or self._goodbye is not None or self._has_said_end:
             return False
         self._await_tls()
-        return True
+        return self._stream.is_starting_tls  # what waited may have shown that the client has gone
 
     def _check_stream(self, what: str) -> None:
         if self.endpoint.protocol is None:

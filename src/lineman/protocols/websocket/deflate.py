@@ -184,6 +184,8 @@ class Inflater:
     def limit(self, max_size: int) -> None:
         """Has another limit hold from the next message on."""
         self._max_size = min(max_size, sys.maxsize - 1)
+        if not self._fed:  # small messages leave the room as it is
+            self._room = self._max_size
 
     @property
     def is_idle(self) -> bool:
