@@ -161,6 +161,24 @@ def test_a_row_shows_tls_that_has_begun_in_mid_connection(
         site.close_clients()
 
 
+def test_a_row_says_where_its_client_has_come_in_if_there_are_several_addresses(
+    site: Site,
+) -> None:
+    several = ["text://127.0.0.1:0", "tcp://127.0.0.1:0"]
+    with Serving(Worker(several)) as serving:
+        ports = [int(url.rpartition(":")[2]) for url in serving.worker.urls]
+        with RawClient(ports[1]), RawClient(ports[0]):
+            wait_until(lambda: len(serving.worker.connections) == 2, "both are there")
+            rows = ask(serving, inspect(serving)).rows
+    assert {(row.protocol, row.address) for row in rows} == {
+        ("text", several[0]),
+        ("tcp", several[1]),
+    }
+    site.open()
+    (row,) = ask(site, inspect(site)).rows
+    assert row.address == ""
+
+
 def test_more_connections_than_a_slice_are_all_found(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

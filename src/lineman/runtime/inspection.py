@@ -68,6 +68,9 @@ _READ: dict[str, Callable[[Connection], Any]] = {
     "port": lambda connection: connection.remote_port,
     "peer": lambda connection: connection.peer_address,
     "path": lambda connection: "" if connection.request is None else connection.request.path,
+    "address": lambda connection: (
+        connection.listen_address if len(connection.worker.urls) > 1 else ""
+    ),
     "since": lambda connection: connection.opened_at or None,
     "idle": lambda connection: round(connection.idle, 3),
     "messages_in": lambda connection: connection.messages_read,

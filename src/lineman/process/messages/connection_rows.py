@@ -32,6 +32,8 @@ class Row:
         ip: the client's address; behind a proxy the one that the proxy reports, as `port`.
         peer: `ip:port` of the other end of TCP.
         path: the requested path; empty before the request.
+        address: where it has come in, as the program writes the address; empty where the worker has
+            only one.
         since: seconds since it was opened; None if it is not open yet.
         idle: seconds since the client sent something.
         buffered: bytes that wait for the client to read.
@@ -51,6 +53,7 @@ class Row:
     port: int = 0
     peer: str = ""
     path: str = ""
+    address: str = ""
     since: float | None = None
     idle: float = 0.0
     messages_in: int = 0
