@@ -24,6 +24,7 @@ from lineman.runtime import inner_workers, service_events
 from lineman.runtime.event_methods import EventMethods
 from lineman.runtime.running_worker import RunningWorker
 from lineman.scheduling.job_spec import JobSpec, interval, spec_of
+from lineman.sharing import in_use
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
     from datetime import tzinfo
@@ -135,13 +136,14 @@ class Worker(EventMethods):
             pid_file: the pid file, by which commands find the program; None for `Worker.pid_file`,
                 or for the default, which depends on the script's path.
         """
-        from lineman.runtime import program_hub  # needed once, in few processes
-        from lineman.runtime.run import ProgramOptions, run_all
+        from lineman.runtime.run import ProgramOptions, run_all  # needed once, in few processes
 
         of_program = ProgramOptions.of(Worker, pid_file)
-        hub = program_hub.options(Worker.all_workers)
-        if hub is not None:
-            program_hub.ProgramHub(Worker(**hub))
+        if Worker.all_workers and in_use.is_wanted(Worker.broker):
+            from lineman.runtime import program_hub  # few programs need it
+
+            if (hub := program_hub.options(Worker.all_workers[0])) is not None:
+                program_hub.ProgramHub(Worker(**hub))
         run_all([worker.runtime for worker in Worker.all_workers], arguments, of_program)
 
     @staticmethod

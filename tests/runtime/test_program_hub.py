@@ -15,7 +15,6 @@ from kit.brokers import redis_server
 from kit.waiting import wait_until
 from lineman import Worker
 from lineman.runtime import program_hub
-from lineman.sharing import in_use
 from lineman.testing.client import RawClient
 
 PROGRAM = """
@@ -142,14 +141,10 @@ def test_with_redis_two_programs_of_one_name_are_one_and_no_hub_runs(
     assert "hub" not in first.run("status", by_script=False).stdout
 
 
-def test_a_program_that_uses_neither_has_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_use, "is_used", False)
+def test_a_program_with_another_broker_has_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker("ws://127.0.0.1:0", user="nobody")
-    assert program_hub.options([]) is None
-    assert program_hub.options([worker]) is None
-    in_use.note()
-    found = program_hub.options([worker])
+    found = program_hub.options(worker)
     assert found is not None
     assert (found["user"], found["reloadable"]) == ("nobody", False)
     monkeypatch.setattr(Worker, "broker", "redis://127.0.0.1", raising=False)
-    assert program_hub.options([worker]) is None
+    assert program_hub.options(worker) is None

@@ -136,6 +136,7 @@ def test_without_a_broker_the_error_says_how_to_get_one(no_traces: None) -> None
         for call in (
             lambda: worker.publish("news", 1),
             lambda: worker.broadcast("x", everywhere=True),
+            lambda: worker.on_event("news")(print),
         ):
             with pytest.raises(UsageError, match=r'set Worker\.broker = "embedded"'):
                 call()

@@ -19,5 +19,8 @@ def test_what_needs_a_broker_is_noted(
     monkeypatch.setattr(in_use, "is_used", False)
     Worker(name="one")
     assert not in_use.is_used
+    assert not in_use.is_wanted(None)
+    assert in_use.is_wanted("embedded")
     use()
     assert in_use.is_used
+    assert in_use.is_wanted(None)

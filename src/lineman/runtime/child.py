@@ -29,13 +29,13 @@ from lineman.runtime import (
     starting,
     uncaught,
     unowned_tasks,
-    worker_events,
 )
 from lineman.runtime.inspection import Inspection
 from lineman.runtime.process_drain import ProcessDrain
 from lineman.runtime.retirement import watch_limits
 from lineman.runtime.running_worker import RunningWorker
 from lineman.scheduling import seat_duty
+from lineman.sharing import in_use
 from lineman.tls.files import inherited_files
 from lineman.tls.openssl.tickets import TicketSecret
 
@@ -112,7 +112,7 @@ class _Child:
         seat_duty.open_sheet(self._role.sheet)
         host = inner_workers.open_host(worker, listeners, self._role.store, secret)
         worker.worker.id = self._role.slot
-        if worker.worker.count > 1 and not worker_events.is_wanted(worker.worker):
+        if worker.worker.count > 1 and not in_use.is_wanted(worker.worker.broker):
             worker.tell_split = functools.partial(loop.call_soon_threadsafe, link.split)
         worker.worker.links_directory = self._role.links
         worker.on_stop = self._stopped_by_program

@@ -9,12 +9,12 @@ from lineman.base.callback_fit import fitted
 from lineman.config.worker_description import WorkerDescription
 from lineman.errors import UsageError
 from lineman.runtime.running_worker import RunningWorker
-from lineman.runtime.worker_events import WorkerEvents
 from lineman.sharing import in_use
-from lineman.sharing.event_messages import event_topic
 
 if TYPE_CHECKING:
     from typing import TypeVar
+
+    from lineman.runtime.worker_events import WorkerEvents
 
     E = TypeVar("E", bound=Callable[[Any], Any] | Callable[[], Any])
 
@@ -33,6 +33,8 @@ class EventMethods(WorkerDescription):
         Raises:
             UsageError: the name is no text of 1 to 256 bytes.
         """
+        from lineman.sharing.event_messages import event_topic  # few programs need it
+
         event_topic(event)
         in_use.note()
 
@@ -40,10 +42,10 @@ class EventMethods(WorkerDescription):
             if not callable(function):
                 raise UsageError(f"on_event takes a function, got {type(function).__name__}")
             fits = fitted("on_event", function, ("data",))
-            if self.runtime.events is None:
+            if self.runtime.service is None:
                 self.event_functions.append((event, fits))
             else:
-                self.runtime.events.add(event, fits)
+                self._events().add(event, fits)
             return function
 
         return take
@@ -69,6 +71,11 @@ class EventMethods(WorkerDescription):
     def _events(self) -> WorkerEvents:
         events = self.runtime.events
         if events is None:
+            if self.runtime.service is not None:
+                raise UsageError(
+                    "the processes of this program have no broker: set Worker.broker = "
+                    '"embedded" (or "redis://…") before Worker.run_all()'
+                )
             raise UsageError(
                 f"{self!r} does not run in this process; publish in on_worker_start or later"
             )

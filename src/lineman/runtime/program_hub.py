@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lineman.brokers.embedded import Hub
@@ -48,15 +47,15 @@ class ProgramHub:
             await self._hub.stop()
 
 
-def options(workers: Sequence[WorkerDescription]) -> dict[str, Any] | None:
-    """The options of the worker that the hub runs in; None if the program needs no hub.
+def options(first: WorkerDescription) -> dict[str, Any] | None:
+    """The options of the worker that the hub runs in; None if the program has another broker.
+
+    Args:
+        first: a worker of the program; the hub runs as the same user.
 
     Raises:
         ConfigError: `Worker.broker` or `Worker.service_name` cannot work.
     """
-    if not workers or not worker_events.is_wanted(workers[0]):
-        return None
-    first = workers[0]
     worker_events.maker(first)
     if first.broker not in (None, worker_events.EMBEDDED):
         return None

@@ -24,15 +24,16 @@ from lineman.net.listening.unixsocket import SocketFile
 from lineman.net.service import Service
 from lineman.protocols.websocket.close import GOING_AWAY
 from lineman.runtime import certificate_reload, inner_workers, memory, service_events, starting
-from lineman.runtime.worker_events import WorkerEvents
 from lineman.scheduling import seat_duty
 from lineman.scheduling.timekeeper import Timekeeper
+from lineman.sharing import in_use
 from lineman.tls.openssl.tickets import TicketSecret
 
 if TYPE_CHECKING:  # only workers with TLS need these modules
     from lineman.net.stream.tlsstream import Challenges
     from lineman.runtime.inner_workers import Host
     from lineman.runtime.worker_certificates import Certifier
+    from lineman.runtime.worker_events import WorkerEvents
     from lineman.tls.acme.acme_options import AcmeSettings
     from lineman.tls.files.pem import Contents
     from lineman.tls.serving.live_certificates import CertificateStatus, LiveTls
@@ -51,7 +52,7 @@ class RunningWorker:
         plan: its checked options; None before the first start.
         on_stop: called when it begins to stop; None for nothing.
         time: its jobs, timers and tasks; None while it does not run.
-        events: its events; None while it does not run.
+        events: its events; None while it does not run, and where the program has no broker.
         before_finish: called at the end when no client is left, before its tasks are waited for;
             gets the seconds that are left, and must not raise.
         tell_split: called once, when the program reads the connections of a worker that other
@@ -312,8 +313,11 @@ class RunningWorker:
         time = self.time = Timekeeper(repr(worker), worker.id, worker.count, service)
         for job in worker.jobs:
             time.add(job)
-        self.events = WorkerEvents(worker, service, time)
-        await self.events.start()
+        if worker.uses_events and in_use.is_wanted(worker.broker):
+            from lineman.runtime.worker_events import WorkerEvents  # few programs need it
+
+            self.events = WorkerEvents(worker, service, time)
+            await self.events.start()
 
     async def _end_time(self) -> None:
         time, self.time = self.time, None

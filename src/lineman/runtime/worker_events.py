@@ -18,7 +18,7 @@ from lineman.net.connection.broadcast import broadcast
 from lineman.net.service import Service
 from lineman.runtime import inner_workers
 from lineman.scheduling.timekeeper import Timekeeper
-from lineman.sharing import event_bus, in_use
+from lineman.sharing import event_bus
 from lineman.sharing.event_bus import EventBus, MakeStore
 from lineman.sharing.event_queue import EventQueue
 from lineman.sharing.store import LocalStore, Store
@@ -49,13 +49,11 @@ class WorkerEvents:
         self._name = worker.name or name_of(worker.address)
 
     async def start(self) -> None:
-        """Joins the bus of the process, if the program uses one; events wait until `begin`.
+        """Joins the bus of the process; events wait until `begin`.
 
         Raises:
             ConfigError: the broker can never work.
         """
-        if not self._worker.uses_events or not is_wanted(self._worker):
-            return
         bus = self._bus = await event_bus.join(maker(self._worker), store_maker(self._worker))
         for event, function in self._worker.event_functions:
             self.add(event, function)
@@ -87,13 +85,10 @@ class WorkerEvents:
         """The bus of this process.
 
         Raises:
-            UsageError: the program does not use one.
+            UsageError: the worker has ended.
         """
         if self._bus is None:
-            raise UsageError(
-                "the processes of this program have no broker: set Worker.broker = "
-                f'"{EMBEDDED}" (or "redis://…") before Worker.run_all()'
-            )
+            raise UsageError(f"{self._worker!r} has ended: it publishes nothing more")
         return self._bus
 
     def send_to_all_clients(self, message: object, key: object) -> None:
@@ -126,11 +121,6 @@ class WorkerEvents:
             bus.remove_queue(event, queue)
         self._queues.clear()
         await event_bus.leave(bus)
-
-
-def is_wanted(worker: WorkerDescription) -> bool:
-    """Whether the processes of the program need its broker."""
-    return worker.broker is not None or in_use.is_used
 
 
 def maker(worker: WorkerDescription) -> MakeBroker | None:

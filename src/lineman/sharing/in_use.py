@@ -10,3 +10,12 @@ def note() -> None:
     """Notes that the program uses them."""
     global is_used
     is_used = True
+
+
+def is_wanted(broker: str | None) -> bool:
+    """Whether the processes of the program need a broker.
+
+    Args:
+        broker: `Worker.broker`.
+    """
+    return broker is not None or is_used
