@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import select
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.http_clients import connect, get
 from kit.site import Serve
-from lineman import Response
+from kit.waiting import wait_until
+from lineman import Connection, ConnectionLost, Request, Response
 
 
 @pytest.fixture
@@ -117,3 +121,40 @@ def test_a_client_that_ends_its_side_gets_the_whole_file(
     client.send_bytes(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     client.end_writing()
     assert client.receive_all().endswith(bytes(range(256)) * 20_000)
+
+
+def test_a_broken_connection_whose_end_waits_for_its_turn_takes_no_file(
+    serve: Serve, folder: Path
+) -> None:
+    async def slow(request: Request) -> str:
+        gone = asyncio.Event()
+        request.on_disconnect(gone.set)
+        await gone.wait()
+        return ""
+
+    site = serve(on_request=slow)
+    client = site.connect()
+    ask = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    client.send_bytes(ask)
+    service = site.worker.service
+    assert service is not None
+
+    def connection() -> Any:
+        found = [each for each in service.poller.handlers() if isinstance(each, Connection)]
+        return found[0] if found else None
+
+    wait_until(lambda: site.call(lambda: service.newcomers == {} and connection()), "it is asked")
+    client.send_bytes(ask)  # is read, and kept
+    wait_until(lambda: site.call(lambda: connection().bytes_read == 2 * len(ask)), "it is kept")
+
+    def send() -> None:
+        client.reset()
+        broken = select.poll()
+        for fd in service.descriptors():
+            broken.register(fd, 0)
+        assert broken.poll(10_000)  # before the service knows of it
+        with (folder / "a.txt").open("rb") as file, pytest.raises(ConnectionLost):
+            connection().send_file(file.fileno(), 0, 10).send(None)
+
+    site.call(send)
+    site.wait_until_empty()

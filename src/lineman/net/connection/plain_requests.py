@@ -12,7 +12,7 @@ import logging
 from types import CoroutineType
 from typing import Any
 
-from lineman.errors import HttpError, UsageError
+from lineman.errors import ConnectionLost, HttpError, UsageError
 from lineman.net.connection.answer_body import AnswerBody
 from lineman.net.connection.unopened import Unopened
 from lineman.net.stream.stream_status import PAUSED_BY_HANDSHAKE
@@ -236,6 +236,9 @@ class PlainRequests:
         connection = self._connection
         self._task = None
         if connection.is_over:  # it has ended meanwhile: that is what was raised here
+            return
+        if body.is_file and isinstance(error, ConnectionLost):
+            connection.finish()
             return
         if not body.has_begun:
             self._body = None

@@ -186,13 +186,14 @@ class Sender(Lifecycle):
 
     async def send_file(self, file: int, offset: int, count: int) -> int:
         """Sends a part of a file, without TLS; how many bytes it took, 0 at the file's end."""
-        sent = -1
-        while sent < 0:
-            if self._stream.is_blocked and not self.unsent:
-                await self._until_sent()  # a part of the file was not taken
+        while True:
+            if self._stream.is_blocked and not self.unsent:  # a part of the file was not taken
+                await self._until_sent()
             await self.drain()
-            sent = self._stream.send_file(file, offset, count)
-        return sent
+            if (sent := self._stream.send_file(file, offset, count)) >= 0:
+                return sent
+            if not self._stream.is_blocked:  # that it is broken is told in another turn
+                raise ConnectionLost(closing.ABNORMAL, "broken")
 
     # A peer that reads slowly.
 
