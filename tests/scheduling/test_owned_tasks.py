@@ -238,3 +238,24 @@ def test_a_start_that_fails_leaves_no_task(worker: Worker) -> None:
         assert worker.runtime.time is None
 
     asyncio.run(work(forever()))
+
+
+def test_a_coroutine_that_is_given_twice_runs_once_and_the_second_task_says_why(
+    worker: Worker, serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The task that fails does not take the coroutine from the one that runs it."""
+    done: list[bool] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        done.append(True)
+
+    def twice() -> None:
+        coroutine = work()
+        worker.spawn(coroutine)
+        worker.spawn(coroutine)
+
+    serving.call(twice)
+    wait_until(lambda: done, "the first one is done")
+    wait_until(lambda: failures(worker) == 1, "the second one is counted")
+    assert "coroutine is being awaited already" in caplog.text

@@ -49,7 +49,8 @@ class OwnedTasks:
 
     def _done(self, coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> None:
         del self._tasks[task]
-        coroutine.close()  # a task that was cancelled at once has not begun it
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            coroutine.close()  # a task that was cancelled at once has not begun it
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._note_failure(task.get_name(), error)
