@@ -70,3 +70,10 @@ def test_clients_that_take_https_for_http_are_told(
     assert client.receive_reply().text == "This port does not speak TLS: use http:// here.\n"
     assert "a TLS client on a plain http port" in caplog.text
     assert "for https give the worker cert and key" in caplog.text
+
+
+def test_tls_inside_of_tls_is_told_as_such(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    client = start(serve, True, on_request=path_of).connect()
+    client.send_bytes(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert "somebody in front encrypts twice" in client.receive_reply().text
+    assert "it must use" not in caplog.text

@@ -91,6 +91,8 @@ class HttpStage(PlainRequests):
         if isinstance(event, Request):
             return self._handle(event)
         if isinstance(event, HttpError):
+            if isinstance(event, TlsClientError) and connection.endpoint.is_tls:
+                event = HttpError(400, "TLS inside of TLS: somebody in front encrypts twice.")
             if isinstance(event, TlsClientError):
                 self._tell_tls_client()
                 event = TlsClientError(connection.endpoint.scheme)
