@@ -145,7 +145,8 @@ def _open_stream(
 ) -> StreamWire:
     if target.protocol == "udp":
         raise UsageError(
-            f"{options.url!r}: udp:// has no connections; `nc -u` sends a datagram for each line"
+            f"{options.url!r} is a service for datagrams, which have no connections; `nc -u` sends "
+            "a datagram for each line"
         )
     for name in ("header", "origin", "subprotocol", "no_compression"):
         if getattr(options, name):
