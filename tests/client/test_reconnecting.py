@@ -11,7 +11,7 @@ import pytest
 from client.support import QUICK, Server
 from kit.waiting import until
 from lineman import ConfigError, Connection, ReconnectingLine, UsageError, connect
-from lineman.client import client_service
+from lineman.client import client_service, reconnecting
 
 
 def run(test: Callable[[Server], Awaitable[None]]) -> None:
@@ -200,5 +200,138 @@ def test_what_can_never_work_is_an_error_at_once(no_traces: None) -> None:
             with pytest.raises(UsageError, match="used already"):
                 async with line:
                     pass
+
+    run(test)
+
+
+def test_a_message_that_waits_and_cannot_be_sent_is_counted_and_nothing_else_is_lost(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **QUICK) as line:
+            await server.stop()
+            await until(lambda: not line.is_open)
+            assert line.send(object())
+            assert line.send("after")
+            await server.start()
+            async for message in line:
+                assert message == "after"
+                break
+            assert (line.opened, line.dropped) == (2, 1)
+            assert server.worker is not None
+            assert len(server.worker.connections) == 1
+
+    run(test)
+    assert "a message that waited is dropped" in caplog.text
+
+
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_an_on_open_that_waits_for_ever_ends_with_its_connection(no_traces: None, who: str) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        ended: list[bool] = []
+
+        async def on_open(connection: Connection) -> None:
+            if ended:
+                return
+            try:
+                if who == "server":
+                    connection.send("go")
+                await asyncio.Event().wait()
+            finally:
+                ended.append(True)
+
+        line = connect(server.url, on_open=on_open, **QUICK)
+        entering = asyncio.create_task(line.__aenter__())
+        await until(lambda: line.opened == 1)
+        if who == "client":
+            line.close()
+        await until(lambda: entering.done())
+        assert ended == [True]
+        assert line.opened == (1 if who == "client" else 2)
+        await line.__aexit__(None, None, None)
+
+    run(test)
+
+
+def test_what_is_sent_while_on_open_works_comes_after_it(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        go_on = asyncio.Event()
+
+        async def on_open(connection: Connection) -> None:
+            await go_on.wait()
+            connection.send("login")
+
+        line = connect(server.url, on_open=on_open, **QUICK)
+        entering = asyncio.create_task(line.__aenter__())
+        await until(lambda: line.opened == 1)
+        assert line.send("order")
+        go_on.set()
+        await entering
+        heard = []
+        async for message in line:
+            heard.append(message)
+            if len(heard) == 2:
+                break
+        assert heard == ["login", "order"]
+        await line.__aexit__(None, None, None)
+
+    run(test)
+
+
+def test_headers_that_are_never_made_are_a_failed_attempt(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    async def headers() -> dict[str, str]:
+        calls.append(True)
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+        return {}
+
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, headers=headers, timeout=1.0, **QUICK) as line:
+            assert line.is_open
+
+    run(test)
+    assert "has not returned within 1 s" in caplog.text
+    assert len(calls) == 2
+
+
+def test_a_close_that_is_refused_changes_nothing(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **QUICK) as line:
+            with pytest.raises(UsageError, match="close code 99"):
+                line.close(99)
+            line.send("go")
+            await until(lambda: line.opened == 2)
+
+    run(test)
+
+
+def test_a_connection_that_is_forgotten_while_it_is_read_takes_no_other_with_it(
+    no_traces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconnecting, "UNREAD", 1)
+
+    async def test(server: Server) -> None:
+        await server.start()
+        async with asyncio.timeout(30), connect(server.url, **QUICK) as line:
+            line.send("first")
+            heard = []
+            async for message in line:
+                heard.append(message)
+                if message == "last":
+                    break
+                assert line.connection is not None
+                line.connection.destroy()
+                await until(lambda: line.opened == 2 and line.is_open)
+                line.send("last")
+            assert heard == ["first", "last"]
 
     run(test)

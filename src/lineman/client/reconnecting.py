@@ -7,7 +7,7 @@ import inspect
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -34,7 +34,7 @@ class ReconnectingLine:
     Attributes:
         connection: the open `Connection`; None while there is none.
         opened: how often it was opened.
-        dropped: messages that were not sent since too many waited.
+        dropped: messages that were not sent: too many waited, or one that waited cannot be sent.
     """
 
     def __init__(self, url: str, options: ClientOptions) -> None:
@@ -48,6 +48,7 @@ class ReconnectingLine:
         self._unread: deque[Connection] = deque(maxlen=UNREAD)
         self._is_closed = False
         self._is_entering = False
+        self._is_ready = False
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._backoff = Backoff(options.first_delay, options.last_delay, random.random)
@@ -62,13 +63,13 @@ class ReconnectingLine:
         return self.connection is not None and self.connection.is_open
 
     def send(self, message: Any) -> bool:
-        """Sends a message, or keeps it until the line is back.
+        """Sends a message, or keeps it until the line is back and `on_open` is done.
 
         Returns:
             False where it is dropped: `max_waiting` messages wait already, or the line is closed;
             or as `Connection.send`.
         """
-        if self.is_open and not self._waiting:
+        if self._is_ready and self.is_open and not self._waiting:
             assert self.connection is not None
             return self.connection.send(message)
         if self._is_closed or len(self._waiting) >= self._options.max_waiting:
@@ -78,13 +79,17 @@ class ReconnectingLine:
         return True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Closes it for good; what waits is dropped, and counted."""
+        """Closes it for good; what waits is dropped, and counted.
+
+        Raises:
+            UsageError: as for `Connection.close`; then it goes on.
+        """
+        if self.connection is not None:
+            self.connection.close(None, code, reason)
         self._is_closed = True
         self.dropped += len(self._waiting)
         self._waiting.clear()
-        if self.connection is not None:
-            self.connection.close(None, code, reason)
-        elif self._task is not None:
+        if self.connection is None and self._task is not None:
             self._task.cancel()
         self._changed.set()
 
@@ -143,9 +148,11 @@ class ReconnectingLine:
         """The messages of all its connections in order; ends when it is closed."""
         while True:
             if self._unread:
-                async for message in self._unread[0]:
+                connection = self._unread[0]
+                async for message in connection:
                     yield message
-                self._unread.popleft()
+                if self._unread and self._unread[0] is connection:  # it may be forgotten meanwhile
+                    self._unread.popleft()
             elif self._is_closed:
                 return
             else:
@@ -188,13 +195,14 @@ class ReconnectingLine:
         self.opened += 1
         self.connection = connection
         if self._options.on_open is not None:
-            await self._call_on_open(connection)
-        while self._waiting and connection.is_open:
-            connection.send(self._waiting.popleft())
+            await self._call_on_open(service, connection)
+        self._send_waiting(connection)
+        self._is_ready = True
         self._changed.set()
         if self._is_closed:
             connection.close()
         await service.ended(connection)
+        self._is_ready = False
         self._backoff.note_open(loop.time() - begun)
         self._note_end(connection)
 
@@ -212,15 +220,36 @@ class ReconnectingLine:
         assert callable(self._options.headers)
         found = self._options.headers()
         if inspect.isawaitable(found):
-            found = await found
+            seconds = self._options.timeout
+            try:
+                async with asyncio.timeout(seconds) as limit:
+                    found = await found
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise ConnectError(
+                    f"headers() of the line to {self._plan.target} has not returned within "
+                    f"{seconds:g} s",
+                    "see what it waits for; or give a larger timeout",
+                ) from None
         self._plan = plan(self._url, replace(self._options, headers=found))
 
-    async def _call_on_open(self, connection: Connection) -> None:
+    def _send_waiting(self, connection: Connection) -> None:
+        """Sends what waits; a message that cannot be sent is logged, and counted."""
+        while self._waiting and connection.is_open:
+            try:
+                is_sent = connection.send(self._waiting.popleft())
+            except Exception as error:
+                is_sent = False
+                self._log.exception(error, "%s: a message that waited is dropped", self)
+            self.dropped += not is_sent
+
+    async def _call_on_open(self, service: ClientService, connection: Connection) -> None:
         assert self._options.on_open is not None
         try:
             result = self._options.on_open(connection)
             if inspect.isawaitable(result):
-                await result
+                await _unless(service.ended(connection), result)
         except Exception as error:
             self._log.exception(error, "%s: on_open raised; the line is opened again", self)
             connection.close(None, 1011)
@@ -236,6 +265,19 @@ class ReconnectingLine:
                 connection.close_code,
                 connection.close_reason,
             )
+
+
+async def _unless(ended: Awaitable[None], opening: Awaitable[Any]) -> None:
+    """Awaits what `on_open` has returned; it is cancelled where the connection ends first."""
+    end, task = asyncio.ensure_future(ended), asyncio.ensure_future(opening)
+    try:
+        await asyncio.wait({end, task}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        end.cancel()
+        task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 def _is_made(options: ClientOptions) -> bool:
