@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from kit.waiting import until
 from lineman.sharing.event_queue import AT_ONCE, MAX_WAITING, EventQueue
 
@@ -117,3 +119,24 @@ def test_events_past_the_limit_are_counted_and_lost() -> None:
         assert queue.put(0)
 
     run(seen.append, test)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
+def test_a_function_that_raises_what_ends_a_task_gets_the_next_event(
+    error: type[BaseException],
+) -> None:
+    seen: list[int] = []
+
+    async def handler(number: int) -> None:
+        if number == 1:
+            raise error
+        seen.append(number)
+
+    async def test(queue: EventQueue, failures: Failures) -> None:
+        queue.release()
+        queue.put(1)
+        queue.put(2)
+        await until(lambda: seen == [2])
+        assert [type(raised) for _, raised in failures] == [error]
+
+    run(handler, test)

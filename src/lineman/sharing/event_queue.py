@@ -83,5 +83,10 @@ class EventQueue:
             result = self._handler(data)
             if hasattr(result, "__await__"):
                 await result
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # the worker ends; otherwise it is what the function awaited
+            self._note_failure(self._name, error)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._note_failure(self._name, error)
