@@ -64,6 +64,13 @@ def test_an_address_is_the_same_with_tls_and_without(text: str) -> None:
     assert address.over(is_tls=True).over(is_tls=False) == address
 
 
+@pytest.mark.parametrize("name", ["tcps", "texts", "FRAMES"])
+def test_a_stream_with_an_s_behind_it_is_told_how_tls_is_written(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"the scheme '{name}'") as caught:
+        parse(f"{name}://0.0.0.0:80")
+    assert caught.value.fix == f"for TLS write {name.lower()[:-1]}+tls://"
+
+
 def test_what_others_call_ssl_is_named() -> None:
     with pytest.raises(ConfigError, match="does not serve ssl:// yet") as caught:
         parse("ssl://0.0.0.0:80")

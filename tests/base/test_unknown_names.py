@@ -89,6 +89,10 @@ def test_the_class_refuses_it_too(name: str, says: str) -> None:
         ("sendToAll", "did you mean send_to_all?"),
         ("destoryClient", "did you mean destroy_client?"),
         ("getAllClientInfo", "did you mean get_all_client_sessions?"),
+        ("start_tls", "an address with TLS from the first byte: text+tls://"),
+        ("publish", "worker.publish(…)"),
+        ("on_event", "@worker.on_event(…)"),
+        ("broadcast", "did you mean send_to_all?"),
         ("rooms", 'keep your own values in gateway.data: gateway.data["rooms"]'),
     ],
 )

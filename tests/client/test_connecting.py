@@ -407,6 +407,20 @@ def test_an_option_that_does_not_exist_is_named() -> None:
         connect("ws://h/", tiemout=1)
 
 
+@pytest.mark.parametrize("name", ["on_open", "first_delay", "last_delay", "max_waiting"])
+def test_an_option_of_reconnecting_is_refused_without_it(name: str) -> None:
+    given: dict[str, Any] = {name: print if name == "on_open" else 1}
+    with pytest.raises(UsageError, match=f"{name} is for a line that comes back: give reconnect"):
+        connect("ws://h/", **given)
+
+
+def test_a_line_that_was_not_awaited_says_so() -> None:
+    connecting: Any = connect("ws://h/")
+    with pytest.raises(UsageError, match=r"no send, and is not open yet.*await connect"):
+        connecting.send("x")
+    assert not hasattr(connecting, "_nothing")
+
+
 def test_a_context_of_the_programs_own_is_used(no_traces: None, tmp_path: Path) -> None:
     pair = TestCA(tmp_path).issue("example.com")
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")

@@ -27,6 +27,7 @@ def test_an_event_and_the_clients_of_a_worker_have_topics_of_their_own() -> None
     [
         (7, "is a text, got int"),
         (None, "got NoneType"),
+        (print, r'write @worker.on_event\("name"\)'),
         ("", "has 0 bytes"),
         ("é" * 129, "has 258 bytes; give 1 to 256"),
         ("\ud800", "no Unicode text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +81,7 @@ class Remembers(Pairs):
         (CutsWrongly, "byte by byte: message 1 of 2 must be b'abcd', and it is b''"),
         (DecodesWrongly, r"whole: message 1 of 2 must be b'abcd', and it is b'\x02abcd'"),
         (Raises, "Raises.decode() raised LookupError: what is that"),
+        (Raises, "for bytes that are no message, raise ProtocolError(1007"),
         (Remembers, "byte by byte"),
     ],
 )
@@ -95,3 +97,11 @@ def test_what_is_no_protocol_and_no_messages_are_refused() -> None:
         check_protocol(5, [b""])
     with pytest.raises(AssertionError, match="at least one"):
         check_protocol(Pairs, [])
+
+
+def test_the_protocol_that_the_reference_shows_passes() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/protocols.md").read_text(encoding="utf-8")
+    code = page.split("## A protocol of your own", 1)[1].split("```python\n", 1)[1]
+    names: dict[str, Any] = {}
+    exec(code.split("worker = ", 1)[0], names)
+    check_protocol(names["Words"], ["one", "", "three"])

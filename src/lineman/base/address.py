@@ -176,6 +176,8 @@ def _scheme(text: str, name: str) -> str:
         served += f", for bytes tcp+{text}"
     if name.lower() == "ssl":
         served = 'write tcp:// and give cert="server.pem", key="server.key"'
+    if name.lower().endswith("s") and name.lower()[:-1] in STREAMS:
+        served = f"for TLS write {name.lower()[:-1]}+tls://"
     if name.lower() in _LATER_SCHEMES:
         raise ConfigError(f"this version does not serve {name}:// yet (address {text!r})", served)
     raise ConfigError(f"the scheme {name!r} in {text!r} is unknown", served)

@@ -292,6 +292,14 @@ GATEWAY: Mapping[str, str] = {
     "runAll": "write Worker.run_all()",
     "connections": "write `await gateway.get_all_client_id_list()`",
 }
+# What a Worker has, and a Gateway has not.
+NOT_OF_A_GATEWAY: Mapping[str, str] = {
+    "start_tls": "give devices an address with TLS from the first byte: text+tls://, tcp+tls://",
+    "broadcast": "send_to_all",
+    "publish": "publish_to_group keeps messages for clients; an event for all business workers is "
+    "published by the worker of on_worker_start: worker.publish(…)",
+    "on_event": "set it on the worker of on_worker_start: @worker.on_event(…)",
+}
 # The names that a program sets in GatewayWorker; the others are functions.
 GATEWAY_SETTINGS = frozenset({
     *("count", "businessWorkers", "registerAddress", "lanIp", "lanPort", "startPort"),

@@ -186,7 +186,10 @@ def _deflate(compression: object) -> DeflateOptions | None:
 def _tls(options: ClientOptions) -> ssl.SSLContext:
     if options.tls is not None:
         if not isinstance(options.tls, ssl.SSLContext):
-            raise UsageError(f"tls is a {type(options.tls).__name__}; give an ssl.SSLContext")
+            raise UsageError(
+                f"tls is a {type(options.tls).__name__}; give an ssl.SSLContext; to trust a "
+                'server that has tls="dev", give ca=, the path of its ca.pem'
+            )
         return options.tls
     try:
         context = ssl.create_default_context(cafile=options.ca)

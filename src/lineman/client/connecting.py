@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lineman.client.client_options import NAMES, ClientOptions, plan
 from lineman.client.client_service import ClientService, service_for
 from lineman.client.opening import open_connection
 from lineman.client.reconnecting import ReconnectingLine
-from lineman.errors import UsageError
+from lineman.errors import UnknownNameError, UsageError
 from lineman.net.connection.connection import Connection
+
+# Options that a connection which is opened once would not use.
+_OF_RECONNECTING = ("on_open", "first_delay", "last_delay", "max_waiting")
 
 
 class Connecting:
@@ -24,6 +27,16 @@ class Connecting:
 
     def __repr__(self) -> str:
         return f"<connect {self._plan.target}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise UnknownNameError(
+                f"{self!r} has no {name}, and is not open yet: write "
+                "`async with connect(…) as line:` or `line = await connect(…)`, and use the line"
+            )
 
     async def _open(self) -> Connection:
         opened = await open_connection(self._plan)
@@ -77,4 +90,7 @@ def connect(url: str, **given: Any) -> Connecting | ReconnectingLine:
     options = ClientOptions(**given)
     if options.reconnect:
         return ReconnectingLine(url, options)
+    for name in _OF_RECONNECTING:
+        if name in given:
+            raise UsageError(f"{name} is for a line that comes back: give reconnect=True as well")
     return Connecting(url, options)

@@ -81,6 +81,9 @@ def parse(url: str) -> AnyTarget:
         UsageError: it is none; the message holds the right spelling where it can be guessed.
     """
     name, _, rest = url.partition(":")
+    if name.lower().endswith("s") and name.lower()[:-1] in STREAMS:
+        instead = f"{name.lower()[:-1]}+tls:{rest}"
+        raise UsageError(f"{url!r} has the scheme {name!r}; for TLS write {instead}")
     if name.lower().partition("+")[0] not in (*STREAMS, "udp"):
         return websocket_url.parse(url)
     is_unix = name.lower().endswith("+unix")

@@ -14,6 +14,7 @@ from lineman.base.vocabulary import (
     GATEWAY,
     GATEWAY_CALLS,
     GATEWAY_SETTINGS,
+    NOT_OF_A_GATEWAY,
     WORKER,
     WORKER_SETTINGS,
 )
@@ -132,7 +133,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
     _kind = ObjectKind(
         "a Gateway",
         "gateway.data",
-        {"gateway": GATEWAY, "Worker": WORKER},
+        {"gateway": {**GATEWAY, **NOT_OF_A_GATEWAY}, "Worker": WORKER},
         "Gateway",
         {"address", "context", *OPTIONS},
         GATEWAY_SETTINGS | WORKER_SETTINGS,
@@ -371,6 +372,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         if self._business is None:
             raise UsageError(
                 f"process {os.getpid()} runs no callbacks of {self!r}; "
+                "call it in on_worker_start, a callback or a job of the gateway; "
                 "from other programs use a GatewayClient"
             )
         return self._business

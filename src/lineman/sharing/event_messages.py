@@ -42,6 +42,8 @@ def event_topic(event: object) -> str:
         UsageError: the event's name is no text of 1 to 256 bytes.
     """
     if not isinstance(event, str):
+        if callable(event):
+            raise UsageError('on_event needs a name: write @worker.on_event("name") above it')
         raise UsageError(f"the name of an event is a text, got {type(event).__name__}")
     try:
         size = len(event.encode())

@@ -99,7 +99,10 @@ class _Check:
             slow = self._events([bytes([byte]) for byte in data], SMALL)
             for event in whole:
                 is_fault = isinstance(event, ProtocolError) and event.code == INTERNAL_ERROR
-                assert not is_fault, f"the bytes {data!r}: {event}"
+                assert not is_fault, (
+                    f"the bytes {data!r}: {event}; for bytes that are no message, raise "
+                    'ProtocolError(1007, "why")'
+                )
             if not self._same(whole, slow):
                 raise AssertionError(
                     f"the bytes {data!r} give {_shown(whole)} as a whole, and byte by byte they "

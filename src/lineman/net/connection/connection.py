@@ -158,7 +158,8 @@ class Connection(OwnSettings, ConnectionNames):
         if not self.endpoint.may_start_tls:
             raise UsageError(
                 "start_tls() is called, and the worker does not expect it; give it start_tls=True "
-                'and a certificate: Worker("text://…", cert="server.pem", start_tls=True)'
+                'and a certificate: Worker("text://…", cert="server.pem", start_tls=True); '
+                "a connection of connect() or a Dialer has TLS from its first byte: tcp+tls://…"
             )
         has_more = self._inbox is not None and self._inbox.drop_messages() > 0
         if self._state is not OPEN:
