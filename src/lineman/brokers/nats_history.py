@@ -30,7 +30,9 @@ WRONG_LAST = 10071  # the server's code for an entry whose predecessor is anothe
 
 # Groups of which the last entry is remembered.
 REMEMBERED = 10_000
-MAX_TRIES = 10
+# Attempts to be the next entry of a group. A node that has lost asks for the last entry first, so
+# that another one which appends all the time is ahead of it for as long as it appends.
+MAX_TRIES = 500
 # Seconds for closing a connection.
 CLOSING = 1.0
 # The server removes entries that are too large together when they have so much more than the limit.
