@@ -190,6 +190,8 @@ def test_names_that_it_does_not_have_are_told() -> None:
         dialer.onMessage = print  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="Dialer has no option tiemout"):
         Dialer("ws://h/", tiemout=1)
+    with pytest.raises(UsageError, match=r"no option of .* set it: @dialer\.on_message"):
+        Dialer("ws://h/", on_message=print)
     with pytest.raises(UsageError, match="on_message"):
         dialer.on_message = 7  # type: ignore[assignment]
     with pytest.raises(UsageError, match="where an event loop runs"):

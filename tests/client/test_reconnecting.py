@@ -335,3 +335,12 @@ def test_a_connection_that_is_forgotten_while_it_is_read_takes_no_other_with_it(
             assert heard == ["first", "last"]
 
     run(test)
+
+
+def test_a_line_that_comes_back_is_not_awaited_and_says_so() -> None:
+    async def main() -> None:
+        line: Any = connect("ws://h/", reconnect=True)
+        with pytest.raises(UsageError, match="write `async with connect"):
+            await line
+
+    asyncio.run(main())

@@ -82,6 +82,8 @@ class Dialer(Declared):
 
     def __init__(self, url: str, **given: Any) -> None:
         for name in given:
+            if isinstance(vars(Dialer).get(name), Slot):
+                raise UsageError(f"{name} is no option of Dialer(…); set it: @dialer.{name}")
             if name not in NAMES:
                 raise UsageError(f"Dialer has no option {name}; it has {', '.join(sorted(NAMES))}")
         self.callbacks = DialerCallbacks()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from lineman.base.loglimit import LogLimit
 from lineman.client.backoff import Backoff
@@ -56,6 +56,14 @@ class ReconnectingLine:
 
     def __repr__(self) -> str:
         return f"<line to {self._plan.target}, {'open' if self.is_open else 'away'}>"
+
+    if not TYPE_CHECKING:
+
+        def __await__(self) -> NoReturn:
+            raise UsageError(
+                "connect(…, reconnect=True) is not awaited: write "
+                "`async with connect(…, reconnect=True) as line:`, whose end closes it for good"
+            )
 
     @property
     def is_open(self) -> bool:
