@@ -113,6 +113,20 @@ def test_an_hour_that_comes_twice_runs_once() -> None:
     assert coming(line, within, 1) == ["2026-10-26T02:30:00+01:00"]
 
 
+def test_a_line_with_seconds_runs_once_too_when_summer_time_begins_and_ends() -> None:
+    line = CronLine("15 30 2 * * *", "Europe/Berlin")
+    assert coming(line, moment("2026-03-28T12:00:00", BERLIN), 2) == [
+        "2026-03-29T03:00:15+02:00",
+        "2026-03-30T02:30:15+02:00",
+    ]
+    assert coming(line, moment("2026-10-24T12:00:00", BERLIN), 2) == [
+        "2026-10-25T02:30:15+02:00",
+        "2026-10-26T02:30:15+01:00",
+    ]
+    within = moment("2026-10-25T02:10:00", BERLIN, fold=1)
+    assert coming(line, within, 1) == ["2026-10-26T02:30:15+01:00"]
+
+
 def test_steps_go_on_through_the_change_of_summer_time() -> None:
     line = CronLine("*/20 * * * *", "Europe/Berlin")
     for night in ("2026-03-29T00:00:00", "2026-10-25T00:00:00"):

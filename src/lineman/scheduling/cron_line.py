@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -53,6 +53,9 @@ class CronLine:
         self.line = " ".join(line.split())
         _check(self.line)
         self._zone = _zone(tz)
+        # The library leaves the changes of summer time alone in lines with six fields.
+        fields = self.line.split()
+        self._is_ours = len(fields) == 6 and not any(each.startswith("*") for each in fields[1:3])
         self.first(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
 
     def __repr__(self) -> str:
@@ -60,8 +63,11 @@ class CronLine:
 
     def first(self, now: float) -> float:
         """The first moment after this one, both as `time.time()` tells them."""
-        coming = CronSim(self.line, datetime.fromtimestamp(now, self._zone))
-        for moment in coming:
+        begin = datetime.fromtimestamp(now, self._zone)
+        if self._is_ours:
+            begin = begin.replace(tzinfo=None)
+        for each in CronSim(self.line, begin):
+            moment = _existing(each, self._zone) if self._is_ours else each
             # Where an hour comes twice, the library may begin with its first time, which is over.
             found: float = moment.timestamp()
             if found > now:
@@ -75,6 +81,15 @@ class CronLine:
             missed += 1
             coming = self.first(now if missed >= MAX_COUNTED else coming)
         return coming, missed
+
+
+def _existing(moment: datetime, zone: tzinfo) -> datetime:
+    """This time of the wall, the first one if it comes twice; right after a gap if it is in one."""
+    while True:
+        found = moment.replace(tzinfo=zone, fold=0)
+        if found.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == moment:
+            return found
+        moment += timedelta(minutes=1)
 
 
 def _check(line: str) -> None:
