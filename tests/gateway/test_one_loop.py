@@ -337,7 +337,7 @@ def test_a_process_of_run_all_starts_no_gateway(monkeypatch: pytest.MonkeyPatch)
 def test_its_functions_say_how_it_is_started() -> None:
     async def main() -> None:
         gateway = Gateway(HERE)
-        with pytest.raises(UsageError, match=r"runs no callbacks.*call it in on_worker_start"):
+        with pytest.raises(UsageError, match=r"runs no callbacks.*call it in a callback"):
             gateway.send_to_all("nobody runs")
         with pytest.raises(UsageError, match="known after start"):
             _ = gateway.port

@@ -372,7 +372,7 @@ class Gateway(GatewayTime, Api, RunsInLoop, Declared):
         if self._business is None:
             raise UsageError(
                 f"process {os.getpid()} runs no callbacks of {self!r}; "
-                "call it in on_worker_start, a callback or a job of the gateway; "
+                "call it in a callback for clients or a job of the gateway; "
                 "from other programs use a GatewayClient"
             )
         return self._business
