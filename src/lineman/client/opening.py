@@ -50,13 +50,14 @@ async def open_connection(plan: ClientPlan) -> OpenedLine:
     Raises:
         ConnectError: the server cannot be reached, or does not open the connection.
     """
+    deadline = asyncio.get_running_loop().time() + plan.timeout
     try:
-        async with asyncio.timeout(plan.timeout):
+        async with asyncio.timeout_at(deadline):
             sock = await _reach(plan)
     except (OSError, TimeoutError) as error:
         raise failure(error, plan) from None
     try:
-        async with asyncio.timeout(plan.timeout):
+        async with asyncio.timeout_at(deadline):
             return await _shake_hands(plan, _Wire(sock))
     except BaseException as error:
         sock.close()
