@@ -272,7 +272,10 @@ GOOD = (
         (b"SSH-2.0-OpenSSH_9.2\r\n", "answered with no HTTP"),
         (b"\x15\x03\x01\x00\x02\x02\x28", "the server speaks TLS: write wss://"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone", "with 404: none"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: ws://x/\r\n\r\n", "the address that it names: ws://x/"),
+        (
+            b"HTTP/1.1 301 Moved\r\nLocation: ws://x/\r\n\r\n",
+            "the address that it names: 'ws://x/'",
+        ),
         (GOOD.replace(b"ACCEPT", b"AAAA") + b"\r\n", "does not belong to our key"),
         (GOOD.replace(b"Upgrade: websocket\r\n", b"") + b"\r\n", "does not upgrade"),
         (GOOD + b"Sec-WebSocket-Protocol: x\r\n\r\n", "was not offered"),
@@ -287,6 +290,20 @@ def test_a_server_that_lies_is_told_by_name(no_traces: None, answer: bytes, word
         async with serving(answer) as port:
             with pytest.raises(ConnectError, match=words):
                 await connect(f"ws://127.0.0.1:{port}/", timeout=10)
+
+    asyncio.run(main())
+
+
+def test_an_interim_answer_before_the_handshakes_is_passed_over(no_traces: None) -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+
+    async def main() -> None:
+        async with serving(early * 3 + GOOD + b"\r\n\x81\x02hi\x88\x00", ends=False) as port:
+            line = await connect(f"ws://127.0.0.1:{port}/", close_timeout=0.2)
+            assert [message async for message in line] == ["hi"]
+        async with serving(early * 50, ends=False) as port:
+            with pytest.raises(ConnectError, match="answered with no HTTP"):
+                await connect(f"ws://127.0.0.1:{port}/")
 
     asyncio.run(main())
 

@@ -200,6 +200,13 @@ def test_what_can_never_work_is_an_error_at_once(no_traces: None) -> None:
             with pytest.raises(UsageError, match="used already"):
                 async with line:
                     pass
+        fresh: ReconnectingLine = connect(server.url, **QUICK)
+        with pytest.raises(UsageError, match="was not entered"):
+            await anext(aiter(fresh))
+        fresh.close()
+        with pytest.raises(UsageError, match="used already"):
+            async with fresh:
+                pass
 
     run(test)
 

@@ -74,7 +74,7 @@ def _refused(error: HandshakeRefusedError, plan: ClientPlan) -> ConnectError:
     text = " ".join(answer.text.split())[:QUOTED]
     seen = f"{target} refused the handshake with {answer.status}"
     where = answer.headers.get("location")
-    fix = f"write the address that it names: {where}" if where else "see the server's log"
+    fix = f"write the address that it names: {where!r:.200}" if where else "see the server's log"
     if answer.status == 401 or answer.status == 403:
         fix = "see what the server wants to know: headers, a cookie, an origin"
     return ConnectError(

@@ -25,6 +25,8 @@ logger = logging.getLogger("lineman")
 # Connections whose messages are kept for a program that reads slowly; those before are forgotten.
 UNREAD = 16
 
+_NOT_ENTERED = "this line was not entered: write `async with connect(…, reconnect=True) as line:`"
+
 
 class ReconnectingLine:
     """A connection to a server that is opened again whenever it has ended.
@@ -116,7 +118,7 @@ class ReconnectingLine:
         return self._task is not None and self._task.done()
 
     async def __aenter__(self) -> Self:
-        if self._task is not None:
+        if self._task is not None or self._is_closed:
             raise UsageError("this line is used already; call connect() again for another one")
         self._is_entering = True
         self.begin()
@@ -153,7 +155,13 @@ class ReconnectingLine:
         self._log.tell()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """The messages of all its connections in order; ends when it is closed."""
+        """The messages of all its connections in order; ends when it is closed.
+
+        Raises:
+            UsageError: it was not entered.
+        """
+        if self._task is None:
+            raise UsageError(_NOT_ENTERED)
         while True:
             if self._unread:
                 connection = self._unread[0]

@@ -51,7 +51,11 @@ def encode_plain(what: str, value: object, limit: int, *, is_sorted: bool = Fals
     try:
         check_value(value)
         encoded = (_sorting_encoder if is_sorted else _encoder).encode(value)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except RecursionError:
+        raise UsageError(
+            f"{what} cannot be sent: it is nested too deeply, or holds itself"
+        ) from None
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{what} cannot be sent: {error}; it takes {KINDS}") from None
     if len(encoded) > limit:
         raise UsageError(f"{what} has {len(encoded):,} bytes, {limit:,} are allowed")

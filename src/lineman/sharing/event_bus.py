@@ -22,7 +22,7 @@ from lineman.sharing.event_messages import (
     clients_topic,
     event_topic,
 )
-from lineman.sharing.event_queue import MAX_WAITING, EventQueue
+from lineman.sharing.event_queue import EventQueue
 from lineman.sharing.store import LocalStore, Store
 
 logger = logging.getLogger("lineman")
@@ -228,6 +228,7 @@ class EventBus:
                 for receive in list(self._receivers.get(topic, ())):
                     receive(whole, key)
             else:
+                decode_plain(message.data)  # raises here for what is no value
                 for queue in self._queues.get(topic, ()):
                     self._put(queue, topic, message.data)
         except (BadMessageError, ValueError) as error:
@@ -240,14 +241,10 @@ class EventBus:
             )
 
     def _put(self, queue: EventQueue, topic: str, encoded: bytes) -> None:
-        if not queue.put(decode_plain(encoded)):  # each function has a value of its own
+        if not queue.put(encoded):
             self._slow += 1
             self._log.log(
-                logging.WARNING,
-                "slow events",
-                "an event is lost: %d wait for %s",
-                MAX_WAITING,
-                queue,
+                logging.WARNING, "slow events", "an event is lost: too many wait for %s", queue
             )
 
 

@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-# Events that wait for a function; further ones are lost, and counted.
+from lineman.links.plain_values import decode_plain
+
+# Events that wait for a function, and their bytes; further ones are lost, and counted.
 MAX_WAITING = 10_000
+MAX_BYTES = 16 * 1024 * 1024
 # Events after which others have their turn in the event loop.
 AT_ONCE = 100
 
@@ -40,7 +43,8 @@ class EventQueue:
         self._name = name
         self._spawn = spawn
         self._note_failure = note_failure
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
         self._is_running = False
         self.is_held = True
         self.lost = 0
@@ -48,12 +52,17 @@ class EventQueue:
     def __repr__(self) -> str:
         return self._name
 
-    def put(self, data: Any) -> bool:
-        """Hands over an event later, in order; returns whether there was room for it."""
-        if len(self._waiting) >= MAX_WAITING:
+    def put(self, data: bytes) -> bool:
+        """Hands over an event later, in order; returns whether there was room for it.
+
+        Args:
+            data: as `encode_plain` has made it; each function gets a value of its own.
+        """
+        if len(self._waiting) >= MAX_WAITING or self._size + len(data) > MAX_BYTES:
             self.lost += 1
             return False
         self._waiting.append(data)
+        self._size += len(data)
         self._wake()
         return True
 
@@ -74,7 +83,9 @@ class EventQueue:
                 count += 1
                 if count % AT_ONCE == 0:
                     await asyncio.sleep(0)
-                await self._hand_over(self._waiting.popleft())
+                data = self._waiting.popleft()
+                self._size -= len(data)
+                await self._hand_over(decode_plain(data))
         finally:
             self._is_running = False
 

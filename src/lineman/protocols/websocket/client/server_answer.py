@@ -16,6 +16,7 @@ from lineman.protocols.websocket.handshake import accept_key
 from lineman.protocols.websocket.negotiation import Agreement, DeflateOptions, accept
 
 MAX_HEAD = 64 * 1024
+MAX_INTERIM = 16  # answers with a status of 1xx before the real one
 MAX_BODY = 1024  # of a refusal, to be quoted: one line is enough
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?")
@@ -57,12 +58,13 @@ class Answer:
 class AnswerReader:
     """Takes the bytes of a response, cut anywhere; `rest` is what follows a 101."""
 
-    __slots__ = ("_answer", "_buffer", "_left", "rest")
+    __slots__ = ("_answer", "_buffer", "_interim", "_left", "rest")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._answer: Answer | None = None  # its head is read, its body is not
         self._left = 0
+        self._interim = 0
         self.rest = b""
 
     def feed(self, data: bytes) -> Answer | None:
@@ -72,10 +74,13 @@ class AnswerReader:
             NotHttpError: this is no HTTP response, or a head without an end.
         """
         self._buffer += data
-        if self._answer is None:
+        while self._answer is None:
             self._read_head()
             if self._answer is None:
                 return None
+            if self._answer.status < 200 and self._answer.status != 101:
+                self._skip_interim()  # such as 103: the answer follows (RFC 9110, section 15.2)
+                continue
             if self._answer.status == 101:
                 self.rest = self._buffer
                 return self._answer
@@ -87,6 +92,12 @@ class AnswerReader:
             return None
         body = self._buffer[: self._left].decode("utf-8", "replace")
         return Answer(self._answer.status, self._answer.headers, body)
+
+    def _skip_interim(self) -> None:
+        self._answer = None
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise NotHttpError(self._buffer[:16])
 
     def _read_head(self) -> None:
         if not b"HTTP/1.".startswith(self._buffer[:7]):
