@@ -351,3 +351,44 @@ def test_a_line_that_comes_back_is_not_awaited_and_says_so() -> None:
             await line
 
     asyncio.run(main())
+
+
+def test_a_server_that_ends_is_noticed_while_its_messages_are_unread(no_traces: None) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, **QUICK) as line:
+            for message in ("one", "two", "go"):
+                line.send(message)
+            await until(lambda: line.opened == 2 and line.is_open)
+            line.send("three")
+            heard = []
+            async for message in line:
+                heard.append(message)
+                if message == "three":
+                    break
+            assert heard == ["one", "two", "three"]
+            assert line.dropped == 0
+
+    run(test)
+
+
+def test_a_program_that_does_not_read_slows_the_server_down_and_misses_nothing(
+    no_traces: None,
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, max_send_buffer_size=10_000_000, **QUICK) as line:
+            for number in range(1000):
+                line.send(f"{number} {'x' * 1000}")
+            await until(lambda: len(line._unread) >= reconnecting.UNREAD)
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert len(line._unread) < 2 * reconnecting.UNREAD
+            heard = []
+            async for message in line:
+                heard.append(int(message.split()[0]))
+                if len(heard) == 1000:
+                    break
+            assert heard == list(range(1000))
+
+    run(test)

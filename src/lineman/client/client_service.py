@@ -42,15 +42,26 @@ class ClientService:
         self._ended: dict[Connection, asyncio.Event] = {}
         self._service.start()
 
-    def begin(self, plan: ClientPlan, opened: OpenedLine) -> Connection:
-        """The connection; its messages wait for who reads it."""
+    def begin(
+        self, plan: ClientPlan, opened: OpenedLine, on_message: Callback | None = None
+    ) -> Connection:
+        """The connection.
+
+        Args:
+            plan: as it was opened.
+            opened: its parts.
+            on_message: gets its messages; None: they wait for `async for`, or are those of the
+                service's callbacks.
+        """
         target = plan.target
         endpoint = Endpoint(str(target), target.scheme, plan.factory)
         connection = Connection(self._service, endpoint, opened.fd, opened.peer)
         connection.subprotocol = opened.subprotocol
         self._ended[connection] = asyncio.Event()
+        if on_message is not None:
+            connection.on_message = on_message
         connection.begin_as_client(opened.session, opened.tls, opened.rest)
-        if self._is_read:
+        if self._is_read and on_message is None:
             aiter(connection)  # what comes waits from now on
         return connection
 

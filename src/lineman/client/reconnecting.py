@@ -22,8 +22,9 @@ from lineman.net.connection.connection import Connection
 
 logger = logging.getLogger("lineman")
 
-# Connections whose messages are kept for a program that reads slowly; those before are forgotten.
-UNREAD = 16
+# Messages that wait for the program, and their bytes, before the server is slowed down.
+UNREAD = 64
+UNREAD_SIZE = 256 * 1024
 
 _NOT_ENTERED = "this line was not entered: write `async with connect(…, reconnect=True) as line:`"
 
@@ -47,7 +48,9 @@ class ReconnectingLine:
         self.opened = 0
         self.dropped = 0
         self._waiting: deque[Any] = deque()
-        self._unread: deque[Connection] = deque(maxlen=UNREAD)
+        self._unread: deque[Any] = deque()
+        self._unread_size = 0
+        self._paused: Connection | None = None
         self._is_closed = False
         self._is_entering = False
         self._is_ready = False
@@ -163,17 +166,33 @@ class ReconnectingLine:
         if self._task is None:
             raise UsageError(_NOT_ENTERED)
         while True:
-            if self._unread:
-                connection = self._unread[0]
-                async for message in connection:
-                    yield message
-                if self._unread and self._unread[0] is connection:  # it may be forgotten meanwhile
-                    self._unread.popleft()
-            elif self._is_closed:
+            while self._unread:
+                message = self._unread.popleft()
+                self._unread_size -= _size_of(message)
+                self._resume()
+                yield message
+            if self._task.done():
                 return
-            else:
-                self._changed.clear()
-                await self._changed.wait()
+            self._changed.clear()
+            await self._changed.wait()
+
+    # Its messages come here, and not into an inbox of the connection, where the server's close
+    # would wait behind them: nothing is sent into a connection that has ended.
+
+    def _take(self, connection: Connection, message: Any) -> None:
+        self._unread.append(message)
+        self._unread_size += _size_of(message)
+        if len(self._unread) >= UNREAD or self._unread_size >= UNREAD_SIZE:
+            self._paused = connection
+            connection.pause_recv()
+        self._changed.set()
+
+    def _resume(self) -> None:
+        paused = self._paused
+        is_low = len(self._unread) <= UNREAD // 2 and self._unread_size <= UNREAD_SIZE // 2
+        if paused is not None and is_low:
+            self._paused = None
+            paused.resume_recv()
 
     # Connecting.
 
@@ -224,9 +243,7 @@ class ReconnectingLine:
 
     def _begin(self, opened: OpenedLine) -> tuple[ClientService, Connection]:
         service = service_for(self._plan)
-        connection = service.begin(self._plan, opened)
-        self._unread.append(connection)
-        return service, connection
+        return service, service.begin(self._plan, opened, self._take)
 
     def _not_opened(self, error: ConnectError) -> None:
         again = "; it is tried again" if self._options.reconnect else ""
@@ -294,6 +311,11 @@ async def _unless(ended: Awaitable[None], opening: Awaitable[Any]) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.result()
+
+
+def _size_of(message: Any) -> int:
+    """Bytes or characters of a message; 0 for what a program's own protocol has made."""
+    return len(message) if isinstance(message, str | bytes) else 0
 
 
 def _is_made(options: ClientOptions) -> bool:
