@@ -148,6 +148,17 @@ def test_the_factor_may_be_another_one(serve: ServeDatagrams, factor: float, mos
     assert results.wait(2) == [not factor, factor != 0.5]
 
 
+def test_what_was_not_sent_takes_nothing_from_what_may_be_answered(serve: ServeDatagrams) -> None:
+    def answer(peer: DatagramPeer, data: bytes) -> None:
+        with pytest.raises(UsageError):
+            peer.send(bytes(65_508))  # with its headers nearly all that (608 + 48) * 100 allows
+        peer.send(b"this goes")
+
+    site = serve(on_message=answer, udp_amplification=100)
+    assert site.client().ask(bytes(608)) == b"this goes"
+    assert sent(site) == (1, 9, 0)
+
+
 # What cannot be sent.
 
 

@@ -55,7 +55,8 @@ def test_of_several_addresses_it_takes_the_socket_of_the_family_and_all_are_answ
     "address",
     [
         ("localhost", 5), ("192.0.2.1", 0), ("192.0.2.1", 65536), ("192.0.2.1", "5"), ("", 5),
-        ("192.0.2.1", True), ("fe80::1%nowhere", 5), "192.0.2.1:5", None, ("192.0.2.1",), (1, 2),
+        ("192.0.2.1", True), ("fe80::1%nowhere", 5),
+        ("fe80::1%4294967296", 5), "192.0.2.1:5", None, ("192.0.2.1",), (1, 2),
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_with_the_right_form(

@@ -108,7 +108,10 @@ class DatagramPeer(_PeerBase, PeerNames):
             if cost > self._allowed:
                 self._refuse(len(payload), factor)
                 return False
-            self._allowed -= cost
+            if not output.send(self._sender, payload):
+                return False
+            self._allowed -= cost  # what has not left may be sent again
+            return True
         return output.send(self._sender, payload)
 
     def _refuse(self, size: int, factor: float) -> None:

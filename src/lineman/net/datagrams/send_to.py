@@ -11,6 +11,7 @@ from lineman.net.datagrams.datagram_output import DatagramOutput
 from lineman.protocols.websocket.session import to_frame
 
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96
+_MOST_SCOPE = 2**32 - 1
 
 
 def send_to(outputs: Iterable[DatagramOutput], address: tuple[str, int], data: Any) -> bool:
@@ -71,4 +72,14 @@ def _resolved(ip: str, address: object) -> tuple[int, bytes, int]:
 
 
 def _scope(interface: str) -> int:
-    return int(interface) if interface.isdigit() else socket.if_nametoindex(interface)
+    """The number of an interface, which is written as its name or its number.
+
+    Raises:
+        ValueError, OSError: there is none.
+    """
+    if not interface.isdigit():
+        return socket.if_nametoindex(interface)
+    scope = int(interface)
+    if scope > _MOST_SCOPE:
+        raise ValueError
+    return scope
