@@ -119,8 +119,9 @@ def test_what_is_no_file_of_that_kind_holds_nobody_up(
 ) -> None:
     path = tmp_path / "key.pem"
     stand_in(path)
-    with pytest.raises(ConfigError, match="root does not read it for that user"):
+    with pytest.raises(ConfigError, match="root does not read it for that user") as caught:
         kept.for_child(place(keys=(str(path),)), OWNER)
+    assert "or let nobody read it" in str(caught.value)
 
 
 def test_nothing_is_kept_for_whoever_can_read_it(tmp_path: Path) -> None:

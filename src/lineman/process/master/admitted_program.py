@@ -57,10 +57,11 @@ class AdmittedProgram:
             self.keyfiles.for_child(place, owner)
         found = self._setting.configure(description.settings, rights.first_of(places))
         watches = self._setting.watches
-        self.settings = asdict(found) | log_setup.for_children() | {"watch": watches}
-        sockets.open(places)
         if inner := [place for place in places if not place.listens]:
             self.links.make(rights.owner_of(inner[0]))
+        sockets.open(places)
+        # Not before all that can fail: then the children of before, started again, get theirs.
+        self.settings = asdict(found) | log_setup.for_children() | {"watch": watches}
         self.description = description
         self._places.update({(place.address, place.twin): place for place in places})
         return description.seats(at_once=watches)

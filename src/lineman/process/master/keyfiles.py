@@ -163,8 +163,8 @@ def _read(path: str, kinds: frozenset[BlockKind], owner: Owner) -> tuple[bytes, 
         raise ConfigError(
             f"{owner.name} may not read {path}, and root does not read it for that user: "
             f"{(error.strerror or str(error)).lower()}",
-            "give its real path, in a directory that only root may write to; or let {owner.name} "
-            "read it",
+            "give its real path, in a directory that only root may write to; or let "
+            f"{owner.name} read it",
         ) from None
     if not found:
         raise ConfigError(
