@@ -13,13 +13,14 @@ from lineman.protocols.codecs.text_session import TextSession
 
 BROWSER = b"GET /chat HTTP/1.1\r\nHost: localhost\r\n"
 WEBSOCKET = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FORM = b"POST /?x=1 HTTP/1.1\r\n\r\nset all 1\n"
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x0a\x0a\xfc\x03\x03"
 HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 443\r\nhello\n"
 HEADER_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
 
 
-@pytest.mark.parametrize("sent", [BROWSER, WEBSOCKET, FORM, HELLO, HEADER])
+@pytest.mark.parametrize("sent", [BROWSER, WEBSOCKET, HTTP_2, FORM, HELLO, HEADER])
 def test_no_line_of_another_protocol_becomes_a_message(sent: bytes) -> None:
     for events in all_cuts(lambda: TextSession(Limits()), sent):
         assert events == [1002]
@@ -29,6 +30,7 @@ def test_no_line_of_another_protocol_becomes_a_message(sent: bytes) -> None:
     ("sent", "what"),
     [
         (BROWSER, "an HTTP request"),
+        (HTTP_2, "an HTTP request"),
         (FORM, "an HTTP request"),
         (HELLO, "the beginning of TLS"),
         (HEADER, "a PROXY header"),

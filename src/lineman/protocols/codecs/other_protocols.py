@@ -7,8 +7,10 @@ import re
 # So many bytes of a first line are looked at.
 ENOUGH = 4096
 
-_REQUEST = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE|PRI) \S+ HTTP/\d")
-_METHODS = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"CONN", b"PATC", b"TRAC")
+# HTTP/2 begins with a request whose method is PRI (RFC 9113, section 3.4).
+_METHODS = b"GET HEAD POST PUT DELETE OPTIONS CONNECT PATCH TRACE PRI".split()
+_REQUEST = re.compile(rb"(?:%s) \S+ HTTP/\d" % b"|".join(_METHODS))
+_REQUEST_BEGINS = tuple((method + b" ")[:4] for method in _METHODS)
 _PROXY = re.compile(rb"PROXY (?:TCP4|TCP6|UNKNOWN)\b")
 _PROXY_BEGINS = (b"PROX", b"\r\n\r\n")
 _TLS = b"\x16\x03"
@@ -45,6 +47,6 @@ def of_length(begun: bytes) -> str | None:
     """What four bytes are that are no length; None where that is not known."""
     if begun.startswith(_TLS):
         return TLS
-    if begun.startswith(_METHODS):
+    if begun.startswith(_REQUEST_BEGINS):
         return HTTP
     return PROXY if begun.startswith(_PROXY_BEGINS) else None
