@@ -131,6 +131,38 @@ class Silence:
         self._fd.close()
 
 
+class Lines(Silence):
+    """A screen whose input is a few lines."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__()
+        self._lines: list[str] | None = list(lines)
+
+    def lines(self) -> Any:
+        lines, self._lines = self._lines, None
+        return lines
+
+
+def test_a_message_that_the_protocol_cannot_carry_is_told_and_the_next_ones_are_sent() -> None:
+    got: list[bytes] = []
+
+    def hear(peer: socket.socket) -> None:
+        while data := peer.recv(100):
+            got.append(data)
+
+    ours, theirs = socket.socketpair()
+    with server(hear) as target, ours, theirs:
+        wire, screen = StreamWire(target, None, DEADLINE, DEADLINE, True), Lines("61 0a 62", "63")
+        manners = Manners(is_hex=True, wait=0.05)
+        conversation = Conversation(wire, screen, manners, ours.fileno())
+        assert conversation.run() == 1000
+        wire.close()
+        screen.end()
+    assert b"".join(got) == b"c\n"
+    assert screen.said[0].startswith("not sent: a message of text:// is one line")
+    assert not conversation.is_good
+
+
 def test_a_service_that_never_ends_its_side_is_left() -> None:
     has_left = threading.Event()
 

@@ -12,7 +12,7 @@ from lineman.cli.websocket_client import shown
 from lineman.cli.websocket_client.client_socket import Wire
 from lineman.cli.websocket_client.screens import CHUNK, Screen
 from lineman.cli.websocket_client.stream_wire import StreamWire
-from lineman.errors import ProtocolError
+from lineman.errors import ProtocolError, UsageError
 from lineman.protocols.events import Close
 from lineman.protocols.websocket import close
 from lineman.protocols.websocket.control import Event, Ping, Pong
@@ -171,8 +171,17 @@ class Conversation:
             self._screen.tell(f"not sent: {line[:40]!r} is not {what}")
             self._has_unsent = not self._screen.is_terminal
             return
+        self._send_message(message)
+
+    def _send_message(self, message: str | bytes) -> None:
+        try:
+            encoded = self._wire.encode(message)
+        except UsageError as error:  # such as two lines in one message of text://
+            self._screen.tell(f"not sent: {error}")
+            self._has_unsent = not self._screen.is_terminal
+            return
         self._sent_at = time.monotonic()
-        self._wire.send(self._wire.encode(message))
+        self._wire.send(encoded)
 
     def _command(self, words: str) -> None:
         name, _, rest = words.partition(" ")
@@ -186,7 +195,7 @@ class Conversation:
             except ValueError:
                 self._screen.tell(f"not sent: {rest[:40]!r} is not hexadecimal, such as 00 ff")
             else:
-                self._wire.send(self._wire.encode(message))
+                self._send_message(message)
         elif name in ("close", "quit"):
             self._close(rest)
         else:
