@@ -221,3 +221,31 @@ def test_length_prefixed_speaks_for_itself(start: Start) -> None:
     client = start(LengthPrefixed(">H"), on_message=echo).connect()
     client.send_bytes(b"\0\2hi\0\0")
     assert hear(client, 6) == b"\0\2hi\0\0"
+
+
+def test_packages_that_waited_for_the_clock_are_whole_when_the_peer_has_ended(
+    start: Start,
+) -> None:
+    opened, got, ends = Recorder(), Recorder(), Recorder()
+
+    def slowly(connection: Connection, message: Any) -> None:
+        got(message)
+        time.sleep(0.02)  # longer than a share of the turn
+
+    site = start(
+        Words,
+        on_connect=opened,
+        on_message=slowly,
+        on_close=lambda connection, code, reason: ends(code),
+        max_message_size=1_000_000,
+    )
+    client = site.connect()
+    (connection,) = opened.wait()
+    part = b"x" * 4096
+    for count in range(1, 81):  # each shown again with all before it: past what is free
+        client.send_bytes(part)
+        wait_until(lambda: connection.bytes_read >= count * len(part), "it has come")  # noqa: B023
+    client.send_bytes(b" two three four ")
+    client.end_writing()
+    assert ends.wait() == [1000]
+    assert got.calls[1:] == ["two", "three", "four"]

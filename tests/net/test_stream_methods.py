@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from kit.recorder import Recorder
 from kit.site import Serve, Site
-from kit.waiting import wait_until
+from kit.waiting import DEADLINE, wait_until
 from lineman import Connection, LengthPrefixed, Lines, UsageError, Worker
 from lineman.testing.certificates import IssuedPair
 from lineman.testing.client import RawClient
@@ -245,6 +247,32 @@ def test_the_peer_learns_of_the_end_and_is_still_heard(start: Start, tls: bool) 
     # The client of the tests ends TCP without ending TLS.
     assert told.wait(5)[-1] == ("close", 1006 if tls else 1000)
     site.wait_until_empty()
+
+
+def test_the_end_is_said_once_where_the_slow_reader_has_just_read(start: Start, tls: bool) -> None:
+    """Said twice, TLS would take what the peer sends now for a fault."""
+    told, held = Recorder(), threading.Event()
+    site = start("tcp", on_message=lambda connection, message: told(message))
+    client = site.connect(receive_buffer=4096)
+    connection = only(site)
+
+    def end_later() -> None:
+        while connection.send(bytes(16 * 1024)) and connection.unsent <= 64 * 1024:
+            pass  # less than this may also wait for the end of a turn
+        told(connection.bytes_written)
+        held.wait(DEADLINE)  # and so nobody notices that there is room
+        connection.end()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(site.call, end_later)
+        (written,) = told.wait()
+        client.send_bytes(b"still there")
+        read = len(hear(client, written))
+        held.set()
+        done.result(DEADLINE)
+    end_of(client)
+    assert read >= written
+    assert told.wait(2)[1] == b"still there"
 
 
 def test_the_end_waits_until_a_slow_reader_has_all(start: Start) -> None:

@@ -207,6 +207,8 @@ class Incoming(Delivery):
         self.flush()
         if self._state is OPEN and self._session is not None and self._session.ask_now():
             self.take_bytes(memoryview(b""))
+            if self._stream.kept is not None and status == ENDED:
+                return  # there was no time for all of it: the end is met again behind it
         if self._state is OPEN:
             assert self._session is not None
             self._end_when_answered(self._session.ended(), status == TRUNCATED)

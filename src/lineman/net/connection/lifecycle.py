@@ -227,8 +227,9 @@ class Lifecycle(DelayedCalls):
         """Sends no more once all that waits has left; the peer is heard until it ends."""
         self._has_said_end = True
         self._release_queue()
-        self.flush()
-        if self._state is OPEN and not self.unsent and not self._stream.is_blocked:
+        was_blocked = self._stream.is_blocked
+        self.flush()  # where it was blocked, and all that waited leaves, that says the end as well
+        if self._state is OPEN and not self.unsent and not was_blocked:
             self._stream.end_sending()
 
     def start_close(self, code: int, reason: str) -> None:
