@@ -113,3 +113,15 @@ def test_a_call_that_is_cut_off_is_not_reported_as_done() -> None:
         await calls._running.cut_off(0)
 
     assert not run(story, wait=wait)[0].posted
+
+
+def test_a_call_that_awaited_what_was_cancelled_has_ended() -> None:
+    async def wait() -> None:
+        task = asyncio.ensure_future(asyncio.sleep(1000))
+        task.cancel()
+        await task
+
+    def story(calls: TimerCalls, links: list[FakeLink]) -> None:
+        calls.call(cast(Link, links[0]), TimerDue("1", "wait", b"\x90"))
+
+    assert run(story, wait=wait)[0].posted == [TimerDone("1")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -378,3 +379,19 @@ def test_timers_that_were_lost_on_their_way_are_asked_for(
     system.call(timers.ask)
     system.call(timers.ask)  # at once is one question
     system.wait_until(lambda: len(timers) == 10, "it has them again")
+
+
+def test_a_repeated_one_whose_name_no_worker_knows_yet_is_not_given_up_sooner(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineman.gateway.holder.kept_timers.UNKNOWN_PAUSE", 0.5)
+    monkeypatch.setattr("lineman.gateway.holder.kept_timers.MAX_UNKNOWN", 3)
+    node = system.add_node("on_message")
+    add_worker(system, count=print)
+    peer = Peer(system)
+    peer.say(Hello(4, newest=5))
+    begun = time.monotonic()
+    peer.say(SetTimer("room:7", "later", NO_ARGS, 0.1, True))
+    system.wait_until(lambda: node.timers.dropped == 1, "it is given up")
+    assert time.monotonic() - begun > 0.9  # two pauses
+    assert not len(node.timers)

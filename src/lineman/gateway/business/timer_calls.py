@@ -106,9 +106,10 @@ class TimerCalls:
     async def _await(self, link: Link, due: TimerDue, coroutine: Coroutine[Any, Any, Any]) -> None:
         try:
             await coroutine
-        except asyncio.CancelledError:
-            raise  # it is not done: another worker begins it anew
         except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # it is not done: another worker begins it anew
             self._note_error(error)
         link.post(TimerDone(due.id))
 

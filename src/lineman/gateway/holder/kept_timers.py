@@ -323,8 +323,12 @@ class KeptTimers:
         if timer.unknown >= MAX_UNKNOWN:
             self._give_up(timer, "no worker knows this function")
             self._finish(timer)
-        elif not timer.interval and not timer.is_gone:
-            self._table.schedule(timer, self._loop.time() + UNKNOWN_PAUSE)
+        elif not timer.is_gone:
+            again = self._loop.time() + UNKNOWN_PAUSE
+            if not timer.interval:
+                self._table.schedule(timer, again)
+            elif timer.due < again:
+                self._table.schedule(timer, following(timer, again))
             self._arm()
 
     def _give_up(self, timer: KeptTimer, why: str) -> None:
