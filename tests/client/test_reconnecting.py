@@ -392,3 +392,55 @@ def test_a_program_that_does_not_read_slows_the_server_down_and_misses_nothing(
             assert heard == list(range(1000))
 
     run(test)
+
+
+async def await_what_was_cancelled() -> None:
+    task = asyncio.ensure_future(asyncio.sleep(1000))
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_an_on_open_that_awaited_what_was_cancelled_has_raised(
+    no_traces: None, caplog: pytest.LogCaptureFixture, is_async: bool
+) -> None:
+    async def test(server: Server) -> None:
+        await server.start()
+        calls: list[Connection] = []
+
+        async def wait(connection: Connection) -> None:
+            calls.append(connection)
+            if len(calls) == 1:
+                await await_what_was_cancelled()
+
+        def refuse(connection: Connection) -> None:
+            calls.append(connection)
+            if len(calls) == 1:
+                raise asyncio.CancelledError
+
+        async with connect(server.url, on_open=wait if is_async else refuse, **QUICK) as line:
+            await until(lambda: line.opened == 2 and line.is_open)
+
+    run(test)
+    assert "on_open raised; the line is opened again" in caplog.text
+
+
+def test_headers_that_awaited_what_was_cancelled_are_a_failed_attempt(
+    no_traces: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    async def headers() -> dict[str, str]:
+        calls.append(True)
+        if len(calls) == 1:
+            await await_what_was_cancelled()
+        return {}
+
+    async def test(server: Server) -> None:
+        await server.start()
+        async with connect(server.url, headers=headers, **QUICK) as line:
+            assert line.is_open
+
+    run(test)
+    assert "has awaited what was cancelled" in caplog.text
+    assert len(calls) == 2

@@ -265,6 +265,13 @@ class ReconnectingLine:
                     f"{seconds:g} s",
                     "see what it waits for; or give a larger timeout",
                 ) from None
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                raise ConnectError(
+                    f"headers() of the line to {self._plan.target} has awaited what was cancelled",
+                    "see what it waits for",
+                ) from None
         self._plan = plan(self._url, replace(self._options, headers=found))
 
     def _send_waiting(self, connection: Connection) -> None:
@@ -283,7 +290,9 @@ class ReconnectingLine:
             result = self._options.on_open(connection)
             if inspect.isawaitable(result):
                 await _unless(service.ended(connection), result)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             self._log.exception(error, "%s: on_open raised; the line is opened again", self)
             connection.close(None, 1011)
 
@@ -306,11 +315,18 @@ async def _unless(ended: Awaitable[None], opening: Awaitable[Any]) -> None:
     try:
         await asyncio.wait({end, task}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        has_returned = task.done()
         end.cancel()
         task.cancel()
     await asyncio.wait({task})
-    if not task.cancelled():
+    if has_returned or not task.cancelled():
         task.result()
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is cancelled, and not only what a function of the program awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _size_of(message: Any) -> int:
