@@ -162,6 +162,9 @@ class DurableHistories:
         try:
             async with limit:
                 places = await self._store.append(group, [sealed for _, sealed in its])
+        except asyncio.CancelledError:
+            self._lose(len(its), "the process has ended before the store had taken them")
+            raise
         except Exception as error:
             self._lose(len(its), self._note_trouble(error))
             return
