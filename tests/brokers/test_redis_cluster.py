@@ -17,6 +17,7 @@ from lineman.brokers.choice import broker_maker
 from lineman.brokers.hash_slots import SLOTS, SlotMap, by_slot
 from lineman.brokers.redis import Redis
 from lineman.brokers.redis_cluster import RedisCluster
+from lineman.brokers.remote import RemoteLimits
 from lineman.errors import ConfigError
 from lineman.gateway.holder.routing import RoutingOptions
 from lineman.gateway.push.blocking import GatewayClient
@@ -256,3 +257,21 @@ def test_a_map_of_slots_knows_owners_and_whom_to_ask_next() -> None:
 
 def test_channels_are_told_slot_by_slot() -> None:
     assert by_slot([b"a", b"bb", b"c"], len) == {1: [b"a", b"c"], 2: [b"bb"]}
+
+
+def test_a_node_that_takes_nothing_is_told_as_such() -> None:
+    async def read_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def test() -> None:
+        server = await asyncio.start_server(read_only, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        url = f"redis+cluster://127.0.0.1:{address[1]}"
+        broker = RedisCluster(url, "test", Heard().subscriber, RemoteLimits(timeout=0.4))
+        with pytest.raises(ConnectionError, match="it took nothing"):
+            await broker._publish_share(address, [(0, b"channel", b"message")])
+        assert broker._unsent == 1
+        server.close()
+
+    asyncio.run(test())

@@ -349,7 +349,8 @@ class RedisCluster(RedisBroker):
             results = await asyncio.wait_for(pipeline.execute(False), self.timeout / 2)
         except Exception as error:
             self._unsent += len(share)  # some of them may have arrived
-            await self._lose(address, error or TimeoutError("it took nothing"))
+            # The error of `wait_for` says nothing.
+            await self._lose(address, error if str(error) else TimeoutError("it took nothing"))
             return []
         return [
             message
