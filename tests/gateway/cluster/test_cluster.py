@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from kit.gateway import System, add_two_nodes, cut_off_and_back, routing_by
 from lineman.brokers.embedded import Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
@@ -402,3 +404,21 @@ def test_users_of_a_node_that_ends_are_reported_offline_by_those_that_stay(
     system.wait_until(lambda: len(news) >= 24, "all are offline")
     assert sorted(news[12:]) == [(uid, False) for uid in sorted(uids)]
     assert sorted(reported) == sorted(uids), "the node that ends has reported nobody itself"
+
+
+def test_a_step_of_the_clock_that_fails_is_not_the_last(
+    system: System, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_two_nodes(system, hub, times=ClusterTimes(beat=0.02))
+    cluster = system.nodes[0].routing.cluster
+    assert cluster is not None
+    steps = []
+
+    def sweep() -> None:
+        steps.append(True)
+        if len(steps) == 1:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(cluster.channel, "sweep", sweep)
+    system.wait_until(lambda: len(steps) > 1, "it goes on")
+    assert "ZeroDivisionError" in str(system.faults.pop())

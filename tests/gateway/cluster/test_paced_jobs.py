@@ -98,3 +98,21 @@ def test_after_a_stop_nothing_more_is_told() -> None:
         assert told.heard == []
 
     run(story)
+
+
+def test_a_message_that_cannot_be_sent_ends_its_own_job_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story(told: Told) -> None:
+        def tell(node: str, about: object) -> None:
+            if node == "a":
+                raise RuntimeError("cannot be sent")
+            told.heard.append(node)
+
+        jobs = PacedJobs(tell, lambda: True)
+        jobs.add(saying("a", "b"))
+        jobs.add(saying("c"))
+        assert told.heard == ["c"]
+
+    run(story)
+    assert "cannot be sent" in caplog.text

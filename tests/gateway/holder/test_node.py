@@ -194,3 +194,26 @@ def test_what_status_shows_of_a_gateway(system: System) -> None:
     found = {metric.name: metric for metric in families(status, Book())}
     (sample,) = found["lineman_gateway_broker_connected"].samples
     assert (sample.labels, sample.value) == ({"worker": "chat", "slot": "0"}, 1)
+
+
+def test_a_step_of_the_clock_that_fails_is_not_the_last(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineman.gateway.holder.node.TICK", 0.02)
+    node = system.add_node("on_message")
+    steps = []
+
+    def sweep() -> None:
+        steps.append(True)
+        if len(steps) == 1:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(node.routing, "sweep", sweep)
+    system.wait_until(lambda: len(steps) > 1, "it goes on")
+    assert "ZeroDivisionError" in str(system.faults.pop())
+
+
+def test_a_gap_that_no_worker_is_told_of_is_counted(system: System) -> None:
+    node = system.add_node("on_message")
+    system.call(node._on_history_gap, "room", "e1", "e2")
+    assert node.dispatch.dropped == 1

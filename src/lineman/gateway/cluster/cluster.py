@@ -208,6 +208,7 @@ class Cluster:
         self._calls.on_missed(True)
 
     def _tick(self) -> None:
+        self._ticker = self._loop.call_later(self._times.beat, self._tick)  # what follows may raise
         self.notice_pause()
         self._beat()
         self._questions.sweep()
@@ -224,7 +225,6 @@ class Cluster:
                 self._dropped = self.broker.dropped
                 self._calls.on_missed(False)
         self.channel.sweep()
-        self._ticker = self._loop.call_later(self._times.beat, self._tick)
 
     def _on_state(self, is_connected: bool) -> None:
         is_new = is_connected and not self._is_reached

@@ -75,11 +75,10 @@ class PacedJobs:
     def _step(self, job: Job) -> None:
         try:
             said = next(job)
+            if said is not None:
+                self._tell(*said)
         except StopIteration:
             self._jobs.popleft()
         except Exception as error:
             self._log.exception(error, "a job between gateway processes failed")
             self._jobs.popleft()
-        else:
-            if said is not None:
-                self._tell(*said)

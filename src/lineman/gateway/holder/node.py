@@ -192,13 +192,13 @@ class Node:
         return self._admission.versions
 
     def _tick(self) -> None:
+        self._ticker = self._loop.call_later(TICK, self._tick)  # first: what follows may raise
         self.dispatch.check_waits()
         self._check_handshakes()
         self._check_links()
         for client, due in self.guard.due():
             self._act(client, due)
         self.routing.sweep()
-        self._ticker = self._loop.call_later(TICK, self._tick)
 
     def _check_handshakes(self) -> None:
         for client in list(self.orders.handshaking.values()):
@@ -382,10 +382,11 @@ class Node:
         self.dispatch.give_news(uid, UserEvent(uid, is_online))
 
     def _on_history_gap(self, group: str, *epochs: str) -> None:
-        if (
-            self._worker_since_version_5(group) is not None
-        ):  # one of version 4 does not know this either
+        link = self.dispatch.worker_for(group)
+        if link is None or link in self._admission.with_timers():
             self.dispatch.give_news(group, HistoryGap(group, *epochs))
+        else:
+            self.dispatch.dropped += 1  # a worker of version 4 does not know such news
 
     # Messages from a link.
 
