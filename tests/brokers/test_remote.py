@@ -14,6 +14,7 @@ from brokers.support import KINDS, Heard, open_ends, reaches, server_of, url_of
 from kit.brokers import RedisClusterServer, Server, redis_server, running
 from kit.waiting import until
 from lineman.brokers.choice import broker_maker
+from lineman.brokers.redis import Redis
 from lineman.brokers.remote import RemoteLimits, end_tasks, parts_of
 
 
@@ -133,4 +134,31 @@ def test_a_session_is_open_before_very_many_topics_are_told_and_follows_what_cha
                 await heard.broker.close()
 
     with running(server_of(kind, tmp_path)) as server:
+        asyncio.run(test(server))
+
+
+class CancelledOnce(Redis):
+    """A broker whose library once cancels what is awaited."""
+
+    reads = 0
+
+    async def _read(self) -> None:
+        self.reads += 1
+        if self.reads == 1:
+            raise asyncio.CancelledError
+        await super()._read()
+
+
+def test_a_session_that_the_library_has_cancelled_is_followed_by_another(tmp_path: Path) -> None:
+    async def test(server: Server) -> None:
+        heard = Heard()
+        broker = CancelledOnce(url_of("redis", server), "test", heard.subscriber)
+        await broker.start()
+        try:
+            await until(lambda: broker.reads == 2 and broker.is_connected)
+            assert heard.states == [True, False, True]
+        finally:
+            await broker.close()
+
+    with running(redis_server(tmp_path)) as server:
         asyncio.run(test(server))

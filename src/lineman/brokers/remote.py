@@ -171,7 +171,8 @@ class Remote(Broker):
         finally:
             await end_tasks(sides)
         for side in done:
-            side.result()
+            if not side.cancelled():  # by the library: this session has ended like any other
+                side.result()
         raise ConnectionError("the broker ended the connection")
 
     async def _work_off(self) -> None:
