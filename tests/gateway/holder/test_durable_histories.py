@@ -37,7 +37,7 @@ class Memory(HistoryStore):
         super().__init__("redis://memory", StoreLimits(100, 300.0, 1000))
         self.epoch = "e1"
         self.kept: dict[str, list[bytes]] = {}
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.calls = 0
@@ -203,6 +203,18 @@ def test_what_waits_at_the_end_is_kept_or_counted(monkeypatch: pytest.MonkeyPatc
         kept.store.may_go_on.set()
 
     run(hanging)
+
+
+def test_what_the_library_of_a_store_has_cancelled_is_lost_and_nothing_after_it() -> None:
+    async def test(kept: Kept) -> None:
+        kept.store.error = asyncio.CancelledError()
+        kept.histories.publish("a", "cancelled")
+        await until(lambda: kept.histories.lost == 1)
+        kept.store.error = None
+        kept.histories.publish("a", "next")
+        await until(lambda: kept.delivered)
+
+    run(test)
 
 
 def test_a_program_learns_that_the_store_has_begun_a_new_epoch_once() -> None:

@@ -162,11 +162,12 @@ class DurableHistories:
         try:
             async with limit:
                 places = await self._store.append(group, [sealed for _, sealed in its])
-        except asyncio.CancelledError:
-            self._lose(len(its), "the process has ended before the store had taken them")
-            raise
-        except Exception as error:
-            self._lose(len(its), self._note_trouble(error))
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                self._lose(len(its), "the process has ended before the store had taken them")
+                raise
+            self._lose(len(its), self._note_trouble(error))  # the library may cancel what it awaits
             return
         self._note_success()
         for (data, _), (epoch, offset) in zip(its, places, strict=True):
