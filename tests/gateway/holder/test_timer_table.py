@@ -83,3 +83,16 @@ def test_a_timer_that_is_set_again_and_again_takes_no_more_room() -> None:
 def test_a_repeated_one_stays_on_its_grid(now: float, next_due: float) -> None:
     each = timer("a", 10.0, interval=2.0)
     assert following(each, now) == next_due
+
+
+def test_a_timer_does_not_grow_where_there_is_no_room() -> None:
+    size = timer("a").size
+    table = TimerTable(max_bytes=2 * size)
+    for key in ("a", "b"):
+        assert table.put(timer(key))
+    large = KeptTimer("a", "2", "name", b"x" * 8000, 0.0, 0.0, 0)
+    assert not table.put(large)
+    kept = table.get("a")
+    assert kept is not None
+    assert kept.size == size
+    assert table.put(timer("a", 5.0))

@@ -84,7 +84,9 @@ class TimerTable:
 
     def put(self, timer: KeptTimer) -> bool:
         """Keeps a timer in place of the one with its key; False if there is no room for it."""
-        if self.is_full and timer.key not in self._by_key:
+        before = self._by_key.get(timer.key)
+        grown = timer.size - (0 if before is None else before.size)
+        if self.is_full and (before is None or (grown > 0 and self._bytes >= self._max_bytes)):
             return False
         self.drop(timer.key)
         self._by_key[timer.key] = timer
