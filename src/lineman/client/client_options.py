@@ -84,6 +84,21 @@ class ClientOptions:
 NAMES = frozenset(each.name for each in fields(ClientOptions))
 
 
+def options_of(whose: str, given: Mapping[str, Any]) -> ClientOptions:
+    """The options that a program has given by name.
+
+    Args:
+        whose: what takes them: `connect`.
+
+    Raises:
+        UsageError: one that does not exist.
+    """
+    for name in given:
+        if name not in NAMES:
+            raise UsageError(f"{whose} has no option {name}; it has {', '.join(sorted(NAMES))}")
+    return ClientOptions(**given)
+
+
 @dataclass(frozen=True, slots=True)
 class ClientPlan:
     """The checked options of one `connect`.

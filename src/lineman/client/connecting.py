@@ -6,7 +6,7 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lineman.client.client_options import NAMES, ClientOptions, plan
+from lineman.client.client_options import ClientOptions, options_of, plan
 from lineman.client.client_service import ClientService, service_for
 from lineman.client.opening import open_connection
 from lineman.client.reconnecting import ReconnectingLine
@@ -84,10 +84,7 @@ def connect(url: str, **given: Any) -> Connecting | ReconnectingLine:
         ConfigError: a file or a limit that cannot work.
         ConnectError: when it is awaited: the server is not reached, or refuses.
     """
-    for name in given:
-        if name not in NAMES:
-            raise UsageError(f"connect has no option {name}; it has {', '.join(sorted(NAMES))}")
-    options = ClientOptions(**given)
+    options = options_of("connect", given)
     if options.reconnect:
         return ReconnectingLine(url, options)
     for name in _OF_RECONNECTING:

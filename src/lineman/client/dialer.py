@@ -7,29 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from lineman.base import vocabulary
 from lineman.base.unknown_names import ObjectKind
-from lineman.client.client_options import NAMES, ClientOptions
+from lineman.client.client_options import NAMES, ClientOptions, options_of
 from lineman.client.client_service import ClientService
 from lineman.client.opening import OpenedLine
 from lineman.client.reconnecting import ReconnectingLine
 from lineman.config.callback_slots import Slot
 from lineman.config.declared import Declared
 from lineman.errors import ConnectError, UsageError
-from lineman.net.connection.callbacks import Callbacks
+from lineman.net.connection.callbacks import OF_CONNECTION, Callbacks
 from lineman.net.connection.connection import Connection
 
 if TYPE_CHECKING:
     from lineman.config import callback_types as types
 
-ARGUMENTS = {
-    "on_connect": ("connection",),
-    "on_message": ("connection", "message"),
-    "on_close": ("connection", "code", "reason"),
-    "on_error": ("connection", "code", "error"),
-    "on_buffer_full": ("connection",),
-    "on_buffer_drain": ("connection",),
-    "on_connect_error": ("error",),
-}
-OF_CONNECTION = tuple(name for name in ARGUMENTS if name not in ("on_close", "on_connect_error"))
+ARGUMENTS = {"on_connect": ("connection",), **OF_CONNECTION, "on_connect_error": ("error",)}
+# What a connection calls by itself; the end is told by its service.
+_OF_LINE = ("on_connect", *(name for name in OF_CONNECTION if name != "on_close"))
 
 
 class DialerCallbacks(Callbacks):
@@ -84,12 +77,10 @@ class Dialer(Declared):
         for name in given:
             if isinstance(vars(Dialer).get(name), Slot):
                 raise UsageError(f"{name} is no option of Dialer(…); set it: @dialer.{name}")
-            if name not in NAMES:
-                raise UsageError(f"Dialer has no option {name}; it has {', '.join(sorted(NAMES))}")
         self.callbacks = DialerCallbacks()
         self.data = {}
         self._url = url
-        self._options = ClientOptions(**given)
+        self._options = options_of("Dialer", given)
         self._line = _DialedLine(self, url, self._options)
 
     def __repr__(self) -> str:
@@ -146,7 +137,7 @@ class _DialedLine(ReconnectingLine):
     def _begin(self, opened: OpenedLine) -> tuple[ClientService, Connection]:
         given = self._dialer.callbacks
         callbacks = Callbacks()
-        for name in OF_CONNECTION:
+        for name in _OF_LINE:
             setattr(callbacks, name, getattr(given, name))
         service = ClientService(self._plan, callbacks, given.on_close, owner=self._dialer)
         return service, service.begin(self._plan, opened)

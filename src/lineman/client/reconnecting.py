@@ -12,6 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
 from lineman.client.backoff import Backoff
 from lineman.client.client_options import ClientOptions, plan
@@ -266,7 +267,7 @@ class ReconnectingLine:
                     "see what it waits for; or give a larger timeout",
                 ) from None
             except asyncio.CancelledError:
-                if _is_cancelled():
+                if is_cancelled_itself():
                     raise
                 raise ConnectError(
                     f"headers() of the line to {self._plan.target} has awaited what was cancelled",
@@ -291,7 +292,7 @@ class ReconnectingLine:
             if inspect.isawaitable(result):
                 await _unless(service.ended(connection), result)
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled_itself():
                 raise
             self._log.exception(error, "%s: on_open raised; the line is opened again", self)
             connection.close(None, 1011)
@@ -321,12 +322,6 @@ async def _unless(ended: Awaitable[None], opening: Awaitable[Any]) -> None:
     await asyncio.wait({task})
     if has_returned or not task.cancelled():
         task.result()
-
-
-def _is_cancelled() -> bool:
-    """Whether this task is cancelled, and not only what a function of the program awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _size_of(message: Any) -> int:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.links.plain_values import decode_plain
 
 # Events that wait for a function, and their bytes; further ones are lost, and counted.
@@ -95,8 +96,7 @@ class EventQueue:
             if hasattr(result, "__await__"):
                 await result
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_cancelled_itself():
                 raise  # the worker ends; otherwise it is what the function awaited
             self._note_failure(self._name, error)
         except (Exception, SystemExit, KeyboardInterrupt) as error:

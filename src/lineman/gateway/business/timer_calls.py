@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
 from lineman.errors import NotReachedError, UsageError
 from lineman.gateway.business.running_callbacks import RunningCallbacks
@@ -107,8 +108,7 @@ class TimerCalls:
         try:
             await coroutine
         except BaseException as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled_itself():
                 raise  # it is not done: another worker begins it anew
             self._note_error(error)
         link.post(TimerDone(due.id))

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
 from lineman.brokers.broker_address import explain
 from lineman.brokers.history_store import HistoryStore
@@ -163,8 +164,7 @@ class DurableHistories:
             async with limit:
                 places = await self._store.append(group, [sealed for _, sealed in its])
         except (Exception, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled_itself():
                 self._lose(len(its), "the process has ended before the store had taken them")
                 raise
             self._lose(len(its), self._note_trouble(error))  # the library may cancel what it awaits
