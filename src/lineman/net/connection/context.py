@@ -222,8 +222,8 @@ class ConnectionContext:
         Args:
             what: the name of the failed function.
         """
-        self.exceptions += 1
         self.log.exception(error, "%s raised", what)
+        self.exceptions += 1  # behind the line: a reader of the figure finds it in the log
 
     def _log_failure(self, error: BaseException) -> None:
         self.note_failure("a callback", error)
