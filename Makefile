@@ -3,6 +3,8 @@
 #   make demo     a chat over wss on https://localhost:8443
 #   make test     every test, with real nginx, Apache, Caddy, HAProxy and Chromium  (make test ARGS="-k nginx")
 #   make check    style, types and the rules of the house, in seconds
+#   make docs     the site, into build/site: docs/, a reference made from the docstrings, a search
+#   make docs-serve  the same, shown at http://127.0.0.1:8000 (make docs-serve PORT=8001)
 #   make cover    which lines the tests reach
 #   make fuzz     inputs that nobody would send on purpose, for a minute (make fuzz SECONDS=10)
 #   make soak     whether memory comes back after a million messages and more, ten minutes; then what a
@@ -24,6 +26,7 @@ PYTHON ?= python3
 ARGS ?=
 FAULTS ?=
 SECONDS ?= 60
+PORT ?= 8000
 export LINEMAN_COMPILE ?= auto
 BIN := .venv/bin
 
@@ -31,7 +34,7 @@ BIN := .venv/bin
 BUILD := .venv/build-$(LINEMAN_COMPILE).stamp
 SOURCES := pyproject.toml setup.py requirements/build.txt $(shell find src -name '*.py' -o -name '*.pxd' -o -name '*.h')
 
-.PHONY: help demo test check cover fuzz soak bench bench-http bench-gateway capacity package wheels lock audit programs
+.PHONY: help demo test check docs docs-serve cover fuzz soak bench bench-http bench-gateway capacity package wheels lock audit programs
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -43,10 +46,17 @@ test: $(BUILD) .venv/dev.stamp programs
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 check: $(BUILD) .venv/dev.stamp
-	$(BIN)/ruff check src tests examples bench setup.py
-	$(BIN)/ruff format --check src tests examples bench setup.py
+	$(BIN)/ruff check src tests examples bench docs/lineman_site setup.py
+	$(BIN)/ruff format --check src tests examples bench docs/lineman_site setup.py
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_house.py
+
+docs: $(BUILD) .venv/dev.stamp
+	@command -v dot >/dev/null || { echo 'docs: dot draws the pictures and is not here; fix: apt-get install graphviz'; exit 1; }
+	PYTHONPATH=docs $(BIN)/python -m lineman_site
+
+docs-serve: docs
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site $(PORT)
 
 cover: .venv/dev.stamp
 	@test -z "$$(find src -name '*.so')" || { echo 'cover: compiled lines are not counted; fix: make cover LINEMAN_COMPILE=no'; exit 1; }
