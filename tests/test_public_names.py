@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import lineman
-from lineman.base import vocabulary
+from lineman_site.public_members import HIDDEN, SHOWN
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "lineman"
@@ -31,31 +31,6 @@ WORDS = {
     for word in re.findall(r"\w+", piece)
 }
 NAMES = sorted({*lineman.__all__} - {"__version__"})
-# Of these classes programs see a part; the rest is for the package itself.
-SHOWN = {
-    "Client": vocabulary.CLIENT_MEMBERS,
-    "Connection": vocabulary.MEMBERS,
-    "DatagramPeer": vocabulary.PEER_MEMBERS,
-    "LiveTls": ("shares_tickets", "unknown_names"),
-    "Request": vocabulary.REQUEST_MEMBERS,
-}
-# Likewise, where the part that is not for programs is the smaller one.
-HIDDEN = {
-    "CertificateInfo": {"refuse_dates"},
-    "Delay": {"args", "drop", "filed_tick", "function", "on_deadline", "owner"},
-    "Job": {"__init__", "begin", "has_begun", "key", "retire"},
-    "Dialer": {"callbacks"},
-    "Gateway": {"all_names", "callbacks"},
-    "Headers": {"forget_looks"},
-    "ReconnectingLine": {"begin", "is_done", "is_used"},
-    "EventStream": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
-    "Response": {"check_body", "encode", "has_type", "head", "is_events", "is_whole"},
-    "Worker": {
-        *("callbacks", "claim", "event_functions", "facts", "jobs"),
-        *("links_directory", "push_remedy", "runtime", "service", "takes_clients", "troubles"),
-        "uses_events",
-    },
-}
 
 
 @dataclass(frozen=True)
