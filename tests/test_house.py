@@ -244,6 +244,10 @@ def test_the_plain_pass_of_the_gate_runs_the_tests_of_every_compiled_room() -> N
 # - they do nothing without a real program, server or line at the other end, as the words of the
 #   command line, the looks of the doctor, and a connection's context do.
 TESTED_BY = """
+brokers/test_nats_history.py
+    brokers: jetstream
+brokers/test_redis_history.py
+    brokers: redis_commands
 cli/commands/test_start.py
     cli/commands: stop
 cli/load/test_load_link.py
@@ -287,7 +291,7 @@ protocols/websocket/test_decoder.py
 runtime/test_build.py
     base: version
 sharing/test_shared.py
-    sharing: redis_store
+    sharing: nats_store redis_store remote_store
 sharing/test_store_client.py
     sharing: store_server
 sharing/test_value_store.py

@@ -171,9 +171,9 @@ def test_lost_entries_end_the_epoch(own: Stores) -> None:
 async def lose_all(own: Stores, store: Any) -> None:
     """The server loses what it has kept, as when its memory is short or its disk is replaced."""
     if own.kind == "redis":
-        await store._client.flushall()
+        await store._server.client.flushall()
     else:
-        await store._jetstream.purge_stream(store._stream)
+        await store._server._jetstream.purge_stream(store._stream)
 
 
 def test_a_hub_keeps_no_histories() -> None:

@@ -17,7 +17,7 @@ def test_a_jetstream_that_lost_the_end_of_a_group_begins_a_new_epoch(tmp_path: P
         store: Any = stores.add()
         places = await store.append("g", [b"a", b"b", b"c"])
         stream = store._stream
-        await store._jetstream.delete_msg(stream, store._last["g"].seq)
+        await store._server._jetstream.delete_msg(stream, store._last["g"].seq)
         ((epoch, offset),) = await store.append("g", [b"d"])
         assert epoch != places[0][0]
         assert offset == 4
@@ -41,7 +41,7 @@ def test_the_limits_of_a_jetstream_change_with_the_options(tmp_path: Path) -> No
         await store.append("g", [b"%d" % number for number in range(10)])
         changed: Any = stores.add(messages=3)
         assert len((await changed.read("g", "", 0)).entries) == 3
-        info = await changed._jetstream.stream_info(changed._stream)
+        info = await changed._server._jetstream.stream_info(changed._stream)
         assert info.config.max_msgs_per_subject == 3
 
     with running(nats_server("-js", "-sd", str(tmp_path))) as server:

@@ -18,7 +18,7 @@ from kit.brokers import (
     running,
 )
 from kit.waiting import wait_until
-from lineman.brokers import redis_history
+from lineman.brokers import redis_commands
 from lineman.brokers.choice import history_store
 from lineman.brokers.history_store import StoreLimits
 from lineman.testing.certificates import TestCA
@@ -37,13 +37,13 @@ def test_a_redis_that_evicts_one_of_a_groups_keys_never_says_more_than_it_has(
         store: Any = redis.add()
         ((epoch, _),) = await store.append("g", [b"a"])
         place, entries = store._keys("g")
-        await store._client.delete(entries)
+        await store._server.client.delete(entries)
         found = await store.read("g", epoch, 0)
         assert (found.epoch, found.offset, found.first, found.entries) == (epoch, 1, 2, [])
         assert await store.append("g", [b"b"]) == [(epoch, 2)]
         found = await store.read("g", epoch, 1)
         assert (found.first, contents(found)) == (2, [b"b"])
-        await store._client.delete(place)
+        await store._server.client.delete(place)
         assert (await store.read("g", epoch, 1)).epoch == ""
         ((another, offset),) = await store.append("g", [b"c"])
         assert another != epoch
@@ -69,18 +69,18 @@ def test_a_redis_without_memory_says_so(tmp_path: Path) -> None:
 def test_the_master_that_the_sentinels_name_is_used_though_another_one_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_history, "LOOK", 0.0)
+    monkeypatch.setattr(redis_commands, "LOOK", 0.0)
 
     async def test(url: str) -> None:
         store: Any = history_store(url, "test", StoreLimits(100, 300.0, 1000))
         try:
             await store.append("g", [b"a"])
-            before = store._client
+            before = store._server.client
             await store.append("g", [b"b"])
-            assert store._client is before
-            store._master = ("127.0.0.1", 1)  # as if another one had been the master before
+            assert store._server.client is before
+            store._server._master = ("127.0.0.1", 1)  # as if another one had been the master before
             assert (await store.append("g", [b"c"]))[0][1] == 3
-            assert store._client is not before
+            assert store._server.client is not before
             servers.sentinel.stop()
             assert (await store.append("g", [b"d"]))[0][1] == 4, "it goes on without sentinels"
         finally:

@@ -179,11 +179,27 @@ def test_settings_that_cannot_work_are_refused_at_the_start(
     asyncio.run(main())
 
 
-def test_values_are_not_kept_where_the_broker_has_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Worker, "broker", "nats://127.0.0.1:1", raising=False)
-    make = worker_events.store_maker(Worker(name="one"))
-    with pytest.raises(ConfigError, match="cannot keep values at nats"):
-        make()
+@pytest.mark.parametrize(
+    ("broker", "store"),
+    [
+        ("nats://127.0.0.1:1", "NatsStore"),
+        ("tls://127.0.0.1:1", "NatsStore"),
+        ("redis://127.0.0.1:1", "RedisStore"),
+        ("redis+cluster://127.0.0.1:1", "RedisStore"),
+        ("redis+sentinel://127.0.0.1:1/m", "RedisStore"),
+    ],
+)
+def test_every_broker_keeps_values(
+    monkeypatch: pytest.MonkeyPatch, broker: str, store: str
+) -> None:
+    monkeypatch.setattr(Worker, "broker", broker, raising=False)
+
+    async def main() -> None:
+        made = worker_events.store_maker(Worker(name="one"))()
+        assert type(made).__name__ == store
+        await made.close()
+
+    asyncio.run(main())
 
 
 def test_sockets_lie_in_the_directory_of_the_program(tmp_path: Path) -> None:

@@ -1,18 +1,19 @@
-"""`Shared`, with the same contract in a single process, in the hub, and in a real Redis."""
+"""`Shared`, with the same contract in a single process, in the hub, and at real servers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kit.brokers import Server, redis_server
-from kit.waiting import until
+from kit.brokers import RedisClusterServer, nats_server, redis_server, running
+from kit.waiting import until, wait_until
 from lineman import NotReachedError, RefusedError, Shared, UsageError
 from lineman.sharing import event_bus
+from lineman.sharing.nats_store import NatsStore
 from lineman.sharing.redis_store import RedisStore
 from lineman.sharing.store import LocalStore, Store
 from lineman.sharing.store_client import StoreClient
@@ -23,11 +24,27 @@ Run = Callable[[Test], None]
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = redis_server(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(redis_server(tmp_path_factory.mktemp("redis"))) as server:
+        yield f"redis://127.0.0.1:{server.port}"
+
+
+@pytest.fixture(scope="module")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(RedisClusterServer(tmp_path_factory.mktemp("cluster"))) as servers:
+        wait_until(lambda: is_up(servers, range(4)), "the cluster is up")
+        yield servers.url
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    directory = tmp_path_factory.mktemp("nats")
+    with running(nats_server("-js", "-sd", str(directory))) as server:
+        yield f"nats://127.0.0.1:{server.port}"
+
+
+def is_up(servers: RedisClusterServer, nodes: Iterable[int]) -> bool:
+    return all("cluster_state:ok" in servers.tell(node, "cluster", "info") for node in nodes)
 
 
 async def with_store(store: Store, test: Test, name: str) -> None:
@@ -38,7 +55,7 @@ async def with_store(store: Store, test: Test, name: str) -> None:
         await event_bus.leave(bus)
 
 
-@pytest.fixture(params=["alone", "hub", "redis"])
+@pytest.fixture(params=["alone", "hub", "redis", "redis_cluster", "nats"])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     kind, name = request.param, str(tmp_path)[-80:]
 
@@ -46,9 +63,9 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
         async def main() -> None:
             if kind == "alone":
                 await with_store(LocalStore(), test, name)
-            elif kind == "redis":
-                server: Server = request.getfixturevalue("redis")
-                await with_store(RedisStore(f"redis://127.0.0.1:{server.port}", "t"), test, name)
+            elif kind != "hub":
+                make = NatsStore if kind == "nats" else RedisStore
+                await with_store(make(request.getfixturevalue(kind), "t"), test, name)
             else:
                 store, path = StoreServer(), str(tmp_path / "store")
                 await store.start(path)
@@ -197,7 +214,7 @@ def test_a_redis_that_is_full_or_gone_is_told_by_name(tmp_path: Path) -> None:
 
     async def test(shared: Shared) -> None:
         bus: Any = event_bus.here()
-        client = bus.store._client
+        client = await bus.store._server.reach()
         await client.config_set("maxmemory", "1")
         with pytest.raises(RefusedError, match="is full"):
             await shared.set("k", 1)

@@ -9,32 +9,23 @@ for each group, however many nodes append.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import ssl
 from collections import OrderedDict, deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
-from lineman.brokers.nats import EXAMPLE, login_of, token_of
-from lineman.brokers.remote import end_tasks
-from lineman.brokers.several_hosts import SeveralHosts, place_of
-
-T = TypeVar("T")
+from lineman.brokers.jetstream import EXPECTED, WRONG_LAST, JetStream
+from lineman.brokers.nats import token_of
 
 EPOCH, OFFSET, TOTAL = "Lineman-Epoch", "Lineman-Offset", "Lineman-Total"
-EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-WRONG_LAST = 10071  # the server's code for an entry whose predecessor is another one
 
 # Groups of which the last entry is remembered.
 REMEMBERED = 10_000
 # Attempts to be the next entry of a group. A node that has lost asks for the last entry first, so
 # that another one which appends all the time is ahead of it for as long as it appends.
 MAX_TRIES = 500
-# Seconds for closing a connection.
-CLOSING = 1.0
 # The server removes entries that are too large together when they have so much more than the limit.
 SLACK = 1.25
 
@@ -69,60 +60,10 @@ class NatsHistory(HistoryStore):
 
     def __init__(self, url: str, name: str, limits: StoreLimits) -> None:
         super().__init__(url, limits)
-        self._parts = SeveralHosts.read(url, 4222, EXAMPLE)
+        self._server = JetStream(url, limits.timeout, self._make_stream)
         self._stream = f"lineman-history-{token_of(name)}"
         self._prefix = f"lineman-history.{token_of(name)}."
-        self._client: Any = None
-        self._jetstream: Any = None
-        self._ended: asyncio.Future[None] | None = None  # done when the connection has ended
-        self._reaching = asyncio.Lock()
         self._last: OrderedDict[str, _Last] = OrderedDict()
-
-    async def _reach(self) -> Any:
-        async with self._reaching:
-            if self._client is None or not self._client.is_connected:
-                await self.close()
-                await self._connect()
-            return self._jetstream
-
-    async def _connect(self) -> None:
-        from nats.aio.client import Client
-        from nats.errors import NoServersError
-
-        said: list[Exception] = []
-
-        async def on_error(error: Exception) -> None:
-            said.append(error)  # requests raise by themselves
-
-        async def on_end() -> None:
-            if not ended.done():
-                ended.set_result(None)
-
-        ended = self._ended = asyncio.get_running_loop().create_future()
-        seconds = max(1, round(self._limits.timeout))
-        parts = self._parts
-        options: dict[str, Any] = dict(login_of(parts))
-        client = self._client = Client()
-        connecting = client.connect(
-            [f"{parts.scheme}://{place_of(each)}" for each in parts.hosts],
-            **options,
-            allow_reconnect=False,  # it would send what this node has given up already
-            max_reconnect_attempts=1,
-            reconnect_time_wait=0,
-            connect_timeout=seconds,
-            ping_interval=max(1, seconds // 2),
-            error_cb=on_error,
-            disconnected_cb=on_end,
-            closed_cb=on_end,
-            tls=ssl.create_default_context() if parts.scheme == "tls" else None,
-        )
-        try:
-            await asyncio.wait_for(connecting, 2 * self._limits.timeout)
-        except NoServersError as error:
-            raise ConnectionError(str(said[-1] if said else error)) from None
-        jetstream = client.jetstream(timeout=self._limits.timeout)
-        await self._make_stream(jetstream)
-        self._jetstream = jetstream
 
     async def _make_stream(self, jetstream: Any) -> None:
         """Makes the stream, or gives it the limits; replicas and all else stay as they are."""
@@ -146,31 +87,20 @@ class NatsHistory(HistoryStore):
         if any(getattr(found.config, key) != value for key, value in ours.items()):
             await jetstream.update_stream(found.config.evolve(**ours))
 
-    async def _while_connected(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result of requests, which the library would await after the connection has ended."""
-        ended = self._ended
-        assert ended is not None
-        task = asyncio.ensure_future(coroutine)
-        try:
-            await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ConnectionError("the connection has ended")
-            return task.result()
-        finally:
-            await end_tasks([task])
-
     def _subject(self, group: str) -> str:
         return self._prefix + token_of(group)
 
     async def check(self) -> None:
         """Returns if entries can be kept: the stream is there."""
-        await (await self._reach()).stream_info(self._stream)
+        await (await self._server.reach()).stream_info(self._stream)
 
     # Appending.
 
     async def append(self, group: str, contents: Sequence[bytes]) -> list[tuple[str, int]]:
         """Keeps entries of a group, in order; returns the epoch and the offset of each."""
-        return await self._while_connected(self._append(await self._reach(), group, contents))
+        return await self._server.while_connected(
+            self._append(await self._server.reach(), group, contents)
+        )
 
     async def _append(
         self, jetstream: Any, group: str, contents: Sequence[bytes]
@@ -248,8 +178,8 @@ class NatsHistory(HistoryStore):
 
     async def read(self, group: str, epoch: str, offset: int) -> StoredEntries:
         """The entries of a group behind a place; all if the epoch is another one."""
-        fetching = self._fetch(await self._reach(), self._subject(group))
-        found = [_entry(message) for message in await self._while_connected(fetching)]
+        fetching = self._fetch(await self._server.reach(), self._subject(group))
+        found = [_entry(message) for message in await self._server.while_connected(fetching)]
         if not found:
             return StoredEntries()
         last, last_offset, end, _ = found[-1]
@@ -293,12 +223,7 @@ class NatsHistory(HistoryStore):
 
     async def close(self) -> None:
         """Closes the connection."""
-        client, self._client = self._client, None
-        self._jetstream = None
-        if client is not None:
-            # Behind a handshake that has failed the library would wait for ever.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(client.close(), CLOSING)
+        await self._server.close()
 
 
 def _now() -> float:

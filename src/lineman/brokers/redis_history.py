@@ -9,21 +9,14 @@ does if the hash is gone. Both keys of a group have the same hash tag, for a clu
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from lineman.brokers.hash_slots import Address
 from lineman.brokers.history_store import HistoryStore, StoredEntries, StoreLimits
-from lineman.brokers.redis_cluster import EXAMPLE
-from lineman.brokers.redis_connection import make_client
-from lineman.brokers.redis_sentinel import LOOK
-from lineman.brokers.sentinels import Sentinels
-from lineman.brokers.several_hosts import SeveralHosts
-from lineman.errors import ConfigError
+from lineman.brokers.redis_commands import RedisCommands
 
 # Seconds for which a group's epoch is remembered at least after its last entry.
 PLACE_AGE = 86400.0
@@ -129,45 +122,9 @@ class RedisHistory(HistoryStore):
     def __init__(self, url: str, name: str, limits: StoreLimits) -> None:
         super().__init__(url, limits)
         self._prefix = f"lineman:{name}:history:"
-        self._client: Any = None
-        self._sentinels: Sentinels | None = None
-        self._master: Address | None = None
-        self._asked_at = 0.0  # when the sentinels were asked for the master
-        self._reaching = asyncio.Lock()
+        self._server = RedisCommands(url, limits.timeout)
         self._append = _Script(_APPEND)
         self._read = _Script(_READ)
-
-    async def _reach(self) -> Any:
-        kind = self._url.partition("://")[0].partition("+")[2]
-        if kind == "sentinel":
-            async with self._reaching:
-                await self._follow_master()
-        elif self._client is None:
-            make = _cluster_client if kind == "cluster" else make_client
-            self._client = make(self._url, self._limits.timeout)
-        return self._client
-
-    async def _follow_master(self) -> None:
-        """Sees that the client is that of the server which the sentinels name as the master.
-
-        One that was cut off from the sentinels and goes on would lose what it keeps.
-        """
-        now = asyncio.get_running_loop().time()
-        if self._client is not None and now < self._asked_at + LOOK:
-            return
-        self._sentinels = self._sentinels or Sentinels(self._url, self._limits.timeout)
-        self._asked_at = now
-        try:
-            master = await self._sentinels.master()
-        except ConnectionError:
-            if self._client is None:
-                raise
-            return  # what is connected goes on if no sentinel answers
-        if self._client is None or master != self._master:
-            before, self._master = self._client, master
-            self._client = make_client(self._sentinels.url_of(master), self._limits.timeout)
-            if before is not None:
-                await before.aclose()
 
     def _keys(self, group: str) -> tuple[str, str]:
         # The letter: braces with nothing between them would be no hash tag.
@@ -181,8 +138,8 @@ class RedisHistory(HistoryStore):
     async def check(self) -> None:
         """Returns if entries can be kept: it tries both scripts."""
         keys = self._keys("")  # a group's name is never empty
-        await self._append.run(await self._reach(), keys, *self._limit_arguments())
-        await self._read.run(await self._reach(), keys, _new_epoch(), self._age, "", 0)
+        await self._append.run(await self._server.reach(), keys, *self._limit_arguments())
+        await self._read.run(await self._server.reach(), keys, _new_epoch(), self._age, "", 0)
 
     def _limit_arguments(self) -> tuple[Any, ...]:
         limits = self._limits
@@ -192,7 +149,7 @@ class RedisHistory(HistoryStore):
     async def append(self, group: str, contents: Sequence[bytes]) -> list[tuple[str, int]]:
         """Keeps entries of a group, in order; returns the epoch and the offset of each."""
         arguments = self._limit_arguments()
-        client = await self._reach()
+        client = await self._server.reach()
         found = await self._append.run(client, self._keys(group), *arguments, *contents)
         epoch, last = found[0].decode(), int(found[1])
         return [(epoch, offset) for offset in range(last - len(contents) + 1, last + 1)]
@@ -200,49 +157,15 @@ class RedisHistory(HistoryStore):
     async def read(self, group: str, epoch: str, offset: int) -> StoredEntries:
         """The entries of a group behind a place; all if the epoch is another one."""
         arguments = (_new_epoch(), self._age, epoch, offset)
-        found = await self._read.run(await self._reach(), self._keys(group), *arguments)
+        found = await self._read.run(await self._server.reach(), self._keys(group), *arguments)
         flat = found[3]
         entries = [(int(flat[at]), flat[at + 1]) for at in range(0, len(flat), 2)]
         return StoredEntries(found[0].decode(), int(found[1]), int(found[2]), entries)
 
     async def close(self) -> None:
         """Closes the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
-        if self._sentinels is not None:
-            await self._sentinels.close()
+        await self._server.close()
 
 
 def _new_epoch() -> str:
     return secrets.token_hex(8)
-
-
-def _cluster_client(url: str, timeout: float) -> Any:
-    """A client for a Redis Cluster; redis-py follows its slots by itself."""
-    parts = SeveralHosts.read(url, 6379, EXAMPLE)
-    single = parts.url_of(parts.hosts[0], parts.scheme.partition("+")[0])
-    make_client(single, timeout)  # errors in the address are reported as for the other broker
-    from redis.asyncio.cluster import ClusterNode, RedisCluster
-    from redis.asyncio.connection import SSLConnection, parse_url
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    options: dict[str, Any] = dict(parse_url(single))
-    if options.pop("connection_class", None) is SSLConnection:
-        options["ssl"] = True
-    options.pop("host", None)
-    options.pop("port", None)
-    try:
-        return RedisCluster(
-            startup_nodes=[ClusterNode(host, port) for host, port in parts.hosts],
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),  # an append that was repeated might be kept twice
-            **options,
-        )
-    except TypeError as error:
-        raise ConfigError(
-            f"redis-py cannot read the broker's address: {error}",
-            "leave options out of it that a Redis Cluster does not know",
-        ) from None

@@ -9,7 +9,6 @@ from typing import Any
 
 from lineman.base.durations import name_of as name_of_function
 from lineman.brokers.base import MakeBroker
-from lineman.brokers.broker_address import without_login
 from lineman.brokers.choice import broker_maker
 from lineman.config.listen_addresses import name_of
 from lineman.config.worker_description import WorkerDescription
@@ -21,7 +20,9 @@ from lineman.scheduling.timekeeper import Timekeeper
 from lineman.sharing import event_bus
 from lineman.sharing.event_bus import EventBus, MakeStore
 from lineman.sharing.event_queue import EventQueue
-from lineman.sharing.store import LocalStore, Store
+from lineman.sharing.nats_store import NatsStore
+from lineman.sharing.redis_store import RedisStore
+from lineman.sharing.store import LocalStore
 from lineman.sharing.store_client import StoreClient
 
 logger = logging.getLogger("lineman")
@@ -142,18 +143,10 @@ def store_maker(worker: WorkerDescription) -> MakeStore:
     if url == EMBEDDED:
         path = path_of(worker, STORE)
         return LocalStore if path is None else lambda: StoreClient(path)
-    if url.startswith(("redis://", "rediss://")):
-        from lineman.sharing.redis_store import RedisStore  # needs redis-py
-
-        return lambda: RedisStore(url, f"program:{worker.service_name}")
-
-    def refuse() -> Store:
-        raise ConfigError(
-            f"Shared cannot keep values at {without_login(url)}",
-            "give a broker redis://…, rediss://… or the embedded one",
-        )
-
-    return refuse
+    name = f"program:{worker.service_name}"
+    if url.startswith(("nats://", "tls://")):
+        return lambda: NatsStore(url, name)
+    return lambda: RedisStore(url, name)
 
 
 def path_of(worker: WorkerDescription, name: str) -> str | None:

@@ -1,14 +1,14 @@
-"""The shared values in Redis: each is one key, so that a Redis Cluster works as well."""
+"""The shared values in Redis or a Redis Cluster: each value is one key."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from lineman.brokers.broker_address import explain
-from lineman.brokers.redis_connection import make_client
-from lineman.errors import NotReachedError, RefusedError
-from lineman.sharing.store import TIMEOUT, Store
+from lineman.brokers.redis_commands import RedisCommands
+from lineman.errors import RefusedError
+from lineman.sharing.remote_store import RemoteStore
+from lineman.sharing.store import TIMEOUT
 from lineman.sharing.store_messages import StoreReply, StoreRequest
 
 # KEYS[1]; ARGV: whether a value is expected, that value, the new one, milliseconds or "".
@@ -30,48 +30,45 @@ return redis.call("GET", KEYS[1])
 """
 
 
-class RedisStore(Store):
+# What the nodes of a Redis Cluster answer until all know who is the primary.
+_NOT_NOW = ("CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN", "READONLY", "MASTERDOWN", "NOREPLICAS")
+
+
+class RedisStore(RemoteStore):
     """Does operations on the values of a service.
 
     Args:
-        url: the server's address, as of the broker.
+        url: the address of a server, of sentinels or of a Redis Cluster, as of the broker.
         name: the service's name; others have other keys.
         timeout: seconds that an answer may take.
-
-    Raises:
-        ConfigError: redis-py is missing, or cannot read the address.
     """
 
     def __init__(self, url: str, name: str, timeout: float = TIMEOUT) -> None:
-        self._client: Any = make_client(url, timeout)
+        super().__init__("Redis", timeout)
+        self._server = RedisCommands(url, timeout)
         self._prefix = f"lineman:{name}:value:".encode()
-        self._timeout = timeout
 
-    async def ask(self, request: StoreRequest) -> StoreReply:
-        """Does one operation."""
+    async def _do(self, request: StoreRequest) -> StoreReply:
         import redis.exceptions as of_redis
 
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._do(request)
+            return await self._operate(await self._server.reach(), request)
         except of_redis.ResponseError as error:
             text = str(error)
+            if text.startswith(_NOT_NOW) or isinstance(error, of_redis.ClusterError):
+                raise self._unreached(text) from None
             if "not an integer" in text or "overflow" in text:
                 return StoreReply(request.number, "no number")
             if text.startswith("OOM") or "command not allowed when used memory" in text:
                 return StoreReply(request.number, "full")
             raise RefusedError(f"Redis refuses: {text}", "look at its users and limits") from None
-        except (of_redis.RedisError, OSError, TimeoutError) as error:
-            raise NotReachedError(
-                f"Redis does not answer: {explain(error)}",
-                "look at the server; the operation may have been done",
-            ) from None
+        except (of_redis.RedisError, of_redis.RedisClusterException, OSError) as error:
+            raise self._unreached(explain(error)) from None
 
-    async def _do(self, request: StoreRequest) -> StoreReply:
+    async def _operate(self, client: Any, request: StoreRequest) -> StoreReply:
         key = self._prefix + request.key.encode()
         milliseconds = None if request.seconds is None else max(1, round(request.seconds * 1000))
         after = b"" if milliseconds is None else b"%d" % milliseconds
-        client = self._client
         match request.operation:
             case "get":
                 found = await client.get(key)
@@ -101,4 +98,4 @@ class RedisStore(Store):
 
     async def close(self) -> None:
         """Ends the connections."""
-        await self._client.aclose()
+        await self._server.close()

@@ -25,7 +25,8 @@ class Shared:
 
     With the embedded broker the values are in the memory of the program's hub process: a reload
     keeps them, a stop or the death of the hub loses them; there may be 100,000 keys of 64 MiB
-    together. With Redis they are in Redis, for all machines with the same `Worker.service_name`.
+    together. With Redis or NATS they are there, for all machines with the same
+    `Worker.service_name`.
 
     Args:
         name: the values of two `Shared` with different names have nothing in common.

@@ -61,6 +61,17 @@ class ValueStore:
         self._remove_expired()
         return self._operations[request.operation](request)
 
+    def find(self, key: str) -> StoredValue | None:
+        """What is kept of a key."""
+        return self._entries.get(key)
+
+    def keep(self, key: str, entry: StoredValue) -> None:
+        """Keeps what another store has had of a key."""
+        self._entries[key] = entry
+        self._size += len(entry.value) + len(key.encode())
+        if entry.deadline is not None:
+            heapq.heappush(self._deadlines, (entry.deadline, key))
+
     def _get(self, request: StoreRequest) -> StoreReply:
         entry = self._entries.get(request.key)
         if entry is None:
