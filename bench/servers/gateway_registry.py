@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 from lineman.gateway.holder.held_client import HeldClient
-from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.holder.routing import Routing
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import TO_GATEWAY, Bind, Join, Leave, Order
 from lineman.links.framing import LENGTH, encode_frames

@@ -18,7 +18,7 @@ from kit.gateway import System
 from kit.waiting import DEADLINE, until
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.remote import RemoteLimits
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 
 # A second in place of five.
 SOON = RemoteLimits(timeout=1.0, last_retry=0.2)

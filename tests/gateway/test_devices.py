@@ -16,7 +16,7 @@ from lineman import Client
 from lineman.errors import UsageError
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.testing.certificates import TestCA
 
 PROTOCOLS = ("text", "frame", "tcp")

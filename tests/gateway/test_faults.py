@@ -13,7 +13,7 @@ from kit.gateway import System
 from lineman import Client
 from lineman.errors import UsageError
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import LinkAnswer, Send
 from lineman.gateway.wire.node_messages import NodeBeat, NodeQuestion, Relay

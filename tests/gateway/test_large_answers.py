@@ -13,7 +13,7 @@ from lineman import AsyncGatewayClient, NotReachedError
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.embedded import Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.merging import BROKER
 from lineman.gateway.wire.node_messages import NodeLeaves
 

@@ -22,7 +22,7 @@ from kit.program import Program, find_program, free_ports
 from kit.waiting import DEADLINE
 from lineman import NotReachedError
 from lineman.brokers.choice import broker_maker
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.push.blocking import GatewayClient
 from lineman.testing.client import RawClient
 

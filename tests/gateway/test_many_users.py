@@ -18,7 +18,8 @@ from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.cluster.paced_jobs import Job, PacedJobs
 from lineman.gateway.cluster.presence_sync import PresenceSync
 from lineman.gateway.holder.registry import Member
-from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.holder.routing import Routing
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.node_messages import AskHeldUids, HeldUids, Hold
 from lineman.links.framing import encode
 

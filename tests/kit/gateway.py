@@ -17,7 +17,7 @@ from lineman.brokers.embedded import Embedded, Hub
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.node import Node
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.links.framing import LENGTH, WireFormat
 from lineman.links.records import DONE, HEAD, HEAD_SIZE, RECORD, TEXT
 from lineman.testing.client import RawClient

@@ -43,7 +43,7 @@ from lineman.gateway.gateway_time import GatewayTime
 from lineman.gateway.holder.client_deadlines import GuardOptions
 from lineman.gateway.holder.durable_histories import MakeStore
 from lineman.gateway.holder.node import Node
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.one_loop import RunsInLoop, let_links_end
 from lineman.gateway.push.api import Api
 from lineman.gateway.push.push_endpoint import HttpPush, check_token

@@ -11,7 +11,7 @@ from kit.gateway import System, add_two_nodes, cut_off_and_back, routing_by
 from lineman.brokers.embedded import Publish
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.names import ALL_NODES
 from lineman.gateway.wire.node_messages import NodeLeaves
 

@@ -11,7 +11,7 @@ from gateway.peers import echo
 from kit.gateway import System
 from lineman.gateway.holder.group_histories import SWEEP, Histories, frame_as_json
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 
 
 class Clock:

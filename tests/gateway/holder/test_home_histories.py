@@ -14,7 +14,7 @@ from lineman.brokers.embedded import Embedded
 from lineman.gateway.cluster.cluster import ClusterTimes
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.messages import Deliver, PublishToGroup
 from lineman.gateway.wire.names import group_topic
 from lineman.gateway.wire.node_messages import GapKind, GapSeen

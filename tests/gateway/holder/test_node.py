@@ -13,7 +13,7 @@ from kit.gateway import Said, System
 from kit.records import message_record
 from kit.waiting import DEADLINE
 from lineman.cli.commands.status import render
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import LinkPing, new_hello
 from lineman.links.records import HEAD, TEXT

@@ -22,7 +22,7 @@ from lineman.brokers.embedded import Embedded
 from lineman.gateway.business.business_worker import Business
 from lineman.gateway.cluster.cluster import Cluster, ClusterCalls, ClusterTimes
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.push.api import Api
 from lineman.gateway.wire import messages
 from lineman.gateway.wire.messages import Hello, LinkAnswer, LinkQuestion, new_hello

@@ -17,7 +17,8 @@ from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.link_admission import LinkAdmission
 from lineman.gateway.holder.link_questions import LinkQuestions
 from lineman.gateway.holder.node_figures import figures
-from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.holder.routing import Routing
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.holder.traffic import ClientTraffic
 from lineman.gateway.wire import messages, names
 from lineman.gateway.wire.dialling import alias_of, take_dead

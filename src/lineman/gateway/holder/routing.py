@@ -5,75 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple
 from typing import Any
 
-from lineman.brokers.base import MakeBroker
 from lineman.errors import ConfigError, UsageError
-from lineman.gateway.cluster.cluster import (
-    DEFAULT_TIMES,
-    MEETING,
-    Cluster,
-    ClusterCalls,
-    ClusterTimes,
-)
+from lineman.gateway.cluster.cluster import MEETING, Cluster, ClusterCalls
 from lineman.gateway.cluster.node_questions import Gathered
 from lineman.gateway.cluster.presence import homes_of
-from lineman.gateway.cluster.presence_sync import AT_ONCE
-from lineman.gateway.cluster.signing import Secret, Signer
-from lineman.gateway.holder.durable_histories import DurableHistories, MakeStore
-from lineman.gateway.holder.group_histories import Frame, frame_as_json
+from lineman.gateway.cluster.signing import Signer
+from lineman.gateway.holder.durable_histories import DurableHistories
 from lineman.gateway.holder.held_client import HeldClient
-from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.history_gaps import OnHistoryGap
 from lineman.gateway.holder.home_histories import HomeCalls, HomeHistories, KeepsHistories
 from lineman.gateway.holder.kept_timers import KeptTimers
 from lineman.gateway.holder.orders import Orders
 from lineman.gateway.holder.questions import answer_of
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.holder.user_presence import ASKED_OF_HOME, UserPresence
 from lineman.gateway.wire import names
 from lineman.gateway.wire.merging import BROKER_STATE, QUESTION_KINDS
 from lineman.gateway.wire.messages import Deliver, LinkQuestion, Order, PublishToGroup, Send
-from lineman.gateway.wire.node_messages import (
-    AskHeldUids,
-    GapSeen,
-    HandOver,
-)
+from lineman.gateway.wire.node_messages import AskHeldUids, GapSeen, HandOver
 from lineman.gateway.wire.versions import REMEDY
 
 logger = logging.getLogger("lineman")
 
 # A node that has just started looks so often whether another one has answered.
 SETTLE_STEP = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class RoutingOptions:
-    """How one gateway process reaches the others.
-
-    Attributes:
-        make_broker: makes the broker that leads to the other nodes; None if there are none.
-        secret: the secret that the nodes share, or several; None for none.
-        history: how much is kept of each group; None for nothing.
-        frame: makes what members get of a kept message.
-        tells_users: whether the program has a callback for users that come online or go offline.
-        is_ending: whether this process is stopping; then the state of the broker is not logged.
-        times: of the cluster.
-        uids_at_once: the largest number of uids in one message between nodes.
-        service: its name, which a signature is for.
-        make_store: makes what keeps the histories; None to keep them in this process.
-    """
-
-    make_broker: MakeBroker | None = None
-    secret: Secret = field(default=None, repr=False)
-    history: HistoryOptions | None = None
-    frame: Frame = frame_as_json
-    tells_users: bool = False
-    is_ending: Callable[[], bool] = lambda: False
-    times: ClusterTimes = DEFAULT_TIMES
-    uids_at_once: int = AT_ONCE
-    service: str = ""
-    make_store: MakeStore | None = None
 
 
 def _tell_nobody(uid: str, is_online: bool) -> None:
