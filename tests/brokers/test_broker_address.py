@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lineman.brokers.broker_address import check_login, explain, without_login
+from lineman.brokers.broker_address import check_login, explain, joined, without_login
 from lineman.errors import ConfigError
 
 SECRETS = ("geheim/1", "geheim#1", "geheim?1", "ge@heim/1", "geheim[1", "geheim:1", "geheim 1", "%")
@@ -70,3 +70,53 @@ def test_what_the_libraries_say_becomes_a_cause_and_a_remedy() -> None:
     assert said.startswith("nothing listens there (ConnectionError: Error 111 connecting")
     assert "; fix: " in said
     assert explain(ValueError("something else")) == "ValueError: something else"
+
+
+@pytest.mark.parametrize(
+    ("url", "one"),
+    [
+        ("nats://u:p@a,nats://u:p@b", "nats://u:p@a,b"),
+        ("nats://u:p@a:1, nats://u:p@[::1]:2,nats://u:p@c/", "nats://u:p@a:1,[::1]:2,c"),
+        ("tls://a,tls://b", "tls://a,b"),
+        ("redis+cluster://:p@a,redis+cluster://:p@b?x=1", "redis+cluster://:p@a,b?x=1"),
+        ("redis+sentinel://a/m,redis+sentinel://b/m", "redis+sentinel://a,b/m"),
+        ("nats://u:p@a,b", "nats://u:p@a,b"),
+        ("redis://:a,b@c", "redis://:a,b@c"),
+        ("hub:///x", "hub:///x"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_hosts_that_are_each_written_with_scheme_and_login_are_one_broker(
+    url: str, one: str
+) -> None:
+    assert joined(url) == one
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("nats://u:geheim1@a,nats://u:geheim2@b", "logins"),
+        ("nats://u:geheim@a,nats://b", "logins"),
+        ("redis+sentinel://a/m,redis+sentinel://b/n", "options"),
+    ],
+)
+def test_hosts_that_are_written_differently_are_refused_without_a_word_of_the_login(
+    url: str, what: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"have different {what}; fix: .* give them once") as told:
+        joined(url)
+    assert "geheim" not in str(told.value)
+
+
+def test_no_part_of_a_password_is_told_whatever_it_holds() -> None:
+    told = []
+    for secret in ("ge/heim", "12/heim", "ge@heim", "ge?heim", "ge,heim"):
+        for other in (secret, "heim"):
+            url = f"nats://me:{secret}@a,nats://me:{other}@b"
+            told.append(without_login(url))
+            try:
+                check_login(joined(url))
+            except ConfigError as error:
+                told.append(str(error))
+    assert len(told) > 15
+    assert "heim" not in "".join(told)

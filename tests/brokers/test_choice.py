@@ -32,3 +32,10 @@ def test_a_broker_that_is_away_is_told_without_its_password() -> None:
         gateway.send_to_all("x")
     gateway.close()
     assert "geheim" not in str(away.value)
+
+
+@pytest.mark.parametrize("url", ["redis://:geheim@a,b:1", "rediss://a,rediss://b"])
+def test_several_servers_that_are_no_cluster_are_refused_with_what_they_may_be(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"several servers.*\+cluster.*\+sentinel") as told:
+        broker_maker(url, "test")
+    assert "geheim" not in str(told.value)

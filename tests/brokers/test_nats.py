@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from brokers.support import Heard
+from kit.brokers import nats_server, running
+from kit.waiting import until
 from lineman.brokers.base import Subscriber
+from lineman.brokers.choice import broker_maker
 from lineman.brokers.nats import Nats, token_of
 from lineman.errors import ConfigError
 
@@ -69,3 +73,18 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
 def test_only_an_address_that_says_so_speaks_tls() -> None:
     assert made("nats://h:4222")._tls() is None
     assert made("tls://h:4222")._tls() is not None
+
+
+def test_servers_that_are_each_written_with_their_login_are_reached() -> None:
+    async def test() -> None:
+        heard = Heard()
+        one = f"nats://me:r%2Fght@127.0.0.1:{server.port}"
+        heard.broker = broker_maker(f"{one},{one}", "test")(heard.subscriber)
+        await heard.broker.start()
+        try:
+            await until(lambda: heard.broker.is_connected)
+        finally:
+            await heard.broker.close()
+
+    with running(nats_server("--user", "me", "--pass", "r/ght")) as server:
+        asyncio.run(test())

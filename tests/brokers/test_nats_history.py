@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,37 @@ def test_a_nats_server_with_a_password_and_tls_keeps_histories(
         monkeypatch.setenv("SSL_CERT_FILE", str(ca.ca_path))
         assert refusal(f"tls://me:r%2Fght@127.0.0.1:1,{where}") == ""
         assert "login" in refusal(f"tls://me:wrong@{where}")
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_entries_that_are_removed_while_they_are_read_are_not_waited_for(
+    left: int, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        store: Any = stores.add(timeout=60.0)
+        places = await store.append("g", [b"%d" % number for number in range(10)])
+        jetstream, stream = store._jetstream, store._stream
+        subscribe = jetstream.pull_subscribe
+
+        async def subscribe_and_trim(*args: Any, **options: Any) -> Any:
+            consumer = await subscribe(*args, **options)
+            count = consumer.consumer_info
+
+            async def count_and_trim() -> Any:
+                counted = await count()
+                consumer.consumer_info = count
+                await jetstream.purge_stream(stream, keep=left)
+                return counted
+
+            consumer.consumer_info = count_and_trim
+            return consumer
+
+        jetstream.pull_subscribe = subscribe_and_trim
+        found = await store.read("g", places[0][0], 0)
+        assert contents(found) == [b"7", b"8", b"9"][:left]
+
+    with running(nats_server("-js", "-sd", str(tmp_path))) as server:
+        stores = Stores("nats", server)
+        started = time.monotonic()
+        stores.run(test)
+    assert time.monotonic() - started < 40, "it waited for as long as a silent server is waited for"

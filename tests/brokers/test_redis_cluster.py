@@ -19,7 +19,7 @@ from lineman.brokers.redis import Redis
 from lineman.brokers.redis_cluster import RedisCluster
 from lineman.brokers.remote import RemoteLimits
 from lineman.errors import ConfigError
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.push.blocking import GatewayClient
 
 
@@ -122,6 +122,10 @@ def test_while_a_primary_is_dead_the_channels_of_the_others_go_on(
         assert one.states == [True, True]  # never away; something may have been missed
         assert other.broker.dropped == 1
         assert (dead, b"lost") not in one.messages
+        # Nothing is kept of what listened to the dead one.
+        assert isinstance(one.broker, RedisCluster)
+        assert not any(task.done() for task in one.broker._tasks)
+        assert len(one.broker._tasks) == 1 + len(one.broker._lines)
 
     with_ends(server, test, *topics)
     words = f"the broker's node 127.0.0.1:{server.ports[0]} does not answer"

@@ -16,6 +16,7 @@ from kit.waiting import until
 from lineman.brokers.choice import broker_maker
 from lineman.brokers.redis import Redis
 from lineman.brokers.remote import RemoteLimits, end_tasks, parts_of
+from lineman.errors import ConfigError
 
 
 def test_a_sequence_in_parts_has_all_of_it_in_order() -> None:
@@ -162,3 +163,67 @@ def test_a_session_that_the_library_has_cancelled_is_followed_by_another(tmp_pat
 
     with running(redis_server(tmp_path)) as server:
         asyncio.run(test(server))
+
+
+class Unwilling(Redis):
+    """A broker whose library fails in every way, one after the other."""
+
+    failures: list[BaseException]
+    shut = 0
+
+    async def _open(self, topics: tuple[str, ...]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        await super()._open(topics)
+
+    async def _shut(self) -> None:
+        self.shut += 1
+        await super()._shut()
+        if self.shut == 1:
+            raise asyncio.CancelledError
+
+
+def test_whatever_a_library_raises_the_next_session_begins(tmp_path: Path) -> None:
+    limits = RemoteLimits(last_retry=0.01)
+
+    async def test(server: Server) -> None:
+        heard = Heard()
+        broker = Unwilling(url_of("redis", server), "test", heard.subscriber, limits)
+        broker.failures = [
+            asyncio.CancelledError(), ConfigError("seen", "fix"), ExceptionGroup("g", [OSError()])
+        ]  # fmt: skip
+        await broker.start()
+        try:
+            await until(lambda: broker.is_connected)
+            assert broker.shut == 3
+        finally:
+            await broker.close()
+
+    with running(redis_server(tmp_path)) as server:
+        asyncio.run(test(server))
+
+
+def test_a_listener_that_fails_does_not_end_the_sessions(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        heard = Heard()
+        states: list[bool] = []
+
+        def on_state(is_connected: bool) -> None:
+            states.append(is_connected)
+            if len(states) < 3:
+                raise RuntimeError("a fault of the one who is told")
+
+        subscriber = replace(heard.subscriber, on_state=on_state)
+        broker: Any = Redis(url_of("redis", server), "test", subscriber)
+        await broker.start()
+        try:
+            await until(lambda: states == [True, False, True])
+            assert broker.is_connected
+        finally:
+            await broker.close()
+
+    with running(redis_server(tmp_path)) as server:
+        asyncio.run(test(server))
+    assert "a fault of the one who is told" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import Any
 
 import pytest
@@ -86,3 +87,36 @@ def test_a_second_order_takes_the_place_of_the_first() -> None:
             assert (process.drain.asked, process.drain.total) == (1, 1)
 
     run(main)
+
+
+def test_a_drain_that_fails_at_one_worker_says_so_and_asks_the_clients_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with Drained() as process, connect(process.worker.url):
+            process.drain.begin(600.0, 1.0, False)
+            (drain,) = process.drain._drains
+            process.drain.cancel()
+            ended = []
+
+            async def fail() -> None:
+                raise RuntimeError("it failed")
+
+            async def end() -> None:
+                await asyncio.sleep(0.02)
+                ended.append(True)
+
+            process.drain._drains = [replaced(drain, fail), replaced(drain, end)]
+            await process.drain._run()
+            assert ended == [True]
+
+    run(main)
+    assert "it failed" in caplog.text
+    assert "lineman drain again" in caplog.text
+
+
+def replaced(drain: Any, run: Any) -> Any:
+    """A drain that runs otherwise."""
+    other = copy.copy(drain)
+    other.run = run
+    return other

@@ -29,6 +29,37 @@ def without_login(url: str) -> str:
     return f"{start}…@{host}" if at and login else f"{start}{host}"
 
 
+def joined(url: str) -> str:
+    """An address in which each host has a scheme and a login, as one with several hosts.
+
+    `nats://me:secret@a,nats://me:secret@b` is how the libraries of NATS write it; it becomes
+    `nats://me:secret@a,b`. Every other address stays as it is.
+
+    Raises:
+        ConfigError: the hosts have different logins, or different options.
+    """
+    scheme, separator, rest = url.partition("://")
+    parts = re.split(rf",\s*{re.escape(scheme)}://", rest) if separator else []
+    if len(parts) < 2:
+        return url
+    logins, hosts, ends = set(), [], set()
+    for part in parts:
+        place = re.split("[/?#]", part, maxsplit=1)[0]
+        login, at, host = place.rpartition("@")
+        logins.add(login + at)
+        hosts.append(host)
+        if end := part[len(place) :].rstrip("/"):
+            ends.add(end)
+    if len(logins) > 1 or len(ends) > 1:
+        what = "logins" if len(logins) > 1 else "options"
+        raise ConfigError(
+            f"the hosts of the broker's address {scheme}://… have different {what}",
+            "the servers of one broker have the same ones; give them once, as in "
+            f"{scheme}://user:password@host:port,host2:port",
+        )
+    return f"{scheme}://{logins.pop()}{','.join(hosts)}{ends.pop() if ends else ''}"
+
+
 def check_login(url: str) -> None:
     """Refuses an address whose password would be read as another part of it.
 

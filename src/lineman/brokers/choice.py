@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lineman.brokers.base import MakeBroker
-from lineman.brokers.broker_address import check_login, without_login
+from lineman.brokers.broker_address import check_login, joined, without_login
 from lineman.brokers.embedded import Embedded
 from lineman.brokers.history_store import HistoryStore, StoreLimits
 from lineman.brokers.nats import Nats
@@ -62,8 +62,15 @@ def broker_maker(url: str, name: str, limits: RemoteLimits = DEFAULT_LIMITS) -> 
     kind = KINDS.get(scheme)
     if kind is None:
         raise NoBrokerError(f"{without_login(url)!r} is no broker's address", f"give {FORMS}")
-    check_login(url)
-    return lambda subscriber: kind(url, name, subscriber, limits)
+    whole = joined(url)
+    check_login(whole)
+    if scheme in ("redis", "rediss") and "," in without_login(whole):
+        raise ConfigError(
+            f"the broker's address {without_login(whole)} names several servers",
+            f"a Redis is one server; several are a cluster ({scheme}+cluster://host,host2:6379) or "
+            f"have sentinels ({scheme}+sentinel://host:26379,host2:26379/mymaster)",
+        )
+    return lambda subscriber: kind(whole, name, subscriber, limits)
 
 
 def history_store(url: str, name: str, limits: StoreLimits) -> HistoryStore:
@@ -85,4 +92,4 @@ def history_store(url: str, name: str, limits: StoreLimits) -> HistoryStore:
             "give redis://…, redis+sentinel://…, redis+cluster://… or nats://…, or leave "
             "durable=True out",
         )
-    return kind(url, name, limits)
+    return kind(joined(url), name, limits)

@@ -26,6 +26,13 @@ REMEMBERED = 10_000
 # Attempts to be the next entry of a group. A node that has lost asks for the last entry first, so
 # that another one which appends all the time is ahead of it for as long as it appends.
 MAX_TRIES = 500
+<<<<<<< HEAD
+=======
+# Seconds for which entries are awaited before the server is asked whether there are any.
+FETCH = 0.5
+# Seconds for closing a connection.
+CLOSING = 1.0
+>>>>>>> 31aa7396 (What ended a broker, a dialler, a drain or a page silently is told, and goes on)
 # The server removes entries that are too large together when they have so much more than the limit.
 SLACK = 1.25
 
@@ -212,14 +219,31 @@ class NatsHistory(HistoryStore):
         )
         try:
             info = await consumer.consumer_info()
-            waiting = info.num_pending
-            found: list[Any] = []
-            while len(found) < waiting:
-                found += await consumer.fetch(waiting - len(found), timeout=self._limits.timeout)
-            return found
+            return await self._fetch_all(consumer, info.num_pending)
         finally:
             await consumer.unsubscribe()
             await jetstream.delete_consumer(self._stream, info.name)
+
+    async def _fetch_all(self, consumer: Any, waiting: int) -> list[Any]:
+        """As many entries as waited; fewer if some are removed meanwhile.
+
+        Raises:
+            TimeoutError: the server does not give them.
+        """
+        late_at = _now() + self._limits.timeout
+        found: list[Any] = []
+        while len(found) < waiting:
+            try:
+                found += await consumer.fetch(waiting - len(found), timeout=FETCH)
+            except TimeoutError:
+                if not (await consumer.consumer_info()).num_pending:
+                    break
+                if _now() >= late_at:
+                    raise
+            else:
+                if found and not found[-1].metadata.num_pending:
+                    break
+        return found
 
     async def close(self) -> None:
         """Closes the connection."""

@@ -63,7 +63,7 @@ class RedisCluster(RedisBroker):
         self._clients: dict[Address, Any] = {}
         self._lines: dict[Address, RedisLine] = {}
         self._reaching = asyncio.Lock()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()  # of the open session
         self._ended: asyncio.Future[None] | None = None  # done when the open session ends
         self._wanted: dict[int, set[bytes]] = {}  # channels by slot
         self._held_by: dict[int, Address] = {}  # the node of each subscribed slot
@@ -164,18 +164,18 @@ class RedisCluster(RedisBroker):
             await ended
         finally:
             self._ended = None
-            tasks, self._tasks = self._tasks, []
-            await end_tasks(tasks)
+            await end_tasks(list(self._tasks))
 
     def _run(self, side: Coroutine[Any, Any, None]) -> None:
         def on_end(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
             error = None if task.cancelled() else task.exception()
             if error is not None and self._ended is not None and not self._ended.done():
                 self._ended.set_exception(error)
 
         task = asyncio.get_running_loop().create_task(side)
         task.add_done_callback(on_end)
-        self._tasks.append(task)
+        self._tasks.add(task)
 
     async def _listen(self, address: Address) -> None:
         while True:

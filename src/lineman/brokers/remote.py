@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.brokers.base import Broker, Subscriber
 from lineman.brokers.broker_address import explain, without_login
-from lineman.errors import ConfigError
 
 logger = logging.getLogger("lineman")
 
@@ -152,16 +152,29 @@ class Remote(Broker):
                 self._enter(True)
                 pause = FIRST_RETRY
                 await self._talk()
-            except ConfigError:
-                raise
-            except Exception as error:  # the libraries raise many types of exceptions
-                self._enter(False, explain(error))
+            # The libraries raise many types of exceptions, and may cancel what they are awaited in.
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled_itself():
+                    raise
+                self._end_session(error)
             finally:
                 self._forget_work()
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._shut(), self.timeout)
+                await self._shut_quietly()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, self._limits.last_retry)
+
+    def _end_session(self, error: BaseException) -> None:
+        try:
+            self._enter(False, explain(error))
+        except Exception:  # of who is told; the next session must begin all the same
+            logger.exception("what follows from the end of the broker's session has failed")
+
+    async def _shut_quietly(self) -> None:
+        try:
+            await asyncio.wait_for(self._shut(), self.timeout)
+        except (Exception, asyncio.CancelledError):
+            if is_cancelled_itself():
+                raise
 
     async def _talk(self) -> None:
         loop = asyncio.get_running_loop()

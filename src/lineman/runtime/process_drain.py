@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 
 from lineman.net.client_drain import ClientDrain
 from lineman.runtime import inner_workers
 from lineman.runtime.inner_workers import Hosted
+
+logger = logging.getLogger("lineman")
 
 
 class ProcessDrain:
@@ -44,7 +47,13 @@ class ProcessDrain:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        await asyncio.gather(*(each.run() for each in self._drains))
+        ended = await asyncio.gather(*(each.run() for each in self._drains), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                logger.error(
+                    "a drain has ended before all clients were asked; fix: lineman drain again",
+                    exc_info=error,
+                )
 
     def cancel(self) -> None:
         """Ends a drain, and takes new clients again; without one it does nothing."""

@@ -125,3 +125,24 @@ def test_a_call_that_awaited_what_was_cancelled_has_ended() -> None:
         calls.call(cast(Link, links[0]), TimerDue("1", "wait", b"\x90"))
 
     assert run(story, wait=wait)[0].posted == [TimerDone("1")]
+
+
+@pytest.mark.parametrize("kind", ["future", "task", "gathered"])
+def test_whatever_a_function_returns_to_be_awaited_is_awaited(kind: str) -> None:
+    may_end = asyncio.Event()
+
+    def begin() -> Any:
+        if kind == "future":
+            future = asyncio.get_running_loop().create_future()
+            asyncio.ensure_future(may_end.wait()).add_done_callback(lambda _: future.cancel())
+            return future
+        waiting = asyncio.ensure_future(may_end.wait())
+        return waiting if kind == "task" else asyncio.gather(waiting)
+
+    async def story(calls: TimerCalls, links: list[FakeLink]) -> None:
+        calls.call(cast(Link, links[0]), TimerDue("1", "begin", b"\x90"))
+        await asyncio.sleep(0.01)
+        assert not links[0].posted
+        may_end.set()
+
+    assert run(story, begin=begin)[0].posted == [TimerDone("1")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,16 @@ from kit.gateway import System, add_two_nodes, cut_off_and_back
 from lineman.brokers.embedded import Embedded, Publish
 from lineman.gateway.cluster import link_reports
 from lineman.gateway.cluster.cluster import Cluster, ClusterTimes
+from lineman.gateway.cluster.link_reports import LinkReports, ReportCalls
+from lineman.gateway.cluster.node_channel import NodeChannel
+from lineman.gateway.cluster.sequences import HeardSequence
+from lineman.gateway.cluster.signing import Signer
 from lineman.gateway.holder.history import HistoryOptions
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.wire.messages import Send
+from lineman.gateway.wire.node_messages import BETWEEN_NODES, NodeMessage, ReceiverReport
 
+ME, OTHER = "00000001", "00000002"
 FAST = ClusterTimes(beat=0.05, silence=20.0)
 
 
@@ -250,3 +257,78 @@ def test_members_of_a_group_are_told_of_the_last_message_that_is_lost(
     assert {name for name, _, _ in told} == {group}
     page = system.ask(api.get_history(group, told[0][2], 1))
     assert [kept.data for kept in page.missed] == ["the last"]
+
+
+class Alone:
+    """The reports of one node, whose messages the test reads."""
+
+    def __init__(self) -> None:
+        self.told: list[NodeMessage] = []
+        signer = Signer(None)
+
+        def publish(topic: str, data: bytes) -> None:
+            opened = signer.verify(topic, data)
+            assert opened is not None
+            self.told.append(BETWEEN_NODES.decode(opened))
+
+        self.channel = NodeChannel(ME, signer, publish)
+        calls = ReportCalls(lambda: (), lambda topic: True, lambda topics: None)
+        self.reports = LinkReports(ME, self.channel, calls)
+
+    def hear(self, node: str, covered: int, lost: int = 0) -> None:
+        self.reports.on_receiver_report(ReceiverReport(node, ((ME, covered, lost),)))
+
+    def take_received(self) -> list[tuple[str, int, int]]:
+        self.told.clear()
+        self.reports._report_received()
+        reports = [each for each in self.told if isinstance(each, ReceiverReport)]
+        return [entry for report in reports for entry in report.received]
+
+
+def alone(test: Callable[[Alone], None]) -> None:
+    async def run() -> None:
+        test(Alone())
+
+    asyncio.run(run())
+
+
+def test_a_report_that_comes_late_changes_nothing() -> None:
+    def test(one: Alone) -> None:
+        reports = one.reports
+        reports.on_node(OTHER)
+        one.hear(OTHER, 10, 2)
+        one.hear(OTHER, 5, 1)  # sent before the other one
+        one.hear(OTHER, 10, 2)
+        assert reports.unreached == 2
+        assert reports._confirmed == {OTHER: 10}
+        reports.on_gone(OTHER, was_lost=True)
+        one.hear(OTHER, 11, 3)
+        assert reports.unreached == 3
+        assert reports._confirmed == {}, "nothing is kept for a node that is gone"
+
+    alone(test)
+
+
+def test_a_report_of_what_was_received_is_bounded_and_each_sender_has_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link_reports, "SENDERS", 10)
+    senders = [f"{number:08}" for number in range(2, 37)]
+
+    def test(one: Alone) -> None:
+        for sender in senders:
+            one.channel.heard[sender] = HeardSequence(1)
+        told = []
+        for _ in range(4):
+            part = one.take_received()
+            assert len(part) <= 10
+            told += [sender for sender, _, _ in part]
+            for sender in senders:  # all send all the time
+                one.channel.heard[sender].covered += 1
+        assert set(told) == set(senders)
+        # Who misses something is told at once.
+        late = told[-1]
+        one.channel.heard[late].lost += 1
+        assert late in [sender for sender, _, _ in one.take_received()]
+
+    alone(test)

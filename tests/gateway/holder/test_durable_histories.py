@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -21,7 +22,7 @@ from lineman.gateway.holder import durable_histories
 from lineman.gateway.holder.durable_histories import DurableHistories
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.home_histories import HomeCalls
-from lineman.gateway.holder.routing import RoutingOptions
+from lineman.gateway.holder.routing_options import RoutingOptions
 from lineman.gateway.push.pushing import AsyncGatewayClient
 from lineman.gateway.wire.history_page import KeptMessage
 from lineman.gateway.wire.messages import Deliver, PublishToGroup
@@ -412,3 +413,54 @@ def test_without_the_broker_no_page_is_given_and_a_status_says_why(
         )
         troubles = [text for node in nodes for text in node.troubles()]
         assert any("durable histories are not kept" in text for text in troubles)
+
+
+def test_a_page_that_cannot_be_read_says_so_and_not_that_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(durable_histories, "RETRY", 0.01)
+
+    async def test(kept: Kept) -> None:
+        kept.histories.publish("a", "1")
+        await until(lambda: kept.delivered)
+        read = kept.store.read
+        for error in (TimeoutError("this group is too large"), asyncio.CancelledError()):
+            failing = AsyncMock(side_effect=error)
+            monkeypatch.setattr(kept.store, "read", failing)
+            with pytest.raises(NotReachedError, match="does not give it"):
+                await kept.histories.page("a", "", 0)
+        assert kept.histories.trouble == ""
+        kept.histories.publish("a", "2")
+        await until(lambda: len(kept.delivered) == 2)
+        monkeypatch.setattr(kept.store, "read", read)
+        assert len((await kept.histories.page("a", "", 0)).missed) == 2
+
+    run(test)
+    assert "could not be read" in caplog.text
+    assert "not kept" not in caplog.text
+
+
+def test_a_store_that_is_away_is_noticed_by_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable_histories, "RETRY", 0.01)
+
+    async def test(kept: Kept) -> None:
+        await kept.histories._store.check()
+        kept.store.error = OSError("connection refused")
+        with pytest.raises(NotReachedError):
+            await kept.histories.page("a", "", 0)
+        await until(lambda: kept.histories.trouble)
+        kept.store.error = None
+        await until(lambda: not kept.histories.trouble)
+
+    run(test)
+
+
+def test_a_store_that_cannot_be_closed_does_not_keep_its_node_from_ending(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(kept: Kept) -> None:
+        failing = AsyncMock(side_effect=OSError("broken pipe"))
+        monkeypatch.setattr(kept.store, "close", failing)
+
+    run(test)
+    assert "broken pipe" in caplog.text

@@ -117,7 +117,7 @@ def test_each_group_goes_to_its_next_home() -> None:
 
 
 def test_a_broker_without_room_is_waited_for_and_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("lineman.gateway.holder.history_handover.PATIENCE", 0.05)
     old, told = histories(), []
@@ -125,11 +125,15 @@ def test_a_broker_without_room_is_waited_for_and_not_for_ever(
     giving = HistoryHandover(OLD, old, lambda *message: told.append(message), lambda: False)
     asyncio.run(giving.give([OLD, HEIR]))
     assert told == []
+    assert "histories of 1 groups were not handed over" in caplog.text
+    assert "room" in caplog.text
+    caplog.clear()
     alone = HistoryHandover(OLD, old, lambda *message: told.append(message), lambda: True)
     asyncio.run(alone.give([OLD]))
     assert told == []
     asyncio.run(alone.give([OLD, HEIR]))
     assert len(told) == 1
+    assert caplog.text == ""
 
 
 def group_at(node: Node) -> str:

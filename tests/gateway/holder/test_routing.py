@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -12,7 +13,9 @@ from lineman.errors import UsageError
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.history import HistoryOptions
 from lineman.gateway.holder.registry import Member
-from lineman.gateway.holder.routing import Routing, RoutingOptions
+from lineman.gateway.holder.routing import Routing
+from lineman.gateway.holder.routing_options import RoutingOptions
+from lineman.gateway.wire import names
 from lineman.gateway.wire.messages import LinkQuestion, PublishToGroup, Send
 from lineman.gateway.wire.node_messages import NodeBeat
 from lineman.links.framing import encode
@@ -106,3 +109,23 @@ def test_what_is_published_goes_to_the_home_of_its_group_and_what_is_sent_to_all
         assert OTHER not in broker.topics[0]
 
     with_routing(RoutingOptions(Noting, history=HistoryOptions()), test)
+
+
+def test_a_node_whose_histories_do_not_end_as_they_should_says_goodbye_all_the_same(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Noting] = []
+
+    def make(subscriber: object) -> Noting:
+        made.append(Noting(subscriber))
+        return made[0]
+
+    async def test(routing: Routing) -> None:
+        failing = AsyncMock(side_effect=OSError("broken pipe"))
+        monkeypatch.setattr(routing._keeper, "stop", failing)
+        made[0].topics.clear()
+
+    with_routing(RoutingOptions(make, history=HistoryOptions()), test)
+    assert names.ALL_NODES in made[0].topics
+    assert not made[0].is_connected
+    assert "broken pipe" in caplog.text

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gateway.peers import echo
 from kit.gateway import System
-from lineman.gateway.wire.dialling import alias_of, candidates, identity_of, take_dead
+from kit.waiting import DEADLINE
+from lineman.gateway.wire import dialling
+from lineman.gateway.wire.dialling import Dialler, alias_of, candidates, identity_of, take_dead
+from lineman.gateway.wire.messages import TO_BUSINESS
+from lineman.links.link import Link
+from lineman.links.rendezvous import dial
 
 
 def test_the_newest_process_of_a_slot_is_tried_first_and_then_those_before_it(
@@ -60,3 +69,55 @@ def test_who_takes_a_slot_learns_whose_process_was_killed_and_forgets_it(tmp_pat
         assert not Path(killed).exists()
         assert Path(lives).exists()
         assert take_dead(path) == []
+
+
+def test_whatever_goes_wrong_while_dialling_a_worker_tries_again(
+    system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[BaseException] = [
+        RuntimeError("an unusual fault"), asyncio.CancelledError(), ValueError("another one")
+    ]  # fmt: skip
+
+    async def dial_or_fail(make: Any, path: str) -> Any:
+        if failures:
+            raise failures.pop(0)
+        return await dial(make, path)
+
+    monkeypatch.setattr(dialling, "dial", dial_or_fail)
+    monkeypatch.setattr(dialling, "RETRY", 0.01)
+    node = system.add_node("on_message")
+    system.add_business(on_message=echo)  # returns when it has a link
+    assert node.dispatch.workers == 1
+    assert failures == []
+    assert "an unusual fault" in caplog.text
+    client = system.connect()
+    client.send("hello")
+    assert client.receive() == "hello"
+
+
+def test_a_link_that_a_worker_could_not_take_is_dialled_again(
+    system: System, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dialling, "RETRY", 0.01)
+    path = system.add_node("on_message") and system.paths[0]
+    links: list[Link] = []
+    ended: list[Link] = []
+
+    def take(link: Link) -> None:
+        links.append(link)
+        if len(links) == 1:
+            raise RuntimeError("not this one")
+
+    async def run() -> None:
+        dialler = Dialler(
+            (path,), lambda on_end: Link(TO_BUSINESS, lambda *_: None, on_end), take, ended.append
+        )
+        async with asyncio.timeout(DEADLINE):
+            await dialler.start()
+        dialler.stop()
+        assert ended == links[:1]
+        assert len(links) == 2
+        links[1].fail("the test is over")
+
+    system.run(run())
+    assert "not this one" in caplog.text

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import zlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lineman.base.cancellation import is_cancelled_itself
@@ -99,14 +99,14 @@ class TimerCalls:
         except BaseException as error:
             self._note_error(error)
         else:
-            if inspect.iscoroutine(result):
+            if inspect.isawaitable(result):  # also a future or a task
                 self._running.start(f"timer {due.name}", self._await(link, due, result))
                 return
         link.post(TimerDone(due.id))
 
-    async def _await(self, link: Link, due: TimerDue, coroutine: Coroutine[Any, Any, Any]) -> None:
+    async def _await(self, link: Link, due: TimerDue, result: Awaitable[Any]) -> None:
         try:
-            await coroutine
+            await result
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and is_cancelled_itself():
                 raise  # it is not done: another worker begins it anew

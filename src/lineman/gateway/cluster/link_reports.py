@@ -22,6 +22,9 @@ logger = logging.getLogger("lineman")
 ENTRIES = 2000
 ENTRIES_OF_ALL = 10_000
 FEWEST = 100
+# Senders in one report of what was received. The others follow in the next ones: with all of them
+# in each report, the work would grow with the cube of the number of nodes.
+SENDERS = 100
 # Entries of one part of an answer.
 PART = 1000
 # A node that has sent nothing repeats its report after 1, 2, 4, … seconds, and then after so many.
@@ -89,7 +92,7 @@ class LinkReports:
         self._fresh: list[set[str]] = [set() for _ in range(FRESH)]
         self._told: dict[str, tuple[int, int]] = {}  # what the last receiver reports said
         self._confirmed: dict[str, int] = {}  # by the node that has received
-        self._lost_at: dict[str, int] = {}  # how many of this node's messages others miss
+        self._lost_at: dict[str, tuple[int, int]] = {}  # what others have said of this node's
 
     # As a sender.
 
@@ -143,9 +146,13 @@ class LinkReports:
         """Another node says what it has received."""
         for sender, covered, lost in report.received:
             if sender == self._node:
-                self._confirmed[report.origin] = covered
-                more = lost - self._lost_at.get(report.origin, 0)
-                self._lost_at[report.origin] = lost
+                covered_before, lost_before = self._lost_at.get(report.origin, (0, 0))
+                if covered < covered_before:
+                    continue  # a newer report has overtaken this one
+                if report.origin in self._confirmed:  # else it is gone, and was counted
+                    self._confirmed[report.origin] = covered
+                self._lost_at[report.origin] = (covered, lost)
+                more = lost - lost_before
                 if more > 0:
                     self.unreached += more
                     text = "%d messages of this gateway process did not reach %s"
@@ -238,14 +245,23 @@ class LinkReports:
     def _report_received(self) -> None:
         if not self._is_node:
             return
-        changed = []
-        for sender, heard in self._channel.heard.items():
-            now = (heard.covered, heard.lost)
-            if sender != self._node and self._told.get(sender) != now:
-                self._told[sender] = now
-                changed.append((sender, *now))
+        changed = [
+            (sender, heard.covered, heard.lost)
+            for sender, heard in self._channel.heard.items()
+            if sender != self._node and self._told.get(sender) != (heard.covered, heard.lost)
+        ]
+        if len(changed) > SENDERS:  # first those who miss something, and who have waited longest
+            turn = {sender: number for number, sender in enumerate(self._told, 1)}
+            changed.sort(key=lambda one: (self._lost_told(one[0]) == one[2], turn.get(one[0], 0)))
+            del changed[SENDERS:]
+        for sender, *now in changed:
+            self._told.pop(sender, None)
+            self._told[sender] = (now[0], now[1])
         if changed:
             self._channel.publish(names.ALL_NODES, ReceiverReport(self._node, tuple(changed)))
+
+    def _lost_told(self, sender: str) -> int:
+        return self._told.get(sender, (0, 0))[1]
 
 
 def _shown(found: Mapping[int, str]) -> str:

@@ -69,6 +69,7 @@ class DurableHistories:
         self._waiting: deque[tuple[str, str | bytes, bytes]] = deque()
         self._waiting_bytes = 0
         self._has_work = asyncio.Event()
+        self._is_in_doubt = asyncio.Event()  # whether the store works
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self._was_lost = False
@@ -88,23 +89,29 @@ class DurableHistories:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._store.close()
+        try:
+            await self._store.close()
+        except Exception as error:  # of its library: everything is kept, and the node must end
+            self._log.exception(error, "the connection to the durable histories did not close")
 
     async def _look(self) -> None:
         """Finds out at the start whether the store works, and when it works again."""
         while True:
+            self._is_in_doubt.clear()
             try:
                 await self._store.check()
-            except Exception as error:  # the libraries raise many types of exceptions
+            except (Exception, asyncio.CancelledError) as error:  # the libraries raise many types
+                if is_cancelled_itself():
+                    raise
                 self._note_trouble(error)
             else:
                 self._note_success()
             await asyncio.sleep(RETRY)
-            while not self.trouble:
-                await asyncio.sleep(RETRY)
+            await self._is_in_doubt.wait()
 
     def _note_trouble(self, error: BaseException) -> str:
         why = explain(error)
+        self._is_in_doubt.set()
         if not self.trouble:
             text = "durable histories are not kept, and their messages not sent: %s: %s"
             kind = "the state of durable histories"
@@ -195,10 +202,16 @@ class DurableHistories:
         """
         try:
             found = await self._store.read(group, epoch, offset)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled_itself():
+                raise
+            self._is_in_doubt.set()  # it may keep messages all the same
+            why = explain(error)
+            text = "a page of a durable history could not be read from %s: %s"
+            self._log.log(logging.WARNING, "unread histories", text, self._store.shown, why)
             raise NotReachedError(
                 f"the history of {group!r} is kept by {self._store.shown}, which does not give it: "
-                f"{self._note_trouble(error)}",
+                f"{why}",
                 "ask again when it is reached",
             ) from error
         if not found.epoch:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from lineman.gateway.cluster.presence import homes_of
 from lineman.gateway.holder.group_histories import Histories
 from lineman.gateway.wire.node_messages import HandedGroup, HandOver
+
+logger = logging.getLogger("lineman")
 
 # Bytes in one message to another node, approximately; each group counts for some more.
 PART = 200_000
@@ -17,6 +20,8 @@ PATIENCE = 3.0
 STEP = 0.005
 # Groups that are remembered as taken over.
 REMEMBERED = 100_000
+# Groups that a line of the log names.
+SHOWN = 5
 
 Kept = tuple[str, str, int, list[tuple[float, int, str | bytes]]]
 
@@ -95,10 +100,12 @@ class HistoryHandover:
             return
         loop = asyncio.get_running_loop()
         late_at = loop.time() + PATIENCE
-        for heir, message in handed(self._node, list(self._kept.all()), heirs):
+        messages = handed(self._node, list(self._kept.all()), heirs)
+        for heir, message in messages:
             while not self._has_room() and loop.time() < late_at:
                 await asyncio.sleep(STEP)
             if loop.time() >= late_at:
+                _tell_rest([message, *(message for _, message in messages)])
                 return
             self._tell(heir, message)
             await asyncio.sleep(0)
@@ -133,3 +140,15 @@ class HistoryHandover:
     def goes_on(self, group: str, epoch: str) -> bool:
         """Whether an epoch of another node goes on here without a gap."""
         return self._taken.get(group) == epoch and self._kept.epoch_of(group) == epoch
+
+
+def _tell_rest(messages: Iterable[HandOver]) -> None:
+    """Says which histories were not handed over in time."""
+    groups = list(dict.fromkeys(group for message in messages for group, *_ in message.groups))
+    more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    logger.warning(
+        "the histories of %d groups were not handed over within %g s, because the broker is away "
+        "or reads too slowly; they begin a new epoch elsewhere, and their members are told of a "
+        "gap: %s%s",
+        len(groups), PATIENCE, ", ".join(f"{group:.60}" for group in groups[:SHOWN]), more,
+    )  # fmt: skip

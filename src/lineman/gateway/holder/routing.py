@@ -208,7 +208,10 @@ class Routing:
             self._users.stop()
         if self._keeper is not None:
             self._is_leaving = True
-            await self._keeper.stop()
+            try:
+                await self._keeper.stop()
+            except Exception:  # the others must learn all the same that this node ends
+                logger.exception("histories could not be handed over or kept")
         if self.cluster is not None:
             await self.cluster.stop()
 

@@ -15,6 +15,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 
+from lineman.base.cancellation import is_cancelled_itself
 from lineman.base.loglimit import LogLimit
 from lineman.base.unixpath import short_path
 from lineman.errors import ConfigError
@@ -131,17 +132,28 @@ class Dialler:
         loop = asyncio.get_running_loop()
         late_at = loop.time() + PATIENCE
         while True:
-            for path in self._paths:
-                for found in list(candidates(path)):
-                    is_up = await self._try(path, found)
-                    if is_up and not reached[path].done():
-                        reached[path].set_result(None)
+            try:
+                await self._try_all(reached)
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ) as error:  # a worker must not go without links
+                if is_cancelled_itself():
+                    raise
+                self._log.exception(error, "the gateway processes of this machine were not dialled")
             missing = [path for path, is_there in reached.items() if not is_there.done()]
             if missing and loop.time() >= late_at:
                 late_at = math.inf
                 logger.warning("no gateway process is found at %s yet", ", ".join(missing))
             self.refusals.sweep(os.path.exists)
             await asyncio.sleep(RETRY)
+
+    async def _try_all(self, reached: dict[str, asyncio.Future[None]]) -> None:
+        for path in self._paths:
+            for found in list(candidates(path)):
+                is_up = await self._try(path, found)
+                if is_up and not reached[path].done():
+                    reached[path].set_result(None)
 
     @staticmethod
     def _alias_at(path: str, identity: Identity | None) -> str:
@@ -177,7 +189,11 @@ class Dialler:
             return False
         self._linked.update(keys)
         self._paths_of[link] = name or found
-        self._on_link(link)
+        try:
+            self._on_link(link)
+        except Exception:
+            link.fail("this worker could not take it")  # it is dialled again
+            raise
         return True
 
     @property
