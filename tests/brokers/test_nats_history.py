@@ -72,7 +72,7 @@ def test_entries_that_are_removed_while_they_are_read_are_not_waited_for(
     async def test() -> None:
         store: Any = stores.add(timeout=60.0)
         places = await store.append("g", [b"%d" % number for number in range(10)])
-        jetstream, stream = store._jetstream, store._stream
+        jetstream, stream = store._server._jetstream, store._stream
         subscribe = jetstream.pull_subscribe
 
         async def subscribe_and_trim(*args: Any, **options: Any) -> Any:

@@ -26,13 +26,8 @@ REMEMBERED = 10_000
 # Attempts to be the next entry of a group. A node that has lost asks for the last entry first, so
 # that another one which appends all the time is ahead of it for as long as it appends.
 MAX_TRIES = 500
-<<<<<<< HEAD
-=======
 # Seconds for which entries are awaited before the server is asked whether there are any.
 FETCH = 0.5
-# Seconds for closing a connection.
-CLOSING = 1.0
->>>>>>> 31aa7396 (What ended a broker, a dialler, a drain or a page silently is told, and goes on)
 # The server removes entries that are too large together when they have so much more than the limit.
 SLACK = 1.25
 

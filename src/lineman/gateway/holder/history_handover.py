@@ -148,7 +148,7 @@ def _tell_rest(messages: Iterable[HandOver]) -> None:
     more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
     logger.warning(
         "the histories of %d groups were not handed over within %g s, because the broker is away "
-        "or reads too slowly; they begin a new epoch elsewhere, and their members are notified of a "
-        "gap: %s%s",
+        "or reads too slowly; they begin a new epoch elsewhere, and their members are notified of "
+        "a gap: %s%s",
         len(groups), PATIENCE, ", ".join(f"{group:.60}" for group in groups[:SHOWN]), more,
     )  # fmt: skip
